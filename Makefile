@@ -1,0 +1,52 @@
+# `make` alone lists the targets. All but `help` and `clean` first bring .venv up to date (scripts/environment.sh).
+.DEFAULT_GOAL := help
+.PHONY: help run test check format bench simulate constraints clean
+
+ENVIRONMENT := PYTHON="$(PYTHON)" scripts/environment.sh
+BIN := .venv/bin
+# Every wheel of every platform, no address of an index: the same files install from wherever pip looks.
+COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --fork-strategy fewest \
+	--generate-hashes --no-annotate --no-header --no-config --system-certs \
+	--group environment $(if $(UPGRADE),--upgrade) --quiet
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## run everything on this machine: make run [CONFIG=file.yaml]
+	@$(ENVIRONMENT) run
+	@$(BIN)/dispatcher up $(if $(CONFIG),--config "$(CONFIG)")
+
+test: ## all checks and all tests, pure packages covered in full: make test [ARGS="tests/unit -k name"]
+	@$(ENVIRONMENT) dev
+	@failed=0; $(MAKE) --no-print-directory check || failed=1; \
+	$(BIN)/coverage run -m pytest $(ARGS) || failed=1; \
+	if [ -z "$(ARGS)" ]; then $(BIN)/coverage report || failed=1; fi; exit $$failed
+
+check: ## ruff, formatting, mypy --strict, layers
+	@$(ENVIRONMENT) dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: ## format the code and mend what ruff can
+	@$(ENVIRONMENT) dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: ## how many devices this machine serves
+	@$(ENVIRONMENT) run
+	$(BIN)/dispatcher bench devices
+
+simulate: ## how calls fare under each balancing rule, faults included: a table after two minutes
+	@$(ENVIRONMENT) dev
+	@$(BIN)/python -m tests.simulation.simulate
+
+constraints: ## pin anew after a change of dependencies: make constraints [UPGRADE=1]
+	@$(ENVIRONMENT) dev
+	$(COMPILE) --all-extras --output-file constraints.txt
+	$(COMPILE) --extra builtin --extra vad --constraint constraints.txt --output-file requirements.txt
+
+clean: ## remove .venv and caches; DATA_DIR (var) stays
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage
+	find dispatcher workers tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,64 @@
+"""When a second instance is asked for the same reply, and how often that may happen.
+
+Nothing is spoken before a sentence is whole, so a stream that stalls before its first sentence can be
+replaced without anyone hearing it. Source: Dean and Barroso, "The Tail at Scale", hedged requests.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+PATIENCE_S: Final = 0.6
+LONGEST_WAIT_S: Final = 3.0
+# A first sentence that came counts for a fifth: ten turns forget an old habit.
+_NEW_SHARE: Final = 0.2
+_BUDGET_RATIO: Final = 0.05
+_FLOOR_EVERY_S: Final = 10.0
+_MOST_SAVED: Final = 10.0
+
+
+class UsualTimes:
+    """How long each instance usually takes to its first sentence, as one process sees it."""
+
+    def __init__(self) -> None:
+        """Know nothing yet."""
+        self._usual_s: dict[str, float] = {}
+
+    def note(self, instance: str, elapsed_s: float) -> None:
+        """Count a first sentence that came."""
+        usual_s = self._usual_s.get(instance, elapsed_s)
+        self._usual_s[instance] = usual_s + _NEW_SHARE * (elapsed_s - usual_s)
+
+    def wait_s(self, instance: str) -> float:
+        """Return how long to wait for the instance's first sentence before another one is asked.
+
+        An instance that never answered yet has no usual time and is given the patience alone.
+        """
+        return min(self._usual_s.get(instance, 0.0) + PATIENCE_S, LONGEST_WAIT_S)
+
+
+class HedgeBudget:
+    """Second requests that may be made: one in twenty calls, and one every ten seconds in any case.
+
+    Without a budget a slow moment of all instances would double their load.
+    """
+
+    def __init__(self, now: float) -> None:
+        """Begin with one."""
+        self._saved = 1.0
+        self._floor_at = now
+
+    def note_call(self) -> None:
+        """Count a call; twenty of them pay for a second request."""
+        self._saved = min(self._saved + _BUDGET_RATIO, _MOST_SAVED)
+
+    def spend(self, now: float) -> bool:
+        """Return whether a second request may be made now, and count it."""
+        if self._saved >= 1.0:
+            self._saved -= 1.0
+            self._floor_at = now
+            return True
+        if now - self._floor_at >= _FLOOR_EVERY_S:
+            self._floor_at = now
+            return True
+        return False

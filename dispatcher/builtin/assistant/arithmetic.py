@@ -1,0 +1,149 @@
+"""Sums."""
+
+from __future__ import annotations
+
+import ast
+import operator
+import re
+from typing import Final
+
+from simpleeval import InvalidExpression, SimpleEval
+
+from dispatcher.builtin.assistant.asked import Asked
+from dispatcher.builtin.assistant.numbers import short_number
+
+_NUMBER: Final = r"(-?\d+(?:\.\d+)?)"
+# In this order: longer phrases before their parts.
+_ENGLISH: Final = tuple(
+    (re.compile(pattern), replacement)
+    for pattern, replacement in (
+        (r"^(?:so )?(?:what is|what are|how much is|calculate|compute|work out|tell me|what does)\b", ""),
+        (r"\b(?:equals?|makes?)\b|=", ""),
+        (rf"\badd {_NUMBER} (?:and|to) {_NUMBER}", r"\1 + \2"),
+        (rf"\bsubtract {_NUMBER} from {_NUMBER}", r"\2 - \1"),
+        (rf"\b(?:the )?product of {_NUMBER} and {_NUMBER}", r"\1 * \2"),
+        (rf"\b(?:the )?sum of {_NUMBER} and {_NUMBER}", r"\1 + \2"),
+        (rf"\bmultiply {_NUMBER} (?:by|and|with) {_NUMBER}", r"\1 * \2"),
+        (rf"\bdivide {_NUMBER} by {_NUMBER}", r"\1 / \2"),
+        (rf"\b(?:the )?square root of {_NUMBER}", r"\1 ** 0.5"),
+        (rf"{_NUMBER} ?(?:percent|%) of {_NUMBER}", r"\1 / 100 * \2"),
+        (rf"\bhalf of {_NUMBER}", r"\1 / 2"),
+        (r"\b(?:multiplied by|times)\b|×|(?<=\d) ?x ?(?=\d)", "*"),
+        (r"\b(?:divided by|over)\b|÷", "/"),
+        (r"\bto the power of\b|\^", "**"),
+        (r"\bsquared\b", "** 2"),
+        (r"\bcubed\b", "** 3"),
+        (r"\bplus\b", "+"),
+        (r"\b(?:minus|less|take away)\b", "-"),
+        (r"\b(?:modulo|mod)\b", "%"),
+    )
+)
+_CHINESE: Final = tuple(
+    (re.compile(pattern), replacement)
+    for pattern, replacement in (
+        (r"^(?:计算|算算|算一下|算)", ""),
+        (r"(?:等于|是|得|一共|总共|结果)*(?:多少|几)?(?:呢|啊)?$|=", ""),
+        (rf"百分之{_NUMBER}", r"\1/100"),
+        (rf"{_NUMBER}%", r"\1/100"),
+        (rf"根号{_NUMBER}|{_NUMBER}的平方根", r"\1\2**0.5"),
+        (rf"{_NUMBER}的{_NUMBER}次方", r"\1**\2"),
+        (r"的?平方", "**2"),
+        (r"的?立方", "**3"),
+        (r"乘以|乘上|乘|×|(?<=\d)的(?=\d)", "*"),
+        (r"除以|÷", "/"),
+        (r"加上|加", "+"),
+        (r"减去|减", "-"),
+    )
+)
+_EXPRESSION: Final = re.compile(r"[\d.+\-*/% ()]{3,100}")
+_HAS_OPERATOR: Final = re.compile(r"\d[ )]*(?:\*\*|[+\-*/%])[ (]*-?\d")
+_SPOKEN: Final = (
+    ("**", " to the power of "), ("*", " times "), ("/", " divided by "),
+    ("+", " plus "), ("-", " minus "), ("%", " modulo "),
+)  # fmt: skip
+_SPOKEN_ZH: Final = (("**", "的幂"), ("*", "乘以"), ("/", "除以"), ("+", "加"), ("-", "减"), ("%", "除余"))
+_ROOT: Final = re.compile(r"(\d+(?:\.\d+)?) ?\*\* ?0\.5")
+_LARGEST: Final = 1e15
+_LARGEST_EXPONENT: Final = 64
+
+
+def work_out(asked: Asked) -> str | None:
+    """Answer a sum."""
+    expression = asked.figures
+    for pattern, replacement in _CHINESE if asked.language == "zh" else _ENGLISH:
+        expression = pattern.sub(replacement, expression)
+    expression = expression.strip()
+    if not _EXPRESSION.fullmatch(expression) or not _HAS_OPERATOR.search(expression):
+        return None
+    try:
+        value = evaluate(expression)
+    except ZeroDivisionError:
+        return (
+            "😲 除以零可不行，谁也算不出来。" if asked.language == "zh" else "😲 Nobody can divide by zero."
+        )
+    except (ValueError, OverflowError):
+        return (
+            "😲 这个数太大了，我说不出来。"
+            if asked.language == "zh"
+            else "😲 That number is too large for me."
+        )
+    except (InvalidExpression, SyntaxError, TypeError):
+        return None
+    result = short_number(value)
+    if asked.language == "zh":
+        return f"🙂 {_spoken_zh(expression)}等于{result}。"
+    return f"🙂 {_spoken(expression)} is {result}."
+
+
+def evaluate(expression: str) -> float:
+    """Return the value of an expression of numbers and signs.
+
+    Raises:
+        ZeroDivisionError: a division by zero.
+        ValueError: the result, or something on the way to it, is too large to say.
+        InvalidExpression: it is none; so do SyntaxError and TypeError.
+    """
+    value = SimpleEval(operators=_OPERATORS, functions={}, names={}).eval(expression)
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        raise TypeError(f"{expression} is no number")
+    if abs(value) > _LARGEST:
+        raise ValueError(f"{expression} is over {_LARGEST:g}")
+    return value
+
+
+def _power(base: float, exponent: float) -> float:
+    """Return the power; a large one would keep the process busy for minutes."""
+    if abs(exponent) > _LARGEST_EXPONENT or abs(base) > _LARGEST:
+        raise ValueError(f"{base} ** {exponent} is too large")
+    value: float = operator.pow(base, exponent)
+    return value
+
+
+_OPERATORS: Final = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.Mod: operator.mod,
+    ast.Pow: _power,
+    ast.USub: operator.neg,
+    ast.UAdd: operator.pos,
+}
+
+
+def _spoken(expression: str) -> str:
+    text = _ROOT.sub(r"the square root of \1", expression).replace(" / 100 * ", " percent of ")
+    for sign, words in _SPOKEN:
+        text = text.replace(sign, words)
+    text = " ".join(text.split())
+    return text[0].upper() + text[1:]
+
+
+def _spoken_zh(expression: str) -> str:
+    text = _ROOT.sub(r"根号\1", expression)
+    text = re.sub(r"(\d+)\*(\d+)/100(?!\d)", r"\1的百分之\2", text)
+    text = re.sub(r"\*\*2(?!\d)", "的平方", text)
+    text = re.sub(r"\*\*(\d+)", r"的\1次方", text)
+    for sign, words in _SPOKEN_ZH[1:]:
+        text = text.replace(sign, words)
+    return text

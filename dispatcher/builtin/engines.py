@@ -1,0 +1,85 @@
+"""What an engine does for its server, whatever it is made of."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal, Protocol, TypeAlias
+
+Service: TypeAlias = Literal["asr", "llm", "tts"]
+Language: TypeAlias = Literal["auto", "en", "zh"]
+SpokenLanguage: TypeAlias = Literal["en", "zh"]
+
+# What speech is answered in, by every TTS engine: mono s16le at this rate.
+SPEECH_RATE_HZ: Final = 24_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transcription:
+    """What was heard; `text` is empty when nobody spoke."""
+
+    text: str
+    language: SpokenLanguage
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One message of a dialogue, in the words of the dialect (system, user, assistant)."""
+
+    role: str
+    content: str
+
+
+class Engine(Protocol):
+    """What the server needs of an engine beside its work."""
+
+    # What /v1/models and the answers call it.
+    model: str
+
+    def close(self) -> None:
+        """Give threads and memory back; what runs in them is not waited for."""
+        ...
+
+
+class AsrEngine(Engine, Protocol):
+    """Hears."""
+
+    async def transcribe(self, wav: bytes, *, language: Language, prompt: str) -> Transcription:
+        """Return what is said in a WAV file.
+
+        Args:
+            wav: the file, of any rate, mono or stereo.
+            language: the language spoken, or "auto" to find out.
+            prompt: words that may occur, as a hint; may be empty.
+
+        Raises:
+            AudioError: the bytes are no WAV file.
+            RequestRefused: every slot is taken, and so is every place in the queue.
+        """
+        ...
+
+
+class LlmEngine(Engine, Protocol):
+    """Answers."""
+
+    def respond(self, messages: Sequence[Message], *, language: Language) -> AsyncGenerator[str, None]:
+        """Yield the answer token by token; an empty token says only that more is to come."""
+        ...
+
+
+class TtsEngine(Engine, Protocol):
+    """Speaks."""
+
+    def speak(self, text: str, *, language: Language, speed: float) -> AsyncGenerator[bytes, None]:
+        """Yield the speech as s16le mono PCM at `SPEECH_RATE_HZ`; an empty piece says that more is to come.
+
+        Args:
+            text: what to say; Markdown and emoji in it are not spoken.
+            language: decides how a text without letters is read.
+            speed: 1.0 is the voice's own pace, 2.0 twice as fast.
+
+        Raises:
+            RequestRefused: nothing in the text can be spoken.
+        """
+        ...

@@ -1,0 +1,1 @@
+"""Speech synthesis: hibari for Latin script, espeak-ng for Chinese, both inside one reply."""

@@ -1,0 +1,120 @@
+"""From the YAML file to the frozen catalogue, or to all that is wrong with it at once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from dispatcher.catalogue.document import Document, read_document
+from dispatcher.catalogue.model import (
+    Catalogue,
+    ConnectionPool,
+    Conversation,
+    DeviceRule,
+    HealthRules,
+    Instance,
+    NginxProxy,
+    Playback,
+    ServiceConfig,
+    UpstreamServer,
+)
+from dispatcher.catalogue.problems import catalogue_problems, report, schema_problems
+from dispatcher.catalogue.schema import ConversationSection, NginxSection, Root, ServiceSection, default_name
+from dispatcher.contracts import Algorithm, Service
+from dispatcher.errors import ConfigError
+
+DEFAULT_ALGORITHM: Algorithm = "weighted_round_robin"
+
+
+def load_catalogue(path: Path, environ: Mapping[str, str] | None = None) -> Catalogue:
+    """Return the catalogue of a YAML file.
+
+    Args:
+        path: shown in problems as it is given.
+        environ: where `api_key_env` is looked up; the process's own variables when left out.
+
+    Raises:
+        ConfigError: the file cannot be used; one problem for each thing to mend, in the file's order.
+    """
+    document = read_document(path)
+    root = _checked(document, os.environ if environ is None else environ)
+    balancing = root.load_balancing
+    shared = balancing.global_settings
+    algorithm = (shared and shared.algorithm) or DEFAULT_ALGORITHM
+    gateway = balancing.api_gateway
+    sections: dict[Service, ServiceSection] = {
+        "asr": gateway.asr_services,
+        "llm": gateway.llm_services,
+        "tts": gateway.tts_services,
+    }
+    services = {service: _service(service, section, algorithm) for service, section in sections.items()}
+    return Catalogue(
+        path=str(path),
+        services=services,
+        health=HealthRules(**_given(shared, without={"algorithm"})),
+        nginx=_nginx(balancing.nginx_proxy),
+        conversation=_conversation(root.conversation),
+        playback=Playback(**_given(root.playback)),
+    )
+
+
+def _checked(document: Document, environ: Mapping[str, str]) -> Root:
+    """Return the file as its schema, or raise with every problem in it."""
+    problems = [*document.problems, *catalogue_problems(document.data, environ)]
+    try:
+        root = Root.model_validate(document.data)
+    except ValidationError as error:
+        problems += schema_problems(error)
+        raise ConfigError(report(document, problems)) from error
+    if problems:
+        raise ConfigError(report(document, problems))
+    return root
+
+
+def _given(section: BaseModel | None, *, without: AbstractSet[str] = frozenset()) -> dict[str, Any]:
+    """Return what the file really says, so that every default stays in `model.py`."""
+    if section is None:
+        return {}
+    names = type(section).model_fields.keys() - without
+    return {name: value for name in names if (value := getattr(section, name)) is not None}
+
+
+def _service(service: Service, section: ServiceSection, algorithm: Algorithm) -> ServiceConfig:
+    """Return one service with its instances, named by their place where they have no name."""
+    instances = (
+        Instance(service=service, **{"name": default_name(service, position)} | _given(instance))
+        for position, instance in enumerate(section.instances)
+    )
+    return ServiceConfig(
+        service=service,
+        algorithm=section.algorithm or algorithm,
+        instances=tuple(instances),
+        max_concurrent=section.max_concurrent,
+    )
+
+
+def _nginx(section: NginxSection | None) -> NginxProxy:
+    """Return the nginx part; without upstream servers where the file has none."""
+    if section is None:
+        return NginxProxy()
+    servers = (UpstreamServer(**_given(server)) for server in section.upstream_servers or [])
+    return NginxProxy(
+        upstream_servers=tuple(servers), connection_pool=ConnectionPool(**_given(section.connection_pool))
+    )
+
+
+def _conversation(section: ConversationSection | None) -> Conversation:
+    """Return the dialogue's settings; device ids in the lower case that devices send."""
+    if section is None:
+        return Conversation()
+    devices = {name.lower(): DeviceRule(**_given(rule)) for name, rule in (section.devices or {}).items()}
+    return Conversation(
+        wake_words=tuple(section.wake_words or ()),
+        devices=devices,
+        **_given(section, without={"wake_words", "devices"}),
+    )

@@ -1,0 +1,161 @@
+"""What the YAML says, checked and frozen: services, instances, conversation and play-out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from dispatcher.contracts import Algorithm, Language, Priority, Service
+
+# The wire dialects that an instance may name. A new provider adds its name here and its file to `providers`.
+PROVIDERS: Final[tuple[str, ...]] = ("openai_http",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instance:
+    """One model server that may take calls.
+
+    Attributes:
+        name: unique, such as "asr-1"; the word in logs, keys and pages.
+        endpoint: base URL without a trailing slash; `/v1` was added when it had no path.
+        weight: share of traffic wanted, > 0.
+        max_concurrent: most calls at once, over all processes.
+        provider: name of the wire dialect.
+        api_key_env: name of the variable that holds the key; the key itself is never kept.
+    """
+
+    service: Service
+    name: str
+    endpoint: str
+    weight: float = 1.0
+    priority: Priority = "normal"
+    max_concurrent: int = 4
+    provider: str = "openai_http"
+    model: str | None = None
+    voice: str | None = None
+    language: Language | None = None
+    api_key_env: str | None = None
+
+    def api_key(self) -> str | None:
+        """Return the key from the environment, or None where the instance needs none."""
+        return os.environ.get(self.api_key_env) if self.api_key_env else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceConfig:
+    """The instances of one service and how to choose among them.
+
+    Attributes:
+        max_concurrent: most calls at once over all instances, where that is less than their sum.
+    """
+
+    service: Service
+    algorithm: Algorithm
+    instances: tuple[Instance, ...]
+    max_concurrent: int | None = None
+
+    @property
+    def slots(self) -> int:
+        """Most calls at once over all instances."""
+        slots = sum(instance.max_concurrent for instance in self.instances)
+        return slots if self.max_concurrent is None else min(slots, self.max_concurrent)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthRules:
+    """When an instance counts as down, and when as back."""
+
+    interval_s: float = 30.0
+    failure_threshold: int = 3
+    recovery_threshold: int = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpstreamServer:
+    """One front behind nginx, in nginx's own words."""
+
+    server: str
+    weight: int = 1
+    max_fails: int = 1
+    fail_timeout_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionPool:
+    """nginx's keepalive pool to the fronts."""
+
+    keepalive: int = 32
+    keepalive_requests: int = 100
+    keepalive_timeout_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NginxProxy:
+    """What the nginx upstream of the fronts is rendered from."""
+
+    upstream_servers: tuple[UpstreamServer, ...] = ()
+    connection_pool: ConnectionPool = field(default_factory=ConnectionPool)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceRule:
+    """What is fixed for one device; None leaves the default."""
+
+    language: Language | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversation:
+    """How the dialogue goes.
+
+    Attributes:
+        language: default for devices that say nothing of their own; "auto" detects.
+        endpoint_silence_ms: silence that ends an utterance in auto and realtime listening.
+        max_utterance_s: an utterance is closed at this length.
+        history_tokens: dialogue that the LLM sees, at most.
+        turn_timeout_s: from the end of speech to the last sentence, at most.
+        stage_timeout_s: wait for a stage's first result, before it is sent again once.
+    """
+
+    language: Language = "auto"
+    system_prompt: str = ""
+    wake_words: tuple[str, ...] = ()
+    endpoint_silence_ms: int = 700
+    max_utterance_s: float = 60.0
+    history_tokens: int = 2000
+    turn_timeout_s: float = 60.0
+    stage_timeout_s: float = 10.0
+    devices: Mapping[str, DeviceRule] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Playback:
+    """How audio is paced to a device."""
+
+    lead_frames: int = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalogue:
+    """All that the YAML says."""
+
+    path: str
+    services: Mapping[Service, ServiceConfig]
+    health: HealthRules = field(default_factory=HealthRules)
+    nginx: NginxProxy = field(default_factory=NginxProxy)
+    conversation: Conversation = field(default_factory=Conversation)
+    playback: Playback = field(default_factory=Playback)
+
+    def instance(self, name: str) -> Instance:
+        """Return the instance of that name.
+
+        Raises:
+            KeyError: no service has it.
+        """
+        for service in self.services.values():
+            for instance in service.instances:
+                if instance.name == name:
+                    return instance
+        raise KeyError(name)

@@ -1,0 +1,199 @@
+"""Everything that is wrong with a catalogue, as lines that an operator can act on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from typing import Any, TypeAlias, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from dispatcher.catalogue.document import Document, KeyPath
+from dispatcher.catalogue.endpoints import normalise_endpoint
+from dispatcher.catalogue.schema import VARIABLE_NAME, Root, default_name
+from dispatcher.contracts import SERVICES, Service
+
+# Where, and what is wrong there.
+Problem: TypeAlias = tuple[KeyPath, str]
+
+_SHAPES = {
+    "list_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+    "too_short": "at least one",
+}
+_SHOWN_CHARACTERS = 60
+
+
+def schema_problems(error: ValidationError) -> Iterator[Problem]:
+    """Yield what the schema found."""
+    for detail in error.errors():
+        yield detail["loc"], _schema_words(detail)
+
+
+def catalogue_problems(data: Any, environ: Mapping[str, str]) -> Iterator[Problem]:
+    """Yield what only shows across keys: doubled names and addresses, and variables that are not set.
+
+    Works on the file's data and passes over what has the wrong shape, so that these are found in the same
+    run as the schema's own problems.
+    """
+    gateway = _mapping(data, "load_balancing", "api_gateway")
+    names: dict[str, KeyPath] = {}
+    for service in SERVICES:
+        entries = list(_entries(_list(gateway, f"{service}_services", "instances")))
+        above: KeyPath = ("load_balancing", "api_gateway", f"{service}_services", "instances")
+        endpoints = ((position, _endpoint(entry)) for position, entry in entries)
+        yield from _doubled(endpoints, above=above, key="endpoint")
+        for position, entry in entries:
+            yield from _doubled_name(entry, (*above, position), service=service, names=names)
+            yield from _unset_variable(entry, (*above, position), environ)
+    servers = _list(data, "load_balancing", "nginx_proxy", "upstream_servers")
+    above = ("load_balancing", "nginx_proxy", "upstream_servers")
+    addresses = ((position, entry.get("server")) for position, entry in _entries(servers))
+    yield from _doubled(addresses, above=above, key="server")
+    yield from _doubled_devices(_mapping(data, "conversation", "devices"))
+
+
+def report(document: Document, problems: list[Problem]) -> list[str]:
+    """Return one line for each problem, in the order of the file."""
+    in_order = sorted(problems, key=lambda problem: document.line(problem[0]))
+    return [f"{document.path}:{document.line(at)}: {_dotted(at)}{words}" for at, words in in_order]
+
+
+def _schema_words(detail: ErrorDetails) -> str:
+    """Return what is wrong, and what was expected, for one finding of pydantic."""
+    kind, at = detail["type"], detail["loc"]
+    if kind == "extra_forbidden":
+        return _unknown_key(str(at[-1]), list(_fields(_model_at(at[:-1]))))
+    if kind == "missing":
+        return f"is missing; expected {_fields(_model_at(at[:-1]))[str(at[-1])].description}"
+    expected = _SHAPES.get(kind, detail["msg"])
+    # What stands there instead of a variable's name is most likely the key.
+    was = "was something else" if at[-1:] == ("api_key_env",) else f"was {_shown(detail['input'])}"
+    return f"{was}; expected {expected}"
+
+
+def _unknown_key(key: str, known: list[str]) -> str:
+    """Return the words for an unknown key, never with its value: that may be a secret."""
+    close = get_close_matches(key, known, n=1)
+    hint = f"did you mean {close[0]}?" if close else f"known here: {', '.join(known)}"
+    return f"unknown key; {hint}"
+
+
+def _model_at(at: KeyPath) -> type[BaseModel]:
+    """Return the section of the schema at a path; list positions and device ids lead no deeper."""
+    model: type[BaseModel] = Root
+    for part in at:
+        field = _fields(model).get(str(part))
+        model = (_model_in(field.annotation) if field else None) or model
+    return model
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """Return the section inside `X | None`, `list[X]` or `dict[str, X]`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := _model_in(part))), None)
+
+
+def _fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """Return a section's fields under the keys that the YAML uses."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}
+
+
+def _shown(value: Any) -> str:
+    """Return a value as the operator wrote it, shortened, without the parts of a URL that hold secrets."""
+    if value is None:
+        return "empty"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return "a list" if value else "an empty list"
+    if isinstance(value, dict):
+        return "a mapping"
+    text = re.sub(r"//.*@", "//***@", str(value))
+    text = re.sub(r"[?#].*", "?***", text) if "//" in text else text
+    text = text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "…"
+    return repr(text) if isinstance(value, str) else text
+
+
+def _dotted(at: KeyPath) -> str:
+    """Return a path such as `a.b[1].c: `, or nothing for the root."""
+    words = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in at)
+    return f"{words.removeprefix('.')}: " if words else ""
+
+
+def _doubled(values: Iterator[tuple[int, Any]], *, above: KeyPath, key: str) -> Iterator[Problem]:
+    """Yield each list entry whose value an earlier one has already."""
+    first: dict[str, int] = {}
+    for position, value in values:
+        if not isinstance(value, str):
+            continue
+        if value in first:
+            yield (
+                (*above, position, key),
+                f"was {_shown(value)}, which {above[-1]}[{first[value]}] has already",
+            )
+        first.setdefault(value, position)
+
+
+def _doubled_name(
+    entry: Mapping[str, Any], at: KeyPath, *, service: Service, names: dict[str, KeyPath]
+) -> Iterator[Problem]:
+    """Yield a name that another instance of any service has, its own or by its place in the list."""
+    name = entry.get("name") or default_name(service, int(at[-1]))
+    if isinstance(name, str) and name in names:
+        yield (*at, "name"), f"was {_shown(name)}, which {_dotted(names[name])[:-2]} has already"
+    elif isinstance(name, str):
+        names[name] = at
+
+
+def _unset_variable(entry: Mapping[str, Any], at: KeyPath, environ: Mapping[str, str]) -> Iterator[Problem]:
+    name = entry.get("api_key_env")
+    if isinstance(name, str) and VARIABLE_NAME.fullmatch(name) and not environ.get(name):
+        yield (*at, "api_key_env"), f"was {name!r}, which is not set; expected a variable that holds the key"
+
+
+def _doubled_devices(devices: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield device ids that differ in their capitals only."""
+    first: dict[str, str] = {}
+    for device_id in devices:
+        if device_id.lower() in first:
+            at = ("conversation", "devices", device_id)
+            yield at, f"the device is there twice, first as {first[device_id.lower()]}"
+        first.setdefault(device_id.lower(), device_id)
+
+
+def _endpoint(entry: Mapping[str, Any]) -> str | None:
+    """Return the endpoint in its one spelling, or None where the schema refuses it anyway."""
+    endpoint = entry.get("endpoint")
+    try:
+        return normalise_endpoint(endpoint) if isinstance(endpoint, str) else None
+    except ValueError:
+        return None
+
+
+def _entries(values: list[Any]) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Yield the entries of a list that are mappings, with their places."""
+    return ((position, entry) for position, entry in enumerate(values) if isinstance(entry, dict))
+
+
+def _reach(data: Any, keys: tuple[str, ...]) -> Any:
+    for key in keys:
+        data = data.get(key) if isinstance(data, dict) else None
+    return data
+
+
+def _mapping(data: Any, *keys: str) -> Mapping[str, Any]:
+    """Return the mapping under the keys, empty where there is none."""
+    found = _reach(data, keys)
+    return found if isinstance(found, dict) else {}
+
+
+def _list(data: Any, *keys: str) -> list[Any]:
+    """Return the list under the keys, empty where there is none."""
+    found = _reach(data, keys)
+    return found if isinstance(found, list) else []

@@ -1,0 +1,87 @@
+"""The `dispatcher` command. Each subcommand is imported only when it is called, so that it starts at once."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import Any, Final, NamedTuple
+
+import click
+
+from dispatcher.errors import ConfigError, DispatcherError
+
+CONFIG_EXIT_CODE: Final = 2
+ERROR_EXIT_CODE: Final = 1
+
+
+class Subcommand(NamedTuple):
+    """Where a subcommand is defined, and what it does in one line."""
+
+    module: str
+    attribute: str
+    summary: str
+
+
+SUBCOMMANDS: Final = {
+    "up": Subcommand("dispatcher.cli.up", "up", "Run everything in the Procfile, and keep it running."),
+    "reload": Subcommand(
+        "dispatcher.cli.reload", "reload", "Check the YAML and put it in force in every running process."
+    ),
+    "talk": Subcommand("dispatcher.cli.talk", "talk", "Say a sound file or a sentence to a running front."),
+    "bench": Subcommand("dispatcher.cli.bench", "bench", "Measure how many devices this machine serves."),
+    "status": Subcommand("dispatcher.cli.status", "status", "Show instances, queues and waiting calls."),
+    "why": Subcommand("dispatcher.cli.why", "why", "Explain where each call of a turn went."),
+    "drain": Subcommand("dispatcher.cli.drain", "drain", "Give an instance no new calls."),
+    "eject": Subcommand("dispatcher.cli.eject", "eject", "Give an instance no calls for a while."),
+    "restore": Subcommand("dispatcher.cli.restore", "restore", "Let an instance have calls again."),
+    "front": Subcommand("dispatcher.cli.front", "front", "Run one front: devices, OTA and the talk page."),
+    "instance": Subcommand(
+        "dispatcher.cli.instance", "instance", "Run one built-in ASR, LLM or TTS instance."
+    ),
+    "broker": Subcommand(
+        "dispatcher.cli.broker", "broker", "Run the broker and state store of this machine."
+    ),
+}
+
+
+class LazyCommands(click.Group):
+    """A group that knows its subcommands by name and imports the one that is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature
+        """Return the names in the order of the help."""
+        return list(SUBCOMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Return the subcommand of that name, imported now."""
+        found = SUBCOMMANDS.get(cmd_name)
+        if found is None:
+            return None
+        command = getattr(import_module(found.module), found.attribute)
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{found.module}:{found.attribute} is not a command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the list of subcommands without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, command.summary) for name, command in SUBCOMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the subcommand; a known error becomes red lines and an exit code, never a traceback."""
+        try:
+            return super().invoke(ctx)
+        except DispatcherError as error:
+            report(error)
+            ctx.exit(CONFIG_EXIT_CODE if isinstance(error, ConfigError) else ERROR_EXIT_CODE)
+
+
+def report(error: DispatcherError) -> None:
+    """Print each line of an error in red on stderr."""
+    for line in str(error).splitlines():
+        click.secho(line, fg="red", err=True, color=None if sys.stderr.isatty() else False)
+
+
+@click.group(cls=LazyCommands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="xiaozhi-dispatcher")
+def main() -> None:
+    """Let one small box serve a houseful of xiaozhi voice devices."""

@@ -1,0 +1,25 @@
+"""`dispatcher drain`: one instance gets no new calls."""
+
+from __future__ import annotations
+
+import click
+
+from dispatcher.cli.instance_report import report_instance
+from dispatcher.cli.shared_state import with_shared_state
+from dispatcher.state import steering
+from dispatcher.state.line import RedisLine
+
+
+@click.command("drain")
+@click.argument("name", metavar="INSTANCE")
+def drain(name: str) -> None:
+    """Give INSTANCE no new calls, until `dispatcher restore INSTANCE`.
+
+    Calls under way end as they would. Restarts do not end it; only a Redis that comes back empty forgets it.
+    """
+
+    async def act(line: RedisLine) -> None:
+        await steering.drain(line, name)
+        await report_instance(line, name)
+
+    with_shared_state(act)

@@ -1,0 +1,16 @@
+"""`dispatcher front`: one front in the foreground."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command("front")
+def front() -> None:
+    """Run one front: devices, OTA and the talk page.
+
+    Address, limits and folders come from the environment (FRONT_HOST, FRONT_PORT, REDIS_URL ...).
+    """
+    from dispatcher.front import run_front  # noqa: PLC0415  the group's help must not load aiohttp
+
+    run_front()

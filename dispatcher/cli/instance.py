@@ -1,0 +1,59 @@
+"""`dispatcher instance`: one built-in ASR, LLM or TTS instance in the foreground."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import click
+
+from dispatcher.contracts import SERVICES, Service
+
+DEFAULT_PORTS: Final[dict[Service, int]] = {"asr": 8100, "llm": 8200, "tts": 8300}
+
+
+@click.command("instance")
+@click.argument("service", type=click.Choice(SERVICES))
+@click.option("--engine", help="whisper or timed; assistant or timed; voices or timed.  [default: the first]")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), help="Port to listen on.  [default: 8100, 8200 or 8300]"
+)
+@click.option("--set", "settings", metavar="KEY=VALUE", multiple=True, help="Set an option of the engine.")
+@click.option("--fault", metavar="MODE[=VALUE]", help="Fail on purpose (timed engines), as in stall-after=3.")
+def instance(
+    service: Service,
+    *,
+    engine: str | None,
+    host: str,
+    port: int | None,
+    settings: tuple[str, ...],
+    fault: str | None,
+) -> None:
+    """Run one built-in ASR, LLM or TTS instance.
+
+    It speaks the OpenAI HTTP dialect. docs/builtin.md lists the engines and their options.
+    """
+    # The group's help must not load aiohttp.
+    from dispatcher.builtin.registry import default_engine  # noqa: PLC0415
+    from dispatcher.builtin.server import run_instance  # noqa: PLC0415
+    from dispatcher.logs import configure_logging  # noqa: PLC0415
+    from dispatcher.settings import load_settings  # noqa: PLC0415
+
+    configure_logging(load_settings())
+    options = dict(_key_and_value(each) for each in settings)
+    if fault is not None:
+        options["fault"] = fault
+    run_instance(
+        service=service,
+        engine=engine or default_engine(service),
+        host=host,
+        port=DEFAULT_PORTS[service] if port is None else port,
+        options=options,
+    )
+
+
+def _key_and_value(setting: str) -> tuple[str, str]:
+    key, equals, value = setting.partition("=")
+    if not key or not equals:
+        raise click.BadParameter(f"was {setting!r}; expected KEY=VALUE", param_hint="--set")
+    return key, value

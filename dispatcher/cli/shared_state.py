@@ -1,0 +1,58 @@
+"""A line to the shared state for the length of one command; what keeps it away is one clear line."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from redis.exceptions import AuthenticationError
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from dispatcher.errors import ConfigError, StateError
+from dispatcher.logs import configure_logging
+from dispatcher.settings import load_settings
+from dispatcher.state.line import RedisLine, connect
+
+Result = TypeVar("Result")
+_AWAY = (RedisConnectionError, RedisTimeoutError, OSError)
+
+
+def with_shared_state(use: Callable[[RedisLine], Awaitable[Result]]) -> Result:
+    """Return what `use` makes of a line to the Redis of REDIS_URL.
+
+    Raises:
+        StateError: no Redis answers there; the text says where, and never the password.
+        ConfigError: REDIS_URL is no address of a Redis.
+    """
+    settings = load_settings()
+    configure_logging(settings)
+    try:
+        return asyncio.run(_use(settings.redis_url, use))
+    except StateError as error:
+        raise StateError(explain(error, settings.redis_url)) from error
+
+
+def explain(error: StateError, redis_url: str) -> str:
+    """Return what an operator can do about an error of the shared state."""
+    cause = error.__cause__
+    if isinstance(cause, AuthenticationError) or not isinstance(cause, _AWAY):
+        return str(error)
+    address = urlsplit(redis_url)
+    where = f"{address.hostname}:{address.port or 6379}" if address.hostname else address.path
+    return f"no Redis answers at {where}; start it (`dispatcher up`), or set REDIS_URL to the one in use"
+
+
+async def _use(redis_url: str, use: Callable[[RedisLine], Awaitable[Result]]) -> Result:
+    try:
+        line = RedisLine(connect(redis_url))
+    except ValueError as error:
+        raise ConfigError([f"REDIS_URL: {error}"]) from error
+    try:
+        return await use(line)
+    finally:
+        with suppress(StateError):
+            await line.close()

@@ -1,0 +1,80 @@
+"""`dispatcher status`: every instance as the pick script sees it, once or live."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import asdict
+from typing import Final
+
+import click
+from rich.console import RenderableType
+from rich.live import Live
+from rich.text import Text
+
+from dispatcher.cli.shared_state import explain, with_shared_state
+from dispatcher.cli.status_view import status_view
+from dispatcher.cli.supervisor.screen import make_console
+from dispatcher.errors import StateError
+from dispatcher.settings import load_settings
+from dispatcher.state.line import RedisLine
+from dispatcher.state.overview import read_overview
+
+EVERY_S: Final = 1.0
+Show = Callable[[RedisLine], Awaitable[None]]
+
+
+@click.command("status")
+@click.option("--watch", is_flag=True, help="Go on, once a second, until Ctrl-C.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on a line instead of tables.")
+def status(*, watch: bool, as_json: bool) -> None:
+    """Show instances, queues and waiting calls.
+
+    STATE is ready, slow start, half-open, ejected, down (by health checks),
+    draining (by an operator), or leaving (out of the YAML, with calls under way).
+    """
+    show = _show_json if as_json else _show_table
+    if not watch:
+        with_shared_state(show)
+        return
+    with suppress(KeyboardInterrupt):
+        with_shared_state(_repeat(show) if as_json else _watch)
+
+
+async def _show_json(line: RedisLine) -> None:
+    click.echo(json.dumps(asdict(await read_overview(line)), ensure_ascii=False))
+
+
+async def _show_table(line: RedisLine) -> None:
+    make_console().print(status_view(await read_overview(line)))
+
+
+def _repeat(show: Show) -> Show:
+    async def forever(line: RedisLine) -> None:
+        while True:
+            await show(line)
+            await asyncio.sleep(EVERY_S)
+
+    return forever
+
+
+async def _watch(line: RedisLine) -> None:
+    """Draw the table over and over; a Redis that goes away is shown, and looked for again."""
+    console = make_console()
+    if not console.is_terminal:
+        await _repeat(_show_table)(line)
+    redis_url = load_settings().redis_url
+    view = status_view(await read_overview(line))
+    with Live(view, console=console, auto_refresh=False, screen=False) as live:
+        while True:
+            await asyncio.sleep(EVERY_S)
+            live.update(await _view_or_reason(line, redis_url), refresh=True)
+
+
+async def _view_or_reason(line: RedisLine, redis_url: str) -> RenderableType:
+    try:
+        return status_view(await read_overview(line))
+    except StateError as error:
+        return Text(explain(error, redis_url), style="red")

@@ -1,0 +1,196 @@
+"""Keeping one part running: start, wait until it is ready, start again when it ends, stop."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from dispatcher.cli.supervisor.logs import Level, LineReader, PartLog
+from dispatcher.cli.supervisor.parts import Part
+from dispatcher.cli.supervisor.process import Process, describe_exit
+from dispatcher.cli.supervisor.readiness import Readiness
+from dispatcher.cli.supervisor.restart import RestartPolicy, Run
+
+State = Literal["waiting", "starting", "ready", "restarting", "failed", "stopping", "stopped"]
+
+LINES_OF_A_FAILURE: Final = 3
+# A grandchild that left the group may hold the pipe open; the rest of its output is not waited for.
+LAST_OUTPUT_TIMEOUT_S: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listener:
+    """Who wants to know what happens to a part.
+
+    Attributes:
+        on_change: the state or the process id changed.
+        on_event: something the operator should read, as one line or a few.
+        on_output: the part printed a line; the flag marks a summary that is worth showing.
+    """
+
+    on_change: Callable[[Keeper], None]
+    on_event: Callable[[Part, str, Level], None]
+    on_output: Callable[[Part, str, Level, bool], None]
+
+
+class Keeper:
+    """Keeps one part running until it is stopped or given up.
+
+    Attributes:
+        state: `waiting` before the first start, `failed` and `stopped` at the end.
+        pid: of the process that runs now.
+        changed_at_s: when the state began, on the monotonic clock.
+        took_s: from the last start until it was ready; None before that.
+    """
+
+    def __init__(
+        self,
+        part: Part,
+        *,
+        environment: Mapping[str, str],
+        readiness: Readiness,
+        log: PartLog,
+        listener: Listener,
+    ) -> None:
+        self.part = part
+        self.state: State = "waiting"
+        self.pid: int | None = None
+        self.changed_at_s = time.monotonic()
+        self.took_s: float | None = None
+        self._environment = environment
+        self._readiness = readiness
+        self._log = log
+        self._listener = listener
+        self._lines = LineReader(part.role)
+        self._policy = RestartPolicy()
+        self._process: Process | None = None
+        self._runs = 0
+        self._stop_asked = asyncio.Event()
+        self._settled = asyncio.Event()
+        self._ended = asyncio.Event()
+
+    async def run(self) -> None:
+        """Start the part, and start it again each time it ends; return when it is stopped or given up."""
+        try:
+            while not self._stop_asked.is_set():
+                delay_s = await self._run_once()
+                if delay_s is None:
+                    break
+                await self._pause(delay_s)
+        finally:
+            self.kill()
+            self._log.close()
+            self._settled.set()
+            self._ended.set()
+        if self.state != "failed":
+            self._enter("stopped")
+
+    async def settled(self) -> bool:
+        """Wait until it was ready for the first time or is given up; return whether it was ready."""
+        await self._settled.wait()
+        return self.state != "failed"
+
+    async def stop(self, grace_s: float) -> None:
+        """Ask the process to end; kill it after the grace."""
+        if self.state in {"waiting", "failed", "stopped"}:
+            self._stop_asked.set()
+            return
+        self._stop_asked.set()
+        self._enter("stopping")
+        if self._process is not None:
+            self._process.terminate()
+        try:
+            async with asyncio.timeout(grace_s):
+                await self._ended.wait()
+        except TimeoutError:
+            self._listener.on_event(self.part, f"did not stop in {grace_s:.0f} s; killed", "warning")
+            self.kill()
+            await self._ended.wait()
+
+    def kill(self) -> None:
+        """End the process and all that it started, now and for good."""
+        self._stop_asked.set()
+        if self._process is not None:
+            self._process.kill()
+
+    async def _run_once(self) -> float | None:
+        """Run the process to its end; return the pause before the next run, None for no further one."""
+        started_at_s = time.monotonic()
+        self._log.begin_run()
+        try:
+            self._process = await Process.start(self.part, self._environment)
+        except OSError as error:
+            self._give_up(f"cannot be started: {error.strerror}: {self.part.argv[0]}")
+            return None
+        self.pid = self._process.pid
+        self._runs += 1
+        self._enter("starting")
+        if self._stop_asked.is_set():
+            self._process.terminate()
+        code, ready_s = await self._watch(self._process, started_at_s)
+        self._process, self.pid = None, None
+        if self._stop_asked.is_set():
+            return None
+        return self._after(code, Run(lasted_s=time.monotonic() - started_at_s, ready_s=ready_s))
+
+    async def _watch(self, process: Process, started_at_s: float) -> tuple[int, float | None]:
+        """Return the exit code, and how long the process was ready (None: never)."""
+        async with asyncio.TaskGroup() as group:
+            output = group.create_task(process.read_output(self._take_line))
+            readiness = group.create_task(self._become_ready(process.pid, started_at_s))
+            code = await process.wait()
+            readiness.cancel()
+            await asyncio.wait([output], timeout=LAST_OUTPUT_TIMEOUT_S)
+            output.cancel()
+        if readiness.cancelled():
+            return code, None
+        return code, time.monotonic() - readiness.result()
+
+    async def _become_ready(self, pid: int, started_at_s: float) -> float:
+        """Return the time at which the process became ready."""
+        await self._readiness.wait(self.part, pid)
+        now_s = time.monotonic()
+        self.took_s = now_s - started_at_s
+        if not self._stop_asked.is_set():
+            self._enter("ready")
+            self._settled.set()
+            if self._runs > 1:
+                self._listener.on_event(self.part, f"is back after {self.took_s:.1f} s", "info")
+        return now_s
+
+    def _after(self, code: int, run: Run) -> float | None:
+        """Decide what follows an end that nobody asked for."""
+        delay_s = self._policy.next_delay_s(run)
+        if delay_s is None:
+            self._give_up(f"{describe_exit(code)} at each of {self._runs} starts; given up")
+            return None
+        self._enter("restarting")
+        self._listener.on_event(self.part, f"{describe_exit(code)}; back in {delay_s:g} s", "warning")
+        return delay_s
+
+    def _give_up(self, reason: str) -> None:
+        said = "".join(f"\n  {line}" for line in self._log.last_lines(LINES_OF_A_FAILURE))
+        self._enter("failed")
+        self._listener.on_event(self.part, f"{reason}{said}", "error")
+
+    async def _pause(self, delay_s: float) -> None:
+        try:
+            async with asyncio.timeout(delay_s):
+                await self._stop_asked.wait()
+        except TimeoutError:
+            return
+
+    def _take_line(self, line: str) -> None:
+        self._log.write(line)
+        level = self._lines.level_of(line)
+        if self._stop_asked.is_set() and level == "warning":
+            level = "info"  # servers warn of their own stop, which the operator has asked for
+        self._listener.on_output(self.part, line, level, self._lines.is_summary(line))
+
+    def _enter(self, state: State) -> None:
+        self.state = state
+        self.changed_at_s = time.monotonic()
+        self._listener.on_change(self)

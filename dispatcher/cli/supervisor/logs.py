@@ -1,0 +1,95 @@
+"""What processes print: a bounded file for each, and which lines are worth the operator's eye."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from pathlib import Path
+from typing import Final, Literal, TextIO
+
+from dispatcher.cli.supervisor.parts import Role
+
+Level = Literal["info", "warning", "error"]
+
+LONGEST_FILE_BYTES: Final = 5_000_000
+LINES_REMEMBERED: Final = 20
+_ANSI: Final = re.compile(r"\x1b\[[0-9;]*m")
+# structlog's console and JSON forms, Celery's and the standard library's, and Valkey's (`# ` is a warning).
+_LEVEL: Final = re.compile(
+    r"\[(debug|info|warning|error|critical)\s*\]"
+    r'|"level":\s*"(\w+)"'
+    r"|\b(DEBUG|INFO|WARNING|ERROR|CRITICAL|FATAL)[:/\]]"
+    r"|^\d+:[A-Z] .{20,26} ([#*.-]) "
+)
+_LEVELS: Final[dict[str, Level]] = {
+    "warning": "warning",
+    "#": "warning",
+    "error": "error",
+    "critical": "error",
+    "fatal": "error",
+}
+_TURN_SUMMARY: Final = "turn finished"
+
+
+class PartLog:
+    """The log file of one part, `NAME.log`, with one older file beside it (`NAME.log.1`)."""
+
+    def __init__(self, path: Path, *, longest_bytes: int = LONGEST_FILE_BYTES) -> None:
+        self._path = path
+        self._longest_bytes = longest_bytes
+        self._tail: deque[str] = deque(maxlen=LINES_REMEMBERED)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file: TextIO = path.open("a", encoding="utf-8")
+
+    @property
+    def path(self) -> Path:
+        """The file that is being written."""
+        return self._path
+
+    def begin_run(self) -> None:
+        """Forget the last lines: what an earlier run of the process said explains nothing any more."""
+        self._tail.clear()
+
+    def write(self, line: str) -> None:
+        """Append a line; a full file becomes the older one first."""
+        if self._file.tell() >= self._longest_bytes:
+            self._file.close()
+            self._path.replace(self._path.with_name(f"{self._path.name}.1"))
+            self._file = self._path.open("a", encoding="utf-8")
+        self._file.write(f"{line}\n")
+        self._file.flush()
+        if line.strip():
+            self._tail.append(_ANSI.sub("", line))
+
+    def last_lines(self, count: int) -> list[str]:
+        """Return the last lines of this run, without colours."""
+        return list(self._tail)[-count:]
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+class LineReader:
+    """Tells how grave the lines of one process are.
+
+    A line that names no level belongs to the one before it: the rest of a traceback is as grave as its head.
+    """
+
+    def __init__(self, role: Role) -> None:
+        self._role = role
+        self._level: Level = "info"
+
+    def level_of(self, line: str) -> Level:
+        """Return the level of the next line."""
+        plain = _ANSI.sub("", line)
+        if plain.startswith("Traceback (most recent call last)"):
+            self._level = "error"
+        elif match := _LEVEL.search(plain[:200]):
+            word = next(group for group in match.groups() if group)
+            self._level = _LEVELS.get(word.lower(), "info")
+        return self._level
+
+    def is_summary(self, line: str) -> bool:
+        """Return whether the line is a front's summary of a turn."""
+        return self._role == "front" and _TURN_SUMMARY in line

@@ -1,0 +1,110 @@
+"""One started process: its output, its end, and signals to all that it started."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Self
+
+from dispatcher.cli.supervisor.parts import Part
+
+LONGEST_LINE_BYTES: Final = 16_384
+_PR_SET_PDEATHSIG: Final = 1
+# Loaded before the fork: the child of a fork must not load libraries.
+_LIBC: Any = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
+class Process:
+    """A running process that leads a group of its own.
+
+    Being outside of the terminal's group, it does not hear the operator's Ctrl-C; the supervisor does,
+    and decides who stops when. On Linux it dies with the supervisor, even by kill -9.
+    """
+
+    def __init__(self, process: asyncio.subprocess.Process, part: Part) -> None:
+        self._process = process
+        self._part = part
+
+    @classmethod
+    async def start(cls, part: Part, environment: Mapping[str, str]) -> Self:
+        """Return the started process; whoever starts it also reads its output and waits for its end.
+
+        Raises:
+            OSError: the program is missing or may not be run.
+        """
+        process = await asyncio.create_subprocess_exec(
+            *part.argv,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            env={**environment, **part.assignments},
+            start_new_session=True,
+            preexec_fn=_dying_with(os.getpid()),
+        )
+        return cls(process, part)
+
+    @property
+    def pid(self) -> int:
+        """Process id, and id of the group."""
+        return self._process.pid
+
+    async def read_output(self, on_line: Callable[[str], None]) -> None:
+        """Hand on each line of output until the end; a line without an end is cut at 16 KB."""
+        stream = self._process.stdout
+        pending = b""
+        while stream is not None and (chunk := await stream.read(65_536)):
+            *lines, pending = (pending + chunk).split(b"\n")
+            for line in lines:
+                on_line(line.decode("utf-8", "replace").rstrip())
+            if len(pending) > LONGEST_LINE_BYTES:
+                on_line(pending.decode("utf-8", "replace"))
+                pending = b""
+        if pending:
+            on_line(pending.decode("utf-8", "replace").rstrip())
+
+    async def wait(self) -> int:
+        """Return the exit code (negative: the signal); nothing of the group is left then."""
+        code = await self._process.wait()
+        self.kill()
+        return code
+
+    def terminate(self) -> None:
+        """Ask it to finish what it does and end."""
+        with contextlib.suppress(ProcessLookupError):
+            # A shell does not pass signals on; any other leader knows best what to tell its children.
+            (os.killpg if self._part.in_shell else os.kill)(self.pid, signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End whatever is left of the group, now."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+
+
+def describe_exit(code: int) -> str:
+    """Return an exit code as an operator reads it."""
+    if code >= 0:
+        return f"exited with code {code}"
+    names = {signal.SIGKILL: "killed", signal.SIGTERM: "terminated", signal.SIGSEGV: "crashed"}
+    try:
+        number = signal.Signals(-code)
+    except ValueError:
+        return f"exited with code {code}"
+    return f"exited with code {code} ({names.get(number, number.name)})"
+
+
+def _dying_with(supervisor: int) -> Callable[[], None] | None:
+    if _LIBC is None:
+        return None
+
+    def set_death_signal() -> None:
+        """Run in the child between fork and exec; the setting survives exec."""
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != supervisor:  # the supervisor died before the setting held
+            os._exit(1)
+
+    return set_death_signal

@@ -1,0 +1,52 @@
+"""When a process that ended is started again, and when it is given up. Pure: times are passed in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+FIRST_DELAY_S: Final = 0.5
+LONGEST_DELAY_S: Final = 30.0
+HEALTHY_AFTER_S: Final = 60.0
+# Not less: on a small box that starts twelve processes at once, imports alone take several seconds.
+QUICK_EXIT_S: Final = 10.0
+QUICK_EXITS_ALLOWED: Final = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """How one run of a process went.
+
+    Attributes:
+        lasted_s: from its start to its end.
+        ready_s: how long it was ready; None when it never was.
+    """
+
+    lasted_s: float
+    ready_s: float | None
+
+
+class RestartPolicy:
+    """Exponential back-off from 0.5 to 30 s, forgotten after a minute of health.
+
+    A process that was never ready and ends within 10 s five times in a row cannot start at all
+    (a wrong option, a missing file): starting it for ever would only fill its log.
+    """
+
+    def __init__(self) -> None:
+        self._delay_s = FIRST_DELAY_S
+        self._quick_exits = 0
+        self._was_ready = False
+
+    def next_delay_s(self, run: Run) -> float | None:
+        """Return the pause before the next start, or None to give up."""
+        if run.ready_s is not None:
+            self._was_ready = True
+        self._quick_exits = self._quick_exits + 1 if run.lasted_s < QUICK_EXIT_S else 0
+        if not self._was_ready and self._quick_exits >= QUICK_EXITS_ALLOWED:
+            return None
+        if run.ready_s is not None and run.ready_s >= HEALTHY_AFTER_S:
+            self._delay_s = FIRST_DELAY_S
+        delay_s = self._delay_s
+        self._delay_s = min(delay_s * 2, LONGEST_DELAY_S)
+        return delay_s

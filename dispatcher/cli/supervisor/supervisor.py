@@ -1,0 +1,173 @@
+"""Starting all parts in order, keeping them, and stopping them in the opposite order."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from dispatcher.cli.supervisor.keeper import Keeper, Listener
+from dispatcher.cli.supervisor.logs import PartLog
+from dispatcher.cli.supervisor.parts import Part
+from dispatcher.cli.supervisor.plan import STOP_ORDER, Plan
+from dispatcher.cli.supervisor.readiness import Readiness
+from dispatcher.cli.supervisor.screen import Screen
+from dispatcher.cli.supervisor.upfile import RunningPart, UpFile
+from dispatcher.cli.supervisor.welcome import closing_lines, redis_address
+from dispatcher.errors import StartError
+from dispatcher.settings import Settings
+
+REFRESH_S: Final = 0.125
+# A part that drains for `drain_s` by its own clock must not be killed at that very moment.
+STOP_MARGIN_S: Final = 2.0
+# Loading speech models on a small, busy box takes its time; after this the operator gets the prompt anyway.
+START_PATIENCE_S: Final = 120.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What the supervisor works with.
+
+    Attributes:
+        environment: variables of the children.
+    """
+
+    settings: Settings
+    environment: Mapping[str, str]
+    screen: Screen
+    upfile: UpFile
+
+
+class Supervisor:
+    """Runs a plan until it is told to stop by SIGINT, SIGTERM or SIGHUP; a second signal kills at once."""
+
+    def __init__(self, plan: Plan, surroundings: Surroundings) -> None:
+        self._plan = plan
+        self._settings = surroundings.settings
+        self._environment = surroundings.environment
+        self._screen = surroundings.screen
+        self._upfile = surroundings.upfile
+        self._stop_asked = asyncio.Event()
+        self._failure: str | None = None
+        self._readiness = Readiness(self._settings.redis_url)
+        self._keepers = [self._keeper(part) for part in plan.parts]
+
+    async def run(self) -> None:
+        """Start everything, wait for a signal, stop everything; nothing that was started is left.
+
+        Raises:
+            StartError: Redis does not answer, or nothing at all could be started.
+        """
+        try:
+            await self._require_redis()
+            self._listen_to_signals()
+            self._screen.open(self._keepers)
+            await self._run_until_stopped()
+        finally:
+            self._screen.close()
+            await self._readiness.close()
+        if self._failure is not None:
+            raise StartError(self._failure)
+
+    async def _run_until_stopped(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            drawing = group.create_task(self._draw())
+            bringing_up = group.create_task(self._bring_up(group))
+            await self._stop_asked.wait()
+            bringing_up.cancel()
+            await self._stop_all()
+            drawing.cancel()
+
+    async def _bring_up(self, group: asyncio.TaskGroup) -> None:
+        """Start the broker, then all others; say so when they have started."""
+        if not await self._start(group, self._plan.brokers):
+            self._fail("the broker cannot be started, and nothing works without it")
+            return
+        await self._start(group, self._plan.others)
+        self._screen.end_start(closing_lines(self._plan, self._settings))
+
+    async def _start(self, group: asyncio.TaskGroup, parts: Sequence[Part]) -> bool:
+        """Start some parts together; return whether all became ready."""
+        keepers = [keeper for keeper in self._keepers if keeper.part in parts]
+        for keeper in keepers:
+            group.create_task(keeper.run())
+        try:
+            async with asyncio.timeout(START_PATIENCE_S):
+                return all(await asyncio.gather(*(keeper.settled() for keeper in keepers)))
+        except TimeoutError:
+            for keeper in keepers:
+                if keeper.state not in {"ready", "failed"}:
+                    log = self._log_path(keeper.part.name)
+                    text = f"is not ready after {START_PATIENCE_S:.0f} s; it may still come, see {log}"
+                    self._screen.part_event(keeper.part, text, "warning")
+            return False
+
+    async def _stop_all(self) -> None:
+        """Stop role by role; what feeds others stops before them."""
+        self._screen.say(
+            f"stopping; turns under way have {self._settings.drain_s:g} s, a second signal kills"
+        )
+        grace_s = self._settings.drain_s + STOP_MARGIN_S
+        for roles in STOP_ORDER:
+            stopping = [keeper.stop(grace_s) for keeper in self._keepers if keeper.part.role in roles]
+            await asyncio.gather(*stopping)
+        if self._failure is None:
+            self._screen.say("stopped")
+
+    async def _require_redis(self) -> None:
+        if self._plan.brokers:
+            return
+        address = redis_address(self._settings)
+        if not await self._readiness.redis_answers():
+            raise StartError(f"REDIS_URL: no Redis answers at {address}; start it, or unset REDIS_URL")
+        self._screen.say(f"using the Redis at {address} (REDIS_URL)")
+
+    async def _draw(self) -> None:
+        while True:
+            self._screen.refresh()
+            await asyncio.sleep(REFRESH_S)
+
+    def _listen_to_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, self._on_signal)
+
+    def _on_signal(self) -> None:
+        if self._stop_asked.is_set():
+            for keeper in self._keepers:
+                keeper.kill()
+        self._stop_asked.set()
+
+    def _keeper(self, part: Part) -> Keeper:
+        return Keeper(
+            part,
+            environment=self._environment,
+            readiness=self._readiness,
+            log=PartLog(self._log_path(part.name)),
+            listener=Listener(
+                on_change=self._on_change,
+                on_event=self._screen.part_event,
+                on_output=self._screen.part_output,
+            ),
+        )
+
+    def _log_path(self, name: str) -> Path:
+        return self._settings.data_dir / "log" / f"{name}.log"
+
+    def _on_change(self, keeper: Keeper) -> None:
+        self._screen.part_changed(keeper)
+        self._upfile.write(
+            RunningPart(
+                name=each.part.name, pid=each.pid, port=each.part.address.port if each.part.address else None
+            )
+            for each in self._keepers
+        )
+        if all(each.state == "failed" for each in self._keepers):
+            self._fail("nothing could be started")
+
+    def _fail(self, reason: str) -> None:
+        self._failure = reason
+        self._stop_asked.set()

@@ -1,0 +1,81 @@
+"""`up.json`: what runs on a data folder, for other commands; and the lock that keeps a second `up` away."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from dispatcher.errors import StartError
+
+FILE_NAME: Final = "up.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunningPart:
+    """One process as `up.json` names it; `pid` is None while it is down."""
+
+    name: str
+    pid: int | None
+    port: int | None
+
+
+class UpFile:
+    """The claim on a data folder; the lock ends with the process, however it ends."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._data_dir = data_dir
+        self._path = data_dir / FILE_NAME
+        self._started_at_s = time.time()
+        self._folder = -1
+
+    def __enter__(self) -> Self:
+        """Take the data folder.
+
+        Raises:
+            StartError: another `dispatcher up` has it, or it cannot be made.
+        """
+        try:
+            self._data_dir.mkdir(parents=True, exist_ok=True)
+            self._folder = os.open(self._data_dir, os.O_RDONLY)
+        except OSError as error:
+            raise StartError(f"DATA_DIR: {self._data_dir}: {error.strerror}") from error
+        try:
+            fcntl.flock(self._folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(self._folder)
+            raise StartError(
+                f"`dispatcher up` already runs on {self._data_dir}{self._by_whom()}; "
+                "stop it, or set DATA_DIR to run a second one"
+            ) from error
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Give the folder back."""
+        self._path.unlink(missing_ok=True)
+        os.close(self._folder)
+
+    def write(self, parts: Iterable[RunningPart]) -> None:
+        """Say what runs now; readers see the old text or the new one, never half of it."""
+        content = {
+            "pid": os.getpid(),
+            "started_at_s": round(self._started_at_s, 3),
+            "processes": [{"name": part.name, "pid": part.pid, "port": part.port} for part in parts],
+        }
+        fresh = self._path.with_name(f"{FILE_NAME}.new")
+        fresh.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
+        fresh.replace(self._path)
+
+    def _by_whom(self) -> str:
+        try:
+            return f" (pid {json.loads(self._path.read_text('utf-8'))['pid']})"
+        except (OSError, ValueError, KeyError):
+            return ""

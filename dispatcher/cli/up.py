@@ -1,0 +1,63 @@
+"""`dispatcher up`: everything in the Procfile, started in order and kept running."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from dispatcher.catalogue import load_catalogue
+from dispatcher.cli.supervisor.plan import make_plan
+from dispatcher.cli.supervisor.ports import require_free_ports
+from dispatcher.cli.supervisor.procfile import read_procfile
+from dispatcher.cli.supervisor.screen import Screen, make_console
+from dispatcher.cli.supervisor.supervisor import Supervisor, Surroundings
+from dispatcher.cli.supervisor.upfile import UpFile
+from dispatcher.settings import Settings, load_settings
+
+
+@click.command("up")
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    help="The YAML file; else DISPATCHER_CONFIG, else embedded.yaml.",
+)
+@click.option("--procfile", type=click.Path(path_type=Path), default=Path("Procfile"), show_default=True)
+@click.option("--verbose", is_flag=True, help="Show all that the processes print, not only what matters.")
+def up(config: Path | None, procfile: Path, *, verbose: bool) -> None:
+    """Run everything in the Procfile, and keep it running until Ctrl-C.
+
+    What a process prints is kept in DATA_DIR/log/NAME.log.
+    """
+    settings = load_settings({**os.environ, **({"DISPATCHER_CONFIG": str(config)} if config else {})})
+    catalogue = load_catalogue(settings.dispatcher_config)
+    environment = children_environment(settings)
+    plan = make_plan(read_procfile(procfile), catalogue=catalogue, environ=environment)
+    screen = Screen(make_console(), verbose=verbose)
+    with UpFile(settings.data_dir) as upfile:
+        require_free_ports(plan.parts)
+        surroundings = Surroundings(settings=settings, environment=environment, screen=screen, upfile=upfile)
+        asyncio.run(Supervisor(plan, surroundings).run())
+
+
+def children_environment(settings: Settings) -> dict[str, str]:
+    """Return the variables of the processes: ours, with the paths made firm.
+
+    The folder of this Python comes first on PATH, so that `celery` and `dispatcher` of this
+    environment are found without activating it.
+    """
+    folder = str(Path(sys.executable).parent)
+    return {
+        **os.environ,
+        "DISPATCHER_CONFIG": str(settings.dispatcher_config.absolute()),
+        "DATA_DIR": str(settings.data_dir.absolute()),
+        "PATH": os.pathsep.join([folder, os.environ.get("PATH", os.defpath)]),
+        # Who runs this chooses the file, whenever it was written (docs/adr/0006-live-reload.md).
+        "CONFIG_CHOSEN_AT_S": str(time.time()),
+        # Lines reach the log when they are printed, not when a buffer is full.
+        "PYTHONUNBUFFERED": "1",
+    }

@@ -1,0 +1,77 @@
+"""`dispatcher why`: for each call of a turn, who could have had it, who got it, why, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import click
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from dispatcher.cli.shared_state import with_shared_state
+from dispatcher.cli.supervisor.screen import make_console
+from dispatcher.state import decisions
+from dispatcher.state.decisions import Decision
+from dispatcher.state.line import RedisLine
+
+
+@click.command("why")
+@click.argument("turn_id", metavar="TURN")
+def why(turn_id: str) -> None:
+    """Explain each call of TURN: candidates, loads, reason, outcome and time.
+
+    TURN is the id that log lines carry as turn=..., or at least its first six characters. The last few
+    thousand decisions are kept.
+    """
+
+    async def explain(line: RedisLine) -> None:
+        show(make_console(), await decisions.of_turn(line, turn_id))
+
+    with_shared_state(explain)
+
+
+def show(console: Console, found: Sequence[Decision]) -> None:
+    """Print the decisions of one turn; there is at least one."""
+    console.print(why_view(found), soft_wrap=not console.is_terminal)
+
+
+def why_view(found: Sequence[Decision]) -> RenderableType:
+    """Return the turn's heading and a block for each call, oldest first."""
+    started_at_ms = found[0].at_ms
+    began = datetime.fromtimestamp(started_at_ms / 1000).astimezone()
+    calls = "1 call" if len(found) == 1 else f"{len(found)} calls"
+    heading = Text(f"turn {found[0].turn_id}, {calls} from {began:%Y-%m-%d %H:%M:%S %z}", style="bold")
+    return Group(heading, *(_block(decision, started_at_ms) for decision in found))
+
+
+def _block(decision: Decision, started_at_ms: int) -> RenderableType:
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(justify="right", no_wrap=True, min_width=10)
+    grid.add_column(overflow="fold")
+    grid.add_row(
+        Text(f"+{decision.at_ms - started_at_ms} ms", style="dim"),
+        Text.assemble(f"{decision.service} to ", (decision.instance, "bold"), ": ", outcome_text(decision)),
+    )
+    grid.add_row("because", Text(decision.reason))
+    grid.add_row("among", Text(", ".join(decision.candidates)))
+    return grid
+
+
+def outcome_text(decision: Decision) -> Text:
+    """Return how the call ended and after how long, or why that is not known."""
+    if decision.end is None:
+        if decision.held:
+            return Text("under way", style="yellow")
+        return Text("no end is known: its worker died, or it ends at this moment", style="red")
+    after = f"after {decision.end.latency_ms:.0f} ms"
+    match decision.end.outcome:
+        case "ok":
+            return Text(f"ok {after}", style="green")
+        case "failed":
+            return Text(f"failed {after}", style="red")
+        case _:
+            return Text(
+                f"ended without a verdict {after} (cancelled, or not the instance's fault)", style="dim"
+            )

@@ -1,0 +1,116 @@
+"""What processes say to each other: queue and task names, payloads, reply kinds.
+
+The front sends tasks by these names and never imports `workers`; workers answer with the reply
+kinds. Everything is small JSON with ids; audio travels beside it, by claim key or reply entry.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Final, Literal, Self, TypedDict
+
+Service = Literal["asr", "llm", "tts"]
+Language = Literal["auto", "en", "zh"]
+AudioFormat = Literal["opus", "pcm"]
+Algorithm = Literal[
+    "round_robin", "weighted_round_robin", "least_connections", "response_time", "resource_based"
+]
+Priority = Literal["high", "normal", "low"]
+
+SERVICES: Final[tuple[Service, ...]] = ("asr", "llm", "tts")
+CONTROL_QUEUE: Final = "control"
+QUEUES: Final[tuple[str, ...]] = (*SERVICES, CONTROL_QUEUE)
+
+TRANSCRIBE: Final = "asr.transcribe"
+RESPOND: Final = "llm.respond"
+SYNTHESIZE: Final = "tts.synthesize"
+CHECK_HEALTH: Final = "control.check_health"
+
+# The audio that devices hear: the server's hello promises exactly this.
+REPLY_RATE_HZ: Final = 24_000
+REPLY_FRAME_MS: Final = 60
+# What a stock device sends.
+UPLINK_RATE_HZ: Final = 16_000
+
+ReplyKind = Literal["transcript", "emotion", "sentence", "audio", "end", "failed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnTicket:
+    """What every task of a turn carries.
+
+    Attributes:
+        turn_id: one exchange; also names the claim and the cancel flag.
+        attempt: 1 for the first sending; a stage that is sent again counts on.
+        device_id: names the dialogue history.
+        reply_stream: Redis stream of the front that holds the device.
+        deadline_at_s: Unix time after which nobody waits for this turn.
+        language: the language of the device, or "auto".
+        audio_format: what the device hears, and what the claim holds.
+        uplink_rate_hz: sample rate of the utterance in the claim.
+        text: the utterance as text: typed by the user, or filled in by the ASR task.
+    """
+
+    turn_id: str
+    attempt: int
+    device_id: str
+    reply_stream: str
+    deadline_at_s: float
+    language: Language = "auto"
+    audio_format: AudioFormat = "opus"
+    uplink_rate_hz: int = UPLINK_RATE_HZ
+    text: str = ""
+
+    def as_payload(self) -> dict[str, Any]:
+        """Return the ticket as JSON-ready fields."""
+        return asdict(self)
+
+    @classmethod
+    def from_payload(cls, payload: dict[str, Any]) -> Self:
+        """Return the ticket of a task's argument.
+
+        Raises:
+            TypeError: a field is missing or unknown (a message of another version).
+        """
+        return cls(**payload)
+
+    def with_text(self, text: str, language: Language) -> Self:
+        """Return the ticket with the transcript and its language filled in."""
+        return replace(self, text=text, language=language)
+
+
+class ReplyFields(TypedDict, total=False):
+    """What a reply says beside its turn and kind; see `Reply`."""
+
+    index: int
+    text: str
+    packets: bytes
+    last: bool
+    timings: dict[str, str | float] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """One entry of a front's reply stream.
+
+    Attributes:
+        turn_id: which turn it belongs to; the front drops what it no longer knows.
+        attempt: which sending of the stage it comes from.
+        kind: transcript and emotion (`text`) · sentence (`index`, `text`) · audio (`index`,
+            `packets`, `last` on the sentence's final entry) · end (`index` = number of
+            sentences) · failed (`text` = stage and reason).
+        index: number of the sentence, from 0.
+        text: transcript, sentence, emotion or reason.
+        packets: audio packed by `dispatcher.audio.packets.pack`.
+        last: no more audio follows for this sentence.
+        timings: facts for the turn's summary line, such as the instance and its time in ms.
+    """
+
+    turn_id: str
+    attempt: int
+    kind: ReplyKind
+    index: int = 0
+    text: str = ""
+    packets: bytes = b""
+    last: bool = False
+    timings: dict[str, str | float] | None = None

@@ -1,0 +1,119 @@
+"""What a connection does with what the device says: a state machine without any I/O.
+
+The device's modes differ in who ends an utterance and in when the microphone is on:
+
+| mode | utterance ends by | audio while a reply is made or spoken |
+| --- | --- | --- |
+| manual | `listen stop` | dropped |
+| auto | silence (or `listen stop`) | dropped: the device has not handled `tts start` yet |
+| realtime | silence | watched: speech is a barge-in |
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from typing import Literal
+
+Mode = Literal["manual", "auto", "realtime"]
+
+
+class Phase(Enum):
+    """Where the dialogue on a connection stands."""
+
+    IDLE = auto()
+    LISTENING = auto()
+    ANSWERING = auto()
+
+
+class Command(Enum):
+    """What the connection has to do next."""
+
+    OPEN_UTTERANCE = auto()
+    """Forget what was recorded and record from now on."""
+    SEND_UTTERANCE = auto()
+    """Close the recording and start a turn with it."""
+    SEND_TEXT = auto()
+    """Start a turn with the typed text."""
+    CANCEL_TURN = auto()
+    """Drop the turn under way, at every stage."""
+    SAY_STOP = auto()
+    """Tell the device that the reply is over."""
+
+
+class Session:
+    """One dialogue on one connection."""
+
+    def __init__(self) -> None:
+        """Start idle; a device that sends audio before `listen start` is not heard yet."""
+        self.phase = Phase.IDLE
+        self.mode: Mode = "auto"
+
+    @property
+    def records(self) -> bool:
+        """Whether audio from the device belongs to the utterance."""
+        if self.phase is Phase.LISTENING:
+            return True
+        return self.phase is Phase.ANSWERING and self.mode == "realtime"
+
+    @property
+    def watches_speech(self) -> bool:
+        """Whether the server has to find the end of the utterance by itself."""
+        return self.records and self.mode != "manual"
+
+    def listen_start(self, mode: Mode) -> list[Command]:
+        """The microphone is on; a reply that is still going on is spoken over."""
+        commands = self._barge_in()
+        self.mode = mode
+        self.phase = Phase.LISTENING
+        return [*commands, Command.OPEN_UTTERANCE]
+
+    def listen_stop(self) -> list[Command]:
+        """The button was released; meaningful only while listening."""
+        if self.phase is not Phase.LISTENING:
+            return []
+        self.phase = Phase.ANSWERING
+        return [Command.SEND_UTTERANCE]
+
+    def typed(self) -> list[Command]:
+        """An utterance came as text."""
+        commands = self._barge_in()
+        self.phase = Phase.ANSWERING
+        return [*commands, Command.SEND_TEXT]
+
+    def speech_started(self) -> list[Command]:
+        """Speech was found; over a reply in realtime mode it is a barge-in."""
+        if self.phase is not Phase.ANSWERING:
+            return []
+        self.phase = Phase.LISTENING
+        return [Command.CANCEL_TURN, Command.SAY_STOP]
+
+    def speech_ended(self) -> list[Command]:
+        """Silence, or the longest utterance, ended what was said."""
+        return self.listen_stop()
+
+    def abort(self) -> list[Command]:
+        """The user wants silence: answered with `tts stop` in every phase."""
+        cancelled = [Command.CANCEL_TURN] if self.phase is Phase.ANSWERING else []
+        self.phase = self._resting()
+        return [*cancelled, Command.SAY_STOP]
+
+    def turn_ended(self, *, spoke: bool) -> list[Command]:
+        """The turn is over and played out, or nothing was said in it.
+
+        A stock device that heard a reply sends `listen start` again in auto mode. One that heard
+        nothing never left Listening, so it goes on being listened to.
+        """
+        if self.phase is not Phase.ANSWERING:
+            return []
+        listens_on = self.mode == "realtime" or (self.mode == "auto" and not spoke)
+        self.phase = Phase.LISTENING if listens_on else Phase.IDLE
+        opened = [Command.OPEN_UTTERANCE] if self.mode == "auto" and not spoke else []
+        return opened if self.mode != "manual" and not spoke else [*opened, Command.SAY_STOP]
+
+    def _barge_in(self) -> list[Command]:
+        return [Command.CANCEL_TURN, Command.SAY_STOP] if self.phase is Phase.ANSWERING else []
+
+    def _resting(self) -> Phase:
+        """Return the phase after an abort; a microphone that is on may never be announced again."""
+        off = self.mode == "manual" or self.phase is Phase.IDLE
+        return Phase.IDLE if off else Phase.LISTENING

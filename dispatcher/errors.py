@@ -1,0 +1,127 @@
+"""The error tree. A class says who can do something about it.
+
+DispatcherError
+├── ConfigError              the operator: a file, a key or a variable is wrong
+├── StartError               the operator: a part cannot start (port taken, weights missing)
+├── UnknownName              the operator: no instance, or no turn, has this name
+├── StateError               Redis did not answer in time
+├── AudioError               the caller's audio cannot be read
+├── ProtocolError            a device sent something the protocol does not know
+├── FrontError               the front that a device in software talks to is away, refuses or is silent
+├── DeadlineExceeded         the turn's time is over; nobody waits for the result
+├── TurnCancelled            a barge-in ended the turn (control flow, not a fault)
+├── NoInstanceAvailable      no healthy instance, or none free before the deadline
+└── InstanceError            one call to one instance failed
+    ├── InstanceUnreachable  connect error or time-out; retryable
+    ├── InstanceFailed       5xx, a broken stream or a nonsense answer; retryable
+    ├── InstanceBusy         429 or 503; retryable, elsewhere or later
+    ├── InstanceForbidden    401, 402, 403, 404: key, quota, model or path; another one may do
+    └── InstanceRefused      other 4xx: our request is wrong; every instance would refuse it
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Origin = Literal["ours", "theirs", "caller"]
+
+
+class DispatcherError(Exception):
+    """The root of every error that this project raises on purpose."""
+
+
+class ConfigError(DispatcherError):
+    """One or more settings are wrong; `problems` holds one readable line for each."""
+
+    def __init__(self, problems: list[str]) -> None:
+        """Keep the problems; the message is all of them, a line each."""
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class StartError(DispatcherError):
+    """A part of the system cannot start; the message says which, why and what to do."""
+
+
+class UnknownName(DispatcherError):
+    """The operator named an instance or a turn that is not known; the message says what is."""
+
+
+class StateError(DispatcherError):
+    """Redis is out of reach or refused a command."""
+
+
+class AudioError(DispatcherError):
+    """Audio that cannot be decoded or has the wrong shape."""
+
+
+class ProtocolError(DispatcherError):
+    """A message or frame that breaks the device protocol."""
+
+
+class FrontError(DispatcherError):
+    """A device in software got no answer; the message says which address and what to do."""
+
+
+class DeadlineExceeded(DispatcherError):
+    """The deadline of the turn passed before the work was done."""
+
+
+class TurnCancelled(DispatcherError):
+    """The user spoke over the reply; what is under way for the turn ends now."""
+
+
+class NoInstanceAvailable(DispatcherError):
+    """No instance of a service could take the call before its deadline."""
+
+    def __init__(self, service: str, reason: str) -> None:
+        """Remember which service, and why (one of `none healthy`, `all full`, `none configured`)."""
+        super().__init__(f"no {service} instance can take the call: {reason}")
+        self.service = service
+        self.reason = reason
+
+
+class InstanceError(DispatcherError):
+    """A call to an instance failed.
+
+    Attributes:
+        instance: name of the instance.
+        retryable: another instance may succeed where this one failed.
+        origin: whose fault it is; only "theirs" counts against the instance's health.
+        retry_after_s: how long the instance asked to be left alone, when it said so.
+    """
+
+    retryable = True
+    origin: Origin = "theirs"
+
+    def __init__(self, instance: str, reason: str, *, retry_after_s: float | None = None) -> None:
+        """Remember the instance; the message names it and the reason."""
+        super().__init__(f"{instance}: {reason}")
+        self.instance = instance
+        self.reason = reason
+        self.retry_after_s = retry_after_s
+
+
+class InstanceUnreachable(InstanceError):
+    """The instance did not accept the connection or did not answer in time."""
+
+
+class InstanceFailed(InstanceError):
+    """The instance answered with 5xx, broke its stream, or answered nonsense."""
+
+
+class InstanceBusy(InstanceError):
+    """The instance said 429 or 503: it works, but not now."""
+
+
+class InstanceForbidden(InstanceError):
+    """The instance knows us, the model or the path not; the operator has to look at its line."""
+
+    origin: Origin = "ours"
+
+
+class InstanceRefused(InstanceError):
+    """The instance refused the request as wrong (4xx); it would refuse it again."""
+
+    retryable = False
+    origin: Origin = "ours"

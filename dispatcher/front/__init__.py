@@ -1,0 +1,7 @@
+"""The front: devices on WebSockets, OTA, probes and pages. It sends tasks by name and knows no worker."""
+
+from __future__ import annotations
+
+from dispatcher.front.app import run_front
+
+__all__ = ["run_front"]

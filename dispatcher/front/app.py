@@ -1,0 +1,102 @@
+"""The front: one aiohttp application for devices, people and probes."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import gc
+from collections.abc import AsyncIterator
+from typing import Final
+
+import structlog
+import uvloop
+from aiohttp import web
+
+from dispatcher.catalogue import load_catalogue
+from dispatcher.catalogue.model import Catalogue
+from dispatcher.errors import StartError
+from dispatcher.front.device import Device
+from dispatcher.front.handshake import admit, read_peer
+from dispatcher.front.hub import HUB, Hub
+from dispatcher.front.ota import WEBSOCKET_PATH, add_ota
+from dispatcher.front.pages import add_pages
+from dispatcher.front.probes import add_probes
+from dispatcher.front.wire import Wire
+from dispatcher.logs import configure_logging
+from dispatcher.settings import Settings, load_settings
+
+log = structlog.get_logger(__name__)
+
+# Larger messages are no mistake of a device; the socket is closed.
+MAX_MESSAGE_BYTES: Final = 1024 * 1024
+
+
+def create_app(settings: Settings, catalogue: Catalogue) -> web.Application:
+    """Return the application; it connects when it starts."""
+    app = web.Application(client_max_size=MAX_MESSAGE_BYTES)
+
+    async def share_hub(app: web.Application) -> AsyncIterator[None]:
+        hub = app[HUB] = Hub(settings, catalogue)
+        await hub.live.sync()
+        hub.start()
+        yield
+        await hub.close()
+
+    app.cleanup_ctx.append(share_hub)
+    app.on_shutdown.append(_drain)
+    for path in (WEBSOCKET_PATH, WEBSOCKET_PATH.rstrip("/")):
+        app.router.add_get(path, connect_device)
+    add_ota(app)
+    add_probes(app)
+    add_pages(app)
+    return app
+
+
+async def connect_device(request: web.Request) -> web.StreamResponse:
+    """Upgrade a device's request and serve it until it is gone."""
+    hub = request.app[HUB]
+    peer = read_peer(request)
+    admit(request, peer, hub.tokens)
+    if hub.draining or len(hub.devices) >= hub.settings.max_devices:
+        raise web.HTTPServiceUnavailable(
+            text=f"{len(hub.devices)} devices are connected, at most {hub.settings.max_devices} are let in",
+            headers={"Retry-After": "5"},
+        )
+    # No heartbeat: a pong deadline would cut real devices. No compression: Opus does not shrink.
+    socket = web.WebSocketResponse(max_msg_size=MAX_MESSAGE_BYTES, compress=False, timeout=1)
+    await socket.prepare(request)
+    await Device(hub, socket, Wire(socket, request.transport, peer.version), peer).serve()
+    return socket
+
+
+async def _drain(app: web.Application) -> None:
+    await app[HUB].drain()
+
+
+def run_front() -> None:
+    """Run the front of this process's settings until it is told to stop.
+
+    Raises:
+        StartError: the port is taken.
+        ConfigError: a setting or the YAML is wrong.
+    """
+    settings = load_settings()
+    configure_logging(settings)
+    catalogue = load_catalogue(settings.dispatcher_config)
+    loop = uvloop.new_event_loop()
+    asyncio.set_event_loop(loop)
+    gc.freeze()
+    try:
+        web.run_app(
+            create_app(settings, catalogue),
+            host=settings.front_host,
+            port=settings.front_port,
+            access_log=None,
+            print=None,
+            shutdown_timeout=1,
+            loop=loop,
+        )
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        raise StartError(f"port {settings.front_port} is taken; set FRONT_PORT to another") from error

@@ -1,0 +1,229 @@
+"""One device on its WebSocket: its frames in, the session's commands out."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from typing import Any
+
+import structlog
+from aiohttp import WSMsgType, web
+
+from dispatcher.contracts import Language
+from dispatcher.conversation.language import resolve_language
+from dispatcher.conversation.session import Command, Session
+from dispatcher.errors import AudioError, ProtocolError, StateError
+from dispatcher.front import frames, protocol
+from dispatcher.front.handshake import Peer, read_version
+from dispatcher.front.hub import Hub
+from dispatcher.front.live_turn import LiveTurn, Utterance
+from dispatcher.front.microphone import Microphone
+from dispatcher.front.protocol import Abort, AudioParams, Hello, Listen
+from dispatcher.front.wire import Wire
+from dispatcher.front.words import is_wake_word
+from dispatcher.state import dialogue
+
+
+class Device:
+    """The connection of one device; `serve` lasts as long as its socket."""
+
+    def __init__(self, hub: Hub, socket: web.WebSocketResponse, wire: Wire, peer: Peer) -> None:
+        """Take over a prepared socket."""
+        self.peer = peer
+        self.turn: LiveTurn | None = None
+        self._hub = hub
+        self._socket = socket
+        self._wire = wire
+        self._session = Session()
+        self._microphone = Microphone(AudioParams(), hub.catalogue.conversation)
+        self._said_hello = False
+        self._language: Language | None = None
+        self._typed = ""
+        self._complaints: set[str] = set()
+        self._log = structlog.get_logger(__name__).bind(device=peer.device_id)
+
+    async def serve(self) -> None:
+        """Read until the device is gone; a plain TCP end (1006) is as good as a goodbye."""
+        before = self._hub.devices.get(self.peer.device_id)
+        self._hub.devices[self.peer.device_id] = self
+        if before is not None:
+            await before.close(code=1000, reason=b"replaced by a newer connection")
+        try:
+            await self._read()
+        finally:
+            if self._hub.devices.get(self.peer.device_id) is self:
+                del self._hub.devices[self.peer.device_id]
+            if self.turn is not None:
+                self.turn.cancel(spoken_over=False)
+                self.turn = None
+
+    async def close(self, *, code: int, reason: bytes) -> None:
+        """Close the socket; the turn under way is dropped by `serve`."""
+        await self._socket.close(code=code, message=reason)
+
+    async def _read(self) -> None:
+        while True:
+            try:
+                frame = await self._socket.receive(timeout=self._hub.settings.idle_timeout_s)
+            except TimeoutError:
+                if self.turn is not None:
+                    continue
+                await self.close(code=1000, reason=b"idle")
+                return
+            if frame.type is WSMsgType.BINARY:
+                await self._on_binary(frame.data)
+            elif frame.type is WSMsgType.TEXT:
+                await self._on_text(frame.data)
+            else:
+                return
+
+    async def _on_binary(self, frame: bytes) -> None:
+        if not self._said_hello:
+            self._complain("binary before hello", size_bytes=len(frame))
+            return
+        try:
+            payload, is_json = frames.unpack(self._wire.version, frame)
+        except ProtocolError as error:
+            self._complain("frame dropped", reason=str(error))
+            return
+        if is_json:
+            await self._on_text(payload)
+        elif self._session.records:
+            await self._on_audio(payload)
+
+    async def _on_audio(self, packet: bytes) -> None:
+        heard = self._microphone.add(packet, watch_speech=self._session.watches_speech)
+        if self._microphone.dropped:
+            self._complain("packet dropped", size_bytes=len(packet))
+        match heard:
+            case "speech started":
+                await self._obey(self._session.speech_started())
+            case "speech ended":
+                await self._obey(self._session.speech_ended())
+            case "full":
+                self._complain("utterance too long", limit_s=self._hub.catalogue.conversation.max_utterance_s)
+                await self._obey(self._session.speech_ended())
+
+    async def _on_text(self, raw: str | bytes) -> None:
+        try:
+            message = protocol.parse(raw)
+        except ProtocolError as error:
+            self._complain("message dropped", reason=str(error))
+            # A hello with a wrong field still waits for its answer.
+            if (
+                not self._said_hello
+                and b'"hello"' in (raw if isinstance(raw, bytes) else raw.encode())[:4096]
+            ):
+                self._on_hello(Hello(type="hello"))
+            return
+        match message:
+            case Hello():
+                self._on_hello(message)
+            case Listen():
+                await self._on_listen(message)
+            case Abort():
+                await self._obey(self._session.abort())
+            case other:
+                self._complain(f"message not used: {other.type}")
+
+    def _on_hello(self, hello: Hello) -> None:
+        """Answer at once, and only the first."""
+        if self._said_hello:
+            return
+        self._said_hello = True
+        if hello.version in frames.VERSIONS:
+            self._wire.version = read_version(hello.version)
+        self._microphone = Microphone(hello.audio_params, self._hub.catalogue.conversation)
+        self._wire.session_id = str(uuid.uuid4())
+        self._wire.send_text(protocol.hello_answer(self._wire.session_id, hello.audio_params.format))
+        self._log.debug("device connected", version=self._wire.version, audio=hello.audio_params.format)
+
+    async def _on_listen(self, message: Listen) -> None:
+        match message.state:
+            case "start":
+                await self._obey(self._session.listen_start(message.mode))
+                await self._prepare_to_listen()
+            case "stop":
+                await self._obey(self._session.listen_stop())
+            case "detect":
+                await self._on_detect(message.text.strip())
+
+    async def _prepare_to_listen(self) -> None:
+        """Get ready to find the end of speech, where the device will not tell it."""
+        if self._session.watches_speech:
+            try:
+                await self._microphone.learn_speech()
+            except AudioError as error:  # no speech model is installed
+                self._complain("end of speech cannot be found", reason=str(error))
+
+    async def _on_detect(self, text: str) -> None:
+        """Take typed text as an utterance; a wake word only announces one.
+
+        A client that typed a wake word waits for an end, which a stock device that is not speaking ignores.
+        """
+        if is_wake_word(text, self._hub.catalogue.conversation.wake_words):
+            await self._obey(self._session.abort())
+        elif text:
+            self._typed = text
+            await self._obey(self._session.typed())
+
+    async def _obey(self, commands: list[Command]) -> None:
+        for command in commands:
+            match command:
+                case Command.OPEN_UTTERANCE:
+                    self._microphone.open()
+                case Command.SEND_UTTERANCE:
+                    await self._start_turn(recording=tuple(self._microphone.take()))
+                case Command.SEND_TEXT:
+                    await self._start_turn(text=self._typed)
+                case Command.CANCEL_TURN:
+                    if self.turn is not None:
+                        self.turn.cancel(spoken_over=True)
+                        self.turn = None
+                case Command.SAY_STOP:
+                    self._wire.send("tts", state="stop")
+
+    async def _start_turn(self, *, recording: tuple[bytes, ...] = (), text: str = "") -> None:
+        if self._hub.draining or not (recording or text):
+            self._on_turn_end(spoke=False)
+            return
+        params = self._microphone.params
+        utterance = Utterance(
+            device_id=self.peer.device_id,
+            language=await self._resolve_language(),
+            audio_format=params.format,
+            uplink_rate_hz=params.sample_rate,
+            recording=recording,
+            text=text,
+        )
+        self.turn = LiveTurn(self._hub, self._wire, utterance, lambda spoke: self._on_turn_end(spoke=spoke))
+        self.turn.start()
+
+    def _on_turn_end(self, *, spoke: bool) -> None:
+        self.turn = None
+        for command in self._session.turn_ended(spoke=spoke):
+            if command is Command.SAY_STOP:
+                self._wire.send("tts", state="stop")
+            else:
+                self._microphone.open()
+
+    async def _resolve_language(self) -> Language:
+        """Return the device's language: fixed by the YAML, told by OTA, or the default; asked once."""
+        if self._language is None:
+            rules = self._hub.catalogue.conversation
+            rule = rules.devices.get(self.peer.device_id)
+            try:
+                async with asyncio.timeout(1):
+                    accepted = await dialogue.accept_language(self._hub.line, self.peer.device_id)
+            except (StateError, TimeoutError):
+                return rules.language
+            self._language = resolve_language(
+                device=rule.language if rule else None, accept_language=accepted, default=rules.language
+            )
+        return self._language
+
+    def _complain(self, event: str, **fields: Any) -> None:
+        """Log what is wrong with this device, once for each kind."""
+        if event not in self._complaints and len(self._complaints) < 20:
+            self._complaints.add(event)
+            self._log.info(event, **fields)

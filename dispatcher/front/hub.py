@@ -1,0 +1,178 @@
+"""What the connections of one front share, and the pump that brings replies to their turns."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Coroutine
+from contextlib import suppress
+from typing import Any, Final, Protocol
+
+import structlog
+from aiohttp import web
+from redis.exceptions import RedisError
+
+from dispatcher.catalogue.model import Catalogue
+from dispatcher.contracts import Reply
+from dispatcher.errors import StateError
+from dispatcher.front.apology import Apologies
+from dispatcher.front.auth import Tokens, load_key
+from dispatcher.front.playback import Pacer
+from dispatcher.settings import Settings
+from dispatcher.state import keys
+from dispatcher.state.line import RedisLine, connect
+from dispatcher.state.live import LiveCatalogue, chosen_at_s, listen
+from dispatcher.state.replies import ReplyReader
+
+log = structlog.get_logger(__name__)
+
+CLOCK_S: Final = 0.25
+TRIM_EVERY_S: Final = 5.0
+READ_AGAIN_S: Final = 0.5
+
+
+class ConnectedDevice(Protocol):
+    """A device as the hub sees it."""
+
+    async def close(self, *, code: int, reason: bytes) -> None:
+        """Close the device's socket."""
+        ...
+
+
+class RunningTurn(Protocol):
+    """A turn as the hub sees it."""
+
+    def on_reply(self, reply: Reply) -> None:
+        """Take in a reply of a stage."""
+        ...
+
+    def on_clock(self) -> None:
+        """Look after a stage that is late."""
+        ...
+
+
+class Hub:
+    """The shared parts of one front process.
+
+    Attributes:
+        devices: connections by device id; one device has one.
+        turns: turns under way, by turn id.
+        draining: no new turn is taken; the front is about to stop.
+    """
+
+    def __init__(self, settings: Settings, catalogue: Catalogue) -> None:
+        """Connect nothing yet; must be called inside the front's loop."""
+        self.settings = settings
+        self.front_id = f"{settings.server_id}-{secrets.token_hex(4)}"
+        self.reply_stream = keys.reply_stream(self.front_id)
+        self.line = RedisLine(connect(settings.redis_url))
+        chosen_s = chosen_at_s(catalogue.path, by_up_at_s=settings.config_chosen_at_s)
+        self.live = LiveCatalogue(self.line, catalogue, chosen_at_s=chosen_s)
+        self.pacer = Pacer(asyncio.get_running_loop())
+        self.apologies = Apologies()
+        self.tokens = Tokens(load_key(settings.data_dir)) if settings.front_auth == "token" else None
+        self.devices: dict[str, ConnectedDevice] = {}
+        self.turns: dict[str, RunningTurn] = {}
+        self.draining = False
+        self._quiet = asyncio.Event()
+        self.replies_flow = False
+        self._reader = ReplyReader(connect(settings.redis_url, socket_timeout_s=None), self.reply_stream)
+        self._reloads = connect(settings.redis_url, socket_timeout_s=None)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._short_tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The catalogue in force; new connections and turns go by it."""
+        return self.live.current
+
+    def start(self) -> None:
+        """Start reading replies and watching for late stages."""
+        loop = asyncio.get_running_loop()
+        self._tasks = [
+            loop.create_task(work()) for work in (self._pump_replies, self._watch_turns, self._trim)
+        ]
+        self._tasks.append(loop.create_task(listen(self._reloads, self.live)))
+
+    def end_turn(self, turn_id: str) -> bool:
+        """Forget a turn; return whether it was known."""
+        known = self.turns.pop(turn_id, None) is not None
+        if self.draining and not self.turns:
+            self._quiet.set()
+        return known
+
+    def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Run something short for a turn; a broker that is away is logged, the turn's clock goes on."""
+        task = asyncio.get_running_loop().create_task(_quietly(work))
+        self._short_tasks.add(task)
+        task.add_done_callback(self._short_tasks.discard)
+
+    async def drain(self) -> None:
+        """Let turns under way end, for as long as a stop may take."""
+        self.draining = True
+        if not self.turns:
+            self._quiet.set()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._quiet.wait(), self.settings.drain_s)
+        for device in list(self.devices.values()):
+            await device.close(code=1001, reason=b"server stops")
+
+    async def close(self) -> None:
+        """Stop the pump and close the connections to Redis."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._reader.close()
+        await self.live.close()
+        await self._reloads.aclose()
+        await self.line.close()
+
+    async def _pump_replies(self) -> None:
+        """Bring every reply to its turn; a turn that is gone needs none."""
+        while True:
+            try:
+                await self._reader.open()
+                self.replies_flow = True
+                while True:
+                    for reply in await self._reader.read():
+                        self._hand_over(reply)
+            except (RedisError, OSError) as error:
+                self.replies_flow = False
+                log.warning("replies interrupted", reason=str(error))
+                await asyncio.sleep(READ_AGAIN_S)
+
+    def _hand_over(self, reply: Reply) -> None:
+        turn = self.turns.get(reply.turn_id)
+        if turn is None:
+            return
+        try:
+            turn.on_reply(reply)
+        except Exception:  # one reply that its turn cannot use must not silence every other device
+            log.exception("reply not usable", turn=reply.turn_id, kind=reply.kind)
+
+    async def _watch_turns(self) -> None:
+        """Give every turn the clock, so that a late stage is sent again or apologised for."""
+        while True:
+            await asyncio.sleep(CLOCK_S)
+            for turn_id, turn in list(self.turns.items()):
+                try:
+                    turn.on_clock()
+                except Exception:  # nor must one turn stop the clock of the others
+                    log.exception("turn lost its clock", turn=turn_id)
+
+    async def _trim(self) -> None:
+        """Keep the reply stream short and alive."""
+        while True:
+            await asyncio.sleep(TRIM_EVERY_S)
+            with suppress(StateError):  # the pump says when Redis is away
+                await self._reader.trim(self.line)
+
+
+async def _quietly(work: Coroutine[Any, Any, Any]) -> None:
+    try:
+        await work
+    except StateError as error:
+        log.warning("redis out of reach", reason=str(error))
+
+
+HUB: Final = web.AppKey("hub", Hub)

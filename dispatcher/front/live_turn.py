@@ -1,0 +1,216 @@
+"""One turn under way: sent to the queues, its replies played to the device, its end told once."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import structlog
+
+from dispatcher import chains
+from dispatcher.audio import packets
+from dispatcher.contracts import AudioFormat, Language, Reply, TurnTicket
+from dispatcher.conversation import turn as steps
+from dispatcher.conversation.emotion import EMOTION_EMOJI
+from dispatcher.conversation.history import Message
+from dispatcher.errors import StateError
+from dispatcher.front.hub import Hub
+from dispatcher.front.playback import Player
+from dispatcher.front.wire import Wire
+from dispatcher.state import dialogue, keys, turns
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Utterance:
+    """What the user said: packets, or typed text."""
+
+    device_id: str
+    language: Language
+    audio_format: AudioFormat
+    uplink_rate_hz: int
+    recording: tuple[bytes, ...] = ()
+    text: str = ""
+
+
+class LiveTurn:
+    """One exchange with one device, from the end of its speech to the end of ours."""
+
+    def __init__(self, hub: Hub, wire: Wire, utterance: Utterance, on_end: Callable[[bool], None]) -> None:
+        """Prepare the turn; `on_end` is called once, with whether anything was spoken."""
+        rules = hub.catalogue.conversation
+        self.ticket = _ticket(utterance, hub, rules.turn_timeout_s)
+        self._hub = hub
+        self._wire = wire
+        self._recording = utterance.recording
+        self._on_end = on_end
+        self._began_at = hub.pacer.now()
+        self._turn = steps.Turn(
+            typed=bool(utterance.text), now=self._began_at, stage_timeout_s=rules.stage_timeout_s
+        )
+        self._player = Player(
+            hub.pacer,
+            lead_frames=hub.catalogue.playback.lead_frames,
+            send_packet=wire.send_packet,
+            send_subtitle=self._subtitle,
+            on_played=self._played,
+        )
+        self._marks: dict[str, float] = {}
+        self._started = False
+        self._heard: list[str] = []
+        self._outcome = "answered"
+        self._text = utterance.text
+
+    def start(self) -> None:
+        """Send the turn on its way; where the broker is away or flooded, an apology follows."""
+        self._hub.turns[self.ticket.turn_id] = self
+        if self.ticket.text:
+            self._do([steps.ShowTranscript(self.ticket.text)])
+        else:
+            turns.put_claim(self._hub.line, self.ticket.turn_id, packets.pack(self._recording))
+        self._hub.spawn(self._send(self.ticket))
+
+    def on_reply(self, reply: Reply) -> None:
+        """Take in a reply of a stage."""
+        self._do(self._turn.on_reply(reply, self._hub.pacer.now()))
+
+    def on_clock(self) -> None:
+        """Look after a stage that is late."""
+        self._do(self._turn.on_clock(self._hub.pacer.now()))
+
+    def cancel(self, *, spoken_over: bool) -> None:
+        """Drop the turn at every stage; nothing more is sent of it."""
+        self._player.stop()
+        self._turn.cancel()
+        turns.cancel(self._hub.line, self.ticket.turn_id)
+        self._close("spoken over" if spoken_over else "device left")
+
+    async def _send(self, ticket: TurnTicket) -> None:
+        try:
+            length = await chains.start_turn(self._hub.line, ticket)
+        except StateError as error:
+            self._fail(str(error))
+            return
+        if length > self._hub.settings.queue_limit:
+            self._fail(f"queue has {length} tasks, at most {self._hub.settings.queue_limit} are let in")
+
+    def _fail(self, reason: str) -> None:
+        if not self._turn.over:
+            self._turn.cancel()
+            self._do([steps.Apologise(reason)])
+
+    def _do(self, wanted: list[steps.Step]) -> None:
+        for step in wanted:
+            match step:
+                case steps.Play(packed):
+                    self._player.add(*packets.unpack(packed))
+                    self._mark("audio_ready_ms")
+                case steps.Subtitle(text):
+                    self._start_speaking()
+                    self._player.add(text)
+                case steps.ShowTranscript(text):
+                    self._show_transcript(text)
+                case steps.ShowEmotion(emotion):
+                    self._wire.send("llm", emotion=emotion, text=EMOTION_EMOJI[emotion])
+                case steps.SendAgain():
+                    self._send_again(step)
+                case steps.Finish():
+                    self._mark("reply_ready_ms")
+                    self._player.finish()
+                case steps.Apologise(reason):
+                    self._apologise(reason)
+
+    def _show_transcript(self, text: str) -> None:
+        self._text = text
+        self._mark("transcript_ms")
+        self._wire.send("stt", text=text)
+        self._start_speaking()
+
+    def _subtitle(self, text: str) -> None:
+        self._heard.append(text)
+        self._wire.send("tts", state="sentence_start", text=text)
+
+    def _start_speaking(self) -> None:
+        if not self._started:
+            self._started = True
+            self._wire.send("tts", state="start")
+            self._player.start()
+
+    def _send_again(self, late: steps.SendAgain) -> None:
+        log.warning(
+            "stage late, sent again", turn=self.ticket.turn_id, stage=late.stage, attempt=late.attempt
+        )
+        ticket = replace(self.ticket, attempt=late.attempt)
+        if late.stage == "tts":
+            work = chains.synthesize(self._hub.line, ticket, index=late.index, text=late.text)
+        else:
+            text = self._text if late.stage == "llm" else ""
+            work = chains.start_turn(self._hub.line, replace(ticket, text=text))
+        self._hub.spawn(work)
+
+    def _apologise(self, reason: str) -> None:
+        log.warning("turn apologised for", turn=self.ticket.turn_id, reason=reason)
+        self._outcome = "apologised"
+        # What may still be queued or at work for it is for nobody.
+        turns.cancel(self._hub.line, self.ticket.turn_id)
+        self._start_speaking()
+        text, phrase = self._hub.apologies.phrase(self.ticket.language, self.ticket.audio_format)
+        self._player.add(text, *phrase)
+        self._player.finish()
+
+    def _played(self) -> None:
+        self._mark("played_ms")
+        spoke = self._player.sent > 0
+        self._close(self._outcome if spoke else "nothing said")
+        self._on_end(spoke)
+
+    def _close(self, outcome: str) -> None:
+        if not self._hub.end_turn(self.ticket.turn_id):
+            return
+        line = self._hub.line
+        line.cast("UNLINK", keys.claim(self.ticket.turn_id))
+        if self._turn.spoken and self._heard:
+            # What was spoken over was not heard, so the LLM is not told that it was said.
+            heard = " ".join(self._heard)
+            said = [Message(role="user", content=self._text), Message(role="assistant", content=heard)]
+            dialogue.remember(line, self.ticket.device_id, said)
+        self._summarise(outcome)
+
+    def _summarise(self, outcome: str) -> None:
+        """Write the one line that tells the whole turn."""
+        if self._player.first_frame_at is not None:
+            self._marks["first_audio_ms"] = self._since_began(self._player.first_frame_at)
+        log.info(
+            "turn finished",
+            turn=self.ticket.turn_id,
+            device=self.ticket.device_id,
+            outcome=outcome,
+            sentences=len(self._heard),
+            frames=self._player.sent,
+            gaps=self._player.gaps,
+            **self._marks,
+            **self._turn.timings,
+        )
+
+    def _mark(self, name: str) -> None:
+        self._marks.setdefault(name, self._since_began(self._hub.pacer.now()))
+
+    def _since_began(self, at: float) -> float:
+        return round((at - self._began_at) * 1000, 1)
+
+
+def _ticket(utterance: Utterance, hub: Hub, turn_timeout_s: float) -> TurnTicket:
+    return TurnTicket(
+        turn_id=uuid.uuid4().hex,
+        attempt=1,
+        device_id=utterance.device_id,
+        reply_stream=hub.reply_stream,
+        deadline_at_s=time.time() + turn_timeout_s,
+        language=utterance.language,
+        audio_format=utterance.audio_format,
+        uplink_rate_hz=utterance.uplink_rate_hz,
+        text=utterance.text,
+    )

@@ -1,0 +1,103 @@
+"""`/xiaozhi/ota/`: how a device learns where to connect. Always answered with 200."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import time
+from typing import Any, Final
+
+from aiohttp import web
+
+from dispatcher.front.handshake import Peer, anonymous_peer, read_peer
+from dispatcher.front.hub import HUB
+from dispatcher.state import dialogue
+
+OTA_PATH: Final = "/xiaozhi/ota/"
+WEBSOCKET_PATH: Final = "/xiaozhi/v1/"
+_VERSION: Final = re.compile(r"\d+(\.\d+)*", re.ASCII)
+_HOST: Final = re.compile(r"[\w.:\[\]-]{1,255}", re.ASCII)
+MAX_BODY_BYTES: Final = 64 * 1024
+BODY_TIMEOUT_S: Final = 5.0
+
+
+def add_ota(app: web.Application) -> None:
+    """Register the address with and without its last slash: people type both."""
+    for path in (OTA_PATH, OTA_PATH.rstrip("/")):
+        app.router.add_post(path, tell_device)
+        app.router.add_get(path, tell_person)
+
+
+async def tell_device(request: web.Request) -> web.Response:
+    """Answer a device with its WebSocket address and token; the body may be broken, headers suffice."""
+    hub = request.app[HUB]
+    peer = _peer(request)
+    languages = request.headers.get("Accept-Language", "")[:200]
+    if languages and not peer.anonymous:
+        dialogue.note_device(hub.line, peer.device_id, accept_language=languages)
+    now_s = time.time()
+    offset_minutes = (time.localtime(now_s).tm_gmtoff or 0) // 60
+    return web.json_response(
+        {
+            "server_time": {"timestamp": int(now_s * 1000), "timezone_offset": offset_minutes},
+            "firmware": {"version": await _firmware_version(request), "url": ""},
+            "websocket": {"url": websocket_url(request), "token": _token(request, peer, now_s)},
+        }
+    )
+
+
+async def tell_person(request: web.Request) -> web.Response:
+    """Answer a browser with something that a person can read."""
+    address = websocket_url(request)
+    text = f"xiaozhi dispatcher: this is the OTA address of a device.\nDevices are sent to {address}\n"
+    return web.Response(text=text)
+
+
+def _peer(request: web.Request) -> Peer:
+    """Return who asks; an id that no device uses is as good as none, since the answer is always 200."""
+    try:
+        return read_peer(request)
+    except web.HTTPBadRequest:
+        return anonymous_peer()
+
+
+def websocket_url(request: web.Request) -> str:
+    """Return the address that devices are told: the configured one, or this host as it was asked."""
+    public = request.app[HUB].settings.front_public_url.rstrip("/")
+    if public:
+        return re.sub(r"^http", "ws", public) + WEBSOCKET_PATH
+    host = (
+        request.host if _HOST.fullmatch(request.host) else f"localhost:{request.app[HUB].settings.front_port}"
+    )
+    return f"ws://{host}{WEBSOCKET_PATH}"
+
+
+def _token(request: web.Request, peer: Peer, now_s: float) -> str:
+    """Return a token; empty where tokens are switched off, but always present."""
+    tokens = request.app[HUB].tokens
+    if tokens is None:
+        return ""
+    return tokens.issue(client_id=peer.client_id, device_id=peer.device_id, now_s=now_s)
+
+
+async def _firmware_version(request: web.Request) -> str:
+    """Return the version that the device reports of itself, so that it sees no update."""
+    try:
+        body: Any = json.loads(await _body(request))
+        version = str(body["application"]["version"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return "1.0.0"
+    found = _VERSION.match(version)
+    return found.group() if found else "1.0.0"
+
+
+async def _body(request: web.Request) -> bytes:
+    """Return the body, which may come in several segments; no more of it than a device ever sends."""
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            return await request.content.readexactly(MAX_BODY_BYTES)
+    except asyncio.IncompleteReadError as end:
+        return end.partial
+    except TimeoutError:
+        return b""

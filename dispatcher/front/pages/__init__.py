@@ -1,0 +1,92 @@
+"""The talk page: a stock device in a browser, served with its assets from memory.
+
+`static/` holds plain ES modules, one per concern and without a build step; `index.html` is the page.
+The browser keeps assets for a minute and then asks again with their ETag, so an upgrade shows quickly.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from aiohttp import web
+
+PAGE: Final = "index.html"
+STATIC: Final = Path(__file__).parent / "static"
+CONTENT_TYPES: Final = {
+    ".html": "text/html",
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".svg": "image/svg+xml",
+}
+# `ws: wss:` stands beside 'self' for older Safari, to which a WebSocket to the page's own host is not 'self'.
+SECURITY_HEADERS: Final = {
+    "Content-Security-Policy": (
+        "default-src 'self'; connect-src 'self' ws: wss:; media-src 'self' blob:; object-src 'none'; "
+        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    ),
+    "Permissions-Policy": "microphone=(self), camera=(), geolocation=()",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asset:
+    """One file of the page, as it is answered.
+
+    Attributes:
+        etag: digest of the body; a browser that names it is answered 304.
+        cache_control: how long a browser may use its copy without asking.
+    """
+
+    body: bytes
+    content_type: str
+    etag: str
+    cache_control: str
+
+    def response(self, request: web.Request) -> web.Response:
+        """Return the file, or 304 when the browser's copy is still right."""
+        headers = {**SECURITY_HEADERS, "Cache-Control": self.cache_control, "ETag": f'"{self.etag}"'}
+        known = {tag.value for tag in request.if_none_match or ()}
+        if known & {self.etag, "*"}:
+            return web.Response(status=304, headers=headers)
+        return web.Response(body=self.body, content_type=self.content_type, charset="utf-8", headers=headers)
+
+
+def add_pages(app: web.Application) -> None:
+    """Add `GET /` and `GET /assets/{name}` to the front.
+
+    The files are read here, once; requests never touch the disk.
+    """
+    assets = read_assets(STATIC)
+
+    async def page(request: web.Request) -> web.Response:
+        return assets[PAGE].response(request)
+
+    async def asset(request: web.Request) -> web.Response:
+        found = assets.get(request.match_info["name"])
+        if found is None:
+            raise web.HTTPNotFound(headers=SECURITY_HEADERS)
+        return found.response(request)
+
+    app.router.add_get("/", page)
+    app.router.add_get("/assets/{name}", asset)
+
+
+def read_assets(folder: Path) -> Mapping[str, Asset]:
+    """Return the servable files of a folder by name; other suffixes are left out."""
+    return {path.name: _read(path) for path in sorted(folder.iterdir()) if path.suffix in CONTENT_TYPES}
+
+
+def _read(path: Path) -> Asset:
+    body = path.read_bytes()
+    return Asset(
+        body=body,
+        content_type=CONTENT_TYPES[path.suffix],
+        etag=hashlib.sha256(body).hexdigest()[:32],
+        cache_control="no-cache" if path.name == PAGE else "max-age=60, must-revalidate",
+    )

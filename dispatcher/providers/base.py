@@ -1,0 +1,43 @@
+"""What a provider gives to the stages of a turn, whatever it speaks on the wire."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from dispatcher.catalogue.model import Instance
+from dispatcher.contracts import Language
+from dispatcher.conversation.history import Message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transcript:
+    """What was said, and in which language where the instance tells."""
+
+    text: str
+    language: Language
+
+
+class Provider(Protocol):
+    """Calls one instance in its dialect.
+
+    Every method raises an InstanceError of the class that says whose fault it was. Cancelling the
+    coroutine, or closing the iterator, closes the connection to the instance.
+    """
+
+    async def transcribe(self, instance: Instance, wav: bytes, language: Language) -> Transcript:
+        """Return what is said in a mono 16-bit WAV."""
+        ...
+
+    def chat(self, instance: Instance, messages: Sequence[Message]) -> AsyncGenerator[str, None]:
+        """Yield the reply's text as it comes, in pieces of any size."""
+        ...
+
+    def synthesize(self, instance: Instance, text: str, language: Language) -> AsyncGenerator[bytes, None]:
+        """Yield speech as s16le mono PCM at 24 kHz, in slices of any size."""
+        ...
+
+    async def check(self, instance: Instance) -> None:
+        """Return when the instance is well; the cheapest call that really reaches it."""
+        ...

@@ -1,0 +1,196 @@
+"""The one door to the instances: a lease for each call, renewed while it lasts, counted at its end."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from dispatcher.catalogue.model import Catalogue, Instance
+from dispatcher.contracts import Service
+from dispatcher.errors import DeadlineExceeded, InstanceError, NoInstanceAvailable, StateError
+from dispatcher.state import keys, leases
+from dispatcher.state.leases import NoSlot, Outcome, Slot
+from dispatcher.state.line import RedisLine
+from dispatcher.state.live import LiveCatalogue
+
+log = structlog.get_logger(__name__)
+
+RENEW_EVERY_S: Final = keys.LEASE_TTL_MS / 1000 / 3
+# A call that finds every slot taken is told when it is its turn; it looks by itself as often as this, to
+# keep its place in line and to find slots whose holder died.
+LOOK_AGAIN_S: Final = 0.25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """A slot on an instance while a call is made.
+
+    Attributes:
+        wait_ms: how long the call waited for a free slot.
+    """
+
+    instance: Instance
+    slot: Slot
+    wait_ms: float
+
+
+class Router:
+    """Leases instances for the calls of one process.
+
+    Attributes:
+        live: tells what an instance's name means; a call under way keeps the instance that it was given.
+    """
+
+    def __init__(self, line: RedisLine, catalogue: Catalogue, *, chosen_at_s: float = 0.0) -> None:
+        """Use the shared state on `line`, and a catalogue that was chosen at a Unix time."""
+        self.live = LiveCatalogue(line, catalogue, chosen_at_s=chosen_at_s)
+        self._line = line
+        self._held: dict[str, Slot] = {}
+        self._waiting: dict[str, asyncio.Event] = {}
+        self._renewer: asyncio.Task[None] | None = None
+
+    @asynccontextmanager
+    async def lease(
+        self, service: Service, *, turn_id: str, deadline_at_s: float, excluded: Collection[str] = ()
+    ) -> AsyncIterator[Lease]:
+        """Hold a slot on the best instance for the length of the block.
+
+        An InstanceError that leaves the block counts against the instance when it is the instance's
+        fault; anything else (a barge-in, a passed deadline) gives the slot back without a verdict.
+
+        Raises:
+            NoInstanceAvailable: none is left to try, or none became free before the deadline.
+            TurnCancelled: a barge-in ended the turn.
+            StateError: Redis is out of reach.
+        """
+        asked_at = time.monotonic()
+        slot = await self._pick(service, turn_id, deadline_at_s, excluded)
+        started_at = time.monotonic()
+        self._hold(slot)
+        outcome: Outcome = "ignored"
+        failure: InstanceError | None = None
+        try:
+            instance = await self._instance(slot.name)
+            yield Lease(instance=instance, slot=slot, wait_ms=(started_at - asked_at) * 1000)
+            outcome = "ok"
+        except InstanceError as error:
+            outcome = "failed" if error.origin == "theirs" else "ignored"
+            failure = error
+            raise
+        finally:
+            self._held.pop(slot.lease_id, None)
+            latency_ms = (time.monotonic() - started_at) * 1000
+            await asyncio.shield(self._finish(slot, outcome, latency_ms, failure))
+
+    async def _instance(self, name: str) -> Instance:
+        """Return what a name means; one that is not known yet is of a catalogue put in force just now."""
+        try:
+            return self.live.current.instance(name)
+        except KeyError:
+            await self.live.sync()
+        try:
+            return self.live.current.instance(name)
+        except KeyError as error:
+            raise StateError(f"redis leased {name}, which left the catalogue at that moment") from error
+
+    async def _pick(
+        self, service: Service, turn_id: str, deadline_at_s: float, excluded: Collection[str]
+    ) -> Slot:
+        lease_id = leases.new_lease_id()
+        while True:
+            picked = await leases.pick(
+                self._line, service, turn_id=turn_id, excluded=excluded, lease_id=lease_id
+            )
+            if isinstance(picked, Slot):
+                if "panic" in picked.reason:
+                    log.warning("no healthy instance, trying the least bad", instance=picked.name)
+                return picked
+            if picked.forgotten:
+                log.warning("redis came back empty, telling it of the instances", service=service)
+                await self.live.sync()
+                continue
+            self._refuse(service, picked, deadline_at_s, lease_id)
+            await self._wait_in_line(service, lease_id)
+
+    async def _wait_in_line(self, service: Service, lease_id: str) -> None:
+        """Return when a slot became free for this call, or after a while."""
+        freed = self._waiting[lease_id] = asyncio.Event()
+        try:
+            async with asyncio.timeout(LOOK_AGAIN_S):
+                await freed.wait()
+        except TimeoutError:
+            return
+        except asyncio.CancelledError:
+            leases.leave(self._line, service, lease_id)
+            raise
+        finally:
+            del self._waiting[lease_id]
+
+    def wake(self, lease_id: str) -> None:
+        """Let a waiting call look again: a slot is free and it is the first in line."""
+        freed = self._waiting.get(lease_id)
+        if freed is not None:
+            freed.set()
+
+    def _refuse(self, service: Service, nothing: NoSlot, deadline_at_s: float, lease_id: str) -> None:
+        if nothing.full and time.time() < deadline_at_s:
+            return
+        leases.leave(self._line, service, lease_id)
+        raise NoInstanceAvailable(service, "all full" if nothing.full else "none healthy")
+
+    async def _finish(
+        self, slot: Slot, outcome: Outcome, latency_ms: float, failure: InstanceError | None
+    ) -> None:
+        retry_after_s = failure.retry_after_s if failure else None
+        try:
+            changed = await leases.finish(
+                self._line,
+                slot,
+                outcome=outcome,
+                latency_ms=latency_ms,
+                reason=failure.reason if failure else "",
+                retry_after_ms=None if retry_after_s is None else retry_after_s * 1000,
+            )
+        except StateError as error:  # the lease expires by itself
+            log.warning("lease not given back", instance=slot.name, reason=str(error))
+            return
+        if changed:
+            log.warning(f"instance {changed}", instance=slot.name)  # noqa: G004  one of two words
+
+    def _hold(self, slot: Slot) -> None:
+        self._held[slot.lease_id] = slot
+        if self._renewer is None or self._renewer.done():
+            self._renewer = asyncio.get_running_loop().create_task(self._renew())
+
+    async def _renew(self) -> None:
+        """Renew what is held, every third of a lease; ends when nothing is held."""
+        while True:
+            await asyncio.sleep(RENEW_EVERY_S)
+            if not self._held:
+                return
+            slots = list(self._held.values())
+            try:
+                held = await leases.renew(self._line, slots)
+            except StateError as error:
+                log.warning("leases not renewed", count=len(slots), reason=str(error))
+                continue
+            if held < len(slots):
+                log.debug("leases lost", count=len(slots) - held)
+
+
+def remaining_s(deadline_at_s: float) -> float:
+    """Return the time left until a deadline.
+
+    Raises:
+        DeadlineExceeded: none is left.
+    """
+    left = deadline_at_s - time.time()
+    if left <= 0:
+        raise DeadlineExceeded(f"{-left:.1f} s late")
+    return left

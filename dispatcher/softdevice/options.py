@@ -1,0 +1,57 @@
+"""What a device in software is and where it talks to."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+from typing import Literal
+
+from dispatcher.contracts import AudioFormat
+from dispatcher.softdevice.framing import Version
+from dispatcher.softdevice.machine import Mode
+
+FrameMs = Literal[20, 60]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """Where the WebSocket is, as OTA tells it.
+
+    Attributes:
+        url: `ws://` or `wss://`.
+        token: sent as a bearer token; the header is left out when it is empty.
+        version: framing that OTA asks for; None leaves it to the device.
+    """
+
+    url: str
+    token: str = ""
+    version: Version | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceOptions:
+    """What makes one device differ from another.
+
+    Attributes:
+        device_id: lower-case MAC address.
+        client_id: uuid v4; a new one for each device object, as if just flashed.
+        version: framing of binary frames; None takes what OTA says, else 1.
+        mode: how it listens; manual is push-to-talk.
+        frame_ms: length of its own frames.
+        audio_format: "pcm" is what web clients without a codec ask for.
+        language: goes into `Accept-Language` of the OTA request; empty says nothing.
+        queue_frames: capacity of the decode queue: 40 today, 10 on firmware 1.6.2, 5 on 1.6.0.
+        dtx: silence is one byte per frame after the first 400 ms, as the firmware's encoder does.
+        keep_audio: results carry the packets heard; a bench of many devices leaves them out.
+    """
+
+    device_id: str = "02:00:00:00:00:01"
+    client_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    version: Version | None = None
+    mode: Mode = "manual"
+    frame_ms: FrameMs = 60
+    audio_format: AudioFormat = "opus"
+    language: str = ""
+    queue_frames: int = 40
+    dtx: bool = True
+    keep_audio: bool = True

@@ -1,0 +1,1 @@
+"""Everything that is shared through Redis: leases, outcomes, replies, claims, cancels, history."""

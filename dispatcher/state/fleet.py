@@ -1,0 +1,124 @@
+"""The instances as all processes see them: configured by the catalogue in force, learned from calls."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from dispatcher.catalogue.codec import decode, digest, encode
+from dispatcher.catalogue.model import Catalogue, HealthRules, Instance
+from dispatcher.contracts import SERVICES, Algorithm, Service
+from dispatcher.state import keys
+from dispatcher.state.line import RedisLine, Script
+
+NOW: Final = "now"
+
+_CHECKED = Script.load("checked.lua")
+_PUBLISH = Script.load("publish.lua")
+_SWEEP = Script.load("sweep.lua")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InForce:
+    """The catalogue that all processes go by.
+
+    Attributes:
+        revision: counts every change of it.
+        chosen_at_ms: when an operator chose it, by the clock of Redis.
+    """
+
+    revision: int
+    chosen_at_ms: int
+    catalogue: Catalogue
+
+
+async def publish(
+    line: RedisLine, catalogue: Catalogue, *, chosen_at_ms: int | Literal["now"] = NOW
+) -> InForce:
+    """Put a catalogue in force, unless one that was chosen later is; return the one that is.
+
+    What was learned from calls stays. An instance that is not in it gets no new call; it is forgotten
+    when its last call is over.
+
+    Raises:
+        StateError: Redis is out of reach.
+        ConfigError: the one in force is of a version that this process does not understand.
+    """
+    revision, at_ms, definition = await line.run(
+        _PUBLISH,
+        [keys.CATALOGUE, *(key for each in SERVICES for key in (keys.fleet(each), keys.leaving(each)))],
+        [
+            *(encode(catalogue), digest(catalogue), chosen_at_ms, keys.RELOADED_CHANNEL),
+            *(word for each in SERVICES for word in (each, keys.instance(each, ""))),
+        ],
+    )
+    await sweep(line)
+    return InForce(
+        revision=int(revision),
+        chosen_at_ms=int(at_ms),
+        catalogue=decode(definition) if definition else catalogue,
+    )
+
+
+async def in_force(line: RedisLine) -> InForce | None:
+    """Return the catalogue that all processes go by, or None where none was published yet.
+
+    Raises:
+        StateError: Redis is out of reach.
+        ConfigError: it is of a version that this process does not understand.
+    """
+    found = await line.call("HMGET", keys.CATALOGUE, "revision", "chosen_at_ms", "definition")
+    if None in found:
+        return None
+    revision, at_ms, definition = found
+    return InForce(revision=int(revision), chosen_at_ms=int(at_ms), catalogue=decode(definition))
+
+
+async def publish_instances(
+    line: RedisLine, service: Service, algorithm: Algorithm, instances: Sequence[Instance]
+) -> None:
+    """Write the instances of one service beside any catalogue: a simulated service has no file."""
+    for instance in instances:
+        line.cast(
+            *("HSET", keys.instance(service, instance.name)),
+            *("weight", instance.weight, "cap", instance.max_concurrent),
+            *("priority", instance.priority, "endpoint", instance.endpoint),
+        )
+    names = ",".join(instance.name for instance in instances)
+    await line.call("HSET", keys.fleet(service), "algorithm", algorithm, "names", names)
+
+
+async def sweep(line: RedisLine) -> list[str]:
+    """Forget the instances that left and whose last call is over; return their names."""
+    forgotten: list[str] = []
+    for service in SERVICES:
+        prefixes = [keys.instance(service, ""), keys.leases(service, "")]
+        names = await line.run(_SWEEP, [keys.leaving(service)], prefixes)
+        forgotten += [name.decode() for name in names]
+    return forgotten
+
+
+async def note_check(line: RedisLine, instance: Instance, *, reason: str, rules: HealthRules) -> str:
+    """Count one active health check; return "down" or "up" where it changed the instance's state.
+
+    A check without a reason has passed; the reason of one that failed is shown by `dispatcher status`.
+    """
+    changed = await line.run(
+        _CHECKED,
+        [keys.instance(instance.service, instance.name)],
+        [
+            int(not reason),
+            rules.failure_threshold,
+            rules.recovery_threshold,
+            reason[: keys.REASON_CHARACTERS],
+        ],
+    )
+    return str(changed.decode())
+
+
+async def read(line: RedisLine, service: Service, name: str) -> Mapping[str, str]:
+    """Return all fields of one instance, as text."""
+    flat = await line.call("HGETALL", keys.instance(service, name))
+    pairs = flat.items() if isinstance(flat, dict) else zip(flat[::2], flat[1::2], strict=True)
+    return {field.decode(): value.decode() for field, value in pairs}

@@ -1,0 +1,174 @@
+"""Slots on instances: picked and leased in one step, renewed while held, given back with the outcome."""
+
+from __future__ import annotations
+
+import random
+import uuid
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from dispatcher.contracts import Service
+from dispatcher.errors import TurnCancelled
+from dispatcher.state import keys
+from dispatcher.state.line import RedisLine, Script
+
+Outcome = Literal["ok", "failed", "ignored"]
+FAILURES_THAT_EJECT: Final = 3
+
+_PICK = Script.load("pick_lease.lua")
+_FINISH = Script.load("finish.lua")
+_RENEW = Script.load("renew.lua")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """One lease on an instance.
+
+    Attributes:
+        lease_id: its member in the instance's sorted set.
+        in_flight: leases on the instance, this one included.
+        reason: why this instance was chosen, in words.
+    """
+
+    service: Service
+    name: str
+    lease_id: str
+    in_flight: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoSlot:
+    """Nothing could be leased: every usable instance is full, or none is left.
+
+    Attributes:
+        full: one of them may become free.
+        forgotten: Redis does not know the instances at all; it has to be told of them again.
+    """
+
+    full: bool
+    forgotten: bool = False
+
+
+def new_lease_id() -> str:
+    """Return an id for one call: its place in line while it waits, its lease once it has one."""
+    return uuid.uuid4().hex
+
+
+async def pick(
+    line: RedisLine,
+    service: Service,
+    *,
+    turn_id: str,
+    excluded: Collection[str] = (),
+    lease_id: str | None = None,
+    now_ms: float | None = None,
+) -> Slot | NoSlot:
+    """Choose an instance and lease a slot on it; both happen in one script.
+
+    A call that comes with a `lease_id` and finds all slots taken is in line from then on. It keeps its place
+    by looking again with the same id, at least every two seconds, until it gets a slot or says `leave`.
+
+    Args:
+        line: connection to the shared state.
+        service: whose instances are the candidates.
+        turn_id: a turn that was cancelled gets nothing.
+        excluded: names of instances that failed this call already.
+        lease_id: the call's id; without one this is a single look.
+        now_ms: the time of a simulation; without it the clock of Redis counts.
+
+    Raises:
+        TurnCancelled: a barge-in ended the turn.
+        StateError: Redis is out of reach.
+    """
+    call_id = lease_id or new_lease_id()
+    answer = await line.run(
+        _PICK,
+        [
+            *(keys.fleet(service), keys.cancelled(turn_id)),
+            *(keys.waiting(service), keys.seen(service), keys.DECISIONS),
+        ],
+        [
+            *(call_id, keys.LEASE_TTL_MS, random.random(), ",".join(excluded)),  # noqa: S311  a die
+            *(keys.instance(service, ""), keys.leases(service, ""), service, turn_id),
+            *(int(lease_id is not None), keys.FREED_CHANNEL, _or_redis_clock(now_ms)),
+        ],
+    )
+    return _picked(answer, service, turn_id, call_id)
+
+
+def _picked(answer: Sequence[bytes], service: Service, turn_id: str, lease_id: str) -> Slot | NoSlot:
+    """Return what the pick script's answer means."""
+    match answer[0]:
+        case b"ok":
+            _, name, in_flight, reason = answer
+            return Slot(
+                service=service,
+                name=name.decode(),
+                lease_id=lease_id,
+                in_flight=int(in_flight),
+                reason=reason.decode(),
+            )
+        case b"cancelled":
+            raise TurnCancelled(turn_id)
+        case status:
+            return NoSlot(full=status == b"full", forgotten=status == b"forgotten")
+
+
+def leave(line: RedisLine, service: Service, lease_id: str) -> None:
+    """Give up a place in line."""
+    line.cast("ZREM", keys.waiting(service), lease_id)
+    line.cast("ZREM", keys.seen(service), lease_id)
+
+
+async def finish(
+    line: RedisLine,
+    slot: Slot,
+    *,
+    outcome: Outcome,
+    latency_ms: float,
+    reason: str = "",
+    retry_after_ms: float | None = None,
+    now_ms: float | None = None,
+) -> str:
+    """Give the slot back and count the outcome.
+
+    Args:
+        line: connection to the shared state.
+        slot: what `pick` gave; its lease may have expired meanwhile.
+        outcome: "ignored" teaches nothing about the instance.
+        latency_ms: how long the call took.
+        reason: what went wrong, in words; shown by `dispatcher status`.
+        retry_after_ms: for how long the instance asked to be left alone, where a failed call said so; it
+            is ejected for that time, five minutes at most.
+        now_ms: the time of a simulation; without it the clock of Redis counts.
+
+    Returns:
+        "ejected" or "recovered" where the outcome changed the instance's state, else "".
+    """
+    changed = await line.run(
+        _FINISH,
+        [
+            *(keys.instance(slot.service, slot.name), keys.leases(slot.service, slot.name)),
+            *(keys.waiting(slot.service), keys.DECISIONS),
+        ],
+        [
+            *(slot.lease_id, outcome, round(latency_ms, 3), FAILURES_THAT_EJECT, keys.FREED_CHANNEL),
+            *("" if retry_after_ms is None else round(retry_after_ms), _or_redis_clock(now_ms)),
+            reason[: keys.REASON_CHARACTERS],
+        ],
+    )
+    return str(changed.decode())
+
+
+async def renew(line: RedisLine, slots: Sequence[Slot], *, now_ms: float | None = None) -> int:
+    """Hold the slots for another lease time; return how many were still ours."""
+    sets = [keys.leases(slot.service, slot.name) for slot in slots]
+    lease_ids = [slot.lease_id for slot in slots]
+    return int(await line.run(_RENEW, sets, [keys.LEASE_TTL_MS, *lease_ids, _or_redis_clock(now_ms)]))
+
+
+def _or_redis_clock(now_ms: float | None) -> float | str:
+    """Return what tells a script the time; an empty text lets it ask Redis."""
+    return "" if now_ms is None else now_ms

@@ -1,0 +1,34 @@
+-- Count an active health check; an instance goes down or comes up only after several in a row.
+--
+-- KEYS  instance:{service}:{name}
+-- ARGV  passed (1 | 0), failure threshold, recovery threshold, what went wrong in words
+-- Returns "down" or "up" when the state changed, else "".
+
+local key, passed = KEYS[1], ARGV[1] == "1"
+local failure_threshold, recovery_threshold = tonumber(ARGV[2]), tonumber(ARGV[3])
+-- An instance that left the YAML is not checked back into being.
+if redis.call("EXISTS", key) == 0 then return "" end
+
+local clock = redis.call("TIME")
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+local raw = redis.call("HMGET", key, "healthy", "check_run", "ejected_until_ms", "held_until_ms")
+local healthy, run = raw[1] ~= "0", tonumber(raw[2]) or 0
+
+run = passed and math.max(run, 0) + 1 or math.min(run, 0) - 1
+redis.call("HSET", key, "check_run", run, "checked_at_ms", now)
+if not passed then redis.call("HSET", key, "last_reason", ARGV[4], "failed_at_ms", now) end
+
+-- A check that passes lets an ejected instance be probed now instead of waiting for its time, unless an operator,
+-- or the instance itself, said until when.
+local ejected_until, held_until = tonumber(raw[3]) or 0, tonumber(raw[4]) or 0
+if passed and ejected_until > now and held_until <= now then redis.call("HSET", key, "ejected_until_ms", now) end
+
+if healthy and run <= -failure_threshold then
+  redis.call("HSET", key, "healthy", "0")
+  return "down"
+end
+if not healthy and run >= recovery_threshold then
+  redis.call("HSET", key, "healthy", "1", "recovered_at_ms", now)
+  return "up"
+end
+return ""

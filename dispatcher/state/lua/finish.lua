@@ -1,0 +1,82 @@
+-- Give a lease back and learn from the call.
+--
+-- KEYS  instance:{service}:{name}, leases:{service}:{name}, waiting:{service}, decisions
+-- ARGV  lease id, outcome (ok | failed | ignored), latency in ms, failures in a row that eject, the channel on
+--       which the call that waits longest hears that a slot is free, for how many ms the instance asked to be
+--       left alone (Retry-After; "" where it did not), a time in ms in place of the clock of Redis (simulations),
+--       what went wrong in words
+-- Returns "ejected", "recovered" or "".
+--
+-- Peak EWMA: a slower call counts at once, faster ones over DECAY_MS (Finagle's rule).
+-- Outliers: so many failures in a row, or half of the last WINDOW calls (Envoy's success rate, for few calls).
+
+local lease, outcome = ARGV[1], ARGV[2]
+local latency, threshold = tonumber(ARGV[3]), tonumber(ARGV[4])
+local retry_after = tonumber(ARGV[6] or "")
+local DECAY_MS, ERROR_WEIGHT = 10000, 0.1
+local EJECTION_MS, EJECTION_MAX_MS = 5000, 300000
+local WINDOW, FEWEST_CALLS, FAILED_RATIO = 10, 5, 0.5
+-- An old failure says nothing of now: after so long without any call the window begins anew.
+local WINDOW_IDLE_MS = 60000
+
+redis.call("ZREM", KEYS[2], lease)
+local first = redis.call("ZRANGE", KEYS[3], 0, 0)[1]
+if first then redis.call("PUBLISH", ARGV[5], first) end
+redis.call("XADD", KEYS[4], "MAXLEN", "~", 5000, "*", "lease", lease, "outcome", outcome, "latency_ms", latency,
+  "reason", ARGV[8])
+if outcome == "ignored" then return "" end
+if redis.call("EXISTS", KEYS[1]) == 0 then return "" end
+
+local clock = redis.call("TIME")
+local now = tonumber(ARGV[7] or "") or clock[1] * 1000 + math.floor(clock[2] / 1000)
+local raw = redis.call("HMGET", KEYS[1], "latency_ewma_ms", "latency_at_ms", "error_ratio", "failures",
+  "ejected_until_ms", "ejections", "recent", "failed_at_ms", "held_until_ms")
+local errors, failures = tonumber(raw[3]) or 0, tonumber(raw[4]) or 0
+local ejected_until, ejections = tonumber(raw[5]) or 0, tonumber(raw[6]) or 0
+-- An operator, or the instance itself, said until when: a call that began before does not end that.
+local held = (tonumber(raw[9]) or 0) > now
+
+-- The last calls, one letter each: + went well, - failed.
+local last_at = math.max(tonumber(raw[2]) or 0, tonumber(raw[8]) or 0)
+local recent = now - last_at < WINDOW_IDLE_MS and raw[7] or ""
+recent = string.sub(recent .. (outcome == "ok" and "+" or "-"), -WINDOW)
+
+if outcome == "ok" then
+  local ewma, at = tonumber(raw[1]), tonumber(raw[2]) or now
+  if not ewma or latency > ewma then
+    ewma = latency
+  else
+    local keep = math.exp(-(now - at) / DECAY_MS)
+    ewma = ewma * keep + latency * (1 - keep)
+  end
+  redis.call("HSET", KEYS[1], "latency_ewma_ms", ewma, "latency_at_ms", now, "error_ratio",
+    errors * (1 - ERROR_WEIGHT), "failures", 0, "recent", recent)
+  if ejected_until == 0 or held then return "" end
+  redis.call("HSET", KEYS[1], "ejected_until_ms", 0, "recovered_at_ms", now, "ejections", math.max(0, ejections - 1))
+  return "recovered"
+end
+
+failures = failures + 1
+redis.call("HSET", KEYS[1], "error_ratio", errors * (1 - ERROR_WEIGHT) + ERROR_WEIGHT, "failures", failures,
+  "failed_at_ms", now, "recent", recent, "last_reason", ARGV[8])
+
+-- It said for how long; that is no guess of ours, so the ejections do not grow by it.
+if retry_after and retry_after > 0 then
+  local wanted = now + math.min(EJECTION_MAX_MS, retry_after)
+  if wanted > ejected_until then
+    redis.call("HSET", KEYS[1], "ejected_until_ms", wanted, "held_until_ms", wanted, "recent", "")
+  end
+  return ejected_until <= now and "ejected" or ""
+end
+
+-- A probe that fails ejects again at once; the time grows with every ejection.
+local probing = ejected_until > 0 and ejected_until <= now
+local _, failed = string.gsub(recent, "-", "")
+local mostly_failing = #recent >= FEWEST_CALLS and failed / #recent >= FAILED_RATIO
+if (failures >= threshold or mostly_failing or probing) and ejected_until <= now then
+  ejections = ejections + 1
+  local away = math.min(EJECTION_MAX_MS, EJECTION_MS * 2 ^ (ejections - 1))
+  redis.call("HSET", KEYS[1], "ejected_until_ms", now + away, "ejections", ejections, "recent", "")
+  return "ejected"
+end
+return ""

@@ -1,0 +1,86 @@
+-- Put a catalogue in force, unless one that was chosen later is; all of it in one step.
+--
+-- KEYS     catalogue, then for each service fleet:{service} and leaving:{service}
+-- ARGV     the catalogue as JSON, its digest, when it was chosen in ms ("now": an operator does so at this
+--          moment), the channel on which processes hear of it, then for each service its name and how the keys
+--          of its instances begin
+-- Returns  {revision in force, when that was chosen in ms, its JSON, or "" where it is the caller's}
+--
+-- docs/adr/0006-live-reload.md tells who wins.
+
+local definition, digest, channel = ARGV[1], ARGV[2], ARGV[4]
+local clock = redis.call("TIME")
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+
+local known = redis.call("HMGET", KEYS[1], "revision", "chosen_at_ms", "digest", "definition")
+local revision, known_at = tonumber(known[1]) or 0, tonumber(known[2]) or -1
+-- A file's clock may run ahead; it must not win over every later choice.
+local chosen_at = ARGV[3] == "now" and math.max(now, known_at + 1) or math.min(now, tonumber(ARGV[3]))
+
+local function service_at(i)
+  return { fleet = KEYS[2 * i], leaving = KEYS[2 * i + 1], name = ARGV[3 + 2 * i], prefix = ARGV[4 + 2 * i] }
+end
+local services = (#KEYS - 1) / 2
+
+local function write_instance(service, it)
+  local key = service.prefix .. it.name
+  local before = redis.call("HMGET", key, "endpoint", "draining")
+  if before[1] and before[1] ~= it.endpoint then
+    -- Another server under the same name: what was learned is not about it, what an operator said is.
+    redis.call("DEL", key)
+    if before[2] then redis.call("HSET", key, "draining", before[2]) end
+  end
+  redis.call("HSET", key, "weight", it.weight, "cap", it.max_concurrent, "priority", it.priority,
+    "endpoint", it.endpoint)
+  -- Turns are counted anew, so that new weights hold from the next call on.
+  redis.call("HDEL", key, "current")
+  redis.call("SREM", service.leaving, it.name)
+end
+
+-- Who is not among the names gets no call from here on; its keys stay while calls are under way (sweep.lua).
+local function write_service(service, config)
+  local names, stays = {}, {}
+  for _, it in ipairs(config.instances) do
+    names[#names + 1], stays[it.name] = it.name, true
+    write_instance(service, it)
+  end
+  for name in string.gmatch(redis.call("HGET", service.fleet, "names") or "", "[^,]+") do
+    if not stays[name] then redis.call("SADD", service.leaving, name) end
+  end
+  redis.call("HSET", service.fleet, "algorithm", config.algorithm, "names", table.concat(names, ","))
+  if type(config.max_concurrent) == "number" then
+    redis.call("HSET", service.fleet, "cap", config.max_concurrent)
+  else
+    redis.call("HDEL", service.fleet, "cap")
+  end
+end
+
+local function write_all(text)
+  local configs = cjson.decode(text).services
+  for i = 1, services do
+    local service = service_at(i)
+    write_service(service, configs[service.name])
+  end
+end
+
+local function is_whole()
+  for i = 1, services do
+    if redis.call("EXISTS", KEYS[2 * i]) == 0 then return false end
+  end
+  return true
+end
+
+if known[3] == digest then
+  redis.call("HSET", KEYS[1], "chosen_at_ms", math.max(chosen_at, known_at))
+  if not is_whole() then write_all(definition) end
+  return { revision, math.max(chosen_at, known_at), "" }
+end
+if known[3] and chosen_at <= known_at then
+  if not is_whole() then write_all(known[4]) end
+  return { revision, known_at, known[4] }
+end
+write_all(definition)
+redis.call("HSET", KEYS[1], "revision", revision + 1, "chosen_at_ms", chosen_at, "digest", digest,
+  "definition", definition)
+redis.call("PUBLISH", channel, revision + 1)
+return { revision + 1, chosen_at, "" }

@@ -1,0 +1,222 @@
+"""What an operator sees of the whole fleet at one moment: configured, learned, and under way."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal, NamedTuple, get_args
+
+from dispatcher.contracts import QUEUES, SERVICES, Priority, Service
+from dispatcher.state import keys
+from dispatcher.state.hashes import as_text
+from dispatcher.state.line import RedisLine, Value
+
+State = Literal["ready", "slow start", "half-open", "ejected", "down", "draining", "leaving"]
+
+# As in pick_lease.lua, which alone decides; here the numbers only explain.
+SLOW_START_MS: Final = 10_000
+SLOW_START_FLOOR: Final = 0.1
+WAITER_GONE_MS: Final = 2_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceView:
+    """One instance as the pick script sees it.
+
+    Attributes:
+        weight: as configured.
+        effective_weight: what a pick by weight uses now; smaller during a slow start.
+        in_flight: leases that have not expired.
+        back_in_s: until the ejection ends; None when it is not ejected.
+        latency_ewma_ms: peak EWMA of the calls that succeeded; None before the first.
+        error_ratio: recent share of calls that failed, 0..1.
+        failures: calls that failed in a row.
+        check_run: active checks in a row, > 0 passed, < 0 failed.
+        last_reason: what last went wrong, in words; empty when that is not known.
+        failed_s_ago: since the last call that failed; None when none did.
+    """
+
+    service: Service
+    name: str
+    endpoint: str
+    priority: Priority
+    weight: float
+    effective_weight: float
+    cap: int
+    in_flight: int
+    state: State
+    back_in_s: float | None
+    latency_ewma_ms: float | None
+    error_ratio: float
+    failures: int
+    check_run: int
+    last_reason: str
+    failed_s_ago: float | None
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether a pick may choose it at all, if it has room."""
+        return self.state in ("ready", "slow start", "half-open")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceView:
+    """The instances of one service, in the order of the YAML; then those that left it and still have calls.
+
+    Attributes:
+        algorithm: empty when no process has published the service yet.
+        waiting: calls that wait for a free slot.
+    """
+
+    service: Service
+    algorithm: str
+    waiting: int
+    instances: tuple[InstanceView, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    """All services, and how many tasks wait in each queue."""
+
+    services: tuple[ServiceView, ...]
+    queues: Mapping[str, int]
+
+    @property
+    def instances(self) -> tuple[InstanceView, ...]:
+        """The instances of all services."""
+        return tuple(instance for service in self.services for instance in service.instances)
+
+
+class Published(NamedTuple):
+    """What is published of one service: its algorithm, its instances, and those that left the YAML."""
+
+    service: Service
+    algorithm: str
+    names: tuple[str, ...]
+    leaving: tuple[str, ...]
+
+
+async def read_fleets(line: RedisLine) -> tuple[Published, ...]:
+    """Return what is published of every service.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    known, left = await asyncio.gather(
+        _all(line, [("HMGET", keys.fleet(service), "algorithm", "names") for service in SERVICES]),
+        _all(line, [("SMEMBERS", keys.leaving(service)) for service in SERVICES]),
+    )
+    return tuple(
+        Published(
+            service,
+            algorithm=_text(algorithm),
+            names=tuple(name for name in _text(names).split(",") if name),
+            leaving=tuple(sorted(name.decode() for name in leaving)),
+        )
+        for service, (algorithm, names), leaving in zip(SERVICES, known, left, strict=True)
+    )
+
+
+async def read_overview(line: RedisLine) -> Overview:
+    """Return the fleet as it is now: the names first, then all the rest in one go.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    fleets, clock = await asyncio.gather(read_fleets(line), line.submit(("TIME",)))
+    now_ms = int(clock[0]) * 1000 + int(clock[1]) // 1000
+    lengths, services = await asyncio.gather(
+        _all(line, [("LLEN", queue) for queue in QUEUES]),
+        asyncio.gather(*(_read_service(line, fleet, now_ms) for fleet in fleets)),
+    )
+    return Overview(services=tuple(services), queues=dict(zip(QUEUES, map(int, lengths), strict=True)))
+
+
+def _all(line: RedisLine, commands: Sequence[tuple[Value, ...]]) -> asyncio.Future[list[Any]]:
+    """Return the answers to commands that travel together, as one future."""
+    return asyncio.gather(*(line.submit(command) for command in commands))
+
+
+async def _read_service(line: RedisLine, fleet: Published, now_ms: int) -> ServiceView:
+    names = (*fleet.names, *fleet.leaving)
+    waiting, views = await asyncio.gather(
+        line.submit(("ZCOUNT", keys.seen(fleet.service), f"({now_ms - WAITER_GONE_MS}", "+inf")),
+        asyncio.gather(*(_read_instance(line, fleet.service, name, now_ms=now_ms) for name in names)),
+    )
+    configured, left = views[: len(fleet.names)], views[len(fleet.names) :]
+    leaving = [replace(view, state="leaving") for view in left if view.in_flight]
+    return ServiceView(
+        service=fleet.service,
+        algorithm=fleet.algorithm,
+        waiting=int(waiting),
+        instances=(*configured, *leaving),
+    )
+
+
+async def _read_instance(line: RedisLine, service: Service, name: str, *, now_ms: int) -> InstanceView:
+    flat, in_flight = await asyncio.gather(
+        line.submit(("HGETALL", keys.instance(service, name))),
+        line.submit(("ZCOUNT", keys.leases(service, name), f"({now_ms}", "+inf")),
+    )
+    return _view(service, name, fields=as_text(flat), in_flight=int(in_flight), now_ms=now_ms)
+
+
+def _view(
+    service: Service, name: str, *, fields: Mapping[str, str], in_flight: int, now_ms: int
+) -> InstanceView:
+    weight = _number(fields, "weight", 1)
+    ejected_until_ms = _number(fields, "ejected_until_ms", 0)
+    failed_at_ms = _number(fields, "failed_at_ms", 0)
+    latency = fields.get("latency_ewma_ms")
+    return InstanceView(
+        service=service,
+        name=name,
+        endpoint=fields.get("endpoint", ""),
+        priority=_priority(fields.get("priority", "")),
+        weight=weight,
+        effective_weight=weight * _slow_start(fields, now_ms),
+        cap=int(_number(fields, "cap", 1)),
+        in_flight=in_flight,
+        state=_state(fields, now_ms),
+        back_in_s=(ejected_until_ms - now_ms) / 1000 if ejected_until_ms > now_ms else None,
+        latency_ewma_ms=float(latency) if latency else None,
+        error_ratio=_number(fields, "error_ratio", 0),
+        failures=int(_number(fields, "failures", 0)),
+        check_run=int(_number(fields, "check_run", 0)),
+        last_reason=fields.get("last_reason", ""),
+        failed_s_ago=max(0.0, (now_ms - failed_at_ms) / 1000) if failed_at_ms else None,
+    )
+
+
+def _state(fields: Mapping[str, str], now_ms: int) -> State:
+    """Return the first thing that keeps calls away, in the order in which the pick script asks."""
+    if fields.get("draining") == "1":
+        return "draining"
+    if fields.get("healthy") == "0":
+        return "down"
+    ejected_until_ms = _number(fields, "ejected_until_ms", 0)
+    if ejected_until_ms > 0:
+        return "ejected" if ejected_until_ms > now_ms else "half-open"
+    return "slow start" if _slow_start(fields, now_ms) < 1 else "ready"
+
+
+def _slow_start(fields: Mapping[str, str], now_ms: int) -> float:
+    """Return which part of its weight an instance has, 0.1..1."""
+    recovered_at_ms = _number(fields, "recovered_at_ms", 0)
+    age_ms = now_ms - recovered_at_ms
+    if recovered_at_ms == 0 or age_ms >= SLOW_START_MS:
+        return 1.0
+    return max(SLOW_START_FLOOR, age_ms / SLOW_START_MS)
+
+
+def _priority(written: str) -> Priority:
+    return next((priority for priority in get_args(Priority) if priority == written), "normal")
+
+
+def _number(fields: Mapping[str, str], field: str, default: float) -> float:
+    return float(fields.get(field) or default)
+
+
+def _text(value: bytes | None) -> str:
+    return (value or b"").decode()

@@ -1,0 +1,117 @@
+"""The way back: one bounded stream per front, written by workers, read by that front alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
+
+import structlog
+from redis.asyncio import Redis
+
+from dispatcher.contracts import Reply, ReplyKind
+from dispatcher.state import keys
+from dispatcher.state.line import RedisLine, Value
+
+log = structlog.get_logger(__name__)
+
+READ_BLOCK_MS = 5_000
+READ_COUNT = 500
+
+
+def send(line: RedisLine, stream: str, reply: Reply) -> None:
+    """Append a reply. A front that is gone left no stream, and none is made for it."""
+    fields: list[Value] = ["turn", reply.turn_id, "kind", reply.kind, "attempt", reply.attempt]
+    if reply.index:
+        fields += ["index", reply.index]
+    if reply.text:
+        fields += ["text", reply.text]
+    if reply.packets:
+        fields += ["packets", reply.packets]
+    if reply.last:
+        fields += ["last", 1]
+    if reply.timings:
+        fields += ["timings", json.dumps(reply.timings)]
+    line.cast("XADD", stream, "NOMKSTREAM", "MAXLEN", "~", keys.REPLIES_MAXLEN, "*", *fields)
+
+
+def _parsed(fields: Mapping[bytes, bytes]) -> list[Reply]:
+    """Return the reply, or nothing where an entry is not one: a worker of another version wrote it."""
+    try:
+        return [_parse(fields)]
+    except (KeyError, ValueError) as error:
+        log.warning("reply not readable", turn=fields[b"turn"].decode("utf-8", "replace"), reason=repr(error))
+        return []
+
+
+def _parse(fields: Mapping[bytes, bytes]) -> Reply:
+    timings = fields.get(b"timings")
+    return Reply(
+        turn_id=fields[b"turn"].decode(),
+        attempt=int(fields[b"attempt"]),
+        kind=cast("ReplyKind", fields[b"kind"].decode()),
+        index=int(fields.get(b"index", 0)),
+        text=fields.get(b"text", b"").decode(),
+        packets=fields.get(b"packets", b""),
+        last=b"last" in fields,
+        timings=json.loads(timings) if timings else None,
+    )
+
+
+class ReplyReader:
+    """Reads one front's stream in order, from the moment it was opened."""
+
+    def __init__(self, client: Redis, stream: str) -> None:
+        """Use a connection of its own: its reads block for up to READ_BLOCK_MS."""
+        self._client = client
+        self._stream = stream
+        self._last_id: bytes | str = "0-0"
+
+    async def open(self) -> None:
+        """Make the stream and keep it alive; also after Redis lost it."""
+        pipeline = self._client.pipeline(transaction=False)
+        pipeline.xadd(self._stream, {"kind": "opened"}, maxlen=keys.REPLIES_MAXLEN)
+        pipeline.expire(self._stream, keys.REPLIES_TTL_S)
+        await pipeline.execute()
+
+    async def read(self) -> list[Reply]:
+        """Wait for replies and return them, oldest first; an empty list after a quiet while.
+
+        Raises:
+            redis.exceptions.RedisError: the connection is lost; `open` and read again.
+        """
+        streams: dict[Any, Any] = {self._stream: self._last_id}
+        answer = await self._client.xread(streams, count=READ_COUNT, block=READ_BLOCK_MS)
+        entries = _entries(answer)
+        replies = []
+        for entry_id, fields in entries:
+            self._last_id = entry_id
+            if b"turn" in fields:
+                replies += _parsed(fields)
+        return replies
+
+    async def trim(self, line: RedisLine) -> None:
+        """Drop what was read, and refresh the stream's time to live; where Redis lost it, make it anew.
+
+        Raises:
+            StateError: Redis is out of reach.
+        """
+        line.cast("XTRIM", self._stream, "MINID", self._last_id)
+        # A key with a time to live may be evicted, and without the stream workers answer nobody.
+        if not await line.call("EXPIRE", self._stream, keys.REPLIES_TTL_S):
+            line.cast("XADD", self._stream, "*", "kind", "opened")
+            line.cast("EXPIRE", self._stream, keys.REPLIES_TTL_S)
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._client.aclose()
+
+
+def _entries(answer: Any) -> Iterable[tuple[bytes, Mapping[bytes, bytes]]]:
+    """Return the entries of the one stream of an XREAD answer, in either protocol version."""
+    if not answer:
+        return []
+    if isinstance(answer, dict):
+        batches = next(iter(answer.values()))
+        return batches[0] if batches and isinstance(batches[0], list) else batches
+    return cast("Iterable[tuple[bytes, Mapping[bytes, bytes]]]", answer[0][1])

@@ -1,0 +1,64 @@
+"""What the documents tell a reader to type exists."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from dispatcher.cli import main
+from tests.architecture.tree import ROOT, project_files
+
+SHELLS = {"", "sh", "bash", "shell", "console"}
+
+
+def _documents() -> list[Path]:
+    return [path for path in project_files() if path.suffix == ".md" and path.name != "CHANGELOG.md"]
+
+
+def _commands() -> Iterator[tuple[str, str]]:
+    """Yield (document, command) for every line in a shell block, and for inline code that is a command."""
+    for path in _documents():
+        text = path.read_text(encoding="utf-8")
+        name = str(path.relative_to(ROOT))
+        for language, block in re.findall(r"^```(\w*)\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE):
+            if language in SHELLS:
+                yield from ((name, line.strip().removeprefix("$ ")) for line in block.splitlines())
+        yield from ((name, code) for code in re.findall(r"`([^`\n]+)`", text))
+
+
+def _words_after(program: str) -> list[tuple[str, str]]:
+    """Return (document, first argument) for every use of a program, also behind variables or `.venv/bin/`."""
+    use = re.compile(rf"^(?:\w+=\S+ )*(?:\.venv/bin/)?{program} ([a-z][\w-]*)")
+    return [(name, match[1]) for name, line in _commands() if (match := use.match(line))]
+
+
+def test_the_readme_shows_commands() -> None:
+    assert any(name == "README.md" for name, _ in _words_after("make"))
+
+
+def test_every_make_target_exists() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z][\w-]*):", makefile, flags=re.MULTILINE))
+    assert not [(name, target) for name, target in _words_after("make") if target not in targets]
+
+
+def test_every_subcommand_of_the_dispatcher_exists() -> None:
+    assert isinstance(main, click.Group)
+    known = main.list_commands(click.Context(main))
+    assert not [(name, word) for name, word in _words_after("dispatcher") if word not in known]
+
+
+@pytest.mark.parametrize("folder", ["config", "docs", "dispatcher", "workers", "tests"])
+def test_every_path_in_the_documents_exists(folder: str) -> None:
+    spoken = re.compile(rf"[`( ]({folder}/[\w./-]+\.[a-z]+)(?=[`) ,:]|$)", flags=re.MULTILINE)
+    missing = [
+        (str(path.relative_to(ROOT)), found)
+        for path in _documents()
+        for found in spoken.findall(path.read_text(encoding="utf-8"))
+        if not (ROOT / found).exists() and "mine" not in found
+    ]
+    assert not missing

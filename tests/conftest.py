@@ -1,0 +1,82 @@
+"""What tests of every level share: a real broker, timed instances, the whole system on loopback."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from dispatcher.state.line import RedisLine, connect
+from tests.support.broker import Broker
+from tests.support.instances import Instances
+from tests.support.stack import Stack
+
+
+@pytest.fixture(scope="session")
+def running_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """The broker of the whole session; tests take `broker`, which is empty."""
+    broker = Broker(tmp_path_factory.mktemp("broker"))
+    broker.start()
+    yield broker
+    broker.kill()
+
+
+@pytest.fixture
+def broker(running_broker: Broker) -> Broker:
+    """An empty broker; tests leave it running."""
+    running_broker.flush()
+    return running_broker
+
+
+@pytest.fixture
+def fresh_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """A broker that the test may kill and start again."""
+    broker = Broker(tmp_path_factory.mktemp("fresh-broker"))
+    broker.start()
+    yield broker
+    broker.kill()
+
+
+@pytest.fixture
+async def line(broker: Broker) -> AsyncIterator[RedisLine]:
+    """A line to the empty broker."""
+    opened = RedisLine(connect(broker.url))
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture(scope="session")
+def running_instances(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instances]:
+    """Two timed instances of each service, for the whole session; tests take `instances`."""
+    instances = Instances.started(tmp_path_factory.mktemp("instances"))
+    yield instances
+    instances.stop()
+
+
+@pytest.fixture
+def instances(running_instances: Instances) -> Instances:
+    """Timed instances that all run and do right."""
+    running_instances.revive()
+    return running_instances
+
+
+@pytest.fixture(scope="session")
+def running_stack(tmp_path_factory: pytest.TempPathFactory, running_instances: Instances) -> Iterator[Stack]:
+    """The whole system, for the whole session; tests take `stack`."""
+    stack = Stack(tmp_path_factory.mktemp("stack"), running_instances)
+    try:
+        stack.start()
+        yield stack
+    finally:
+        stack.stop()
+
+
+@pytest.fixture
+def stack(running_stack: Stack) -> Iterator[Stack]:
+    """The whole system, well; what it logged is printed, which pytest shows when the test fails."""
+    running_stack.heal()
+    logged = {process: process.printed_bytes() for process in running_stack.processes}
+    yield running_stack
+    for process, since_byte in logged.items():
+        sys.stdout.write(f"--- {process.name}\n{process.output(since_byte)}\n")

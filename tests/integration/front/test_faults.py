@@ -1,0 +1,160 @@
+"""Parts die and come back while devices talk."""
+
+from __future__ import annotations
+
+import signal
+
+import aiohttp
+import pytest
+
+from dispatcher.contracts import Service
+from dispatcher.front.apology import TEXTS
+from dispatcher.softdevice import DeviceOptions, discover
+from tests.support.device import Answer, Device
+from tests.support.instances import SENTENCES
+from tests.support.stack import Stack
+from tests.support.waiting import soon
+
+# From the broker's return until workers consume again.
+RECOVERY_S = 30.0
+
+
+async def spoken_reply(device: Device) -> str:
+    """Wait until the front has begun to speak; return what it says first."""
+    subtitle = await device.hears(type="tts", state="sentence_start")
+    await device.hears_audio(frames=3)
+    return str(subtitle["text"])
+
+
+def assert_apology(answer: Answer) -> None:
+    assert answer.sentences == (TEXTS["en"],)
+    assert len(answer.packets) > 10
+
+
+@pytest.mark.parametrize("service", ["asr", "llm", "tts"])
+async def test_after_an_instance_was_killed_every_turn_is_answered(stack: Stack, service: Service) -> None:
+    stack.instances.of(service)[0].kill()
+    async with stack.front.device(f"survivor-{service}") as device:
+        for _ in range(2):
+            assert (await device.says()).sentences == SENTENCES
+
+
+@pytest.mark.parametrize("service", ["asr", "llm", "tts"])
+async def test_without_any_instance_of_a_service_the_device_hears_an_apology(
+    stack: Stack, service: Service
+) -> None:
+    for instance in stack.instances.of(service):
+        instance.kill()
+    async with stack.front.device(f"unlucky-{service}") as device:
+        await device.begins_to_say()
+        assert await spoken_reply(device) == TEXTS["en"]
+        await device.abort()
+        await device.hears(type="tts", state="stop")
+
+
+async def test_the_apology_is_in_the_language_that_the_device_told_ota(stack: Stack) -> None:
+    for llm in stack.instances.of("llm"):
+        llm.fault("fast-error")
+    options = DeviceOptions(device_id="02:00:00:00:00:2a", language="zh")
+    async with aiohttp.ClientSession() as session:
+        await discover(session, f"{stack.front.url}/xiaozhi/ota/", options)
+    async with stack.front.device(options.device_id) as device:
+        await device.begins_to_type("在吗？")
+        assert await spoken_reply(device) == TEXTS["zh"]
+
+
+async def test_after_an_apology_nobody_works_for_the_turn_any_more(stack: Stack) -> None:
+    for asr in stack.instances.of("asr"):
+        asr.fault("slow", 600)
+    async with stack.front.device("given-up") as device:
+        await device.begins_to_say()
+        assert await spoken_reply(device) == TEXTS["en"]
+
+        async def at_rest() -> bool:
+            return stack.leases() == 0 and not any(asr.in_flight for asr in stack.instances.of("asr"))
+
+        await soon(at_rest, what="the instances are left in peace", within_s=2.5)
+
+
+@pytest.mark.parametrize(
+    "mode", ["error", "fast-error", "refuse", "hang", "keepalive", "stall-after", "drip"]
+)
+async def test_an_llm_that_fails_in_its_own_way_is_left_for_the_other(stack: Stack, mode: str) -> None:
+    failing, _ = stack.instances.of("llm")
+    failing.fault(mode)
+    async with stack.front.device(f"llm-{mode}") as device:
+        for _ in range(2):
+            assert (await device.types("what now?")).sentences == SENTENCES
+
+
+async def test_a_worker_that_was_killed_in_mid_turn_is_replaced_and_the_turn_answered(stack: Stack) -> None:
+    worker = stack.workers["llm"]
+    for llm in stack.instances.of("llm"):
+        llm.fault("slow", 50)
+    async with stack.front.device("patient") as device:
+        await device.begins_to_type("are you there?")
+
+        async def works() -> bool:
+            return any(llm.in_flight for llm in stack.instances.of("llm"))
+
+        await soon(works, what="an LLM works for the turn")
+        worker.kill()
+        stack.instances.revive()
+        worker.start()
+        assert (await device.answer()).sentences == SENTENCES
+
+
+async def test_without_a_broker_the_device_hears_an_apology_and_an_answer_when_it_is_back(
+    stack: Stack,
+) -> None:
+    async with stack.front.device("tested") as device:
+        assert (await device.says()).sentences == SENTENCES
+        stack.broker.kill()
+        assert_apology(await device.types("anyone?"))
+        assert not stack.front.ready()
+        stack.broker.start()
+
+        async def is_answered() -> bool:
+            return (await device.says()).sentences == SENTENCES
+
+        await soon(is_answered, what="turns are answered again", within_s=RECOVERY_S)
+        assert stack.front.ready()
+        assert (await device.says()).sentences == SENTENCES
+
+
+async def test_a_broker_that_hangs_is_apologised_for_and_turns_are_answered_when_it_goes_on(
+    stack: Stack,
+) -> None:
+    async with stack.front.device("waiting") as device:
+        stack.broker.send_signal(signal.SIGSTOP)
+        try:
+            await device.begins_to_type("anyone?")
+            assert await spoken_reply(device) == TEXTS["en"]
+        finally:
+            stack.broker.send_signal(signal.SIGCONT)
+        await device.abort()
+
+        async def is_answered() -> bool:
+            return (await device.types("and now?")).sentences == SENTENCES
+
+        await soon(is_answered, what="turns are answered again", within_s=RECOVERY_S)
+
+
+async def test_a_flooded_queue_is_apologised_for_at_once(stack: Stack) -> None:
+    worker = stack.workers["llm"]
+    worker.send_signal(signal.SIGSTOP)
+    try:
+        async with (
+            stack.another_front(QUEUE_LIMIT="2") as front,
+            front.device("first") as first,
+            front.device("second") as second,
+            front.device("third") as third,
+        ):
+            for device in (first, second, third):
+                await device.begins_to_type("quick!")
+            assert await spoken_reply(third) == TEXTS["en"]
+            assert not any(each.packet for each in [*first.heard, *second.heard])
+            worker.send_signal(signal.SIGCONT)
+            assert (await first.answer()).sentences == (await second.answer()).sentences == SENTENCES
+    finally:
+        worker.send_signal(signal.SIGCONT)

@@ -1,0 +1,107 @@
+"""Whatever a device sends, its connection stays, and the next turn is answered."""
+
+from __future__ import annotations
+
+import json
+import random
+import struct
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from dispatcher.softdevice import Version
+from tests.support.device import Device
+from tests.support.instances import SENTENCES
+from tests.support.stack import Stack
+
+Sent = Mapping[str, Any] | str | bytes
+NOISE = random.Random(7).randbytes(200)
+START: Mapping[str, Any] = {"type": "listen", "state": "start", "mode": "manual"}
+STOP: Mapping[str, Any] = {"type": "listen", "state": "stop"}
+
+TEXTS: dict[str, Sequence[Sent]] = {
+    "no JSON": ["{", "", "null", "[1]", '"hello"', "NaN", "{'type': 'listen'}"],
+    "deep JSON": ["[" * 50_000, '{"type":' * 10_000],
+    "no type": [{}, {"type": None}, {"type": 7}, {"type": ["listen"]}],
+    "unknown type": [{"type": "ping"}, {"type": "goodbye"}, {"type": "mcp", "payload": {"jsonrpc": "2.0"}}],
+    "wrong types": [
+        {"type": "listen"},
+        {"type": "listen", "state": 1},
+        {"type": "listen", "state": "start", "mode": "telepathy"},
+        {"type": "listen", "state": "detect", "text": {"a": 1}},
+        {"type": "abort", "reason": []},
+        {"type": "hello", "version": "two", "audio_params": "loud"},
+    ],
+    "empty or blank words": [
+        {"type": "listen", "state": "detect"},
+        {"type": "listen", "state": "detect", "text": " "},
+    ],
+    "300 KB of text": [json.dumps({"type": "listen", "state": "detect", "text": "a" * 300_000})],
+    "another session id": [{"type": "abort", "session_id": "of somebody else"}],
+    "stop without start": [STOP, STOP],
+    "garbage for Opus": [START, NOISE, b"\xff" * 1500, b"\0", *[NOISE[at:] for at in range(20)]],
+    "garbage in auto mode": [{**START, "mode": "auto"}, NOISE, b"\xff" * 1500, b"\0" * 9000, b"\xfc"],
+    "a huge frame": [START, b"\0" * 500_000],
+}
+
+
+@pytest.mark.parametrize("sent", TEXTS.values(), ids=TEXTS.keys())
+async def test_a_turn_is_answered_after(stack: Stack, sent: Sequence[Sent]) -> None:
+    async with stack.front.device("hostile") as device:
+        for each in sent:
+            await device.send(each)
+        assert (await device.types("still there?")).sentences == SENTENCES
+
+
+@pytest.mark.parametrize("version", [2, 3])
+async def test_a_turn_is_answered_after_broken_headers(stack: Stack, version: Version) -> None:
+    header = (
+        struct.pack(">HHIII", 2, 0, 0, 0, 4_000_000_000)
+        if version == 2
+        else struct.pack(">BBH", 0, 0, 60_000)
+    )
+    json_frame = struct.pack(">HHIII", 2, 1, 0, 0, 1) if version == 2 else struct.pack(">BBH", 1, 0, 1)
+    async with Device.connected(stack.front.socket_url) as device:
+        await device.hello(version=version)
+        await device.send(START)
+        for frame in (b"", b"\0", header[:3], header, header + b"short", json_frame + b"{"):
+            await device.send(frame)
+        assert (await device.says()).sentences == SENTENCES
+
+
+async def test_json_in_a_binary_frame_is_a_message(stack: Stack) -> None:
+    text = json.dumps({"type": "listen", "state": "detect", "text": "hello there"}).encode()
+    async with Device.connected(stack.front.socket_url) as device:
+        await device.hello(version=3)
+        await device.send(struct.pack(">BBH", 1, 0, len(text)) + text)
+        assert (await device.answer()).transcript == "hello there"
+
+
+async def test_frames_and_messages_before_the_hello_are_no_harm(stack: Stack) -> None:
+    async with Device.connected(stack.front.socket_url) as device:
+        await device.send(NOISE)
+        await device.send("no hello")
+        await device.hello()
+        await device.send({"type": "hello", "version": 3})
+        assert (await device.says()).sentences == SENTENCES
+    assert sum(each.matches({"type": "hello"}) for each in device.heard) == 1
+
+
+async def test_a_hello_with_a_wrong_field_is_answered_all_the_same(stack: Stack) -> None:
+    async with Device.connected(stack.front.socket_url) as device:
+        await device.send({"type": "hello", "audio_params": {"sample_rate": "a lot"}})
+        hello = await device.hears(type="hello")
+        assert hello["transport"] == "websocket"
+        assert (await device.types("hi there")).sentences == SENTENCES
+
+
+async def test_an_utterance_without_one_packet_of_opus_is_no_utterance(stack: Stack) -> None:
+    since_byte = stack.front.printed_bytes()
+    async with stack.front.device("noisy") as device:
+        await device.send(START)
+        await device.send_packets([b"\xff" * 40] * 5)
+        await device.send(STOP)
+        await device.hears(type="tts", state="stop")
+        assert (await device.says()).sentences == SENTENCES
+    assert len(stack.front.events("turn finished", since_byte)) == 1

@@ -1,0 +1,143 @@
+"""The way back from the workers to one front, and what a turn and a dialogue leave in Redis."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from dispatcher.audio.packets import pack
+from dispatcher.contracts import Reply
+from dispatcher.conversation.history import Message
+from dispatcher.errors import StateError, TurnCancelled
+from dispatcher.state import dialogue, keys, replies, turns
+from dispatcher.state.line import RedisLine, connect
+from dispatcher.state.replies import ReplyReader
+from tests.support.broker import Broker
+from tests.support.waiting import PATIENCE_S
+
+STREAM = keys.reply_stream("front-1")
+EVERY_BYTE = bytes(range(256))
+
+KINDS = [
+    Reply(
+        turn_id="t",
+        attempt=1,
+        kind="transcript",
+        text="现在几点了？",
+        timings={"asr_instance": "asr-1", "ms": 1.5},
+    ),
+    Reply(turn_id="t", attempt=1, kind="emotion", text="happy"),
+    Reply(turn_id="t", attempt=2, kind="sentence", index=3, text="It is noon.\nReally 🙂"),
+    Reply(turn_id="t", attempt=1, kind="audio", index=3, packets=pack([EVERY_BYTE, b"\0", b"\r\n"])),
+    Reply(turn_id="t", attempt=1, kind="audio", index=3, packets=b"\0\0", last=True, timings={}),
+    Reply(turn_id="t", attempt=1, kind="end", index=4),
+    Reply(turn_id="t", attempt=1, kind="failed", text="tts: instance is gone", index=2),
+]
+
+
+@pytest.fixture
+async def reader(broker: Broker) -> AsyncIterator[ReplyReader]:
+    """The reader of a front whose stream is open."""
+    opened = ReplyReader(connect(broker.url, socket_timeout_s=None), STREAM)
+    await opened.open()
+    yield opened
+    await opened.close()
+
+
+async def read(reader: ReplyReader, count: int) -> list[Reply]:
+    """Read until there are so many replies."""
+    got: list[Reply] = []
+    async with asyncio.timeout(PATIENCE_S):
+        while len(got) < count:
+            got += await reader.read()
+    return got
+
+
+@pytest.mark.parametrize("reply", KINDS, ids=lambda reply: f"{reply.kind}-{reply.index}")
+async def test_every_kind_of_reply_arrives_as_it_was_sent(
+    line: RedisLine, reader: ReplyReader, reply: Reply
+) -> None:
+    replies.send(line, STREAM, reply)
+    (got,) = await read(reader, 1)
+    assert got == (reply if reply.timings else _without_timings(reply))
+
+
+def _without_timings(reply: Reply) -> Reply:
+    return Reply(
+        turn_id=reply.turn_id,
+        attempt=reply.attempt,
+        kind=reply.kind,
+        index=reply.index,
+        text=reply.text,
+        packets=reply.packets,
+        last=reply.last,
+    )
+
+
+async def test_replies_arrive_in_order_and_none_twice(line: RedisLine, reader: ReplyReader) -> None:
+    for number in range(1_500):
+        replies.send(line, STREAM, Reply(turn_id="t", attempt=1, kind="sentence", index=number, text="x"))
+    assert [reply.index for reply in await read(reader, 1_500)] == list(range(1_500))
+    replies.send(line, STREAM, Reply(turn_id="t", attempt=1, kind="end"))
+    assert [reply.kind for reply in await reader.read()] == ["end"]
+
+
+async def test_a_front_that_is_gone_gets_no_stream(line: RedisLine) -> None:
+    replies.send(line, keys.reply_stream("gone"), Reply(turn_id="t", attempt=1, kind="end"))
+    assert await line.call("EXISTS", keys.reply_stream("gone")) == 0
+
+
+async def test_what_was_read_is_trimmed_and_the_rest_stays(line: RedisLine, reader: ReplyReader) -> None:
+    for number in range(50):
+        replies.send(line, STREAM, Reply(turn_id="t", attempt=1, kind="sentence", index=number, text="x"))
+    await read(reader, 50)
+    replies.send(line, STREAM, Reply(turn_id="t", attempt=1, kind="end", index=50))
+    await reader.trim(line)
+    assert await line.call("XLEN", STREAM) == 2
+    assert [reply.kind for reply in await reader.read()] == ["end"]
+    assert 0 < await line.call("TTL", STREAM) <= keys.REPLIES_TTL_S
+
+
+async def test_a_stream_that_redis_lost_is_made_anew_by_the_next_trim(
+    line: RedisLine, reader: ReplyReader
+) -> None:
+    # It has a time to live, so `volatile-ttl` may evict it when the memory is full.
+    await line.call("DEL", STREAM)
+    await reader.trim(line)
+    replies.send(line, STREAM, Reply(turn_id="t", attempt=1, kind="end", index=7))
+    assert [reply.index for reply in await read(reader, 1)] == [7]
+
+
+async def test_an_utterance_can_be_read_more_than_once(line: RedisLine) -> None:
+    turns.put_claim(line, "t", EVERY_BYTE)
+    assert await turns.read_claim(line, "t") == EVERY_BYTE
+    assert await turns.read_claim(line, "t") == EVERY_BYTE
+    assert 0 < await line.call("TTL", keys.claim("t")) <= keys.CLAIM_TTL_S
+
+
+async def test_an_utterance_that_is_gone_is_a_state_error(line: RedisLine) -> None:
+    with pytest.raises(StateError, match="claim of turn t is gone"):
+        await turns.read_claim(line, "t")
+
+
+async def test_an_utterance_that_was_spoken_over_is_not_transcribed(line: RedisLine) -> None:
+    turns.put_claim(line, "t", EVERY_BYTE)
+    turns.cancel(line, "t")
+    with pytest.raises(TurnCancelled):
+        await turns.read_claim(line, "t")
+
+
+async def test_a_dialogue_is_remembered_in_order_and_bounded(line: RedisLine) -> None:
+    said = [Message(role="user", content=f"第 {number} 句") for number in range(keys.HISTORY_MESSAGES + 5)]
+    for message in said:
+        dialogue.remember(line, "device", [message])
+    assert await dialogue.recall(line, "device") == said[5:]
+    assert 0 < await line.call("TTL", keys.history("device")) <= keys.HISTORY_TTL_S
+
+
+async def test_a_device_is_remembered_by_its_languages(line: RedisLine) -> None:
+    assert await dialogue.accept_language(line, "device") == ""
+    dialogue.note_device(line, "device", accept_language="zh-CN,en;q=0.8")
+    assert await dialogue.accept_language(line, "device") == "zh-CN,en;q=0.8"

@@ -1,0 +1,162 @@
+"""The door to the instances: leases are renewed while calls last, counted and given back at their end."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+
+from dispatcher import router as router_module
+from dispatcher.errors import InstanceFailed, InstanceRefused, NoInstanceAvailable
+from dispatcher.router import Router
+from dispatcher.state import keys
+from dispatcher.state.line import RedisLine, connect
+from tests.support.broker import Broker
+from tests.support.fleet import Fleet, catalogue_of, llm
+from tests.support.waiting import soon
+
+CATALOGUE = catalogue_of("round_robin", [llm("A", cap=2)])
+LONG_S = 30.0
+
+
+@pytest.fixture
+async def router(fleet: Fleet) -> AsyncIterator[Router]:
+    """A router to one instance with two slots; none may be held when the test is over."""
+    await fleet.configure("round_robin", llm("A", cap=2))
+    yield Router(fleet.line, CATALOGUE)
+    assert await fleet.in_flight("A") == 0
+    assert await fleet.line.call("ZCARD", keys.waiting("llm")) == 0
+
+
+async def call(router: Router, ends: asyncio.Event, *, patience_s: float = LONG_S) -> None:
+    """Make a call that lasts until it is told to end."""
+    async with router.lease("llm", turn_id="a-turn", deadline_at_s=time.time() + patience_s):
+        await ends.wait()
+
+
+async def are_in_flight(fleet: Fleet, count: int) -> None:
+    """Wait until so many slots are held."""
+
+    async def reached() -> bool:
+        return await fleet.in_flight("A") == count
+
+    await soon(reached, what=f"{count} slots are held")
+
+
+async def test_a_lease_is_held_for_as_long_as_the_call_lasts(
+    fleet: Fleet, router: Router, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keys, "LEASE_TTL_MS", 900)
+    monkeypatch.setattr(router_module, "RENEW_EVERY_S", 0.2)
+    ends = asyncio.Event()
+    async with asyncio.TaskGroup() as calls:
+        calls.create_task(call(router, ends))
+        await are_in_flight(fleet, 1)
+        loop = asyncio.get_running_loop()
+        until = loop.time() + 2.5
+        while loop.time() < until:
+            assert await fleet.in_flight("A") == 1
+            await asyncio.sleep(0.05)
+        ends.set()
+
+
+async def test_a_cancelled_call_gives_its_slot_back_at_once_and_teaches_nothing(
+    fleet: Fleet, router: Router
+) -> None:
+    before = await fleet.fields("A")
+    calling = asyncio.create_task(call(router, asyncio.Event()))
+    await are_in_flight(fleet, 1)
+    calling.cancel()
+    await asyncio.wait([calling])
+    assert await fleet.in_flight("A") == 0
+    assert "latency_ewma_ms" not in await fleet.fields("A")
+    assert (await fleet.fields("A"))["weight"] == before["weight"]
+
+
+async def test_only_what_is_the_instances_own_fault_counts_against_it(fleet: Fleet, router: Router) -> None:
+    for error, failures in ((InstanceRefused("A", "HTTP 400"), None), (InstanceFailed("A", "HTTP 500"), "1")):
+        with pytest.raises(type(error)):
+            async with router.lease("llm", turn_id="a-turn", deadline_at_s=time.time() + LONG_S):
+                raise error
+        assert (await fleet.fields("A")).get("failures") == failures
+
+
+async def test_a_call_waits_for_a_slot_and_says_how_long(fleet: Fleet, router: Router) -> None:
+    ends = asyncio.Event()
+    async with asyncio.TaskGroup() as calls:
+        for _ in range(2):
+            calls.create_task(call(router, ends))
+        await are_in_flight(fleet, 2)
+        asyncio.get_running_loop().call_later(0.2, ends.set)
+        async with router.lease("llm", turn_id="b-turn", deadline_at_s=time.time() + LONG_S) as lease:
+            assert lease.wait_ms >= 190
+
+
+async def test_a_call_that_finds_no_slot_before_its_deadline_is_refused(fleet: Fleet, router: Router) -> None:
+    ends = asyncio.Event()
+    async with asyncio.TaskGroup() as calls:
+        for _ in range(2):
+            calls.create_task(call(router, ends))
+        await are_in_flight(fleet, 2)
+        with pytest.raises(NoInstanceAvailable, match="all full"):
+            await call(router, ends, patience_s=0.3)
+        ends.set()
+
+
+async def test_a_call_that_is_cancelled_while_it_waits_leaves_the_line(fleet: Fleet, router: Router) -> None:
+    ends = asyncio.Event()
+    async with asyncio.TaskGroup() as calls:
+        for _ in range(2):
+            calls.create_task(call(router, ends))
+        await are_in_flight(fleet, 2)
+        waiting = asyncio.create_task(call(router, ends))
+
+        async def in_line() -> bool:
+            return bool(await fleet.line.call("ZCARD", keys.waiting("llm")))
+
+        await soon(in_line, what="the third call waits")
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        assert not await in_line()
+        ends.set()
+
+
+async def test_a_call_for_which_no_instance_is_left_leaves_the_line(fleet: Fleet, router: Router) -> None:
+    ends = asyncio.Event()
+    async with asyncio.TaskGroup() as calls:
+        for _ in range(2):
+            calls.create_task(call(router, ends))
+        await are_in_flight(fleet, 2)
+        waiting = asyncio.create_task(call(router, ends))
+
+        async def in_line() -> bool:
+            return bool(await fleet.line.call("ZCARD", keys.waiting("llm")))
+
+        await soon(in_line, what="the third call waits")
+        await fleet.set_fields("A", draining=1)
+        with pytest.raises(NoInstanceAvailable, match="none healthy"):
+            await waiting
+        assert not await in_line()
+        ends.set()
+
+
+async def test_more_calls_than_slots_are_all_served(router: Router) -> None:
+    highest: list[int] = []
+
+    async def short_call() -> None:
+        async with router.lease("llm", turn_id="a-turn", deadline_at_s=time.time() + LONG_S) as lease:
+            highest.append(lease.slot.in_flight)
+            await asyncio.sleep(0)
+
+    await asyncio.gather(*(short_call() for _ in range(20)))
+    assert len(highest) == 20
+    assert max(highest) == 2
+
+
+async def test_a_redis_that_came_back_empty_is_told_of_the_instances(fresh_broker: Broker) -> None:
+    line = RedisLine(connect(fresh_broker.url))
+    async with Router(line, CATALOGUE).lease("llm", turn_id="t", deadline_at_s=time.time() + LONG_S) as lease:
+        assert lease.instance.name == "A"
+    await line.close()

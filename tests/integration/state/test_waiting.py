@@ -1,0 +1,140 @@
+"""Calls that find every slot taken: they wait in line, first come, first served."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from redis.asyncio import Redis
+
+from dispatcher.errors import TurnCancelled
+from dispatcher.state import keys, leases, turns
+from dispatcher.state.leases import NoSlot, Slot
+from dispatcher.state.line import RedisLine
+from tests.support.broker import Broker
+from tests.support.fleet import TURN, Fleet, llm
+
+FULL = NoSlot(full=True)
+# One that looks no more is gone after two seconds.
+GONE_S = 3
+
+
+async def looks(fleet: Fleet, caller: str, *, turn_id: str = TURN) -> Slot | NoSlot:
+    """Look for a slot as a call that keeps its place in line."""
+    return await leases.pick(fleet.line, "llm", turn_id=turn_id, lease_id=caller)
+
+
+async def line_up(fleet: Fleet, *callers: str) -> None:
+    """Let calls come one after the other and find nothing."""
+    for caller in callers:
+        assert await looks(fleet, caller) == FULL
+
+
+async def looked_long_ago(line: RedisLine, caller: str) -> None:
+    """Move a caller's last look into the past, instead of waiting."""
+    await line.call("ZINCRBY", keys.seen("llm"), -GONE_S * 1000, caller)
+
+
+async def test_a_freed_slot_goes_to_the_call_that_came_first(fleet: Fleet) -> None:
+    await fleet.configure("round_robin", llm("A", cap=1))
+    held = await fleet.pick()
+    await line_up(fleet, "first", "second")
+    await fleet.finish(held, "ok")
+    assert await looks(fleet, "second") == FULL
+    assert isinstance(await looks(fleet, "first"), Slot)
+    assert await looks(fleet, "second") == FULL
+
+
+async def test_a_newcomer_does_not_overtake_those_that_wait(fleet: Fleet) -> None:
+    await fleet.configure("round_robin", llm("A", cap=1))
+    held = await fleet.pick()
+    await line_up(fleet, "waiting")
+    await fleet.finish(held, "ok")
+    assert await looks(fleet, "newcomer") == FULL
+    assert await fleet.try_pick() == FULL
+    assert isinstance(await looks(fleet, "waiting"), Slot)
+
+
+async def test_a_look_again_does_not_cost_the_place_in_line(fleet: Fleet) -> None:
+    await fleet.configure("round_robin", llm("A", cap=1))
+    held = await fleet.pick()
+    await line_up(fleet, "first", "second", "first", "first")
+    await fleet.finish(held, "ok")
+    assert await looks(fleet, "second") == FULL
+    assert isinstance(await looks(fleet, "first"), Slot)
+
+
+async def test_with_room_for_all_that_wait_nobody_has_to_let_others_pass(fleet: Fleet) -> None:
+    await fleet.configure("round_robin", llm("A", cap=2))
+    held = [await fleet.pick(), await fleet.pick()]
+    await line_up(fleet, "first", "second")
+    for slot in held:
+        await fleet.finish(slot, "ok")
+    assert isinstance(await looks(fleet, "second"), Slot)
+    assert await looks(fleet, "third") == FULL
+    assert isinstance(await looks(fleet, "first"), Slot)
+
+
+async def test_a_single_look_takes_no_place_in_line(fleet: Fleet, line: RedisLine) -> None:
+    await fleet.configure("round_robin", llm("A", cap=1))
+    await fleet.pick()
+    assert await fleet.try_pick() == FULL
+    assert await line.call("EXISTS", keys.waiting("llm"), keys.seen("llm")) == 0
+
+
+async def test_a_call_of_a_dead_process_loses_its_place(fleet: Fleet, line: RedisLine) -> None:
+    await fleet.configure("round_robin", llm("A", cap=1))
+    held = await fleet.pick()
+    await line_up(fleet, "dead", "alive")
+    await looked_long_ago(line, "dead")
+    await fleet.finish(held, "ok")
+    assert isinstance(await looks(fleet, "alive"), Slot)
+
+
+async def test_a_call_that_leaves_lets_the_next_one_pass(fleet: Fleet, line: RedisLine) -> None:
+    await fleet.configure("round_robin", llm("A", cap=1))
+    held = await fleet.pick()
+    await line_up(fleet, "impatient", "patient")
+    leases.leave(line, "llm", "impatient")
+    await fleet.finish(held, "ok")
+    assert isinstance(await looks(fleet, "patient"), Slot)
+
+
+async def test_a_turn_that_was_spoken_over_loses_its_place(fleet: Fleet, line: RedisLine) -> None:
+    await fleet.configure("round_robin", llm("A", cap=1))
+    held = await fleet.pick()
+    assert await looks(fleet, "spoken over", turn_id="another-turn") == FULL
+    await line_up(fleet, "next")
+    turns.cancel(line, "another-turn")
+    with pytest.raises(TurnCancelled):
+        await looks(fleet, "spoken over", turn_id="another-turn")
+    await fleet.finish(held, "ok")
+    assert isinstance(await looks(fleet, "next"), Slot)
+
+
+async def test_a_freed_slot_is_announced_to_the_call_that_waits_longest(fleet: Fleet, broker: Broker) -> None:
+    await fleet.configure("round_robin", llm("A", cap=1))
+    held = await fleet.pick()
+    await line_up(fleet, "first", "second")
+    client = Redis.from_url(broker.url)
+    async with client, client.pubsub(ignore_subscribe_messages=True) as ear:
+        await ear.subscribe(keys.FREED_CHANNEL)
+        await ear.get_message(timeout=5)
+        await fleet.finish(held, "ok")
+        async with asyncio.timeout(5):
+            async for message in ear.listen():
+                assert message["data"] == b"first"
+                break
+
+
+async def test_every_decision_is_kept_with_its_reason_and_its_outcome(fleet: Fleet, line: RedisLine) -> None:
+    await fleet.configure("round_robin", llm("A", cap=1), llm("B"))
+    await fleet.call_ends("B", "failed", times=3)
+    await line.call("DEL", keys.DECISIONS)
+    slot = await fleet.pick()
+    await fleet.finish(slot, "ok", latency_ms=12)
+    picked, ended = [fields for _, fields in await line.call("XRANGE", keys.DECISIONS, "-", "+")]
+    assert picked[b"instance"] == b"A"
+    assert picked[b"candidates"] == b"A 0/1, B ejected"
+    assert picked[b"reason"].startswith(b"round_robin: ")
+    assert (ended[b"lease"], ended[b"outcome"]) == (picked[b"lease"], b"ok")

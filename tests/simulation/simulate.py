@@ -1,0 +1,71 @@
+"""Print the table of docs/balancing.md: `make simulate`."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Final
+
+from dispatcher.state.line import RedisLine, connect
+from tests.simulation import figures
+from tests.simulation.figures import Figures
+from tests.simulation.scenarios import SCENARIOS, Scenario
+from tests.simulation.yardsticks import SIMPLE_RULES
+from tests.support.broker import Broker
+
+RUNS: Final = 24
+HEADER: Final = (
+    "| who chooses | p50 ms | p99 ms | over 1 s % | errors % | tried again % | share of A after the fault % |"
+)
+
+
+async def main(url: str, runs: int) -> None:
+    """Run every scenario under every balancer and print as it goes."""
+    line = RedisLine(connect(url))
+    started = time.monotonic()
+    for scenario in SCENARIOS:
+        await _print_scenario(line, scenario, range(runs))
+    await line.close()
+    _print(f"\n{time.monotonic() - started:.0f} s")
+
+
+async def _print_scenario(line: RedisLine, scenario: Scenario, seeds: range) -> None:
+    measured = await figures.of_scripts(line, scenario, seeds)
+    _print(f"\n{scenario.name}  {scenario.title}")
+    _print(
+        f"service time log-normal, median {scenario.median_ms:g} ms, sigma {scenario.sigma:g}; Poisson, "
+        f"{scenario.calls_per_s:.1f} calls/s; {measured.runs} runs of {scenario.seconds:g} s, "
+        f"{measured.calls} calls\n"
+    )
+    _print(HEADER)
+    _print("| --- " * (HEADER.count("|") - 1) + "|")
+    _print(_row("ideal single line", await figures.of_ideal(scenario, seeds)))
+    _print(_row(f"**{scenario.algorithm}**", measured))
+    for rule in SIMPLE_RULES:
+        _print(_row(rule, await figures.of_simple(scenario, rule, seeds)))
+
+
+def _row(name: str, of: Figures) -> str:
+    back = "–" if of.share_back_ratio is None else f"{of.share_back_ratio:.1%}".rstrip("%")
+    return (
+        f"| {name} | {of.p50_ms:.0f} | {of.p99_ms:.0f} | {of.over_1_s_ratio * 100:.2f} "
+        f"| {of.error_ratio * 100:.2f} | {of.tried_again_ratio * 100:.2f} | {back} |"
+    )
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as folder:
+        broker = Broker(Path(folder))
+        broker.start()
+        try:
+            asyncio.run(main(broker.url, int(sys.argv[1]) if len(sys.argv) > 1 else RUNS))
+        finally:
+            broker.kill()

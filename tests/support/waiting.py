@@ -1,0 +1,34 @@
+"""Waiting for a condition instead of for a time."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+
+Found = TypeVar("Found")
+
+# Long enough for a machine that does something else beside; a passing test never waits so long.
+PATIENCE_S: Final = 20.0
+LOOK_AGAIN_S: Final = 0.02
+
+
+def eventually(condition: Callable[[], Found], *, what: str, within_s: float = PATIENCE_S) -> Found:
+    """Return the first true answer of a condition; the test fails when none comes in time."""
+    give_up_at = time.monotonic() + within_s
+    while not (found := condition()):
+        assert time.monotonic() < give_up_at, f"{what}: not within {within_s:g} s"
+        time.sleep(LOOK_AGAIN_S)
+    return found
+
+
+async def soon(
+    condition: Callable[[], Awaitable[Found]], *, what: str, within_s: float = PATIENCE_S
+) -> Found:
+    """Return the first true answer of a condition that has to be awaited."""
+    give_up_at = time.monotonic() + within_s
+    while not (found := await condition()):
+        assert time.monotonic() < give_up_at, f"{what}: not within {within_s:g} s"
+        await asyncio.sleep(LOOK_AGAIN_S)
+    return found

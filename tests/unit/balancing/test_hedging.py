@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import pytest
+
+from dispatcher.balancing.hedging import LONGEST_WAIT_S, PATIENCE_S, HedgeBudget, UsualTimes
+
+
+def test_an_instance_that_never_answered_is_given_the_patience_alone() -> None:
+    assert UsualTimes().wait_s("llm-1") == PATIENCE_S
+
+
+def test_the_wait_follows_what_the_instance_usually_takes() -> None:
+    usual = UsualTimes()
+
+    usual.note("llm-1", 0.4)
+
+    assert usual.wait_s("llm-1") == pytest.approx(PATIENCE_S + 0.4)
+    assert usual.wait_s("llm-2") == PATIENCE_S
+
+
+def test_one_odd_sentence_moves_the_usual_time_by_a_fifth_of_the_way() -> None:
+    usual = UsualTimes()
+    usual.note("llm-1", 0.4)
+
+    usual.note("llm-1", 0.9)
+
+    assert usual.wait_s("llm-1") == pytest.approx(PATIENCE_S + 0.5)
+
+
+def test_no_instance_is_waited_for_longer_than_the_bound() -> None:
+    usual = UsualTimes()
+
+    usual.note("llm-1", 30.0)
+
+    assert usual.wait_s("llm-1") == LONGEST_WAIT_S
+
+
+def test_the_first_second_request_may_be_made_at_once_and_the_next_not() -> None:
+    budget = HedgeBudget(now=0.0)
+
+    assert budget.spend(now=0.0)
+    assert not budget.spend(now=0.1)
+
+
+def test_twenty_calls_pay_for_one_second_request() -> None:
+    budget = HedgeBudget(now=0.0)
+    budget.spend(now=0.0)
+    for _ in range(19):
+        budget.note_call()
+    assert not budget.spend(now=1.0)
+
+    budget.note_call()
+
+    assert budget.spend(now=1.0)
+    assert not budget.spend(now=1.0)
+
+
+def test_one_second_request_every_ten_seconds_is_always_there() -> None:
+    budget = HedgeBudget(now=0.0)
+    budget.spend(now=0.0)
+
+    allowed = [now for now in range(1, 31) if budget.spend(now=float(now))]
+
+    assert allowed == [10, 20, 30]
+
+
+def test_a_quiet_day_saves_no_more_than_ten_second_requests() -> None:
+    budget = HedgeBudget(now=0.0)
+    for _ in range(1000):
+        budget.note_call()
+
+    assert sum(budget.spend(now=1.0) for _ in range(20)) == 10

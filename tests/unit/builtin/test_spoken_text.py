@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dispatcher.builtin.voices.chinese_numbers import with_chinese_numbers
+from dispatcher.builtin.voices.script_runs import Run, script_runs, sentences
+from dispatcher.builtin.voices.spoken_text import spoken_text
+
+
+@pytest.mark.parametrize(
+    ("written", "spoken"),
+    [
+        ("🙂 Hello **there**!", "Hello there!"),
+        ("👨‍👩‍👧 family 🇨🇳", "family."),
+        ("# Title\n\n- one\n- two", "Title. one. two."),
+        ("```python\nx\n```", "x."),
+        ("see [the page](http://x.org/a_b) now", "see the page now."),
+        ("go to https://example.org/x?y=1 now", "go to now."),
+        ("*a* _b_ ~~c~~ `d`", "a b c d."),
+        ("3 * 4 is 12, snake_case stays", "3 * 4 is 12, snake_case stays."),
+        ("a <b>bold</b> word", "a bold word."),
+        ("21 °C outside", "21 °C outside."),
+        ("你好", "你好。"),
+        ("a\x00b\u200bc", "abc."),
+        ("| a | b |\n|---|---|", "a b."),
+        ("🙂", ""),
+        ("", ""),
+    ],
+)
+def test_what_is_spoken_of_a_text(written: str, spoken: str) -> None:
+    assert spoken_text(written) == spoken
+
+
+def runs(*pairs: tuple[str, str]) -> list[Run]:
+    return [Run(language=language, text=text) for language, text in pairs]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Hello there.", [("en", "Hello there.")]),
+        ("你好。", [("zh", "你好。")]),
+        ("Hello 你好 bye.", [("en", "Hello "), ("zh", "你好 "), ("en", "bye.")]),
+        ("现在是15:25。", [("zh", "现在是15:25。")]),
+        ("15:25了", [("zh", "15:25了")]),
+        ("It is 3:25. 你好", [("en", "It is 3:25. "), ("zh", "你好")]),
+        ("iPhone 3个", [("en", "iPhone "), ("zh", "3个")]),
+        ("(你好) OK", [("zh", "(你好) "), ("en", "OK")]),
+        ("Zürich 和 Genève", [("en", "Zürich "), ("zh", "和 "), ("en", "Genève")]),
+        ("...", []),
+        ("", []),
+    ],
+)
+def test_a_text_is_cut_where_its_writing_changes(text: str, expected: list[tuple[str, str]]) -> None:
+    assert script_runs(text, default="en") == runs(*expected)
+
+
+@pytest.mark.parametrize("default", ["en", "zh"])
+def test_a_text_without_letters_is_read_in_the_default_language(default: str) -> None:
+    assert script_runs("3:45!", default=default) == runs((default, "3:45!"))  # type: ignore[arg-type]
+
+
+@given(st.text(alphabet="Hello wörld你好小智 0123.,。，:!?", max_size=60))
+def test_nothing_that_can_be_said_is_lost_or_said_twice(text: str) -> None:
+    spoken = "".join(run.text for run in script_runs(text, default="en"))
+    kept = [character for character in text if character.isalnum()]
+    assert [character for character in spoken if character.isalnum()] == kept
+
+
+@given(st.text(alphabet="ab你好 12.。，,!?", max_size=80), st.integers(min_value=5, max_value=40))
+def test_sentences_keep_every_word(text: str, longest: int) -> None:
+    run = Run(language="en", text=text)
+    spoken = "".join(piece.text for piece in sentences(run, longest=longest))
+    assert [each for each in spoken if each.isalnum()] == [each for each in text if each.isalnum()]
+
+
+def test_a_point_inside_a_number_ends_no_sentence() -> None:
+    pieces = sentences(Run(language="en", text="It is 3.5 miles. Go!"), longest=100)
+    assert [piece.text for piece in pieces] == ["It is 3.5 miles.", "Go!"]
+
+
+@pytest.mark.parametrize(
+    ("written", "spoken"),
+    [
+        ("现在是15:25。", "现在是十五点二十五分。"),
+        ("2:05", "两点零五分"),
+        ("8:00", "八点"),
+        ("2026年11月23日", "二零二六年十一月二十三日"),
+        ("26.5度", "二十六点五度"),
+        ("-3℃", "负三摄氏度"),
+        ("20%", "百分之二十"),
+        ("1,200元", "一千二百元"),
+        ("110个", "一百一十个"),
+        ("13800138000", "一三八零零一三八零零零"),
+        ("2个苹果，12个梨", "两个苹果，十二个梨"),
+        ("没有数字", "没有数字"),
+    ],
+)
+def test_numbers_in_chinese_are_read_as_words(written: str, spoken: str) -> None:
+    assert with_chinese_numbers(written) == spoken

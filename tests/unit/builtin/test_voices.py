@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from dispatcher.audio.pcm import to_float32
+from dispatcher.builtin.engines import Language
+from dispatcher.builtin.refusals import RequestRefused
+from dispatcher.builtin.voices.engine import VoicesEngine
+from dispatcher.builtin.voices.loudness import finished, gain_for
+from tests.unit.builtin.instances import Tone
+from tests.unit.builtin.voices import CHINESE_HZ, ENGLISH_HZ, voices_engine
+
+
+async def speech(
+    engine: VoicesEngine, text: str, *, language: Language = "auto", speed: float = 1.0
+) -> list[NDArray[np.float32]]:
+    return [to_float32(pcm) async for pcm in engine.speak(text, language=language, speed=speed)]
+
+
+def pitch_hz(samples: NDArray[np.float32]) -> float:
+    spectrum = np.abs(np.fft.rfft(samples))
+    return float(np.argmax(spectrum) * 24_000 / len(samples))
+
+
+def level(samples: NDArray[np.float32]) -> float:
+    loud = samples[np.abs(samples) > 0.005]
+    return float(np.sqrt(np.mean(loud**2)))
+
+
+async def test_each_script_is_spoken_by_its_voice_in_the_order_of_the_text() -> None:
+    pieces = await speech(voices_engine(), "Hello there. 你好，小智。 Good bye.")
+    assert [round(pitch_hz(piece), -1) for piece in pieces] == [ENGLISH_HZ, CHINESE_HZ, ENGLISH_HZ]
+
+
+async def test_both_voices_are_equally_loud() -> None:
+    english, chinese = await speech(voices_engine(), "Hello there. 你好小智。")
+    assert level(english) == pytest.approx(level(chinese), rel=0.05)
+
+
+async def test_pieces_begin_and_end_at_zero_so_that_joins_do_not_click() -> None:
+    for piece in await speech(voices_engine(), "Hello there. 你好小智。"):
+        assert abs(piece[0]) < 0.001
+        assert abs(piece[-1]) < 0.001
+        assert np.abs(np.diff(piece)).max() < 0.1
+
+
+async def test_silence_at_the_start_is_cut_so_that_audio_is_heard_at_once() -> None:
+    (piece,) = await speech(voices_engine(), "Hello.")
+    assert np.flatnonzero(np.abs(piece) > 0.01)[0] < 0.02 * 24_000
+    assert len(piece) < (0.6 + 0.25) * 24_000
+
+
+async def test_speed_reaches_the_voice() -> None:
+    voice = Tone(ENGLISH_HZ, level=0.1)
+    await speech(VoicesEngine({"en": voice}), "Hello.", speed=1.5)
+    assert voice.said[-1] == ("Hello.", 1.5)
+
+
+@pytest.mark.parametrize(
+    ("language", "pitch"), [("zh", CHINESE_HZ), ("en", ENGLISH_HZ), ("auto", ENGLISH_HZ)]
+)
+async def test_a_text_of_digits_is_read_in_the_language_asked_for(language: Language, pitch: float) -> None:
+    (piece,) = await speech(voices_engine(), "3:45", language=language)
+    assert pitch_hz(piece) == pytest.approx(pitch, rel=0.05)
+
+
+async def test_without_the_chinese_voice_only_latin_is_spoken() -> None:
+    pieces = await speech(voices_engine(chinese=False), "Hello. 你好。 Bye.", language="zh")
+    assert [round(pitch_hz(piece), -1) for piece in pieces] == [ENGLISH_HZ, ENGLISH_HZ]
+
+
+async def test_without_the_chinese_voice_a_chinese_text_is_refused() -> None:
+    with pytest.raises(RequestRefused, match="expected words or numbers in Latin script"):
+        await speech(voices_engine(chinese=False), "你好。")
+
+
+def test_a_long_chinese_sentence_is_cut_at_its_commas() -> None:
+    text = "今天天气很好，" * 8 + "我们去公园。"
+    pieces = voices_engine().pieces(text, "auto")
+    assert len(pieces) == 9
+    assert "".join(piece.text for piece in pieces) == text
+
+
+def test_a_piece_that_would_be_clipped_is_made_quieter() -> None:
+    spiky = np.zeros(24_000, np.float32)
+    spiky[1000:1010] = 0.9
+    loudest = np.abs(finished(spiky, gain=5.0)).max()
+    assert 0.9 < loudest < 1.0
+
+
+@pytest.mark.parametrize(
+    "samples", [np.zeros(0, np.float32), np.zeros(500, np.float32), np.full(500, 1e-6, np.float32)]
+)
+def test_silence_is_left_out(samples: NDArray[np.float32]) -> None:
+    assert not finished(samples, gain=1.0).size
+
+
+def test_a_silent_sample_leaves_the_voice_as_it_is() -> None:
+    assert gain_for(np.zeros(1000, np.float32)) == pytest.approx(1.0)

@@ -1,0 +1,74 @@
+"""Which lines run, and which are left out."""
+
+from __future__ import annotations
+
+import pytest
+
+from dispatcher.catalogue import Catalogue, Instance, ServiceConfig
+from dispatcher.cli.supervisor.plan import STOP_ORDER, Plan, make_plan
+from dispatcher.cli.supervisor.procfile import parse_procfile
+from dispatcher.errors import ConfigError
+
+PROCFILE = """
+broker: exec dispatcher broker
+front: exec dispatcher front
+llm: exec celery -A workers worker -Q llm
+llm-1: exec dispatcher instance llm --port 8200
+llm-2: exec dispatcher instance llm --port 8201
+"""
+
+
+def catalogue_with(*endpoints: str) -> Catalogue:
+    instances = tuple(
+        Instance(service="llm", name=f"llm-{number}", endpoint=endpoint)
+        for number, endpoint in enumerate(endpoints, start=1)
+    )
+    llm = ServiceConfig(service="llm", algorithm="round_robin", instances=instances)
+    return Catalogue(path="test.yaml", services={"llm": llm})
+
+
+def plan_for(catalogue: Catalogue, *, text: str = PROCFILE, **environ: str) -> Plan:
+    return make_plan(parse_procfile(text, source="Procfile"), catalogue=catalogue, environ=environ)
+
+
+def names(plan: Plan) -> list[str]:
+    return [part.name for part in plan.parts]
+
+
+def test_everything_runs_when_the_catalogue_names_all_instances() -> None:
+    plan = plan_for(catalogue_with("http://127.0.0.1:8200/v1", "http://localhost:8201/v1"))
+    assert names(plan) == ["broker", "front", "llm", "llm-1", "llm-2"]
+    assert plan.skipped == ()
+
+
+def test_an_instance_that_the_catalogue_does_not_name_is_left_out() -> None:
+    plan = plan_for(catalogue_with("http://127.0.0.1:8200/v1", "https://models.example/v1"))
+    assert "llm-2" not in names(plan)
+    assert plan.skipped == (("llm-2", "the catalogue has no instance at 127.0.0.1:8201"),)
+
+
+def test_an_instance_on_the_same_port_of_another_machine_is_not_ours() -> None:
+    plan = plan_for(catalogue_with("http://10.0.0.5:8200/v1"))
+    assert {name for name, _ in plan.skipped} == {"llm-1", "llm-2"}
+
+
+def test_the_broker_is_left_out_when_redis_is_elsewhere() -> None:
+    plan = plan_for(catalogue_with(), REDIS_URL="redis://10.0.0.9:6379/0")
+    assert plan.brokers == ()
+    assert plan.skipped[0] == ("broker", "REDIS_URL is set")
+
+
+def test_everything_but_the_broker_waits_for_it() -> None:
+    plan = plan_for(catalogue_with("http://127.0.0.1:8200/v1"))
+    assert [part.name for part in plan.brokers] == ["broker"]
+    assert [part.name for part in plan.others] == ["front", "llm", "llm-1"]
+
+
+def test_two_parts_on_one_port_are_a_config_error() -> None:
+    with pytest.raises(ConfigError, match="port 8200 is wanted by front and by llm-1"):
+        plan_for(catalogue_with("http://127.0.0.1:8200/v1"), FRONT_PORT="8200")
+
+
+def test_the_front_stops_first_and_the_broker_last() -> None:
+    order = [role for roles in STOP_ORDER for role in roles]
+    assert order == ["front", "worker", "beat", "other", "instance", "broker"]

@@ -1,0 +1,55 @@
+"""A port that is taken is one clear line."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from dispatcher.cli.supervisor.parts import part_of
+from dispatcher.cli.supervisor.ports import is_taken, require_free_ports
+from dispatcher.cli.supervisor.procfile import Line
+from dispatcher.errors import StartError
+
+
+@pytest.fixture
+def taken_port() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield int(listener.getsockname()[1])
+
+
+def test_a_port_is_taken_while_something_listens(taken_port: int) -> None:
+    assert is_taken("127.0.0.1", taken_port)
+    assert is_taken("0.0.0.0", taken_port)
+
+
+def test_a_port_is_free_once_its_listener_is_gone() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    assert not is_taken("127.0.0.1", port)
+
+
+def test_the_message_names_port_part_owner_and_remedy(taken_port: int) -> None:
+    front = part_of(Line(name="front", command="dispatcher front"), {"FRONT_PORT": str(taken_port)})
+    with pytest.raises(StartError) as caught:
+        require_free_ports([front])
+    message = str(caught.value)
+    assert message.startswith(f"port {taken_port} (front) is taken by pid {os.getpid()} (")
+    assert message.endswith("); set FRONT_PORT or stop it")
+
+
+def test_every_taken_port_gets_a_line(taken_port: int) -> None:
+    parts = [
+        part_of(Line(name=name, command=f"dispatcher instance asr --port {taken_port}"), {})
+        for name in ("asr-1", "asr-2")
+    ]
+    with pytest.raises(StartError) as caught:
+        require_free_ports(parts)
+    assert len(str(caught.value).splitlines()) == 2
+    assert "take asr-2 out of the Procfile to use it" in str(caught.value)
+
+
+def test_parts_without_an_address_need_no_port() -> None:
+    require_free_ports([part_of(Line(name="beat", command="celery -A workers beat"), {})])

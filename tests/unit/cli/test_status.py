@@ -1,0 +1,143 @@
+"""How instances look in the tables of `dispatcher status`, and what an act on one is answered with."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import click
+import pytest
+from rich.console import Console
+
+from dispatcher.cli.eject import eject, in_seconds
+from dispatcher.cli.instance_report import shortage, state_sentence
+from dispatcher.cli.shared_state import explain
+from dispatcher.cli.status import _view_or_reason
+from dispatcher.cli.status_view import reason_text, state_text, status_view, weight_text
+from dispatcher.errors import StateError
+from dispatcher.state.overview import InstanceView, Overview, ServiceView
+from tests.unit.memory_redis import MemoryRedis
+
+PARAMETER = eject.params[1]
+CONTEXT = click.Context(eject)
+WELL = InstanceView(
+    service="llm",
+    name="llm-1",
+    endpoint="http://127.0.0.1:9",
+    priority="normal",
+    weight=4,
+    effective_weight=4,
+    cap=8,
+    in_flight=2,
+    state="ready",
+    back_in_s=None,
+    latency_ewma_ms=None,
+    error_ratio=0,
+    failures=0,
+    check_run=0,
+    last_reason="",
+    failed_s_ago=None,
+)
+EJECTED = replace(WELL, state="ejected", back_in_s=65.0, failures=3, error_ratio=0.271, failed_s_ago=4.0)
+
+
+def of(*instances: InstanceView) -> Overview:
+    """Return an overview of LLM instances."""
+    service = ServiceView(service="llm", algorithm="response_time", waiting=3, instances=instances)
+    return Overview(services=(service,), queues={"llm": 7, "control": 0})
+
+
+def drawn(overview: Overview, *, terminal: bool = False) -> str:
+    console = Console(width=140, force_terminal=terminal, color_system="standard" if terminal else None)
+    with console.capture() as capture:
+        console.print(status_view(overview))
+    return capture.get()
+
+
+def test_a_row_tells_state_load_speed_errors_and_reason() -> None:
+    (row,) = [line for line in drawn(of(EJECTED)).splitlines() if line.startswith("llm-1")]
+    assert " ".join(row.split()) == (
+        "llm-1 ejected, 1 min 5 s left normal 4 2/8 – 27.1 % 3 calls failed in a row, 4.0 s ago"
+    )
+
+
+def test_queues_and_waiting_calls_have_a_row_for_each_service_and_control() -> None:
+    rows = [" ".join(line.split()) for line in drawn(of(WELL)).splitlines()]
+    assert rows[-2:] == ["llm response_time 7 3", "control 0"]
+
+
+def test_there_are_colours_on_a_terminal_only() -> None:
+    assert "\x1b[" in drawn(of(EJECTED), terminal=True)
+    assert "\x1b[" not in drawn(of(EJECTED))
+
+
+def test_square_brackets_of_a_reason_are_no_markup() -> None:
+    assert "[Errno 111] refused" in drawn(of(replace(WELL, last_reason="[Errno 111] refused")))
+
+
+def test_a_fleet_that_nobody_has_published_is_said_to_be_empty() -> None:
+    assert "no instances yet" in drawn(of())
+
+
+def test_a_slow_start_shows_both_weights() -> None:
+    assert weight_text(WELL) == "4"
+    assert weight_text(replace(WELL, effective_weight=0.4)) == "0.4 of 4"
+
+
+def test_only_an_ejection_has_time_left() -> None:
+    assert state_text(EJECTED) == "ejected, 1 min 5 s left"
+    assert state_text(replace(EJECTED, state="draining")) == "draining"
+
+
+@pytest.mark.parametrize(
+    ("view", "text"),
+    [
+        (WELL, ""),
+        (replace(WELL, failed_s_ago=70.0), "a call failed, 1 min 10 s ago"),
+        (replace(WELL, failures=1, failed_s_ago=2.0), "1 call failed in a row, 2.0 s ago"),
+        (replace(WELL, check_run=-2), "2 health checks failed in a row"),
+        (replace(EJECTED, last_reason="no answer in time"), "no answer in time, 4.0 s ago"),
+    ],
+)
+def test_the_reason_is_what_last_went_wrong(view: InstanceView, text: str) -> None:
+    assert reason_text(view) == text
+
+
+def test_an_act_is_answered_with_the_state_that_it_left() -> None:
+    assert state_sentence(replace(WELL, state="draining")).startswith(
+        "llm-1 is draining: 2 of 8 slots in use"
+    )
+    assert "no new calls for 1 min 5 s" in state_sentence(EJECTED)
+    assert state_sentence(WELL) == "llm-1 is ready: 2 of 8 slots in use"
+    assert "over ten seconds" in state_sentence(replace(WELL, state="slow start"))
+
+
+def test_a_service_without_usable_instances_is_warned_of() -> None:
+    drained = replace(WELL, name="llm-2", state="draining")
+    speaker = replace(WELL, name="tts-1", service="tts")
+    assert shortage(drained, [WELL, drained]) == ""
+    assert "every call fails" in shortage(drained, [drained, speaker])
+    assert "tried all the same" in shortage(EJECTED, [EJECTED, drained])
+
+
+@pytest.mark.parametrize(("written", "seconds"), [("30s", 30), ("5m", 300), ("1.5 h", 5400), ("24h", 86400)])
+def test_a_length_of_time_has_a_unit(written: str, seconds: float) -> None:
+    assert in_seconds(CONTEXT, PARAMETER, written) == seconds
+
+
+@pytest.mark.parametrize("written", ["", "5", "0s", "-1m", "25h", "soon", "5 m now"])
+def test_what_is_no_length_of_time_is_refused(written: str) -> None:
+    with pytest.raises(click.BadParameter, match="expected a time such as 30s"):
+        in_seconds(CONTEXT, PARAMETER, written)
+
+
+async def test_a_redis_that_goes_away_during_a_watch_is_shown_instead_of_the_table() -> None:
+    redis = MemoryRedis()
+    redis.away = True
+    line = redis.line()
+    shown = await _view_or_reason(line, "redis://:secret@broker.lan:6400/0")
+    assert str(shown).startswith("no Redis answers at broker.lan:6400; ")
+    await line.close()
+
+
+def test_an_answer_that_redis_refuses_is_told_as_it_is() -> None:
+    assert explain(StateError("redis: WRONGTYPE"), "redis://127.0.0.1") == "redis: WRONGTYPE"

@@ -1,0 +1,56 @@
+"""How the decisions of a turn are told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from dispatcher.cli.why import outcome_text, why_view
+from dispatcher.state.decisions import Decision, End
+
+DECISION = Decision(
+    at_ms=1_700_000_000_000,
+    turn_id="5f0c1d2e3b4a",
+    service="llm",
+    lease_id="lease",
+    instance="llm-1",
+    reason="response_time: normal priority, load llm-1 30, llm-2 90",
+    candidates=("llm-1 0/8", "llm-2 7/8", "llm-3 ejected"),
+    end=End(outcome="ok", latency_ms=311.6),
+)
+
+
+def told(*decisions: Decision) -> list[str]:
+    console = Console(width=120, color_system=None)
+    with console.capture() as capture:
+        console.print(why_view(decisions))
+    return [" ".join(line.split()) for line in capture.get().splitlines()]
+
+
+def test_a_call_is_told_with_its_time_in_the_turn_reason_and_candidates() -> None:
+    lines = told(DECISION, replace(DECISION, at_ms=DECISION.at_ms + 250, service="tts", instance="tts-2"))
+    assert lines[0].startswith("turn 5f0c1d2e3b4a, 2 calls from 2023-11-1")
+    assert lines[1:5] == [
+        "+0 ms llm to llm-1: ok after 312 ms",
+        "because response_time: normal priority, load llm-1 30, llm-2 90",
+        "among llm-1 0/8, llm-2 7/8, llm-3 ejected",
+        "+250 ms tts to tts-2: ok after 312 ms",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("decision", "text"),
+    [
+        (replace(DECISION, end=End(outcome="failed", latency_ms=5)), "failed after 5 ms"),
+        (
+            replace(DECISION, end=End(outcome="ignored", latency_ms=5)),
+            "ended without a verdict after 5 ms (cancelled, or not the instance's fault)",
+        ),
+        (replace(DECISION, end=None, held=True), "under way"),
+        (replace(DECISION, end=None), "no end is known: its worker died, or it ends at this moment"),
+    ],
+)
+def test_every_way_to_end_has_its_words(decision: Decision, text: str) -> None:
+    assert str(outcome_text(decision)) == text

@@ -1,0 +1,9 @@
+"""What holds for the property tests of every unit."""
+
+from __future__ import annotations
+
+from hypothesis import settings
+
+# How long an example takes says more about the machine than about the code.
+settings.register_profile("patient", parent=settings(), deadline=None)
+settings.load_profile("patient")

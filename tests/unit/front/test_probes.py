@@ -1,0 +1,71 @@
+"""Whether a front is alive, and whether it can take a turn."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dispatcher import __version__
+from tests.unit.front.house import House, open_house
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    """A front that can take a turn."""
+    async with open_house(tmp_path) as opened:
+        opened.hub.replies_flow = True
+        yield opened
+
+
+async def ready(house: House) -> tuple[int, dict[str, Any]]:
+    answer = await house.get("/readyz")
+    return answer.status, await answer.json()
+
+
+async def test_a_running_front_is_alive_even_without_a_broker(house: House) -> None:
+    house.redis.away = True
+    answer = await house.get("/healthz")
+
+    assert answer.status == 200
+    assert await answer.json() == {"status": "ok", "version": __version__}
+
+
+async def test_a_front_with_broker_and_replies_is_ready(house: House) -> None:
+    assert await ready(house) == (
+        200,
+        {"status": "ready", "devices": 0, "checks": {"broker": "ok", "replies": "ok"}},
+    )
+
+
+async def test_a_front_without_a_broker_says_why_it_is_not_ready(house: House) -> None:
+    house.redis.away = True
+    status, said = await ready(house)
+
+    assert status == 503
+    assert said["status"] == "not ready"
+    assert "connection refused" in said["checks"]["broker"]
+
+
+async def test_a_broker_that_does_not_answer_is_not_waited_for(house: House) -> None:
+    house.redis.answers.clear()
+    status, said = await ready(house)
+    house.redis.answers.set()
+
+    assert (status, said["checks"]["broker"]) == (503, "no answer in 1 s")
+
+
+async def test_a_front_without_its_reply_stream_is_not_ready(house: House) -> None:
+    house.hub.replies_flow = False
+
+    status, said = await ready(house)
+    assert (status, said["checks"]["replies"]) == (503, "no stream yet")
+
+
+async def test_a_front_that_is_about_to_stop_is_not_ready(house: House) -> None:
+    house.hub.draining = True
+
+    status, said = await ready(house)
+    assert (status, said["checks"]["front"]) == (503, "draining")

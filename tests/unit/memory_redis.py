@@ -1,0 +1,67 @@
+"""As much of Redis as the front's own commands need, in memory: the far end of a line without a server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from typing import Any, Self, cast
+
+from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from dispatcher.state.line import RedisLine, Value
+
+
+class MemoryRedis:
+    """Lists, hashes and PING; everything else is refused.
+
+    Attributes:
+        away: every command fails as if the server were gone.
+        answers: cleared, it keeps every answer back.
+    """
+
+    def __init__(self) -> None:
+        self.away = False
+        self.answers = asyncio.Event()
+        self.answers.set()
+        self.lists: defaultdict[Value, list[Value]] = defaultdict(list)
+        self.hashes: defaultdict[Value, dict[Value, Value]] = defaultdict(dict)
+        self.ttl_s: dict[Value, Value] = {}
+        self._batch: list[tuple[Value, ...]] = []
+
+    def line(self) -> RedisLine:
+        """Return a line to this server."""
+        return RedisLine(cast("Redis", self))
+
+    def pipeline(self, *, transaction: bool) -> Self:
+        assert not transaction
+        return self
+
+    def execute_command(self, *command: Value) -> None:
+        self._batch.append(command)
+
+    async def execute(self, *, raise_on_error: bool) -> list[Any]:
+        assert not raise_on_error
+        batch, self._batch = self._batch, []
+        await self.answers.wait()
+        if self.away:
+            raise RedisConnectionError("connection refused")
+        return [self._answer(*command) for command in batch]
+
+    async def aclose(self) -> None:
+        pass
+
+    def _answer(self, name: Value, *arguments: Value) -> Any:
+        match name, arguments:
+            case "PING", ():
+                return b"PONG"
+            case "LPUSH", (key, value):
+                self.lists[key].insert(0, value)
+                return len(self.lists[key])
+            case "HSET", (key, field, value):
+                self.hashes[key][field] = value
+                return 1
+            case "EXPIRE", (key, seconds):
+                self.ttl_s[key] = seconds
+                return 1
+        return ValueError(f"this server does not know {name!r} {arguments!r}")

@@ -1,0 +1,258 @@
+"""The OpenAI dialect as it should be: what is asked, and what is made of the answers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import aclosing
+
+import pytest
+from aiohttp import web
+
+from dispatcher.contracts import Language
+from dispatcher.errors import InstanceFailed, InstanceForbidden, InstanceUnreachable
+from dispatcher.providers import openai_http
+from tests.unit.providers.dialect import DONE, Dialect, event, rest_for_ever, says
+
+PATIENCE_S = 20
+
+
+async def test_an_utterance_is_sent_as_a_file_and_comes_back_as_text(dialect: Dialect) -> None:
+    dialect.answers(json.dumps({"text": " 现在几点？ ", "language": "chinese"}))
+
+    assert await dialect.hears(b"RIFF-a-wav", model="base") == ("现在几点？", "zh")
+    (asked,) = dialect.asked
+    assert asked.path == "/v1/audio/transcriptions"
+    assert asked.body == {"file": b"RIFF-a-wav", "model": "base", "response_format": "verbose_json"}
+
+
+async def test_the_model_has_a_default(dialect: Dialect) -> None:
+    dialect.answers('{"text": ""}')
+
+    assert await dialect.hears() == ("", "auto")
+    assert dialect.asked[0].body["model"] == "whisper-1"
+
+
+@pytest.mark.parametrize(
+    ("device", "instance", "sent"),
+    [
+        ("zh", None, "zh"),
+        ("zh", "en", "en"),
+        ("auto", "en", "en"),
+        ("zh", "auto", None),
+        ("auto", None, None),
+    ],
+)
+async def test_the_instances_own_language_wins_over_the_devices(
+    dialect: Dialect, device: Language, instance: Language | None, sent: str | None
+) -> None:
+    dialect.answers('{"text": "Hi!"}')
+
+    await dialect.provider.transcribe(dialect.instance("asr", language=instance), b"RIFF", device)
+
+    assert dialect.asked[0].body.get("language") == sent
+
+
+@pytest.mark.parametrize(
+    ("said", "language"),
+    [
+        *(("en", "en"), ("English", "en"), ("zh", "zh"), ("zh-CN", "zh"), ("Chinese", "zh"), ("yue", "zh")),
+        *(("french", "auto"), (None, "auto"), (7, "auto"), ("", "auto")),
+    ],
+)
+async def test_the_language_that_was_heard_is_understood(
+    dialect: Dialect, said: object, language: str
+) -> None:
+    dialect.answers(json.dumps({"text": "Hi!", "language": said}))
+
+    assert await dialect.hears() == ("Hi!", language)
+
+
+async def test_a_key_is_sent_where_the_instance_has_one(
+    dialect: Dialect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOUSE_KEY", "secret")
+    dialect.answers('{"text": "Hi!"}')
+    await dialect.hears(api_key_env="HOUSE_KEY")
+    await dialect.hears()
+
+    assert [asked.headers.get("Authorization") for asked in dialect.asked] == ["Bearer secret", None]
+
+
+async def test_a_reply_is_asked_for_as_a_stream_and_comes_in_pieces(dialect: Dialect) -> None:
+    dialect.streams(says("It is "), says("noon."), DONE)
+
+    assert [piece async for piece in dialect.chat(model="small")] == ["It is ", "noon."]
+    (asked,) = dialect.asked
+    assert asked.path == "/v1/chat/completions"
+    assert asked.body == {
+        "model": "small",
+        "stream": True,
+        "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi!"}],
+    }
+
+
+async def test_chunks_without_text_and_comments_say_nothing(dialect: Dialect) -> None:
+    dialect.streams(
+        b": keep-alive\n\n",
+        event(choices=[{"delta": {"role": "assistant"}}]),
+        says(None),
+        says(""),
+        b"event: message\nid: 7\nretry: 10\n",
+        says("Noon."),
+        event(choices=[{"delta": {}, "finish_reason": "stop"}], error=None),
+        event(choices=[], usage={"total_tokens": 9}),
+        DONE,
+    )
+
+    assert [piece async for piece in dialect.chat()] == ["Noon."]
+
+
+async def test_nothing_is_said_after_the_stream_said_it_is_done(dialect: Dialect) -> None:
+    dialect.streams(says("Noon.") + DONE + says("Midnight."))
+
+    assert [piece async for piece in dialect.chat()] == ["Noon."]
+
+
+async def test_a_stream_may_end_without_saying_so(dialect: Dialect) -> None:
+    dialect.streams(says("Noon."))
+
+    assert [piece async for piece in dialect.chat()] == ["Noon."]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 7, 64])
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n"])
+async def test_a_stream_may_be_cut_at_any_byte(dialect: Dialect, size: int, line_end: bytes) -> None:
+    whole = b": hello\n\n" + says("现在是") + says("中午 🕛。") + b"data:" + says("!")[6:] + DONE
+    whole = whole.replace(b"\n", line_end)
+    dialect.streams(*(whole[at : at + size] for at in range(0, len(whole), size)))
+
+    assert [piece async for piece in dialect.chat()] == ["现在是", "中午 🕛。", "!"]
+
+
+async def test_speech_comes_as_pcm_while_it_is_made(dialect: Dialect) -> None:
+    dialect.streams(b"\1\0" * 500, b"\2\0" * 500, content_type="audio/pcm")
+
+    pieces = [piece async for piece in dialect.speech(model="small", voice="anna")]
+
+    assert b"".join(pieces) == b"\1\0" * 500 + b"\2\0" * 500
+    (asked,) = dialect.asked
+    assert asked.path == "/v1/audio/speech"
+    assert asked.body == {
+        "model": "small",
+        "input": "It is noon.",
+        "voice": "anna",
+        "response_format": "pcm",
+    }
+
+
+async def test_speech_is_asked_for_in_the_language_of_the_sentence(dialect: Dialect) -> None:
+    dialect.streams(b"\0\0", content_type="audio/pcm")
+    _ = [piece async for piece in dialect.speech("zh")]
+
+    assert dialect.asked[0].body["language"] == "zh"
+    assert dialect.asked[0].body["voice"] == "default"
+
+
+@pytest.mark.parametrize("kind", ["audio/pcm", "audio/L16", "application/octet-stream", "audio/basic"])
+async def test_pcm_may_come_under_any_name_that_is_no_other_format(dialect: Dialect, kind: str) -> None:
+    dialect.streams(b"\1\0", content_type=kind)
+
+    assert [piece async for piece in dialect.speech()] == [b"\1\0"]
+
+
+async def test_closing_a_reply_closes_the_connection_to_the_instance(dialect: Dialect) -> None:
+    dialect.streams(says("On and on"), then=rest_for_ever)
+
+    async with aclosing(dialect.chat()) as pieces:
+        assert await anext(pieces) == "On and on"
+        assert not dialect.gone.is_set()
+
+    await asyncio.wait_for(dialect.gone.wait(), PATIENCE_S)
+
+
+async def test_closing_speech_closes_the_connection_to_the_instance(dialect: Dialect) -> None:
+    dialect.streams(b"\1\0", then=rest_for_ever, content_type="audio/pcm")
+
+    async with aclosing(dialect.speech()) as pieces:
+        await anext(pieces)
+
+    await asyncio.wait_for(dialect.gone.wait(), PATIENCE_S)
+
+
+async def test_cancelling_a_transcription_closes_the_connection_to_the_instance(dialect: Dialect) -> None:
+    begun = asyncio.Event()
+
+    async def never_answer(request: web.Request) -> web.Response:
+        begun.set()
+        await rest_for_ever(request)
+        return web.Response()
+
+    dialect.does(never_answer)
+    hearing = asyncio.create_task(dialect.hears())
+    await asyncio.wait_for(begun.wait(), PATIENCE_S)
+    hearing.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await hearing
+    await asyncio.wait_for(dialect.gone.wait(), PATIENCE_S)
+
+
+async def test_one_connection_serves_one_reply_after_the_other(dialect: Dialect) -> None:
+    async def end_later(_: web.Request) -> None:
+        for _turn_of_the_loop in range(20):
+            await asyncio.sleep(0)
+
+    dialect.streams(says("Noon."), DONE, then=end_later)
+    for _ in range(5):
+        _ = [piece async for piece in dialect.chat()]
+
+    assert len({asked.port for asked in dialect.asked}) == 1
+
+
+async def test_a_stream_that_is_done_and_does_not_end_is_left(dialect: Dialect) -> None:
+    dialect.streams(says("Noon."), DONE, then=rest_for_ever)
+
+    assert [piece async for piece in dialect.chat()] == ["Noon."]
+    await asyncio.wait_for(dialect.gone.wait(), PATIENCE_S)
+
+
+async def test_a_health_check_asks_for_health(dialect: Dialect) -> None:
+    dialect.answers("{}")
+    await dialect.provider.check(dialect.instance("llm"))
+
+    assert [asked.path for asked in dialect.asked] == ["/health"]
+
+
+async def test_a_server_without_health_is_asked_for_its_models(dialect: Dialect) -> None:
+    async def models_only(request: web.Request) -> web.Response:
+        return web.Response(status=200 if request.path == "/v1/models" else 404)
+
+    dialect.does(models_only)
+    await dialect.provider.check(dialect.instance("llm"))
+
+    assert [asked.path for asked in dialect.asked] == ["/health", "/v1/models"]
+
+
+async def test_a_server_that_is_something_else_does_not_pass(dialect: Dialect) -> None:
+    with pytest.raises(InstanceForbidden, match="no such path"):
+        await dialect.provider.check(dialect.instance("llm"))
+
+
+async def test_a_server_that_is_not_well_does_not_pass(dialect: Dialect) -> None:
+    dialect.answers("loading", status=500)
+
+    with pytest.raises(InstanceFailed, match="loading"):
+        await dialect.provider.check(dialect.instance("llm"))
+
+
+async def test_a_server_that_hangs_does_not_pass(dialect: Dialect, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openai_http, "CHECK_TIMEOUT_S", 0.05)
+
+    async def never_answer(request: web.Request) -> web.Response:
+        await rest_for_ever(request)
+        return web.Response()
+
+    dialect.does(never_answer)
+    with pytest.raises(InstanceUnreachable, match="no answer in time"):
+        await dialect.provider.check(dialect.instance("llm"))

@@ -1,0 +1,1 @@
+"""The Celery side: one task per stage of a turn."""

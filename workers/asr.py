@@ -1,0 +1,83 @@
+"""Queue `asr`: from an utterance to its transcript."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+import structlog
+from celery.exceptions import Ignore
+
+from dispatcher.audio import packets
+from dispatcher.audio.opus import OpusDecoder
+from dispatcher.audio.wav import wav_bytes
+from dispatcher.contracts import TRANSCRIBE, UPLINK_RATE_HZ, TurnTicket
+from dispatcher.conversation.language import detect_language
+from dispatcher.errors import AudioError
+from dispatcher.providers.base import Transcript
+from dispatcher.router import Lease
+from dispatcher.state import turns
+from workers.call import reply, run_stage, with_failover
+from workers.celery import app
+from workers.runtime import Runtime
+
+log = structlog.get_logger(__name__)
+
+
+@app.task(name=TRANSCRIBE)
+def transcribe(payload: dict[str, Any]) -> dict[str, Any]:
+    """Transcribe the claimed utterance, tell the front, and hand the text on to the LLM.
+
+    Raises:
+        Ignore: nothing was said, or nobody waits any more; the chain ends quietly.
+    """
+    ticket = TurnTicket.from_payload(payload)
+    heard = run_stage("asr", ticket, lambda shared: _transcribe(shared, ticket))
+    if heard is None or not heard.text:
+        raise Ignore
+    return ticket.with_text(heard.text, heard.language).as_payload()
+
+
+async def _transcribe(shared: Runtime, ticket: TurnTicket) -> Transcript:
+    packed = await turns.read_claim(shared.line, ticket.turn_id)
+    # A minute of speech takes 150 ms to decode; the loop has other calls to serve.
+    wav = await asyncio.to_thread(_as_wav, packed, ticket)
+
+    async def call(lease: Lease) -> Transcript:
+        started_at = time.monotonic()
+        provider = shared.providers.of(lease.instance)
+        heard = await provider.transcribe(lease.instance, wav, ticket.language)
+        language = heard.language if heard.language != "auto" else detect_language(heard.text)
+        timings: dict[str, str | float] = {
+            "asr_instance": lease.instance.name,
+            "asr_wait_ms": round(lease.wait_ms, 1),
+            "asr_ms": round((time.monotonic() - started_at) * 1000, 1),
+        }
+        reply(shared, ticket, "transcript", text=heard.text, timings=timings)
+        return Transcript(text=heard.text, language=language)
+
+    return await with_failover(shared, "asr", ticket, call)
+
+
+def _as_wav(packed: bytes, ticket: TurnTicket) -> bytes:
+    """Return the utterance as a WAV; packets that do not decode are left out.
+
+    Raises:
+        AudioError: not one packet decodes.
+    """
+    pieces = packets.unpack(packed)
+    if ticket.audio_format == "pcm":
+        return wav_bytes(b"".join(pieces), ticket.uplink_rate_hz)
+    decoder = OpusDecoder(UPLINK_RATE_HZ)
+    decoded, broken = [], 0
+    for piece in pieces:
+        try:
+            decoded.append(decoder.decode(piece))
+        except AudioError:
+            broken += 1
+    if broken:
+        log.info("packets left out", broken=broken, packets=len(pieces))
+    if not decoded:
+        raise AudioError(f"none of {len(pieces)} packets is Opus")
+    return wav_bytes(b"".join(decoded), UPLINK_RATE_HZ)

@@ -1,0 +1,129 @@
+"""What every call to an instance shares: deadline, barge-in, failover, and an answer to the front.
+
+A stage is a coroutine on the runtime's loop. `run_stage` gives it its frame: whatever ends it, the
+front hears of it, unless nobody waits any more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from contextlib import aclosing
+from typing import Any, Final, TypeVar, Unpack
+
+import structlog
+
+from dispatcher.contracts import Reply, ReplyFields, ReplyKind, Service, TurnTicket
+from dispatcher.errors import (
+    DeadlineExceeded,
+    DispatcherError,
+    InstanceError,
+    InstanceUnreachable,
+    NoInstanceAvailable,
+    TurnCancelled,
+)
+from dispatcher.router import Lease, remaining_s
+from dispatcher.state import replies
+from workers.runtime import Runtime, runtime
+
+log = structlog.get_logger(__name__)
+Result = TypeVar("Result")
+Item = TypeVar("Item")
+
+# An instance that lets a stream rest this long is left for another one.
+STALL_S: Final = 5.0
+
+
+def run_stage(
+    stage: Service,
+    ticket: TurnTicket,
+    work: Callable[[Runtime], Coroutine[Any, Any, Result]],
+    *,
+    index: int = 0,
+) -> Result | None:
+    """Run a stage of a turn to its end; called on the task's thread.
+
+    Returns:
+        What the stage returned, or None where it ended early: cancelled, late or failed. The front
+        was told of a failure.
+    """
+    shared = runtime()
+    with structlog.contextvars.bound_contextvars(turn=ticket.turn_id, stage=stage):
+        try:
+            left_s = remaining_s(ticket.deadline_at_s)
+            return shared.run(_framed(shared, ticket, work), timeout_s=left_s)
+        except TurnCancelled:
+            log.debug("stage cancelled")
+        except (DeadlineExceeded, TimeoutError):
+            log.warning("stage dropped, its deadline passed")
+        except DispatcherError as error:
+            log.warning("stage failed", reason=str(error), error=type(error).__name__)
+            shared.run(_tell_failure(shared, ticket, f"{stage}: {error}", index), timeout_s=1.0)
+    return None
+
+
+async def _framed(
+    shared: Runtime, ticket: TurnTicket, work: Callable[[Runtime], Coroutine[Any, Any, Result]]
+) -> Result:
+    with shared.cancels.guard(ticket.turn_id):
+        async with asyncio.timeout(remaining_s(ticket.deadline_at_s)):
+            return await work(shared)
+
+
+async def _tell_failure(shared: Runtime, ticket: TurnTicket, reason: str, index: int) -> None:
+    reply(shared, ticket, "failed", index=index, text=reason)
+
+
+def reply(shared: Runtime, ticket: TurnTicket, kind: ReplyKind, **fields: Unpack[ReplyFields]) -> None:
+    """Send a reply to the front that holds the device."""
+    what = Reply(turn_id=ticket.turn_id, attempt=ticket.attempt, kind=kind, **fields)
+    replies.send(shared.line, ticket.reply_stream, what)
+
+
+async def with_failover(
+    shared: Runtime, service: Service, ticket: TurnTicket, use: Callable[[Lease], Awaitable[Result]]
+) -> Result:
+    """Call instances one after the other until one answers.
+
+    `use` makes the call under a lease; it may run again on another instance.
+
+    Raises:
+        InstanceError: the last instance's error, when none is left to try.
+        NoInstanceAvailable: none could take the call at all.
+    """
+    failed: list[InstanceError] = []
+    while True:
+        try:
+            async with shared.router.lease(
+                service,
+                turn_id=ticket.turn_id,
+                deadline_at_s=ticket.deadline_at_s,
+                excluded=[error.instance for error in failed],
+            ) as lease:
+                return await use(lease)
+        except InstanceError as error:
+            log.warning("call failed", instance=error.instance, reason=error.reason)
+            if not error.retryable:
+                raise
+            failed.append(error)
+        except NoInstanceAvailable as error:
+            if failed:
+                raise failed[-1] from error
+            raise
+
+
+async def without_stalls(lease: Lease, stream: AsyncGenerator[Item, None]) -> AsyncGenerator[Item, None]:
+    """Yield from an instance's stream; one that rests too long counts as out of reach.
+
+    Closing this closes the stream, and with it the connection to the instance.
+    """
+    async with aclosing(stream):
+        while True:
+            try:
+                async with asyncio.timeout(STALL_S):
+                    item = await anext(stream)
+            except StopAsyncIteration:
+                return
+            except TimeoutError as error:
+                raise InstanceUnreachable(lease.instance.name, f"silent for {STALL_S:g} s") from error
+            yield item

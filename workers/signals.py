@@ -1,0 +1,45 @@
+"""Celery's own moments: choose the pool, set up logging, warm up, close."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery.signals import setup_logging, worker_init, worker_process_init, worker_ready, worker_shutdown
+
+from dispatcher.catalogue import load_catalogue
+from dispatcher.logs import configure_logging
+from dispatcher.settings import load_settings
+from workers.pools import choose_pool
+from workers.runtime import runtime
+
+
+@setup_logging.connect
+def set_up_logging(**_: Any) -> None:
+    """Log in our form instead of Celery's."""
+    configure_logging(load_settings())
+
+
+@worker_init.connect
+def prepare_worker(sender: Any, **_: Any) -> None:
+    """Choose pool and size before they are built."""
+    settings = load_settings()
+    choose_pool(sender, load_catalogue(settings.dispatcher_config))
+
+
+@worker_process_init.connect
+def warm_up_process(**_: Any) -> None:
+    """Warm up a process of a prefork pool."""
+    runtime()
+
+
+@worker_ready.connect
+def warm_up_worker(sender: Any, **_: Any) -> None:
+    """Warm up the worker and show that its queues are served."""
+    queues = list(sender.app.amqp.queues.consume_from)
+    runtime().warm_up(queues)
+
+
+@worker_shutdown.connect
+def close_worker(**_: Any) -> None:
+    """Close connections; leases that are still held expire by themselves."""
+    runtime().stop()
