@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ from typing import Any, cast
 import openai
 
 from dispatcher.contracts import Service
+from tests.support.processes import free_port
 
 DISPATCHER = Path(sys.executable).with_name("dispatcher")
 PATIENCE_S = 40.0
@@ -91,12 +91,6 @@ def instance(
     finally:
         process.kill()
         process.wait()
-
-
-def free_port() -> int:
-    """Return a port that nothing listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def eventually(condition: Callable[[], bool], *, what: str) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from dispatcher.cli.supervisor.ports import free_ports
 from dispatcher.settings import Settings
 
 ROOT: Final = Path(__file__).parents[2]
@@ -19,9 +19,8 @@ STOP_S: Final = 15.0
 
 
 def free_port() -> int:
-    """Return a port of 127.0.0.1 that nothing listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+    """Return a port that nothing listens on, and that no test was given before."""
+    return free_ports(1)[0]
 
 
 def own_environment(given: Mapping[str, str]) -> dict[str, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import sys
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -17,6 +16,7 @@ import yaml
 from dispatcher.cli.supervisor.logs import PartLog
 from dispatcher.cli.supervisor.parts import Part, part_of
 from dispatcher.cli.supervisor.plan import STOP_ORDER
+from dispatcher.cli.supervisor.ports import free_ports
 from dispatcher.cli.supervisor.process import Process, describe_exit
 from dispatcher.cli.supervisor.procfile import Line
 from dispatcher.cli.supervisor.readiness import Readiness
@@ -111,18 +111,6 @@ def plan_stack(folder: Path, config: Path | None) -> StackPlan:
         environment=_environment(folder, config, broker_port=broker_port, front_port=front_port),
         front_port=front_port,
     )
-
-
-def free_ports(count: int) -> list[int]:
-    """Return ports on which nothing listens now; all are held until the last is found."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [int(each.getsockname()[1]) for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
 
 
 @asynccontextmanager

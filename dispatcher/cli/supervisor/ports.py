@@ -1,15 +1,25 @@
-"""Are the ports free? Asked before anything is started, so that a clash is one line and not twelve logs."""
+"""Are the ports free? Asked before anything is started, so that a clash is one line and not twelve logs.
+
+And free ports for whoever starts a stack of his own: a bench, a test.
+"""
 
 from __future__ import annotations
 
 import errno
+import random
 import socket
 from collections.abc import Iterable
+from typing import Final
 
 import psutil
 
 from dispatcher.cli.supervisor.parts import Part, Role
 from dispatcher.errors import StartError
+
+# Below the ports that systems give to outgoing connections (Linux from 32768, macOS from 49152): between the
+# moment a port is found free and the moment a process listens on it, no client's connection can take it.
+_OWN_PORTS: Final = range(20_000, 32_000)
+_handed_out: set[int] = set()
 
 
 def require_free_ports(parts: Iterable[Part]) -> None:
@@ -30,6 +40,29 @@ def require_free_ports(parts: Iterable[Part]) -> None:
 def is_taken(host: str, port: int) -> bool:
     """Return whether something listens at an address or, for every address, on loopback."""
     return any(_cannot_bind(address, port) for address in {host or "0.0.0.0", "127.0.0.1"})  # noqa: S104
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports on which nothing listens now; no port twice in the life of this process.
+
+    Raises:
+        StartError: fewer ports than that are left.
+    """
+    candidates = [port for port in _OWN_PORTS if port not in _handed_out]
+    random.shuffle(candidates)  # two processes that look at the same time look at different ports
+    found: list[int] = []
+    for port in candidates:
+        if len(found) == count:
+            break
+        if not is_taken("", port):
+            found.append(port)
+    if len(found) < count:
+        raise StartError(
+            f"{count} free ports are wanted, "
+            f"{len(found)} of {_OWN_PORTS.start}-{_OWN_PORTS.stop - 1} are left"
+        )
+    _handed_out.update(found)
+    return found
 
 
 def _cannot_bind(host: str, port: int) -> bool:

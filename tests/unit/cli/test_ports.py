@@ -8,8 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from dispatcher.cli.supervisor import ports
 from dispatcher.cli.supervisor.parts import part_of
-from dispatcher.cli.supervisor.ports import is_taken, require_free_ports
+from dispatcher.cli.supervisor.ports import free_ports, is_taken, require_free_ports
 from dispatcher.cli.supervisor.procfile import Line
 from dispatcher.errors import StartError
 
@@ -53,3 +54,21 @@ def test_every_taken_port_gets_a_line(taken_port: int) -> None:
 
 def test_parts_without_an_address_need_no_port() -> None:
     require_free_ports([part_of(Line(name="beat", command="celery -A workers beat"), {})])
+
+
+def test_free_ports_are_never_given_twice() -> None:
+    given = [port for _ in range(20) for port in free_ports(10)]
+    assert len(set(given)) == 200
+
+
+def test_a_port_that_is_in_use_is_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    (busy,) = free_ports(1)
+    monkeypatch.setattr(ports, "_OWN_PORTS", range(busy, busy + 1))
+    monkeypatch.setattr(ports, "_handed_out", set())
+
+    with (
+        socket.create_server(("127.0.0.1", busy)),
+        pytest.raises(StartError, match=f"1 free ports are wanted, 0 of {busy}-{busy} are left"),
+    ):
+        free_ports(1)
+    assert free_ports(1) == [busy]

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from dispatcher.catalogue import load_catalogue
-from dispatcher.cli.bench.stack import StackPlan, free_ports, plan_stack, running_stack
+from dispatcher.cli.bench.stack import StackPlan, plan_stack, running_stack
 from dispatcher.cli.bench.usage import UsageMeter
 from dispatcher.cli.broker import find_server
 from dispatcher.contracts import SERVICES
@@ -74,10 +74,6 @@ def test_settings_of_the_real_deployment_stay_out(tmp_path: Path, monkeypatch: p
     assert not {"CACHE_URL", "TASK_EVENTS"} & set(environment)
     assert environment["SOME_API_KEY"] == "kept"
     assert environment["FRONT_HOST"] == "127.0.0.1"
-
-
-def test_ports_are_all_different() -> None:
-    assert len(set(free_ports(30))) == 30
 
 
 async def test_what_a_stack_started_is_gone_after_it(tmp_path: Path) -> None:
