@@ -45,7 +45,7 @@ simulate: ## how calls fare under each balancing rule, faults included: a table 
 constraints: ## pin anew after a change of dependencies: make constraints [UPGRADE=1]
 	@$(ENVIRONMENT) dev
 	$(COMPILE) --all-extras --output-file constraints.txt
-	$(COMPILE) --extra builtin --extra vad --constraint constraints.txt --output-file requirements.txt
+	$(COMPILE) --extra builtin --extra records --extra vad --constraint constraints.txt --output-file requirements.txt
 
 clean: ## remove .venv and caches; DATA_DIR (var) stays
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage

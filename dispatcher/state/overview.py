@@ -25,8 +25,10 @@ class InstanceView:
     """One instance as the pick script sees it.
 
     Attributes:
+        priority: what a pick goes by: the tuner's wish where it has one, else as configured.
         weight: as configured.
-        effective_weight: what a pick by weight uses now; smaller during a slow start.
+        effective_weight: what a pick by weight uses now: adjusted, and smaller during a slow start.
+        cap: most calls at once now; the tuner may have lowered what is configured.
         in_flight: leases that have not expired.
         back_in_s: until the ejection ends; None when it is not ejected.
         latency_ewma_ms: peak EWMA of the calls that succeeded; None before the first.
@@ -169,14 +171,15 @@ def _view(
     ejected_until_ms = _number(fields, "ejected_until_ms", 0)
     failed_at_ms = _number(fields, "failed_at_ms", 0)
     latency = fields.get("latency_ewma_ms")
+    cap = _number(fields, "cap", 1)
     return InstanceView(
         service=service,
         name=name,
         endpoint=fields.get("endpoint", ""),
-        priority=_priority(fields.get("priority", "")),
+        priority=_priority(fields.get("priority_override") or fields.get("priority", "")),
         weight=weight,
-        effective_weight=weight * _slow_start(fields, now_ms),
-        cap=int(_number(fields, "cap", 1)),
+        effective_weight=weight * _number(fields, "adjustment", 1) * _slow_start(fields, now_ms),
+        cap=int(min(cap, _number(fields, "cap_limit", cap))),
         in_flight=in_flight,
         state=_state(fields, now_ms),
         back_in_s=(ejected_until_ms - now_ms) / 1000 if ejected_until_ms > now_ms else None,

@@ -43,16 +43,20 @@ local instances = {}
 for name in string.gmatch(fleet[2], "[^,]+") do
   local key = INSTANCE .. name
   local raw = redis.call("HMGET", key, "weight", "cap", "priority", "draining", "healthy", "ejected_until_ms",
-    "recovered_at_ms", "latency_ewma_ms", "error_ratio", "current", "cpu", "memory", "latency_at_ms")
+    "recovered_at_ms", "latency_ewma_ms", "error_ratio", "current", "cpu", "memory", "latency_at_ms", "adjustment",
+    "cap_limit", "priority_override")
   local leases = LEASES .. name
   redis.call("ZREMRANGEBYSCORE", leases, "-inf", now)
   local ejected_until = tonumber(raw[6]) or 0
   local latency, idle_ms = tonumber(raw[8]), math.max(0, now - (tonumber(raw[13]) or now))
   local known = latency
   if latency then latency = latency * math.exp(-idle_ms / FORGIVE_MS) end
+  local cap = tonumber(raw[2]) or 1
+  -- What the control loop learned stands beside what the operator configured, and never replaces it.
   instances[#instances + 1] = {
     name = name, key = key, leases = leases,
-    weight = tonumber(raw[1]) or 1, cap = tonumber(raw[2]) or 1, priority = raw[3] or "normal",
+    weight = (tonumber(raw[1]) or 1) * (tonumber(raw[14]) or 1), cap = math.min(cap, tonumber(raw[15]) or cap),
+    priority = raw[16] or raw[3] or "normal",
     draining = raw[4] == "1", healthy = raw[5] ~= "0",
     ejected = ejected_until > now, half_open = ejected_until > 0 and ejected_until <= now,
     recovered_at = tonumber(raw[7]) or 0, latency = latency, known = known, errors = tonumber(raw[9]) or 0,
