@@ -18,13 +18,13 @@ import structlog
 
 from dispatcher.balancing.hedging import HedgeBudget, UsualTimes
 from dispatcher.catalogue import load_catalogue
-from dispatcher.catalogue.model import Catalogue
+from dispatcher.catalogue.model import Catalogue, Instance
 from dispatcher.contracts import CONTROL_QUEUE
-from dispatcher.errors import InstanceError, TurnCancelled
+from dispatcher.errors import InstanceError, StateError, TurnCancelled
 from dispatcher.providers.registry import Providers
 from dispatcher.router import Router
 from dispatcher.settings import Settings, load_settings
-from dispatcher.state import keys
+from dispatcher.state import fleet, keys
 from dispatcher.state.line import RedisLine, connect
 from dispatcher.state.live import chosen_at_s
 from workers.cancels import Cancels
@@ -35,6 +35,9 @@ Result = TypeVar("Result")
 START_TIMEOUT_S: Final = 10.0
 # A task waits a little longer than its own deadline, so that the loop is the one to say why.
 GRACE_S: Final = 2.0
+# Engines load their weights for seconds; after this long only the health checks ask.
+LOADING_S: Final = 120.0
+LOOK_AGAIN_S: Final = 1.0
 
 
 class Runtime:
@@ -126,13 +129,37 @@ class Runtime:
         await self.router.live.sync()
         services = [config for name, config in self.catalogue.services.items() if name in queues]
         instances = [instance for config in services for instance in config.instances]
-        checks = [self.providers.of(instance).check(instance) for instance in instances]
-        for instance, outcome in zip(
-            instances, await asyncio.gather(*checks, return_exceptions=True), strict=True
-        ):
-            if isinstance(outcome, (InstanceError, TimeoutError)):
-                log.warning("instance not ready", instance=instance.name, reason=str(outcome))
+        checks = [self._check(instance) for instance in instances]
+        for instance, reason in zip(instances, await asyncio.gather(*checks), strict=True):
+            if reason:
+                log.warning("instance not ready", instance=instance.name, reason=reason)
+                self._spawn(self._await_loaded(instance))
         self._spawn(self._show_ready(queues))
+
+    async def _check(self, instance: Instance) -> str:
+        """Check an instance and count it; return why it failed, or nothing."""
+        try:
+            await self.providers.of(instance).check(instance)
+        except (InstanceError, TimeoutError) as error:
+            reason = str(error) or "no answer in time"
+            await fleet.note_check(self.line, instance, reason=reason, rules=self.catalogue.health)
+            return reason
+        return ""
+
+    async def _await_loaded(self, instance: Instance) -> None:
+        """Tell the others as soon as an instance that was still loading is well."""
+        rules = self.catalogue.health
+        passed, end_at = 0, self._loop.time() + LOADING_S
+        while passed < rules.recovery_threshold and self._loop.time() < end_at:
+            await asyncio.sleep(LOOK_AGAIN_S)
+            try:
+                await self.providers.of(instance).check(instance)
+                await fleet.note_check(self.line, instance, reason="", rules=rules)
+            except (InstanceError, StateError, TimeoutError):
+                continue
+            passed += 1
+            if passed == 1:
+                log.info("instance ready", instance=instance.name)
 
     def _tell_what_stays(self) -> None:
         """Log what of a catalogue put in force needs more than that."""
@@ -157,7 +184,8 @@ class Runtime:
         pid = os.getpid()
         while True:
             for queue in queues:
-                self.line.cast("SET", keys.worker_ready(queue, pid), 1, "EX", keys.WORKER_READY_TTL_S)
+                for sign in (keys.worker_ready(queue, pid), keys.served(queue)):
+                    self.line.cast("SET", sign, 1, "EX", keys.WORKER_READY_TTL_S)
             await asyncio.sleep(keys.WORKER_READY_TTL_S / 3)
 
     async def _close(self) -> None:

@@ -3,16 +3,53 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from typing import Final
 
 from aiohttp import web
 
 from dispatcher import __version__
 from dispatcher.errors import StateError
-from dispatcher.front.hub import HUB
+from dispatcher.front.hub import HUB, Hub
+from dispatcher.state.stages import READY, read_stages
+
+PATIENCE_S: Final = 1.0
+NO_ANSWER: Final = "no answer in 1 s"
+LONGEST_START_S: Final = 120.0
+
+
+class Start:
+    """How far the stages are, asked until all of them have started once.
+
+    From then on nobody asks: where instances fail, a device that finds the front hears an apology, and
+    one that is turned away hears nothing. For the same reason the start is not waited for without end.
+
+    Attributes:
+        over: nothing is waited for any more.
+    """
+
+    def __init__(self) -> None:
+        self.over = False
+        self._ends_at = time.monotonic() + LONGEST_START_S
+
+    async def missing(self, hub: Hub) -> dict[str, str]:
+        """Return the state of each stage while one of them cannot begin, else nothing."""
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                stages = await read_stages(hub.line)
+        except (StateError, TimeoutError) as error:
+            return {"stages": str(error) or NO_ANSWER}
+        all_ready = all(state == READY for state in stages.values())
+        self.over = all_ready or time.monotonic() > self._ends_at
+        return {} if self.over else dict(stages.items())
+
+
+START: Final = web.AppKey("start", Start)
 
 
 def add_probes(app: web.Application) -> None:
     """Register both probes."""
+    app[START] = Start()
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)
 
@@ -23,9 +60,15 @@ async def healthz(_: web.Request) -> web.Response:
 
 
 async def readyz(request: web.Request) -> web.Response:
-    """Answer 200 when the broker answers and replies flow; 503 with the reason otherwise."""
-    hub = request.app[HUB]
-    checks = {"broker": await _broker(request), "replies": "ok" if hub.replies_flow else "no stream yet"}
+    """Answer 200 when the broker answers, replies flow and the stages have started; else 503 with the reason.
+
+    `?only=front` leaves the stages out: whoever starts the parts one by one asks this part alone.
+    """
+    hub, start = request.app[HUB], request.app[START]
+    checks = {"broker": await _broker(hub), "replies": "ok" if hub.replies_flow else "no stream yet"}
+    alone = request.query.get("only") == "front"
+    if checks["broker"] == "ok" and not start.over and not alone:
+        checks |= await start.missing(hub)
     if hub.draining:
         checks["front"] = "draining"
     ready = all(state == "ok" for state in checks.values())
@@ -33,10 +76,10 @@ async def readyz(request: web.Request) -> web.Response:
     return web.json_response(body, status=200 if ready else 503)
 
 
-async def _broker(request: web.Request) -> str:
+async def _broker(hub: Hub) -> str:
     try:
-        async with asyncio.timeout(1):
-            await request.app[HUB].line.call("PING")
+        async with asyncio.timeout(PATIENCE_S):
+            await hub.line.call("PING")
     except (StateError, TimeoutError) as error:
-        return str(error) or "no answer in 1 s"
+        return str(error) or NO_ANSWER
     return "ok"

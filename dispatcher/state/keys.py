@@ -16,6 +16,7 @@
 | replies:{front} | stream | workers | its front | 60 s, refreshed; MAXLEN |
 | history:{device} | list | front | llm worker | 24 h, 40 messages |
 | device:{device} | hash | OTA | front | 90 days |
+| served:{queue} | string | workers | fronts' readiness | 30 s, refreshed |
 | worker:{queue}:{pid} | string | workers | supervisor, bench | 30 s, refreshed |
 """
 
@@ -100,3 +101,8 @@ def device(device_id: str) -> str:
 def worker_ready(queue: str, pid: int) -> str:
     """Name the sign of life of one worker process that consumes a queue."""
     return f"worker:{queue}:{pid}"
+
+
+def served(queue: str) -> str:
+    """Name the sign of life of whichever workers consume a queue."""
+    return f"served:{queue}"

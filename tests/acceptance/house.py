@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 from pathlib import Path
+from urllib.request import urlopen
 
 import psutil
 
@@ -49,6 +50,20 @@ class House:
     def url(self) -> str:
         """Where a browser opens the talk page."""
         return f"http://localhost:{self.front_port}/"
+
+    def takes_turns(self) -> None:
+        """Wait until the front says that it is ready."""
+        eventually(
+            lambda: self._is_ready() or not self.process.runs, what="the front is ready", within_s=START_S
+        )
+        assert self.process.runs, self.process.output()
+
+    def _is_ready(self) -> bool:
+        try:
+            with urlopen(f"{self.url}readyz", timeout=5) as response:
+                return bool(response.status == 200)
+        except OSError:
+            return False
 
     def is_up(self) -> None:
         """Wait until the final table is printed."""

@@ -28,7 +28,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """The whole system, up; it must leave no process behind."""
     running = House(tmp_path_factory.mktemp("house"))
     try:
-        running.is_up()
+        running.takes_turns()
         yield running
     finally:
         left = running.stop()
@@ -71,6 +71,13 @@ async def transcript_of(house: House, wav: bytes, language: str) -> str:
     ):
         answer = await response.json()
     return str(answer["text"])
+
+
+async def test_a_spoken_question_is_answered_from_the_first_moment_of_readiness(house: House) -> None:
+    printed = house.talk("hello.wav")
+
+    assert "what time is it" in printed.lower()
+    house.is_up()
 
 
 async def test_a_recorded_english_question_is_answered_in_speech(house: House) -> None:

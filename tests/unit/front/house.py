@@ -44,6 +44,13 @@ class House:
         self._client = client
 
     @property
+    def app(self) -> web.Application:
+        """The application that is served."""
+        app = self._client.app
+        assert app is not None
+        return app
+
+    @property
     def address(self) -> tuple[str, int]:
         """Return host and port."""
         return self._client.host, self._client.port or 0

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from dispatcher import __version__
+from dispatcher.front.probes import START
 from tests.unit.front.house import House, open_house
 
 
@@ -17,6 +18,7 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
     """A front that can take a turn."""
     async with open_house(tmp_path) as opened:
         opened.hub.replies_flow = True
+        opened.app[START].over = True
         yield opened
 
 
@@ -69,3 +71,15 @@ async def test_a_front_that_is_about_to_stop_is_not_ready(house: House) -> None:
 
     status, said = await ready(house)
     assert (status, said["checks"]["front"]) == (503, "draining")
+
+
+async def test_a_front_is_not_ready_before_the_stages_have_started_though_the_part_itself_is(
+    house: House,
+) -> None:
+    house.app[START].over = False
+    status, said = await ready(house)
+    alone = await house.get("/readyz?only=front")
+
+    assert status == 503
+    assert "does not know" in said["checks"]["stages"]
+    assert alone.status == 200

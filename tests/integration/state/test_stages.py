@@ -1,0 +1,53 @@
+"""When the stages of a turn count as started, in a real Valkey."""
+
+from __future__ import annotations
+
+from dispatcher.catalogue.model import HealthRules
+from dispatcher.contracts import SERVICES
+from dispatcher.state import fleet as instances
+from dispatcher.state import keys
+from dispatcher.state.line import RedisLine
+from dispatcher.state.stages import READY, read_stages
+from tests.support.fleet import Fleet, llm
+
+
+async def llm_stage(line: RedisLine) -> str:
+    """Return the state of the LLM stage while workers consume every queue."""
+    for service in SERVICES:
+        await line.call("SET", keys.served(service), 1)
+    return (await read_stages(line))["llm"]
+
+
+async def fails_a_check(line: RedisLine, name: str) -> None:
+    await instances.note_check(line, llm(name), reason="still loading", rules=HealthRules())
+
+
+async def passes_a_check(line: RedisLine, name: str) -> None:
+    await instances.note_check(line, llm(name), reason="", rules=HealthRules())
+
+
+async def test_a_stage_without_a_worker_has_not_started(fleet: Fleet, line: RedisLine) -> None:
+    await fleet.configure("round_robin", llm("A"))
+    assert await read_stages(line) == {"asr": "no worker", "llm": "no worker", "tts": "no worker"}
+
+
+async def test_a_stage_starts_when_one_of_its_instances_has_loaded(fleet: Fleet, line: RedisLine) -> None:
+    await fleet.configure("round_robin", llm("A"), llm("B"))
+    await fails_a_check(line, "A")
+    await fails_a_check(line, "B")
+    assert await llm_stage(line) == "no instance ready: A (still loading), B (still loading)"
+
+    await passes_a_check(line, "B")
+    assert await llm_stage(line) == READY
+
+
+async def test_an_instance_that_nobody_has_checked_is_trusted(fleet: Fleet, line: RedisLine) -> None:
+    await fleet.configure("round_robin", llm("A"))
+    assert await llm_stage(line) == READY
+
+
+async def test_an_instance_that_was_well_and_fails_is_not_loading(fleet: Fleet, line: RedisLine) -> None:
+    await fleet.configure("round_robin", llm("A"))
+    await fleet.call_ends("A", "ok")
+    await fails_a_check(line, "A")
+    assert await llm_stage(line) == READY
