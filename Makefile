@@ -5,9 +5,9 @@
 ENVIRONMENT := PYTHON="$(PYTHON)" scripts/environment.sh
 BIN := .venv/bin
 # Every wheel of every platform, no address of an index: the same files install from wherever pip looks.
-COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --fork-strategy fewest \
-	--generate-hashes --no-annotate --no-header --no-config --system-certs \
-	--group environment $(if $(UPGRADE),--upgrade) --quiet
+PIN := $(BIN)/uv pip compile --universal --python-version 3.11 --fork-strategy fewest \
+	--generate-hashes --no-annotate --no-header --no-config --system-certs $(if $(UPGRADE),--upgrade) --quiet
+COMPILE := $(PIN) pyproject.toml --group environment
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,7 +46,8 @@ constraints: ## pin anew after a change of dependencies: make constraints [UPGRA
 	@$(ENVIRONMENT) dev
 	$(COMPILE) --all-extras --output-file constraints.txt
 	$(COMPILE) --extra builtin --extra records --extra vad --constraint constraints.txt --output-file requirements.txt
+	$(PIN) --group flower --constraint constraints.txt --output-file requirements-flower.txt
 
-clean: ## remove .venv and caches; DATA_DIR (var) stays
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage
+clean: ## remove the environments and caches; DATA_DIR (var) stays
+	rm -rf .venv .venv-flower .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage
 	find dispatcher workers tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -59,7 +59,12 @@ def _expires(ticket: TurnTicket) -> str:
 
 def _signature(task: str, ticket: TurnTicket) -> dict[str, Any]:
     """Return a Celery signature as JSON; the result of the stage before becomes its argument."""
-    options = {"queue": _QUEUE_OF[task], "expires": _expires(ticket), "task_id": str(uuid.uuid4())}
+    options = {
+        "queue": _QUEUE_OF[task],
+        "expires": _expires(ticket),
+        "task_id": str(uuid.uuid4()),
+        **_shown(ticket),
+    }
     return {
         "task": task,
         "args": [],
@@ -103,9 +108,15 @@ def _headers(task: str, task_id: str, ticket: TurnTicket) -> dict[str, Any]:
         "eta": None,
         "expires": _expires(ticket),
         "timelimit": [None, None],
-        # What people see in Flower: ids, never what was said.
-        "argsrepr": f"({ticket.turn_id!r},)",
-        "kwargsrepr": "{}",
+        **_shown(ticket),
         "origin": ticket.reply_stream,
         "ignore_result": True,
     }
+
+
+def _shown(ticket: TurnTicket) -> dict[str, str]:
+    """Return what people see of the arguments in Flower: ids, never what was said.
+
+    Without it Celery shows the arguments themselves, those of a chained task too.
+    """
+    return {"argsrepr": f"({ticket.turn_id!r},)", "kwargsrepr": "{}"}

@@ -16,6 +16,7 @@ Algorithm = Literal[
     "round_robin", "weighted_round_robin", "least_connections", "response_time", "resource_based"
 ]
 Priority = Literal["high", "normal", "low"]
+TunerMode = Literal["off", "observe", "act"]
 
 SERVICES: Final[tuple[Service, ...]] = ("asr", "llm", "tts")
 CONTROL_QUEUE: Final = "control"
@@ -25,6 +26,14 @@ TRANSCRIBE: Final = "asr.transcribe"
 RESPOND: Final = "llm.respond"
 SYNTHESIZE: Final = "tts.synthesize"
 CHECK_HEALTH: Final = "control.check_health"
+ADJUST_WEIGHTS: Final = "control.adjust_weights"
+# One task for every queue: what matters is which worker takes it.
+CANARY: Final = "control.canary"
+TUNE: Final = "control.tune"
+SAMPLE_METRICS: Final = "control.sample_metrics"
+JUDGE_KPIS: Final = "control.judge_kpis"
+DRAIN_RECORDS: Final = "control.drain_records"
+KEEP_RECORDS: Final = "control.keep_records"
 
 # The audio that devices hear: the server's hello promises exactly this.
 REPLY_RATE_HZ: Final = 24_000
@@ -33,6 +42,23 @@ REPLY_FRAME_MS: Final = 60
 UPLINK_RATE_HZ: Final = 16_000
 
 ReplyKind = Literal["transcript", "emotion", "sentence", "audio", "end", "failed"]
+RecordKind = Literal["turn", "kpi", "sample", "alert", "decision"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One entry of the stream of records, on its way to SQL.
+
+    Attributes:
+        entry_ms, entry_seq: the two halves of the entry's id; they name it for ever, so that it is kept once.
+        kind: which table it belongs to.
+        fields: what was said of it, never words of a user; docs/records.md lists them.
+    """
+
+    entry_ms: int
+    entry_seq: int
+    kind: RecordKind
+    fields: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,8 @@ DispatcherError
 ├── StartError               the operator: a part cannot start (port taken, weights missing)
 ├── UnknownName              the operator: no instance, or no turn, has this name
 ├── StateError               Redis did not answer in time
+├── ActionRefused            the tuner: an action cannot act here and now; the message says why
+├── RecordsError             the store of records is out of reach, or refuses what is sent to it
 ├── AudioError               the caller's audio cannot be read
 ├── ProtocolError            a device sent something the protocol does not know
 ├── FrontError               the front that a device in software talks to is away, refuses or is silent
@@ -49,6 +51,14 @@ class UnknownName(DispatcherError):
 
 class StateError(DispatcherError):
     """Redis is out of reach or refused a command."""
+
+
+class ActionRefused(DispatcherError):
+    """An action of the tuner cannot act, or did not: nobody answers, or its target is gone."""
+
+
+class RecordsError(DispatcherError):
+    """The store of records is away, locked or of another version; the message never holds the password."""
 
 
 class AudioError(DispatcherError):

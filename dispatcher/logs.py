@@ -13,7 +13,10 @@ import structlog
 
 from dispatcher.settings import Settings
 
-_QUIET = ("aiohttp.access", "celery.worker.strategy", "celery.app.trace", "asyncio", "faster_whisper")
+_QUIET = (
+    *("aiohttp.access", "celery.beat", "celery.worker.strategy", "celery.app.trace"),
+    *("asyncio", "faster_whisper"),
+)
 
 
 def configure_logging(settings: Settings) -> None:

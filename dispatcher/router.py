@@ -13,7 +13,13 @@ import structlog
 
 from dispatcher.catalogue.model import Catalogue, Instance
 from dispatcher.contracts import Service
-from dispatcher.errors import DeadlineExceeded, InstanceError, NoInstanceAvailable, StateError
+from dispatcher.errors import (
+    DeadlineExceeded,
+    DispatcherError,
+    InstanceError,
+    NoInstanceAvailable,
+    StateError,
+)
 from dispatcher.state import keys, leases
 from dispatcher.state.leases import NoSlot, Outcome, Slot
 from dispatcher.state.line import RedisLine
@@ -54,6 +60,7 @@ class Router:
         self._held: dict[str, Slot] = {}
         self._waiting: dict[str, asyncio.Event] = {}
         self._renewer: asyncio.Task[None] | None = None
+        self._abandoned: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
     async def lease(
@@ -104,9 +111,7 @@ class Router:
     ) -> Slot:
         lease_id = leases.new_lease_id()
         while True:
-            picked = await leases.pick(
-                self._line, service, turn_id=turn_id, excluded=excluded, lease_id=lease_id
-            )
+            picked = await self._look(service, turn_id, lease_id, excluded)
             if isinstance(picked, Slot):
                 if "panic" in picked.reason:
                     log.warning("no healthy instance, trying the least bad", instance=picked.name)
@@ -117,6 +122,32 @@ class Router:
                 continue
             self._refuse(service, picked, deadline_at_s, lease_id)
             await self._wait_in_line(service, lease_id)
+
+    async def _look(
+        self, service: Service, turn_id: str, lease_id: str, excluded: Collection[str]
+    ) -> Slot | NoSlot:
+        """Ask for a slot; one that arrives when the caller is gone is given back at once."""
+        looking = asyncio.get_running_loop().create_task(
+            leases.pick(self._line, service, turn_id=turn_id, excluded=excluded, lease_id=lease_id)
+        )
+        try:
+            return await asyncio.shield(looking)
+        except asyncio.CancelledError:
+            undoing = asyncio.get_running_loop().create_task(self._undo(looking, service, lease_id))
+            self._abandoned.add(undoing)
+            undoing.add_done_callback(self._abandoned.discard)
+            raise
+
+    async def _undo(self, looking: asyncio.Task[Slot | NoSlot], service: Service, lease_id: str) -> None:
+        """Take back what a look of a call that was cancelled meanwhile did."""
+        try:
+            picked = await looking
+        except DispatcherError:  # it took nothing, or what it took expires by itself
+            return
+        if isinstance(picked, Slot):
+            await self._finish(picked, "ignored", 0.0, None)
+        else:
+            leases.leave(self._line, service, lease_id)
 
     async def _wait_in_line(self, service: Service, lease_id: str) -> None:
         """Return when a slot became free for this call, or after a while."""
@@ -155,6 +186,7 @@ class Router:
                 outcome=outcome,
                 latency_ms=latency_ms,
                 reason=failure.reason if failure else "",
+                origin=failure.origin if failure else None,
                 retry_after_ms=None if retry_after_s is None else retry_after_s * 1000,
             )
         except StateError as error:  # the lease expires by itself

@@ -25,6 +25,9 @@ class Settings(BaseModel):
         redis_url: broker and shared state. The default is where `dispatcher up` keeps its own.
         cache_url: phrase cache and claims; the broker's own server when it is empty.
         dispatcher_config: the YAML of balancing and conversation.
+        database_url: where turns, samples and decisions are kept, as SQLAlchemy writes it; a file in
+            `data_dir` when it is empty.
+        database_url_file: a file that holds DATABASE_URL: a secret need not stand in the environment.
         data_dir: logs, the embedded broker, model weights, the generated key.
         front_public_url: what devices are told by OTA, when they cannot reach the address they asked.
         front_auth: "token" lets loopback in and asks others for the token that OTA gave them.
@@ -33,7 +36,14 @@ class Settings(BaseModel):
         idle_timeout_s: a connection without any frame for this long is closed.
         drain_s: how long a stop waits for turns under way.
         config_chosen_at_s: Unix time at which an operator chose the YAML, set by `dispatcher up`.
-        task_events: Celery task events for Flower; they cost CPU per turn.
+        task_events: Celery task events at all times; they cost CPU per turn, and Flower asks for them itself.
+        flower_host, flower_port: where Flower listens; it has a password but no encryption.
+        flower_password: what its user `operator` says; made at the first start when it is empty.
+        flower_password_file: a file that holds it; DATA_DIR/flower-password when it is empty.
+        flower_read_only: Flower shows and changes nothing.
+        flower_idle_s: so long after the last request to Flower, workers send it task events.
+        flower_link: the talk page links to Flower; `dispatcher up` sets it where Flower runs.
+        tick_scale: beat's periods are multiplied by this; tests see minutes pass in seconds.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -42,6 +52,8 @@ class Settings(BaseModel):
     redis_url: str = DEFAULT_REDIS_URL
     cache_url: str = ""
     dispatcher_config: Path = Path("config/embedded.yaml")
+    database_url: str = Field(default="", repr=False)
+    database_url_file: str = ""
     data_dir: Path = Path("var")
     front_host: str = "0.0.0.0"  # noqa: S104  devices are on the LAN; the token keeps strangers out
     front_port: int = Field(default=8000, ge=1, le=65535)
@@ -54,6 +66,14 @@ class Settings(BaseModel):
     drain_s: float = Field(default=10, ge=0)
     config_chosen_at_s: float = Field(default=0, ge=0)
     task_events: bool = False
+    flower_host: str = "127.0.0.1"
+    flower_port: int = Field(default=5555, ge=1, le=65535)
+    flower_password: str = Field(default="", repr=False)
+    flower_password_file: str = ""
+    flower_read_only: bool = True
+    flower_idle_s: float = Field(default=300, gt=0)
+    flower_link: bool = False
+    tick_scale: float = Field(default=1.0, gt=0, le=1)
     log_format: Literal["console", "json"] = "console"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
@@ -61,6 +81,11 @@ class Settings(BaseModel):
     def cache(self) -> str:
         """Return the URL of the cache server."""
         return self.cache_url or self.redis_url
+
+    @property
+    def database(self) -> str:
+        """Return the URL of the store of records; it may hold a password."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'records.sqlite3'}"
 
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
@@ -78,6 +103,8 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     }
     if "broker_port" in given:
         given.setdefault("redis_url", f"redis://127.0.0.1:{given['broker_port']}/0")
+    if "database_url_file" in given:
+        given["database_url"] = _secret(given["database_url_file"], instead_of=given.get("database_url"))
     try:
         return Settings(**given)
     except ValidationError as error:
@@ -87,3 +114,16 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
                 for part in error.errors()
             ]
         ) from error
+
+
+def _secret(path: str, *, instead_of: str | None) -> str:
+    """Return what the file of DATABASE_URL_FILE holds."""
+    if instead_of:
+        raise ConfigError(["DATABASE_URL_FILE: was set beside DATABASE_URL; expected one of the two"])
+    try:
+        held = Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([f"DATABASE_URL_FILE: was {path!r}; it cannot be read: {error}"]) from error
+    if not held:
+        raise ConfigError([f"DATABASE_URL_FILE: was {path!r}; the file is empty, expected a URL in it"])
+    return held

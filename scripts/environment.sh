@@ -1,24 +1,34 @@
 #!/bin/sh
 # Makes .venv complete: `environment.sh run` for `make run`, `environment.sh dev` for tests and checks as well.
+# Both make .venv-flower beside it, which is all that `environment.sh flower` does.
 # Every package is pinned and checked against its hash. A stamp of the pins makes the next call instant.
 set -eu
 cd "$(dirname "$0")/.."
 
 # Prints what the environment of a kind depends on, as one sum; the folder counts, because scripts name it.
 sum_of() {
-    { pwd; cat "$(pins_of "$1")" pyproject.toml; } | cksum
+    { pwd; cat "$(pins_of "$1")"; [ "$1" = flower ] || cat pyproject.toml; } | cksum
 }
 
 pins_of() {
     case $1 in
         run) echo requirements.txt ;;
         dev) echo constraints.txt ;; # all that requirements.txt holds, and more
-        *) echo "usage: $0 run|dev" >&2; exit 2 ;;
+        flower) echo requirements-flower.txt ;;
+        *) echo "usage: $0 run|dev|flower" >&2; exit 2 ;;
+    esac
+}
+
+folder_of() {
+    case $1 in
+        flower) echo .venv-flower ;;
+        *) echo .venv ;;
     esac
 }
 
 is_complete() {
-    [ -x .venv/bin/python ] && [ "$(cat ".venv/$1.stamp" 2>/dev/null)" = "$(sum_of "$1")" ]
+    folder=$(folder_of "$1")
+    [ -x "$folder/bin/python" ] && [ "$(cat "$folder/$1.stamp" 2>/dev/null)" = "$(sum_of "$1")" ]
 }
 
 is_good_python() {
@@ -56,12 +66,17 @@ install_uv() {
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r .venv/uv.txt
 }
 
+# install_pinned PYTHON PINS [OPTION OF UV]: the interpreter may be one without pip.
+install_pinned() {
+    .venv/bin/uv pip install --python "$1" --no-config --system-certs ${3:+"$3"} \
+        --require-hashes --no-deps -r "$2" ||
+        .venv/bin/python -m pip --python "$1" install --disable-pip-version-check --require-hashes --no-deps -r "$2"
+}
+
 install_packages() {
     count=$(grep -c '^[a-z]' "$1")
     echo "environment 3/4: $count packages of $1, each checked against its hash"
-    .venv/bin/uv pip install --python .venv/bin/python --no-config --system-certs --compile-bytecode \
-        --require-hashes --no-deps -r "$1" ||
-        .venv/bin/python -m pip install --disable-pip-version-check --require-hashes --no-deps -r "$1"
+    install_pinned .venv/bin/python "$1" --compile-bytecode
 }
 
 install_project() {
@@ -70,13 +85,63 @@ install_project() {
         --no-deps --no-build-isolation --editable .
 }
 
+# Imported once, it has the byte code of the few of its files that are needed; all 800 would take three times as long.
+install_flower() {
+    rm -f .venv/flower.failed
+    if .venv/bin/python -m venv --without-pip --clear .venv-flower &&
+        install_pinned .venv-flower/bin/python requirements-flower.txt &&
+        PYTHONDONTWRITEBYTECODE= .venv-flower/bin/python -c 'import flower.command, redis.asyncio'; then
+        sum_of flower > .venv-flower/flower.stamp
+    else
+        sum_of flower > .venv/flower.failed
+        return 1
+    fi
+}
+
+# Flower's environment is made beside the other one. All else works without it: what fails here is one line,
+# and is not tried at each start again.
+begin_flower() {
+    flower=
+    if is_complete flower || [ "$(cat .venv/flower.failed 2>/dev/null)" = "$(sum_of flower)" ]; then
+        return
+    fi
+    install_flower > .venv/flower.log 2>&1 &
+    flower=$!
+}
+
+# end_flower KIND: tests need Flower and wait for it; who wants to talk to the assistant does not wait long.
+end_flower() {
+    [ -n "$flower" ] || return 0
+    tenths=100
+    while [ "$1" = run ] && [ "$tenths" -gt 0 ] && kill -0 "$flower" 2>/dev/null; do
+        sleep 0.1
+        tenths=$((tenths - 1))
+    done
+    if [ "$tenths" -eq 0 ]; then
+        echo "Flower is still being installed (.venv/flower.log); the next start has it."
+    elif ! wait "$flower"; then
+        echo "Flower could not be installed (.venv/flower.log); to try again: scripts/environment.sh flower"
+    fi
+}
+
+make_all() {
+    make_venv
+    install_uv "$2"
+    begin_flower
+    install_packages "$2"
+    install_project
+    sum_of "$1" > ".venv/$1.stamp"
+}
+
 kind=${1:-}
 pins=$(pins_of "$kind")
-if is_complete "$kind" || { [ "$kind" = run ] && is_complete dev; }; then
-    exit 0
+if [ "$kind" = flower ]; then
+    is_complete flower || install_flower
+    exit
 fi
-make_venv
-install_uv "$pins"
-install_packages "$pins"
-install_project
-sum_of "$kind" > ".venv/$kind.stamp"
+if is_complete "$kind" || { [ "$kind" = run ] && is_complete dev; }; then
+    begin_flower
+else
+    make_all "$kind" "$pins"
+fi
+end_flower "$kind"

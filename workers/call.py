@@ -83,15 +83,16 @@ def reply(shared: Runtime, ticket: TurnTicket, kind: ReplyKind, **fields: Unpack
 async def with_failover(
     shared: Runtime, service: Service, ticket: TurnTicket, use: Callable[[Lease], Awaitable[Result]]
 ) -> Result:
-    """Call instances one after the other until one answers.
+    """Call instances one after the other until one answers, or the budget for retries is spent.
 
     `use` makes the call under a lease; it may run again on another instance.
 
     Raises:
-        InstanceError: the last instance's error, when none is left to try.
+        InstanceError: the last instance's error, when none is left to try or no retry is left.
         NoInstanceAvailable: none could take the call at all.
     """
     failed: list[InstanceError] = []
+    shared.retry_budget.note_call()
     while True:
         try:
             async with shared.router.lease(
@@ -103,9 +104,9 @@ async def with_failover(
                 return await use(lease)
         except InstanceError as error:
             log.warning("call failed", instance=error.instance, reason=error.reason)
-            if not error.retryable:
-                raise
             failed.append(error)
+            if not error.retryable or not shared.may_retry(service, failed=len(failed)):
+                raise
         except NoInstanceAvailable as error:
             if failed:
                 raise failed[-1] from error

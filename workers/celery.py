@@ -5,6 +5,8 @@ from __future__ import annotations
 from celery import Celery
 
 app = Celery(
-    "workers", include=["workers.asr", "workers.llm", "workers.tts", "workers.control", "workers.signals"]
+    "workers",
+    include=["workers.asr", "workers.llm", "workers.tts", "workers.control", "workers.signals"],
+    task_cls="workers.requests:QuietTask",
 )
 app.config_from_object("workers.celeryconfig")

@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
+import time
+from typing import Any
+
+from celery.beat import BeatLazyFunc
 from kombu.entity import Queue
 
 from dispatcher.catalogue import load_catalogue
-from dispatcher.contracts import CHECK_HEALTH, CONTROL_QUEUE, QUEUES, RESPOND, SYNTHESIZE, TRANSCRIBE
+from dispatcher.contracts import (
+    ADJUST_WEIGHTS,
+    CANARY,
+    CHECK_HEALTH,
+    CONTROL_QUEUE,
+    DRAIN_RECORDS,
+    JUDGE_KPIS,
+    KEEP_RECORDS,
+    QUEUES,
+    RESPOND,
+    SYNTHESIZE,
+    TRANSCRIBE,
+    TUNE,
+)
 from dispatcher.settings import load_settings
+from dispatcher.state.canaries import LOST_AFTER_PERIODS
+from workers.beat import tick
 
 _settings = load_settings()
 _health = load_catalogue(_settings.dispatcher_config).health
@@ -42,11 +61,30 @@ worker_hijack_root_logger = False
 worker_redirect_stdouts = False
 timezone = "UTC"
 
-beat_schedule_filename = str(_settings.data_dir / "beat-schedule")
+beat_scheduler = "workers.beat:Scheduler"
+
+
+def _tick(task: str, every_s: float) -> dict[str, Any]:
+    """Return an entry of the table below; its task wears `@tick` (workers/control/ticks.py)."""
+    return tick(task, every_s * _settings.tick_scale, queue=CONTROL_QUEUE)
+
+
+def _canary(queue: str) -> dict[str, Any]:
+    """Return the entry that shows whether a queue is consumed; one that is late is still of use."""
+    period_s = CANARY_EVERY_S * _settings.tick_scale
+    sent_at_s = BeatLazyFunc(time.time)
+    expires_s = LOST_AFTER_PERIODS * period_s
+    return tick(CANARY, period_s, queue=queue, expires_s=expires_s, args=(queue, period_s, sent_at_s))
+
+
+# All that happens by the clock, and how often, in seconds.
+CANARY_EVERY_S = 5.0
 beat_schedule = {
-    "check health": {
-        "task": CHECK_HEALTH,
-        "schedule": _health.interval_s,
-        "options": {"queue": CONTROL_QUEUE, "expires": _health.interval_s},
-    },
+    "tune": _tick(TUNE, 60.0),
+    "check health": _tick(CHECK_HEALTH, _health.interval_s),
+    "judge figures": _tick(JUDGE_KPIS, 5.0),
+    "adjust weights": _tick(ADJUST_WEIGHTS, 60.0),
+    "drain records": _tick(DRAIN_RECORDS, 1.0),
+    "keep records": _tick(KEEP_RECORDS, 3600.0),
+    **{f"canary of {queue}": _canary(queue) for queue in QUEUES},
 }

@@ -95,10 +95,11 @@ class Race:
         """Return when a draft was written to its end.
 
         Raises:
-            InstanceError: the last instance's error, when none is left to try.
+            InstanceError: the last instance's error, when none is left to try or no retry is left.
             NoInstanceAvailable: none could take the call at all.
         """
         self._shared.hedge_budget.note_call()
+        self._shared.retry_budget.note_call()
         self._enter()
         try:
             while not await self._step():
@@ -197,6 +198,8 @@ class Race:
             self._failed.append(error)
             self._nobody_else = False
             if not self._runners:
+                if not self._shared.may_retry(self._service, failed=len(self._failed)):
+                    raise error
                 self._enter()
             return False
         if isinstance(error, NoInstanceAvailable) and (self._runners or self._failed):

@@ -17,9 +17,10 @@ from typing import Any, Final, Self, TypeVar
 import structlog
 
 from dispatcher.balancing.hedging import HedgeBudget, UsualTimes
+from dispatcher.balancing.retries import RetryBudget
 from dispatcher.catalogue import load_catalogue
 from dispatcher.catalogue.model import Catalogue, Instance
-from dispatcher.contracts import CONTROL_QUEUE
+from dispatcher.contracts import CONTROL_QUEUE, Service
 from dispatcher.errors import InstanceError, StateError, TurnCancelled
 from dispatcher.providers.registry import Providers
 from dispatcher.router import Router
@@ -53,6 +54,7 @@ class Runtime:
     cancels: Cancels
     usual_times: UsualTimes
     hedge_budget: HedgeBudget
+    retry_budget: RetryBudget
 
     def __init__(self, settings: Settings, catalogue: Catalogue) -> None:
         """Remember the settings; `start` does the work."""
@@ -90,6 +92,15 @@ class Runtime:
             future.cancel()
             raise
 
+    def may_retry(self, service: Service, *, failed: int) -> bool:
+        """Return whether a call that failed on so many instances may be made on another, and count that."""
+        if failed >= len(self.catalogue.services[service].instances):
+            return False
+        if self.retry_budget.spend(time.monotonic()):
+            return True
+        log.warning("retry budget spent, no other instance is asked")
+        return False
+
     def warm_up(self, queues: Sequence[str]) -> None:
         """Pay the first-time costs before the first turn does, then show that the queues are served."""
         asyncio.run_coroutine_threadsafe(self._warm_up(queues), self._loop).result(START_TIMEOUT_S)
@@ -112,6 +123,7 @@ class Runtime:
         self.router.live.on_swap = self._tell_what_stays
         self.usual_times = UsualTimes()
         self.hedge_budget = HedgeBudget(time.monotonic())
+        self.retry_budget = RetryBudget(time.monotonic())
         self.cancels = Cancels(
             connect(self.settings.redis_url, socket_timeout_s=None),
             on_freed=self.router.wake,

@@ -10,6 +10,7 @@ import psutil
 
 from dispatcher.builtin.engines import Engine, Service
 from dispatcher.builtin.refusals import RequestRefused
+from dispatcher.metrics.process import OwnProcess
 
 Kind = TypeVar("Kind", bound=Engine)
 
@@ -24,9 +25,7 @@ class Running(Generic[Kind]):
         self.engine: Kind | None = None
         self.in_flight = 0
         self._process = psutil.Process()
-        self._cores = psutil.cpu_count() or 1
-        # The first answer of psutil has no time before it to compare with.
-        self._process.cpu_percent()
+        self._use = OwnProcess()
 
     @contextmanager
     def call(self) -> Iterator[Kind]:
@@ -46,14 +45,15 @@ class Running(Generic[Kind]):
     def health(self) -> dict[str, Any]:
         """Return what /health says.
 
-        `cpu_percent` is the process's share of all cores since the last question, 0..100.
+        `cpu` and `memory` are what this process uses of what it may use, 0..1; `cpu` counts since the last
+        question, and is null until there was time to count.
         """
         return {
             "status": "loading" if self.engine is None else "ok",
             "service": self.service,
             "engine": self.engine_name,
             "in_flight": self.in_flight,
-            # Two questions within a clock tick would divide by nearly nothing.
-            "cpu_percent": min(100.0, round(self._process.cpu_percent() / self._cores, 1)),
+            "cpu": self._use.cpu_ratio(),
+            "memory": self._use.memory_ratio(),
             "memory_bytes": self._process.memory_info().rss,
         }

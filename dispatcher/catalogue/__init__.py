@@ -5,29 +5,37 @@ from __future__ import annotations
 from dispatcher.catalogue.load import load_catalogue
 from dispatcher.catalogue.model import (
     PROVIDERS,
+    AlertRules,
+    Bound,
     Catalogue,
     ConnectionPool,
     Conversation,
     DeviceRule,
     HealthRules,
     Instance,
+    KpiTargets,
     NginxProxy,
     Playback,
     ServiceConfig,
+    TunerRules,
     UpstreamServer,
 )
 
 __all__ = [
     "PROVIDERS",
+    "AlertRules",
+    "Bound",
     "Catalogue",
     "ConnectionPool",
     "Conversation",
     "DeviceRule",
     "HealthRules",
     "Instance",
+    "KpiTargets",
     "NginxProxy",
     "Playback",
     "ServiceConfig",
+    "TunerRules",
     "UpstreamServer",
     "load_catalogue",
 ]

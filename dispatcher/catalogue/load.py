@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +13,30 @@ from pydantic import BaseModel, ValidationError
 
 from dispatcher.catalogue.document import Document, read_document
 from dispatcher.catalogue.model import (
+    AlertRules,
     Catalogue,
     ConnectionPool,
     Conversation,
     DeviceRule,
     HealthRules,
     Instance,
+    KpiTargets,
     NginxProxy,
     Playback,
     ServiceConfig,
+    TunerRules,
     UpstreamServer,
 )
 from dispatcher.catalogue.problems import catalogue_problems, report, schema_problems
-from dispatcher.catalogue.schema import ConversationSection, NginxSection, Root, ServiceSection, default_name
+from dispatcher.catalogue.schema import (
+    BoundSection,
+    ConversationSection,
+    KpisSection,
+    NginxSection,
+    Root,
+    ServiceSection,
+    default_name,
+)
 from dispatcher.contracts import Algorithm, Service
 from dispatcher.errors import ConfigError
 
@@ -60,6 +72,9 @@ def load_catalogue(path: Path, environ: Mapping[str, str] | None = None) -> Cata
         nginx=_nginx(balancing.nginx_proxy),
         conversation=_conversation(root.conversation),
         playback=Playback(**_given(root.playback)),
+        kpis=_kpis(root.kpis),
+        alerts=AlertRules(**_given(root.alerts)),
+        tuner=TunerRules(**_given(root.tuner)),
     )
 
 
@@ -118,3 +133,13 @@ def _conversation(section: ConversationSection | None) -> Conversation:
         devices=devices,
         **_given(section, without={"wake_words", "devices"}),
     )
+
+
+def _kpis(section: KpisSection | None) -> KpiTargets:
+    """Return the bounds; half of one that is given leaves the other half as it is."""
+    default = KpiTargets()
+    given = {
+        name: replace(getattr(default, name), **_given(value)) if isinstance(value, BoundSection) else value
+        for name, value in _given(section).items()
+    }
+    return replace(default, **given)

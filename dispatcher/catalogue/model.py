@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from dispatcher.contracts import Algorithm, Language, Priority, Service
+from dispatcher.contracts import Algorithm, Language, Priority, Service, TunerMode
 
 # The wire dialects that an instance may name. A new provider adds its name here and its file to `providers`.
 PROVIDERS: Final[tuple[str, ...]] = ("openai_http",)
@@ -138,6 +138,70 @@ class Playback:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Bound:
+    """What a figure is to keep to: ratios 0..1, times in seconds.
+
+    Attributes:
+        target: good up to here.
+        alert: an alert above this; None where the figure is only shown.
+    """
+
+    target: float
+    alert: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KpiTargets:
+    """The bounds of every figure that is judged; `docs/kpis.md` says how each is measured.
+
+    Attributes:
+        window_s: over how long a time turns are counted.
+    """
+
+    window_s: float = 300.0
+    share: Bound = field(default_factory=lambda: Bound(target=0.05, alert=0.10))
+    failover: Bound = field(default_factory=lambda: Bound(target=30.0, alert=60.0))
+    own_share: Bound = field(default_factory=lambda: Bound(target=0.5, alert=1.0))
+    first_audio_p50: Bound = field(default_factory=lambda: Bound(target=0.5, alert=1.0))
+    first_audio_p95: Bound = field(default_factory=lambda: Bound(target=1.0))
+    devices: Bound = field(default_factory=lambda: Bound(target=50, alert=60))
+    errors: Bound = field(default_factory=lambda: Bound(target=0.01, alert=0.05))
+    cpu: Bound = field(default_factory=lambda: Bound(target=0.80, alert=0.90))
+    memory: Bound = field(default_factory=lambda: Bound(target=0.85, alert=0.95))
+    network: Bound = field(default_factory=lambda: Bound(target=0.80, alert=0.90))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertRules:
+    """When an alert fires and ends, and who else is told.
+
+    Attributes:
+        after_s: a figure is beyond its bound for so long before it fires.
+        clear_after_s: it is back for so long before the alert ends.
+        hysteresis_ratio: back means this share below the bound.
+        webhook_url: gets each change as a POST; its text is signed with the secret.
+        secret_env: name of the variable that holds the secret; the secret itself is never kept.
+    """
+
+    after_s: float = 15.0
+    clear_after_s: float = 30.0
+    hysteresis_ratio: float = 0.1
+    webhook_url: str | None = None
+    secret_env: str | None = None
+
+    def secret(self) -> str | None:
+        """Return the secret from the environment, or None where nothing is signed."""
+        return os.environ.get(self.secret_env) if self.secret_env else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TunerRules:
+    """How far the tuner may go: say nothing, say what it would do, or do it."""
+
+    mode: TunerMode = "observe"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Catalogue:
     """All that the YAML says."""
 
@@ -147,6 +211,9 @@ class Catalogue:
     nginx: NginxProxy = field(default_factory=NginxProxy)
     conversation: Conversation = field(default_factory=Conversation)
     playback: Playback = field(default_factory=Playback)
+    kpis: KpiTargets = field(default_factory=KpiTargets)
+    alerts: AlertRules = field(default_factory=AlertRules)
+    tuner: TunerRules = field(default_factory=TunerRules)
 
     def instance(self, name: str) -> Instance:
         """Return the instance of that name.

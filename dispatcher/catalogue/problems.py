@@ -13,7 +13,8 @@ from pydantic_core import ErrorDetails
 
 from dispatcher.catalogue.document import Document, KeyPath
 from dispatcher.catalogue.endpoints import normalise_endpoint
-from dispatcher.catalogue.schema import VARIABLE_NAME, Root, default_name
+from dispatcher.catalogue.fields import VARIABLE_NAME
+from dispatcher.catalogue.schema import Root, default_name
 from dispatcher.contracts import SERVICES, Service
 
 # Where, and what is wrong there.
@@ -55,6 +56,7 @@ def catalogue_problems(data: Any, environ: Mapping[str, str]) -> Iterator[Proble
     addresses = ((position, entry.get("server")) for position, entry in _entries(servers))
     yield from _doubled(addresses, above=above, key="server")
     yield from _doubled_devices(_mapping(data, "conversation", "devices"))
+    yield from _unset_variable(_mapping(data, "alerts"), ("alerts",), environ, key="secret_env")
 
 
 def report(document: Document, problems: list[Problem]) -> list[str]:
@@ -72,7 +74,11 @@ def _schema_words(detail: ErrorDetails) -> str:
         return f"is missing; expected {_fields(_model_at(at[:-1]))[str(at[-1])].description}"
     expected = _SHAPES.get(kind, detail["msg"])
     # What stands there instead of a variable's name is most likely the key.
-    was = "was something else" if at[-1:] == ("api_key_env",) else f"was {_shown(detail['input'])}"
+    was = (
+        "was something else"
+        if at[-1:] in {("api_key_env",), ("secret_env",)}
+        else f"was {_shown(detail['input'])}"
+    )
     return f"{was}; expected {expected}"
 
 
@@ -151,10 +157,12 @@ def _doubled_name(
         names[name] = at
 
 
-def _unset_variable(entry: Mapping[str, Any], at: KeyPath, environ: Mapping[str, str]) -> Iterator[Problem]:
-    name = entry.get("api_key_env")
+def _unset_variable(
+    entry: Mapping[str, Any], at: KeyPath, environ: Mapping[str, str], *, key: str = "api_key_env"
+) -> Iterator[Problem]:
+    name = entry.get(key)
     if isinstance(name, str) and VARIABLE_NAME.fullmatch(name) and not environ.get(name):
-        yield (*at, "api_key_env"), f"was {name!r}, which is not set; expected a variable that holds the key"
+        yield (*at, key), f"was {name!r}, which is not set; expected a variable that holds the key"
 
 
 def _doubled_devices(devices: Mapping[str, Any]) -> Iterator[Problem]:

@@ -1,4 +1,4 @@
-"""What the YAML may say, key by key. Each type carries the words for what it expects.
+"""What the YAML may say, key by key.
 
 A key without a value counts as left out, so that a section may stand there with all its lines commented
 out. Defaults are those of `model.py`; here None only means that nothing was given.
@@ -6,125 +6,40 @@ out. Defaults are those of `model.py`; here None only means that nothing was giv
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
-from typing import Annotated, Any, get_args
+from typing import Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    ValidatorFunctionWrapHandler,
-    WrapValidator,
-)
+from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from dispatcher.catalogue.endpoints import normalise_endpoint
-from dispatcher.catalogue.model import PROVIDERS
-from dispatcher.contracts import Algorithm, Language, Priority, Service
+from dispatcher.catalogue.fields import (
+    Address,
+    AlgorithmName,
+    AnyText,
+    Count,
+    CountOrNone,
+    Duration,
+    Frames,
+    InstanceName,
+    LanguageName,
+    PriorityName,
+    Provider,
+    Ratio,
+    Section,
+    Text,
+    TunerModeName,
+    Url,
+    VariableName,
+    WebAddress,
+    Weight,
+)
+from dispatcher.contracts import Service
 
-# Capitals only: a key pasted here by mistake is refused, and so never shown.
-VARIABLE_NAME = re.compile(r"[A-Z_][A-Z0-9_]*")
 _ALL_THREE = "asr_services, llm_services and tts_services: a turn needs all three"
-_DURATION = re.compile(r"(\d+(?:\.\d+)?) ?(ms|s|m|h)")
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-
-
-def _expected(words: str) -> WrapValidator:
-    """Use those words for whatever is wrong with the value, instead of pydantic's own."""
-
-    def check(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
-        try:
-            return handler(value)
-        except ValidationError as error:
-            raise PydanticCustomError("expected", "{words}", {"words": words}) from error
-
-    return WrapValidator(check)
-
-
-def _in_own_words(rule: Callable[[str], str]) -> AfterValidator:
-    """Use a rule whose ValueError says what was expected."""
-
-    def check(text: str) -> str:
-        try:
-            return rule(text)
-        except ValueError as error:
-            raise PydanticCustomError("expected", "{words}", {"words": str(error)}) from error
-
-    return AfterValidator(check)
-
-
-def _one_of(names: tuple[str, ...]) -> WrapValidator:
-    return _expected(f"one of {', '.join(names)}")
-
-
-def _in_seconds(value: Any) -> Any:
-    """Return the seconds of a text such as "30s"; anything else goes on as it is."""
-    match = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
-    return float(match[1]) * _SECONDS[match[2]] if match else value
-
-
-def _known_provider(name: str) -> str:
-    if name not in PROVIDERS:
-        raise ValueError(f"one of {', '.join(PROVIDERS)}")
-    return name
-
-
-def _server_address(text: str) -> str:
-    """Return a `host:port` that nginx can take as it is."""
-    match = re.fullmatch(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):(\d{1,5})", text)
-    if not match or not 1 <= int(match[1]) <= 65535:
-        raise ValueError("host:port, such as 127.0.0.1:8000")
-    return text
-
-
-def _variable_name(text: str) -> str:
-    if not VARIABLE_NAME.fullmatch(text):
-        raise ValueError(
-            "the name of a variable in capitals, such as DASHSCOPE_API_KEY, never the key itself"
-        )
-    return text
 
 
 def default_name(service: Service, position: int) -> str:
     """Return the name of an instance that was given none; `position` counts from 0."""
     return f"{service}-{position + 1}"
-
-
-Text = Annotated[str, Field(min_length=1), _expected("a text (put it in quotes)")]
-AnyText = Annotated[str, _expected("a text (put it in quotes)")]
-Weight = Annotated[float, Field(gt=0, allow_inf_nan=False), _expected("a number above 0")]
-Count = Annotated[int, Field(ge=1), _expected("a whole number of at least 1")]
-CountOrNone = Annotated[int, Field(ge=0), _expected("a whole number of at least 0")]
-Frames = Annotated[int, Field(ge=1, le=40), _expected("a whole number of 1 to 40")]
-Duration = Annotated[
-    float,
-    Field(gt=0, allow_inf_nan=False),
-    BeforeValidator(_in_seconds),
-    _expected("a time above 0: seconds as a number, or such as 30s, 500ms, 1m"),
-]
-Url = Annotated[str, _in_own_words(normalise_endpoint)]
-Address = Annotated[str, _in_own_words(_server_address)]
-VariableName = Annotated[str, _in_own_words(_variable_name)]
-Provider = Annotated[str, _in_own_words(_known_provider)]
-# The name becomes a part of Redis keys, log fields and page addresses.
-InstanceName = Annotated[
-    str,
-    Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"),
-    _expected("a name of letters, digits, dots and dashes, 63 at most"),
-]
-AlgorithmName = Annotated[Algorithm, _one_of(get_args(Algorithm))]
-PriorityName = Annotated[Priority, _one_of(get_args(Priority))]
-LanguageName = Annotated[Language, _one_of(get_args(Language))]
-
-
-class Section(BaseModel):
-    """A mapping of the YAML: no unknown keys, no text taken for a number."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 class GlobalSettings(Section):
@@ -225,9 +140,76 @@ class PlaybackSection(Section):
     lead_frames: Frames | None = None
 
 
+class BoundSection(Section):
+    """What a figure is to keep to; `target` and `alert` are of one type in each kind of bound."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        target, alert = getattr(self, "target", None), getattr(self, "alert", None)
+        if target is not None and alert is not None and alert < target:
+            raise PydanticCustomError("expected", "an alert that is not below its target")
+        return self
+
+
+class RatioBound(BoundSection):
+    """A share, 0 to 1."""
+
+    target: Ratio | None = None
+    alert: Ratio | None = None
+
+
+class TimeBound(BoundSection):
+    """A time."""
+
+    target: Duration | None = None
+    alert: Duration | None = None
+
+
+class CountBound(BoundSection):
+    """A number of things."""
+
+    target: Count | None = None
+    alert: Count | None = None
+
+
+class KpisSection(Section):
+    """Targets and alert bounds; whether instances are healthy has none to choose."""
+
+    window_s: Duration | None = Field(default=None, alias="window")
+    share: RatioBound | None = None
+    failover: TimeBound | None = None
+    own_share: TimeBound | None = None
+    first_audio_p50: TimeBound | None = None
+    first_audio_p95: TimeBound | None = None
+    devices: CountBound | None = None
+    errors: RatioBound | None = None
+    cpu: RatioBound | None = None
+    memory: RatioBound | None = None
+    network: RatioBound | None = None
+
+
+class AlertsSection(Section):
+    """When an alert fires and ends, and who else is told."""
+
+    after_s: Duration | None = Field(default=None, alias="after")
+    clear_after_s: Duration | None = Field(default=None, alias="clear_after")
+    hysteresis_ratio: Ratio | None = Field(default=None, alias="hysteresis")
+    webhook_url: WebAddress | None = None
+    secret_env: VariableName | None = None
+
+
+class TunerSection(Section):
+    """How far the tuner may go."""
+
+    mode: TunerModeName | None = None
+
+
 class Root(Section):
     """The whole file."""
 
     load_balancing: LoadBalancingSection = Field(description="the section that names the instances")
     conversation: ConversationSection | None = None
     playback: PlaybackSection | None = None
+    kpis: KpisSection | None = None
+    alerts: AlertsSection | None = None
+    tuner: TunerSection | None = None

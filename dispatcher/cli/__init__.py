@@ -28,9 +28,16 @@ SUBCOMMANDS: Final = {
         "dispatcher.cli.reload", "reload", "Check the YAML and put it in force in every running process."
     ),
     "talk": Subcommand("dispatcher.cli.talk", "talk", "Say a sound file or a sentence to a running front."),
-    "bench": Subcommand("dispatcher.cli.bench", "bench", "Measure how many devices this machine serves."),
+    "bench": Subcommand("dispatcher.cli.bench", "bench", "Measure devices, balancing and faults here."),
     "status": Subcommand("dispatcher.cli.status", "status", "Show instances, queues and waiting calls."),
     "why": Subcommand("dispatcher.cli.why", "why", "Explain where each call of a turn went."),
+    "replay": Subcommand(
+        "dispatcher.cli.replay", "replay", "Try another algorithm on the calls that were recorded."
+    ),
+    "records": Subcommand(
+        "dispatcher.cli.records", "records", "Show what of turns, samples and decisions is kept in SQL."
+    ),
+    "tuner": Subcommand("dispatcher.cli.tuner", "tuner", "Show what the tuner did and why; take it back."),
     "drain": Subcommand("dispatcher.cli.drain", "drain", "Give an instance no new calls."),
     "eject": Subcommand("dispatcher.cli.eject", "eject", "Give an instance no calls for a while."),
     "restore": Subcommand("dispatcher.cli.restore", "restore", "Let an instance have calls again."),
@@ -38,6 +45,7 @@ SUBCOMMANDS: Final = {
     "instance": Subcommand(
         "dispatcher.cli.instance", "instance", "Run one built-in ASR, LLM or TTS instance."
     ),
+    "flower": Subcommand("dispatcher.cli.flower", "flower", "Run Flower, which shows workers and tasks."),
     "broker": Subcommand(
         "dispatcher.cli.broker", "broker", "Run the broker and state store of this machine."
     ),

@@ -15,10 +15,12 @@ from rich.live import Live
 from rich.text import Text
 
 from dispatcher.cli.shared_state import explain, with_shared_state
+from dispatcher.cli.status_kpis import kpi_view
 from dispatcher.cli.status_view import status_view
 from dispatcher.cli.supervisor.screen import make_console
 from dispatcher.errors import StateError
 from dispatcher.settings import load_settings
+from dispatcher.state.kpis import read_board
 from dispatcher.state.line import RedisLine
 from dispatcher.state.overview import read_overview
 
@@ -30,7 +32,7 @@ Show = Callable[[RedisLine], Awaitable[None]]
 @click.option("--watch", is_flag=True, help="Go on, once a second, until Ctrl-C.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on a line instead of tables.")
 def status(*, watch: bool, as_json: bool) -> None:
-    """Show instances, queues and waiting calls.
+    """Show instances, figures with their alerts, queues and waiting calls.
 
     STATE is ready, slow start, half-open, ejected, down (by health checks),
     draining (by an operator), or leaving (out of the YAML, with calls under way).
@@ -44,11 +46,18 @@ def status(*, watch: bool, as_json: bool) -> None:
 
 
 async def _show_json(line: RedisLine) -> None:
-    click.echo(json.dumps(asdict(await read_overview(line)), ensure_ascii=False))
+    overview, board = await asyncio.gather(read_overview(line), read_board(line))
+    known = {**asdict(overview), "kpis": None if board is None else asdict(board)}
+    click.echo(json.dumps(known, ensure_ascii=False))
 
 
 async def _show_table(line: RedisLine) -> None:
-    make_console().print(status_view(await read_overview(line)))
+    make_console().print(await _view(line))
+
+
+async def _view(line: RedisLine) -> RenderableType:
+    overview, board = await asyncio.gather(read_overview(line), read_board(line))
+    return status_view(overview, kpi_view(board))
 
 
 def _repeat(show: Show) -> Show:
@@ -66,7 +75,7 @@ async def _watch(line: RedisLine) -> None:
     if not console.is_terminal:
         await _repeat(_show_table)(line)
     redis_url = load_settings().redis_url
-    view = status_view(await read_overview(line))
+    view = await _view(line)
     with Live(view, console=console, auto_refresh=False, screen=False) as live:
         while True:
             await asyncio.sleep(EVERY_S)
@@ -75,6 +84,6 @@ async def _watch(line: RedisLine) -> None:
 
 async def _view_or_reason(line: RedisLine, redis_url: str) -> RenderableType:
     try:
-        return status_view(await read_overview(line))
+        return await _view(line)
     except StateError as error:
         return Text(explain(error, redis_url), style="red")

@@ -1,8 +1,9 @@
-"""The tables of `dispatcher status`: instances with what is known of them, then services with what waits."""
+"""The tables of `dispatcher status`: instances, the figures, then services with what waits."""
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Final, Literal, NamedTuple
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -25,21 +26,21 @@ HIGH_ERROR_RATIO: Final = 0.05
 NONE_YET: Final = "no instances yet: they are known when the first process has started"
 
 
-def status_view(overview: Overview) -> RenderableType:
-    """Return the tables as of one moment."""
+def status_view(overview: Overview, figures: RenderableType) -> RenderableType:
+    """Return the tables as of one moment; the figures stand under the instances."""
     instances = instance_table(overview) if overview.instances else Text(NONE_YET, style="yellow")
-    return Group(instances, Text(""), service_table(overview))
+    return Group(instances, Text(""), figures, Text(""), service_table(overview))
 
 
 def instance_table(overview: Overview) -> Table:
     """Return one row for each instance, in the order of the YAML."""
-    table = _table("instance", "state", "priority")
-    for heading in ("weight", "in flight", "ewma ms", "errors"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    shown = [column for column in _COLUMNS if any(column.tells(one) for one in overview.instances)]
+    table = _table("instance", "state")
+    for column in shown:
+        table.add_column(column.heading, justify=column.justify, no_wrap=True)
     table.add_column("last reason")
-    for service in overview.services:
-        for instance in service.instances:
-            table.add_row(*_instance_row(instance))
+    for instance in overview.instances:
+        table.add_row(*_instance_row(instance, shown))
     return table
 
 
@@ -64,20 +65,40 @@ def _table(*headings: str) -> Table:
     return table
 
 
-def _instance_row(instance: InstanceView) -> tuple[str | Text, ...]:
-    full = instance.in_flight >= instance.cap
-    latency = instance.latency_ewma_ms
-    failing = instance.error_ratio >= HIGH_ERROR_RATIO
+class _Column(NamedTuple):
+    """One fact of an instance; a column in which no instance has anything to tell is left out."""
+
+    heading: str
+    text: Callable[[InstanceView], str | Text]
+    tells: Callable[[InstanceView], bool] = lambda _: True
+    justify: Literal["left", "right"] = "right"
+
+
+def _instance_row(instance: InstanceView, shown: Sequence[_Column]) -> tuple[str | Text, ...]:
     return (
         Text(instance.name, style="bold"),
         Text(state_text(instance), style=STYLES[instance.state]),
-        instance.priority,
-        weight_text(instance),
-        Text(f"{instance.in_flight}/{instance.cap}", style="yellow" if full else ""),
-        "–" if latency is None else f"{latency:.0f}",
-        Text(f"{instance.error_ratio * 100:.1f} %", style="red" if failing else ""),
+        *(column.text(instance) for column in shown),
         Text(reason_text(instance)),
     )
+
+
+def _in_flight(instance: InstanceView) -> Text:
+    full = instance.in_flight >= instance.cap
+    return Text(f"{instance.in_flight}/{instance.cap}", style="yellow" if full else "")
+
+
+def _errors(instance: InstanceView) -> Text:
+    failing = instance.error_ratio >= HIGH_ERROR_RATIO
+    return Text(f"{instance.error_ratio * 100:.1f} %", style="red" if failing else "")
+
+
+def _ms(value: float | None) -> str:
+    return "–" if value is None else f"{value:.0f}"
+
+
+def _percent(ratio: float | None) -> str:
+    return "–" if ratio is None else f"{ratio * 100:.0f} %"
 
 
 def state_text(instance: InstanceView) -> str:
@@ -112,3 +133,15 @@ def _count(number: int, what: str) -> str:
 
 def _pressure(number: int) -> Text:
     return Text(str(number), style="yellow" if number else "")
+
+
+_COLUMNS: Final = (
+    _Column("priority", lambda one: one.priority, lambda one: one.priority != "normal", "left"),
+    _Column("weight", weight_text),
+    _Column("in flight", _in_flight),
+    _Column("ewma ms", lambda one: _ms(one.latency_ewma_ms)),
+    _Column("p95 ms", lambda one: _ms(one.latency_p95_ms), lambda one: one.latency_p95_ms is not None),
+    _Column("errors", _errors),
+    _Column("cpu", lambda one: _percent(one.cpu_ratio), lambda one: one.cpu_ratio is not None),
+    _Column("mem", lambda one: _percent(one.memory_ratio), lambda one: one.memory_ratio is not None),
+)

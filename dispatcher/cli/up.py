@@ -11,8 +11,8 @@ from pathlib import Path
 import click
 
 from dispatcher.catalogue import load_catalogue
-from dispatcher.cli.supervisor.plan import make_plan
-from dispatcher.cli.supervisor.ports import require_free_ports
+from dispatcher.cli.supervisor.plan import make_plan, without_taken_ports
+from dispatcher.cli.supervisor.ports import is_taken, require_free_ports
 from dispatcher.cli.supervisor.procfile import read_procfile
 from dispatcher.cli.supervisor.screen import Screen, make_console
 from dispatcher.cli.supervisor.supervisor import Supervisor, Surroundings
@@ -37,6 +37,8 @@ def up(config: Path | None, procfile: Path, *, verbose: bool) -> None:
     catalogue = load_catalogue(settings.dispatcher_config)
     environment = children_environment(settings)
     plan = make_plan(read_procfile(procfile), catalogue=catalogue, environ=environment)
+    plan = without_taken_ports(plan, is_taken)
+    environment["FLOWER_LINK"] = str(any(part.role == "flower" for part in plan.parts)).lower()
     screen = Screen(make_console(), verbose=verbose)
     with UpFile(settings.data_dir) as upfile:
         require_free_ports(plan.parts)

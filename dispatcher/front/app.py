@@ -19,7 +19,7 @@ from dispatcher.front.device import Device
 from dispatcher.front.handshake import admit, read_peer
 from dispatcher.front.hub import HUB, Hub
 from dispatcher.front.ota import WEBSOCKET_PATH, add_ota
-from dispatcher.front.pages import add_pages
+from dispatcher.front.pages import add_pages, flower_address
 from dispatcher.front.probes import add_probes
 from dispatcher.front.wire import Wire
 from dispatcher.logs import configure_logging
@@ -48,7 +48,7 @@ def create_app(settings: Settings, catalogue: Catalogue) -> web.Application:
         app.router.add_get(path, connect_device)
     add_ota(app)
     add_probes(app)
-    add_pages(app)
+    add_pages(app, flower=flower_address(settings))
     return app
 
 
@@ -57,9 +57,9 @@ async def connect_device(request: web.Request) -> web.StreamResponse:
     hub = request.app[HUB]
     peer = read_peer(request)
     admit(request, peer, hub.tokens)
-    if hub.draining or len(hub.devices) >= hub.settings.max_devices:
+    if hub.draining or len(hub.devices) >= hub.most_devices:
         raise web.HTTPServiceUnavailable(
-            text=f"{len(hub.devices)} devices are connected, at most {hub.settings.max_devices} are let in",
+            text=f"{len(hub.devices)} devices are connected, at most {hub.most_devices} are let in",
             headers={"Retry-After": "5"},
         )
     # No heartbeat: a pong deadline would cut real devices. No compression: Opus does not shrink.

@@ -57,6 +57,11 @@ class Device:
                 self.turn.cancel(spoken_over=False)
                 self.turn = None
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether it is in a turn or listening."""
+        return self.turn is not None or self._session.records
+
     async def close(self, *, code: int, reason: bytes) -> None:
         """Close the socket; the turn under way is dropped by `serve`."""
         await self._socket.close(code=code, message=reason)

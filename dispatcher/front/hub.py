@@ -19,7 +19,8 @@ from dispatcher.front.apology import Apologies
 from dispatcher.front.auth import Tokens, load_key
 from dispatcher.front.playback import Pacer
 from dispatcher.settings import Settings
-from dispatcher.state import keys
+from dispatcher.state import fronts, keys
+from dispatcher.state.knobs import LOOK_EVERY_S, Knobs, read_knobs
 from dispatcher.state.line import RedisLine, connect
 from dispatcher.state.live import LiveCatalogue, chosen_at_s, listen
 from dispatcher.state.replies import ReplyReader
@@ -33,6 +34,11 @@ READ_AGAIN_S: Final = 0.5
 
 class ConnectedDevice(Protocol):
     """A device as the hub sees it."""
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether it is in a turn or listening."""
+        ...
 
     async def close(self, *, code: int, reason: bytes) -> None:
         """Close the device's socket."""
@@ -58,6 +64,7 @@ class Hub:
         devices: connections by device id; one device has one.
         turns: turns under way, by turn id.
         draining: no new turn is taken; the front is about to stop.
+        knobs: as they stood a second ago.
     """
 
     def __init__(self, settings: Settings, catalogue: Catalogue) -> None:
@@ -74,6 +81,8 @@ class Hub:
         self.devices: dict[str, ConnectedDevice] = {}
         self.turns: dict[str, RunningTurn] = {}
         self.draining = False
+        self.knobs = Knobs()
+        self._turns_ended = 0
         self._quiet = asyncio.Event()
         self.replies_flow = False
         self._reader = ReplyReader(connect(settings.redis_url, socket_timeout_s=None), self.reply_stream)
@@ -86,17 +95,25 @@ class Hub:
         """The catalogue in force; new connections and turns go by it."""
         return self.live.current
 
+    @property
+    def most_devices(self) -> int:
+        """How many devices are let in now: the tuner may ask for fewer than this front could take."""
+        limit = self.knobs.max_devices
+        return self.settings.max_devices if limit is None else min(limit, self.settings.max_devices)
+
     def start(self) -> None:
         """Start reading replies and watching for late stages."""
         loop = asyncio.get_running_loop()
         self._tasks = [
-            loop.create_task(work()) for work in (self._pump_replies, self._watch_turns, self._trim)
+            loop.create_task(work())
+            for work in (self._pump_replies, self._watch_turns, self._trim, self._show, self._follow_knobs)
         ]
         self._tasks.append(loop.create_task(listen(self._reloads, self.live)))
 
     def end_turn(self, turn_id: str) -> bool:
         """Forget a turn; return whether it was known."""
         known = self.turns.pop(turn_id, None) is not None
+        self._turns_ended += known
         if self.draining and not self.turns:
             self._quiet.set()
         return known
@@ -163,9 +180,29 @@ class Hub:
     async def _trim(self) -> None:
         """Keep the reply stream short and alive."""
         while True:
-            await asyncio.sleep(TRIM_EVERY_S)
+            await asyncio.sleep(min(TRIM_EVERY_S, self.knobs.reply_kept_s or TRIM_EVERY_S))
             with suppress(StateError):  # the pump says when Redis is away
                 await self._reader.trim(self.line)
+
+    async def _follow_knobs(self) -> None:
+        """Look how the knobs stand, once a second; while Redis is away they stay as they were."""
+        while True:
+            with suppress(StateError):  # the pump says when Redis is away
+                self.knobs = await read_knobs(self.line)
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    async def _show(self) -> None:
+        """Tell how many devices are here, and how many of them are busy."""
+        while True:
+            counts = fronts.FrontCounts(
+                devices=len(self.devices),
+                busy=sum(device.is_busy for device in self.devices.values()),
+                in_turn=len(self.turns),
+                turns_begun=self._turns_ended + len(self.turns),
+            )
+            with suppress(StateError):  # the pump says when Redis is away
+                fronts.show(self.line, self.front_id, counts)
+            await asyncio.sleep(fronts.SHOW_EVERY_S)
 
 
 async def _quietly(work: Coroutine[Any, Any, Any]) -> None:

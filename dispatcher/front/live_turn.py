@@ -16,10 +16,11 @@ from dispatcher.conversation import turn as steps
 from dispatcher.conversation.emotion import EMOTION_EMOJI
 from dispatcher.conversation.history import Message
 from dispatcher.errors import StateError
+from dispatcher.front import summary
 from dispatcher.front.hub import Hub
 from dispatcher.front.playback import Player
 from dispatcher.front.wire import Wire
-from dispatcher.state import dialogue, keys, turns
+from dispatcher.state import dialogue, keys, turn_log, turns
 
 log = structlog.get_logger(__name__)
 
@@ -62,6 +63,7 @@ class LiveTurn:
         self._started = False
         self._heard: list[str] = []
         self._outcome = "answered"
+        self._reason = ""
         self._text = utterance.text
 
     def start(self) -> None:
@@ -153,7 +155,7 @@ class LiveTurn:
 
     def _apologise(self, reason: str) -> None:
         log.warning("turn apologised for", turn=self.ticket.turn_id, reason=reason)
-        self._outcome = "apologised"
+        self._outcome, self._reason = "apologised", reason
         # What may still be queued or at work for it is for nobody.
         turns.cancel(self._hub.line, self.ticket.turn_id)
         self._start_speaking()
@@ -180,20 +182,23 @@ class LiveTurn:
         self._summarise(outcome)
 
     def _summarise(self, outcome: str) -> None:
-        """Write the one line that tells the whole turn."""
+        """Tell the whole turn, once."""
         if self._player.first_frame_at is not None:
             self._marks["first_audio_ms"] = self._since_began(self._player.first_frame_at)
-        log.info(
-            "turn finished",
-            turn=self.ticket.turn_id,
-            device=self.ticket.device_id,
+        told = summary.Summary(
             outcome=outcome,
+            reason=self._reason,
+            lasted_s=self._hub.pacer.now() - self._began_at,
             sentences=len(self._heard),
             frames=self._player.sent,
             gaps=self._player.gaps,
-            **self._marks,
-            **self._turn.timings,
+            marks=self._marks,
+            timings=self._turn.timings,
         )
+        summary.tell(self._hub.line, self.ticket, told, server_id=self._hub.front_id)
+        figures = {**self._marks, **self._turn.timings}
+        typed = not self._recording
+        turn_log.note(self._hub.line, outcome=outcome, asked=bool(self._text), typed=typed, figures=figures)
 
     def _mark(self, name: str) -> None:
         self._marks.setdefault(name, self._since_began(self._hub.pacer.now()))

@@ -19,6 +19,19 @@ class Transcript:
     language: Language
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reported:
+    """What an instance says of itself in a health check; None is unknown, which is not 0.
+
+    Attributes:
+        cpu_ratio: share of the cores that it may use, 0..1.
+        memory_ratio: share of the memory that it may use, 0..1.
+    """
+
+    cpu_ratio: float | None = None
+    memory_ratio: float | None = None
+
+
 class Provider(Protocol):
     """Calls one instance in its dialect.
 
@@ -38,6 +51,6 @@ class Provider(Protocol):
         """Yield speech as s16le mono PCM at 24 kHz, in slices of any size."""
         ...
 
-    async def check(self, instance: Instance) -> None:
-        """Return when the instance is well; the cheapest call that really reaches it."""
+    async def check(self, instance: Instance) -> Reported:
+        """Return what the instance reports, once it is well; the cheapest call that really reaches it."""
         ...

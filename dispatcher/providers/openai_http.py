@@ -25,7 +25,8 @@ from dispatcher.errors import (
     InstanceRefused,
     InstanceUnreachable,
 )
-from dispatcher.providers.base import Transcript
+from dispatcher.providers.base import Reported, Transcript
+from dispatcher.providers.reported import read_report
 
 MAX_ANSWER_BYTES: Final = 1_000_000
 MAX_LINE_BYTES: Final = 256_000
@@ -110,16 +111,16 @@ class OpenAiHttp:
             async for piece in response.content.iter_any():
                 yield piece
 
-    async def check(self, instance: Instance) -> None:
-        """Return when /health, or /models where there is none, answers 200."""
+    async def check(self, instance: Instance) -> Reported:
+        """Return what /health reports, or nothing where /models has to answer in its place."""
         async with _wire_errors(instance), asyncio.timeout(CHECK_TIMEOUT_S):
             try:
                 health = str(URL(instance.endpoint).with_path("/health"))
-                async with self._get(instance, health):
-                    return
+                async with self._get(instance, health) as response:
+                    return await read_report(instance, response)
             except InstanceForbidden:
                 async with self._get(instance, instance.endpoint + "/models"):
-                    return
+                    return Reported()
 
     @asynccontextmanager
     async def _post(

@@ -70,19 +70,49 @@ async def of_turn(line: RedisLine, turn_id: str) -> tuple[Decision, ...]:
     async for entry_id, fields in _newest_first(line):
         looked_at += 1
         if "outcome" in fields:
-            ends[fields["lease"]] = End(
-                outcome=fields["outcome"], latency_ms=float(fields.get("latency_ms", 0))
-            )
+            ends[fields["lease"]] = _end(fields)
         elif fields.get("turn", "").startswith(turn_id):
             picks.append(_pick(entry_id, fields))
     return await _joined(line, _of_one_turn(turn_id, picks, looked_at), ends)
 
 
-async def _newest_first(line: RedisLine) -> AsyncIterator[tuple[str, Mapping[str, str]]]:
+async def newest(
+    line: RedisLine, service: Service, *, since: str = "-", most: int = MOST_ENTRIES
+) -> tuple[Decision, ...]:
+    """Return the decisions of one service in all turns, oldest first, each with its end where it has one.
+
+    Args:
+        line: connection to the shared state.
+        service: whose decisions.
+        since: id of an entry; only those after it are looked at.
+        most: at most so many decisions, the newest ones.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    picks: list[Decision] = []
+    ends: dict[str, End] = {}
+    async for entry_id, fields in _newest_first(line, f"({since}" if since != "-" else "-"):
+        if "outcome" in fields:
+            ends[fields["lease"]] = _end(fields)
+        elif fields.get("service") == service:
+            picks.append(_pick(entry_id, fields))
+        if len(picks) == most:
+            break
+    return tuple(replace(pick, end=ends.get(pick.lease_id)) for pick in reversed(picks))
+
+
+async def last_id(line: RedisLine) -> str:
+    """Return the id of the newest entry, "-" where there is none; for `newest`."""
+    entries = await line.call("XREVRANGE", keys.DECISIONS, "+", "-", "COUNT", 1)
+    return str(entries[0][0].decode()) if entries else "-"
+
+
+async def _newest_first(line: RedisLine, since: str = "-") -> AsyncIterator[tuple[str, Mapping[str, str]]]:
     """Yield the id and the fields of entries from the newest to the oldest, read in chunks."""
     before = "+"
     for _ in range(MOST_ENTRIES // CHUNK):
-        chunk = await line.call("XREVRANGE", keys.DECISIONS, before, "-", "COUNT", CHUNK)
+        chunk = await line.call("XREVRANGE", keys.DECISIONS, before, since, "COUNT", CHUNK)
         for entry_id, flat in chunk:
             yield entry_id.decode(), as_text(flat)
         if len(chunk) < CHUNK:
@@ -106,6 +136,10 @@ async def _joined(
         )
         for pick, expiry in zip(picks, expiries, strict=True)
     )
+
+
+def _end(fields: Mapping[str, str]) -> End:
+    return End(outcome=fields["outcome"], latency_ms=float(fields.get("latency_ms", 0)))
 
 
 def _pick(entry_id: str, fields: Mapping[str, str]) -> Decision:

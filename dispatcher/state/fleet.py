@@ -16,6 +16,7 @@ NOW: Final = "now"
 
 _CHECKED = Script.load("checked.lua")
 _PUBLISH = Script.load("publish.lua")
+_SET_FIELD = Script.load("set_field.lua")
 _SWEEP = Script.load("sweep.lua")
 
 
@@ -99,10 +100,24 @@ async def sweep(line: RedisLine) -> list[str]:
     return forgotten
 
 
-async def note_check(line: RedisLine, instance: Instance, *, reason: str, rules: HealthRules) -> str:
+async def note_check(
+    line: RedisLine,
+    instance: Instance,
+    *,
+    reason: str,
+    rules: HealthRules,
+    cpu_ratio: float | None = None,
+    memory_ratio: float | None = None,
+) -> str:
     """Count one active health check; return "down" or "up" where it changed the instance's state.
 
-    A check without a reason has passed; the reason of one that failed is shown by `dispatcher status`.
+    Args:
+        line: connection to the shared state.
+        instance: which one was checked.
+        reason: why it failed, shown by `dispatcher status`; a check without a reason has passed.
+        rules: how many in a row change the state.
+        cpu_ratio: what the instance said that it uses, 0..1; None where it does not say.
+        memory_ratio: likewise.
     """
     changed = await line.run(
         _CHECKED,
@@ -112,9 +127,19 @@ async def note_check(line: RedisLine, instance: Instance, *, reason: str, rules:
             rules.failure_threshold,
             rules.recovery_threshold,
             reason[: keys.REASON_CHARACTERS],
+            *("" if ratio is None else ratio for ratio in (cpu_ratio, memory_ratio)),
         ],
     )
     return str(changed.decode())
+
+
+async def set_field(line: RedisLine, service: Service, name: str, *, field: str, value: str) -> bool:
+    """Set what the tuner wants of an instance, an empty text removes it; return whether it is known.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    return bool(await line.run(_SET_FIELD, [keys.instance(service, name)], [field, value]))
 
 
 async def read(line: RedisLine, service: Service, name: str) -> Mapping[str, str]:

@@ -5,19 +5,40 @@
 | asr, llm, tts, control | list | all | workers | none: tasks expire, fronts check the length |
 | catalogue | hash | publish script | publish script | none: one |
 | fleet:{service} | hash | publish script | pick script | none: one per service |
-| leaving:{service} | set | publish script | sweep script | none: a name goes with its last lease |
+| leaving:{service} | set | publish script | pick, sweep script | none: a name goes with its last lease |
 | instance:{service}:{name} | hash | publish, finish, checks, operator | pick script | none: removed with it |
 | leases:{service}:{name} | sorted set | pick script | pick script | each lease 5 s, the set 60 s |
 | waiting:{service} | sorted set | pick script | pick, finish | 60 s; calls in the order in which they came |
 | seen:{service} | sorted set | pick script | pick script | 60 s; when each of them last looked |
+| excluded:{service} | hash | pick script | pick, finish | 60 s; the instances that failed one of them |
 | decisions | stream | pick, finish | `dispatcher why` | none: MAXLEN 5 000 |
 | claim:{turn} | string | front | asr worker | 90 s |
 | cancelled:{turn} | string | front | pick script | 90 s |
 | replies:{front} | stream | workers | its front | 60 s, refreshed; MAXLEN |
 | history:{device} | list | front | llm worker | 24 h, 40 messages |
 | device:{device} | hash | OTA | front | 90 days |
+| records | stream | fronts, control worker | drain of records | none: MAXLEN 50 000 |
+| records-drained | hash | drain of records | drain, `dispatcher records` | none: one, counts entries |
+| records-drainer | string | drain of records | drain of records | 15 s, refreshed |
 | served:{queue} | string | workers | fronts' readiness | 30 s, refreshed |
 | worker:{queue}:{pid} | string | workers | supervisor, bench | 30 s, refreshed |
+| tick:{task} | string | control worker | control worker | 0.9 of the task's period, held while it runs |
+| canary:{queue} | hash | any worker | control worker, status | none: one per queue |
+| front:{front} | hash | its front | control worker | 15 s, refreshed |
+| fronts | sorted set | fronts | control worker | none: one per front, the silent are dropped |
+| turns | list | fronts | control worker | none: the last 1 000 turns |
+| samples:{service}:{name} | list | control worker | operations page | 1 h, refreshed; 100 samples |
+| box:{host} | list | control worker | operations page | 1 h, refreshed; 100 samples |
+| shares | hash | control worker | control worker | none: one field per service and priority |
+| alerts | hash | control worker | control worker, status | none: one field per figure |
+| kpis | hash | control worker | status, operations page | 60 s, refreshed |
+| scratch:{run}:… | as the copied key | replay | replay | 60 s, refreshed; deleted at its end |
+| knobs | hash | tuner, operator | fronts, tuner, supervisor | none: one field per knob |
+| tuner-state | string | tuner | tuner, `dispatcher tuner` | none: one, bounded lists in it |
+| tuner | stream | tuner | `dispatcher tuner log` | none: MAXLEN 1 000 |
+| tuner-requests | list | `dispatcher tuner undo` | tuner | 60 s; the last 20 |
+| tuning | string | tuner | tuner | 60 s |
+| supervisor:{host} | string | `dispatcher up` | tuner | 15 s, refreshed |
 """
 
 from __future__ import annotations
@@ -31,15 +52,42 @@ FREED_CHANNEL: Final = "freed"
 RELOADED_CHANNEL: Final = "reloaded"
 CATALOGUE: Final = "catalogue"
 DECISIONS: Final = "decisions"
+FRONTS: Final = "fronts"
+TURNS: Final = "turns"
+SHARES: Final = "shares"
+ALERTS: Final = "alerts"
+KPIS: Final = "kpis"
+RECORDS: Final = "records"
+RECORDS_DRAINED: Final = "records-drained"
+RECORDS_DRAINER: Final = "records-drainer"
+KNOBS: Final = "knobs"
+TUNER_STATE: Final = "tuner-state"
+TUNER: Final = "tuner"
+TUNER_REQUESTS: Final = "tuner-requests"
+TUNING: Final = "tuning"
+TUNER_MAXLEN: Final = 1_000
+TUNER_REQUESTS_KEPT: Final = 20
+TUNER_REQUESTS_TTL_S: Final = 60
+TUNING_TTL_MS: Final = 60_000
+SUPERVISOR_TTL_S: Final = 15
 CLAIM_TTL_S: Final = 90
 CANCELLED_TTL_S: Final = 90
 REPLIES_TTL_S: Final = 60
 REPLIES_MAXLEN: Final = 20_000
+# Ten hours of fifty devices with a turn a minute each, in 30 MB at most (docs/records.md).
+RECORDS_MAXLEN: Final = 50_000
+RECORDS_DRAINER_TTL_S: Final = 15
 HISTORY_TTL_S: Final = 24 * 3600
 HISTORY_MESSAGES: Final = 40
 DEVICE_TTL_S: Final = 90 * 24 * 3600
 WORKER_READY_TTL_S: Final = 30
+FRONT_TTL_S: Final = 15
+TURNS_KEPT: Final = 1_000
+SAMPLES_TTL_S: Final = 3600
+SAMPLES_KEPT: Final = 100
+KPIS_TTL_S: Final = 60
 LEASE_TTL_MS: Final = 5_000
+SCRATCH_TTL_S: Final = 60
 REASON_CHARACTERS: Final = 200
 
 
@@ -73,6 +121,11 @@ def seen(service: Service) -> str:
     return f"seen:{service}"
 
 
+def excluded(service: Service) -> str:
+    """Name the instances that failed a waiting call already, comma-joined by its lease id."""
+    return f"excluded:{service}"
+
+
 def claim(turn_id: str) -> str:
     """Name the utterance's audio of a turn."""
     return f"claim:{turn_id}"
@@ -101,6 +154,41 @@ def device(device_id: str) -> str:
 def worker_ready(queue: str, pid: int) -> str:
     """Name the sign of life of one worker process that consumes a queue."""
     return f"worker:{queue}:{pid}"
+
+
+def front(front_id: str) -> str:
+    """Name what one front says of its devices and turns."""
+    return f"front:{front_id}"
+
+
+def scratch(run_id: str) -> str:
+    """Name how every key of a replay begins; the key that it stands for comes after it."""
+    return f"scratch:{run_id}:"
+
+
+def samples(service: Service, name: str) -> str:
+    """Name the last samples of one instance, newest first."""
+    return f"samples:{service}:{name}"
+
+
+def box(host: str) -> str:
+    """Name the last samples of one machine or container, newest first."""
+    return f"box:{host}"
+
+
+def supervisor(host: str) -> str:
+    """Name the sign of life of a `dispatcher up` that starts workers again, and more of them when asked."""
+    return f"supervisor:{host}"
+
+
+def tick(task: str) -> str:
+    """Name the tick of a control task that was taken last."""
+    return f"tick:{task}"
+
+
+def canary(queue: str) -> str:
+    """Name when a queue was last consumed, and how long its canary had waited."""
+    return f"canary:{queue}"
 
 
 def served(queue: str) -> str:

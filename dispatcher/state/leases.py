@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from dispatcher.contracts import Service
-from dispatcher.errors import TurnCancelled
+from dispatcher.errors import Origin, TurnCancelled
 from dispatcher.state import keys
 from dispatcher.state.line import RedisLine, Script
 
@@ -86,8 +86,8 @@ async def pick(
     answer = await line.run(
         _PICK,
         [
-            *(keys.fleet(service), keys.cancelled(turn_id)),
-            *(keys.waiting(service), keys.seen(service), keys.DECISIONS),
+            *(keys.fleet(service), keys.cancelled(turn_id), keys.waiting(service), keys.seen(service)),
+            *(keys.excluded(service), keys.DECISIONS, keys.leaving(service)),
         ],
         [
             *(call_id, keys.LEASE_TTL_MS, random.random(), ",".join(excluded)),  # noqa: S311  a die
@@ -120,6 +120,7 @@ def leave(line: RedisLine, service: Service, lease_id: str) -> None:
     """Give up a place in line."""
     line.cast("ZREM", keys.waiting(service), lease_id)
     line.cast("ZREM", keys.seen(service), lease_id)
+    line.cast("HDEL", keys.excluded(service), lease_id)
 
 
 async def finish(
@@ -129,6 +130,7 @@ async def finish(
     outcome: Outcome,
     latency_ms: float,
     reason: str = "",
+    origin: Origin | None = None,
     retry_after_ms: float | None = None,
     now_ms: float | None = None,
 ) -> str:
@@ -140,6 +142,7 @@ async def finish(
         outcome: "ignored" teaches nothing about the instance.
         latency_ms: how long the call took.
         reason: what went wrong, in words; shown by `dispatcher status`.
+        origin: whose fault a failure was; counted apart, also where it teaches nothing.
         retry_after_ms: for how long the instance asked to be left alone, where a failed call said so; it
             is ejected for that time, five minutes at most.
         now_ms: the time of a simulation; without it the clock of Redis counts.
@@ -151,12 +154,12 @@ async def finish(
         _FINISH,
         [
             *(keys.instance(slot.service, slot.name), keys.leases(slot.service, slot.name)),
-            *(keys.waiting(slot.service), keys.DECISIONS),
+            *(keys.waiting(slot.service), keys.DECISIONS, keys.excluded(slot.service)),
         ],
         [
             *(slot.lease_id, outcome, round(latency_ms, 3), FAILURES_THAT_EJECT, keys.FREED_CHANNEL),
             *("" if retry_after_ms is None else round(retry_after_ms), _or_redis_clock(now_ms)),
-            reason[: keys.REASON_CHARACTERS],
+            *(reason[: keys.REASON_CHARACTERS], origin or "", slot.name),
         ],
     )
     return str(changed.decode())

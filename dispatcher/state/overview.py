@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, NamedTuple, get_args
 
+from dispatcher.balancing.kpis import percentile
 from dispatcher.contracts import QUEUES, SERVICES, Priority, Service
 from dispatcher.state import keys
 from dispatcher.state.hashes import as_text
@@ -18,6 +19,8 @@ State = Literal["ready", "slow start", "half-open", "ejected", "down", "draining
 SLOW_START_MS: Final = 10_000
 SLOW_START_FLOOR: Final = 0.1
 WAITER_GONE_MS: Final = 2_000
+# As in finish.lua, which writes them.
+RESPONSE_TIME_WIDTH: Final = 7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +40,15 @@ class InstanceView:
         check_run: active checks in a row, > 0 passed, < 0 failed.
         last_reason: what last went wrong, in words; empty when that is not known.
         failed_s_ago: since the last call that failed; None when none did.
+        calls: ended so far, however they did.
+        latency_mean_ms: of the last hundred calls that succeeded; None before the first.
+        latency_p95_ms: of the same.
+        errors_theirs: calls that failed by the fault of the instance; errors_ours by that of a setting or
+            request of ours; errors_caller by what the device sent.
+        cpu_ratio: what the instance said that it uses, 0..1; None where it does not say.
+        memory_ratio: likewise.
+        fault_began_at_s: Unix time of the first failed call of the last fault; None when there was none.
+        fault_at_s: Unix time of the last failed call of it.
     """
 
     service: Service
@@ -55,6 +67,16 @@ class InstanceView:
     check_run: int
     last_reason: str
     failed_s_ago: float | None
+    calls: int = 0
+    latency_mean_ms: float | None = None
+    latency_p95_ms: float | None = None
+    errors_ours: int = 0
+    errors_theirs: int = 0
+    errors_caller: int = 0
+    cpu_ratio: float | None = None
+    memory_ratio: float | None = None
+    fault_began_at_s: float | None = None
+    fault_at_s: float | None = None
 
     @property
     def is_usable(self) -> bool:
@@ -161,7 +183,9 @@ async def _read_instance(line: RedisLine, service: Service, name: str, *, now_ms
         line.submit(("HGETALL", keys.instance(service, name))),
         line.submit(("ZCOUNT", keys.leases(service, name), f"({now_ms}", "+inf")),
     )
-    return _view(service, name, fields=as_text(flat), in_flight=int(in_flight), now_ms=now_ms)
+    fields = as_text(flat)
+    view = _view(service, name, fields=fields, in_flight=int(in_flight), now_ms=now_ms)
+    return _measured(view, fields)
 
 
 def _view(
@@ -169,7 +193,6 @@ def _view(
 ) -> InstanceView:
     weight = _number(fields, "weight", 1)
     ejected_until_ms = _number(fields, "ejected_until_ms", 0)
-    failed_at_ms = _number(fields, "failed_at_ms", 0)
     latency = fields.get("latency_ewma_ms")
     cap = _number(fields, "cap", 1)
     return InstanceView(
@@ -188,8 +211,47 @@ def _view(
         failures=int(_number(fields, "failures", 0)),
         check_run=int(_number(fields, "check_run", 0)),
         last_reason=fields.get("last_reason", ""),
-        failed_s_ago=max(0.0, (now_ms - failed_at_ms) / 1000) if failed_at_ms else None,
+        failed_s_ago=_s_ago(fields, "failed_at_ms", now_ms),
     )
+
+
+def _measured(view: InstanceView, fields: Mapping[str, str]) -> InstanceView:
+    """Return the view with what was counted and reported."""
+    times_ms = _response_times_ms(fields)
+    return replace(
+        view,
+        calls=int(_number(fields, "calls", 0)),
+        latency_mean_ms=sum(times_ms) / len(times_ms) if times_ms else None,
+        latency_p95_ms=percentile(times_ms, 0.95),
+        errors_ours=int(_number(fields, "errors_ours", 0)),
+        errors_theirs=int(_number(fields, "errors_theirs", 0)),
+        errors_caller=int(_number(fields, "errors_caller", 0)),
+        cpu_ratio=_reported(fields, "cpu"),
+        memory_ratio=_reported(fields, "memory"),
+        fault_began_at_s=_at_s(fields, "fault_began_ms"),
+        fault_at_s=_at_s(fields, "fault_at_ms"),
+    )
+
+
+def _response_times_ms(fields: Mapping[str, str]) -> list[float]:
+    """Return the last response times, oldest first, as finish.lua packs them."""
+    packed = fields.get("response_times", "")
+    starts = range(0, len(packed), RESPONSE_TIME_WIDTH)
+    return [float(packed[start : start + RESPONSE_TIME_WIDTH]) for start in starts]
+
+
+def _s_ago(fields: Mapping[str, str], field: str, now_ms: int) -> float | None:
+    at_ms = _number(fields, field, 0)
+    return max(0.0, (now_ms - at_ms) / 1000) if at_ms else None
+
+
+def _at_s(fields: Mapping[str, str], field: str) -> float | None:
+    at_ms = _number(fields, field, 0)
+    return at_ms / 1000 if at_ms else None
+
+
+def _reported(fields: Mapping[str, str], field: str) -> float | None:
+    return float(fields[field]) if fields.get(field) else None
 
 
 def _state(fields: Mapping[str, str], now_ms: int) -> State:

@@ -40,6 +40,7 @@ class House:
         self._environ = {
             "BROKER_PORT": str(free_port()),
             "FRONT_PORT": str(self.front_port),
+            "FLOWER_PORT": str(free_port()),
             "DATA_DIR": str(self._data_dir),
         }
         command[0] = str(BIN / "dispatcher")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from dispatcher.cli.flower_place import what_is_missing
 from tests.integration.up_run import UpRun, none_is_left
 from tests.support.waiting import eventually
 
@@ -25,6 +26,10 @@ asr: PART=asr exec {bin}/celery -A workers worker
 beat: PART=beat exec {bin}/celery -A workers beat
 asr-1: PART=asr-1 exec {bin}/dispatcher instance asr --port {asr_port}
 """
+WITH_FLOWER = f"{BROKER_AND_SLEEPER}flower: PART=flower exec {{bin}}/dispatcher flower\n"
+needs_flower = pytest.mark.skipif(
+    what_is_missing() is not None and not os.environ.get("CI"), reason="Flower's environment is missing"
+)
 
 Runner = Callable[..., UpRun]
 
@@ -50,6 +55,28 @@ def test_all_parts_become_ready_and_the_addresses_are_shown(up: Runner) -> None:
     assert f":{run.front_port}/xiaozhi/ota/" in run.output
     for name in ("broker", "front", "asr", "beat", "asr-1"):
         assert f"{name} is ready" in run.output
+
+
+@needs_flower
+def test_flower_starts_last_and_its_address_is_shown(up: Runner) -> None:
+    run = up(WITH_FLOWER)
+    run.is_up()
+    shown = (
+        f"http://localhost:{run.flower_port}/  (user operator, password in {run.data_dir}/flower-password)"
+    )
+    assert f"Flower              {shown}" in run.lines
+    assert run.output.index("sleeper is ready") < run.output.index("flower is ready")
+
+
+@needs_flower
+def test_a_taken_port_of_flower_keeps_nothing_else_from_starting(up: Runner) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        run = up(WITH_FLOWER, FLOWER_PORT=str(port))
+        run.is_up()
+    reason = f"something else listens at 127.0.0.1:{port}; set FLOWER_PORT"
+    assert f"flower is not started: {reason}" in run.lines
+    assert run.pid_of("sleeper") is not None
 
 
 def test_sigterm_stops_the_front_first_and_the_broker_last_and_leaves_nothing(up: Runner) -> None:

@@ -33,6 +33,7 @@ class Fine(http.server.BaseHTTPRequestHandler):
 
 signal.signal(signal.SIGTERM, stop)
 port = os.environ.get("FRONT_PORT") if "front" in sys.argv else None
+port = os.environ.get("FLOWER_PORT") if "flower" in sys.argv else port
 if "--port" in sys.argv:
     port = sys.argv[sys.argv.index("--port") + 1]
 if port:
@@ -57,6 +58,7 @@ class UpRun:
         self.data_dir = folder / "var"
         self.broker_port = free_port()
         self.front_port = free_port()
+        self.flower_port = free_port()
         self._stops = folder / "stops"
         asr_port = free_port()
         _write_stand_ins(folder / "bin")
@@ -73,16 +75,19 @@ class UpRun:
                 f"{folder}/Procfile",
             ],
             folder=folder,
-            environ={
-                "BROKER_PORT": str(self.broker_port),
-                "FRONT_PORT": str(self.front_port),
-                "DATA_DIR": str(self.data_dir),
-                "DRAIN_S": "1",
-                "STOPS": str(self._stops),
-                **environ,
-            },
+            environ={**self._settings(), **environ},
         )
         self._process.start()
+
+    def _settings(self) -> dict[str, str]:
+        return {
+            "BROKER_PORT": str(self.broker_port),
+            "FRONT_PORT": str(self.front_port),
+            "FLOWER_PORT": str(self.flower_port),
+            "DATA_DIR": str(self.data_dir),
+            "DRAIN_S": "1",
+            "STOPS": str(self._stops),
+        }
 
     @property
     def pid(self) -> int:

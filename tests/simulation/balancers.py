@@ -82,15 +82,22 @@ class Scripts:
     async def finish(
         self, call_id: str, name: str, *, succeeded: bool, latency_ms: float, now_ms: float
     ) -> str | None:
-        """Tell the finish script; who is first in line is read here as it is published there."""
+        """Tell the finish script; who may use the slot first is read here as it is published there."""
         slot = self._held.pop(call_id)
         assert slot.name == name
         outcome: leases.Outcome = "ok" if succeeded else "failed"
         await leases.finish(self._line, slot, outcome=outcome, latency_ms=latency_ms, now_ms=now_ms)
         if not self._waiting:
             return None
-        first = await self._line.call("ZRANGE", keys.waiting(self._service), 0, 0)
-        return cast("str", first[0].decode()) if first else None
+        return await self._first_who_may_use(name)
+
+    async def _first_who_may_use(self, name: str) -> str | None:
+        in_line: list[bytes] = await self._line.call("ZRANGE", keys.waiting(self._service), 0, -1)
+        for call_id in in_line:
+            barred: bytes | None = await self._line.call("HGET", keys.excluded(self._service), call_id)
+            if name.encode() not in (barred or b"").split(b","):
+                return call_id.decode()
+        return None
 
     async def renew(self, call_id: str, now_ms: float) -> None:
         """Renew the lease, as the router does."""

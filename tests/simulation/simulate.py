@@ -6,19 +6,28 @@ import asyncio
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Final
 
 from dispatcher.state.line import RedisLine, connect
-from tests.simulation import figures
+from tests.simulation import figures, tuner_days
 from tests.simulation.figures import Figures
 from tests.simulation.scenarios import SCENARIOS, Scenario
+from tests.simulation.weighing import FLEETS, Unequal, Weighed, weigh
 from tests.simulation.yardsticks import SIMPLE_RULES
 from tests.support.broker import Broker
 
 RUNS: Final = 24
 HEADER: Final = (
     "| who chooses | p50 ms | p99 ms | over 1 s % | errors % | tried again % | share of A after the fault % |"
+)
+
+WEIGHED_RUNS: Final = 6
+WEIGHTS_HEADER: Final = (
+    "| instances | busiest ÷ mean: first minute | last ten | turns back in the last ten "
+    "| factor of A after 2 slow minutes | at the end |"
 )
 
 
@@ -28,7 +37,10 @@ async def main(url: str, runs: int) -> None:
     started = time.monotonic()
     for scenario in SCENARIOS:
         await _print_scenario(line, scenario, range(runs))
+    await _print_weights(line, range(min(runs, WEIGHED_RUNS)))
     await line.close()
+    _print("\nThe tuner, twelve hours a run (docs/tuner.md)\n")
+    _print("\n".join(tuner_days.table(range(max(1, runs // 4)))))
     _print(f"\n{time.monotonic() - started:.0f} s")
 
 
@@ -46,6 +58,27 @@ async def _print_scenario(line: RedisLine, scenario: Scenario, seeds: range) -> 
     _print(_row(f"**{scenario.algorithm}**", measured))
     for rule in SIMPLE_RULES:
         _print(_row(rule, await figures.of_simple(scenario, rule, seeds)))
+
+
+async def _print_weights(line: RedisLine, seeds: range) -> None:
+    _print("\nWeights  weighted round robin, configured alike, adjusted once a minute for 30 minutes\n")
+    _print(WEIGHTS_HEADER)
+    _print("| --- " * (WEIGHTS_HEADER.count("|") - 1) + "|")
+    for unequal in FLEETS:
+        _print(_weights_row(unequal, await weigh(line, unequal, seeds)))
+
+
+def _weights_row(unequal: Unequal, runs: Sequence[Weighed]) -> str:
+    """Return the worst of the runs; factors are the mean of them."""
+    slowed = "–"
+    if unequal.slow_until:
+        slowed = f"{fmean(run.factors[unequal.slow_from + 1][0] for run in runs):.2f}"
+    return (
+        f"| {unequal.title} | {max(run.unevenness(slice(0, 1)) for run in runs):.2f} "
+        f"| {max(run.unevenness(slice(-10, None)) for run in runs):.3f} "
+        f"| {max(run.turns_back(slice(-10, None)) for run in runs)} "
+        f"| {slowed} | {fmean(run.factors[-1][0] for run in runs):.2f} |"
+    )
 
 
 def _row(name: str, of: Figures) -> str:

@@ -1,6 +1,9 @@
-"""One of several processes that hammer the caps of the same instances: `python -m … URL SECONDS`.
+"""One of several processes that meet on the caps of the same instances.
 
-It prints how many slots it got, and the highest number of leases that it was ever told of an instance.
+`python -m tests.support.cap_hammer URL hammer SECONDS` takes slots again and again, and prints how many it
+got, and the highest number of leases that it was ever told of an instance.
+`python -m tests.support.cap_hammer URL keep COUNT` takes so many slots by the ids of `kept_lease`, says so,
+and renews them until it is killed.
 """
 
 from __future__ import annotations
@@ -15,6 +18,12 @@ from dispatcher.state.leases import Slot
 from dispatcher.state.line import RedisLine, connect
 
 CALLERS = 8
+RENEW_EVERY_S = 1.0
+
+
+def kept_lease(number: int) -> str:
+    """Name the lease of a slot that is kept."""
+    return f"kept-{number}"
 
 
 async def call_again_and_again(
@@ -25,7 +34,7 @@ async def call_again_and_again(
     while time.monotonic() < until:
         slot = await leases.pick(line, "llm", turn_id="hammer")
         if not isinstance(slot, Slot):
-            await asyncio.sleep(0.002)
+            await asyncio.sleep(dice.uniform(0, 0.01))
             continue
         got.append(slot.name)
         highest[slot.name] = max(highest.get(slot.name, 0), slot.in_flight)
@@ -33,15 +42,36 @@ async def call_again_and_again(
         await leases.finish(line, slot, outcome="ok", latency_ms=dice.uniform(1, 10))
 
 
-async def main(url: str, seconds: float) -> None:
+async def hammer(line: RedisLine, seconds: float) -> None:
     """Hammer for a while and print what came of it."""
-    line = RedisLine(connect(url))
     highest: dict[str, int] = {}
     got: list[str] = []
     until = time.monotonic() + seconds
     await asyncio.gather(*(call_again_and_again(line, until, highest, got) for _ in range(CALLERS)))
-    await line.close()
     sys.stdout.write(f"{len(got)} {max(highest.values(), default=0)}\n")
 
 
-asyncio.run(main(sys.argv[1], float(sys.argv[2])))
+async def keep(line: RedisLine, count: int) -> None:
+    """Take slots and hold them for good."""
+    held: list[Slot] = []
+    while len(held) < count:
+        slot = await leases.pick(line, "llm", turn_id="keep", lease_id=kept_lease(len(held)))
+        if isinstance(slot, Slot):
+            held.append(slot)
+        else:
+            await asyncio.sleep(0.005)
+    sys.stdout.write("kept\n")
+    while True:
+        await leases.renew(line, held)
+        await asyncio.sleep(RENEW_EVERY_S)
+
+
+async def main(url: str, what: str, number: float) -> None:
+    """Do what the command line says."""
+    line = RedisLine(connect(url))
+    await (keep(line, int(number)) if what == "keep" else hammer(line, number))
+    await line.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1], sys.argv[2], float(sys.argv[3])))

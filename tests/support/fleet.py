@@ -14,7 +14,7 @@ from dispatcher.state.line import RedisLine
 TURN = "a-turn"
 TIMES = (
     *("ejected_until_ms", "held_until_ms", "recovered_at_ms"),
-    *("latency_at_ms", "failed_at_ms", "checked_at_ms"),
+    *("latency_at_ms", "failed_at_ms", "checked_at_ms", "tried_since_ms"),
 )
 
 

@@ -81,9 +81,9 @@ class FrontSide:
         """Return all replies to a turn that were read so far."""
         return [reply for reply in self.replies if reply.turn_id == ticket.turn_id]
 
-    async def reads(self, ticket: TurnTicket, kind: ReplyKind, *, within_s: float = PATIENCE_S) -> None:
-        """Read until the turn has a reply of a kind."""
-        await self._reads_until(lambda: any(reply.kind == kind for reply in self.of(ticket)), within_s)
+    async def reads(self, ticket: TurnTicket, *kinds: ReplyKind, within_s: float = PATIENCE_S) -> None:
+        """Read until the turn has a reply of one of the kinds."""
+        await self._reads_until(lambda: any(reply.kind in kinds for reply in self.of(ticket)), within_s)
 
     async def reads_last_audio(self, ticket: TurnTicket, *, sentences: int) -> None:
         """Read until so many sentences are spoken to their ends."""

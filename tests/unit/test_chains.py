@@ -179,6 +179,15 @@ async def test_nothing_that_was_said_is_shown_to_who_watches_the_tasks(broker: B
     assert "中午" not in json.dumps(message["headers"], ensure_ascii=False)
 
 
+async def test_nothing_that_was_said_is_shown_of_the_stage_that_celery_sends(broker: Broker) -> None:
+    await chains.start_turn(broker.line(), SPOKEN)
+    broker.take("asr").execute()
+
+    request = broker.take_published("llm")
+    assert request.args[0]["text"] == "Hi!"
+    assert (request.argsrepr, request.kwargsrepr) == ("('turn-1',)", "{}")
+
+
 async def test_every_message_is_a_task_of_its_own(broker: Broker) -> None:
     line = broker.line()
     for _ in range(2):

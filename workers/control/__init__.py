@@ -2,6 +2,24 @@
 
 from __future__ import annotations
 
-from workers.control import file_watch, health_check
+from workers.control import (
+    auto_tuner,
+    canary,
+    file_watch,
+    health_check,
+    kpis,
+    metrics,
+    records,
+    weight_adjustment,
+)
 
-__all__ = ["file_watch", "health_check"]
+__all__ = [
+    "auto_tuner",
+    "canary",
+    "file_watch",
+    "health_check",
+    "kpis",
+    "metrics",
+    "records",
+    "weight_adjustment",
+]

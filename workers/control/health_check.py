@@ -10,8 +10,10 @@ import structlog
 from dispatcher.catalogue.model import Instance
 from dispatcher.contracts import CHECK_HEALTH
 from dispatcher.errors import InstanceError
+from dispatcher.providers.base import Reported
 from dispatcher.state import fleet
 from workers.celery import app
+from workers.control.ticks import tick
 from workers.runtime import Runtime, runtime
 
 log = structlog.get_logger(__name__)
@@ -20,6 +22,7 @@ ROUND_TIMEOUT_S: Final = 20.0
 
 
 @app.task(name=CHECK_HEALTH)
+@tick(CHECK_HEALTH)
 def check_health() -> None:
     """Check every instance of the catalogue at once, and count the results."""
     shared = runtime()
@@ -33,12 +36,19 @@ async def _check_all(shared: Runtime) -> None:
 
 
 async def _check(shared: Runtime, instance: Instance) -> None:
-    reason = ""
+    reason, reported = "", Reported()
     try:
-        await shared.providers.of(instance).check(instance)
+        reported = await shared.providers.of(instance).check(instance)
     except (InstanceError, TimeoutError) as error:
         reason = str(error) or "no answer in time"
     rules = shared.catalogue.health
-    changed = await fleet.note_check(shared.line, instance, reason=reason, rules=rules)
+    changed = await fleet.note_check(
+        shared.line,
+        instance,
+        reason=reason,
+        rules=rules,
+        cpu_ratio=reported.cpu_ratio,
+        memory_ratio=reported.memory_ratio,
+    )
     if changed:
         log.warning(f"instance {changed}", instance=instance.name, reason=reason)  # noqa: G004  one of two words

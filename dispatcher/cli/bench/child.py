@@ -13,9 +13,9 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
-from dispatcher.cli.bench.samples import FloorPlan, GeneratorPlan, Samples
+from dispatcher.cli.bench.samples import FloorPlan, GeneratorPlan, HammerPlan, Samples
 from dispatcher.errors import StartError
 
 STOP_TIMEOUT_S: Final = 5.0
@@ -23,10 +23,26 @@ STOP_TIMEOUT_S: Final = 5.0
 LONGEST_LINE_BYTES: Final = 16 * 1024 * 1024
 
 
+Plan: TypeAlias = GeneratorPlan | FloorPlan | HammerPlan
+
+
 async def measure(
     module: str, plan: GeneratorPlan | FloorPlan, *, timeout_s: float, on_turn: Callable[[], None]
 ) -> Samples:
     """Run one measuring process, a module of this package, and return its samples.
+
+    It is stopped after the time-out; `on_turn` is called after each of its turns.
+
+    Raises:
+        StartError: it failed or took too long.
+    """
+    return Samples.from_json(await run_child(module, plan, timeout_s=timeout_s, on_turn=on_turn))
+
+
+async def run_child(
+    module: str, plan: Plan, *, timeout_s: float, on_turn: Callable[[], None]
+) -> dict[str, Any]:
+    """Run one measuring process, a module of this package, and return what it said at its end.
 
     It is stopped after the time-out; `on_turn` is called after each of its turns.
 
@@ -50,11 +66,11 @@ async def measure(
         await _stop(process)
     if result is None:
         raise StartError(f"bench {module} ended with code {process.returncode} and no result; see above")
-    return Samples.from_json(result)
+    return result
 
 
 async def _talk_to(
-    process: asyncio.subprocess.Process, plan: GeneratorPlan | FloorPlan, on_turn: Callable[[], None]
+    process: asyncio.subprocess.Process, plan: Plan, on_turn: Callable[[], None]
 ) -> dict[str, Any] | None:
     if process.stdin is None or process.stdout is None:
         return None
@@ -62,7 +78,7 @@ async def _talk_to(
     process.stdin.close()
     async for line in process.stdout:
         said: dict[str, Any] = json.loads(line)
-        if "turns" in said:
+        if said:
             return said
         on_turn()
     return None
@@ -87,15 +103,16 @@ def read_plan() -> dict[str, Any]:
 
 def say_turn() -> None:
     """Tell that a turn is over, inside a measuring process."""
-    _say({})
+    say({})
 
 
 def say_result(samples: Samples) -> None:
     """Hand over the result, inside a measuring process."""
-    _say(samples.as_json())
+    say(samples.as_json())
 
 
-def _say(message: dict[str, Any]) -> None:
+def say(message: dict[str, Any]) -> None:
+    """Print one message, inside a measuring process; an empty one is progress, any other the result."""
     try:
         print(json.dumps(message), flush=True)
     except BrokenPipeError:

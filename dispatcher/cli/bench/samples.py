@@ -38,6 +38,15 @@ class FloorPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HammerPlan:
+    """What a hammer process does: `callers` take slots again and again for some seconds."""
+
+    redis_url: str
+    callers: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TurnSample:
     """One answered turn; times in ms after the end of speech."""
 

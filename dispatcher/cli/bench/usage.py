@@ -71,6 +71,12 @@ class UsageMeter:
         return Reading(wall_s=wall_s, machine_cpu_s=machine_cpu_s, usages=usages)
 
 
+def other_programs_ratio(reading: Reading) -> float:
+    """Return what programs that were not watched spent, 1.0 for one core all the time."""
+    watched_s = sum(usage.cpu_s for usage in reading.usages.values())
+    return max(0.0, reading.machine_cpu_s - watched_s) / reading.wall_s
+
+
 def _cpu_s(process: psutil.Process) -> float:
     times = process.cpu_times()
     return float(times.user + times.system)

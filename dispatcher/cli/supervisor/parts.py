@@ -14,13 +14,19 @@ from dispatcher.cli.supervisor.procfile import Line
 from dispatcher.errors import ConfigError
 from dispatcher.settings import load_settings
 
-Role = Literal["broker", "front", "worker", "beat", "instance", "other"]
+Role = Literal["broker", "front", "worker", "beat", "flower", "instance", "other"]
 
 # A command with any of these needs a shell; others are started directly: the process id is then their own.
 _SHELL_CHARACTERS: Final = frozenset("|&;<>()$`*?~{}#")
 _ASSIGNMENT: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
 _EVERY_ADDRESS: Final = frozenset({"0.0.0.0", "::", ""})  # noqa: S104  compared, not bound
 DEFAULT_REDIS_PORT: Final = 6379
+_WHAT: Final[Mapping[Role, str]] = {
+    "broker": "broker and state",
+    "front": "devices, talk page",
+    "beat": "schedule",
+    "flower": "tasks and workers",
+}
 
 
 class Address(NamedTuple):
@@ -106,7 +112,7 @@ def _split_assignments(words: list[str]) -> tuple[dict[str, str], list[str]]:
 def _role(argv: list[str]) -> Role:
     program = PurePath(argv[0]).name if argv else ""
     match [program, *argv[1:]]:
-        case ["dispatcher", ("broker" | "front" | "instance") as role, *_]:
+        case ["dispatcher", ("broker" | "front" | "flower" | "instance") as role, *_]:
             return role
         case ["celery", *options] if "worker" in options:
             return "worker"
@@ -123,6 +129,9 @@ def _address(role: Role, argv: list[str], environ: Mapping[str, str]) -> Address
     if role == "front":
         settings = load_settings(environ)
         return Address(settings.front_host, settings.front_port)
+    if role == "flower":
+        settings = load_settings(environ)
+        return Address(settings.flower_host, settings.flower_port)
     port = _option(argv, "--port") if role == "instance" else None
     if port is None or not port.isdigit():
         return None
@@ -136,18 +145,14 @@ def _queues(argv: list[str]) -> tuple[str, ...]:
 
 def _what(role: Role, argv: list[str]) -> str:
     match role:
-        case "broker":
-            return "broker and state"
-        case "front":
-            return "devices, talk page"
         case "worker":
             return f"worker, queue {', '.join(_queues(argv)) or 'all'}"
-        case "beat":
-            return "schedule"
         case "instance":
             return f"built-in {argv[2] if len(argv) > 2 else 'instance'}"
         case "other":
             return PurePath(argv[0]).name if argv else "shell"
+        case _:
+            return _WHAT[role]
 
 
 def _option(argv: list[str], name: str) -> str | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from dispatcher.catalogue import Catalogue
+from dispatcher.cli.flower_place import what_is_missing
 from dispatcher.cli.supervisor.parts import Address, Part, Role, part_of
 from dispatcher.cli.supervisor.procfile import Line
 from dispatcher.errors import ConfigError
@@ -16,10 +17,11 @@ from dispatcher.errors import ConfigError
 STOP_ORDER: Final[tuple[tuple[Role, ...], ...]] = (
     ("front",),
     ("worker",),
-    ("beat", "other"),
+    ("beat", "flower", "other"),
     ("instance",),
     ("broker",),
 )
+LAST: Final[frozenset[Role]] = frozenset({"flower"})
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0"})  # noqa: S104  compared, not bound
 _SCHEME_PORTS: Final = {"http": 80, "https": 443}
 
@@ -46,7 +48,12 @@ class Plan:
     @property
     def others(self) -> tuple[Part, ...]:
         """The parts that start together once the broker answers."""
-        return tuple(part for part in self.parts if part.role != "broker")
+        return tuple(part for part in self.parts if part.role not in {"broker", *LAST})
+
+    @property
+    def last(self) -> tuple[Part, ...]:
+        """The parts that start when all others run, because no turn needs them."""
+        return tuple(part for part in self.parts if part.role in LAST)
 
 
 def make_plan(lines: Iterable[Line], *, catalogue: Catalogue, environ: Mapping[str, str]) -> Plan:
@@ -79,7 +86,19 @@ def _reason_to_skip(part: Part, used: frozenset[Address], *, external_redis: boo
         return "REDIS_URL is set"
     if part.role == "instance" and part.address is not None and _on_loopback(part.address) not in used:
         return f"the catalogue has no instance at {part.address}"
+    if part.role == "flower":
+        return what_is_missing()
     return None
+
+
+def without_taken_ports(plan: Plan, is_taken: Callable[[str, int], bool]) -> Plan:
+    """Return the plan without those of the last parts whose port another program has; a turn needs none."""
+    taken = [part for part in plan.last if part.address is not None and is_taken(*part.address)]
+    reasons = tuple(
+        Skipped(part.name, f"something else listens at {part.address}; set FLOWER_PORT") for part in taken
+    )
+    left = tuple(part for part in plan.parts if part not in taken)
+    return Plan(parts=left, skipped=(*plan.skipped, *reasons))
 
 
 def _addresses(catalogue: Catalogue) -> frozenset[Address]:

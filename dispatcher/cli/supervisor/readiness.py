@@ -16,7 +16,7 @@ LONGEST_POLL_S: Final = 0.5
 PROBE_TIMEOUT_S: Final = 2.0
 # Parts that cannot be asked count as ready once they have lived this long.
 ALIVE_S: Final = 1.0
-_PATHS: Final = {"front": "/readyz?only=front", "instance": "/health"}
+_PATHS: Final = {"front": "/readyz?only=front", "flower": "/healthcheck", "instance": "/health"}
 _HTTP_OK: Final = 200
 
 
@@ -67,7 +67,7 @@ class Readiness:
 
 def _can_be_asked(part: Part) -> bool:
     match part.role:
-        case "broker" | "front":
+        case "broker" | "front" | "flower":
             return True
         case "instance":
             return part.address is not None

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from dispatcher.cli.supervisor.extras import ExtraWorkers
 from dispatcher.cli.supervisor.keeper import Keeper, Listener
 from dispatcher.cli.supervisor.logs import PartLog
 from dispatcher.cli.supervisor.parts import Part
@@ -25,6 +26,8 @@ REFRESH_S: Final = 0.125
 STOP_MARGIN_S: Final = 2.0
 # Loading speech models on a small, busy box takes its time; after this the operator gets the prompt anyway.
 START_PATIENCE_S: Final = 120.0
+# What no turn needs must not keep the operator waiting.
+LAST_PATIENCE_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,23 +90,47 @@ class Supervisor:
             self._fail("the broker cannot be started, and nothing works without it")
             return
         await self._start(group, self._plan.others)
+        await self._start(group, self._plan.last, patience_s=LAST_PATIENCE_S)
         self._screen.end_start(closing_lines(self._plan, self._settings))
+        await ExtraWorkers(
+            self._plan.parts,
+            self._settings.redis_url,
+            start=lambda part: self._add(group, part),
+            stop=self._remove,
+        ).follow()
 
-    async def _start(self, group: asyncio.TaskGroup, parts: Sequence[Part]) -> bool:
+    async def _start(
+        self, group: asyncio.TaskGroup, parts: Sequence[Part], *, patience_s: float = START_PATIENCE_S
+    ) -> bool:
         """Start some parts together; return whether all became ready."""
         keepers = [keeper for keeper in self._keepers if keeper.part in parts]
         for keeper in keepers:
             group.create_task(keeper.run())
         try:
-            async with asyncio.timeout(START_PATIENCE_S):
+            async with asyncio.timeout(patience_s):
                 return all(await asyncio.gather(*(keeper.settled() for keeper in keepers)))
         except TimeoutError:
             for keeper in keepers:
                 if keeper.state not in {"ready", "failed"}:
                     log = self._log_path(keeper.part.name)
-                    text = f"is not ready after {START_PATIENCE_S:.0f} s; it may still come, see {log}"
+                    text = f"is not ready after {patience_s:.0f} s; it may still come, see {log}"
                     self._screen.part_event(keeper.part, text, "warning")
             return False
+
+    def _add(self, group: asyncio.TaskGroup, part: Part) -> Keeper:
+        """Keep one more part running, until it is removed or everything stops."""
+        keeper = self._keeper(part)
+        self._keepers.append(keeper)
+        group.create_task(keeper.run())
+        self._screen.part_event(part, "is started", "info")
+        return keeper
+
+    async def _remove(self, keeper: Keeper) -> None:
+        """Stop a part that is needed no more; what it works on may end."""
+        await keeper.stop(self._settings.drain_s + STOP_MARGIN_S)
+        self._keepers.remove(keeper)
+        self._on_change(keeper)
+        self._screen.part_event(keeper.part, "is stopped", "info")
 
     async def _stop_all(self) -> None:
         """Stop role by role; what feeds others stops before them."""

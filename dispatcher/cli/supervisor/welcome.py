@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from dispatcher.cli.flower_place import PASSWORD_FILE, USER
 from dispatcher.cli.supervisor.parts import Address
 from dispatcher.cli.supervisor.plan import Plan
 from dispatcher.settings import Settings
@@ -24,6 +25,9 @@ def closing_lines(plan: Plan, settings: Settings) -> list[str]:
     front = next((part.address for part in plan.parts if part.role == "front"), None)
     if front is not None:
         lines += _front_lines(front, settings)
+    flower = next((part.address for part in plan.parts if part.role == "flower"), None)
+    if flower is not None:
+        lines.append(_flower_line(flower, settings))
     logs = settings.data_dir / "log"
     return [*lines, f"Logs                {logs}/NAME.log", "Stop                Ctrl-C"]
 
@@ -36,6 +40,13 @@ def _front_lines(front: Address, settings: Settings) -> list[str]:
         f"Device OTA address  {public}/xiaozhi/ota/",
         f"Try                 {own_command()} talk hello.wav",
     ]
+
+
+def _flower_line(flower: Address, settings: Settings) -> str:
+    local = "localhost" if flower.reachable.host == _LOOPBACK else flower.host
+    where = settings.flower_password_file or str(settings.data_dir / PASSWORD_FILE)
+    where = "that of FLOWER_PASSWORD" if settings.flower_password else f"in {where}"
+    return f"Flower              http://{local}:{flower.port}/  (user {USER}, password {where})"
 
 
 def _seen_from_the_lan(front: Address) -> str:

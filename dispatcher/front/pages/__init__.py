@@ -7,6 +7,7 @@ The browser keeps assets for a minute and then asks again with their ETag, so an
 from __future__ import annotations
 
 import hashlib
+import html
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,12 @@ from typing import Final
 
 from aiohttp import web
 
+from dispatcher.front.auth import is_loopback
+from dispatcher.settings import Settings
+
 PAGE: Final = "index.html"
+# Where the page is told Flower's address; empty means that there is none to link to.
+FLOWER_MARK: Final = b'data-flower=""'
 STATIC: Final = Path(__file__).parent / "static"
 CONTENT_TYPES: Final = {
     ".html": "text/html",
@@ -57,12 +63,16 @@ class Asset:
         return web.Response(body=self.body, content_type=self.content_type, charset="utf-8", headers=headers)
 
 
-def add_pages(app: web.Application) -> None:
+def add_pages(app: web.Application, *, flower: str = "") -> None:
     """Add `GET /` and `GET /assets/{name}` to the front.
 
     The files are read here, once; requests never touch the disk.
+
+    Args:
+        app: the front.
+        flower: what `flower_address` says of Flower.
     """
-    assets = read_assets(STATIC)
+    assets = read_assets(STATIC, flower=flower)
 
     async def page(request: web.Request) -> web.Response:
         return assets[PAGE].response(request)
@@ -77,13 +87,28 @@ def add_pages(app: web.Application) -> None:
     app.router.add_get("/assets/{name}", asset)
 
 
-def read_assets(folder: Path) -> Mapping[str, Asset]:
+def flower_address(settings: Settings) -> str:
+    """Return where the page finds Flower: "loopback:5555", "any:5555" or "host:5555"; empty without Flower.
+
+    "any" is the name by which the browser reached the page itself.
+    """
+    if not settings.flower_link:
+        return ""
+    host = settings.flower_host
+    if host in {"0.0.0.0", "::", ""}:  # noqa: S104  compared, not bound
+        return f"any:{settings.flower_port}"
+    local = host == "localhost" or is_loopback(host)
+    return f"{'loopback' if local else host}:{settings.flower_port}"
+
+
+def read_assets(folder: Path, *, flower: str = "") -> Mapping[str, Asset]:
     """Return the servable files of a folder by name; other suffixes are left out."""
-    return {path.name: _read(path) for path in sorted(folder.iterdir()) if path.suffix in CONTENT_TYPES}
+    mark = f'data-flower="{html.escape(flower)}"'.encode()
+    files = [path for path in sorted(folder.iterdir()) if path.suffix in CONTENT_TYPES]
+    return {path.name: _as_asset(path, path.read_bytes().replace(FLOWER_MARK, mark)) for path in files}
 
 
-def _read(path: Path) -> Asset:
-    body = path.read_bytes()
+def _as_asset(path: Path, body: bytes) -> Asset:
     return Asset(
         body=body,
         content_type=CONTENT_TYPES[path.suffix],

@@ -1,7 +1,8 @@
 -- Count an active health check; an instance goes down or comes up only after several in a row.
 --
 -- KEYS  instance:{service}:{name}
--- ARGV  passed (1 | 0), failure threshold, recovery threshold, what went wrong in words
+-- ARGV  passed (1 | 0), failure threshold, recovery threshold, what went wrong in words, CPU and memory as the
+--       instance reported them (0..1; "" where it did not)
 -- Returns "down" or "up" when the state changed, else "".
 
 local key, passed = KEYS[1], ARGV[1] == "1"
@@ -17,6 +18,12 @@ local healthy, run = raw[1] ~= "0", tonumber(raw[2]) or 0
 run = passed and math.max(run, 0) + 1 or math.min(run, 0) - 1
 redis.call("HSET", key, "check_run", run, "checked_at_ms", now)
 if not passed then redis.call("HSET", key, "last_reason", ARGV[4], "failed_at_ms", now) end
+
+-- What is not reported is not known any more, and never 0.
+for index, field in ipairs({ "cpu", "memory" }) do
+  local ratio = ARGV[4 + index]
+  if ratio ~= "" then redis.call("HSET", key, field, ratio) else redis.call("HDEL", key, field) end
+end
 
 -- A check that passes lets an ejected instance be probed now instead of waiting for its time, unless an operator,
 -- or the instance itself, said until when.

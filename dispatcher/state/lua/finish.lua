@@ -1,10 +1,11 @@
 -- Give a lease back and learn from the call.
 --
--- KEYS  instance:{service}:{name}, leases:{service}:{name}, waiting:{service}, decisions
+-- KEYS  instance:{service}:{name}, leases:{service}:{name}, waiting:{service}, decisions, excluded:{service}
 -- ARGV  lease id, outcome (ok | failed | ignored), latency in ms, failures in a row that eject, the channel on
 --       which the call that waits longest hears that a slot is free, for how many ms the instance asked to be
 --       left alone (Retry-After; "" where it did not), a time in ms in place of the clock of Redis (simulations),
---       what went wrong in words
+--       what went wrong in words, whose fault a failure was (ours | theirs | caller; "" where nothing failed),
+--       the instance's name
 -- Returns "ejected", "recovered" or "".
 --
 -- Peak EWMA: a slower call counts at once, faster ones over DECAY_MS (Finagle's rule).
@@ -18,21 +19,39 @@ local EJECTION_MS, EJECTION_MAX_MS = 5000, 300000
 local WINDOW, FEWEST_CALLS, FAILED_RATIO = 10, 5, 0.5
 -- An old failure says nothing of now: after so long without any call the window begins anew.
 local WINDOW_IDLE_MS = 60000
+-- One that fails again within a minute of its return flaps: next time it has to answer its probes well for five
+-- seconds, twice as long with each such return, before it is trusted with more than one call at a time.
+local FLAP_MS, TRIAL_MS, TRIAL_MAX_MS = 60000, 5000, 40000
+-- The last response times stand in one field, each as wide as the others: to add one and drop the oldest is one cut.
+local TIMES_KEPT, TIME_WIDTH, LONGEST_MS = 100, 7, 9999999
+-- Failed calls that come closer together than this are one fault.
+local FAULT_QUIET_MS = 60000
 
 redis.call("ZREM", KEYS[2], lease)
-local first = redis.call("ZRANGE", KEYS[3], 0, 0)[1]
-if first then redis.call("PUBLISH", ARGV[5], first) end
+-- The first in line hears of the slot; where this instance failed that call, the first who may use it does as well.
+for rank = 0, redis.call("ZCARD", KEYS[3]) - 1 do
+  local id = redis.call("ZRANGE", KEYS[3], rank, rank)[1]
+  local barred = "," .. (redis.call("HGET", KEYS[5], id) or "") .. ","
+  local may_use = not string.find(barred, "," .. ARGV[10] .. ",", 1, true)
+  if rank == 0 or may_use then redis.call("PUBLISH", ARGV[5], id) end
+  if may_use then break end
+end
 redis.call("XADD", KEYS[4], "MAXLEN", "~", 5000, "*", "lease", lease, "outcome", outcome, "latency_ms", latency,
   "reason", ARGV[8])
-if outcome == "ignored" then return "" end
+-- An instance that left the YAML is not counted back into being.
 if redis.call("EXISTS", KEYS[1]) == 0 then return "" end
+redis.call("HINCRBY", KEYS[1], "calls", 1)
+if ARGV[9] ~= "" then redis.call("HINCRBY", KEYS[1], "errors_" .. ARGV[9], 1) end
+if outcome == "ignored" then return "" end
 
 local clock = redis.call("TIME")
 local now = tonumber(ARGV[7] or "") or clock[1] * 1000 + math.floor(clock[2] / 1000)
 local raw = redis.call("HMGET", KEYS[1], "latency_ewma_ms", "latency_at_ms", "error_ratio", "failures",
-  "ejected_until_ms", "ejections", "recent", "failed_at_ms", "held_until_ms")
+  "ejected_until_ms", "ejections", "recent", "failed_at_ms", "held_until_ms", "response_times", "fault_at_ms",
+  "recovered_at_ms", "trial_ms", "tried_since_ms")
 local errors, failures = tonumber(raw[3]) or 0, tonumber(raw[4]) or 0
 local ejected_until, ejections = tonumber(raw[5]) or 0, tonumber(raw[6]) or 0
+local recovered_at, trial = tonumber(raw[12]) or 0, tonumber(raw[13]) or 0
 -- An operator, or the instance itself, said until when: a call that began before does not end that.
 local held = (tonumber(raw[9]) or 0) > now
 
@@ -49,16 +68,28 @@ if outcome == "ok" then
     local keep = math.exp(-(now - at) / DECAY_MS)
     ewma = ewma * keep + latency * (1 - keep)
   end
+  local time = string.format("%" .. TIME_WIDTH .. "d", math.min(LONGEST_MS, math.floor(latency + 0.5)))
   redis.call("HSET", KEYS[1], "latency_ewma_ms", ewma, "latency_at_ms", now, "error_ratio",
-    errors * (1 - ERROR_WEIGHT), "failures", 0, "recent", recent)
-  if ejected_until == 0 or held then return "" end
-  redis.call("HSET", KEYS[1], "ejected_until_ms", 0, "recovered_at_ms", now, "ejections", math.max(0, ejections - 1))
+    errors * (1 - ERROR_WEIGHT), "failures", 0, "recent", recent,
+    "response_times", string.sub((raw[10] or "") .. time, -TIMES_KEPT * TIME_WIDTH))
+  -- A call that began before the last failure ends well without saying anything of now.
+  local is_news = now - latency >= (tonumber(raw[8]) or 0)
+  if ejected_until == 0 or held or not is_news then return "" end
+  local tried_since = tonumber(raw[14]) or now
+  if now - tried_since < trial then
+    redis.call("HSET", KEYS[1], "tried_since_ms", tried_since)
+    return ""
+  end
+  redis.call("HDEL", KEYS[1], "tried_since_ms")
+  redis.call("HSET", KEYS[1], "ejected_until_ms", 0, "recovered_at_ms", now)
   return "recovered"
 end
 
 failures = failures + 1
+redis.call("HDEL", KEYS[1], "tried_since_ms")
 redis.call("HSET", KEYS[1], "error_ratio", errors * (1 - ERROR_WEIGHT) + ERROR_WEIGHT, "failures", failures,
-  "failed_at_ms", now, "recent", recent, "last_reason", ARGV[8])
+  "failed_at_ms", now, "fault_at_ms", now, "recent", recent, "last_reason", ARGV[8])
+if now - (tonumber(raw[11]) or 0) >= FAULT_QUIET_MS then redis.call("HSET", KEYS[1], "fault_began_ms", now) end
 
 -- It said for how long; that is no guess of ours, so the ejections do not grow by it.
 if retry_after and retry_after > 0 then
@@ -69,14 +100,22 @@ if retry_after and retry_after > 0 then
   return ejected_until <= now and "ejected" or ""
 end
 
--- A probe that fails ejects again at once; the time grows with every ejection.
+-- A probe that fails ejects again at once; the time grows with every ejection, and each minute of good service takes
+-- one doubling back. A return alone takes none, or one that comes and goes would be trusted anew each time.
 local probing = ejected_until > 0 and ejected_until <= now
 local _, failed = string.gsub(recent, "-", "")
 local mostly_failing = #recent >= FEWEST_CALLS and failed / #recent >= FAILED_RATIO
 if (failures >= threshold or mostly_failing or probing) and ejected_until <= now then
+  if not probing then
+    local served_ms = now - recovered_at
+    ejections = math.max(0, ejections - math.floor(served_ms / FLAP_MS))
+    local flaps = recovered_at > 0 and served_ms < FLAP_MS
+    trial = flaps and math.min(TRIAL_MAX_MS, math.max(TRIAL_MS, 2 * trial)) or 0
+  end
   ejections = ejections + 1
   local away = math.min(EJECTION_MAX_MS, EJECTION_MS * 2 ^ (ejections - 1))
-  redis.call("HSET", KEYS[1], "ejected_until_ms", now + away, "ejections", ejections, "recent", "")
+  redis.call("HSET", KEYS[1], "ejected_until_ms", now + away, "ejections", ejections, "recent", "",
+    "trial_ms", trial)
   return "ejected"
 end
 return ""

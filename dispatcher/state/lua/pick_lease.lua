@@ -1,7 +1,7 @@
 -- Choose an instance of a service and take a lease on it, in one step.
 --
 -- KEYS     fleet:{service}: algorithm, names (comma-joined, in the order of the YAML), cap of the service
---          cancelled:{turn} · waiting:{service} · seen:{service} · decisions
+--          cancelled:{turn} · waiting:{service} · seen:{service} · excluded:{service} · decisions · leaving:{service}
 -- ARGV     lease id, lease time to live in ms, dice in 0..1, excluded names (comma-joined), how the keys of an
 --          instance and of its leases begin, service, turn, whether to wait in line (1 | 0), the channel on which
 --          the next in line hears of a slot; a time in ms instead of the clock of Redis (simulations)
@@ -12,7 +12,7 @@
 
 local lease, ttl_ms, dice = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local INSTANCE, LEASES, service, turn = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
-local WAITING, SEEN, DECISIONS = KEYS[3], KEYS[4], KEYS[5]
+local WAITING, SEEN, EXCLUDED, DECISIONS, LEAVING = KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local WAITER_GONE_MS, DECISIONS_KEPT = 2000, 5000
 local CLASSES = { "high", "normal", "low" }
 local SLOW_START_MS, SLOW_START_FLOOR = 10000, 0.1
@@ -20,10 +20,15 @@ local SLOW_START_MS, SLOW_START_FLOOR = 10000, 0.1
 local FORGIVE_MS = 30000
 local SLOW_FACTOR = 3
 
+local function leave_line(id)
+  redis.call("ZREM", SEEN, id)
+  redis.call("HDEL", EXCLUDED, id)
+  return redis.call("ZREM", WAITING, id) == 1
+end
+
 if redis.call("EXISTS", KEYS[2]) == 1 then
   -- Its place in line would hold up those behind it.
-  redis.call("ZREM", WAITING, lease)
-  redis.call("ZREM", SEEN, lease)
+  leave_line(lease)
   return { "cancelled" }
 end
 
@@ -35,8 +40,12 @@ local fleet = redis.call("HMGET", KEYS[1], "algorithm", "names", "cap")
 if not fleet[1] then return { "forgotten" } end
 local algorithm = fleet[1]
 
-local excluded = {}
-for name in string.gmatch(ARGV[4], "[^,]+") do excluded[name] = true end
+local function set_of(names)
+  local set = {}
+  for name in string.gmatch(names, "[^,]+") do set[name] = true end
+  return set
+end
+local excluded = set_of(ARGV[4])
 
 -- Read every instance once.
 local instances = {}
@@ -65,9 +74,8 @@ for name in string.gmatch(fleet[2], "[^,]+") do
   }
 end
 
-local function usable(it)
-  return not it.draining and it.healthy and not it.ejected and not excluded[it.name]
-end
+local function in_service(it) return not it.draining and it.healthy and not it.ejected end
+local function usable(it) return in_service(it) and not excluded[it.name] end
 
 -- While fewer calls wait than the quick instances have slots, a slot comes within the time of one quick call: to
 -- wait is better than to take an instance that is known to need SLOW_FACTOR times as long.
@@ -89,10 +97,6 @@ end
 -- One call at a time probes an instance that comes back, or is slow; everything else up to its cap.
 local function open_slots(it)
   return (it.half_open or it.shunned) and math.min(1, it.cap) or it.cap
-end
-
-local function has_room(it)
-  return it.in_flight < open_slots(it)
 end
 
 -- Slow start: the wanted share grows from a tenth to the whole over ten seconds.
@@ -189,59 +193,92 @@ local function state_of(it)
   return it.in_flight .. "/" .. it.cap
 end
 
-local room, in_flight = 0, 0
+-- Names of those that `fits` lets through and that have a free slot, and how many slots these are.
+local function free_slots(fits)
+  local names, count = {}, 0
+  for _, it in ipairs(instances) do
+    local free = fits(it) and open_slots(it) - it.in_flight or 0
+    if free > 0 then names[#names + 1], count = it.name, count + free end
+  end
+  return names, count
+end
+
+-- May this waiting call use one of the free slots, or did it fail on all of them before?
+local function may_use(id, names)
+  local failed_on = set_of(redis.call("HGET", EXCLUDED, id) or "")
+  for _, name in ipairs(names) do if not failed_on[name] then return true end end
+  return false
+end
+
+-- Two slots that were freed at once both called for the same first one; it passes the word on.
+local function tell_next_in_line()
+  local names = free_slots(in_service)
+  if #names == 0 then return end
+  for rank = 0, redis.call("ZCARD", WAITING) - 1 do
+    local id = redis.call("ZRANGE", WAITING, rank, rank)[1]
+    if may_use(id, names) then return redis.call("PUBLISH", ARGV[10], id) end
+  end
+end
 
 local function take(it, why)
   redis.call("ZADD", it.leases, now + ttl_ms, lease)
   redis.call("PEXPIRE", it.leases, 60000)
-  local waited = redis.call("ZREM", WAITING, lease) == 1
-  redis.call("ZREM", SEEN, lease)
-  -- Two slots that were freed at once both called for the same first one; it passes the word on.
-  local next_in_line = waited and redis.call("ZRANGE", WAITING, 0, 0)[1]
-  if next_in_line and room > 1 then redis.call("PUBLISH", ARGV[10], next_in_line) end
   local candidates = {}
   for _, other in ipairs(instances) do candidates[#candidates + 1] = other.name .. " " .. state_of(other) end
   local reason = algorithm .. ": " .. why
   redis.call("XADD", DECISIONS, "MAXLEN", "~", DECISIONS_KEPT, "*", "turn", turn, "service", service,
     "lease", lease, "instance", it.name, "reason", reason, "candidates", table.concat(candidates, ", "))
-  return { "ok", it.name, it.in_flight + 1, reason }
+  it.in_flight = it.in_flight + 1
+  if leave_line(lease) then tell_next_in_line() end
+  return { "ok", it.name, it.in_flight, reason }
 end
 
--- First come, first served: a call may not overtake those that wait, unless there is room for all of them.
--- A waiter shows itself at each look; one that does so no more is gone.
-local function waits_in_front()
-  for _, gone in ipairs(redis.call("ZRANGEBYSCORE", SEEN, "-inf", now - WAITER_GONE_MS)) do
-    redis.call("ZREM", WAITING, gone)
-    redis.call("ZREM", SEEN, gone)
+-- First come, first served: do as many calls wait in front as there are free slots? Those that may use none of the
+-- slots, because those instances failed them, do not count: to hold the slots for them would serve nobody.
+local function must_let_pass(names, count)
+  local in_front = redis.call("ZRANK", WAITING, lease) or redis.call("ZCARD", WAITING)
+  if in_front < count or redis.call("HLEN", EXCLUDED) == 0 then return in_front >= count end
+  local rivals = 0
+  for rank = 0, in_front - 1 do
+    if may_use(redis.call("ZRANGE", WAITING, rank, rank)[1], names) then rivals = rivals + 1 end
+    if rivals >= count then return true end
   end
-  return redis.call("ZRANK", WAITING, lease) or redis.call("ZCARD", WAITING)
+  return false
 end
 
 local function wait_in_line()
   if ARGV[9] == "0" then return { "full", redis.call("ZCARD", WAITING) } end
   redis.call("ZADD", WAITING, "NX", now_us, lease)
   redis.call("ZADD", SEEN, now, lease)
-  redis.call("PEXPIRE", WAITING, 60000)
-  redis.call("PEXPIRE", SEEN, 60000)
+  if ARGV[4] ~= "" then redis.call("HSET", EXCLUDED, lease, ARGV[4]) end
+  for _, key in ipairs({ WAITING, SEEN, EXCLUDED }) do redis.call("PEXPIRE", key, 60000) end
   return { "full", redis.call("ZRANK", WAITING, lease) }
 end
 
 if algorithm == "response_time" and ARGV[9] == "1" then shun_the_slow(instances) end
-for _, it in ipairs(instances) do
-  in_flight = in_flight + it.in_flight
-  if usable(it) then room = room + math.max(0, open_slots(it) - it.in_flight) end
+-- A waiter shows itself at each look; one that does so no more is gone.
+for _, gone in ipairs(redis.call("ZRANGEBYSCORE", SEEN, "-inf", now - WAITER_GONE_MS)) do leave_line(gone) end
+local names, count = free_slots(usable)
+if count > 0 and must_let_pass(names, count) then return wait_in_line() end
+
+-- The cap of the service: calls on instances that a reload removed count until they end.
+local service_slots = tonumber(fleet[3])
+if service_slots then
+  for _, it in ipairs(instances) do service_slots = service_slots - it.in_flight end
+  for _, name in ipairs(redis.call("SMEMBERS", LEAVING)) do
+    service_slots = service_slots - redis.call("ZCOUNT", LEASES .. name, "(" .. now, "+inf")
+  end
+  if service_slots <= 0 then return wait_in_line() end
+  -- What it leaves may be used on any instance, also by those in front who may not use the ones that this call may.
+  if count > 0 and must_let_pass(free_slots(in_service), service_slots) then return wait_in_line() end
 end
-local service_cap = tonumber(fleet[3])
-if service_cap then room = math.min(room, service_cap - in_flight) end
-if room > 0 and waits_in_front() >= room then return wait_in_line() end
-if service_cap and service_cap <= in_flight then return wait_in_line() end
 
 local full = false
 for _, priority in ipairs(CLASSES) do
   local class = {}
   for _, it in ipairs(instances) do
     if it.priority == priority and usable(it) then
-      if has_room(it) then class[#class + 1] = it else full = true end
+      if it.in_flight < open_slots(it) then class[#class + 1] = it else full = true end
     end
   end
   if #class > 0 then

@@ -115,9 +115,9 @@ async def test_status_shows_what_the_operator_did_and_what_waits(fleet: Fleet, c
     said = await command("status")
     rows = {line.split()[0]: " ".join(line.split()[1:]) for line in said.out.splitlines() if line}
     assert said.code == 0
-    assert rows["llm-1"] == "draining normal 1 2/10 – 0.0 %"
+    assert rows["llm-1"] == "draining 1 2/10 – – 0.0 %"
     assert rows["llm-2"].startswith("ejected, ")
-    assert " 1/3 321 27.1 % 3 calls failed in a row, " in rows["llm-2"]
+    assert " 1/3 321 321 27.1 % 3 calls failed in a row, " in rows["llm-2"]
     assert rows["llm"] == "round_robin 1 0"
     assert "\x1b" not in said.out
 

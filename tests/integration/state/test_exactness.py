@@ -79,6 +79,23 @@ async def test_the_cap_of_a_service_also_holds_when_no_instance_is_healthy(fleet
     assert await fleet.try_pick() == FULL
 
 
+async def test_calls_on_instances_that_a_reload_removed_count_towards_the_cap_of_the_service(
+    fleet: Fleet,
+) -> None:
+    await fleet.configure("round_robin", llm("A", cap=8), llm("B", cap=8))
+    await fleet.line.call("HSET", keys.fleet("llm"), "cap", 4)
+    removed = [slot for slot in [await fleet.pick() for _ in range(4)] if slot.name == "A"]
+    await fleet.configure("round_robin", llm("B", cap=8))
+    await fleet.line.call("HSET", keys.fleet("llm"), "cap", 4)
+    assert (len(removed), await fleet.try_pick()) == (2, FULL)
+    await fleet.finish(removed[0], "ok")
+    assert (await fleet.pick()).name == "B"
+    assert await fleet.try_pick() == FULL
+    # One whose process died counts no longer than its lease.
+    await fleet.time_passes(10, "A")
+    assert (await fleet.pick()).name == "B"
+
+
 async def test_calls_of_several_processes_are_served_in_the_order_in_which_they_came(
     fleet: Fleet, lines: list[RedisLine]
 ) -> None:

@@ -39,7 +39,8 @@ async def test_an_ignored_outcome_teaches_nothing(fleet: Fleet) -> None:
     slot = await fleet.pick()
     during = await fleet.fields("A")
     await fleet.finish(slot, "ignored", latency_ms=9000)
-    assert await fleet.fields("A") == during
+    after = await fleet.fields("A")
+    assert {**after, "calls": "1"} == {**during, "calls": "1"}  # that it was made is all that is counted
     assert set(during) - set(before) <= {"current"}
     assert await fleet.in_flight("A") == 0
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
-from dispatcher.state import leases
+from dispatcher.state import leases, steering
 from dispatcher.state.leases import NoSlot, Slot
+from dispatcher.state.line import RedisLine
 from tests.support.fleet import TURN, Fleet, llm
 
 
@@ -138,3 +139,62 @@ async def test_an_instance_thrice_as_slow_is_used_in_full(fleet: Fleet) -> None:
     await fleet.call_ends("B", "ok", latency_ms=300)
     given = [await looks(fleet, f"call-{number}") for number in range(6)]
     assert Counter(each.name for each in given if isinstance(each, Slot)) == Counter(A=4, B=2)
+
+
+async def flaps(fleet: Fleet) -> None:
+    """Let A be ejected, come back, and be ejected again half a minute later."""
+    await outcomes(fleet, "A", "---")
+    await fleet.time_passes(6, "A")
+    assert await outcomes(fleet, "A", "+") == ["recovered"]
+    await fleet.time_passes(30, "A")
+    assert (await outcomes(fleet, "A", "---"))[-1] == "ejected"
+    await fleet.time_passes(11, "A")
+
+
+async def test_one_that_fails_again_soon_after_its_return_is_probed_for_five_seconds(fleet: Fleet) -> None:
+    await fleet.configure("round_robin", llm("A", priority="high"), llm("B"))
+    await flaps(fleet)
+    assert await outcomes(fleet, "A", "+++") == [""] * 3
+    assert await fleet.hold(3) == Counter(A=1, B=2)  # still one call at a time
+    await fleet.time_passes(6, "A")
+    assert await outcomes(fleet, "A", "+") == ["recovered"]
+    assert await fleet.hold(3) == Counter(A=3)
+
+
+async def test_a_probe_that_fails_begins_the_five_seconds_anew(fleet: Fleet) -> None:
+    await fleet.configure("round_robin", llm("A"), llm("B"))
+    await flaps(fleet)
+    assert await outcomes(fleet, "A", "+-") == ["", "ejected"]
+    await fleet.time_passes(21, "A")
+    assert await outcomes(fleet, "A", "+") == [""]
+    await fleet.time_passes(6, "A")
+    assert await outcomes(fleet, "A", "+") == ["recovered"]
+
+
+async def test_a_minute_of_good_service_takes_an_ejections_doubling_and_the_trial_back(fleet: Fleet) -> None:
+    await fleet.configure("round_robin", llm("A"), llm("B"))
+    await outcomes(fleet, "A", "---")
+    for _ in range(3):
+        await fleet.time_passes(6, "A")
+        assert await outcomes(fleet, "A", "+") == ["recovered"]
+        await fleet.time_passes(70, "A")
+        assert (await outcomes(fleet, "A", "---"))[-1] == "ejected"
+    assert (await fleet.fields("A"))["ejections"] == "1"
+
+
+async def test_a_restored_instance_has_no_trial_to_pass(fleet: Fleet, line: RedisLine) -> None:
+    await fleet.configure("round_robin", llm("A"), llm("B"))
+    await flaps(fleet)
+    assert await steering.restore(line, "A") == "llm"
+    fields = await fleet.fields("A")
+    assert not {"trial_ms", "tried_since_ms", "ejections"} & set(fields)
+
+
+async def test_a_call_that_began_before_the_failures_does_not_bring_the_instance_back(fleet: Fleet) -> None:
+    await fleet.configure("round_robin", llm("A"), llm("B"))
+    await outcomes(fleet, "A", "---")
+    assert await fleet.call_ends("A", "ok", latency_ms=2000) == [""]
+    assert await fleet.pick_in_turn(3) == "BBB"
+    await fleet.time_passes(6, "A")
+    assert await fleet.call_ends("A", "ok", latency_ms=8000) == [""]
+    assert await fleet.call_ends("A", "ok", latency_ms=100) == ["recovered"]

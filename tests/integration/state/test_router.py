@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator
 
 import pytest
+from redis.asyncio import Redis
 
 from dispatcher import router as router_module
 from dispatcher.errors import InstanceFailed, InstanceRefused, NoInstanceAvailable
@@ -73,6 +74,55 @@ async def test_a_cancelled_call_gives_its_slot_back_at_once_and_teaches_nothing(
     assert await fleet.in_flight("A") == 0
     assert "latency_ewma_ms" not in await fleet.fields("A")
     assert (await fleet.fields("A"))["weight"] == before["weight"]
+
+
+async def is_cancelled_while_it_looks(router: Router, broker: Broker) -> None:
+    """Make a call, and cancel it while Redis keeps it waiting for the answer to its look."""
+    other = Redis.from_url(broker.url)
+    async with other:
+        await other.client_pause(500, all=True)
+        calling = asyncio.create_task(call(router, asyncio.Event()))
+        await asyncio.sleep(0.1)  # the look is on its way; Redis answers after its pause
+        calling.cancel()
+        await asyncio.wait([calling], timeout=0.2)
+        assert calling.cancelled()
+
+
+async def picks_in(fleet: Fleet, count: int) -> None:
+    """Wait until so many slots were ever leased."""
+
+    async def decided() -> bool:
+        kept = await fleet.line.call("XRANGE", keys.DECISIONS, "-", "+")
+        return sum(b"instance" in fields for _, fields in kept) >= count
+
+    await soon(decided, what=f"{count} slots were leased")
+
+
+async def test_a_slot_that_is_leased_at_the_moment_of_the_cancel_is_given_back_at_once(
+    fleet: Fleet, router: Router, broker: Broker
+) -> None:
+    await is_cancelled_while_it_looks(router, broker)
+    await picks_in(fleet, 1)
+    cancelled_at = time.monotonic()
+    await are_in_flight(fleet, 0)
+    # By itself it would be free when its lease expires, five seconds after the pick.
+    assert time.monotonic() - cancelled_at < keys.LEASE_TTL_MS / 1000 / 2
+    assert "failures" not in await fleet.fields("A")
+
+
+async def test_a_place_in_line_that_is_taken_at_the_moment_of_the_cancel_is_left_at_once(
+    fleet: Fleet, router: Router, broker: Broker
+) -> None:
+    held = [await fleet.pick(), await fleet.pick()]
+    await is_cancelled_while_it_looks(router, broker)
+
+    async def nobody_waits() -> bool:
+        return int(await fleet.line.call("ZCARD", keys.waiting("llm"))) == 0
+
+    await soon(nobody_waits, what="the place in line is left", within_s=1.5)
+    for slot in held:
+        await fleet.finish(slot, "ignored")
+    await are_in_flight(fleet, 0)
 
 
 async def test_only_what_is_the_instances_own_fault_counts_against_it(fleet: Fleet, router: Router) -> None:

@@ -28,7 +28,8 @@ async def test_health_tells_what_the_instance_is_and_uses() -> None:
     assert answer.status == 200
     assert (health["status"], health["service"], health["engine"]) == ("ok", "llm", "fake")
     assert health["in_flight"] == 0
-    assert 0 <= health["cpu_percent"] <= 100
+    assert health["cpu"] is None or 0 <= health["cpu"] <= 1
+    assert 0 < health["memory"] < 1
     assert health["memory_bytes"] > 1_000_000
 
 

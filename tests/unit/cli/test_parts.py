@@ -56,6 +56,12 @@ def test_a_built_in_instance_listens_on_loopback_unless_told_otherwise(option: s
     assert part(f"dispatcher instance asr {option} --host 10.0.0.5").address == Address("10.0.0.5", 8100)
 
 
+def test_flower_listens_on_loopback_unless_told_otherwise() -> None:
+    assert part("exec dispatcher flower").address == Address("127.0.0.1", 5555)
+    told = {"FLOWER_HOST": "0.0.0.0", "FLOWER_PORT": "5556"}
+    assert part("exec dispatcher flower", told).address == Address("0.0.0.0", 5556)
+
+
 def test_an_unknown_command_has_no_address() -> None:
     unknown = part("exec flower --port 5555")
     assert (unknown.role, unknown.address, unknown.what) == ("other", None, "flower")

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import pytest
 
 from dispatcher.catalogue import Catalogue, Instance, ServiceConfig
-from dispatcher.cli.supervisor.plan import STOP_ORDER, Plan, make_plan
+from dispatcher.cli import flower_place
+from dispatcher.cli.supervisor.plan import STOP_ORDER, Plan, make_plan, without_taken_ports
 from dispatcher.cli.supervisor.procfile import parse_procfile
 from dispatcher.errors import ConfigError
 
@@ -71,4 +75,42 @@ def test_two_parts_on_one_port_are_a_config_error() -> None:
 
 def test_the_front_stops_first_and_the_broker_last() -> None:
     order = [role for roles in STOP_ORDER for role in roles]
-    assert order == ["front", "worker", "beat", "other", "instance", "broker"]
+    assert order == ["front", "worker", "beat", "flower", "other", "instance", "broker"]
+
+
+FLOWER = f"{PROCFILE}flower: exec dispatcher flower\n"
+
+
+@pytest.fixture
+def flower_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An environment that looks complete; return the stamp that says so."""
+    stamp = tmp_path / "flower.stamp"
+    stamp.touch()
+    monkeypatch.setattr(flower_place, "STAMP", stamp)
+    monkeypatch.setattr(flower_place, "PYTHON", Path(sys.executable))
+    return stamp
+
+
+@pytest.mark.usefixtures("flower_is_installed")
+def test_flower_starts_when_all_others_run() -> None:
+    plan = plan_for(catalogue_with("http://127.0.0.1:8200"), text=FLOWER)
+    assert [part.name for part in plan.last] == ["flower"]
+    assert "flower" not in [part.name for part in plan.others]
+
+
+def test_flower_without_its_environment_is_left_out_with_a_word_what_to_do(flower_is_installed: Path) -> None:
+    flower_is_installed.unlink()
+    plan = plan_for(catalogue_with("http://127.0.0.1:8200"), text=FLOWER)
+    assert "flower" not in names(plan)
+    assert ("flower", "its environment is missing; scripts/environment.sh flower makes it") in plan.skipped
+
+
+@pytest.mark.usefixtures("flower_is_installed")
+def test_flower_alone_gives_way_where_its_port_is_taken() -> None:
+    plan = plan_for(catalogue_with("http://127.0.0.1:8200"), text=FLOWER)
+    left = without_taken_ports(plan, lambda _host, _port: True)
+    assert names(left) == [name for name in names(plan) if name != "flower"]
+    assert left.skipped[-1] == (
+        "flower",
+        "something else listens at 127.0.0.1:5555; set FLOWER_PORT",
+    )

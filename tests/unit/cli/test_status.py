@@ -7,6 +7,7 @@ from dataclasses import replace
 import click
 import pytest
 from rich.console import Console
+from rich.text import Text
 
 from dispatcher.cli.eject import eject, in_seconds
 from dispatcher.cli.instance_report import shortage, state_sentence
@@ -46,18 +47,41 @@ def of(*instances: InstanceView) -> Overview:
     return Overview(services=(service,), queues={"llm": 7, "control": 0})
 
 
-def drawn(overview: Overview, *, terminal: bool = False) -> str:
-    console = Console(width=140, force_terminal=terminal, color_system="standard" if terminal else None)
+def drawn(overview: Overview, *, terminal: bool = False, width: int = 140) -> str:
+    console = Console(width=width, force_terminal=terminal, color_system="standard" if terminal else None)
     with console.capture() as capture:
-        console.print(status_view(overview))
+        console.print(status_view(overview, Text("the figures")))
     return capture.get()
 
 
 def test_a_row_tells_state_load_speed_errors_and_reason() -> None:
     (row,) = [line for line in drawn(of(EJECTED)).splitlines() if line.startswith("llm-1")]
     assert " ".join(row.split()) == (
-        "llm-1 ejected, 1 min 5 s left normal 4 2/8 – 27.1 % 3 calls failed in a row, 4.0 s ago"
+        "llm-1 ejected, 1 min 5 s left 4 2/8 – 27.1 % 3 calls failed in a row, 4.0 s ago"
     )
+
+
+def test_columns_are_there_where_any_instance_has_something_to_tell() -> None:
+    measured = replace(
+        WELL, priority="high", latency_ewma_ms=400, latency_p95_ms=912.4, cpu_ratio=0.254, memory_ratio=0.5
+    )
+    remote = replace(WELL, name="llm-2")
+    heading, first, second = [" ".join(line.split()) for line in drawn(of(measured, remote)).splitlines()[:3]]
+    assert heading == ("instance state priority weight in flight ewma ms p95 ms errors cpu mem last reason")
+    assert first == "llm-1 ready high 4 2/8 400 912 0.0 % 25 % 50 %"
+    assert second == "llm-2 ready normal 4 2/8 – – 0.0 % – –"
+
+
+def test_all_columns_fit_eighty_characters() -> None:
+    measured = replace(WELL, latency_ewma_ms=1400, latency_p95_ms=9124, cpu_ratio=1, memory_ratio=0.5)
+    lines = drawn(of(measured), width=80).splitlines()
+    assert "…" not in "".join(lines)
+    assert max(map(len, lines)) <= 80
+
+
+def test_the_figures_stand_between_instances_and_services() -> None:
+    text = drawn(of(WELL))
+    assert text.index("llm-1") < text.index("the figures") < text.index("waiting calls")
 
 
 def test_queues_and_waiting_calls_have_a_row_for_each_service_and_control() -> None:

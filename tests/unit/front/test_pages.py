@@ -10,7 +10,8 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
-from dispatcher.front.pages import PAGE, STATIC, add_pages, read_assets
+from dispatcher.front.pages import PAGE, STATIC, add_pages, flower_address, read_assets
+from dispatcher.settings import Settings
 
 ASSETS = sorted(path.name for path in STATIC.iterdir())
 SCRIPTS = [name for name in ASSETS if name.endswith(".js")]
@@ -28,6 +29,21 @@ async def get(path: str, headers: Mapping[str, str] | None = None) -> web.Respon
 
 def text_of(name: str) -> str:
     return (STATIC / name).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("host", "told"),
+    [("127.0.0.1", "loopback:5555"), ("0.0.0.0", "any:5555"), ("10.0.0.5", "10.0.0.5:5555")],
+)
+def test_the_page_is_told_where_flower_is(host: str, told: str) -> None:
+    address = flower_address(Settings(flower_link=True, flower_host=host))
+
+    assert address == told
+    assert f'data-flower="{told}"'.encode() in read_assets(STATIC, flower=address)[PAGE].body
+
+
+def test_without_flower_the_page_is_told_of_none() -> None:
+    assert flower_address(Settings()) == ""
 
 
 async def test_root_is_the_page_in_html() -> None:

@@ -5,6 +5,7 @@ import { Connection } from "./connection.js";
 import { TalkButton, wireComposer } from "./controls.js";
 import { Conversation } from "./conversation.js";
 import { DeviceCard } from "./device-card.js";
+import { showFlowerLink } from "./flower-link.js";
 import { label, t, toggleLanguage, translate } from "./i18n.js";
 import { loadIdentity, recall, remember } from "./identity.js";
 import { Meter } from "./meter.js";
@@ -162,6 +163,7 @@ const status = {
 Object.defineProperty(window, "talk", { value: Object.freeze(status) });
 
 $("about").textContent = `${identity.deviceId} · ${format}`;
+showFlowerLink($("flower"));
 wireSession();
 wireControls();
 showState(session.state);

@@ -79,6 +79,7 @@ const en = {
   "device.close": "Close",
   "device.about": "This page's device id, as the server's log names it, and how its sound travels",
   "footer.readiness": "Readiness",
+  "footer.flower": "Flower",
 };
 
 const zh = {
@@ -158,6 +159,7 @@ const zh = {
   "device.close": "关闭",
   "device.about": "本页面的设备 ID（与服务器日志一致）及音频传输格式",
   "footer.readiness": "运行状态",
+  "footer.flower": "Flower",
 };
 
 export const STRINGS = { en, zh };

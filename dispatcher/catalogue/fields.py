@@ -1,0 +1,145 @@
+"""The values that the YAML knows. Each type carries the words for what it expects."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Annotated, Any, get_args
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
+from pydantic_core import PydanticCustomError
+
+from dispatcher.catalogue.endpoints import normalise_endpoint
+from dispatcher.catalogue.model import PROVIDERS
+from dispatcher.contracts import Algorithm, Language, Priority, TunerMode
+
+# Capitals only: a key pasted here by mistake is refused, and so never shown.
+VARIABLE_NAME = re.compile(r"[A-Z_][A-Z0-9_]*")
+_DURATION = re.compile(r"(\d+(?:\.\d+)?) ?(ms|s|m|h)")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def expected(words: str) -> WrapValidator:
+    """Use those words for whatever is wrong with the value, instead of pydantic's own."""
+
+    def check(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+        try:
+            return handler(value)
+        except ValidationError as error:
+            raise PydanticCustomError("expected", "{words}", {"words": words}) from error
+
+    return WrapValidator(check)
+
+
+def in_own_words(rule: Callable[[str], str]) -> AfterValidator:
+    """Use a rule whose ValueError says what was expected."""
+
+    def check(text: str) -> str:
+        try:
+            return rule(text)
+        except ValueError as error:
+            raise PydanticCustomError("expected", "{words}", {"words": str(error)}) from error
+
+    return AfterValidator(check)
+
+
+def one_of(names: tuple[str, ...]) -> WrapValidator:
+    """Say which words there are for whatever else stands there."""
+    return expected(f"one of {', '.join(names)}")
+
+
+def _in_seconds(value: Any) -> Any:
+    """Return the seconds of a text such as "30s"; anything else goes on as it is."""
+    match = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
+    return float(match[1]) * _SECONDS[match[2]] if match else value
+
+
+def _known_provider(name: str) -> str:
+    if name not in PROVIDERS:
+        raise ValueError(f"one of {', '.join(PROVIDERS)}")
+    return name
+
+
+def _server_address(text: str) -> str:
+    """Return a `host:port` that nginx can take as it is."""
+    match = re.fullmatch(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):(\d{1,5})", text)
+    if not match or not 1 <= int(match[1]) <= 65535:
+        raise ValueError("host:port, such as 127.0.0.1:8000")
+    return text
+
+
+def _web_address(text: str) -> str:
+    """Return an address that can be posted to as it is; it may hold a token in its path or query."""
+    wanted = "a URL that starts with http:// or https://, without user or password"
+    try:
+        parts = urlsplit(text)
+        usable = (
+            parts.scheme in {"http", "https"}
+            and parts.hostname
+            and parts.port != 0
+            and "@" not in parts.netloc
+        )
+    except ValueError as error:
+        raise ValueError(wanted) from error
+    if not usable or re.search(r"\s", text):
+        raise ValueError(wanted)
+    return text
+
+
+def _variable_name(text: str) -> str:
+    if not VARIABLE_NAME.fullmatch(text):
+        raise ValueError(
+            "the name of a variable in capitals, such as DASHSCOPE_API_KEY, never the key itself"
+        )
+    return text
+
+
+Text = Annotated[str, Field(min_length=1), expected("a text (put it in quotes)")]
+AnyText = Annotated[str, expected("a text (put it in quotes)")]
+Weight = Annotated[float, Field(gt=0, allow_inf_nan=False), expected("a number above 0")]
+Count = Annotated[int, Field(ge=1), expected("a whole number of at least 1")]
+CountOrNone = Annotated[int, Field(ge=0), expected("a whole number of at least 0")]
+Ratio = Annotated[float, Field(ge=0, le=1), expected("a number of 0 to 1")]
+Frames = Annotated[int, Field(ge=1, le=40), expected("a whole number of 1 to 40")]
+Duration = Annotated[
+    float,
+    Field(gt=0, allow_inf_nan=False),
+    BeforeValidator(_in_seconds),
+    expected("a time above 0: seconds as a number, or such as 30s, 500ms, 1m"),
+]
+Url = Annotated[str, in_own_words(normalise_endpoint)]
+Address = Annotated[str, in_own_words(_server_address)]
+WebAddress = Annotated[str, in_own_words(_web_address)]
+VariableName = Annotated[str, in_own_words(_variable_name)]
+Provider = Annotated[str, in_own_words(_known_provider)]
+# The name becomes a part of Redis keys, log fields and page addresses.
+InstanceName = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"),
+    expected("a name of letters, digits, dots and dashes, 63 at most"),
+]
+AlgorithmName = Annotated[Algorithm, one_of(get_args(Algorithm))]
+PriorityName = Annotated[Priority, one_of(get_args(Priority))]
+# YAML takes a bare off for no.
+TunerModeName = Annotated[
+    TunerMode,
+    one_of(get_args(TunerMode)),
+    BeforeValidator(lambda value: "off" if value is False else value),
+]
+LanguageName = Annotated[Language, one_of(get_args(Language))]
+
+
+class Section(BaseModel):
+    """A mapping of the YAML: no unknown keys, no text taken for a number."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)

@@ -1,0 +1,174 @@
+"""Turns of a software device while one of two LLM instances fails, and what the decisions tell of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import aiohttp
+
+from dispatcher.catalogue import Catalogue, Instance
+from dispatcher.cli.bench.generator import is_apology
+from dispatcher.errors import FrontError, StartError
+from dispatcher.softdevice import SoftDevice, TurnResult
+from dispatcher.state import decisions, steering
+from dispatcher.state.decisions import Decision
+from dispatcher.state.line import RedisLine
+
+QUESTION: Final = "What time is it?"
+# A front that is silent for so long in the middle of a turn has lost it.
+PATIENCE_S: Final = 20.0
+# The better one of the two is preferred after a turn or two, unless the machine hiccups.
+MOST_WARM_TURNS: Final = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultTurn:
+    """One turn.
+
+    Attributes:
+        first_sentence_ms: from the first pick of the LLM task, which is its start, to the pick of the TTS
+            task that speaks the first whole sentence; both by the clock of Redis. None where none came.
+        first_audio_ms: from the end of the question to the first packet at the device; None where none came.
+        asked: the LLM instances in the order in which they were asked.
+        asked_again_ms: when the second one was asked, after the first; None where none was.
+        answered_by: whose answer was spoken to its end; empty where nobody's was.
+        same_words: the device heard the same sentences as ever, each once.
+        gaps: silences inside the reply; a busy machine makes some too.
+        lost: why no answer came; empty where one did.
+    """
+
+    first_sentence_ms: float | None
+    first_audio_ms: float | None
+    asked: tuple[str, ...]
+    asked_again_ms: float | None
+    answered_by: str
+    same_words: bool
+    gaps: int = 0
+    lost: str = ""
+
+    @property
+    def unheard(self) -> bool:
+        """Whether the listener could not tell that anything was wrong, but for the time."""
+        return self.same_words and not self.gaps
+
+
+def read_turn(
+    found: Sequence[Decision], spoken: Sequence[Decision], result: TurnResult, usual: str
+) -> FaultTurn:
+    """Return one turn from the LLM's and the TTS's decisions of it, oldest first, and from the device.
+
+    Args:
+        found: of the LLM.
+        spoken: of the TTS.
+        result: what the device heard.
+        usual: what the device hears when nothing fails.
+    """
+    answered = [each.instance for each in found if each.end is not None and each.end.outcome == "ok"]
+    begun = bool(found) and bool(spoken)
+    return FaultTurn(
+        first_sentence_ms=float(spoken[0].at_ms - found[0].at_ms) if begun else None,
+        first_audio_ms=result.first_audio_ms,
+        asked=tuple(each.instance for each in found),
+        asked_again_ms=float(found[1].at_ms - found[0].at_ms) if len(found) > 1 else None,
+        answered_by=answered[-1] if answered else "",
+        same_words=said_in(result) == usual,
+        gaps=result.gaps,
+        lost="answered with an apology" if is_apology(result) else "",
+    )
+
+
+def said_in(result: TurnResult) -> str:
+    """Return all that a device heard, as text."""
+    return " ".join(sentence.text for sentence in result.sentences)
+
+
+class FaultTurns:
+    """The turns of one device, and the hand on the switch of the instance that fails."""
+
+    def __init__(
+        self, line: RedisLine, session: aiohttp.ClientSession, catalogue: Catalogue, device: SoftDevice
+    ) -> None:
+        """Use the stack that runs; the first LLM instance of the catalogue is the one that fails."""
+        self._line = line
+        self._session = session
+        self._device = device
+        self._both: Sequence[Instance] = catalogue.services["llm"].instances
+        self._usual = ""
+
+    @property
+    def failing(self) -> str:
+        """Name of the instance that fails."""
+        return self._both[0].name
+
+    async def heal(self) -> None:
+        """Let both do right, forget their health, and speak until the one to fail is preferred.
+
+        Raises:
+            StartError: it is not preferred after some turns, or a healthy turn was lost.
+        """
+        await self.switch("none")
+        for each in self._both:
+            await steering.restore(self._line, each.name)
+        for _ in range(MOST_WARM_TURNS):
+            turn = await self.speak()
+            if turn.lost:
+                raise StartError(f"bench: a turn was lost with nothing broken: {turn.lost}")
+            if turn.asked == (self.failing,) and turn.same_words:
+                return
+        raise StartError(f"bench: {self.failing} was not preferred in {MOST_WARM_TURNS} turns")
+
+    async def switch(self, mode: str) -> None:
+        """Let the first instance fail in a mode, written as in stall-after=3.
+
+        Raises:
+            StartError: it refused.
+        """
+        name, _, value = mode.partition("=")
+        body: dict[str, Any] = {"mode": name}
+        if value:
+            body["value"] = float(value.removesuffix("s"))
+        address = self._both[0].endpoint.removesuffix("/v1")
+        async with self._session.post(f"{address}/faults", json=body) as answer:
+            if answer.status != 200:
+                raise StartError(f"bench: {self.failing} refused {mode}: {await answer.text()}")
+
+    async def meet(self) -> FaultTurn:
+        """Speak until the failing instance was asked, and return that turn.
+
+        A moment of the machine may have made the other one look better; such turns know of no fault.
+
+        Raises:
+            StartError: it was not asked in some turns.
+        """
+        for _ in range(MOST_WARM_TURNS):
+            turn = await self.speak()
+            if self.failing in turn.asked:
+                return turn
+        raise StartError(f"bench: {self.failing} was not asked in {MOST_WARM_TURNS} turns")
+
+    async def speak(self) -> FaultTurn:
+        """Hold one turn and return what came of it; one that is lost says why."""
+        since = await decisions.last_id(self._line)
+        try:
+            result = await self._device.turn_text(QUESTION, timeout_s=PATIENCE_S)
+        except FrontError as error:
+            return _lost_turn(await decisions.newest(self._line, "llm", since=since), str(error))
+        if not self._usual:
+            self._usual = said_in(result)
+        found = await decisions.newest(self._line, "llm", since=since)
+        spoken = await decisions.newest(self._line, "tts", since=since)
+        return read_turn(found, spoken, result, self._usual)
+
+
+def _lost_turn(found: Sequence[Decision], reason: str) -> FaultTurn:
+    return FaultTurn(
+        first_sentence_ms=None,
+        first_audio_ms=None,
+        asked=tuple(each.instance for each in found),
+        asked_again_ms=None,
+        answered_by="",
+        same_words=False,
+        lost=reason,
+    )

@@ -1,0 +1,103 @@
+"""`dispatcher flower`: Flower behind a password, in the foreground.
+
+It lives in an environment of its own (docs/flower.md); the process becomes Flower, so signals reach it.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import click
+
+from dispatcher.cli.flower_place import LAUNCHER, PASSWORD_FILE, PYTHON, what_is_missing
+from dispatcher.contracts import QUEUES
+from dispatcher.errors import ConfigError, StartError
+from dispatcher.settings import Settings, load_settings
+
+MIN_CHARACTERS: Final = 8
+# What names modules of this environment would mislead the other one.
+_OF_THIS_PYTHON: Final = frozenset({"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"})
+
+
+@click.command("flower")
+def flower() -> None:
+    """Run Flower, the page that shows workers and tasks.
+
+    It listens at FLOWER_HOST (127.0.0.1) and FLOWER_PORT (5555). The user is `operator`; the password
+    is made at the first start and lies in DATA_DIR/flower-password.
+    """
+    settings = load_settings()
+    missing = what_is_missing()
+    if missing:
+        raise StartError(f"Flower cannot run: {missing}")
+    environ = flower_environment(settings, os.environ)
+    os.execve(PYTHON, [str(PYTHON), str(LAUNCHER)], environ)  # noqa: S606  no shell is wanted
+
+
+def flower_environment(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that the launcher reads; a password is there or in the file that is named there.
+
+    Raises:
+        ConfigError: the password cannot be used.
+        StartError: the file of the password cannot be read or made.
+    """
+    kept = {
+        name: value
+        for name, value in environ.items()
+        if name not in _OF_THIS_PYTHON and not name.startswith("FLOWER_")
+    }
+    return {
+        **kept,
+        **_password(settings),
+        "REDIS_URL": settings.redis_url,
+        "FLOWER_HOST": settings.flower_host,
+        "FLOWER_PORT": str(settings.flower_port),
+        "FLOWER_READ_ONLY": str(settings.flower_read_only).lower(),
+        "FLOWER_IDLE_S": str(settings.flower_idle_s),
+        "FLOWER_QUEUES": ",".join(QUEUES),
+    }
+
+
+def _password(settings: Settings) -> dict[str, str]:
+    if settings.flower_password and settings.flower_password_file:
+        raise ConfigError(["FLOWER_PASSWORD_FILE: was set beside FLOWER_PASSWORD; expected one of the two"])
+    if settings.flower_password:
+        _require_usable(settings.flower_password, "FLOWER_PASSWORD")
+        return {"FLOWER_PASSWORD": settings.flower_password}
+    path = Path(settings.flower_password_file or settings.data_dir / PASSWORD_FILE).absolute()
+    try:
+        if not settings.flower_password_file:
+            make_password(path)
+        held = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise StartError(f"Flower's password: {path} cannot be used: {error}") from error
+    _require_usable(held, str(path))
+    return {"FLOWER_PASSWORD_FILE": str(path)}
+
+
+def make_password(path: Path) -> None:
+    """Write a password of 128 bits to a file that its owner alone can read, unless there is one.
+
+    Raises:
+        OSError: the folder or the file cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    except FileExistsError:
+        path.chmod(0o600)  # an editor may have written it anew for all to read
+        return
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(f"{secrets.token_urlsafe(16)}\n")
+
+
+def _require_usable(password: str, source: str) -> None:
+    """Do nothing for a password that every browser sends in the same bytes; the text never quotes it."""
+    if len(password) < MIN_CHARACTERS or not (password.isascii() and password.isprintable()):
+        raise ConfigError(
+            [f"{source}: was not usable; expected {MIN_CHARACTERS} or more printable ASCII characters"]
+        )

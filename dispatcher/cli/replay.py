@@ -1,0 +1,154 @@
+"""`dispatcher replay`: what another algorithm, or another YAML, would have made of the recorded calls."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final, get_args
+
+import click
+from rich.console import RenderableType
+
+from dispatcher.catalogue import Catalogue, ServiceConfig, load_catalogue
+from dispatcher.cli.bench.progress import BenchProgress
+from dispatcher.cli.replay_calls import Call, Estimator, calls_of
+from dispatcher.cli.replay_figures import compare
+from dispatcher.cli.replay_view import comparison_view, turn_view
+from dispatcher.cli.replay_world import Outcome, ReplayWorld
+from dispatcher.cli.shared_state import with_shared_state
+from dispatcher.cli.supervisor.screen import make_console
+from dispatcher.contracts import SERVICES, Algorithm, Service
+from dispatcher.errors import ConfigError, UnknownName
+from dispatcher.settings import load_settings
+from dispatcher.state import decisions, fleet
+from dispatcher.state.line import RedisLine
+from dispatcher.state.scratch import scratch_line
+
+# Fewer say nothing about shares, and less about times.
+FEWEST_CALLS: Final = 20
+ALGORITHMS: Final[tuple[Algorithm, ...]] = get_args(Algorithm)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayPlan:
+    """What to try.
+
+    Attributes:
+        algorithm: None keeps the one of the catalogue.
+        last: only so many of the newest decisions; None takes all that are kept.
+        turn: beginning of a turn's id whose calls are shown one by one; empty shows the comparison.
+        config: a YAML with other instances, weights and caps; None takes what is in force.
+    """
+
+    algorithm: Algorithm | None
+    service: Service
+    last: int | None
+    turn: str
+    config: Path | None
+    seed: int
+
+
+@click.command("replay")
+@click.option("--algorithm", type=click.Choice(ALGORITHMS), help="The algorithm to try.  [default: in force]")
+@click.option("--service", type=click.Choice(SERVICES), default="llm", show_default=True)
+@click.option("--last", type=click.IntRange(1), help="Only the newest N decisions.  [default: all kept]")
+@click.option("--turn", default="", metavar="TURN", help="Show the calls of one turn, then and now.")
+@click.option(
+    "--config",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A YAML with other weights, caps or instances.  [default: what is in force]",
+)
+@click.option("--seed", default=1, show_default=True, help="Of the dice that draw which moved calls fail.")
+def replay(
+    *,
+    algorithm: Algorithm | None,
+    service: Service,
+    last: int | None,
+    turn: str,
+    config: Path | None,
+    seed: int,
+) -> None:
+    """Try another algorithm or YAML on the calls that were recorded.
+
+    The newest decisions of a service go once more, in their own time, through the same scripts on keys of
+    their own that are deleted afterwards. Nothing that runs is touched.
+    """
+    plan = ReplayPlan(algorithm=algorithm, service=service, last=last, turn=turn, config=config, seed=seed)
+
+    async def use(line: RedisLine) -> None:
+        await try_out(line, plan)
+
+    with_shared_state(use)
+
+
+async def try_out(line: RedisLine, plan: ReplayPlan) -> None:
+    """Replay what is recorded and print what it says.
+
+    Raises:
+        UnknownName: too little is recorded, or nothing of the turn.
+        ConfigError: the YAML has problems, or the service has no instances in it.
+        StateError: Redis is out of reach.
+    """
+    catalogue = await _catalogue(line, plan.config)
+    config = _tried(catalogue, plan)
+    most = decisions.MOST_ENTRIES if plan.last is None else plan.last
+    calls, left_out = calls_of(await decisions.newest(line, plan.service, most=most))
+    refuse_too_few(calls, plan)
+    console = make_console()
+    estimator = Estimator(calls, random.Random(plan.seed))  # noqa: S311  a simulation
+    with BenchProgress(console) as progress, progress.step("replaying", len(calls)) as on_call:
+        async with scratch_line(load_settings().redis_url) as scratch:
+            world = ReplayWorld(
+                scratch, config, estimator, longest_wait_s=catalogue.conversation.turn_timeout_s
+            )
+            outcome = await world.run(calls, on_call)
+    if plan.turn:
+        console.print(_one_turn(calls, outcome, plan.turn))
+        return
+    heading = f"of {plan.service}, recorded → replayed under {config.algorithm}"
+    if plan.config:
+        heading += f" of {plan.config}"
+    console.print(comparison_view(compare(calls, outcome, left_out=left_out), heading))
+
+
+async def _catalogue(line: RedisLine, config: Path | None) -> Catalogue:
+    if config is not None:
+        return load_catalogue(config)
+    found = await fleet.in_force(line)
+    if found is None:
+        raise UnknownName("no catalogue is in force yet; start the dispatcher first, or give --config")
+    return found.catalogue
+
+
+def _tried(catalogue: Catalogue, plan: ReplayPlan) -> ServiceConfig:
+    config = catalogue.services[plan.service]
+    if not config.instances:
+        raise ConfigError([f"{catalogue.path}: {plan.service} has no instances to replay on"])
+    return config if plan.algorithm is None else replace(config, algorithm=plan.algorithm)
+
+
+def refuse_too_few(calls: Sequence[Call], plan: ReplayPlan) -> None:
+    """Refuse what would say too little.
+
+    Raises:
+        UnknownName: too few calls were asked for, or are recorded.
+    """
+    if plan.last is not None and plan.last < FEWEST_CALLS:
+        raise UnknownName(f"--last {plan.last} says too little: a replay needs at least {FEWEST_CALLS} calls")
+    if len(calls) < FEWEST_CALLS:
+        raise UnknownName(
+            f"{len(calls)} finished {plan.service} calls are recorded; a replay needs at least "
+            f"{FEWEST_CALLS}. Let some turns pass, then try again"
+        )
+
+
+def _one_turn(calls: Sequence[Call], outcome: Outcome, prefix: str) -> RenderableType:
+    """Return the view of the calls of one turn."""
+    turns = sorted({call.turn_id for call in calls if call.turn_id.startswith(prefix)})
+    if len(turns) != 1:
+        found = f"several turns: {', '.join(turns)}" if turns else "no turn that is recorded"
+        raise UnknownName(f"{prefix} begins the id of {found}")
+    chosen = [(call, now) for call, now in zip(calls, outcome.calls, strict=True) if call.turn_id == turns[0]]
+    return turn_view([call for call, _ in chosen], [now for _, now in chosen])

@@ -1,0 +1,157 @@
+"""`dispatcher tuner`: what the tuner did and why, and a person's word over it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final, get_args
+
+import click
+from rich.table import Table
+from rich.text import Text
+
+from dispatcher.balancing.tuner.state import Event, TunerState
+from dispatcher.cli.shared_state import with_shared_state
+from dispatcher.cli.supervisor.screen import make_console
+from dispatcher.cli.supervisor.table import duration
+from dispatcher.contracts import TunerMode
+from dispatcher.errors import UnknownName
+from dispatcher.state import experiments, fleet
+from dispatcher.state.experiments import Row
+from dispatcher.state.knobs import Knobs, read_knobs, turn
+from dispatcher.state.line import RedisLine
+
+UNDO_WITHIN_S: Final = 15.0
+LOOK_AGAIN_S: Final = 0.2
+SHOWN: Final = 20
+STYLES: Final[dict[Event, str]] = {
+    "tried": "yellow",
+    "kept": "green",
+    "undone": "magenta",
+    "reversed": "cyan",
+    "done": "green",
+    "refused": "red",
+    "observed": "dim",
+}
+WORDS: Final[dict[Event, str]] = {"tried": "pending", "observed": "would try"}
+# Why a remedy that was asked for is not among the actions, wherever this runs.
+NEVER: Final = (("phrase cache", "there is no phrase cache yet, so there is nothing to resize or clear"),)
+
+
+@click.group("tuner")
+def tuner() -> None:
+    """Show what the tuner did and why, take something back, or tell it how far it may go."""
+
+
+@tuner.command("log")
+@click.option("--last", type=click.IntRange(1, 1000), default=SHOWN, show_default=True, help="How many.")
+def show_log(*, last: int) -> None:
+    """Show the last experiments: when, why, what, and the verdict."""
+
+    async def show(line: RedisLine) -> None:
+        rows = await experiments.read_log(line)
+        _print_table(log_table(rows[-last:]) if rows else Text("the tuner has decided nothing yet"))
+
+    with_shared_state(show)
+
+
+@tuner.command("status")
+def show_status() -> None:
+    """Show the mode, what is in force, and what cannot act here."""
+
+    async def show(line: RedisLine) -> None:
+        state, knobs, found = await asyncio.gather(
+            experiments.load(line), read_knobs(line), fleet.in_force(line)
+        )
+        configured: TunerMode = found.catalogue.tuner.mode if found else "observe"
+        for text in status_lines(state, knobs, configured=configured, now=time.time()):
+            click.echo(text)
+
+    with_shared_state(show)
+
+
+@tuner.command("undo")
+@click.argument("number", type=click.IntRange(1))
+def undo(number: int) -> None:
+    """Take experiment NUMBER back; the same action is left alone for a day."""
+
+    async def ask(line: RedisLine) -> None:
+        if (await experiments.load(line)).find(number) is None:
+            raise UnknownName(f"experiment {number} is not in force; `dispatcher tuner status` lists what is")
+        await experiments.request_undo(line, number)
+        await _wait_until_gone(line, number)
+        click.echo(f"experiment {number} is taken back")
+
+    with_shared_state(ask)
+
+
+@tuner.command("mode")
+@click.argument("mode", type=click.Choice([*get_args(TunerMode), "configured"]))
+def choose_mode(mode: str) -> None:
+    """Let the tuner be off, observe, or act, over the YAML; `configured` goes by the YAML again.
+
+    In `off` and `observe` it takes back what is in force, one thing a minute.
+    """
+
+    async def choose(line: RedisLine) -> None:
+        await turn(line, "tuner_mode", None if mode == "configured" else mode)
+        click.echo(f"the tuner's mode is {mode} from the next step on")
+
+    with_shared_state(choose)
+
+
+async def _wait_until_gone(line: RedisLine, number: int) -> None:
+    try:
+        async with asyncio.timeout(UNDO_WITHIN_S):
+            while (await experiments.load(line)).find(number) is not None:  # noqa: ASYNC110  it is elsewhere
+                await asyncio.sleep(LOOK_AGAIN_S)
+    except TimeoutError as error:
+        raise UnknownName(
+            f"experiment {number} is still in force after {UNDO_WITHIN_S:.0f} s; "
+            "does a worker of queue control run?"
+        ) from error
+
+
+def _print_table(view: Table | Text) -> None:
+    console = make_console()
+    console.print(view, soft_wrap=not console.is_terminal)
+
+
+def log_table(rows: Sequence[Row]) -> Table:
+    """Return the experiments as a table, oldest first."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("no.", "when", "rule"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("evidence", "action", "why"):
+        table.add_column(heading)
+    table.add_column("state", no_wrap=True)
+    table.add_column("verdict")
+    for row in rows:
+        first, latest = row.first, row.latest
+        when = datetime.fromtimestamp(first.at_s).astimezone()
+        table.add_row(
+            *(str(first.number), f"{when:%m-%d %H:%M:%S}", first.cause),
+            *(first.evidence, first.action.in_words(), first.why),
+            Text(WORDS.get(latest.event, latest.event), style=STYLES[latest.event]),
+            latest.verdict,
+        )
+    return table
+
+
+def status_lines(state: TunerState, knobs: Knobs, *, configured: TunerMode, now: float) -> list[str]:
+    """Return what an operator wants to know first, a line each."""
+    mode = knobs.tuner_mode or configured
+    chosen = f", chosen over {configured} of the YAML" if knobs.tuner_mode else ""
+    lines = [f"mode          {mode}{chosen}", f"samples       {len(state.history)}"]
+    if state.pending is not None:
+        pending = state.pending
+        lines.append(f"pending       {pending.number}: {pending.action.in_words()} ({pending.why})")
+    lines += [f"in force      {each.number}: {each.action.in_words()} ({each.cause})" for each in state.kept]
+    lines += [
+        f"left alone    {rest.key}, for another {duration(rest.until_s - now)}"
+        for rest in state.rests
+        if rest.until_s > now
+    ]
+    return [*lines, *(f"not available {what}: {why}" for what, why in (*NEVER, *state.missing))]

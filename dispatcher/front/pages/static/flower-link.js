@@ -1,0 +1,20 @@
+// The link to Flower: only where there is one, and only from where it can be reached.
+
+const LOCAL = ["localhost", "127.0.0.1"];
+
+/** Show the link when the page was told an address that this browser reaches. */
+export function showFlowerLink(link) {
+  const address = flowerAddress(link.dataset.flower, window.location.hostname);
+  if (address === null) return;
+  link.href = address;
+  link.hidden = false;
+}
+
+function flowerAddress(told, pageHost) {
+  const port = told.slice(told.lastIndexOf(":") + 1);
+  const host = told.slice(0, told.lastIndexOf(":"));
+  if (!port) return null;
+  if (host === "any") return `http://${pageHost}:${port}/`;
+  if (host === "loopback") return LOCAL.includes(pageHost) ? `http://${pageHost}:${port}/` : null;
+  return `http://${host.includes(":") ? `[${host}]` : host}:${port}/`;
+}

@@ -1,0 +1,1 @@
+"""Turns, samples, alerts and decisions in SQL. Only the control worker and `dispatcher records` import it."""

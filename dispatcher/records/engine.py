@@ -1,0 +1,97 @@
+"""Connections to the store whose every wait is bounded, and its errors as ours."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import create_engine, event
+from sqlalchemy.engine import URL, Connection, Engine
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from dispatcher.errors import ConfigError, RecordsError
+from dispatcher.records.address import shown
+
+CONNECT_S: Final = 1
+# A hung server costs a drain the ping of its old connection, a new one and its greeting: under 5 s together.
+DRAIN_PATIENCE_S: Final = 2
+KEEP_PATIENCE_S: Final = 30
+RECYCLE_S: Final = 1800
+
+
+def open_engine(url: URL, *, patience_s: int = DRAIN_PATIENCE_S) -> Engine:
+    """Return an engine; nothing connects before the first use.
+
+    Args:
+        url: from `address.parse`.
+        patience_s: how long one statement, or a lock, may take.
+
+    Raises:
+        ConfigError: the folder of an SQLite file cannot be made.
+    """
+    if url.drivername == "sqlite":
+        return _open_sqlite(url, patience_s)
+    return create_engine(
+        url,
+        pool_size=1,
+        max_overflow=1,
+        pool_timeout=patience_s,
+        pool_pre_ping=True,
+        pool_recycle=RECYCLE_S,
+        connect_args={
+            "connect_timeout": CONNECT_S,
+            "read_timeout": patience_s,
+            "write_timeout": patience_s,
+        },
+    )
+
+
+def _open_sqlite(url: URL, patience_s: int) -> Engine:
+    try:
+        Path(url.database or "").parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError([f"DATABASE_URL: was {shown(url)}; its folder cannot be made: {error}"]) from error
+    engine = create_engine(url, connect_args={"timeout": patience_s})
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _: Any) -> None:
+    # Python's own handling of transactions would leave DDL outside; SQLAlchemy's BEGIN takes its place.
+    connection.isolation_level = None
+    # Before the first table: space of deleted rows can then be given back bit by bit.
+    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    connection.execute("PRAGMA journal_mode = WAL")
+    # With WAL a crash of the process loses nothing; one of the machine the last moments, never the file.
+    connection.execute("PRAGMA synchronous = NORMAL")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # Taking the lock to write at once waits for it; taking it later would fail where another wrote meanwhile.
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+@contextmanager
+def transaction(engine: Engine) -> Iterator[Connection]:
+    """Open a transaction, committed at the end of the block.
+
+    Raises:
+        RecordsError: the store is away, locked or refuses; the text names no password.
+    """
+    try:
+        with engine.begin() as connection:
+            yield connection
+    except SQLAlchemyError as error:
+        raise RecordsError(reason_of(error)) from error
+    except (sqlite3.Error, OSError) as error:
+        raise RecordsError(f"the store of records is out of reach: {error}") from error
+
+
+def reason_of(error: SQLAlchemyError) -> str:
+    """Return the driver's own words: SQLAlchemy's hold the statement with every value."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return f"the store of records: {' '.join(str(cause).split())[:300]}"

@@ -1,0 +1,167 @@
+"""Write records: each once, however often it comes; and keep the count of those that never came."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from sqlalchemy import Table, insert, select, update
+from sqlalchemy.dialects import mysql, sqlite
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import DataError, IntegrityError
+
+from dispatcher.contracts import Record
+from dispatcher.errors import RecordsError
+from dispatcher.records import migrate
+from dispatcher.records.address import parse
+from dispatcher.records.engine import DRAIN_PATIENCE_S, open_engine, reason_of, transaction
+from dispatcher.records.rows import row_of
+from dispatcher.records.tables import DRAINED, DROPS, OF_KIND
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drained:
+    """Where the drain is, as SQL knows it.
+
+    Attributes:
+        life: of which stream; empty before the first.
+        dropped: entries of that life that are counted as dropped already.
+        entry_ms, entry_seq: the last entry that was kept.
+    """
+
+    life: str = ""
+    dropped: int = 0
+    entry_ms: int = 0
+    entry_seq: int = 0
+
+
+class Store:
+    """The store of one process; nothing connects before the first use."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Use an engine; the tables are brought up to date with the first write."""
+        self.engine = engine
+        self._is_current = False
+
+    @classmethod
+    def at(cls, written: str, *, patience_s: int = DRAIN_PATIENCE_S) -> Store:
+        """Return the store of a URL.
+
+        Raises:
+            ConfigError: the URL is wrong.
+        """
+        return cls(open_engine(parse(written), patience_s=patience_s))
+
+    def prepare(self) -> None:
+        """Bring the tables up to date, once per process.
+
+        Raises:
+            RecordsError: the store is away or of another version.
+        """
+        if not self._is_current:
+            migrate.upgrade(self.engine)
+            self._is_current = True
+
+    def keep(self, records: Sequence[Record], *, life: str) -> None:
+        """Write records and the place of the last one, all or none of it.
+
+        Raises:
+            RecordsError: the store is away; nothing was written.
+        """
+        self.prepare()
+        try:
+            self._keep(records, life=life)
+        except Refused as error:
+            # What the rows let through and the store did not take must not hold up all that follows.
+            log.error("record refused by the store", reason=str(error), records=len(records))  # noqa: TRY400
+            self._keep_one_by_one(records, life=life)
+
+    def drained(self) -> Drained:
+        """Return where the drain is.
+
+        Raises:
+            RecordsError: the store is away.
+        """
+        self.prepare()
+        with transaction(self.engine) as connection:
+            return read_drained(connection)
+
+    def drop(self, entries: int, reason: str, *, life: str, dropped: int) -> None:
+        """Write that entries are lost, and up to which count of the stream's life that is told.
+
+        Raises:
+            RecordsError: the store is away.
+        """
+        self.prepare()
+        with transaction(self.engine) as connection:
+            if entries:
+                at_ms = time.time_ns() // 1_000_000
+                connection.execute(insert(DROPS).values(at_ms=at_ms, entries=entries, reason=reason))
+            _note(connection, life=life, dropped=dropped)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.engine.dispose()
+
+    def _keep(self, records: Sequence[Record], *, life: str) -> None:
+        with transaction(self.engine) as connection:
+            try:
+                for table in dict.fromkeys(OF_KIND.values()):
+                    rows = [row_of(record) for record in records if OF_KIND[record.kind] is table]
+                    if rows:
+                        connection.execute(insert_new(connection, table), rows)
+            except (DataError, IntegrityError) as error:
+                raise Refused(reason_of(error)) from error
+            last = records[-1]
+            _note(connection, life=life, entry_ms=last.entry_ms, entry_seq=last.entry_seq)
+
+    def _keep_one_by_one(self, records: Sequence[Record], *, life: str) -> None:
+        for record in records:
+            try:
+                self._keep([record], life=life)
+            except Refused:
+                before = self.drained()
+                self.drop(1, "refused by the store", life=before.life, dropped=before.dropped)
+
+
+class Refused(RecordsError):
+    """The store does not take a row; another try would not help."""
+
+
+def read_drained(connection: Connection) -> Drained:
+    """Return the one row that says where the drain is."""
+    row = connection.execute(select(DRAINED)).mappings().first()
+    if row is None:
+        return Drained()
+    return Drained(
+        life=row["life"], dropped=row["dropped"], entry_ms=row["entry_ms"], entry_seq=row["entry_seq"]
+    )
+
+
+def insert_new(connection: Connection, table: Table) -> Any:
+    """Return the statement that inserts a row, or does nothing where its key is there.
+
+    `INSERT IGNORE` would also pass over values that do not fit.
+    """
+    if connection.dialect.name == "sqlite":
+        return sqlite.insert(table).on_conflict_do_nothing()
+    key = table.primary_key.columns.values()[0]
+    return mysql.insert(table).on_duplicate_key_update({key.name: key})
+
+
+def _note(connection: Connection, *, life: str, **changed: int) -> None:
+    """Change the one row. A new life of the stream starts with nothing dropped."""
+    before = read_drained(connection)
+    if not before.life:
+        connection.execute(insert(DRAINED).values(id=1, life=life, **{**_NOTHING, **changed}))
+        return
+    fresh = {} if before.life == life else {"dropped": 0}
+    connection.execute(update(DRAINED).values(life=life, **{**fresh, **changed}))
+
+
+_NOTHING = {"dropped": 0, "entry_ms": 0, "entry_seq": 0}

@@ -1,0 +1,59 @@
+"""The last turns of all fronts, in short: what the figures of response and errors are made of."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+from dispatcher.balancing.kpis import TurnFacts
+from dispatcher.state import keys
+from dispatcher.state.line import RedisLine
+
+# What the instances take before the first sound; the rest of that time is ours.
+_HEARING: Final = "asr_ms"
+_ANSWERING: Final = ("llm_first_sentence_ms", "tts_first_audio_ms")
+_KEPT: Final = ("first_audio_ms", _HEARING, *_ANSWERING)
+
+
+def note(
+    line: RedisLine, *, outcome: str, asked: bool, typed: bool, figures: Mapping[str, str | float]
+) -> None:
+    """Add a finished turn; the oldest beyond the last thousand goes.
+
+    Args:
+        line: connection to the shared state.
+        outcome: the front's word for how it ended.
+        asked: whether the user said or typed something.
+        typed: whether no speech had to be recognised.
+        figures: the turn's times in ms by name; what is not needed here is left out.
+    """
+    times = {name: figures[name] for name in _KEPT if isinstance(figures.get(name), (int, float))}
+    turn = {"at_s": round(time.time(), 3), "outcome": outcome, "asked": asked, "typed": typed, **times}
+    line.cast("LPUSH", keys.TURNS, json.dumps(turn))
+    line.cast("LTRIM", keys.TURNS, 0, keys.TURNS_KEPT - 1)
+
+
+async def read_since(line: RedisLine, at_s: float) -> list[TurnFacts]:
+    """Return the turns that ended after a Unix time, newest first, a thousand at most.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    raw = await line.call("LRANGE", keys.TURNS, 0, keys.TURNS_KEPT - 1)
+    turns = (_facts(json.loads(one)) for one in raw)
+    return [turn for turn in turns if turn.ended_at_s >= at_s]
+
+
+def _facts(turn: Mapping[str, Any]) -> TurnFacts:
+    first_audio_ms = turn.get("first_audio_ms")
+    parts = [turn.get(name) for name in (_ANSWERING if turn["typed"] else (_HEARING, *_ANSWERING))]
+    known = [float(part) for part in parts if part is not None]
+    return TurnFacts(
+        ended_at_s=float(turn["at_s"]),
+        outcome=str(turn["outcome"]),
+        asked=bool(turn["asked"]),
+        first_audio_s=None if first_audio_ms is None else float(first_audio_ms) / 1000,
+        instances_s=sum(known) / 1000 if len(known) == len(parts) else None,
+    )

@@ -1,0 +1,37 @@
+"""What a front says of itself while devices speak to it."""
+
+from __future__ import annotations
+
+from redis import Redis
+
+from dispatcher.state import keys, turn_log
+from dispatcher.state.fronts import FrontCounts, read_fronts
+from dispatcher.state.line import RedisLine, connect
+from tests.support.stack import Stack
+from tests.support.waiting import soon
+
+
+async def test_devices_busy_ones_and_turns_are_counted_and_each_turn_is_kept_in_short(stack: Stack) -> None:
+    with Redis.from_url(stack.broker.url) as client:
+        client.delete(keys.TURNS)
+    line = RedisLine(connect(stack.broker.url))
+
+    async def counted(devices: int, busy: int) -> FrontCounts | None:
+        found = (await read_fronts(line)).values()
+        return next((one for one in found if (one.devices, one.busy) == (devices, busy)), None)
+
+    async with stack.front.device("quiet"), stack.front.device("talker") as talker:
+        await talker.listen("start", mode="manual")
+        await soon(lambda: counted(2, 1), what="two devices, one that listens")
+        await talker.listen("stop")
+        await talker.says()
+        quiet = await soon(lambda: counted(2, 0), what="two devices, none busy")
+        assert quiet is not None
+        assert quiet.turns_begun >= 1
+        turns = [turn for turn in await turn_log.read_since(line, 0) if turn.outcome == "answered"]
+        assert turns
+        assert turns[0].first_audio_s is not None
+        assert turns[0].instances_s is not None
+        assert 0 < turns[0].instances_s < 5
+        assert turns[0].asked
+    await line.close()

@@ -1,0 +1,197 @@
+"""What calls, checks, turns and fronts leave behind for the figures, in a real Valkey."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import pytest
+
+from dispatcher.balancing.alerts import Alert
+from dispatcher.balancing.kpis import Facts, judge
+from dispatcher.balancing.shares import ShareWindow
+from dispatcher.catalogue.model import HealthRules, KpiTargets
+from dispatcher.metrics.box import BoxSample
+from dispatcher.metrics.process import ProcessSample
+from dispatcher.state import fleet as fleets
+from dispatcher.state import fronts, keys, kpis, leases, samples, turn_log
+from dispatcher.state.fronts import FrontCounts
+from dispatcher.state.kpis import Board, Standing
+from dispatcher.state.line import RedisLine
+from dispatcher.state.overview import InstanceView, read_overview
+from tests.support.fleet import Fleet, llm
+
+BOX = BoxSample(
+    cpu_ratio=0.5,
+    memory_ratio=0.25,
+    network_ratio=None,
+    network_bytes_per_s=10.0,
+    cores=2.0,
+    memory_bytes=10**9,
+)
+
+
+async def seen(line: RedisLine) -> InstanceView:
+    """Return what the overview says of the one instance."""
+    (view,) = (await read_overview(line)).instances
+    return view
+
+
+async def test_mean_and_p95_are_those_of_the_last_hundred_calls(fleet: Fleet, line: RedisLine) -> None:
+    await fleet.configure("round_robin", llm("A"))
+    assert (await seen(line)).latency_p95_ms is None
+    await fleet.call_ends("A", "ok", times=20, latency_ms=99_999_999)
+    for latency_ms in range(1, 101):
+        await fleet.call_ends("A", "ok", latency_ms=latency_ms + 0.4)
+    view = await seen(line)
+    assert (view.calls, view.latency_mean_ms, view.latency_p95_ms) == (120, 50.5, 95)
+    assert len((await fleet.fields("A"))["response_times"]) == 700
+
+
+async def test_failures_are_no_response_times(fleet: Fleet, line: RedisLine) -> None:
+    await fleet.configure("round_robin", llm("A"))
+    await fleet.call_ends("A", "ok", latency_ms=400)
+    await fleet.call_ends("A", "failed", times=2, latency_ms=5)
+    assert (await seen(line)).latency_mean_ms == 400
+
+
+async def test_errors_are_counted_by_whose_fault_they_are_also_where_they_teach_nothing(
+    fleet: Fleet, line: RedisLine
+) -> None:
+    await fleet.configure("round_robin", llm("A"))
+    await leases.finish(line, await fleet.pick(), outcome="failed", latency_ms=1, origin="theirs")
+    for _ in range(2):
+        await leases.finish(line, await fleet.pick(), outcome="ignored", latency_ms=1, origin="ours")
+    await leases.finish(line, await fleet.pick(), outcome="ignored", latency_ms=1, origin="caller")
+    await leases.finish(line, await fleet.pick(), outcome="ignored", latency_ms=1)
+    view = await seen(line)
+    assert (view.errors_theirs, view.errors_ours, view.errors_caller, view.calls) == (1, 2, 1, 5)
+    assert view.failures == 1
+
+
+async def test_failed_calls_that_come_close_together_are_one_fault(fleet: Fleet, line: RedisLine) -> None:
+    await fleet.configure("round_robin", llm("A"))
+    assert (await seen(line)).fault_began_at_s is None
+    await fleet.call_ends("A", "failed")
+    await fleet.set_fields("A", fault_began_ms=1, fault_at_ms=round(time.time() * 1000) - 50_000)
+    await fleet.call_ends("A", "failed")
+    assert (await fleet.fields("A"))["fault_began_ms"] == "1"
+    await fleet.set_fields("A", fault_at_ms=round(time.time() * 1000) - 70_000)
+    await fleet.call_ends("A", "failed")
+    view = await seen(line)
+    assert view.fault_began_at_s == view.fault_at_s == pytest.approx(time.time(), abs=30)
+
+
+async def test_what_an_instance_reports_steers_and_what_it_stops_to_report_is_unknown(
+    fleet: Fleet, line: RedisLine
+) -> None:
+    await fleet.configure("resource_based", llm("A"))
+    rules = HealthRules()
+    await fleets.note_check(line, llm("A"), reason="", rules=rules, cpu_ratio=0.75, memory_ratio=0.0)
+    view = await seen(line)
+    assert (view.cpu_ratio, view.memory_ratio) == (0.75, 0.0)
+    # 0.30 CPU + 0.25 memory + 0.20 in flight of those four that are known, errors included.
+    assert f"A {0.75 * 0.30 / 0.85:.3g}" in (await fleet.pick()).reason
+    await fleets.note_check(line, llm("A"), reason="down", rules=rules)
+    view = await seen(line)
+    assert (view.cpu_ratio, view.memory_ratio) == (None, None)
+
+
+async def test_a_check_of_an_instance_that_left_keeps_no_report(fleet: Fleet, line: RedisLine) -> None:
+    await fleet.configure("round_robin")
+    await fleets.note_check(line, llm("A"), reason="", rules=HealthRules(), cpu_ratio=0.5)
+    assert await fleet.fields("A") == {}
+
+
+async def test_turns_are_told_with_the_time_of_their_instances_and_the_list_is_bounded(
+    line: RedisLine,
+) -> None:
+    figures: dict[str, str | float] = {
+        "first_audio_ms": 900,
+        "asr_ms": 200,
+        "llm_first_sentence_ms": 300,
+        "tts_first_audio_ms": 100,
+        "llm_instance": "llm-1",
+        "played_ms": 5000,
+    }
+    turn_log.note(line, outcome="answered", asked=True, typed=False, figures=figures)
+    del figures["asr_ms"]
+    turn_log.note(line, outcome="answered", asked=True, typed=True, figures=figures)
+    turn_log.note(line, outcome="apologised", asked=True, typed=False, figures={})
+    apology, typed, spoken = await turn_log.read_since(line, time.time() - 60)
+    assert spoken.first_audio_s == typed.first_audio_s == 0.9
+    assert spoken.instances_s == pytest.approx(0.6)
+    assert typed.instances_s == pytest.approx(0.4)
+    assert (apology.outcome, apology.first_audio_s, apology.instances_s) == ("apologised", None, None)
+    assert await turn_log.read_since(line, time.time() + 60) == []
+    for _ in range(keys.TURNS_KEPT):
+        turn_log.note(line, outcome="answered", asked=True, typed=True, figures={})
+    assert await line.call("LLEN", keys.TURNS) == keys.TURNS_KEPT
+
+
+async def test_a_front_that_is_silent_is_no_longer_counted(line: RedisLine) -> None:
+    counts = FrontCounts(devices=7, busy=3, in_turn=2, turns_begun=40)
+    fronts.show(line, "front-a", counts)
+    fronts.show(line, "front-b", replace(counts, devices=1))
+    assert await fronts.read_fronts(line) == {"front-a": counts, "front-b": replace(counts, devices=1)}
+    assert 0 < await line.call("TTL", keys.front("front-a")) <= keys.FRONT_TTL_S
+    await line.call("DEL", keys.front("front-a"))
+    assert list(await fronts.read_fronts(line)) == ["front-b"]
+    await line.call("ZADD", keys.FRONTS, time.time() - 2 * fronts.GONE_S, "front-a")
+    await fronts.read_fronts(line)
+    assert await line.call("ZRANGE", keys.FRONTS, 0, -1) == [b"front-b"]
+
+
+async def test_samples_of_instances_and_box_are_bounded_and_newest_first(
+    fleet: Fleet, line: RedisLine
+) -> None:
+    await fleet.configure("round_robin", llm("A"))
+    overview = await read_overview(line)
+    for at_s in range(keys.SAMPLES_KEPT + 5):
+        samples.add_instances(line, overview, at_s=at_s)
+        samples.add_box(line, "a-box", BOX, at_s=at_s)
+    of_instance = await samples.of_instance(line, "llm", "A")
+    of_box = await samples.of_box(line, "a-box")
+    assert len(of_instance) == len(of_box) == keys.SAMPLES_KEPT
+    assert (of_instance[0]["at_s"], of_instance[0]["cpu_ratio"], of_instance[0]["state"]) == (
+        104,
+        None,
+        "ready",
+    )
+    assert (of_box[0]["at_s"], of_box[0]["cpu_ratio"], of_box[0]["network_ratio"]) == (104, 0.5, None)
+    assert await line.call("TTL", keys.samples("llm", "A")) > 0
+
+
+async def test_a_board_is_read_as_it_was_published_and_its_alerts_outlive_it(line: RedisLine) -> None:
+    assert await kpis.read_board(line) is None
+    figures = judge(Facts(now_s=5.0, cpu_ratio=0.95), KpiTargets())
+    firing = Alert(phase="firing", since_s=3.0, calm_since_s=4.0)
+    process = ProcessSample(pid=1, name="front", cpu_ratio=None, memory_bytes=5)
+    board = Board(
+        judged_at_s=5.0,
+        host="a-box",
+        standings=tuple(Standing(kpi=kpi, alert=firing) for kpi in figures),
+        box=BOX,
+        processes=(process,),
+    )
+    await kpis.publish(line, board)
+    assert await kpis.read_board(line) == board
+    assert 0 < await line.call("TTL", keys.KPIS) <= keys.KPIS_TTL_S
+    await line.call("DEL", keys.KPIS)
+    assert (await kpis.read_alerts(line))["cpu"] == firing
+
+
+async def test_what_another_version_wrote_counts_as_not_there(line: RedisLine) -> None:
+    await line.call("HSET", keys.KPIS, "board", '{"of": "another version"}')
+    await line.call("HSET", keys.ALERTS, "cpu", "{}", "memory", "nonsense")
+    assert await kpis.read_board(line) is None
+    assert await kpis.read_alerts(line) == {"cpu": Alert()}
+
+
+async def test_windows_of_groups_that_are_gone_are_dropped(line: RedisLine) -> None:
+    one = ShareWindow(group="llm high", judged=True, signature="s", began_with={"A": 5}, deviation=0.1)
+    await kpis.keep_windows(line, [one, replace(one, group="tts high")])
+    await kpis.keep_windows(line, [one])
+    assert await kpis.read_windows(line) == {"llm high": one}
+    await kpis.keep_windows(line, [])
+    assert await kpis.read_windows(line) == {}

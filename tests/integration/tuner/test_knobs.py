@@ -1,0 +1,116 @@
+"""Knobs hold within a second where they are turned for, and nonsense in one counts as not turned."""
+
+from __future__ import annotations
+
+import aiohttp
+import pytest
+
+from dispatcher.balancing.tuner.actions import Action, Change
+from dispatcher.balancing.tuner.causes import Tempo
+from dispatcher.balancing.tuner.evidence import Measures, Sample
+from dispatcher.balancing.tuner.experiment import Experiment
+from dispatcher.balancing.tuner.state import Rest, Setback, TunerState
+from dispatcher.balancing.tuner.step import undo
+from dispatcher.state import experiments, fleet, keys, knobs
+from dispatcher.state.knobs import Knobs, read_knobs
+from dispatcher.state.line import RedisLine, connect
+from tests.support.fleet import Fleet, llm
+from tests.support.stack import Stack
+from tests.support.waiting import soon
+
+ACTION = Action(kind="cap", target="llm/a", changes=(Change(what="llm/a", before=None, after=4.0),))
+PENDING = Experiment(
+    number=7, begun_at_s=1.0, cause="errors", action=ACTION, why="it fails", before=Measures(errors=0.5)
+)
+STATE = TunerState(
+    history=(Sample(at_s=1.0, measures=Measures(cpu=0.5)),),
+    pending=PENDING,
+    rests=(Rest(key="cap llm/a", until_s=9.0),),
+    setbacks=(Setback(key="cap llm/a", times=2, at_s=3.0),),
+    next_number=8,
+    missing=(("records", "none"),),
+)
+
+
+async def test_a_front_lets_fewer_devices_in_as_soon_as_it_is_told(stack: Stack) -> None:
+    line = RedisLine(connect(stack.broker.url))
+    async with stack.another_front() as front, front.device("first"), aiohttp.ClientSession() as session:
+
+        async def is_refused() -> bool:
+            try:
+                async with session.ws_connect(front.socket_url, headers={"Device-Id": "second"}):
+                    return False
+            except aiohttp.WSServerHandshakeError as error:
+                return error.status == 503
+
+        assert not await is_refused()
+        await knobs.turn(line, "max_devices", 1)
+        await soon(is_refused, what="the second device is sent away")
+        await knobs.turn(line, "max_devices", None)
+
+        async def is_let_in() -> bool:
+            return not await is_refused()
+
+        await soon(is_let_in, what="the second device is let in again")
+    await line.close()
+
+
+async def test_knobs_that_make_no_sense_count_as_not_turned(line: RedisLine) -> None:
+    assert await read_knobs(line) == Knobs()
+    await line.call("HSET", keys.KNOBS, "max_devices", "many", "reply_kept_s", "-1", "tuner_mode", "wild")
+    assert await read_knobs(line) == Knobs()
+    await knobs.turn(line, "max_devices", 0.5)
+    await knobs.turn(line, "reply_kept_s", 1.5)
+    await knobs.turn(line, "tuner_mode", "act")
+    await knobs.turn(line, knobs.extra_workers("tts"), 2)
+    assert await read_knobs(line) == Knobs(
+        max_devices=1, reply_kept_s=1.5, extra_workers={"tts": 2}, tuner_mode="act"
+    )
+
+
+async def test_a_field_is_set_on_instances_that_are_known_only(line: RedisLine) -> None:
+    known = Fleet(line)
+    await known.configure("round_robin", llm("a", cap=8))
+    assert await fleet.set_field(line, "llm", "a", field="cap_limit", value="1")
+    await known.hold(1)
+    assert (await known.try_pick()).full  # type: ignore[union-attr]
+    assert await fleet.set_field(line, "llm", "a", field="cap_limit", value="")
+    assert "cap_limit" not in await known.fields("a")
+    assert not await fleet.set_field(line, "llm", "gone", field="cap_limit", value="1")
+    assert not await line.call("EXISTS", keys.instance("llm", "gone"))
+
+
+async def test_what_the_tuner_remembers_comes_back_as_it_was(line: RedisLine) -> None:
+    assert await experiments.load(line) == TunerState()
+    await experiments.save(line, STATE)
+    assert await experiments.load(line) == STATE
+    await line.call("SET", keys.TUNER_STATE, '{"history": "of another version"}')
+    assert await experiments.load(line) == TunerState()
+
+
+async def test_decisions_are_joined_to_experiments_in_the_log_and_in_the_records(line: RedisLine) -> None:
+    state, (undone,) = undo(STATE, 7, 100.0, tempo=Tempo())
+    await experiments.note(line, undone)
+    (row,) = await experiments.read_log(line)
+    assert row.first == row.latest == undone
+    await line.call("XADD", keys.TUNER, "*", "decision", "nonsense")
+    assert len(await experiments.read_log(line)) == 1
+    assert int(await line.call("XLEN", keys.RECORDS)) == 1
+    assert state.find(7) is None
+
+
+async def test_one_tuner_works_at_a_time(line: RedisLine) -> None:
+    async with experiments.alone(line) as first, experiments.alone(line) as second:
+        assert (first, second) == (True, False)
+    async with experiments.alone(line) as again:
+        assert again
+
+
+@pytest.mark.parametrize("numbers", [(3,), (3, 4)])
+async def test_requests_are_heard_once(line: RedisLine, numbers: tuple[int, ...]) -> None:
+    assert not await experiments.is_asked(line)
+    for number in numbers:
+        await experiments.request_undo(line, number)
+    assert await experiments.is_asked(line)
+    assert await experiments.requested(line) == list(numbers)
+    assert await experiments.requested(line) == []

@@ -1,0 +1,129 @@
+"""The tuner on real workers and instances: what it does is seen where it acts, and seen to be undone."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from dispatcher.state import experiments, fleet, keys
+from tests.integration.tuner import tuned as world
+from tests.integration.tuner.tuned import POOL, Tuned, choose, first_that_is, going_on
+from tests.support.broker import Broker
+from tests.support.front_side import FrontSide
+from tests.support.instances import Instances
+from tests.support.processes import BIN, ROOT, own_environment
+from tests.support.waiting import soon
+
+PRIORITY = "priority_override"
+# Turns of a second or two each: more than a small pool is done with before the tuner has looked three times.
+QUEUED = 40
+
+
+@pytest.fixture(scope="module")
+def running_broker_of_the_tuner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    broker = Broker(tmp_path_factory.mktemp("tuner-broker"))
+    broker.start()
+    yield broker
+    broker.kill()
+
+
+@pytest.fixture(scope="module")
+def running_tuned(
+    tmp_path_factory: pytest.TempPathFactory,
+    running_broker_of_the_tuner: Broker,
+    running_instances: Instances,
+) -> Iterator[Tuned]:
+    processes = Tuned(tmp_path_factory.mktemp("tuned"), running_broker_of_the_tuner, running_instances)
+    try:
+        processes.start()
+        yield processes
+    finally:
+        processes.stop()
+
+
+@pytest.fixture
+async def side(running_broker_of_the_tuner: Broker) -> AsyncIterator[FrontSide]:
+    async with FrontSide.opened(running_broker_of_the_tuner) as opened:
+        await world.forget(opened.line)
+        yield opened
+
+
+@pytest.fixture
+def tuned(running_tuned: Tuned) -> Tuned:
+    running_tuned.start()
+    return running_tuned
+
+
+async def test_an_instance_that_fails_is_used_last_until_it_is_well_again(
+    tuned: Tuned, side: FrontSide, instances: Instances
+) -> None:
+    fails = [True]
+    await choose(side.line, "act")
+    async with (
+        going_on(lambda: world.talk_while_it_fails_now_and_then(side, instances, fails)),
+        tuned.beating(),
+    ):
+        tried = (await first_that_is(side.line, "tried", "kept")).first
+        assert (tried.cause, tried.action.kind, tried.action.target) == ("errors", "prefer", "llm")
+        assert (await fleet.read(side.line, "llm", "llm-1"))[PRIORITY] == "low"
+        kept = (await first_that_is(side.line, "kept")).latest
+        assert kept.number == tried.number
+        fails[0] = False
+        reversed_ = (await first_that_is(side.line, "reversed")).latest
+    assert reversed_.number == tried.number
+    assert PRIORITY not in await fleet.read(side.line, "llm", "llm-1")
+    assert int(await side.line.call("XLEN", keys.RECORDS)) >= 3
+
+
+async def test_a_leaking_worker_ends_in_peace_where_a_supervisor_starts_it_again(
+    tuned: Tuned, side: FrontSide
+) -> None:
+    await choose(side.line, "act")
+    await side.line.call("SET", keys.supervisor(socket.gethostname()), 1)
+    await world.memory_is(side.line, 0.97)
+    async with tuned.beating():
+        tried = (await first_that_is(side.line, "tried", "done")).first
+        assert (tried.cause, tried.action.kind) == ("memory", "restart")
+        assert tried.action.target.startswith("llm@")
+        assert await asyncio.to_thread(tuned.llm.ends) == 0
+
+
+async def test_a_pool_grows_where_tasks_wait_and_shrinks_when_a_person_says_so(
+    tuned: Tuned, side: FrontSide, instances: Instances
+) -> None:
+    for llm in instances.of("llm"):
+        llm.fault("slow", 15)
+    for _ in range(QUEUED):
+        await side.types()
+    await choose(side.line, "act")
+    first_audio_ms = [1500.0]
+    async with going_on(lambda: world.turns_end(side.line, first_audio_ms)), tuned.beating():
+        row = await first_that_is(side.line, "tried")
+        first_audio_ms[0] = 300.0
+        assert (row.first.cause, row.first.action.in_words()) == ("response", "pool llm: 2 → 4")
+        await soon(lambda: asyncio.to_thread(lambda: tuned.pool_size() == 4), what="the pool has grown")
+        assert (await first_that_is(side.line, "kept")).first == row.first
+    said = await dispatcher(tuned, "undo", str(row.first.number))
+    assert "is taken back" in said
+    await soon(lambda: asyncio.to_thread(lambda: tuned.pool_size() == POOL), what="the pool is as before")
+    assert "taken back by hand" in " ".join((await dispatcher(tuned, "log")).split())
+    assert "pool llm" in await dispatcher(tuned, "status")
+    assert (await experiments.load(side.line)).find(row.first.number) is None
+
+
+async def dispatcher(tuned: Tuned, *words: str) -> str:
+    """Return what `dispatcher tuner` prints."""
+    process = await asyncio.create_subprocess_exec(
+        *(str(BIN / "dispatcher"), "tuner", *words),
+        env=own_environment({**tuned.environ, "COLUMNS": "200"}),
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    printed, _ = await process.communicate()
+    assert process.returncode == os.EX_OK, printed.decode()
+    return printed.decode()

@@ -1,0 +1,165 @@
+"""A broker, an LLM worker with little room, and a control worker whose minutes are a second long."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+from celery import Celery
+from pydantic import TypeAdapter
+
+from dispatcher.balancing.tuner.state import Event
+from dispatcher.contracts import CONTROL_QUEUE, TUNE, TunerMode
+from dispatcher.metrics.box import BoxSample
+from dispatcher.state import experiments, keys, knobs, kpis, turn_log
+from dispatcher.state.experiments import Row
+from dispatcher.state.line import RedisLine
+from tests.support.broker import Broker
+from tests.support.front_side import FrontSide
+from tests.support.instances import Instances
+from tests.support.processes import Process
+from tests.support.stack import worker_command, write_config
+from tests.support.waiting import eventually, soon
+
+TICK_SCALE: Final = 0.02
+TICK_S: Final = 60 * TICK_SCALE
+POOL: Final = 2
+PATIENCE_S: Final = 40.0
+
+
+class Tuned:
+    """The processes, and what a test sees of them."""
+
+    def __init__(self, folder: Path, broker: Broker, instances: Instances) -> None:
+        """Write the configuration; nothing is started yet."""
+        config = write_config(folder / "tuned.yaml", instances)
+        content = yaml.safe_load(config.read_text("utf-8"))
+        # In turn, so that the failing instance goes on being asked.
+        content["load_balancing"]["api_gateway"]["llm_services"]["algorithm"] = "round_robin"
+        config.write_text(yaml.safe_dump(content, allow_unicode=True), "utf-8")
+        self.environ = {
+            "REDIS_URL": broker.url,
+            "DISPATCHER_CONFIG": str(config),
+            "DATA_DIR": str(folder / "var"),
+            "TICK_SCALE": str(TICK_SCALE),
+        }
+        commands = {"llm": ("-Q", "llm", "-c", str(POOL)), "control": ("-Q", "control")}
+        self.processes = [
+            Process(name, worker_command(*words), folder=folder, environ=self.environ)
+            for name, words in commands.items()
+        ]
+        self.app = Celery(broker=broker.url)
+
+    def start(self) -> None:
+        """Start the workers and wait until both answer."""
+        for process in self.processes:
+            if not process.runs:
+                process.start()
+        eventually(
+            lambda: len(self.app.control.inspect(timeout=1).stats() or {}) == 2,
+            what="both workers answer",
+            within_s=PATIENCE_S,
+        )
+
+    def stop(self) -> None:
+        """End the workers at once: a test leaves calls behind that take for ever."""
+        for process in self.processes:
+            process.kill()
+        self.app.close()
+
+    @property
+    def llm(self) -> Process:
+        """The LLM worker."""
+        return self.processes[0]
+
+    def pool_size(self) -> int:
+        """Return how many LLM tasks run at once, as the worker itself says."""
+        stats: dict[str, Any] = self.app.control.inspect(timeout=1).stats() or {}
+        sizes = (said["pool"]["max-concurrency"] for name, said in stats.items() if name.startswith("llm@"))
+        return int(next(sizes))
+
+    @contextlib.asynccontextmanager
+    async def beating(self) -> AsyncIterator[None]:
+        """Send the tuner's tick as beat does, while the block lasts."""
+        async with going_on(self._beat):
+            yield
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.to_thread(self.app.send_task, TUNE, queue=CONTROL_QUEUE)
+            await asyncio.sleep(TICK_S)
+
+
+@contextlib.asynccontextmanager
+async def going_on(work: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+    """Run something beside the block, and end it with the block."""
+
+    async def run() -> None:
+        await work()
+
+    task = asyncio.create_task(run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def choose(line: RedisLine, mode: TunerMode) -> None:
+    """Choose the mode as an operator does."""
+    await knobs.turn(line, "tuner_mode", mode)
+
+
+async def forget(line: RedisLine) -> None:
+    """Let the tuner know of nothing that was before."""
+    tuner = (keys.KNOBS, keys.TUNER_STATE, keys.TUNER, keys.TUNER_REQUESTS)
+    await line.call("DEL", *tuner, keys.TURNS, keys.DECISIONS, keys.KPIS, keys.RECORDS)
+
+
+async def memory_is(line: RedisLine, ratio: float) -> None:
+    """Let the box's memory be so full, as the control worker's look would tell."""
+    box = BoxSample(
+        cpu_ratio=0.2,
+        memory_ratio=ratio,
+        network_ratio=None,
+        network_bytes_per_s=None,
+        cores=4.0,
+        memory_bytes=8_000_000_000,
+    )
+    board = kpis.Board(judged_at_s=0.0, host="here", standings=(), box=box, processes=())
+    await line.call("HSET", keys.KPIS, "board", TypeAdapter(kpis.Board).dump_json(board))
+
+
+async def first_that_is(line: RedisLine, *events: Event) -> Row:
+    """Return the first experiment whose last decision is one of these, once there is one."""
+
+    async def found() -> Row | None:
+        return next((row for row in await experiments.read_log(line) if row.latest.event in events), None)
+
+    row = await soon(found, what=f"an experiment is {' or '.join(events)}", within_s=PATIENCE_S)
+    assert row is not None
+    return row
+
+
+async def turns_end(line: RedisLine, first_audio_ms: list[float]) -> None:
+    """Let turns end with their first sound after this time, as a front would tell, for ever."""
+    while True:
+        figures = {"first_audio_ms": first_audio_ms[0]}
+        turn_log.note(line, outcome="answered", asked=True, typed=True, figures=figures)
+        await asyncio.sleep(TICK_S / 20)
+
+
+async def talk_while_it_fails_now_and_then(side: FrontSide, instances: Instances, fails: list[bool]) -> None:
+    """Make one turn after the other, for ever; in two of eight `llm-1` fails whoever asks it."""
+    failing = instances.of("llm")[0]
+    number = 0
+    while True:
+        mode = "fast-error" if fails[0] and number % 8 in (0, 1) else "none"
+        await asyncio.to_thread(failing.fault, mode)
+        await side.reads(await side.types(), "end")
+        number += 1

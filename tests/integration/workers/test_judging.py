@@ -1,0 +1,177 @@
+"""A real control worker that samples, judges and tells."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import time
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from pytest_celery import CeleryTestSetup
+
+from dispatcher.catalogue.model import AlertRules
+from dispatcher.contracts import CHECK_HEALTH, CONTROL_QUEUE, JUDGE_KPIS, SAMPLE_METRICS
+from dispatcher.state import fleet, fronts, keys, kpis, samples, turn_log
+from dispatcher.state.fronts import FrontCounts
+from dispatcher.state.hashes import as_text
+from dispatcher.state.kpis import Board
+from dispatcher.state.line import RedisLine
+from dispatcher.state.overview import read_overview
+from tests.support.front_side import FrontSide
+from tests.support.stack import worker_command
+from tests.support.waiting import soon
+
+pytestmark = pytest.mark.parametrize(
+    "default_worker_command", [worker_command("-Q", "control")], ids=["control"]
+)
+
+
+@pytest.fixture
+def line(front_side: FrontSide) -> RedisLine:
+    """A line to the broker of the worker."""
+    return front_side.line
+
+
+@pytest.fixture
+async def told() -> AsyncIterator[tuple[str, list[dict[str, Any]]]]:
+    """The address of a webhook, and what it was told."""
+    heard: list[dict[str, Any]] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        heard.append(await request.json())
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_post("/alerts", answer)
+    async with TestServer(app) as server:
+        yield str(server.make_url("/alerts")), heard
+
+
+async def board_after_a_look(setup: CeleryTestSetup, line: RedisLine) -> Board:
+    """Have the worker judge by hand, and return what it found."""
+    before = await kpis.read_board(line)
+    await asyncio.to_thread(setup.app.send_task, JUDGE_KPIS, queue=CONTROL_QUEUE)
+
+    async def judged() -> Board | None:
+        board = await kpis.read_board(line)
+        return None if board == before else board
+
+    board = await soon(judged, what="the figures are judged")
+    assert board is not None
+    return board
+
+
+async def test_it_judges_what_fronts_turns_instances_and_the_box_say(
+    celery_setup: CeleryTestSetup, line: RedisLine
+) -> None:
+    fronts.show(line, "front-1", FrontCounts(devices=5, busy=2, in_turn=1, turns_begun=9))
+    for outcome in (*["answered"] * 9, "apologised"):
+        turn_log.note(
+            line,
+            outcome=outcome,
+            asked=True,
+            typed=True,
+            figures={"first_audio_ms": 700, "llm_first_sentence_ms": 400, "tts_first_audio_ms": 200},
+        )
+    await board_after_a_look(celery_setup, line)
+    board = await board_after_a_look(celery_setup, line)
+    values = {one.kpi.name: one.kpi.value for one in board.standings}
+    assert (values["devices"], values["errors"], values["instances_healthy"]) == (2, 0.1, 0)
+    assert values["own_share"] == pytest.approx(0.1)
+    assert values["memory"] == board.box.memory_ratio
+    assert values["cpu"] is None or 0 <= values["cpu"] <= 1
+    assert "control worker" in {process.name for process in board.processes}
+    phases = {one.kpi.name: one.alert.phase for one in board.standings}
+    assert (phases["errors"], phases["own_share"]) == ("pending", "ok")
+
+
+async def test_a_tick_keeps_samples_of_every_instance_and_of_the_box(
+    celery_setup: CeleryTestSetup, line: RedisLine
+) -> None:
+    await board_after_a_look(celery_setup, line)
+    await asyncio.to_thread(celery_setup.app.send_task, SAMPLE_METRICS, queue=CONTROL_QUEUE)
+
+    async def sampled_twice() -> bool:
+        return len(await samples.of_box(line, socket.gethostname())) == 2
+
+    await soon(sampled_twice, what="the second sample")
+    for instance in (await read_overview(line)).instances:
+        assert (await samples.of_instance(line, instance.service, instance.name))[0]["state"] == "ready"
+
+
+async def test_a_health_check_keeps_what_built_in_instances_report(
+    celery_setup: CeleryTestSetup, line: RedisLine
+) -> None:
+    async def reported() -> bool:
+        await asyncio.to_thread(celery_setup.app.send_task, CHECK_HEALTH, queue=CONTROL_QUEUE)
+        instances = (await read_overview(line)).instances
+        return bool(instances) and all(one.memory_ratio is not None for one in instances)
+
+    await soon(reported, what="all instances reported their memory")
+
+
+async def shows(setup: CeleryTestSetup, line: RedisLine, phase: str) -> bool:
+    """Whether the alert about devices is in a phase, after one more look."""
+    board = await board_after_a_look(setup, line)
+    return [one.alert.phase for one in board.standings if one.kpi.name == "devices"] == [phase]
+
+
+async def recorded(line: RedisLine) -> list[tuple[str, dict[str, Any]]]:
+    """Return kind and fields of every record."""
+    entries = await line.call("XRANGE", keys.RECORDS, "-", "+")
+    pairs = [as_text(flat) for _, flat in entries]
+    return [(pair["kind"], json.loads(pair["fields"])) for pair in pairs]
+
+
+async def test_an_alert_fires_once_is_told_and_recorded_and_ends(
+    celery_setup: CeleryTestSetup, line: RedisLine, told: tuple[str, list[dict[str, Any]]]
+) -> None:
+    url, heard = told
+    in_force = await fleet.in_force(line)
+    assert in_force is not None
+    rules = AlertRules(after_s=0.001, clear_after_s=0.001, webhook_url=url)
+    await fleet.publish(line, replace(in_force.catalogue, alerts=rules))
+
+    busy = FrontCounts(devices=70, busy=61, in_turn=61, turns_begun=61)
+    fronts.show(line, "front-1", busy)
+    await soon(lambda: shows(celery_setup, line, "firing"), what="the alert fires")
+    assert await shows(celery_setup, line, "firing")
+    fronts.show(line, "front-1", replace(busy, busy=3))
+    await soon(lambda: shows(celery_setup, line, "resolved"), what="the alert ends")
+
+    async def both_told() -> list[dict[str, Any]] | None:
+        about = [one for one in heard if one["name"] == "devices"]
+        return about if [one["phase"] for one in about] == ["firing", "resolved"] else None
+
+    first = (await soon(both_told, what="both changes are told") or [])[0]
+    assert (first["value"], first["bound"], first["host"]) == (61, 60, socket.gethostname())
+    records = await recorded(line)
+    alerts = [fields for kind, fields in records if kind == "alert" and fields["name"] == "devices"]
+    assert [fields["phase"] for fields in alerts] == ["firing", "resolved"]
+    assert {kind for kind, _ in records} == {"kpi", "sample", "alert"}
+    log = celery_setup.worker.container.logs()
+    assert "alert firing" in log
+    assert "alert resolved" in log
+
+
+async def test_an_ejected_instance_is_out_at_once_and_one_that_only_waits_for_a_call_is_not_for_long(
+    celery_setup: CeleryTestSetup, line: RedisLine
+) -> None:
+    async def out() -> str:
+        board = await board_after_a_look(celery_setup, line)
+        (healthy,) = [one.kpi for one in board.standings if one.kpi.name == "instances_healthy"]
+        return healthy.detail
+
+    key, now_ms = keys.instance("tts", "tts-2"), round(time.time() * 1000)
+    await line.call("HSET", key, "ejected_until_ms", now_ms + 60_000, "failed_at_ms", now_ms)
+    assert await out() == "tts-2"
+    await line.call("HSET", key, "ejected_until_ms", now_ms - 1)
+    assert await out() == "tts-2"
+    await line.call("HSET", key, "failed_at_ms", now_ms - 90_000)
+    assert await out() == ""

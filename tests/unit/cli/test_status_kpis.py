@@ -1,0 +1,80 @@
+"""How figures and alerts look in `dispatcher status`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from dispatcher.balancing.alerts import Alert
+from dispatcher.balancing.kpis import Kpi, Unit
+from dispatcher.cli.status_kpis import NOBODY, kpi_view, state_text, value_text
+from dispatcher.metrics.box import BoxSample
+from dispatcher.state.kpis import Board, Standing
+
+NOW_S = 1000.0
+BOX = BoxSample(
+    cpu_ratio=None,
+    memory_ratio=0.5,
+    network_ratio=None,
+    network_bytes_per_s=None,
+    cores=2,
+    memory_bytes=10**9,
+)
+ERRORS = Standing(
+    kpi=Kpi(name="errors", unit="ratio", value=0.0714, target=0.01, alert=0.05, detail="2 of 28 turns"),
+    alert=Alert(phase="firing", since_s=NOW_S - 65),
+)
+NETWORK = Standing(
+    kpi=Kpi(name="network", unit="ratio", value=None, target=0.8, alert=0.9), alert=Alert(since_s=NOW_S - 5)
+)
+
+
+def rows(*standings: Standing, width: int = 80) -> list[str]:
+    board = Board(judged_at_s=NOW_S, host="box", standings=standings, box=BOX, processes=())
+    console = Console(width=width)
+    with console.capture() as capture:
+        console.print(kpi_view(board, now_s=NOW_S))
+    return [" ".join(line.split()) for line in capture.get().splitlines()]
+
+
+def test_a_row_tells_value_target_bound_state_and_since() -> None:
+    assert rows(ERRORS, NETWORK) == [
+        "figure value target alert state since detail",
+        "errors 7.1 % 1.0 % 5.0 % firing 1 min 5 s 2 of 28 turns",
+        "network – 80.0 % 90.0 % unknown 5.0 s",
+    ]
+
+
+def test_the_table_fits_eighty_columns_with_nothing_cut_off() -> None:
+    long = replace(ERRORS, kpi=replace(ERRORS.kpi, name="instances_healthy", detail="llm-1, " * 20))
+    shown = rows(long, NETWORK)
+    assert "…" not in "".join(shown)
+    assert " ".join(shown).count("llm-1") == 20
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (None, "s", "–"),
+        (0.0, "ratio", "0.0 %"),
+        (0.8245, "ratio", "82.5 %"),
+        (3.0, "count", "3"),
+        (0.0415, "s", "42 ms"),
+        (9.9, "s", "9900 ms"),
+        (60.0, "s", "60 s"),
+    ],
+)
+def test_values_have_the_unit_in_which_they_are_read(value: float | None, unit: Unit, text: str) -> None:
+    assert value_text(value, unit) == text
+
+
+def test_too_few_turns_are_no_ok() -> None:
+    few = replace(ERRORS, kpi=replace(ERRORS.kpi, judged=False), alert=Alert())
+    assert state_text(few) == "few turns"
+    assert state_text(replace(few, alert=Alert(phase="resolved"))) == "resolved"
+
+
+def test_without_a_control_worker_it_says_who_would_judge() -> None:
+    assert str(kpi_view(None)) == NOBODY

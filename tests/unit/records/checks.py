@@ -1,0 +1,103 @@
+"""What every store must do, whichever it is: run on SQLite here and on MariaDB in the integration tests."""
+
+from __future__ import annotations
+
+import json
+
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import func, select, text
+
+from dispatcher.contracts import Record
+from dispatcher.records.retention import (
+    DAY_MS,
+    HOUR_MS,
+    LONG_MS,
+    SAMPLES_MS,
+    TURNS_MS,
+    optimise,
+    prune,
+)
+from dispatcher.records.store import Drained, Store
+from dispatcher.records.tables import DECISIONS, HOURS, METADATA, SAMPLES, TURNS
+
+T0 = 1_700_000_000_000 // HOUR_MS * HOUR_MS
+
+
+def migrations_equal_the_tables(store: Store) -> None:
+    store.prepare()
+    with store.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        differences = compare_metadata(context, METADATA)
+    assert not differences, differences
+
+
+def turn(at_ms: int, number: int) -> Record:
+    return Record(
+        entry_ms=at_ms, entry_seq=number, kind="turn", fields={"turn": f"t{number}", "device": "狗"}
+    )
+
+
+def sample(at_ms: int, number: int, **readings: float) -> Record:
+    fields = {"service": "llm", "instance": "llm-1", "state": "ready", **readings}
+    return Record(entry_ms=at_ms, entry_seq=number, kind="sample", fields=fields)
+
+
+def count(store: Store, table: str) -> int:
+    with store.engine.begin() as connection:
+        return int(connection.scalar(text(f"SELECT COUNT(*) FROM {table}")) or 0)
+
+
+def twice_is_once(store: Store) -> None:
+    records = [turn(T0, number) for number in range(5)]
+    store.keep(records, life="a")
+    store.keep([*records, turn(T0 + 1, 0)], life="a")
+    assert count(store, "turns") == 6
+    assert store.drained() == Drained(life="a", entry_ms=T0 + 1, entry_seq=0)
+    store.drop(3, "the stream was full", life="a", dropped=3)
+    assert store.drained().dropped == 3
+    store.keep([turn(T0 + 2, 0)], life="b")
+    assert store.drained() == Drained(life="b", entry_ms=T0 + 2, entry_seq=0, dropped=0)
+
+
+def samples_become_hours(store: Store) -> None:
+    store.keep([sample(T0 + i * 60_000, i, in_flight=i) for i in range(61)], life="a")
+    now_ms = T0 + SAMPLES_MS + HOUR_MS + 5
+    assert prune(store.engine, now_ms=now_ms)["samples"] == 60
+    assert count(store, "samples") == 1
+    store.keep([sample(T0 + 1, 999, in_flight=100)], life="a")
+    assert prune(store.engine, now_ms=now_ms)["samples"] == 1
+    with store.engine.begin() as connection:
+        (row,) = connection.execute(select(HOURS)).mappings().all()
+    assert (row["hour_ms"], row["name"], row["reading"]) == (T0, "llm-1", "in_flight")
+    assert (row["count"], row["total"], row["low"], row["high"]) == (61, sum(range(60)) + 100, 0, 100)
+
+
+def old_rows_go(store: Store) -> None:
+    now_ms = T0
+    for age_ms in (0, TURNS_MS - DAY_MS, TURNS_MS + 1, LONG_MS - DAY_MS, LONG_MS + 1):
+        decision = Record(entry_ms=now_ms - age_ms, entry_seq=0, kind="decision", fields={"event": "tried"})
+        store.keep([turn(now_ms - age_ms, 0), decision], life="a")
+    gone = prune(store.engine, now_ms=now_ms)
+    assert (gone["turns"], gone["decisions"], gone["alerts"]) == (3, 1, 0)
+    with store.engine.begin() as connection:
+        assert connection.scalar(select(func.count()).select_from(TURNS)) == 2
+        assert connection.scalar(select(func.count()).select_from(DECISIONS)) == 4
+        assert connection.scalar(select(func.count()).select_from(SAMPLES)) == 0
+    optimise(store.engine)
+    optimise(store.engine, thorough=True)
+
+
+def fills(store: Store, *, turns: int) -> None:
+    words = json.dumps({"words": "x" * 200})
+    for start in range(0, turns, 1_000):
+        records = [
+            Record(entry_ms=T0 + i, entry_seq=0, kind="turn", fields={"turn": f"t{i}", "note": words})
+            for i in range(start, start + 1_000)
+        ]
+        store.keep(records, life="a")
+
+
+def prune_all(store: Store) -> None:
+    prune(store.engine, now_ms=T0 + 2 * LONG_MS)
+    optimise(store.engine)

@@ -1,0 +1,102 @@
+"""The store in an SQLite file: made by the migrations, written once, kept small."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from dispatcher.contracts import Record, RecordKind
+from dispatcher.errors import RecordsError
+from dispatcher.records.store import Drained, Store
+from tests.unit.records import checks
+
+T0 = checks.T0
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'folder' / 'records.sqlite3'}"
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[Store]:
+    opened = Store.at(url)
+    yield opened
+    opened.close()
+
+
+def test_the_migrations_make_exactly_the_tables_of_the_code(store: Store) -> None:
+    checks.migrations_equal_the_tables(store)
+
+
+def test_two_processes_migrate_an_empty_store_once(url: str) -> None:
+    failed: list[RecordsError] = []
+
+    def prepare() -> None:
+        opened = Store.at(url)
+        try:
+            opened.prepare()
+        except RecordsError as error:
+            failed.append(error)
+        finally:
+            opened.close()
+
+    threads = [threading.Thread(target=prepare) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failed
+
+
+def test_tables_of_a_later_version_are_refused_in_words(store: Store, url: str) -> None:
+    store.prepare()
+    with store.engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    later = Store.at(url)
+    with pytest.raises(RecordsError, match="of another version than this code"):
+        later.prepare()
+    later.close()
+
+
+def test_a_record_that_comes_twice_is_kept_once(store: Store) -> None:
+    checks.twice_is_once(store)
+
+
+@pytest.mark.parametrize("kind", ["turn", "kpi", "sample", "alert", "decision"])
+def test_every_kind_has_its_table(store: Store, kind: RecordKind) -> None:
+    store.keep([Record(entry_ms=T0, entry_seq=0, kind=kind, fields={})], life="a")
+    assert store.drained() == Drained(life="a", entry_ms=T0)
+
+
+def test_old_samples_become_hours_and_late_ones_join_them(store: Store) -> None:
+    checks.samples_become_hours(store)
+
+
+def test_everything_goes_when_its_time_is_over(store: Store) -> None:
+    checks.old_rows_go(store)
+
+
+def test_a_pruned_file_gives_its_space_back(store: Store) -> None:
+    checks.fills(store, turns=4_000)
+    with store.engine.begin() as connection:
+        before = connection.scalar(text("PRAGMA page_count"))
+    checks.prune_all(store)
+    with store.engine.begin() as connection:
+        after = connection.scalar(text("PRAGMA page_count"))
+    assert before
+    assert after
+    assert after < before / 4
+
+
+def test_a_file_that_cannot_be_written_is_an_error_of_ours(tmp_path: Path) -> None:
+    folder = tmp_path / "is-a-folder"
+    folder.mkdir()
+    opened = Store.at(f"sqlite:///{folder}")
+    with pytest.raises(RecordsError, match="store of records"):
+        opened.prepare()
+    opened.close()

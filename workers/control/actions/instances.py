@@ -1,0 +1,32 @@
+"""What is done to single instances: fields that the pick script honours at the next call."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from dispatcher.balancing.tuner.actions import Action
+from dispatcher.errors import ActionRefused
+from dispatcher.state import fleet
+from dispatcher.state.tuner_evidence import split_target
+from workers.runtime import Runtime
+
+CAP_LIMIT: Final = "cap_limit"
+PRIORITY_OVERRIDE: Final = "priority_override"
+
+
+async def limit_caps(shared: Runtime, action: Action) -> None:
+    """Lower or raise how many calls an instance takes at once; those under way end in peace."""
+    await _set(shared, action, CAP_LIMIT)
+
+
+async def prefer(shared: Runtime, action: Action) -> None:
+    """Change which instances of a service are used first."""
+    await _set(shared, action, PRIORITY_OVERRIDE)
+
+
+async def _set(shared: Runtime, action: Action, field: str) -> None:
+    for change in action.changes:
+        service, name = split_target(change.what)
+        value = "" if change.after is None else str(change.after)
+        if not await fleet.set_field(shared.line, service, name, field=field, value=value):
+            raise ActionRefused(f"{change.what} left the catalogue")

@@ -1,0 +1,32 @@
+"""What is done to worker processes: restart one, or ask the supervisor for more of them."""
+
+from __future__ import annotations
+
+import asyncio
+
+from dispatcher.balancing.tuner.actions import Action
+from dispatcher.errors import ActionRefused
+from dispatcher.state import knobs
+from workers.celery import app
+from workers.control.actions.pools import look_at_workers
+from workers.runtime import Runtime
+
+
+async def restart(_shared: Runtime, action: Action) -> None:
+    """Tell one worker to end: it takes nothing new, ends what it works on, and is started again.
+
+    The tuner proposes it only where another worker serves the queue or a supervisor starts it again.
+    """
+    await asyncio.to_thread(_restart, action.target)
+
+
+def _restart(name: str) -> None:
+    if name not in {worker.name for worker in look_at_workers()}:
+        raise ActionRefused(f"{name} does not answer")
+    app.control.broadcast("shutdown", destination=[name])
+
+
+async def ask_for_workers(shared: Runtime, action: Action) -> None:
+    """Tell the supervisor how many extra processes each queue is to have."""
+    for change in action.changes:
+        await knobs.turn(shared.line, knobs.extra_workers(change.what), change.after)

@@ -1,0 +1,116 @@
+"""The tuner at work: once a minute one step, and within a second what people ask of it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import Iterator
+from typing import Any, Final
+
+import structlog
+from celery.signals import worker_ready
+
+from dispatcher.balancing.tuner.causes import Tempo
+from dispatcher.balancing.tuner.evidence import WorkerEvidence
+from dispatcher.balancing.tuner.state import TunerState
+from dispatcher.balancing.tuner.step import Stepped, refuse, step, undo
+from dispatcher.contracts import CONTROL_QUEUE, TUNE
+from dispatcher.errors import ActionRefused, StateError
+from dispatcher.state import experiments, keys, tuner_evidence
+from dispatcher.state.knobs import read_knobs
+from workers.celery import app
+from workers.control.actions import act, upkeep
+from workers.control.actions.pools import look_at_workers
+from workers.control.ticks import tick
+from workers.runtime import Runtime, runtime
+
+log = structlog.get_logger(__name__)
+
+STEP_TIMEOUT_S: Final = 50.0
+LOOK_EVERY_S: Final = 1.0
+# What calls and turns did since the step before, and a little more.
+WINDOW_S: Final = 60.0
+
+
+@app.task(name=TUNE)
+@tick(TUNE)
+def tune() -> None:
+    """Take one step; where another control worker is at it, do nothing."""
+    shared = runtime()
+    workers = look_at_workers()
+    shared.run(_tune(shared, workers), timeout_s=STEP_TIMEOUT_S)
+
+
+async def _tune(shared: Runtime, workers: tuple[WorkerEvidence, ...]) -> None:
+    async with experiments.alone(shared.line) as mine:
+        if not mine:
+            return
+        knobs = await read_knobs(shared.line)
+        look = tuner_evidence.Look(
+            now_s=time.time(),
+            window_s=WINDOW_S * shared.settings.tick_scale,
+            workers=workers,
+            supervised=bool(await shared.line.call("EXISTS", keys.supervisor(socket.gethostname()))),
+            missing=tuple(_missing()),
+        )
+        evidence = await tuner_evidence.gather(shared.line, shared.catalogue, look, knobs)
+        mode = knobs.tuner_mode or shared.catalogue.tuner.mode
+        state = await experiments.load(shared.line)
+        await _carry_out(shared, step(state, evidence, look.now_s, mode=mode, tempo=_tempo(shared)))
+
+
+def _missing() -> Iterator[tuple[str, str]]:
+    """Yield the kinds of action that cannot act here, with the reason."""
+    if not upkeep.is_there():
+        yield "records", "no records are kept here"
+
+
+def _tempo(shared: Runtime) -> Tempo:
+    return Tempo().scaled(shared.settings.tick_scale)
+
+
+async def _carry_out(shared: Runtime, stepped: Stepped) -> None:
+    """Do what was decided. The state is kept first: what was done and forgotten would never be undone."""
+    state: TunerState = stepped.state
+    await experiments.save(shared.line, state)
+    for decision in stepped.decisions:
+        await experiments.note(shared.line, decision)
+        if decision.act is None:
+            continue
+        try:
+            await act(shared, decision.act)
+        except ActionRefused as error:
+            refused = refuse(state, decision, str(error), time.time(), tempo=_tempo(shared))
+            state = refused.state
+            await experiments.save(shared.line, state)
+            for each in refused.decisions:
+                await experiments.note(shared.line, each)
+
+
+async def watch_requests(shared: Runtime) -> None:
+    """Take back what people ask for, for ever."""
+    while True:
+        await asyncio.sleep(LOOK_EVERY_S)
+        try:
+            if await experiments.is_asked(shared.line):
+                await _take_back(shared)
+        except StateError as error:
+            log.warning("requests to the tuner not heard", reason=str(error))
+
+
+async def _take_back(shared: Runtime) -> None:
+    async with experiments.alone(shared.line) as mine:
+        if not mine:
+            return
+        for number in await experiments.requested(shared.line):
+            state = await experiments.load(shared.line)
+            await _carry_out(shared, undo(state, number, time.time(), tempo=_tempo(shared)))
+
+
+@worker_ready.connect
+def hear_requests(sender: Any, **_: Any) -> None:
+    """Hear requests where this worker serves the control queue."""
+    if CONTROL_QUEUE in sender.app.amqp.queues.consume_from:
+        shared = runtime()
+        shared.keep_running(watch_requests(shared))

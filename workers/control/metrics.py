@@ -1,0 +1,71 @@
+"""Samples of every instance, of the box and of our processes on it, kept for curves and for the tuner."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from dataclasses import dataclass
+from functools import cache
+from typing import Final
+
+from dispatcher.contracts import SAMPLE_METRICS
+from dispatcher.metrics.box import BoxMeter, BoxSample
+from dispatcher.metrics.process import ProcessMeter, ProcessSample
+from dispatcher.state import samples
+from dispatcher.state.overview import Overview, read_overview
+from workers.celery import app
+from workers.runtime import Runtime, runtime
+
+SAMPLE_TIMEOUT_S: Final = 5.0
+HOST: Final = socket.gethostname()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampled:
+    """All that was measured at one moment, in Unix time."""
+
+    at_s: float
+    overview: Overview
+    box: BoxSample
+    processes: tuple[ProcessSample, ...]
+
+
+class Meters:
+    """The meters of one control worker; what they say is about the time since they were last read."""
+
+    def __init__(self) -> None:
+        """Read nothing yet."""
+        self._box = BoxMeter()
+        self._processes = ProcessMeter()
+
+    def read(self) -> tuple[BoxSample, tuple[ProcessSample, ...]]:
+        """Return the box and our processes; takes some ms, as the kernel answers file by file."""
+        return self._box.sample(), self._processes.sample()
+
+
+@cache
+def _meters() -> Meters:
+    return Meters()
+
+
+@app.task(name=SAMPLE_METRICS)
+def sample_metrics() -> None:
+    """Take a sample beside those that come with each look at the figures."""
+    shared = runtime()
+    shared.run(take_sample(shared), timeout_s=SAMPLE_TIMEOUT_S)
+
+
+async def take_sample(shared: Runtime) -> Sampled:
+    """Measure, keep the sample and return it.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    (box, processes), overview = await asyncio.gather(
+        asyncio.to_thread(_meters().read), read_overview(shared.line)
+    )
+    at_s = time.time()
+    samples.add_instances(shared.line, overview, at_s=at_s)
+    samples.add_box(shared.line, HOST, box, at_s=at_s)
+    return Sampled(at_s=at_s, overview=overview, box=box, processes=processes)

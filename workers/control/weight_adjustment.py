@@ -1,0 +1,50 @@
+"""Weights follow performance: once a minute every instance is compared with those of its kind."""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+import structlog
+
+from dispatcher.balancing.weights import Adjustment
+from dispatcher.contracts import ADJUST_WEIGHTS, SERVICES, Service
+from dispatcher.errors import StateError
+from dispatcher.state import adjustments, record_stream
+from workers.celery import app
+from workers.control.ticks import tick
+from workers.runtime import Runtime, runtime
+
+log = structlog.get_logger(__name__)
+
+TIMEOUT_S: Final = 10.0
+
+
+@app.task(name=ADJUST_WEIGHTS)
+@tick(ADJUST_WEIGHTS)
+def adjust_weights() -> None:
+    """Compare the instances of every service, and move the factors of their weights one step."""
+    shared = runtime()
+    try:
+        shared.run(_adjust_all(shared), timeout_s=TIMEOUT_S)
+    except (StateError, TimeoutError) as error:
+        log.warning("weights not adjusted", reason=str(error))
+
+
+async def _adjust_all(shared: Runtime) -> None:
+    for service in SERVICES:
+        for adjustment in await adjustments.adjust(shared.line, service):
+            if adjustment.changed:
+                _tell(shared, service, adjustment)
+
+
+def _tell(shared: Runtime, service: Service, adjustment: Adjustment) -> None:
+    known = {
+        "service": service,
+        "instance": adjustment.name,
+        "before": adjustment.before,
+        "after": adjustment.after,
+        "why": adjustment.reason,
+    }
+    log.info("weight adjusted", **known)
+    record_stream.add(shared.line, "decision", {"at_s": time.time(), "event": "weight adjusted", **known})
