@@ -45,7 +45,7 @@ simulate: ## how calls fare under each balancing rule, faults included: a table 
 constraints: ## pin anew after a change of dependencies: make constraints [UPGRADE=1]
 	@$(ENVIRONMENT) dev
 	$(COMPILE) --all-extras --output-file constraints.txt
-	$(COMPILE) --extra builtin --extra records --extra vad --constraint constraints.txt --output-file requirements.txt
+	$(COMPILE) --extra builtin --extra edge --extra formats --extra records --extra tools --extra vad --constraint constraints.txt --output-file requirements.txt
 	$(PIN) --group flower --constraint constraints.txt --output-file requirements-flower.txt
 
 clean: ## remove the environments and caches; DATA_DIR (var) stays

@@ -46,7 +46,7 @@ async def _transcribe(shared: Runtime, ticket: TurnTicket) -> Transcript:
 
     async def call(lease: Lease) -> Transcript:
         started_at = time.monotonic()
-        provider = shared.providers.of(lease.instance)
+        provider = shared.providers.asr(lease.instance)
         heard = await provider.transcribe(lease.instance, wav, ticket.language)
         language = heard.language if heard.language != "auto" else detect_language(heard.text)
         timings: dict[str, str | float] = {

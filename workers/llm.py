@@ -39,7 +39,7 @@ async def _respond(shared: Runtime, ticket: TurnTicket) -> None:
     async def draft(runner: Runner, lease: Lease) -> None:
         # A substitute goes on from what was spoken already.
         spoken = [Message(role="assistant", content=speaker.spoken)] if speaker.spoken else []
-        stream = shared.providers.of(lease.instance).chat(lease.instance, [*opening, *spoken])
+        stream = shared.providers.llm(lease.instance).chat(lease.instance, [*opening, *spoken])
         await Draft(speaker, runner, lease).write(stream)
 
     await Race(shared, "llm", ticket, draft).run()

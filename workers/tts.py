@@ -35,7 +35,7 @@ async def _synthesize(shared: Runtime, ticket: TurnTicket, index: int, text: str
 
         async def call(lease: Lease) -> None:
             speech.begin(lease)
-            stream = shared.providers.of(lease.instance).synthesize(lease.instance, text, ticket.language)
+            stream = shared.providers.tts(lease.instance).synthesize(lease.instance, text, ticket.language)
             async with aclosing(without_stalls(lease, stream)) as pieces:
                 async for piece in pieces:
                     speech.write(piece)

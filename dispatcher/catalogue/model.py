@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from dispatcher.contracts import Algorithm, Language, Priority, Service, TunerMode
+from dispatcher.contracts import SERVICES, Algorithm, Language, Priority, Service, TunerMode
 
-# The wire dialects that an instance may name. A new provider adds its name here and its file to `providers`.
-PROVIDERS: Final[tuple[str, ...]] = ("openai_http",)
+# The wire dialects that an instance may name, and the services that each can serve.
+# A new provider adds its line here, and its file and line to `dispatcher.providers`.
+PROVIDERS: Final[Mapping[str, tuple[Service, ...]]] = {"openai_http": SERVICES}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +24,9 @@ class Instance:
         weight: share of traffic wanted, > 0.
         max_concurrent: most calls at once, over all processes.
         provider: name of the wire dialect.
+        app_id: names the user's application, where a service asks for that beside the key.
         api_key_env: name of the variable that holds the key; the key itself is never kept.
+        api_secret_env: the same for the secret that signs requests, where a service wants one.
     """
 
     service: Service
@@ -36,11 +39,17 @@ class Instance:
     model: str | None = None
     voice: str | None = None
     language: Language | None = None
+    app_id: str | None = None
     api_key_env: str | None = None
+    api_secret_env: str | None = None
 
     def api_key(self) -> str | None:
         """Return the key from the environment, or None where the instance needs none."""
         return os.environ.get(self.api_key_env) if self.api_key_env else None
+
+    def api_secret(self) -> str | None:
+        """Return the secret from the environment, or None where the instance needs none."""
+        return os.environ.get(self.api_secret_env) if self.api_secret_env else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 from dispatcher.catalogue.document import Document, KeyPath
 from dispatcher.catalogue.endpoints import normalise_endpoint
 from dispatcher.catalogue.fields import VARIABLE_NAME
+from dispatcher.catalogue.model import PROVIDERS
 from dispatcher.catalogue.schema import Root, default_name
 from dispatcher.contracts import SERVICES, Service
 
@@ -27,6 +28,8 @@ _SHAPES = {
     "too_short": "at least one",
 }
 _SHOWN_CHARACTERS = 60
+_INSTANCE_SECRETS = ("api_key_env", "api_secret_env")
+_SECRET_KEYS = (*_INSTANCE_SECRETS, "secret_env")
 
 
 def schema_problems(error: ValidationError) -> Iterator[Problem]:
@@ -50,7 +53,9 @@ def catalogue_problems(data: Any, environ: Mapping[str, str]) -> Iterator[Proble
         yield from _doubled(endpoints, above=above, key="endpoint")
         for position, entry in entries:
             yield from _doubled_name(entry, (*above, position), service=service, names=names)
-            yield from _unset_variable(entry, (*above, position), environ)
+            yield from _wrong_service(entry, (*above, position), service=service)
+            for key in _INSTANCE_SECRETS:
+                yield from _unset_variable(entry, (*above, position), environ, key=key)
     servers = _list(data, "load_balancing", "nginx_proxy", "upstream_servers")
     above = ("load_balancing", "nginx_proxy", "upstream_servers")
     addresses = ((position, entry.get("server")) for position, entry in _entries(servers))
@@ -74,11 +79,7 @@ def _schema_words(detail: ErrorDetails) -> str:
         return f"is missing; expected {_fields(_model_at(at[:-1]))[str(at[-1])].description}"
     expected = _SHAPES.get(kind, detail["msg"])
     # What stands there instead of a variable's name is most likely the key.
-    was = (
-        "was something else"
-        if at[-1:] in {("api_key_env",), ("secret_env",)}
-        else f"was {_shown(detail['input'])}"
-    )
+    was = "was something else" if at and str(at[-1]) in _SECRET_KEYS else f"was {_shown(detail['input'])}"
     return f"{was}; expected {expected}"
 
 
@@ -157,8 +158,17 @@ def _doubled_name(
         names[name] = at
 
 
+def _wrong_service(entry: Mapping[str, Any], at: KeyPath, *, service: Service) -> Iterator[Problem]:
+    """Yield a provider that exists and does not serve this service."""
+    provider = entry.get("provider")
+    if isinstance(provider, str) and service not in PROVIDERS.get(provider, SERVICES):
+        fitting = ", ".join(name for name, services in PROVIDERS.items() if service in services)
+        served = ", ".join(PROVIDERS[provider])
+        yield (*at, "provider"), f"was {provider!r}, which serves {served}; expected one of {fitting}"
+
+
 def _unset_variable(
-    entry: Mapping[str, Any], at: KeyPath, environ: Mapping[str, str], *, key: str = "api_key_env"
+    entry: Mapping[str, Any], at: KeyPath, environ: Mapping[str, str], *, key: str
 ) -> Iterator[Problem]:
     name = entry.get(key)
     if isinstance(name, str) and VARIABLE_NAME.fullmatch(name) and not environ.get(name):

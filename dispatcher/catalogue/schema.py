@@ -87,7 +87,9 @@ class InstanceSection(Section):
     model: Text | None = None
     voice: Text | None = None
     language: LanguageName | None = None
+    app_id: Text | None = None
     api_key_env: VariableName | None = None
+    api_secret_env: VariableName | None = None
 
 
 class ServiceSection(Section):

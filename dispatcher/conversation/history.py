@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Final, Literal
 
-Role = Literal["system", "user", "assistant"]
+from dispatcher.conversation.tools import ToolCall
+
+Role = Literal["system", "user", "assistant", "tool"]
 
 # From here on (CJK, kana, Hangul, their punctuation, emoji) a character is about a token of its own.
 _FIRST_WIDE: Final = "\u2e80"
@@ -18,10 +20,17 @@ _CUT_MARK: Final = "…"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """One message of the dialogue, as the chat API of an LLM takes it."""
+    """One message of the dialogue, as the chat API of an LLM takes it.
+
+    Attributes:
+        tool_calls: what an assistant asked to be done.
+        tool_call_id: which of these calls a tool answers.
+    """
 
     role: Role
     content: str
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str = ""
 
 
 def count_tokens(text: str) -> int:

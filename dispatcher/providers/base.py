@@ -39,18 +39,30 @@ class Provider(Protocol):
     coroutine, or closing the iterator, closes the connection to the instance.
     """
 
+    async def check(self, instance: Instance) -> Reported:
+        """Return what the instance reports, once it is well; the cheapest call that really reaches it."""
+        ...
+
+
+class AsrProvider(Provider, Protocol):
+    """Calls instances that hear."""
+
     async def transcribe(self, instance: Instance, wav: bytes, language: Language) -> Transcript:
         """Return what is said in a mono 16-bit WAV."""
         ...
+
+
+class LlmProvider(Provider, Protocol):
+    """Calls instances that answer."""
 
     def chat(self, instance: Instance, messages: Sequence[Message]) -> AsyncGenerator[str, None]:
         """Yield the reply's text as it comes, in pieces of any size."""
         ...
 
+
+class TtsProvider(Provider, Protocol):
+    """Calls instances that speak."""
+
     def synthesize(self, instance: Instance, text: str, language: Language) -> AsyncGenerator[bytes, None]:
         """Yield speech as s16le mono PCM at 24 kHz, in slices of any size."""
-        ...
-
-    async def check(self, instance: Instance) -> Reported:
-        """Return what the instance reports, once it is well; the cheapest call that really reaches it."""
         ...

@@ -6,7 +6,6 @@ Source: OpenAI API reference, audio/transcriptions, chat/completions with server
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
@@ -17,41 +16,28 @@ from yarl import URL
 from dispatcher.catalogue.model import Instance
 from dispatcher.contracts import Language
 from dispatcher.conversation.history import Message
-from dispatcher.errors import (
-    InstanceBusy,
-    InstanceError,
-    InstanceFailed,
-    InstanceForbidden,
-    InstanceRefused,
-    InstanceUnreachable,
-)
+from dispatcher.errors import InstanceFailed, InstanceForbidden
 from dispatcher.providers.base import Reported, Transcript
+from dispatcher.providers.http import (
+    SHOWN_BYTES,
+    as_object,
+    bearer_headers,
+    raise_for_status,
+    read_bounded,
+    wire_errors,
+)
 from dispatcher.providers.reported import read_report
 
-MAX_ANSWER_BYTES: Final = 1_000_000
 MAX_LINE_BYTES: Final = 256_000
-SHOWN_BYTES: Final = 200
 CHECK_TIMEOUT_S: Final = 5.0
 # A stream ends a moment after it says so; who leaves before that loses the connection for the next call.
 END_TIMEOUT_S: Final = 0.1
-_TOO_BUSY: Final = (429, 503)
-_FORBIDDEN: Final = (401, 402, 403, 404)
 # Played as PCM these would be a loud noise. Some servers send PCM without a type, or under an odd one.
 _NOT_PCM: Final = (
     *("text/", "application/json", "audio/aac", "audio/flac", "audio/mp", "audio/ogg", "audio/opus"),
     *("audio/wav", "audio/webm", "audio/x-wav"),
 )
 DEFAULT_MODELS: Final = {"asr": "whisper-1", "llm": "default", "tts": "tts-1"}
-
-
-def new_session() -> aiohttp.ClientSession:
-    """Return the session that all calls of one event loop share; its pool keeps connections warm."""
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30, ttl_dns_cache=60),
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=3, sock_read=30),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        read_bufsize=256 * 1024,
-    )
 
 
 class OpenAiHttp:
@@ -71,7 +57,7 @@ class OpenAiHttp:
         if wanted != "auto":
             form.add_field("language", wanted)
         async with self._post(instance, "/audio/transcriptions", data=form) as response:
-            answer = _as_object(instance, await _read(instance, response))
+            answer = as_object(instance, await read_bounded(instance, response))
         text = answer.get("text")
         if not isinstance(text, str):
             raise InstanceFailed(instance.name, f"text was {text!r:.{SHOWN_BYTES}}, expected a string")
@@ -113,7 +99,7 @@ class OpenAiHttp:
 
     async def check(self, instance: Instance) -> Reported:
         """Return what /health reports, or nothing where /models has to answer in its place."""
-        async with _wire_errors(instance), asyncio.timeout(CHECK_TIMEOUT_S):
+        async with wire_errors(instance), asyncio.timeout(CHECK_TIMEOUT_S):
             try:
                 health = str(URL(instance.endpoint).with_path("/health"))
                 async with self._get(instance, health) as response:
@@ -127,26 +113,26 @@ class OpenAiHttp:
         self, instance: Instance, path: str, **body: Any
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         async with (
-            _wire_errors(instance),
-            self._session.post(instance.endpoint + path, headers=_headers(instance), **body) as response,
+            wire_errors(instance),
+            self._session.post(
+                instance.endpoint + path, headers=bearer_headers(instance), **body
+            ) as response,
         ):
-            await _raise_for_status(instance, response)
+            await raise_for_status(instance, response)
             yield response
 
     @asynccontextmanager
     async def _get(self, instance: Instance, url: str) -> AsyncIterator[aiohttp.ClientResponse]:
-        async with _wire_errors(instance), self._session.get(url, headers=_headers(instance)) as response:
-            await _raise_for_status(instance, response)
+        async with (
+            wire_errors(instance),
+            self._session.get(url, headers=bearer_headers(instance)) as response,
+        ):
+            await raise_for_status(instance, response)
             yield response
 
 
 def _model(instance: Instance) -> str:
     return instance.model or DEFAULT_MODELS[instance.service]
-
-
-def _headers(instance: Instance) -> dict[str, str]:
-    key = instance.api_key()
-    return {"Authorization": f"Bearer {key}"} if key else {}
 
 
 def _language(said: object, wanted: Language) -> Language:
@@ -155,61 +141,6 @@ def _language(said: object, wanted: Language) -> Language:
     if word.startswith(("zh", "chinese", "mandarin", "yue")):
         return "zh"
     return "en" if word.startswith("en") else wanted
-
-
-@asynccontextmanager
-async def _wire_errors(instance: Instance) -> AsyncIterator[None]:
-    """Turn what the HTTP client raises into our errors."""
-    try:
-        yield
-    except InstanceError:
-        raise
-    except (aiohttp.ClientConnectorError, aiohttp.ServerDisconnectedError, ConnectionError) as error:
-        raise InstanceUnreachable(instance.name, str(error) or type(error).__name__) from error
-    except TimeoutError as error:
-        raise InstanceUnreachable(instance.name, str(error) or "no answer in time") from error
-    except aiohttp.ClientError as error:
-        raise InstanceFailed(instance.name, f"{type(error).__name__}: {error}") from error
-
-
-async def _raise_for_status(instance: Instance, response: aiohttp.ClientResponse) -> None:
-    if response.status < 400:
-        return
-    shown = (await response.content.read(SHOWN_BYTES))[:SHOWN_BYTES].decode("utf-8", "replace")
-    reason = f"HTTP {response.status}: {shown}"
-    if response.status in _TOO_BUSY:
-        raise InstanceBusy(instance.name, reason, retry_after_s=_retry_after_s(response))
-    if response.status >= 500:
-        raise InstanceFailed(instance.name, reason)
-    if response.status in _FORBIDDEN:
-        raise InstanceForbidden(instance.name, reason)
-    raise InstanceRefused(instance.name, reason)
-
-
-def _retry_after_s(response: aiohttp.ClientResponse) -> float | None:
-    value = response.headers.get("Retry-After", "")
-    return float(value) if value.isascii() and value.isdigit() else None
-
-
-async def _read(instance: Instance, response: aiohttp.ClientResponse) -> bytes:
-    """Return a whole answer of bounded size."""
-    parts, size = [], 0
-    async for part in response.content.iter_any():
-        size += len(part)
-        if size > MAX_ANSWER_BYTES:
-            raise InstanceFailed(instance.name, f"answer is over {MAX_ANSWER_BYTES} bytes")
-        parts.append(part)
-    return b"".join(parts)
-
-
-def _as_object(instance: Instance, raw: bytes) -> dict[str, Any]:
-    try:
-        answer = json.loads(raw)
-    except (ValueError, RecursionError) as error:
-        raise InstanceFailed(instance.name, f"answer is not JSON: {raw[:SHOWN_BYTES]!r}") from error
-    if not isinstance(answer, dict):
-        raise InstanceFailed(instance.name, f"answer was {raw[:SHOWN_BYTES]!r}, expected an object")
-    return answer
 
 
 async def _events(instance: Instance, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
@@ -242,7 +173,7 @@ async def _let_end(response: aiohttp.ClientResponse) -> None:
 
 def _delta(instance: Instance, event: bytes) -> str:
     """Return the text of one chunk; a chunk may carry none (the role, the usage)."""
-    chunk = _as_object(instance, event)
+    chunk = as_object(instance, event)
     if chunk.get("error"):
         raise InstanceFailed(instance.name, f"the stream said {chunk['error']!r:.{SHOWN_BYTES}}")
     try:

@@ -1,13 +1,17 @@
-"""Which provider speaks which dialect; a new dialect is one file and one line here."""
+"""Which provider speaks which dialect; a new dialect is one file, and one line here and in the catalogue."""
 
 from __future__ import annotations
 
-import aiohttp
+from collections.abc import Mapping
+from typing import TypeVar
 
 from dispatcher.catalogue.model import Instance
 from dispatcher.errors import ConfigError
-from dispatcher.providers.base import Provider
-from dispatcher.providers.openai_http import OpenAiHttp, new_session
+from dispatcher.providers.base import AsrProvider, LlmProvider, Provider, TtsProvider
+from dispatcher.providers.http import new_session
+from dispatcher.providers.openai_http import OpenAiHttp
+
+Kind = TypeVar("Kind", bound=Provider)
 
 
 class Providers:
@@ -15,23 +19,49 @@ class Providers:
 
     def __init__(self) -> None:
         """Open the session; must be called inside the loop that will use it."""
-        self._session: aiohttp.ClientSession = new_session()
-        self._by_name: dict[str, Provider] = {"openai_http": OpenAiHttp(self._session)}
+        self._session = session = new_session()
+        openai_http = OpenAiHttp(session)
+        self._asr: dict[str, AsrProvider] = {"openai_http": openai_http}
+        self._llm: dict[str, LlmProvider] = {"openai_http": openai_http}
+        self._tts: dict[str, TtsProvider] = {"openai_http": openai_http}
+
+    def asr(self, instance: Instance) -> AsrProvider:
+        """Return the provider that calls an ASR instance."""
+        return _named(instance, self._asr)
+
+    def llm(self, instance: Instance) -> LlmProvider:
+        """Return the provider that calls an LLM instance."""
+        return _named(instance, self._llm)
+
+    def tts(self, instance: Instance) -> TtsProvider:
+        """Return the provider that calls a TTS instance."""
+        return _named(instance, self._tts)
 
     def of(self, instance: Instance) -> Provider:
-        """Return the provider of an instance.
-
-        Raises:
-            ConfigError: the instance names a dialect that nobody speaks.
-        """
-        try:
-            return self._by_name[instance.provider]
-        except KeyError:
-            known = ", ".join(sorted(self._by_name))
-            raise ConfigError(
-                [f"{instance.name}.provider: was {instance.provider!r}; expected one of {known}"]
-            ) from None
+        """Return the provider of an instance of whichever service, to check it."""
+        match instance.service:
+            case "asr":
+                return self.asr(instance)
+            case "llm":
+                return self.llm(instance)
+            case "tts":
+                return self.tts(instance)
 
     async def close(self) -> None:
         """Close every connection."""
         await self._session.close()
+
+
+def _named(instance: Instance, by_name: Mapping[str, Kind]) -> Kind:
+    """Return the provider that the instance names.
+
+    Raises:
+        ConfigError: the instance names a dialect that nobody speaks for its service.
+    """
+    try:
+        return by_name[instance.provider]
+    except KeyError:
+        known = ", ".join(sorted(by_name))
+        raise ConfigError(
+            [f"{instance.name}.provider: was {instance.provider!r}; expected one of {known}"]
+        ) from None

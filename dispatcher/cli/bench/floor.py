@@ -25,7 +25,6 @@ from dispatcher.conversation.history import Message
 from dispatcher.conversation.sentences import SentenceSplitter
 from dispatcher.conversation.speakable import speakable
 from dispatcher.errors import InstanceError
-from dispatcher.providers.base import Provider
 from dispatcher.providers.registry import Providers
 from dispatcher.softdevice import DecodeQueue
 
@@ -53,8 +52,8 @@ class Floor:
         """
         clock = asyncio.get_running_loop().time
         begun_s = clock()
-        provider, instance = self._of("asr")
-        heard = await provider.transcribe(instance, self._wav, self._language)
+        instance = self._instance("asr")
+        heard = await self._providers.asr(instance).transcribe(instance, self._wav, self._language)
         transcript_ms = (clock() - begun_s) * 1000
         ear = DecodeQueue(FRAMES_OF_ANY_REPLY, REPLY_FRAME_MS)
         first_s: float | None = None
@@ -74,9 +73,9 @@ class Floor:
         )
 
     async def _write(self, text: str, sentences: asyncio.Queue[str | None]) -> None:
-        provider, instance = self._of("llm")
+        instance = self._instance("llm")
         splitter = SentenceSplitter()
-        async for piece in provider.chat(instance, [Message(role="user", content=text)]):
+        async for piece in self._providers.llm(instance).chat(instance, [Message(role="user", content=text)]):
             for sentence in splitter.feed(piece):
                 sentences.put_nowait(sentence)
         for sentence in splitter.finish():
@@ -86,11 +85,11 @@ class Floor:
     async def _speak(self, sentence: str, ear: DecodeQueue, first_s: float | None) -> float | None:
         """Let the ear hear a sentence; return when the first packet of the turn was there."""
         clock = asyncio.get_running_loop().time
-        provider, instance = self._of("tts")
+        instance = self._instance("tts")
         text = speakable(sentence)
         if not text:
             return first_s
-        async for pcm in provider.synthesize(instance, text, self._language):
+        async for pcm in self._providers.tts(instance).synthesize(instance, text, self._language):
             for _ in self._encoder.feed(pcm):
                 first_s = first_s or clock()
                 ear.put(clock())
@@ -98,9 +97,8 @@ class Floor:
             ear.put(clock())
         return first_s
 
-    def _of(self, service: Service) -> tuple[Provider, Instance]:
-        instance = self._catalogue.services[service].instances[0]
-        return self._providers.of(instance), instance
+    def _instance(self, service: Service) -> Instance:
+        return self._catalogue.services[service].instances[0]
 
 
 async def run(plan: FloorPlan) -> Samples:

@@ -15,7 +15,8 @@ from aiohttp import web
 from dispatcher.catalogue.model import Instance
 from dispatcher.contracts import Language, Service
 from dispatcher.conversation.history import Message
-from dispatcher.providers.openai_http import OpenAiHttp, new_session
+from dispatcher.providers.http import new_session
+from dispatcher.providers.openai_http import OpenAiHttp
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 QUESTION = [Message(role="system", content="Be brief."), Message(role="user", content="Hi!")]

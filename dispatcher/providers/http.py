@@ -1,0 +1,98 @@
+"""What every dialect over HTTP shares: the session, whose fault an answer is, answers of bounded size."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import aiohttp
+
+from dispatcher.catalogue.model import Instance
+from dispatcher.errors import (
+    InstanceBusy,
+    InstanceError,
+    InstanceFailed,
+    InstanceForbidden,
+    InstanceRefused,
+    InstanceUnreachable,
+)
+
+MAX_ANSWER_BYTES: Final = 1_000_000
+SHOWN_BYTES: Final = 200
+_TOO_BUSY: Final = (429, 503)
+_FORBIDDEN: Final = (401, 402, 403, 404)
+
+
+def new_session() -> aiohttp.ClientSession:
+    """Return the session that all calls of one event loop share; its pool keeps connections warm."""
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30, ttl_dns_cache=60),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=3, sock_read=30),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        read_bufsize=256 * 1024,
+    )
+
+
+def bearer_headers(instance: Instance) -> dict[str, str]:
+    """Return the header with the key, where the instance needs one."""
+    key = instance.api_key()
+    return {"Authorization": f"Bearer {key}"} if key else {}
+
+
+@asynccontextmanager
+async def wire_errors(instance: Instance) -> AsyncIterator[None]:
+    """Turn what the HTTP client raises into our errors."""
+    try:
+        yield
+    except InstanceError:
+        raise
+    except (aiohttp.ClientConnectorError, aiohttp.ServerDisconnectedError, ConnectionError) as error:
+        raise InstanceUnreachable(instance.name, str(error) or type(error).__name__) from error
+    except TimeoutError as error:
+        raise InstanceUnreachable(instance.name, str(error) or "no answer in time") from error
+    except aiohttp.ClientError as error:
+        raise InstanceFailed(instance.name, f"{type(error).__name__}: {error}") from error
+
+
+async def raise_for_status(instance: Instance, response: aiohttp.ClientResponse) -> None:
+    """Raise the InstanceError that a status of 400 or more means."""
+    if response.status < 400:
+        return
+    shown = (await response.content.read(SHOWN_BYTES))[:SHOWN_BYTES].decode("utf-8", "replace")
+    reason = f"HTTP {response.status}: {shown}"
+    if response.status in _TOO_BUSY:
+        raise InstanceBusy(instance.name, reason, retry_after_s=_retry_after_s(response))
+    if response.status >= 500:
+        raise InstanceFailed(instance.name, reason)
+    if response.status in _FORBIDDEN:
+        raise InstanceForbidden(instance.name, reason)
+    raise InstanceRefused(instance.name, reason)
+
+
+def _retry_after_s(response: aiohttp.ClientResponse) -> float | None:
+    value = response.headers.get("Retry-After", "")
+    return float(value) if value.isascii() and value.isdigit() else None
+
+
+async def read_bounded(instance: Instance, response: aiohttp.ClientResponse) -> bytes:
+    """Return a whole answer of bounded size."""
+    parts, size = [], 0
+    async for part in response.content.iter_any():
+        size += len(part)
+        if size > MAX_ANSWER_BYTES:
+            raise InstanceFailed(instance.name, f"answer is over {MAX_ANSWER_BYTES} bytes")
+        parts.append(part)
+    return b"".join(parts)
+
+
+def as_object(instance: Instance, raw: bytes) -> dict[str, Any]:
+    """Return a JSON object; anything else is the instance's fault."""
+    try:
+        answer = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise InstanceFailed(instance.name, f"answer is not JSON: {raw[:SHOWN_BYTES]!r}") from error
+    if not isinstance(answer, dict):
+        raise InstanceFailed(instance.name, f"answer was {raw[:SHOWN_BYTES]!r}, expected an object")
+    return answer
