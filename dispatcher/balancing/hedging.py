@@ -15,6 +15,8 @@ _NEW_SHARE: Final = 0.2
 _BUDGET_RATIO: Final = 0.05
 _FLOOR_EVERY_S: Final = 10.0
 _MOST_SAVED: Final = 10.0
+# As many failures in a row as eject an instance.
+_SAVED_BY_TIME: Final = 3.0
 
 
 class UsualTimes:
@@ -40,13 +42,15 @@ class UsualTimes:
 class HedgeBudget:
     """Second requests that may be made: one in twenty calls, and one every ten seconds in any case.
 
-    Without a budget a slow moment of all instances would double their load.
+    Without a budget a slow moment of all instances would double their load. Time alone saves up what it
+    takes to learn that an instance hangs: after three silences in a row it is ejected, and the fourth turn
+    does not meet it.
     """
 
     def __init__(self, now: float) -> None:
-        """Begin with one."""
-        self._saved = 1.0
-        self._floor_at = now
+        """Begin with what time alone saves up; `now` is in seconds of any steady clock, as in `spend`."""
+        self._saved = _SAVED_BY_TIME
+        self._seen_at = now
 
     def note_call(self) -> None:
         """Count a call; twenty of them pay for a second request."""
@@ -54,11 +58,11 @@ class HedgeBudget:
 
     def spend(self, now: float) -> bool:
         """Return whether a second request may be made now, and count it."""
-        if self._saved >= 1.0:
-            self._saved -= 1.0
-            self._floor_at = now
-            return True
-        if now - self._floor_at >= _FLOOR_EVERY_S:
-            self._floor_at = now
-            return True
-        return False
+        earned = (now - self._seen_at) / _FLOOR_EVERY_S
+        self._saved = max(self._saved, min(self._saved + earned, _SAVED_BY_TIME))
+        self._seen_at = now
+        # Twenty twentieths are one, in spite of floating point.
+        if self._saved < 1.0 - 1e-9:
+            return False
+        self._saved -= 1.0
+        return True

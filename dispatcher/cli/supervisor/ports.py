@@ -19,7 +19,10 @@ from dispatcher.errors import StartError
 # Below the ports that systems give to outgoing connections (Linux from 32768, macOS from 49152): between the
 # moment a port is found free and the moment a process listens on it, no client's connection can take it.
 _OWN_PORTS: Final = range(20_000, 32_000)
-_handed_out: set[int] = set()
+# A process that wants ports takes a block of them, so that two that look at the same time look at different ones.
+_BLOCK_PORTS: Final = 250
+_claims: list[socket.socket] = []
+_left: list[int] = []
 
 
 def require_free_ports(parts: Iterable[Part]) -> None:
@@ -48,21 +51,35 @@ def free_ports(count: int) -> list[int]:
     Raises:
         StartError: fewer ports than that are left.
     """
-    candidates = [port for port in _OWN_PORTS if port not in _handed_out]
-    random.shuffle(candidates)  # two processes that look at the same time look at different ports
     found: list[int] = []
-    for port in candidates:
-        if len(found) == count:
-            break
+    while len(found) < count:
+        if not _left and not _claim_block():
+            raise StartError(
+                f"{count} free ports are wanted, "
+                f"{len(found)} of {_OWN_PORTS.start}-{_OWN_PORTS.stop - 1} are left"
+            )
+        port = _left.pop()
         if not is_taken("", port):
             found.append(port)
-    if len(found) < count:
-        raise StartError(
-            f"{count} free ports are wanted, "
-            f"{len(found)} of {_OWN_PORTS.start}-{_OWN_PORTS.stop - 1} are left"
-        )
-    _handed_out.update(found)
     return found
+
+
+def _claim_block() -> bool:
+    """Take a block that no process has, until this one ends; return whether there is one.
+
+    The mark is a UDP socket on the block's first port. What listens on the ports themselves speaks TCP.
+    """
+    for first in random.sample(_OWN_PORTS[::_BLOCK_PORTS], len(_OWN_PORTS[::_BLOCK_PORTS])):
+        claim = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            claim.bind(("127.0.0.1", first))
+        except OSError:
+            claim.close()
+            continue
+        _claims.append(claim)
+        _left.extend(reversed(range(first, min(first + _BLOCK_PORTS, _OWN_PORTS.stop))))
+        return True
+    return False
 
 
 def _cannot_bind(host: str, port: int) -> bool:

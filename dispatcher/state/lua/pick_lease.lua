@@ -74,6 +74,9 @@ for name in string.gmatch(fleet[2], "[^,]+") do
   }
 end
 
+-- Most of the time nobody waits, and all that keeps the line costs nothing.
+local anyone_waits = redis.call("ZCARD", WAITING) > 0
+
 local function in_service(it) return not it.draining and it.healthy and not it.ejected end
 local function usable(it) return in_service(it) and not excluded[it.name] end
 
@@ -114,12 +117,6 @@ local function median_latency(all)
   return seen[math.ceil(#seen / 2)]
 end
 
-local function sum_weights(all)
-  local sum = 0
-  for _, it in ipairs(all) do sum = sum + effective_weight(it) end
-  return sum
-end
-
 -- Resource based: all terms 0..1; what an instance does not report is left out, the rest renormalised.
 local function resource_load(it, latency)
   local terms = {
@@ -136,7 +133,8 @@ end
 
 local function load_of(it, all)
   if algorithm == "least_connections" then
-    return (it.in_flight + 1) / (it.cap * effective_weight(it) / sum_weights(all))
+    -- The sum of the weights, which makes a share of each, is the same for all that are compared.
+    return (it.in_flight + 1) / (it.cap * effective_weight(it))
   elseif algorithm == "response_time" then
     local slow_start = it.weight / effective_weight(it)
     return (it.latency or median_latency(all)) * (it.in_flight + 1) / it.cap * (1 + 10 * it.errors) * slow_start
@@ -224,19 +222,19 @@ local function take(it, why)
   redis.call("ZADD", it.leases, now + ttl_ms, lease)
   redis.call("PEXPIRE", it.leases, 60000)
   local candidates = {}
-  for _, other in ipairs(instances) do candidates[#candidates + 1] = other.name .. " " .. state_of(other) end
+  for at, other in ipairs(instances) do candidates[at] = other.name .. " " .. state_of(other) end
   local reason = algorithm .. ": " .. why
   redis.call("XADD", DECISIONS, "MAXLEN", "~", DECISIONS_KEPT, "*", "turn", turn, "service", service,
     "lease", lease, "instance", it.name, "reason", reason, "candidates", table.concat(candidates, ", "))
   it.in_flight = it.in_flight + 1
-  if leave_line(lease) then tell_next_in_line() end
+  if anyone_waits and leave_line(lease) then tell_next_in_line() end
   return { "ok", it.name, it.in_flight, reason }
 end
 
 -- First come, first served: do as many calls wait in front as there are free slots? Those that may use none of the
 -- slots, because those instances failed them, do not count: to hold the slots for them would serve nobody.
 local function must_let_pass(names, count)
-  local in_front = redis.call("ZRANK", WAITING, lease) or redis.call("ZCARD", WAITING)
+  local in_front = anyone_waits and (redis.call("ZRANK", WAITING, lease) or redis.call("ZCARD", WAITING)) or 0
   if in_front < count or redis.call("HLEN", EXCLUDED) == 0 then return in_front >= count end
   local rivals = 0
   for rank = 0, in_front - 1 do
@@ -257,7 +255,8 @@ end
 
 if algorithm == "response_time" and ARGV[9] == "1" then shun_the_slow(instances) end
 -- A waiter shows itself at each look; one that does so no more is gone.
-for _, gone in ipairs(redis.call("ZRANGEBYSCORE", SEEN, "-inf", now - WAITER_GONE_MS)) do leave_line(gone) end
+local gone = anyone_waits and redis.call("ZRANGEBYSCORE", SEEN, "-inf", now - WAITER_GONE_MS) or {}
+for _, id in ipairs(gone) do leave_line(id) end
 local names, count = free_slots(usable)
 if count > 0 and must_let_pass(names, count) then return wait_in_line() end
 

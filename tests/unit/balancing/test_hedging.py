@@ -35,38 +35,46 @@ def test_no_instance_is_waited_for_longer_than_the_bound() -> None:
     assert usual.wait_s("llm-1") == LONGEST_WAIT_S
 
 
-def test_the_first_second_request_may_be_made_at_once_and_the_next_not() -> None:
-    budget = HedgeBudget(now=0.0)
+def spent(budget: HedgeBudget, now: float) -> int:
+    """Return how many second requests may be made at a moment, and make them."""
+    return sum(budget.spend(now=now) for _ in range(20))
 
-    assert budget.spend(now=0.0)
-    assert not budget.spend(now=0.1)
+
+def test_an_instance_that_hangs_is_found_out_before_the_budget_is_spent() -> None:
+    assert spent(HedgeBudget(now=0.0), now=0.0) == 3
 
 
 def test_twenty_calls_pay_for_one_second_request() -> None:
     budget = HedgeBudget(now=0.0)
-    budget.spend(now=0.0)
+    spent(budget, now=0.0)
     for _ in range(19):
         budget.note_call()
-    assert not budget.spend(now=1.0)
+    assert not budget.spend(now=0.0)
 
     budget.note_call()
 
-    assert budget.spend(now=1.0)
-    assert not budget.spend(now=1.0)
+    assert spent(budget, now=0.0) == 1
 
 
 def test_one_second_request_every_ten_seconds_is_always_there() -> None:
     budget = HedgeBudget(now=0.0)
-    budget.spend(now=0.0)
+    spent(budget, now=0.0)
 
     allowed = [now for now in range(1, 31) if budget.spend(now=float(now))]
 
     assert allowed == [10, 20, 30]
 
 
-def test_a_quiet_day_saves_no_more_than_ten_second_requests() -> None:
+def test_a_quiet_day_saves_no_more_than_three_second_requests() -> None:
+    budget = HedgeBudget(now=0.0)
+    spent(budget, now=0.0)
+
+    assert spent(budget, now=86_400.0) == 3
+
+
+def test_a_busy_day_saves_no_more_than_ten_second_requests_and_time_adds_none_to_them() -> None:
     budget = HedgeBudget(now=0.0)
     for _ in range(1000):
         budget.note_call()
 
-    assert sum(budget.spend(now=1.0) for _ in range(20)) == 10
+    assert spent(budget, now=3600.0) == 10

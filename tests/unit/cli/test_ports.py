@@ -61,14 +61,31 @@ def test_free_ports_are_never_given_twice() -> None:
     assert len(set(given)) == 200
 
 
-def test_a_port_that_is_in_use_is_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
-    (busy,) = free_ports(1)
-    monkeypatch.setattr(ports, "_OWN_PORTS", range(busy, busy + 1))
-    monkeypatch.setattr(ports, "_handed_out", set())
+@pytest.fixture
+def two_blocks(monkeypatch: pytest.MonkeyPatch) -> Iterator[range]:
+    """Ports for two processes, of which this one has taken none."""
+    block = ports._BLOCK_PORTS
+    own = range(ports._OWN_PORTS.stop, ports._OWN_PORTS.stop + 2 * block)
+    monkeypatch.setattr(ports, "_OWN_PORTS", own)
+    monkeypatch.setattr(ports, "_claims", [])
+    monkeypatch.setattr(ports, "_left", [])
+    yield own
+    for claim in ports._claims:
+        claim.close()
 
-    with (
-        socket.create_server(("127.0.0.1", busy)),
-        pytest.raises(StartError, match=f"1 free ports are wanted, 0 of {busy}-{busy} are left"),
-    ):
+
+def test_a_port_that_is_in_use_is_not_given(two_blocks: range) -> None:
+    with socket.create_server(("127.0.0.1", two_blocks[3])):
+        given = free_ports(len(two_blocks) - 1)
+    assert set(two_blocks) - set(given) == {two_blocks[3]}
+
+
+def test_two_processes_never_get_the_same_ports(two_blocks: range, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = free_ports(ports._BLOCK_PORTS)
+    monkeypatch.setattr(ports, "_left", [])
+
+    others = free_ports(ports._BLOCK_PORTS)
+
+    assert set(mine) | set(others) == set(two_blocks)
+    with pytest.raises(StartError, match=f"1 free ports are wanted, 0 of {two_blocks.start}-"):
         free_ports(1)
-    assert free_ports(1) == [busy]
