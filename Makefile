@@ -9,6 +9,9 @@ PIN := $(BIN)/uv pip compile --universal --python-version 3.11 --fork-strategy f
 	--generate-hashes --no-annotate --no-header --no-config --system-certs $(if $(UPGRADE),--upgrade) --quiet
 COMPILE := $(PIN) pyproject.toml --group environment
 
+# Most tests wait for processes, so a few run at once. Those of a module share what they start, and stay together.
+ALL_TESTS := --numprocesses $(or $(JOBS),3) --dist loadscope --cov --cov-report term
+
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
@@ -16,11 +19,10 @@ run: ## run everything on this machine: make run [CONFIG=file.yaml]
 	@$(ENVIRONMENT) run
 	@$(BIN)/dispatcher up $(if $(CONFIG),--config "$(CONFIG)")
 
-test: ## all checks and all tests, pure packages covered in full: make test [ARGS="tests/unit -k name"]
+test: ## all checks and all tests, pure packages covered in full: make test [JOBS=3] [ARGS="tests/unit -k name"]
 	@$(ENVIRONMENT) dev
 	@failed=0; $(MAKE) --no-print-directory check || failed=1; \
-	$(BIN)/coverage run -m pytest $(ARGS) || failed=1; \
-	if [ -z "$(ARGS)" ]; then $(BIN)/coverage report || failed=1; fi; exit $$failed
+	$(BIN)/python -m pytest $(if $(ARGS),$(ARGS),$(ALL_TESTS)) || failed=1; exit $$failed
 
 check: ## ruff, formatting, mypy --strict, layers
 	@$(ENVIRONMENT) dev

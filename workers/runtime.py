@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import CancelledError
+from contextlib import suppress
 from typing import Any, Final, Self, TypeVar
 
 import structlog
@@ -22,6 +23,7 @@ from dispatcher.catalogue import load_catalogue
 from dispatcher.catalogue.model import Catalogue, Instance
 from dispatcher.contracts import CONTROL_QUEUE, Service
 from dispatcher.errors import InstanceError, StateError, TurnCancelled
+from dispatcher.providers.base import Reported
 from dispatcher.providers.registry import Providers
 from dispatcher.router import Router
 from dispatcher.settings import Settings, load_settings
@@ -101,6 +103,13 @@ class Runtime:
         log.warning("retry budget spent, no other instance is asked")
         return False
 
+    async def probe(self, instance: Instance) -> tuple[str, Reported]:
+        """Check an instance; return why that failed, or nothing, and what it said of its load."""
+        try:
+            return "", await self.providers.of(instance).check(instance)
+        except (InstanceError, TimeoutError) as error:
+            return str(error) or "no answer in time", Reported()
+
     def warm_up(self, queues: Sequence[str]) -> None:
         """Pay the first-time costs before the first turn does, then show that the queues are served."""
         asyncio.run_coroutine_threadsafe(self._warm_up(queues), self._loop).result(START_TIMEOUT_S)
@@ -141,22 +150,19 @@ class Runtime:
         await self.router.live.sync()
         services = [config for name, config in self.catalogue.services.items() if name in queues]
         instances = [instance for config in services for instance in config.instances]
-        checks = [self._check(instance) for instance in instances]
+        checks = [self._first_check(instance) for instance in instances]
         for instance, reason in zip(instances, await asyncio.gather(*checks), strict=True):
             if reason:
                 log.warning("instance not ready", instance=instance.name, reason=reason)
                 self._spawn(self._await_loaded(instance))
         self._spawn(self._show_ready(queues))
 
-    async def _check(self, instance: Instance) -> str:
-        """Check an instance and count it; return why it failed, or nothing."""
-        try:
-            await self.providers.of(instance).check(instance)
-        except (InstanceError, TimeoutError) as error:
-            reason = str(error) or "no answer in time"
+    async def _first_check(self, instance: Instance) -> str:
+        """Check an instance and count a failure; return its reason, or nothing."""
+        reason, _ = await self.probe(instance)
+        if reason:
             await fleet.note_check(self.line, instance, reason=reason, rules=self.catalogue.health)
-            return reason
-        return ""
+        return reason
 
     async def _await_loaded(self, instance: Instance) -> None:
         """Tell the others as soon as an instance that was still loading is well."""
@@ -164,14 +170,14 @@ class Runtime:
         passed, end_at = 0, self._loop.time() + LOADING_S
         while passed < rules.recovery_threshold and self._loop.time() < end_at:
             await asyncio.sleep(LOOK_AGAIN_S)
-            try:
-                await self.providers.of(instance).check(instance)
-                await fleet.note_check(self.line, instance, reason="", rules=rules)
-            except (InstanceError, StateError, TimeoutError):
+            reason, _ = await self.probe(instance)
+            if reason:
                 continue
-            passed += 1
-            if passed == 1:
-                log.info("instance ready", instance=instance.name)
+            with suppress(StateError):
+                await fleet.note_check(self.line, instance, reason="", rules=rules)
+                passed += 1
+                if passed == 1:
+                    log.info("instance ready", instance=instance.name)
 
     def _tell_what_stays(self) -> None:
         """Log what of a catalogue put in force needs more than that."""

@@ -14,7 +14,7 @@ from dispatcher.front.hub import HUB, Hub
 from dispatcher.state.stages import READY, read_stages
 
 PATIENCE_S: Final = 1.0
-NO_ANSWER: Final = "no answer in 1 s"
+NO_ANSWER: Final = f"no answer in {PATIENCE_S:g} s"
 LONGEST_START_S: Final = 120.0
 
 

@@ -7,12 +7,11 @@ import os
 import re
 import subprocess
 from pathlib import Path
-from urllib.request import urlopen
 
 import psutil
 
 from tests.support.processes import BIN, ROOT, Process, free_port, own_environment
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, is_ready
 
 # Two whispers load at once on two cores that are not idle.
 START_S = 90.0
@@ -55,16 +54,9 @@ class House:
     def takes_turns(self) -> None:
         """Wait until the front says that it is ready."""
         eventually(
-            lambda: self._is_ready() or not self.process.runs, what="the front is ready", within_s=START_S
+            lambda: is_ready(self.url) or not self.process.runs, what="the front is ready", within_s=START_S
         )
         assert self.process.runs, self.process.output()
-
-    def _is_ready(self) -> bool:
-        try:
-            with urlopen(f"{self.url}readyz", timeout=5) as response:
-                return bool(response.status == 200)
-        except OSError:
-            return False
 
     def is_up(self) -> None:
         """Wait until the final table is printed."""

@@ -6,10 +6,9 @@ import json
 import os
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ import openai
 
 from dispatcher.contracts import Service
 from tests.support.processes import free_port
+from tests.support.waiting import eventually
 
 DISPATCHER = Path(sys.executable).with_name("dispatcher")
 PATIENCE_S = 40.0
@@ -91,11 +91,3 @@ def instance(
     finally:
         process.kill()
         process.wait()
-
-
-def eventually(condition: Callable[[], bool], *, what: str) -> None:
-    """Wait until a condition holds."""
-    deadline_s = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline_s, f"{what}: not within {PATIENCE_S:.0f} s"
-        time.sleep(0.02)

@@ -16,7 +16,8 @@ import pytest
 from dispatcher.audio.pcm import level_dbfs
 from dispatcher.audio.wav import wav_bytes
 from dispatcher.builtin.assistant.stories import STORIES
-from tests.integration.instance_process import InstanceProcess, eventually, instance
+from tests.integration.instance_process import InstanceProcess, instance
+from tests.support.waiting import eventually
 
 SPEECH_RATE_HZ = 24_000
 QUESTION = "What time is it?"

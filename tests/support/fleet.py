@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
@@ -12,6 +13,7 @@ from dispatcher.state.leases import NoSlot, Outcome, Slot
 from dispatcher.state.line import RedisLine
 
 TURN = "a-turn"
+LONG_MS = 3_600_000
 TIMES = (
     *("ejected_until_ms", "held_until_ms", "recovered_at_ms"),
     *("latency_at_ms", "failed_at_ms", "checked_at_ms", "tried_since_ms"),
@@ -70,8 +72,12 @@ class Fleet:
         return "".join(names)
 
     async def hold(self, count: int) -> Counter[str]:
-        """Make calls that do not end; return how many each instance got."""
-        return Counter([(await self.pick()).name for _ in range(count)])
+        """Make calls that do not end, however long a test takes; return how many each instance got."""
+        slots = [await self.pick() for _ in range(count)]
+        for slot in slots:
+            held = keys.leases(slot.service, slot.name)
+            await self.line.call("ZADD", held, time.time() * 1000 + LONG_MS, slot.lease_id)
+        return Counter(slot.name for slot in slots)
 
     async def finish(self, slot: Slot, outcome: Outcome, *, latency_ms: float = 100) -> str:
         """End a call; return what that changed."""

@@ -9,8 +9,6 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import yaml
 from redis import Redis
@@ -21,7 +19,7 @@ from tests.support.broker import Broker
 from tests.support.device import Device
 from tests.support.instances import Instances
 from tests.support.processes import BIN, Process, free_port, stop_all
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, is_ready
 
 ALGORITHMS: Final = {"asr": "least_connections", "llm": "response_time", "tts": "weighted_round_robin"}
 SYSTEM_PROMPT: Final = "You are a kettle."
@@ -87,11 +85,7 @@ class Front(Process):
     def ready(self) -> bool:
         """Whether it says that it can take a turn."""
         assert self.runs, f"{self.name} ended: {self.output()}"
-        try:
-            with urlopen(f"{self.url}/readyz", timeout=5) as response:
-                return bool(response.status == 200)
-        except (URLError, OSError):
-            return False
+        return is_ready(self.url)
 
     def events(self, name: str, since_byte: int = 0) -> list[dict[str, Any]]:
         """Return the log lines of one event."""

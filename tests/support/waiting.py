@@ -6,12 +6,22 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
+from urllib.request import urlopen
 
 Found = TypeVar("Found")
 
 # Long enough for a machine that does something else beside; a passing test never waits so long.
-PATIENCE_S: Final = 20.0
+PATIENCE_S: Final = 60.0
 LOOK_AGAIN_S: Final = 0.02
+
+
+def is_ready(url: str) -> bool:
+    """Return whether the front at a URL says that it can take a turn."""
+    try:
+        with urlopen(f"{url.rstrip('/')}/readyz", timeout=5) as response:
+            return bool(response.status == 200)
+    except OSError:
+        return False
 
 
 def eventually(condition: Callable[[], Found], *, what: str, within_s: float = PATIENCE_S) -> Found:

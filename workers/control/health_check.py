@@ -9,8 +9,6 @@ import structlog
 
 from dispatcher.catalogue.model import Instance
 from dispatcher.contracts import CHECK_HEALTH
-from dispatcher.errors import InstanceError
-from dispatcher.providers.base import Reported
 from dispatcher.state import fleet
 from workers.celery import app
 from workers.control.ticks import tick
@@ -36,11 +34,7 @@ async def _check_all(shared: Runtime) -> None:
 
 
 async def _check(shared: Runtime, instance: Instance) -> None:
-    reason, reported = "", Reported()
-    try:
-        reported = await shared.providers.of(instance).check(instance)
-    except (InstanceError, TimeoutError) as error:
-        reason = str(error) or "no answer in time"
+    reason, reported = await shared.probe(instance)
     rules = shared.catalogue.health
     changed = await fleet.note_check(
         shared.line,

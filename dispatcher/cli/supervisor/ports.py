@@ -5,6 +5,7 @@ And free ports for whoever starts a stack of his own: a bench, a test.
 
 from __future__ import annotations
 
+import atexit
 import errno
 import random
 import socket
@@ -19,7 +20,7 @@ from dispatcher.errors import StartError
 # Below the ports that systems give to outgoing connections (Linux from 32768, macOS from 49152): between the
 # moment a port is found free and the moment a process listens on it, no client's connection can take it.
 _OWN_PORTS: Final = range(20_000, 32_000)
-# A process that wants ports takes a block of them, so that two that look at the same time look at different ones.
+# A process takes a whole block of them, so that two that look at the same time look at different ones.
 _BLOCK_PORTS: Final = 250
 _claims: list[socket.socket] = []
 _left: list[int] = []
@@ -77,6 +78,7 @@ def _claim_block() -> bool:
             claim.close()
             continue
         _claims.append(claim)
+        atexit.register(claim.close)
         _left.extend(reversed(range(first, min(first + _BLOCK_PORTS, _OWN_PORTS.stop))))
         return True
     return False

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from dispatcher.state import experiments, fleet, keys
+from dispatcher.state.line import RedisLine
 from tests.integration.tuner import tuned as world
 from tests.integration.tuner.tuned import POOL, Tuned, choose, first_that_is, going_on
 from tests.support.broker import Broker
@@ -58,6 +59,10 @@ def tuned(running_tuned: Tuned) -> Tuned:
     return running_tuned
 
 
+async def priority_is(line: RedisLine, wanted: str) -> bool:
+    return (await fleet.read(line, "llm", "llm-1")).get(PRIORITY) == wanted
+
+
 async def test_an_instance_that_fails_is_used_last_until_it_is_well_again(
     tuned: Tuned, side: FrontSide, instances: Instances
 ) -> None:
@@ -69,7 +74,7 @@ async def test_an_instance_that_fails_is_used_last_until_it_is_well_again(
     ):
         tried = (await first_that_is(side.line, "tried", "kept")).first
         assert (tried.cause, tried.action.kind, tried.action.target) == ("errors", "prefer", "llm")
-        assert (await fleet.read(side.line, "llm", "llm-1"))[PRIORITY] == "low"
+        await soon(lambda: priority_is(side.line, "low"), what="llm-1 is used last")
         kept = (await first_that_is(side.line, "kept")).latest
         assert kept.number == tried.number
         fails[0] = False
