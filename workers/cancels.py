@@ -5,17 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final
 
-import structlog
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from dispatcher.state import keys
-
-log = structlog.get_logger(__name__)
-
-LISTEN_AGAIN_S: Final = 1.0
+from dispatcher.state.ear import hear
 
 
 class Cancels:
@@ -53,20 +47,9 @@ class Cancels:
 
     async def listen(self) -> None:
         """Cancel what works for each turn that is named on the channel, for ever."""
-        while True:
-            try:
-                await self._subscribe()
-            except (RedisError, OSError) as error:
-                log.warning("barge-ins not heard", reason=str(error))
-                await asyncio.sleep(LISTEN_AGAIN_S)
-
-    async def _subscribe(self) -> None:
-        async with self._client.pubsub(ignore_subscribe_messages=True) as pubsub:
-            await pubsub.subscribe(keys.CANCEL_CHANNEL, keys.FREED_CHANNEL, keys.RELOADED_CHANNEL)
-            # What was published while nobody listened here.
-            self._on_reloaded()
-            async for message in pubsub.listen():
-                self._on_message(message["channel"].decode(), message["data"].decode())
+        channels = (keys.CANCEL_CHANNEL, keys.FREED_CHANNEL, keys.RELOADED_CHANNEL)
+        async for channel, about in hear(self._client, *channels, on_listening=self._on_reloaded):
+            self._on_message(channel, about)
 
     def _on_message(self, channel: str, about: str) -> None:
         if channel == keys.FREED_CHANNEL:

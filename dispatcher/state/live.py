@@ -9,16 +9,15 @@ from typing import Final
 
 import structlog
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from dispatcher.catalogue.model import Catalogue
 from dispatcher.errors import ConfigError, StateError
 from dispatcher.state import fleet, keys
+from dispatcher.state.ear import hear
 from dispatcher.state.line import RedisLine
 
 log = structlog.get_logger(__name__)
 
-LISTEN_AGAIN_S: Final = 1.0
 SYNC_AGAIN_S: Final = 1.0
 
 
@@ -93,17 +92,8 @@ class LiveCatalogue:
 
 async def listen(client: Redis, live: LiveCatalogue) -> None:
     """Follow what is published, for ever; for a process that has no other subscription."""
-    while True:
-        try:
-            async with client.pubsub(ignore_subscribe_messages=True) as pubsub:
-                await pubsub.subscribe(keys.RELOADED_CHANNEL)
-                # What was published while nobody listened here.
-                live.refresh()
-                async for _ in pubsub.listen():
-                    live.refresh()
-        except (RedisError, OSError) as error:
-            log.warning("reloads not heard", reason=str(error))
-            await asyncio.sleep(LISTEN_AGAIN_S)
+    async for _ in hear(client, keys.RELOADED_CHANNEL, on_listening=live.refresh):
+        live.refresh()
 
 
 def chosen_at_s(path: str, *, by_up_at_s: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
@@ -16,6 +17,8 @@ from dispatcher.state.line import RedisLine, Value
 log = structlog.get_logger(__name__)
 
 READ_BLOCK_MS = 5_000
+# An answer that is later than that never comes: the connection was cut without a word.
+LATE_S = 5.0
 READ_COUNT = 500
 
 
@@ -78,10 +81,11 @@ class ReplyReader:
         """Wait for replies and return them, oldest first; an empty list after a quiet while.
 
         Raises:
-            redis.exceptions.RedisError: the connection is lost; `open` and read again.
+            redis.exceptions.RedisError, TimeoutError: the connection is lost; `open` and read again.
         """
         streams: dict[Any, Any] = {self._stream: self._last_id}
-        answer = await self._client.xread(streams, count=READ_COUNT, block=READ_BLOCK_MS)
+        async with asyncio.timeout(READ_BLOCK_MS / 1000 + LATE_S):
+            answer = await self._client.xread(streams, count=READ_COUNT, block=READ_BLOCK_MS)
         entries = _entries(answer)
         replies = []
         for entry_id, fields in entries:
