@@ -12,6 +12,7 @@ from typing import Any, Final, Literal, Self, TypedDict
 Service = Literal["asr", "llm", "tts"]
 Language = Literal["auto", "en", "zh"]
 AudioFormat = Literal["opus", "pcm"]
+SpeechFormat = Literal["pcm", "wav", "mp3", "opus"]
 Algorithm = Literal[
     "round_robin", "weighted_round_robin", "least_connections", "response_time", "resource_based"
 ]

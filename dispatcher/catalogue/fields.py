@@ -21,7 +21,7 @@ from pydantic_core import PydanticCustomError
 
 from dispatcher.catalogue.endpoints import normalise_endpoint
 from dispatcher.catalogue.model import PROVIDERS
-from dispatcher.contracts import Algorithm, Language, Priority, TunerMode
+from dispatcher.contracts import Algorithm, Language, Priority, SpeechFormat, TunerMode
 
 # Capitals only: a key pasted here by mistake is refused, and so never shown.
 VARIABLE_NAME = re.compile(r"[A-Z_][A-Z0-9_]*")
@@ -137,6 +137,7 @@ TunerModeName = Annotated[
     BeforeValidator(lambda value: "off" if value is False else value),
 ]
 LanguageName = Annotated[Language, one_of(get_args(Language))]
+SpeechFormatName = Annotated[SpeechFormat, one_of(get_args(SpeechFormat))]
 
 
 class Section(BaseModel):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from dispatcher.contracts import SERVICES, Algorithm, Language, Priority, Service, TunerMode
+from dispatcher.contracts import SERVICES, Algorithm, Language, Priority, Service, SpeechFormat, TunerMode
 
 # The wire dialects that an instance may name, and the services that each can serve.
 # A new provider adds its line here, and its file and line to `dispatcher.providers`.
@@ -27,6 +27,8 @@ class Instance:
         app_id: names the user's application, where a service asks for that beside the key.
         api_key_env: name of the variable that holds the key; the key itself is never kept.
         api_secret_env: the same for the secret that signs requests, where a service wants one.
+        format: how a TTS service is asked to send speech; None is the dialect's own choice.
+        keep_alive_s: how long a server keeps the model in memory after a call, where it can be told.
     """
 
     service: Service
@@ -42,6 +44,8 @@ class Instance:
     app_id: str | None = None
     api_key_env: str | None = None
     api_secret_env: str | None = None
+    format: SpeechFormat | None = None
+    keep_alive_s: float | None = None
 
     def api_key(self) -> str | None:
         """Return the key from the environment, or None where the instance needs none."""

@@ -25,6 +25,7 @@ from dispatcher.catalogue.fields import (
     Provider,
     Ratio,
     Section,
+    SpeechFormatName,
     Text,
     TunerModeName,
     Url,
@@ -90,6 +91,8 @@ class InstanceSection(Section):
     app_id: Text | None = None
     api_key_env: VariableName | None = None
     api_secret_env: VariableName | None = None
+    format: SpeechFormatName | None = None
+    keep_alive_s: Duration | None = Field(default=None, alias="keep_alive")
 
 
 class ServiceSection(Section):

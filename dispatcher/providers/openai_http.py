@@ -6,15 +6,16 @@ Source: OpenAI API reference, audio/transcriptions, chat/completions with server
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Any, Final
 
 import aiohttp
 from yarl import URL
 
 from dispatcher.catalogue.model import Instance
-from dispatcher.contracts import Language
+from dispatcher.contracts import REPLY_RATE_HZ, Language, SpeechFormat
 from dispatcher.conversation.history import Message
 from dispatcher.errors import InstanceFailed, InstanceForbidden
 from dispatcher.providers.base import Reported, Transcript
@@ -27,15 +28,23 @@ from dispatcher.providers.http import (
     wire_errors,
 )
 from dispatcher.providers.reported import read_report
+from dispatcher.providers.speech import Form, decoded
 
 MAX_LINE_BYTES: Final = 256_000
 CHECK_TIMEOUT_S: Final = 5.0
 # A stream ends a moment after it says so; who leaves before that loses the connection for the next call.
 END_TIMEOUT_S: Final = 0.1
-# Played as PCM these would be a loud noise. Some servers send PCM without a type, or under an odd one.
-_NOT_PCM: Final = (
-    *("text/", "application/json", "audio/aac", "audio/flac", "audio/mp", "audio/ogg", "audio/opus"),
-    *("audio/wav", "audio/webm", "audio/x-wav"),
+# Some servers send speech without a type, or under an odd one: then it is what was asked for.
+_KINDS: Final[dict[str, SpeechFormat]] = {
+    **dict.fromkeys(("audio/mpeg", "audio/mp3", "audio/mpeg3", "audio/x-mpeg"), "mp3"),
+    **dict.fromkeys(("audio/wav", "audio/x-wav", "audio/wave", "audio/vnd.wave"), "wav"),
+    **dict.fromkeys(("audio/ogg", "audio/opus", "application/ogg"), "opus"),
+    **dict.fromkeys(("audio/pcm", "audio/l16"), "pcm"),
+}
+# Played as PCM these would be a loud noise.
+_NO_SPEECH: Final = (
+    *("text/", "application/json", "application/xml", "video/"),
+    *("audio/aac", "audio/flac", "audio/mp4", "audio/webm"),
 )
 DEFAULT_MODELS: Final = {"asr": "whisper-1", "llm": "default", "tts": "tts-1"}
 
@@ -79,23 +88,21 @@ class OpenAiHttp:
     async def synthesize(
         self, instance: Instance, text: str, language: Language
     ) -> AsyncGenerator[bytes, None]:
-        """Yield the speech as it comes; an answer that is not PCM is the instance's fault."""
+        """Yield the speech as it comes, decoded where it is no PCM."""
         body: dict[str, Any] = {
             "model": _model(instance),
             "input": text,
             "voice": instance.voice or "default",
-            "response_format": "pcm",
+            "response_format": instance.format or "pcm",
         }
         wanted = instance.language or language
         if wanted != "auto":
             body["language"] = wanted
         async with self._post(instance, "/audio/speech", json=body) as response:
-            kind = response.content_type
-            if kind.startswith(_NOT_PCM):
-                shown = (await response.content.read(SHOWN_BYTES))[:SHOWN_BYTES]
-                raise InstanceFailed(instance.name, f"speech came as {kind}, expected audio/pcm: {shown!r}")
-            async for piece in response.content.iter_any():
-                yield piece
+            pieces = decoded(instance, _slices(response), await _form(instance, response))
+            async with aclosing(pieces):
+                async for pcm in pieces:
+                    yield pcm
 
     async def check(self, instance: Instance) -> Reported:
         """Return what /health reports, or nothing where /models has to answer in its place."""
@@ -141,6 +148,25 @@ def _language(said: object, wanted: Language) -> Language:
     if word.startswith(("zh", "chinese", "mandarin", "yue")):
         return "zh"
     return "en" if word.startswith("en") else wanted
+
+
+async def _form(instance: Instance, response: aiohttp.ClientResponse) -> Form:
+    """Return how speech is sent, by its type and the rate that may stand beside it."""
+    kind = response.content_type
+    if kind.startswith(_NO_SPEECH):
+        shown = (await response.content.read(SHOWN_BYTES))[:SHOWN_BYTES]
+        raise InstanceFailed(instance.name, f"speech came as {kind}, expected audio/pcm: {shown!r}")
+    rate = re.search(r"\brate=(\d{4,6})\b", response.headers.get("Content-Type", ""))
+    return Form(
+        kind=_KINDS.get(kind, instance.format or "pcm"),
+        sample_rate_hz=int(rate[1]) if rate else REPLY_RATE_HZ,
+        certain=_KINDS.get(kind) == "pcm",
+    )
+
+
+async def _slices(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
+    async for piece in response.content.iter_any():
+        yield piece
 
 
 async def _events(instance: Instance, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:

@@ -1,0 +1,178 @@
+"""Speech in the forms that services send, made into what devices hear: 24 kHz mono s16le, as it streams.
+
+WAV and PCM are read here; MP3 and Opus need the extra `formats`, which a worker loads when the first such
+speech comes, and not before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import Any, Final, Protocol
+
+from dispatcher.catalogue.model import Instance
+from dispatcher.contracts import REPLY_RATE_HZ, SpeechFormat
+from dispatcher.errors import AudioError, InstanceFailed, InstanceForbidden
+from dispatcher.providers.http import SHOWN_BYTES
+from dispatcher.providers.wav_stream import WavStream
+
+_MAGIC_BYTES: Final = 4
+# How a file of each form begins; PCM begins with anything.
+_MAGIC: Final[dict[bytes, SpeechFormat]] = {b"RIFF": "wav", b"OggS": "opus", b"ID3": "mp3"}
+# Of MP3 this is half a second of speech, which takes 2 ms.
+_PART_BYTES: Final = 4_096
+_RATES_HZ: Final = range(8_000, 192_001)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """How speech is sent.
+
+    Attributes:
+        kind: what it is said to be.
+        sample_rate_hz: of PCM, which does not tell its own.
+        certain: it is that even where it begins like another kind, as PCM may.
+    """
+
+    kind: SpeechFormat
+    sample_rate_hz: int = REPLY_RATE_HZ
+    certain: bool = False
+
+
+class Decoder(Protocol):
+    """Takes bytes of any size, and gives s16le mono PCM at 24 kHz. Raises AudioError."""
+
+    def feed(self, data: bytes) -> bytes:
+        """Return the speech that these bytes complete."""
+        ...
+
+    def finish(self) -> bytes:
+        """Return the rest, when all bytes came."""
+        ...
+
+
+class PcmDecoder:
+    """s16le PCM at any rate, mono or stereo."""
+
+    def __init__(self, sample_rate_hz: int, *, channels: int = 1) -> None:
+        """Prepare a resampler, where one is needed.
+
+        Raises:
+            AudioError: no rate or number of channels that speech has.
+        """
+        if sample_rate_hz not in _RATES_HZ or channels not in {1, 2}:
+            raise AudioError(f"speech of {channels} channels at {sample_rate_hz} Hz")
+        self._channels = channels
+        self._rest = b""
+        self._resampler = None if sample_rate_hz == REPLY_RATE_HZ else _resampler(sample_rate_hz)
+
+    def feed(self, data: bytes) -> bytes:
+        """Return these samples; what is left of one waits for its other bytes."""
+        data = self._rest + data
+        whole = len(data) - len(data) % (2 * self._channels)
+        self._rest = data[whole:]
+        return self._convert(data[:whole], last=False)
+
+    def finish(self) -> bytes:
+        """Return what the resampler still holds; half a sample is left out."""
+        return self._convert(b"", last=True)
+
+    def _convert(self, pcm: bytes, *, last: bool) -> bytes:
+        if self._channels == 1 and self._resampler is None:
+            return pcm
+        import numpy as np  # noqa: PLC0415  a worker that never converts stays 11 MB smaller
+
+        samples = np.frombuffer(pcm, dtype="<i2")
+        if self._channels == 2:
+            samples = samples.reshape(-1, 2).mean(axis=1).astype("<i2")
+        if self._resampler is not None:
+            samples = self._resampler.resample_chunk(samples, last=last)
+        return bytes(samples.astype("<i2").tobytes())
+
+
+def _resampler(sample_rate_hz: int) -> Any:
+    import soxr  # noqa: PLC0415  as above
+
+    return soxr.ResampleStream(sample_rate_hz, REPLY_RATE_HZ, 1, dtype="int16")
+
+
+def decoder_of(instance: Instance, form: Form) -> Decoder:
+    """Return what decodes speech of a form.
+
+    Raises:
+        InstanceForbidden: the form needs a package that is not installed.
+        AudioError: no speech has such a rate.
+    """
+    match form.kind:
+        case "pcm":
+            return PcmDecoder(form.sample_rate_hz)
+        case "wav":
+            return WavStream(PcmDecoder)
+        case "mp3" | "opus":
+            return _compressed(instance, form.kind)
+
+
+def _compressed(instance: Instance, form: SpeechFormat) -> Decoder:
+    try:
+        from dispatcher.providers import compressed  # noqa: PLC0415  as above
+    except ModuleNotFoundError as error:
+        reason = f"speech comes as {form}, which needs: pip install 'xiaozhi-dispatcher[formats]'"
+        raise InstanceForbidden(instance.name, reason) from error
+    return compressed.Mp3Decoder() if form == "mp3" else compressed.OggOpusDecoder()
+
+
+async def decoded(
+    instance: Instance, pieces: AsyncGenerator[bytes, None], form: Form
+) -> AsyncGenerator[bytes, None]:
+    """Yield speech as s16le mono PCM at 24 kHz while its bytes come; closing this closes them.
+
+    Args:
+        instance: whom the errors name.
+        pieces: the speech as it is sent, in slices of any size.
+        form: how it is sent.
+
+    Raises:
+        InstanceFailed: it is no such speech; the reason shows its first bytes.
+        InstanceForbidden: the form needs a package that is not installed.
+    """
+    async with aclosing(pieces):
+        begun = b""
+        while len(begun) < (1 if form.certain else _MAGIC_BYTES) and (piece := await anext(pieces, b"")):
+            begun += piece
+        kind = form.kind if form.certain else _kind_by_magic(begun) or form.kind
+        try:
+            decoder = decoder_of(instance, replace(form, kind=kind))
+            async for pcm in _decode(decoder, begun, pieces):
+                yield pcm
+        except AudioError as error:
+            reason = f"speech as {kind}: {error}; it began with {begun[:SHOWN_BYTES]!r}"
+            raise InstanceFailed(instance.name, reason) from error
+
+
+async def _decode(decoder: Decoder, begun: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
+    spoken = False
+    async for part in _small(begun, rest):
+        if pcm := decoder.feed(part):
+            spoken = True
+            yield pcm
+    if pcm := decoder.finish():
+        yield pcm
+    elif begun and not spoken:
+        raise AudioError("holds no sound")
+
+
+async def _small(begun: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
+    """Yield the bytes in parts that decode in a moment, and let the loop's other calls go on between them."""
+    piece = begun
+    while piece:
+        for at in range(0, len(piece), _PART_BYTES):
+            if at:
+                await asyncio.sleep(0)
+            yield piece[at : at + _PART_BYTES]
+        piece = await anext(rest, b"")
+
+
+def _kind_by_magic(begun: bytes) -> SpeechFormat | None:
+    return next((kind for magic, kind in _MAGIC.items() if begun.startswith(magic)), None)
