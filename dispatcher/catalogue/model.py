@@ -11,7 +11,13 @@ from dispatcher.contracts import SERVICES, Algorithm, Language, Priority, Servic
 
 # The wire dialects that an instance may name, and the services that each can serve.
 # A new provider adds its line here, and its file and line to `dispatcher.providers`.
-PROVIDERS: Final[Mapping[str, tuple[Service, ...]]] = {"openai_http": SERVICES}
+PROVIDERS: Final[Mapping[str, tuple[Service, ...]]] = {
+    "openai_http": SERVICES,
+    "cosyvoice": ("tts",),
+    "edge_tts": ("tts",),
+    "volcano": ("tts",),
+    "xfyun": ("tts",),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -61,19 +61,45 @@ async def raise_for_status(instance: Instance, response: aiohttp.ClientResponse)
     if response.status < 400:
         return
     shown = (await response.content.read(SHOWN_BYTES))[:SHOWN_BYTES].decode("utf-8", "replace")
-    reason = f"HTTP {response.status}: {shown}"
-    if response.status in _TOO_BUSY:
-        raise InstanceBusy(instance.name, reason, retry_after_s=_retry_after_s(response))
-    if response.status >= 500:
-        raise InstanceFailed(instance.name, reason)
-    if response.status in _FORBIDDEN:
-        raise InstanceForbidden(instance.name, reason)
-    raise InstanceRefused(instance.name, reason)
+    raise status_error(instance, response.status, shown, response.headers)
 
 
-def _retry_after_s(response: aiohttp.ClientResponse) -> float | None:
-    value = response.headers.get("Retry-After", "")
+def status_error(instance: Instance, status: int, said: str, headers: Mapping[str, str]) -> InstanceError:
+    """Return the InstanceError that a status which is no success means, with what was said beside it."""
+    reason = f"HTTP {status}: {said}"
+    if status in _TOO_BUSY:
+        return InstanceBusy(instance.name, reason, retry_after_s=_retry_after_s(headers))
+    if status in _FORBIDDEN:
+        return InstanceForbidden(instance.name, reason)
+    if 400 <= status < 500:
+        return InstanceRefused(instance.name, reason)
+    return InstanceFailed(instance.name, reason)
+
+
+def _retry_after_s(headers: Mapping[str, str]) -> float | None:
+    value = headers.get("Retry-After", "")
     return float(value) if value.isascii() and value.isdigit() else None
+
+
+def key_of(instance: Instance) -> str:
+    """Return the key of a service that answers nobody without one.
+
+    Raises:
+        InstanceForbidden: there is none here; the reason names the variable.
+    """
+    return _secret(instance, instance.api_key(), instance.api_key_env, key="api_key_env")
+
+
+def secret_of(instance: Instance) -> str:
+    """Return the secret of a service that wants requests to be signed; errors as in `key_of`."""
+    return _secret(instance, instance.api_secret(), instance.api_secret_env, key="api_secret_env")
+
+
+def _secret(instance: Instance, value: str | None, variable: str | None, *, key: str) -> str:
+    if value:
+        return value
+    reason = f"{variable} is not set in this process" if variable else f"its line has no {key}"
+    raise InstanceForbidden(instance.name, reason)
 
 
 async def read_bounded(instance: Instance, response: aiohttp.ClientResponse) -> bytes:

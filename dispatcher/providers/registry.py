@@ -8,8 +8,12 @@ from typing import TypeVar
 from dispatcher.catalogue.model import Instance
 from dispatcher.errors import ConfigError
 from dispatcher.providers.base import AsrProvider, LlmProvider, Provider, TtsProvider
+from dispatcher.providers.cosyvoice import CosyVoice
+from dispatcher.providers.edge_tts import EdgeTts
 from dispatcher.providers.http import new_session
 from dispatcher.providers.openai_http import OpenAiHttp
+from dispatcher.providers.volcano import Volcano
+from dispatcher.providers.xfyun import Xfyun
 
 Kind = TypeVar("Kind", bound=Provider)
 
@@ -23,7 +27,13 @@ class Providers:
         openai_http = OpenAiHttp(session)
         self._asr: dict[str, AsrProvider] = {"openai_http": openai_http}
         self._llm: dict[str, LlmProvider] = {"openai_http": openai_http}
-        self._tts: dict[str, TtsProvider] = {"openai_http": openai_http}
+        self._tts: dict[str, TtsProvider] = {
+            "openai_http": openai_http,
+            "cosyvoice": CosyVoice(session),
+            "edge_tts": EdgeTts(session),
+            "volcano": Volcano(session),
+            "xfyun": Xfyun(session),
+        }
 
     def asr(self, instance: Instance) -> AsrProvider:
         """Return the provider that calls an ASR instance."""

@@ -130,7 +130,7 @@ async def decoded(
 
     Args:
         instance: whom the errors name.
-        pieces: the speech as it is sent, in slices of any size.
+        pieces: the speech as it is sent, in slices of any size but 0.
         form: how it is sent.
 
     Raises:
