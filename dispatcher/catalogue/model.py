@@ -9,6 +9,7 @@ from typing import Final
 
 from dispatcher.contracts import SERVICES, Algorithm, Language, Priority, Service, SpeechFormat, TunerMode
 
+DEFAULT_PROVIDER: Final = "openai_http"
 # The wire dialects that an instance may name, and the services that each can serve.
 # A new provider adds its line here, and its file and line to `dispatcher.providers`.
 PROVIDERS: Final[Mapping[str, tuple[Service, ...]]] = {
@@ -43,7 +44,7 @@ class Instance:
     weight: float = 1.0
     priority: Priority = "normal"
     max_concurrent: int = 4
-    provider: str = "openai_http"
+    provider: str = DEFAULT_PROVIDER
     model: str | None = None
     voice: str | None = None
     language: Language | None = None

@@ -14,7 +14,8 @@ from pydantic_core import ErrorDetails
 from dispatcher.catalogue.document import Document, KeyPath
 from dispatcher.catalogue.endpoints import normalise_endpoint
 from dispatcher.catalogue.fields import VARIABLE_NAME
-from dispatcher.catalogue.model import PROVIDERS
+from dispatcher.catalogue.model import DEFAULT_PROVIDER, PROVIDERS
+from dispatcher.catalogue.needs import unmet_needs
 from dispatcher.catalogue.schema import Root, default_name
 from dispatcher.contracts import SERVICES, Service
 
@@ -49,11 +50,11 @@ def catalogue_problems(data: Any, environ: Mapping[str, str]) -> Iterator[Proble
     for service in SERVICES:
         entries = list(_entries(_list(gateway, f"{service}_services", "instances")))
         above: KeyPath = ("load_balancing", "api_gateway", f"{service}_services", "instances")
-        endpoints = ((position, _endpoint(entry)) for position, entry in entries)
-        yield from _doubled(endpoints, above=above, key="endpoint")
+        yield from _doubled_instances(entries, above=above)
         for position, entry in entries:
             yield from _doubled_name(entry, (*above, position), service=service, names=names)
             yield from _wrong_service(entry, (*above, position), service=service)
+            yield from unmet_needs(entry, (*above, position))
             for key in _INSTANCE_SECRETS:
                 yield from _unset_variable(entry, (*above, position), environ, key=key)
     servers = _list(data, "load_balancing", "nginx_proxy", "upstream_servers")
@@ -145,6 +146,23 @@ def _doubled(values: Iterator[tuple[int, Any]], *, above: KeyPath, key: str) -> 
                 f"was {_shown(value)}, which {above[-1]}[{first[value]}] has already",
             )
         first.setdefault(value, position)
+
+
+def _doubled_instances(entries: list[tuple[int, Mapping[str, Any]]], *, above: KeyPath) -> Iterator[Problem]:
+    """Yield each instance whose endpoint, model and provider an earlier one has already.
+
+    A cloud service has one address for all of its models, so the address alone says nothing.
+    """
+    alike = [
+        (_endpoint(entry), str(entry.get("model")), str(entry.get("provider") or DEFAULT_PROVIDER))
+        for _, entry in entries
+    ]
+    for at, each in enumerate(alike):
+        first = alike.index(each)
+        if each[0] is not None and first < at:
+            words = f"was {_shown(each[0])}, which {above[-1]}[{entries[first][0]}] has already"
+            more = " with the same model and provider" if each[1:] != ("None", DEFAULT_PROVIDER) else ""
+            yield (*above, entries[at][0], "endpoint"), words + more
 
 
 def _doubled_name(

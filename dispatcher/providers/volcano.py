@@ -50,7 +50,7 @@ _ERRORS: Final[dict[int, type[InstanceError]]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Frame:
-    """What the service sends; `number` counts slices of speech, is below 0 for the last, or an error's code."""
+    """What the service sends; `number` counts slices of speech, below 0 for the last, or is a code."""
 
     kind: int
     number: int

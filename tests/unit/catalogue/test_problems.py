@@ -7,6 +7,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from dispatcher.catalogue import PROVIDERS
 from tests.unit.catalogue.files import ENDPOINT, CatalogueFile, file_with
 
 ASR = "load_balancing.api_gateway.asr_services"
@@ -28,7 +29,7 @@ ASR = "load_balancing.api_gateway.asr_services"
         ("max_concurrent: 1.5", "max_concurrent: was 1.5; expected a whole number of at least 1"),
         ("max_concurrent: true", "max_concurrent: was true; expected a whole number of at least 1"),
         ("priority: urgent", "priority: was 'urgent'; expected one of high, normal, low"),
-        ("provider: grpc", "provider: was 'grpc'; expected one of openai_http"),
+        ("provider: grpc", f"provider: was 'grpc'; expected one of {', '.join(PROVIDERS)}"),
         ("language: fr", "language: was 'fr'; expected one of auto, en, zh"),
         ("model: 7", "model: was 7; expected a text (put it in quotes)"),
         ("name: 'a b'", "name: was 'a b'; expected a name of letters, digits, dots and dashes, 63 at most"),
@@ -189,3 +190,39 @@ def test_any_tree_of_known_keys_fails_with_problems_and_nothing_else(
 ) -> None:
     # No tree of these few keys is complete: the strategy's texts hold no usable endpoint.
     assert catalogue_file.problems(yaml.safe_dump(tree, allow_unicode=True))
+
+
+def test_one_cloud_address_may_serve_two_models(catalogue_file: CatalogueFile) -> None:
+    text = file_with(f"{ENDPOINT}, model: one", more=f"        - {{{ENDPOINT}, model: two}}")
+    assert len(catalogue_file.loads_as(text).services["asr"].instances) == 2
+
+
+def test_the_same_model_at_one_address_is_there_once(catalogue_file: CatalogueFile) -> None:
+    text = file_with(f"{ENDPOINT}, model: one", more=f"        - {{{ENDPOINT}, model: one}}")
+    (problem,) = catalogue_file.problems(text)
+    assert problem.endswith("which instances[0] has already with the same model and provider")
+
+
+def _with_voice(instance: str) -> str:
+    return file_with().replace('endpoint: "http://localhost:5000"', instance)
+
+
+def test_a_key_that_a_dialect_needs_is_named_at_start(catalogue_file: CatalogueFile) -> None:
+    text = _with_voice('endpoint: "wss://tts-api.xfyun.cn/v2/tts", provider: xfyun, api_key_env: K')
+    needs = "is missing; xfyun needs app_id, api_key_env, api_secret_env"
+    assert [line.split("instances[0].")[1] for line in catalogue_file.problems(text, {"K": "k"})] == [
+        f"app_id: {needs}",
+        f"api_secret_env: {needs}",
+    ]
+
+
+def test_an_address_of_the_wrong_kind_is_found_at_start(catalogue_file: CatalogueFile) -> None:
+    keys = "provider: cosyvoice, model: m, voice: v, api_key_env: K"
+    text = _with_voice(f'endpoint: "https://dashscope.aliyuncs.com/api-ws/v1/inference", {keys}')
+    (problem,) = catalogue_file.problems(text, {"K": "k"})
+    assert problem.endswith("endpoint: was a https:// address; cosyvoice needs ws:// or wss://")
+
+
+def test_what_a_service_sends_and_keeps_can_be_chosen(catalogue_file: CatalogueFile) -> None:
+    catalogue = catalogue_file.loads_as(file_with(f"{ENDPOINT}, format: mp3, keep_alive: 2h"))
+    assert (catalogue.instance("asr-1").format, catalogue.instance("asr-1").keep_alive_s) == ("mp3", 7200.0)

@@ -1,0 +1,44 @@
+"""What a dialect cannot do without, so that a forgotten key is found at start and not in the first call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from dispatcher.catalogue.model import DEFAULT_PROVIDER
+
+# The keys of an instance that a provider must be given, beside its endpoint.
+NEEDED_KEYS: Final[Mapping[str, tuple[str, ...]]] = {
+    "cosyvoice": ("api_key_env", "model", "voice"),
+    "ollama": ("model",),
+    "volcano": ("app_id", "api_key_env", "voice"),
+    "xfyun": ("app_id", "api_key_env", "api_secret_env"),
+}
+_WEBSOCKET: Final = ("ws", "wss")
+# How the endpoint of a provider may begin.
+SCHEMES: Final[Mapping[str, tuple[str, ...]]] = {
+    "cosyvoice": _WEBSOCKET,
+    "ollama": ("http", "https"),
+    "openai_http": ("http", "https"),
+    "volcano": _WEBSOCKET,
+    "xfyun": _WEBSOCKET,
+}
+
+
+def unmet_needs(
+    entry: Mapping[str, Any], at: tuple[str | int, ...]
+) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Yield the keys that are missing, and an endpoint of the wrong kind, each with its path."""
+    provider = entry.get("provider") or DEFAULT_PROVIDER
+    if not isinstance(provider, str):
+        return
+    for key in NEEDED_KEYS.get(provider, ()):
+        if entry.get(key) is None:
+            yield (*at, key), f"is missing; {provider} needs {', '.join(NEEDED_KEYS[provider])}"
+    endpoint = entry.get("endpoint")
+    schemes = SCHEMES.get(provider)
+    if isinstance(endpoint, str) and schemes and "://" in endpoint:
+        scheme = endpoint.partition("://")[0].lower()
+        if scheme in {"http", "https", "ws", "wss"} and scheme not in schemes:
+            wanted = " or ".join(f"{each}://" for each in schemes)
+            yield (*at, "endpoint"), f"was a {scheme}:// address; {provider} needs {wanted}"
