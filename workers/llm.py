@@ -13,6 +13,7 @@ from dispatcher.conversation.emotion import EmotionTaker
 from dispatcher.conversation.history import Message, chat_messages
 from dispatcher.conversation.sentences import SentenceSplitter
 from dispatcher.conversation.speakable import speakable
+from dispatcher.conversation.tools import ToolCall
 from dispatcher.errors import InstanceFailed
 from dispatcher.router import Lease
 from dispatcher.state import dialogue
@@ -88,7 +89,7 @@ class Draft:
             "llm_wait_ms": round(lease.wait_ms, 1),
         }
 
-    async def write(self, stream: AsyncGenerator[str, None]) -> None:
+    async def write(self, stream: AsyncGenerator[str | ToolCall, None]) -> None:
         """Take in the whole stream; say each sentence once it is complete.
 
         Raises:
@@ -98,7 +99,8 @@ class Draft:
         async with aclosing(without_stalls(self._lease, stream)) as pieces:
             async for piece in pieces:
                 self._timings.setdefault("llm_first_token_ms", self._elapsed_ms())
-                await self._take(*self._emotion.feed(piece))
+                if isinstance(piece, str):
+                    await self._take(*self._emotion.feed(piece))
         await self._take(*self._emotion.finish())
         for sentence in self._splitter.finish():
             await self._say(sentence)

@@ -16,6 +16,7 @@ PROVIDERS: Final[Mapping[str, tuple[Service, ...]]] = {
     "openai_http": SERVICES,
     "cosyvoice": ("tts",),
     "edge_tts": ("tts",),
+    "ollama": ("llm",),
     "volcano": ("tts",),
     "xfyun": ("tts",),
 }

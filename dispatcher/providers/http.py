@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
 import aiohttp
@@ -20,6 +21,9 @@ from dispatcher.errors import (
 )
 
 MAX_ANSWER_BYTES: Final = 1_000_000
+MAX_LINE_BYTES: Final = 256_000
+# A stream ends a moment after it says so; who leaves before that loses the connection for the next call.
+END_TIMEOUT_S: Final = 0.1
 SHOWN_BYTES: Final = 200
 _TOO_BUSY: Final = (429, 503)
 _FORBIDDEN: Final = (401, 402, 403, 404)
@@ -111,6 +115,27 @@ async def read_bounded(instance: Instance, response: aiohttp.ClientResponse) -> 
             raise InstanceFailed(instance.name, f"answer is over {MAX_ANSWER_BYTES} bytes")
         parts.append(part)
     return b"".join(parts)
+
+
+async def lines(instance: Instance, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    """Yield the lines of a streamed answer that hold something; the last one needs no end."""
+    rest = b""
+    async for part in response.content.iter_any():
+        *whole, rest = (rest + part).split(b"\n")
+        for line in whole:
+            if line.strip():
+                yield line
+        if len(rest) > MAX_LINE_BYTES:
+            raise InstanceFailed(instance.name, f"a line of the stream is over {MAX_LINE_BYTES} bytes")
+    if rest.strip():
+        yield rest
+
+
+async def let_end(response: aiohttp.ClientResponse) -> None:
+    """Wait a moment for the end of a stream that said it is over."""
+    with suppress(TimeoutError, aiohttp.ClientError):
+        async with asyncio.timeout(END_TIMEOUT_S):
+            await response.content.read()
 
 
 def as_object(instance: Instance, raw: bytes) -> dict[str, Any]:

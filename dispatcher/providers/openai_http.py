@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager
 from typing import Any, Final
 
 import aiohttp
@@ -17,12 +17,16 @@ from yarl import URL
 from dispatcher.catalogue.model import Instance
 from dispatcher.contracts import REPLY_RATE_HZ, Language, SpeechFormat
 from dispatcher.conversation.history import Message
+from dispatcher.conversation.tools import Tool, ToolCall
 from dispatcher.errors import InstanceFailed, InstanceForbidden
+from dispatcher.providers import openai_tools
 from dispatcher.providers.base import Reported, Transcript
 from dispatcher.providers.http import (
+    MAX_LINE_BYTES,
     SHOWN_BYTES,
     as_object,
     bearer_headers,
+    let_end,
     raise_for_status,
     read_bounded,
     wire_errors,
@@ -30,10 +34,7 @@ from dispatcher.providers.http import (
 from dispatcher.providers.reported import read_report
 from dispatcher.providers.speech import Form, decoded
 
-MAX_LINE_BYTES: Final = 256_000
 CHECK_TIMEOUT_S: Final = 5.0
-# A stream ends a moment after it says so; who leaves before that loses the connection for the next call.
-END_TIMEOUT_S: Final = 0.1
 # Some servers send speech without a type, or under an odd one: then it is what was asked for.
 _KINDS: Final[dict[str, SpeechFormat]] = {
     **dict.fromkeys(("audio/mpeg", "audio/mp3", "audio/mpeg3", "audio/x-mpeg"), "mp3"),
@@ -72,18 +73,27 @@ class OpenAiHttp:
             raise InstanceFailed(instance.name, f"text was {text!r:.{SHOWN_BYTES}}, expected a string")
         return Transcript(text=text.strip(), language=_language(answer.get("language"), wanted))
 
-    async def chat(self, instance: Instance, messages: Sequence[Message]) -> AsyncGenerator[str, None]:
-        """Yield the reply's text as its events come."""
-        body = {
+    async def chat(
+        self, instance: Instance, messages: Sequence[Message], tools: Sequence[Tool] = ()
+    ) -> AsyncGenerator[str | ToolCall, None]:
+        """Yield the reply's text as its events come; calls of tools are whole when the stream is over."""
+        body: dict[str, Any] = {
             "model": _model(instance),
             "stream": True,
-            "messages": [{"role": message.role, "content": message.content} for message in messages],
+            "messages": [openai_tools.message_body(message) for message in messages],
         }
+        if tools:
+            body["tools"] = [openai_tools.tool_body(tool) for tool in tools]
+        calls = openai_tools.CallJoiner(instance)
         async with self._post(instance, "/chat/completions", json=body) as response:
             async for event in _events(instance, response):
-                piece = _delta(instance, event)
+                delta = _delta(instance, event)
+                calls.feed(delta.get("tool_calls"))
+                piece = _text(instance, delta)
                 if piece:
                     yield piece
+        for call in calls.finish():
+            yield call
 
     async def synthesize(
         self, instance: Instance, text: str, language: Language
@@ -180,7 +190,7 @@ async def _events(instance: Instance, response: aiohttp.ClientResponse) -> Async
                 continue
             event = line[5:].strip()
             if event == b"[DONE]":
-                await _let_end(response)
+                await let_end(response)
                 return
             seen = True
             yield event
@@ -190,23 +200,23 @@ async def _events(instance: Instance, response: aiohttp.ClientResponse) -> Async
         raise InstanceFailed(instance.name, f"the stream held no event, it began with {begun!r}")
 
 
-async def _let_end(response: aiohttp.ClientResponse) -> None:
-    """Wait for the end of a stream that said it is over."""
-    with suppress(TimeoutError, aiohttp.ClientError):
-        async with asyncio.timeout(END_TIMEOUT_S):
-            await response.content.read()
-
-
-def _delta(instance: Instance, event: bytes) -> str:
-    """Return the text of one chunk; a chunk may carry none (the role, the usage)."""
+def _delta(instance: Instance, event: bytes) -> dict[str, Any]:
+    """Return what one chunk adds; a chunk may add nothing (the role, the usage)."""
     chunk = as_object(instance, event)
     if chunk.get("error"):
         raise InstanceFailed(instance.name, f"the stream said {chunk['error']!r:.{SHOWN_BYTES}}")
     try:
         choices = chunk["choices"]
-        text = choices[0]["delta"].get("content") or "" if choices else ""
-    except (KeyError, IndexError, TypeError, AttributeError) as error:
+        delta = choices[0]["delta"] if choices else {}
+    except (KeyError, IndexError, TypeError) as error:
         raise InstanceFailed(instance.name, f"chunk was {event[:SHOWN_BYTES]!r}") from error
+    if not isinstance(delta, dict):
+        raise InstanceFailed(instance.name, f"chunk was {event[:SHOWN_BYTES]!r}")
+    return delta
+
+
+def _text(instance: Instance, delta: dict[str, Any]) -> str:
+    text = delta.get("content") or ""
     if not isinstance(text, str):
         raise InstanceFailed(instance.name, f"content was {text!r:.{SHOWN_BYTES}}, expected a string")
     return text

@@ -11,6 +11,7 @@ from dispatcher.providers.base import AsrProvider, LlmProvider, Provider, TtsPro
 from dispatcher.providers.cosyvoice import CosyVoice
 from dispatcher.providers.edge_tts import EdgeTts
 from dispatcher.providers.http import new_session
+from dispatcher.providers.ollama import Ollama
 from dispatcher.providers.openai_http import OpenAiHttp
 from dispatcher.providers.volcano import Volcano
 from dispatcher.providers.xfyun import Xfyun
@@ -25,8 +26,9 @@ class Providers:
         """Open the session; must be called inside the loop that will use it."""
         self._session = session = new_session()
         openai_http = OpenAiHttp(session)
+        self._ollama = Ollama(session)
         self._asr: dict[str, AsrProvider] = {"openai_http": openai_http}
-        self._llm: dict[str, LlmProvider] = {"openai_http": openai_http}
+        self._llm: dict[str, LlmProvider] = {"openai_http": openai_http, "ollama": self._ollama}
         self._tts: dict[str, TtsProvider] = {
             "openai_http": openai_http,
             "cosyvoice": CosyVoice(session),
@@ -59,6 +61,7 @@ class Providers:
 
     async def close(self) -> None:
         """Close every connection."""
+        await self._ollama.close()
         await self._session.close()
 
 

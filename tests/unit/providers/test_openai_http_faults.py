@@ -19,8 +19,7 @@ from dispatcher.errors import (
     InstanceRefused,
     InstanceUnreachable,
 )
-from dispatcher.providers.http import MAX_ANSWER_BYTES
-from dispatcher.providers.openai_http import MAX_LINE_BYTES
+from dispatcher.providers.http import MAX_ANSWER_BYTES, MAX_LINE_BYTES
 from tests.unit.providers.dialect import (
     DONE,
     Dialect,

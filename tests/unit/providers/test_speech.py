@@ -13,7 +13,7 @@ from dispatcher.catalogue.model import Instance
 from dispatcher.contracts import SpeechFormat
 from dispatcher.errors import InstanceFailed, InstanceForbidden
 from dispatcher.providers.speech import Form, decoded
-from tests.unit.providers.encoded import as_numbers, encoded, likeness, slices, speech, wav
+from tests.support.encoded import as_numbers, encoded, likeness, slices, speech, wav
 
 TTS = Instance(service="tts", name="tts-1", endpoint="http://127.0.0.1/v1")
 MP3 = encoded("mp3", "libmp3lame", 24_000)
