@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 
 import pytest
+from edge_tts import communicate
 
+from dispatcher.providers.registry import Providers
+from tests.support.services import cosyvoice, volcano, xfyun
 from tests.unit.providers.dialect import Dialect, speaking_dialect
+from tests.unit.providers.voices import KEYS, Serve, Voice
 
 
 @pytest.fixture
@@ -14,3 +19,27 @@ async def dialect() -> AsyncGenerator[Dialect]:
     """A server on a free port that knows no path yet."""
     async with speaking_dialect() as running:
         yield running
+
+
+@pytest.fixture
+def serve(monkeypatch: pytest.MonkeyPatch) -> Serve:
+    """Serve a dialect; its keys are in the environment, and the Edge library is led to the fake."""
+    monkeypatch.setenv("XF_KEY", xfyun.KEY)
+    monkeypatch.setenv("XF_SECRET", xfyun.SECRET)
+    monkeypatch.setenv("COSY_KEY", cosyvoice.KEY)
+    monkeypatch.setenv("VOLC_TOKEN", volcano.TOKEN)
+    monkeypatch.setenv("WRONG", "wrong")
+
+    @asynccontextmanager
+    async def serving(provider: str) -> AsyncGenerator[Voice]:
+        kind, keys = KEYS[provider]
+        async with kind.serving() as service:
+            providers = Providers()
+            voice = Voice(service, providers, {"provider": provider, **keys})
+            monkeypatch.setattr(communicate, "WSS_URL", voice.service.url)
+            try:
+                yield voice
+            finally:
+                await providers.close()
+
+    return serving

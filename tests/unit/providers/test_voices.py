@@ -3,107 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
-from typing import Any
 
 import pytest
-from edge_tts import communicate
 
-from dispatcher.catalogue.model import Instance
 from dispatcher.errors import (
     InstanceBusy,
-    InstanceError,
     InstanceFailed,
     InstanceForbidden,
-    InstanceRefused,
     InstanceUnreachable,
 )
 from dispatcher.providers.base import Reported
-from dispatcher.providers.registry import Providers
 from tests.support.encoded import likeness, speech
-from tests.support.services import cosyvoice, edge, volcano, xfyun
-from tests.support.services.fake import FakeService
-
-TEXT = "现在是 noon 了。"
-PATIENCE_S = 10.0
-
-
-@dataclass
-class Voice:
-    """A service in software, and the instance that a provider takes it for."""
-
-    service: Any
-    providers: Providers
-    keys: dict[str, Any]
-
-    def instance(self, **other: Any) -> Instance:
-        keys = {"endpoint": self.service.url, **self.keys, **other}
-        return Instance(service="tts", name="tts-1", **keys)
-
-    def speaks(self, **other: Any) -> AsyncGenerator[bytes, None]:
-        instance = self.instance(**other)
-        return self.providers.tts(instance).synthesize(instance, TEXT, "auto")
-
-    async def check(self, **other: Any) -> Reported:
-        instance = self.instance(**other)
-        return await self.providers.of(instance).check(instance)
-
-
-KEYS: dict[str, tuple[type[FakeService], dict[str, Any]]] = {
-    "xfyun": (
-        xfyun.FakeXfyun,
-        {"app_id": xfyun.APP_ID, "api_key_env": "XF_KEY", "api_secret_env": "XF_SECRET"},
-    ),
-    "cosyvoice": (
-        cosyvoice.FakeCosyVoice,
-        {"model": "cosyvoice-v2", "voice": "longxiaochun_v2", "api_key_env": "COSY_KEY"},
-    ),
-    "volcano": (
-        volcano.FakeVolcano,
-        {"app_id": volcano.APP_ID, "voice": "BV001_streaming", "api_key_env": "VOLC_TOKEN"},
-    ),
-    "edge_tts": (edge.FakeEdge, {}),
-}
-Serve = Callable[[str], AbstractAsyncContextManager[Voice]]
-
-
-@pytest.fixture
-def serve(monkeypatch: pytest.MonkeyPatch) -> Serve:
-    """Serve a dialect; its keys are in the environment, and the Edge library is led to the fake."""
-    monkeypatch.setenv("XF_KEY", xfyun.KEY)
-    monkeypatch.setenv("XF_SECRET", xfyun.SECRET)
-    monkeypatch.setenv("COSY_KEY", cosyvoice.KEY)
-    monkeypatch.setenv("VOLC_TOKEN", volcano.TOKEN)
-    monkeypatch.setenv("WRONG", "wrong")
-
-    @asynccontextmanager
-    async def serving(provider: str) -> AsyncGenerator[Voice]:
-        kind, keys = KEYS[provider]
-        async with kind.serving() as service:
-            providers = Providers()
-            voice = Voice(service, providers, {"provider": provider, **keys})
-            monkeypatch.setattr(communicate, "WSS_URL", voice.service.url)
-            try:
-                yield voice
-            finally:
-                await providers.close()
-
-    return serving
-
-
-async def heard(stream: AsyncGenerator[bytes, None]) -> bytes:
-    return b"".join([pcm async for pcm in stream])
-
-
-async def fails(stream: AsyncGenerator[bytes, None]) -> tuple[bytes, InstanceError]:
-    """Return what was heard before the error, and the error."""
-    pieces: list[bytes] = []
-    with pytest.raises(InstanceError) as raised:  # noqa: PT012  the loop is the call
-        async for pcm in stream:
-            pieces.append(pcm)  # noqa: PERF401  a comprehension would be lost with the error
-    return b"".join(pieces), raised.value
+from tests.unit.providers.voices import KEYS, PATIENCE_S, Serve, fails, heard
 
 
 @pytest.mark.parametrize("provider", KEYS)
@@ -230,26 +141,6 @@ async def test_a_wrong_secret_is_told_in_the_services_words(serve: Serve) -> Non
         assert "HMAC signature does not match" in error.reason
 
 
-@pytest.mark.parametrize(
-    ("code", "kind"),
-    [
-        *((code, InstanceForbidden) for code in (10005, 10105, 10163, 10313, 11200)),
-        *((code, InstanceBusy) for code in (10010, 11201, 11202, 11203)),
-        *((code, InstanceFailed) for code in (10019, 10101, 10200, 99999)),
-        (10109, InstanceRefused),
-    ],
-)
-async def test_each_code_of_xfyun_tells_whose_fault_it_is(
-    serve: Serve, code: int, kind: type[InstanceError]
-) -> None:
-    async with serve("xfyun") as voice:
-        voice.service.fault = str(code)
-        _, error = await fails(voice.speaks())
-
-        assert type(error) is kind
-        assert f"code {code}: 'because of it'" in error.reason
-
-
 async def test_base64_that_breaks_off_shows_how_it_began(serve: Serve) -> None:
     async with serve("xfyun") as voice:
         voice.service.fault = "truncated"
@@ -257,66 +148,6 @@ async def test_base64_that_breaks_off_shows_how_it_began(serve: Serve) -> None:
 
         assert type(error) is InstanceFailed
         assert "audio is no base64: {'audio': '" in error.reason
-
-
-@pytest.mark.parametrize(
-    ("code", "kind"),
-    [
-        *((code, InstanceForbidden) for code in ("InvalidApiKey", "Arrearage", "ModelNotFound")),
-        *((code, InstanceForbidden) for code in ("InvalidParameter", "AllocationQuota.FreeTierOnly")),
-        *((code, InstanceBusy) for code in ("Throttling", "Throttling.RateQuota")),
-        *((code, InstanceFailed) for code in ("InternalError", "ClientDisconnect")),
-        ("DataInspectionFailed", InstanceRefused),
-    ],
-)
-async def test_each_code_of_dashscope_tells_whose_fault_it_is(
-    serve: Serve, code: str, kind: type[InstanceError]
-) -> None:
-    async with serve("cosyvoice") as voice:
-        voice.service.fault = code
-        _, error = await fails(voice.speaks())
-
-        assert type(error) is kind
-        assert error.reason == f"{code}: because of it"
-
-
-@pytest.mark.parametrize(
-    ("said", "kind"),
-    [
-        ("3001 wrong operation", InstanceForbidden),
-        ("3001 quota exceeded for types: characters_lifetime", InstanceForbidden),
-        ("3001 extract request resource id: access denied", InstanceForbidden),
-        ("3003 too many", InstanceBusy),
-        ("3005 busy", InstanceBusy),
-        ("3011 illegal input text!", InstanceRefused),
-        ("3031 Init Engine Instance failed", InstanceFailed),
-        ("3050 no such voice", InstanceForbidden),
-    ],
-)
-async def test_each_code_of_volcano_tells_whose_fault_it_is(
-    serve: Serve, said: str, kind: type[InstanceError]
-) -> None:
-    async with serve("volcano") as voice:
-        voice.service.fault = said
-        _, error = await fails(voice.speaks())
-
-        assert type(error) is kind
-        assert f"code {said[:4]}: " in error.reason
-        assert said[5:] in error.reason
-
-
-@pytest.mark.parametrize(
-    ("status", "kind"),
-    [(403, InstanceForbidden), (429, InstanceBusy), (503, InstanceBusy), (500, InstanceFailed)],
-)
-async def test_a_status_of_the_edge_service_tells_whose_fault_it_is(
-    serve: Serve, status: int, kind: type[InstanceError]
-) -> None:
-    async with serve("edge_tts") as voice:
-        voice.service.fault = str(status)
-        _, error = await fails(voice.speaks())
-
-        assert type(error) is kind
 
 
 @pytest.mark.parametrize("fault", ["empty", "no-mp3"])
