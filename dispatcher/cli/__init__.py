@@ -28,6 +28,9 @@ SUBCOMMANDS: Final = {
         "dispatcher.cli.reload", "reload", "Check the YAML and put it in force in every running process."
     ),
     "talk": Subcommand("dispatcher.cli.talk", "talk", "Say a sound file or a sentence to a running front."),
+    "try": Subcommand(
+        "dispatcher.cli.try_instance", "try_instance", "Make one real call to an instance, with times."
+    ),
     "bench": Subcommand("dispatcher.cli.bench", "bench", "Measure devices, balancing and faults here."),
     "status": Subcommand("dispatcher.cli.status", "status", "Show instances, queues and waiting calls."),
     "why": Subcommand("dispatcher.cli.why", "why", "Explain where each call of a turn went."),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
@@ -29,9 +29,10 @@ _TOO_BUSY: Final = (429, 503)
 _FORBIDDEN: Final = (401, 402, 403, 404)
 
 
-def new_session() -> aiohttp.ClientSession:
+def new_session(*, watched_by: Sequence[aiohttp.TraceConfig] = ()) -> aiohttp.ClientSession:
     """Return the session that all calls of one event loop share; its pool keeps connections warm."""
     return aiohttp.ClientSession(
+        trace_configs=list(watched_by),
         connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30, ttl_dns_cache=60),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=3, sock_read=30),
         cookie_jar=aiohttp.DummyCookieJar(),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
+
+import aiohttp
 
 from dispatcher.catalogue.model import Instance
 from dispatcher.errors import ConfigError
@@ -22,9 +24,9 @@ Kind = TypeVar("Kind", bound=Provider)
 class Providers:
     """The providers of one event loop; all share one HTTP session."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, watched_by: Sequence[aiohttp.TraceConfig] = ()) -> None:
         """Open the session; must be called inside the loop that will use it."""
-        self._session = session = new_session()
+        self._session = session = new_session(watched_by=watched_by)
         openai_http = OpenAiHttp(session)
         self._ollama = Ollama(session)
         self._asr: dict[str, AsrProvider] = {"openai_http": openai_http}

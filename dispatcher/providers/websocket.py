@@ -119,6 +119,7 @@ async def open_socket(
             connector_owner=False,
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=session.timeout,
+            trace_configs=session.trace_configs,
             raise_for_status=partial(_refuse, instance),
         ) as own,
         await _connect(own, instance, url, headers or {}) as socket,

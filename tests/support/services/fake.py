@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
-from typing import Any, Literal, Self
+import queue
+import threading
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, Self, TypeVar
 
 from aiohttp import web
 
-# What any service can do wrong: refuse, die in mid-speech, close in mid-speech, let the first answer wait,
-# answer with a web page, answer with nothing.
-Fault = Literal["", "quota", "dies", "closes", "waits", "html", "empty"]
 HTML = "<!doctype html><title>502 Bad Gateway</title>"
 
 
@@ -20,7 +19,8 @@ class FakeService:
 
     Attributes:
         asked: the requests, as the dialect carries them, oldest first.
-        fault: what goes wrong from now on.
+        fault: what goes wrong from now on: quota, dies or closes in mid-answer, waits before it, html, empty;
+            or what the dialect has of its own.
         go_on: let an answer that waits come.
         gone: set when a client left before its answer was over.
     """
@@ -63,7 +63,31 @@ class FakeService:
             raise
 
 
+Service = TypeVar("Service", bound=FakeService)
+
+
 def die(request: web.Request) -> None:
     """Drop the connection without a word."""
     if request.transport is not None:
         request.transport.abort()
+
+
+@contextmanager
+def in_a_thread(kind: type[Service]) -> Iterator[Service]:
+    """Run a service on a loop of its own, for tests whose own code runs elsewhere."""
+    started: queue.Queue[tuple[Service, asyncio.AbstractEventLoop, asyncio.Event]] = queue.Queue()
+
+    async def serve() -> None:
+        stop = asyncio.Event()
+        async with kind.serving() as service:
+            started.put((service, asyncio.get_running_loop(), stop))
+            await stop.wait()
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()), name=kind.__name__)
+    thread.start()
+    service, loop, stop = started.get(timeout=20)
+    try:
+        yield service
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join(20)

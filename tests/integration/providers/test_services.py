@@ -1,0 +1,111 @@
+"""A whole turn through services that speak dialects of their own, and what happens when one dies in it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.support.device import Answer
+from tests.support.instances import Instances
+from tests.support.services import xfyun
+from tests.support.services.fake import in_a_thread
+from tests.support.services.ollama import MODEL, FakeOllama
+from tests.support.stack import Stack
+
+FRAME_S = 0.06
+SENTENCE_S = 1.5
+FRAMES_OF_A_TIMED_SENTENCE = 2
+
+
+@dataclass
+class House:
+    """A system whose first LLM and first voice speak their own dialects; the others are the timed ones."""
+
+    stack: Stack
+    ollama: FakeOllama
+    voice: xfyun.FakeXfyun
+
+    async def answers(self, text: str) -> Answer:
+        async with self.stack.front.device("speaker") as device:
+            return await device.types(text)
+
+
+@pytest.fixture(scope="module")
+def running_house(tmp_path_factory: pytest.TempPathFactory, running_instances: Instances) -> Iterator[House]:
+    stack = Stack(tmp_path_factory.mktemp("services"), running_instances)
+    with in_a_thread(FakeOllama) as ollama, in_a_thread(xfyun.FakeXfyun) as voice:
+        _put_first(stack, ollama, voice)
+        try:
+            stack.start()
+            yield House(stack, ollama, voice)
+        finally:
+            stack.stop()
+
+
+def _put_first(stack: Stack, ollama: FakeOllama, voice: xfyun.FakeXfyun) -> None:
+    """Have both services used before the timed instances, and give every process the keys."""
+    path = Path(stack.environ["DISPATCHER_CONFIG"])
+    content = yaml.safe_load(path.read_text("utf-8"))
+    gateway = content["load_balancing"]["api_gateway"]
+    keys = {"app_id": xfyun.APP_ID, "api_key_env": "XF_KEY", "api_secret_env": "XF_SECRET"}
+    first = {
+        "llm_services": {"name": "ollama", "endpoint": ollama.url, "provider": "ollama", "model": MODEL},
+        "tts_services": {"name": "xfyun", "endpoint": voice.url, "provider": "xfyun", **keys},
+    }
+    for service, instance in first.items():
+        for other in gateway[service]["instances"]:
+            other["priority"] = "low"
+        gateway[service]["instances"].insert(0, {**instance, "priority": "high", "max_concurrent": 8})
+    path.write_text(yaml.safe_dump(content, allow_unicode=True), "utf-8")
+    for process in stack.processes:
+        process.environ |= {"XF_KEY": xfyun.KEY, "XF_SECRET": xfyun.SECRET}
+
+
+@pytest.fixture
+def house(running_house: House) -> Iterator[House]:
+    """The system, well; what it logged is printed, which pytest shows when the test fails."""
+    running_house.stack.heal()
+    for service in (running_house.ollama, running_house.voice):
+        service.fault = ""
+        service.asked.clear()
+    logged = {process: process.printed_bytes() for process in running_house.stack.processes}
+    yield running_house
+    for process, since_byte in logged.items():
+        sys.stdout.write(f"--- {process.name}\n{process.output(since_byte)}\n")
+
+
+async def test_a_typed_text_is_answered_by_ollama_and_spoken_by_xfyun(house: House) -> None:
+    answer = await house.answers("几点了？")
+
+    assert "".join(answer.sentences).replace(" ", "") == "Itisnoon.Thesunstandshigh.Haveagoodday."
+    assert house.ollama.asked[-1]["messages"][-1] == {"role": "user", "content": "几点了？"}
+    assert len(house.voice.asked) == len(answer.sentences)
+    assert len(answer.packets) >= len(answer.sentences) * SENTENCE_S / FRAME_S
+
+
+async def test_an_llm_that_dies_in_mid_reply_is_replaced_and_the_reply_goes_on(house: House) -> None:
+    house.ollama.fault = "dies"
+    answer = await house.answers("几点了？")
+
+    assert len(house.ollama.asked) == 1
+    assert answer.sentences[0].startswith("It is noon.")
+    assert len(answer.sentences) > 1
+    substitute = house.stack.instances.asked()[-1]["messages"]
+    assert substitute[-1]["role"] == "assistant"
+    assert len(answer.packets) >= len(answer.sentences) * FRAMES_OF_A_TIMED_SENTENCE
+
+
+@pytest.mark.parametrize("fault", ["dies", "quota", "truncated"])
+async def test_a_voice_that_fails_is_replaced_and_every_sentence_is_heard(house: House, fault: str) -> None:
+    house.voice.fault = fault
+    answer = await house.answers("几点了？")
+
+    assert house.voice.asked
+    assert "".join(answer.sentences).replace(" ", "") == "Itisnoon.Thesunstandshigh.Haveagoodday."
+    assert len(answer.packets) >= len(answer.sentences) * FRAMES_OF_A_TIMED_SENTENCE
+    assert house.stack.front.events("turn finished")[-1]["outcome"] == "answered"
