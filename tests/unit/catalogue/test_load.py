@@ -21,7 +21,7 @@ from dispatcher.contracts import SERVICES
 from tests.unit.catalogue.files import ENDPOINT, CatalogueFile, file_with
 
 CONFIG = Path(__file__).parents[3] / "config"
-KEYS = {"DASHSCOPE_API_KEY": "a", "TTS_API_KEY": "b"}
+KEYS = {"DASHSCOPE_API_KEY": "a", "XFYUN_API_KEY": "b", "XFYUN_API_SECRET": "c"}
 
 
 def test_a_file_with_endpoints_alone_gets_every_default(catalogue_file: CatalogueFile) -> None:
