@@ -57,6 +57,10 @@ async def wire_errors(instance: Instance) -> AsyncIterator[None]:
         raise InstanceUnreachable(instance.name, str(error) or type(error).__name__) from error
     except TimeoutError as error:
         raise InstanceUnreachable(instance.name, str(error) or "no answer in time") from error
+    except aiohttp.ClientResponseError as error:
+        # Its own text has the whole address, and in that a dialect may have signed its key.
+        reason = f"{type(error).__name__}: {error.status} {error.message}"
+        raise InstanceFailed(instance.name, reason) from error
     except aiohttp.ClientError as error:
         raise InstanceFailed(instance.name, f"{type(error).__name__}: {error}") from error
 

@@ -75,7 +75,7 @@ class Ollama:
         A model that Ollama takes out of memory for another one is loaded again at most every ten minutes; in
         between the instance counts as well, or two models of one server would push each other out for ever.
         """
-        async with asyncio.timeout(CHECK_TIMEOUT_S):
+        async with wire_errors(instance), asyncio.timeout(CHECK_TIMEOUT_S):
             async with self._ask(instance, "GET", "/api/ps") as response:
                 running = as_object(instance, await read_bounded(instance, response)).get("models")
             if _is_among(instance, running):

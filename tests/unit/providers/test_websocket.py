@@ -122,6 +122,30 @@ async def test_a_handshake_without_an_answer_is_out_of_reach(
             await first_message(session, server)
 
 
+async def test_a_broken_handshake_never_shows_what_is_signed_in_the_address(
+    session: aiohttp.ClientSession, server: SocketServer
+) -> None:
+    async def answer_wrongly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        head = (
+            "101 Switching Protocols",
+            "Upgrade: websocket",
+            "Connection: upgrade",
+            "Sec-WebSocket-Accept: no",
+        )
+        writer.write(("HTTP/1.1 " + "\r\n".join(head) + "\r\n\r\n").encode())
+        await writer.drain()
+        writer.close()
+
+    wrong = await asyncio.start_server(answer_wrongly, "127.0.0.1", 0)
+    url = f"ws://127.0.0.1:{wrong.sockets[0].getsockname()[1]}/?authorization=s3cret"
+    async with wrong:
+        with pytest.raises(InstanceFailed, match="101 Invalid challenge response") as raised:
+            async with open_socket(session, server.instance(), url):
+                pass
+    assert "s3cret" not in str(raised.value)
+
+
 async def test_a_server_that_falls_silent_is_out_of_reach(
     session: aiohttp.ClientSession, server: SocketServer
 ) -> None:
