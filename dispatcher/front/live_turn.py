@@ -17,6 +17,7 @@ from dispatcher.conversation.emotion import EMOTION_EMOJI
 from dispatcher.conversation.history import Message
 from dispatcher.errors import StateError
 from dispatcher.front import summary
+from dispatcher.front.device_tools import DeviceTools, carry_out
 from dispatcher.front.hub import Hub
 from dispatcher.front.playback import Player
 from dispatcher.front.wire import Wire
@@ -40,14 +41,26 @@ class Utterance:
 class LiveTurn:
     """One exchange with one device, from the end of its speech to the end of ours."""
 
-    def __init__(self, hub: Hub, wire: Wire, utterance: Utterance, on_end: Callable[[bool], None]) -> None:
-        """Prepare the turn; `on_end` is called once, with whether anything was spoken."""
+    def __init__(
+        self,
+        hub: Hub,
+        wire: Wire,
+        utterance: Utterance,
+        on_end: Callable[[bool], None],
+        *,
+        tools: DeviceTools | None = None,
+    ) -> None:
+        """Prepare the turn; `on_end` is called once, with whether anything was spoken.
+
+        Only `tools`, those of the device that holds the turn, can be called by it.
+        """
         rules = hub.catalogue.conversation
         self.ticket = _ticket(utterance, hub, rules.turn_timeout_s)
         self._hub = hub
         self._wire = wire
         self._recording = utterance.recording
         self._on_end = on_end
+        self._tools = tools
         self._began_at = hub.pacer.now()
         self._turn = steps.Turn(
             typed=bool(utterance.text), now=self._began_at, stage_timeout_s=rules.stage_timeout_s
@@ -73,7 +86,7 @@ class LiveTurn:
             self._do([steps.ShowTranscript(self.ticket.text)])
         else:
             turns.put_claim(self._hub.line, self.ticket.turn_id, packets.pack(self._recording))
-        self._hub.spawn(self._send(self.ticket))
+        self._hub.spawn(self._send_first())
 
     def on_reply(self, reply: Reply) -> None:
         """Take in a reply of a stage."""
@@ -89,6 +102,12 @@ class LiveTurn:
         self._turn.cancel()
         turns.cancel(self._hub.line, self.ticket.turn_id)
         self._close("spoken over" if spoken_over else "device left")
+
+    async def _send_first(self) -> None:
+        if self._tools is not None:
+            self.ticket = replace(self.ticket, tool_list=await self._tools.list_name())
+        if not self._turn.over:
+            await self._send(self.ticket)
 
     async def _send(self, ticket: TurnTicket) -> None:
         try:
@@ -117,6 +136,8 @@ class LiveTurn:
                     self._show_transcript(text)
                 case steps.ShowEmotion(emotion):
                     self._wire.send("llm", emotion=emotion, text=EMOTION_EMOJI[emotion])
+                case steps.CallTool(request):
+                    self._hub.spawn(self._call_tool(request))
                 case steps.SendAgain():
                     self._send_again(step)
                 case steps.Finish():
@@ -152,6 +173,10 @@ class LiveTurn:
             text = self._text if late.stage == "llm" else ""
             work = chains.start_turn(self._hub.line, replace(ticket, text=text))
         self._hub.spawn(work)
+
+    async def _call_tool(self, request: str) -> None:
+        await carry_out(self._hub.line, self._tools, request)
+        self._turn.on_tool_ended(self._hub.pacer.now())
 
     def _apologise(self, reason: str) -> None:
         log.warning("turn apologised for", turn=self.ticket.turn_id, reason=reason)

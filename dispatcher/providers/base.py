@@ -9,6 +9,7 @@ from typing import Protocol
 from dispatcher.catalogue.model import Instance
 from dispatcher.contracts import Language
 from dispatcher.conversation.history import Message
+from dispatcher.conversation.tools import Tool, ToolCall
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +56,13 @@ class AsrProvider(Provider, Protocol):
 class LlmProvider(Provider, Protocol):
     """Calls instances that answer."""
 
-    def chat(self, instance: Instance, messages: Sequence[Message]) -> AsyncGenerator[str, None]:
-        """Yield the reply's text as it comes, in pieces of any size."""
+    def chat(
+        self, instance: Instance, messages: Sequence[Message], tools: Sequence[Tool] = ()
+    ) -> AsyncGenerator[str | ToolCall, None]:
+        """Yield the reply's text as it comes, in pieces of any size, and the calls of tools that it asks for.
+
+        A call comes once it is whole; its arguments are a JSON object, else the instance has failed.
+        """
         ...
 
 

@@ -16,7 +16,9 @@ from yarl import URL
 from dispatcher.catalogue.model import Instance
 from dispatcher.contracts import Language
 from dispatcher.conversation.history import Message
+from dispatcher.conversation.tools import Tool, ToolCall
 from dispatcher.errors import InstanceFailed, InstanceForbidden
+from dispatcher.providers import openai_tools
 from dispatcher.providers.base import Reported, Transcript
 from dispatcher.providers.http import (
     SHOWN_BYTES,
@@ -63,18 +65,27 @@ class OpenAiHttp:
             raise InstanceFailed(instance.name, f"text was {text!r:.{SHOWN_BYTES}}, expected a string")
         return Transcript(text=text.strip(), language=_language(answer.get("language"), wanted))
 
-    async def chat(self, instance: Instance, messages: Sequence[Message]) -> AsyncGenerator[str, None]:
-        """Yield the reply's text as its events come."""
-        body = {
+    async def chat(
+        self, instance: Instance, messages: Sequence[Message], tools: Sequence[Tool] = ()
+    ) -> AsyncGenerator[str | ToolCall, None]:
+        """Yield the reply's text as its events come; calls of tools are whole when the stream is over."""
+        body: dict[str, Any] = {
             "model": _model(instance),
             "stream": True,
-            "messages": [{"role": message.role, "content": message.content} for message in messages],
+            "messages": [openai_tools.message_body(message) for message in messages],
         }
+        if tools:
+            body["tools"] = [openai_tools.tool_body(tool) for tool in tools]
+        calls = openai_tools.CallJoiner(instance)
         async with self._post(instance, "/chat/completions", json=body) as response:
             async for event in _events(instance, response):
-                piece = _delta(instance, event)
+                delta = _delta(instance, event)
+                calls.feed(delta.get("tool_calls"))
+                piece = _text(instance, delta)
                 if piece:
                     yield piece
+        for call in calls.finish():
+            yield call
 
     async def synthesize(
         self, instance: Instance, text: str, language: Language
@@ -171,16 +182,23 @@ async def _let_end(response: aiohttp.ClientResponse) -> None:
             await response.content.read()
 
 
-def _delta(instance: Instance, event: bytes) -> str:
-    """Return the text of one chunk; a chunk may carry none (the role, the usage)."""
+def _delta(instance: Instance, event: bytes) -> dict[str, Any]:
+    """Return what one chunk adds; a chunk may add nothing (the role, the usage)."""
     chunk = as_object(instance, event)
     if chunk.get("error"):
         raise InstanceFailed(instance.name, f"the stream said {chunk['error']!r:.{SHOWN_BYTES}}")
     try:
         choices = chunk["choices"]
-        text = choices[0]["delta"].get("content") or "" if choices else ""
-    except (KeyError, IndexError, TypeError, AttributeError) as error:
+        delta = choices[0]["delta"] if choices else {}
+    except (KeyError, IndexError, TypeError) as error:
         raise InstanceFailed(instance.name, f"chunk was {event[:SHOWN_BYTES]!r}") from error
+    if not isinstance(delta, dict):
+        raise InstanceFailed(instance.name, f"chunk was {event[:SHOWN_BYTES]!r}")
+    return delta
+
+
+def _text(instance: Instance, delta: dict[str, Any]) -> str:
+    text = delta.get("content") or ""
     if not isinstance(text, str):
         raise InstanceFailed(instance.name, f"content was {text!r:.{SHOWN_BYTES}}, expected a string")
     return text

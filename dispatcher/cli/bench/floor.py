@@ -76,7 +76,7 @@ class Floor:
         instance = self._instance("llm")
         splitter = SentenceSplitter()
         async for piece in self._providers.llm(instance).chat(instance, [Message(role="user", content=text)]):
-            for sentence in splitter.feed(piece):
+            for sentence in splitter.feed(piece if isinstance(piece, str) else ""):
                 sentences.put_nowait(sentence)
         for sentence in splitter.finish():
             sentences.put_nowait(sentence)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +15,7 @@ from aiohttp import web
 from dispatcher.catalogue.model import Instance
 from dispatcher.contracts import Language, Service
 from dispatcher.conversation.history import Message
+from dispatcher.conversation.tools import Tool, ToolCall
 from dispatcher.providers.http import new_session
 from dispatcher.providers.openai_http import OpenAiHttp
 
@@ -108,8 +109,8 @@ class Dialect:
         heard = await self.provider.transcribe(self.instance("asr", **fields), wav, language)
         return heard.text, heard.language
 
-    def chat(self, **fields: Any) -> AsyncGenerator[str, None]:
-        return self.provider.chat(self.instance("llm", **fields), QUESTION)
+    def chat(self, tools: Sequence[Tool] = (), **fields: Any) -> AsyncGenerator[str | ToolCall, None]:
+        return self.provider.chat(self.instance("llm", **fields), QUESTION, tools)
 
     def speech(self, language: Language = "auto", **fields: Any) -> AsyncGenerator[bytes, None]:
         return self.provider.synthesize(self.instance("tts", **fields), "It is noon.", language)
