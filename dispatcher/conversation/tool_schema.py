@@ -123,7 +123,7 @@ def _property_problems(schema: Mapping[str, Any], at: str, depth: int) -> Iterat
 
 
 def _part_problems(schema: Mapping[str, Any], at: str, depth: int) -> Iterator[str]:
-    yield from _problems(schema.get("items", {}), f"{at}.items", depth + 1)
+    yield from _problems(schema.get("items", True), f"{at}.items", depth + 1)
     for key in BRANCHES:
         branches = schema.get(key, [])
         if not isinstance(branches, list):

@@ -215,10 +215,8 @@ class Device:
             recording=recording,
             text=text,
         )
-        self.turn = LiveTurn(
-            *(self._hub, self._wire, utterance, lambda spoke: self._on_turn_end(spoke=spoke)),
-            tools=self._tools,
-        )
+        self.turn = LiveTurn(self._hub, self._wire, utterance, lambda spoke: self._on_turn_end(spoke=spoke))
+        self.turn.tools = self._tools
         self.turn.start()
 
     def _on_turn_end(self, *, spoke: bool) -> None:

@@ -39,28 +39,22 @@ class Utterance:
 
 
 class LiveTurn:
-    """One exchange with one device, from the end of its speech to the end of ours."""
+    """One exchange with one device, from the end of its speech to the end of ours.
 
-    def __init__(
-        self,
-        hub: Hub,
-        wire: Wire,
-        utterance: Utterance,
-        on_end: Callable[[bool], None],
-        *,
-        tools: DeviceTools | None = None,
-    ) -> None:
-        """Prepare the turn; `on_end` is called once, with whether anything was spoken.
+    Attributes:
+        tools: those of the device that holds the turn, the only ones that it can call; set before the start.
+    """
 
-        Only `tools`, those of the device that holds the turn, can be called by it.
-        """
+    tools: DeviceTools | None = None
+
+    def __init__(self, hub: Hub, wire: Wire, utterance: Utterance, on_end: Callable[[bool], None]) -> None:
+        """Prepare the turn; `on_end` is called once, with whether anything was spoken."""
         rules = hub.catalogue.conversation
         self.ticket = _ticket(utterance, hub, rules.turn_timeout_s)
         self._hub = hub
         self._wire = wire
         self._recording = utterance.recording
         self._on_end = on_end
-        self._tools = tools
         self._began_at = hub.pacer.now()
         self._turn = steps.Turn(
             typed=bool(utterance.text), now=self._began_at, stage_timeout_s=rules.stage_timeout_s
@@ -104,8 +98,8 @@ class LiveTurn:
         self._close("spoken over" if spoken_over else "device left")
 
     async def _send_first(self) -> None:
-        if self._tools is not None:
-            self.ticket = replace(self.ticket, tool_list=await self._tools.list_name())
+        if self.tools is not None:
+            self.ticket = replace(self.ticket, tool_list=await self.tools.list_name())
         if not self._turn.over:
             await self._send(self.ticket)
 
@@ -175,7 +169,7 @@ class LiveTurn:
         self._hub.spawn(work)
 
     async def _call_tool(self, request: str) -> None:
-        await carry_out(self._hub.line, self._tools, request)
+        await carry_out(self._hub.line, self.tools, request)
         self._turn.on_tool_ended(self._hub.pacer.now())
 
     def _apologise(self, reason: str) -> None:

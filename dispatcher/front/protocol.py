@@ -48,6 +48,8 @@ class Hello(_Message):
     @classmethod
     def known_features(cls, value: Any) -> Any:
         """Return no features for whatever is not an object: a hello is not refused for that."""
+        if isinstance(value, Features):
+            return value
         return {"mcp": isinstance(value, dict) and value.get("mcp") is True}
 
 
