@@ -116,7 +116,7 @@ class DeviceTools:
             self._log.info("device tools not all known", reason=str(error) or "the list takes too long")
         if tools:
             self._keep(tool_calls.pack(list(tools.values())))
-        self._log.debug("device tools known", tools=len(tools))
+        self._log.info("device tools known", tools=len(tools))
 
     async def _list(self, tools: dict[str, ListedTool]) -> None:
         """Add the tools of all pages; those that are wrong are left out, with a log line each.

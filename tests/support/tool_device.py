@@ -1,0 +1,53 @@
+"""A device with tools in the hand of a test: its MCP server is the software device's, or lies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import aiohttp
+
+from dispatcher.softdevice.tools import Board, McpServer
+from tests.support.device import Device
+
+Answer = Callable[[Any], Any]
+
+
+class ToolDevice(Device):
+    """One connection of a device that tells that it has tools.
+
+    Attributes:
+        board: what its tools turn.
+        asked: payloads that the front sent, oldest first.
+        answer: returns what to send back to a payload, None for nothing.
+    """
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse, device_id: str) -> None:
+        """Answer as the software device does."""
+        super().__init__(socket, device_id)
+        self.board = Board()
+        self.asked: list[Mapping[str, Any]] = []
+        self.answer: Answer = McpServer(self.board.tools()).answer
+
+    async def greets(self) -> None:
+        """Say hello as a stock device, and wait until the front has asked for all that it asks."""
+        await self.send({"type": "hello", "features": {"mcp": True}, "transport": "websocket"})
+        await self.hears(type="hello")
+
+    def called(self, method: str = "tools/call") -> list[Any]:
+        """Return the parameters of all requests of a method."""
+        return [payload["params"] for payload in self.asked if payload.get("method") == method]
+
+    async def _listen(self) -> None:
+        async for frame in self.socket:
+            if frame.type is not aiohttp.WSMsgType.TEXT:
+                self._keep(frame)
+                continue
+            message = frame.json()
+            if message["type"] != "mcp":
+                self._keep(frame)
+                continue
+            self.asked.append(message["payload"])
+            answer = self.answer(message["payload"])
+            if answer is not None:
+                await self.send({"type": "mcp", "payload": answer})
