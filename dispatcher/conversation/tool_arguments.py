@@ -30,8 +30,13 @@ def _problems(schema: Any, value: Any, at: str, depth: int) -> Iterator[str]:
     types = types_of(schema)
     if types and not any(IS_OF_TYPE[each](value) for each in types):
         yield f"{at} was {shown(value)}, expected {' or '.join(types)}"
-        return
-    yield from _choice_problems(schema, value, at, depth)
+    else:
+        yield from _choice_problems(schema, value, at, depth)
+        yield from _inner_problems(schema, value, at, depth)
+
+
+def _inner_problems(schema: Mapping[str, Any], value: Any, at: str, depth: int) -> Iterator[str]:
+    """Yield what is wrong inside a value of the right type."""
     if isinstance(value, str):
         yield from _length_problems(schema, value, at)
     elif isinstance(value, list):

@@ -115,19 +115,19 @@ def _property_problems(schema: Mapping[str, Any], at: str, depth: int) -> Iterat
     properties, required = schema.get("properties", {}), schema.get("required", [])
     if not isinstance(properties, Mapping):
         yield f"{at}.properties was {shown(properties)}, expected an object"
-        return
-    if not isinstance(required, list) or not all(str(name) in properties for name in required):
+    elif not isinstance(required, list) or not all(str(name) in properties for name in required):
         yield f"{at}.required was {shown(required)}, expected a list of its properties"
-    for name, part in properties.items():
-        yield from _problems(part, f"{at}.properties.{name}", depth + 1)
+    else:
+        for name, part in properties.items():
+            yield from _problems(part, f"{at}.properties.{name}", depth + 1)
 
 
 def _part_problems(schema: Mapping[str, Any], at: str, depth: int) -> Iterator[str]:
     yield from _problems(schema.get("items", True), f"{at}.items", depth + 1)
     for key in BRANCHES:
         branches = schema.get(key, [])
-        if not isinstance(branches, list):
+        if isinstance(branches, list):
+            for branch in branches:
+                yield from _problems(branch, f"{at}.{key}", depth + 1)
+        else:
             yield f"{at}.{key} was {shown(branches)}, expected a list"
-            continue
-        for branch in branches:
-            yield from _problems(branch, f"{at}.{key}", depth + 1)

@@ -19,7 +19,7 @@ class ToolDevice(Device):
     Attributes:
         board: what its tools turn.
         asked: payloads that the front sent, oldest first.
-        answer: returns what to send back to a payload, None for nothing.
+        mcp: returns what to send back to a payload, None for nothing.
     """
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse, device_id: str) -> None:
@@ -27,7 +27,7 @@ class ToolDevice(Device):
         super().__init__(socket, device_id)
         self.board = Board()
         self.asked: list[Mapping[str, Any]] = []
-        self.answer: Answer = McpServer(self.board.tools()).answer
+        self.mcp: Answer = McpServer(self.board.tools()).answer
 
     async def greets(self) -> None:
         """Say hello as a stock device, and wait until the front has asked for all that it asks."""
@@ -48,6 +48,6 @@ class ToolDevice(Device):
                 self._keep(frame)
                 continue
             self.asked.append(message["payload"])
-            answer = self.answer(message["payload"])
+            answer = self.mcp(message["payload"])
             if answer is not None:
                 await self.send({"type": "mcp", "payload": answer})

@@ -23,7 +23,7 @@ async def device_of(
     """Connect a device that says hello and has told all of its tools."""
     async with ToolDevice.connected(stack.front.socket_url, device_id=name) as device:
         offered = device.board.tools() if tools is None else tools
-        device.answer = McpServer(offered, page_characters=page_characters).answer
+        device.mcp = McpServer(offered, page_characters=page_characters).answer
         await device.greets()
         await tools_known(stack, name)
         yield device
@@ -107,7 +107,7 @@ async def test_a_tool_that_lies_about_its_schema_is_refused_and_the_rest_kept(to
         {"name": "self.odd", "inputSchema": {"type": "object", "properties": {"a": {"type": "colour"}}}},
     ]
     async with ToolDevice.connected(tool_stack.front.socket_url, device_id="liar") as device:
-        honest = device.answer
+        honest = device.mcp
 
         def answer(payload: Any) -> Any:
             answered = honest(payload)
@@ -115,7 +115,7 @@ async def test_a_tool_that_lies_about_its_schema_is_refused_and_the_rest_kept(to
                 answered["result"]["tools"][0:0] = [*lies, "no tool at all"]
             return answered
 
-        device.answer = answer
+        device.mcp = answer
         await device.greets()
         await tools_known(tool_stack, "liar")
         assert (await device.types("volume to 20")).sentences == ("Volume is now 20.",)
@@ -124,7 +124,7 @@ async def test_a_tool_that_lies_about_its_schema_is_refused_and_the_rest_kept(to
 
 async def test_a_device_that_never_answers_is_talked_to_without_tools(tool_stack: Stack) -> None:
     async with ToolDevice.connected(tool_stack.front.socket_url, device_id="silent") as device:
-        device.answer = lambda _: None
+        device.mcp = lambda _: None
         await device.greets()
         answer = await device.types("volume to 20")
     assert answer.sentences == ("I cannot change the volume of this device.",)
@@ -134,7 +134,7 @@ async def test_a_device_that_never_answers_is_talked_to_without_tools(tool_stack
 async def test_a_device_that_answers_nonsense_is_talked_to_without_tools(tool_stack: Stack) -> None:
     nonsense = iter(["text", [], {"id": 1}, {"id": True, "result": {}}, {"jsonrpc": "2.0", "id": "1"}])
     async with ToolDevice.connected(tool_stack.front.socket_url, device_id="nonsense") as device:
-        device.answer = lambda _: next(nonsense, None)
+        device.mcp = lambda _: next(nonsense, None)
         await device.greets()
         assert (await device.types("hello")).sentences
     assert not tool_stack.front.events("message not used: mcp")
@@ -142,7 +142,7 @@ async def test_a_device_that_answers_nonsense_is_talked_to_without_tools(tool_st
 
 async def test_an_error_without_a_code_is_owned_up_to(tool_stack: Stack, models: ScriptedModels) -> None:
     async with device_of(tool_stack, "failing") as device:
-        device.answer = lambda payload: {
+        device.mcp = lambda payload: {
             "jsonrpc": "2.0",
             "id": payload["id"],
             "error": {"message": "codec asleep"},
