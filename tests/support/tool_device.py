@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
 
-from dispatcher.softdevice.tools import Board, McpServer
+from dispatcher.softdevice.tools import Board, DeviceTool, McpServer
 from tests.support.device import Device
+from tests.support.stack import Stack
+from tests.support.waiting import soon
 
 Answer = Callable[[Any], Any]
 
@@ -51,3 +54,28 @@ class ToolDevice(Device):
             answer = self.mcp(message["payload"])
             if answer is not None:
                 await self.send({"type": "mcp", "payload": answer})
+
+
+@asynccontextmanager
+async def device_of(
+    stack: Stack, name: str, *, tools: list[DeviceTool] | None = None, page_characters: int = 8_000
+) -> AsyncGenerator[ToolDevice]:
+    """Connect a device that says hello and has told all of its tools."""
+    async with ToolDevice.connected(stack.front.socket_url, device_id=name) as device:
+        offered = device.board.tools() if tools is None else tools
+        device.mcp = McpServer(offered, page_characters=page_characters).answer
+        await device.greets()
+        await tools_known(stack, name)
+        yield device
+
+
+async def tools_known(stack: Stack, name: str) -> dict[str, Any]:
+    """Wait until the front knows what a device can do, and return what it says of that."""
+
+    async def find() -> dict[str, Any] | None:
+        known = stack.front.events("device tools known")
+        return next((each for each in known if each["device"] == name), None)
+
+    found = await soon(find, what=f"the front knows the tools of {name}")
+    assert found is not None
+    return found

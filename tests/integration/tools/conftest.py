@@ -19,6 +19,8 @@ from tests.support.waiting import eventually
 
 WEATHER = Path(__file__).with_name("weather_server.py")
 SOURCE = "the frog"
+# Where a worker that was killed began to print again.
+_began_at: dict[str, int] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,9 +89,14 @@ def running_tool_stack(
 def tool_stack(running_tool_stack: Stack) -> Iterator[Stack]:
     """The system, well, with both tool servers connected."""
     stack = running_tool_stack
-    stack.heal()
     llm = stack.workers["llm"]
-    eventually(lambda: llm.output().count("tool server connected") >= 2, what="tool servers are connected")
+    if not llm.runs:
+        _began_at[llm.name] = llm.printed_bytes()
+    stack.heal()
+    since_byte = _began_at.get(llm.name, 0)
+    eventually(
+        lambda: llm.output(since_byte).count("tool server connected") >= 2, what="tool servers are connected"
+    )
     logged = {process: process.printed_bytes() for process in stack.processes}
     yield stack
     for process, since_byte in logged.items():

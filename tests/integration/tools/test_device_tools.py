@@ -3,42 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from typing import Any
 
-from dispatcher.softdevice.tools import Board, DeviceTool, McpServer
+from dispatcher.softdevice.tools import Board, DeviceTool
 from tests.support.scripted_models import ScriptedModels
 from tests.support.stack import Stack
-from tests.support.tool_device import ToolDevice
-from tests.support.waiting import soon
+from tests.support.tool_device import ToolDevice, device_of, tools_known
 
 SET_VOLUME = "self.audio_speaker.set_volume"
-
-
-@asynccontextmanager
-async def device_of(
-    stack: Stack, name: str, *, tools: list[DeviceTool] | None = None, page_characters: int = 8_000
-) -> AsyncGenerator[ToolDevice]:
-    """Connect a device that says hello and has told all of its tools."""
-    async with ToolDevice.connected(stack.front.socket_url, device_id=name) as device:
-        offered = device.board.tools() if tools is None else tools
-        device.mcp = McpServer(offered, page_characters=page_characters).answer
-        await device.greets()
-        await tools_known(stack, name)
-        yield device
-
-
-async def tools_known(stack: Stack, name: str) -> dict[str, Any]:
-    """Wait until the front knows what a device can do, and return what it says of that."""
-
-    async def find() -> dict[str, Any] | None:
-        known = stack.front.events("device tools known")
-        return next((each for each in known if each["device"] == name), None)
-
-    found = await soon(find, what=f"the front knows the tools of {name}")
-    assert found is not None
-    return found
 
 
 def refusals(stack: Stack, name: str) -> list[str]:
@@ -148,7 +120,7 @@ async def test_an_error_without_a_code_is_owned_up_to(tool_stack: Stack, models:
             "error": {"message": "codec asleep"},
         }
         answer = await device.types("volume to 30")
-    assert answer.sentences == ("Sorry,", "the volume could not be changed.")
+    assert answer.sentences == ("Sorry, the volume could not be changed.",)
     (told,) = [each for each in models.asked[-1]["messages"] if each["role"] == "tool"]
     assert "codec asleep" in told["content"]
 
