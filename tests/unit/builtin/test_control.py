@@ -39,9 +39,10 @@ def converse(said: str, tools: Sequence[Tool] = TOOLS, board: Board | None = Non
             return calls, answer(asked)
         calls.append(call)
         assert len(calls) < 5
-        params = {"name": call.tool.replace("self_", "self.", 1), "arguments": call.arguments}
+        name = call.tool.replace("self_", "self.", 1)
         for part in ("audio_speaker", "screen"):
-            params["name"] = params["name"].replace(f"{part}_", f"{part}.")
+            name = name.replace(f"{part}_", f"{part}.")
+        params = {"name": name, "arguments": call.arguments}
         body: Any = server.answer({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params})
         result = body["result"]["content"][0]["text"] if "result" in body else f"Error: {body['error']}"
         messages += [
