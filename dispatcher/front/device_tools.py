@@ -183,14 +183,20 @@ class DeviceTools:
         return answer.result
 
 
-async def carry_out(line: RedisLine, tools: DeviceTools | None, request: str) -> None:
-    """Do what a worker asks of the device that holds the turn, and tell the worker what became of it."""
+async def carry_out(line: RedisLine, tools: DeviceTools | None, request: str) -> bool | None:
+    """Do what a worker asks of the device that holds the turn, and tell the worker what became of it.
+
+    Returns:
+        whether the device did it; None for a call without arguments, which may be a question only.
+    """
     try:
         call = tool_calls.read_call(request)
     except (ValueError, TypeError) as error:
         log.warning("call of a tool not readable", reason=str(error))
-        return
+        return None
     result = ToolResult(text="this device has no tools", failed=True)
     if tools is not None:
         result = await tools.call(call.tool, call.arguments)
     tool_calls.answer(line, call.call_id, result)
+    # Stock firmware says `false` where it could not.
+    return not result.failed and result.text != "false" if call.arguments else None

@@ -46,6 +46,7 @@ class LiveTurn:
     """
 
     tools: DeviceTools | None = None
+    _done = False
 
     def __init__(self, hub: Hub, wire: Wire, utterance: Utterance, on_end: Callable[[bool], None]) -> None:
         """Prepare the turn; `on_end` is called once, with whether anything was spoken."""
@@ -169,7 +170,8 @@ class LiveTurn:
         self._hub.spawn(work)
 
     async def _call_tool(self, request: str) -> None:
-        await carry_out(self._hub.line, self.tools, request)
+        done = await carry_out(self._hub.line, self.tools, request)
+        self._done = self._done if done is None else done
         self._turn.on_tool_ended(self._hub.pacer.now())
 
     def _apologise(self, reason: str) -> None:
@@ -178,7 +180,9 @@ class LiveTurn:
         # What may still be queued or at work for it is for nobody.
         turns.cancel(self._hub.line, self.ticket.turn_id)
         self._start_speaking()
-        text, phrase = self._hub.apologies.phrase(self.ticket.language, self.ticket.audio_format)
+        text, phrase = self._hub.apologies.phrase(
+            self.ticket.language, self.ticket.audio_format, kind="done" if self._done else "sorry"
+        )
         self._player.add(text, *phrase)
         self._player.finish()
 

@@ -79,6 +79,26 @@ async def test_a_failure_after_a_call_goes_on_from_its_result(
     assert told(models, -1) == told(models, -2) == ["true"]
 
 
+async def test_an_apology_after_a_call_says_that_it_was_done(
+    tool_stack: Stack, models: ScriptedModels
+) -> None:
+    models.script += [calls(QUIET), breaks_after(says("It ")), breaks_after(says("It "))]
+    async with device_of(tool_stack, "done") as device:
+        answer = await device.types("hush")
+    assert answer.sentences == ("That is done, but I could not finish my answer.",)
+    assert len(answer.packets) > 10
+
+
+async def test_an_apology_after_a_call_that_failed_does_not(
+    tool_stack: Stack, models: ScriptedModels
+) -> None:
+    theme = ("self_screen_set_theme", {"theme": "plaid"})
+    models.script += [calls(theme), breaks_after(says("It ")), breaks_after(says("It "))]
+    async with device_of(tool_stack, "not-done") as device:
+        answer = await device.types("plaid")
+    assert answer.sentences == ("Sorry, I could not answer that. Please try again.",)
+
+
 async def test_of_two_racing_drafts_one_calls(tool_stack: Stack, models: ScriptedModels) -> None:
     models.script += [rests(), calls(QUIET), says("Done.")]
     async with device_of(tool_stack, "raced") as device:
