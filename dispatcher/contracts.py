@@ -41,8 +41,10 @@ REPLY_RATE_HZ: Final = 24_000
 REPLY_FRAME_MS: Final = 60
 # What a stock device sends.
 UPLINK_RATE_HZ: Final = 16_000
+# A tool that an LLM calls has so long; the front waits for its turn accordingly.
+TOOL_TIMEOUT_S: Final = 10.0
 
-ReplyKind = Literal["transcript", "emotion", "sentence", "audio", "end", "failed"]
+ReplyKind = Literal["transcript", "emotion", "sentence", "audio", "tool", "end", "failed"]
 RecordKind = Literal["turn", "kpi", "sample", "alert", "decision"]
 
 
@@ -76,6 +78,7 @@ class TurnTicket:
         audio_format: what the device hears, and what the claim holds.
         uplink_rate_hz: sample rate of the utterance in the claim.
         text: the utterance as text: typed by the user, or filled in by the ASR task.
+        tool_list: names the list of what the device can do; empty where it can do nothing.
     """
 
     turn_id: str
@@ -87,6 +90,7 @@ class TurnTicket:
     audio_format: AudioFormat = "opus"
     uplink_rate_hz: int = UPLINK_RATE_HZ
     text: str = ""
+    tool_list: str = ""
 
     def as_payload(self) -> dict[str, Any]:
         """Return the ticket as JSON-ready fields."""
@@ -124,8 +128,9 @@ class Reply:
         turn_id: which turn it belongs to; the front drops what it no longer knows.
         attempt: which sending of the stage it comes from.
         kind: transcript and emotion (`text`) · sentence (`index`, `text`) · audio (`index`,
-            `packets`, `last` on the sentence's final entry) · end (`index` = number of
-            sentences) · failed (`text` = stage and reason).
+            `packets`, `last` on the sentence's final entry) · tool (`text` = a call for the
+            device, empty where a server is called; `last` = that is over) · end (`index` =
+            number of sentences) · failed (`text` = stage and reason).
         index: number of the sentence, from 0.
         text: transcript, sentence, emotion or reason.
         packets: audio packed by `dispatcher.audio.packets.pack`.

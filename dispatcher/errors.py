@@ -10,6 +10,7 @@ DispatcherError
 ├── AudioError               the caller's audio cannot be read
 ├── ProtocolError            a device sent something the protocol does not know
 ├── FrontError               the front that a device in software talks to is away, refuses or is silent
+├── ToolError                a tool was not called, or did not do it; the LLM is told the message
 ├── DeadlineExceeded         the turn's time is over; nobody waits for the result
 ├── TurnCancelled            a barge-in ended the turn (control flow, not a fault)
 ├── NoInstanceAvailable      no healthy instance, or none free before the deadline
@@ -71,6 +72,10 @@ class ProtocolError(DispatcherError):
 
 class FrontError(DispatcherError):
     """A device in software got no answer; the message says which address and what to do."""
+
+
+class ToolError(DispatcherError):
+    """A tool cannot be called, does not answer or fails; the message is for the LLM, which goes on."""
 
 
 class DeadlineExceeded(DispatcherError):

@@ -1,9 +1,13 @@
-"""Queue `llm`: from the transcript to sentences, each sent to be spoken while the rest is written."""
+"""Queue `llm`: from the transcript to sentences, each sent to be spoken while the rest is written.
+
+Where the LLM calls tools, their results go back to it and it writes on; each round is a race of its own.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Any, Unpack
 
@@ -21,6 +25,7 @@ from workers.call import reply, run_stage, without_stalls
 from workers.celery import app
 from workers.race import Outrun, Race, Runner
 from workers.runtime import Runtime
+from workers.tools import Toolbox, chat
 
 
 @app.task(name=RESPOND)
@@ -32,33 +37,64 @@ def respond(payload: dict[str, Any]) -> None:
 
 async def _respond(shared: Runtime, ticket: TurnTicket) -> None:
     rules = shared.catalogue.conversation
-    history = await dialogue.recall(shared.line, ticket.device_id)
-    opening = chat_messages(rules.system_prompt, history, ticket.text, max_tokens=rules.history_tokens)
+    history, toolbox = await asyncio.gather(
+        dialogue.recall(shared.line, ticket.device_id), Toolbox.opened(shared, ticket)
+    )
+    messages = chat_messages(rules.system_prompt, history, ticket.text, max_tokens=rules.history_tokens)
     # What the user said is of no use to the voice.
     speaker = Speaker(shared, ticket.with_text("", ticket.language))
+    while calls := await _write_round(shared, ticket, speaker, messages, toolbox):
+        asked = Message(role="assistant", content=speaker.spoken, tool_calls=tuple(calls))
+        messages += [asked, *await toolbox.run(calls)]
+        speaker.begin_round(tools=toolbox.called, tools_ms=toolbox.took_ms)
+
+
+async def _write_round(
+    shared: Runtime, ticket: TurnTicket, speaker: Speaker, messages: Sequence[Message], toolbox: Toolbox
+) -> list[ToolCall]:
+    """Have the reply written to its end, or to the calls that it asks for."""
+    calls: list[ToolCall] = []
+    tools = toolbox.offered
 
     async def draft(runner: Runner, lease: Lease) -> None:
         # A substitute goes on from what was spoken already.
         spoken = [Message(role="assistant", content=speaker.spoken)] if speaker.spoken else []
-        stream = shared.providers.llm(lease.instance).chat(lease.instance, [*opening, *spoken])
-        await Draft(speaker, runner, lease).write(stream)
+        stream = chat(shared, lease.instance, [*messages, *spoken], tools)
+        calls[:] = await Draft(speaker, runner, lease).write(stream)
 
     await Race(shared, "llm", ticket, draft).run()
+    return calls
 
 
 class Speaker:
     """What of a reply was given away to be spoken.
 
     Attributes:
-        spoken: all sentences so far, as they were written.
+        spoken: all sentences of this round so far, as they were written.
+        before_ms: how long the rounds before this one took, with their tools.
+        facts: of the turn, for its summary.
     """
 
     def __init__(self, shared: Runtime, ticket: TurnTicket) -> None:
         """Start with nothing said."""
         self.spoken = ""
         self.count = 0
+        self.before_ms = 0.0
+        self.facts: dict[str, str | float] = {}
         self._shared = shared
         self._ticket = ticket
+        self._began_at: float | None = None
+
+    def note_start(self, started_at: float) -> None:
+        """Note when an instance was first asked; its time counts from there through all rounds."""
+        if self._began_at is None:
+            self._began_at = started_at
+
+    def begin_round(self, **facts: float) -> None:
+        """Go on after tools were called."""
+        self.spoken = ""
+        self.facts |= facts
+        self.before_ms = (time.monotonic() - (self._began_at or time.monotonic())) * 1000
 
     async def say(self, sentence: str, text: str, timings: dict[str, str | float]) -> None:
         """Show a sentence, and send its text to be spoken."""
@@ -78,6 +114,7 @@ class Draft:
 
     def __init__(self, speaker: Speaker, runner: Runner, lease: Lease) -> None:
         """Begin to count the instance's times."""
+        speaker.note_start(runner.started_at)
         self._speaker = speaker
         self._runner = runner
         self._lease = lease
@@ -87,27 +124,38 @@ class Draft:
         self._timings: dict[str, str | float] = {
             "llm_instance": lease.instance.name,
             "llm_wait_ms": round(lease.wait_ms, 1),
+            **speaker.facts,
         }
 
-    async def write(self, stream: AsyncGenerator[str | ToolCall, None]) -> None:
+    async def write(self, stream: AsyncGenerator[str | ToolCall, None]) -> list[ToolCall]:
         """Take in the whole stream; say each sentence once it is complete.
 
+        Returns:
+            The tools to call before the reply goes on; the reply is over where there are none.
+
         Raises:
-            Outrun: another draft had its first sentence earlier.
+            Outrun: another draft had its first sentence, or asked for a tool, earlier.
             InstanceFailed: the stream held nothing that can be spoken.
         """
+        calls: list[ToolCall] = []
         async with aclosing(without_stalls(self._lease, stream)) as pieces:
             async for piece in pieces:
                 self._timings.setdefault("llm_first_token_ms", self._elapsed_ms())
-                if isinstance(piece, str):
+                if isinstance(piece, ToolCall):
+                    calls.append(piece)
+                else:
                     await self._take(*self._emotion.feed(piece))
         await self._take(*self._emotion.finish())
         for sentence in self._splitter.finish():
             await self._say(sentence)
+        if calls:
+            self._take_floor()
+            return calls
         if not self._speaker.count:
             raise InstanceFailed(self._lease.instance.name, "the reply is empty")
         self._timings["llm_ms"] = self._elapsed_ms()
         self._speaker.tell("end", index=self._speaker.count, timings=self._timings)
+        return []
 
     async def _take(self, mood: str | None, text: str) -> None:
         self._mood = mood or self._mood
@@ -118,12 +166,16 @@ class Draft:
         text = speakable(sentence)
         if not text:
             return
-        if not self._runner.take_floor():
-            raise Outrun
+        self._take_floor()
         self._timings.setdefault("llm_first_sentence_ms", self._elapsed_ms())
         if self._mood and not self._speaker.count:
             self._speaker.tell("emotion", text=self._mood)
         await self._speaker.say(sentence, text, self._timings)
 
+    def _take_floor(self) -> None:
+        """Be the one draft that speaks, or that calls tools: both are done once."""
+        if not self._runner.take_floor():
+            raise Outrun
+
     def _elapsed_ms(self) -> float:
-        return round((time.monotonic() - self._runner.started_at) * 1000, 1)
+        return round(self._speaker.before_ms + (time.monotonic() - self._runner.started_at) * 1000, 1)

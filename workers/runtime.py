@@ -31,6 +31,8 @@ from dispatcher.state import fleet, keys
 from dispatcher.state.line import RedisLine, connect
 from dispatcher.state.live import chosen_at_s
 from workers.cancels import Cancels
+from workers.device_tools import DeviceTools
+from workers.tool_servers import ToolServers
 
 log = structlog.get_logger(__name__)
 Result = TypeVar("Result")
@@ -48,12 +50,15 @@ class Runtime:
 
     Attributes:
         started_with: the catalogue of this process's file when it started; pools keep their size by it.
+        without_tools: LLM instances that cannot be offered tools, each with the time until which that holds.
     """
 
     line: RedisLine
     providers: Providers
     router: Router
     cancels: Cancels
+    device_tools: DeviceTools
+    tool_servers: ToolServers
     usual_times: UsualTimes
     hedge_budget: HedgeBudget
     retry_budget: RetryBudget
@@ -62,6 +67,7 @@ class Runtime:
         """Remember the settings; `start` does the work."""
         self.settings = settings
         self.started_with = catalogue
+        self.without_tools: dict[str, float] = {}
         self._queues: tuple[str, ...] = ()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="loop", daemon=True)
@@ -130,12 +136,15 @@ class Runtime:
         chosen_s = chosen_at_s(self.started_with.path, by_up_at_s=self.settings.config_chosen_at_s)
         self.router = Router(self.line, self.started_with, chosen_at_s=chosen_s)
         self.router.live.on_swap = self._tell_what_stays
+        self.device_tools = DeviceTools(self.line)
+        self.tool_servers = ToolServers()
         self.usual_times = UsualTimes()
         self.hedge_budget = HedgeBudget(time.monotonic())
         self.retry_budget = RetryBudget(time.monotonic())
         self.cancels = Cancels(
             connect(self.settings.redis_url, socket_timeout_s=None),
             on_freed=self.router.wake,
+            on_answered=self.device_tools.wake,
             on_reloaded=self.router.live.refresh,
         )
         self._spawn(self.cancels.listen())
@@ -155,6 +164,8 @@ class Runtime:
             if reason:
                 log.warning("instance not ready", instance=instance.name, reason=reason)
                 self._spawn(self._await_loaded(instance))
+        if "llm" in queues:
+            self.tool_servers.follow(self.started_with.mcp_servers)
         self._spawn(self._show_ready(queues))
 
     async def _first_check(self, instance: Instance) -> str:
@@ -190,6 +201,8 @@ class Runtime:
                     sized_for=sized_for,
                     slots=config.slots,
                 )
+        if "llm" in self._queues:
+            self._spawn(self.tool_servers.follow_file(self.catalogue, self.started_with.path))
         interval_s, beats_s = self.catalogue.health.interval_s, self.started_with.health.interval_s
         if CONTROL_QUEUE in self._queues and interval_s != beats_s:
             log.warning(
@@ -210,6 +223,7 @@ class Runtime:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.tool_servers.close()
         await self.router.live.close()
         await self.cancels.close()
         await self.providers.close()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, Protocol, TypeAlias
+from typing import Any, Final, Literal, Protocol, TypeAlias
 
 Service: TypeAlias = Literal["asr", "llm", "tts"]
 Language: TypeAlias = Literal["auto", "en", "zh"]
@@ -24,11 +24,33 @@ class Transcription:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tool:
+    """Something that an LLM may call; `parameters` is the JSON schema of its arguments."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A call of a tool that an LLM asks for."""
+
+    tool: str
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """One message of a dialogue, in the words of the dialect (system, user, assistant)."""
+    """One message of a dialogue, in the words of the dialect (system, user, assistant, tool).
+
+    Attributes:
+        calls: what an assistant asked for; each of the tool messages that follow answers one, in order.
+    """
 
     role: str
     content: str
+    calls: tuple[Call, ...] = ()
 
 
 class Engine(Protocol):
@@ -63,8 +85,13 @@ class AsrEngine(Engine, Protocol):
 class LlmEngine(Engine, Protocol):
     """Answers."""
 
-    def respond(self, messages: Sequence[Message], *, language: Language) -> AsyncGenerator[str, None]:
-        """Yield the answer token by token; an empty token says only that more is to come."""
+    def respond(
+        self, messages: Sequence[Message], *, language: Language, tools: Sequence[Tool] = ()
+    ) -> AsyncGenerator[str | Call, None]:
+        """Yield the answer token by token; an empty token says only that more is to come.
+
+        A call ends the answer: what was called is told in the messages of the next request.
+        """
         ...
 
 

@@ -21,6 +21,7 @@ from dispatcher.catalogue.model import (
     HealthRules,
     Instance,
     KpiTargets,
+    McpServer,
     NginxProxy,
     Playback,
     ServiceConfig,
@@ -75,6 +76,7 @@ def load_catalogue(path: Path, environ: Mapping[str, str] | None = None) -> Cata
         kpis=_kpis(root.kpis),
         alerts=AlertRules(**_given(root.alerts)),
         tuner=TunerRules(**_given(root.tuner)),
+        mcp_servers=_mcp_servers(root),
     )
 
 
@@ -133,6 +135,18 @@ def _conversation(section: ConversationSection | None) -> Conversation:
         devices=devices,
         **_given(section, without={"wake_words", "devices"}),
     )
+
+
+def _mcp_servers(root: Root) -> tuple[McpServer, ...]:
+    """Return the tool servers in the file's order."""
+    return tuple(
+        McpServer(**{"name": name} | {key: _frozen(value) for key, value in _given(section).items()})
+        for name, section in (root.mcp_servers or {}).items()
+    )
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _kpis(section: KpisSection | None) -> KpiTargets:

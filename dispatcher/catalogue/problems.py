@@ -30,7 +30,7 @@ _SHAPES = {
 }
 _SHOWN_CHARACTERS = 60
 _INSTANCE_SECRETS = ("api_key_env", "api_secret_env")
-_SECRET_KEYS = (*_INSTANCE_SECRETS, "secret_env")
+_SECRET_KEYS = (*_INSTANCE_SECRETS, "secret_env", "token_env", "env_from")
 
 
 def schema_problems(error: ValidationError) -> Iterator[Problem]:
@@ -63,6 +63,10 @@ def catalogue_problems(data: Any, environ: Mapping[str, str]) -> Iterator[Proble
     yield from _doubled(addresses, above=above, key="server")
     yield from _doubled_devices(_mapping(data, "conversation", "devices"))
     yield from _unset_variable(_mapping(data, "alerts"), ("alerts",), environ, key="secret_env")
+    for name, entry in _mapping(data, "mcp_servers").items():
+        if isinstance(entry, dict):
+            yield from _unset_variable(entry, ("mcp_servers", name), environ, key="token_env")
+            yield from _unset_listed(_list(entry, "env_from"), ("mcp_servers", name, "env_from"), environ)
 
 
 def report(document: Document, problems: list[Problem]) -> list[str]:
@@ -80,7 +84,8 @@ def _schema_words(detail: ErrorDetails) -> str:
         return f"is missing; expected {_fields(_model_at(at[:-1]))[str(at[-1])].description}"
     expected = _SHAPES.get(kind, detail["msg"])
     # What stands there instead of a variable's name is most likely the key.
-    was = "was something else" if at and str(at[-1]) in _SECRET_KEYS else f"was {_shown(detail['input'])}"
+    secret = any(part in _SECRET_KEYS for part in at)
+    was = "was something else" if secret else f"was {_shown(detail['input'])}"
     return f"{was}; expected {expected}"
 
 
@@ -191,6 +196,12 @@ def _unset_variable(
     name = entry.get(key)
     if isinstance(name, str) and VARIABLE_NAME.fullmatch(name) and not environ.get(name):
         yield (*at, key), f"was {name!r}, which is not set; expected a variable that holds the key"
+
+
+def _unset_listed(names: list[Any], at: KeyPath, environ: Mapping[str, str]) -> Iterator[Problem]:
+    for position, name in enumerate(names):
+        if isinstance(name, str) and VARIABLE_NAME.fullmatch(name) and not environ.get(name):
+            yield (*at, position), f"was {name!r}, which is not set; expected a variable that is"
 
 
 def _doubled_devices(devices: Mapping[str, Any]) -> Iterator[Problem]:

@@ -209,6 +209,27 @@ class TunerSection(Section):
     mode: TunerModeName | None = None
 
 
+class McpServerSection(Section):
+    """A server with tools: a command, or an address."""
+
+    command: Text | None = None
+    args: list[AnyText] | None = None
+    env_from: list[VariableName] | None = None
+    url: WebAddress | None = None
+    token_env: VariableName | None = None
+    allow: list[Text] | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.command is None) == (self.url is None):
+            raise PydanticCustomError("expected", "either a command or a url")
+        if self.url is not None and (self.args or self.env_from):
+            raise PydanticCustomError("expected", "args and env_from beside a command, not beside a url")
+        if self.command is not None and self.token_env:
+            raise PydanticCustomError("expected", "token_env beside a url; a command takes env_from")
+        return self
+
+
 class Root(Section):
     """The whole file."""
 
@@ -218,3 +239,4 @@ class Root(Section):
     kpis: KpisSection | None = None
     alerts: AlertsSection | None = None
     tuner: TunerSection | None = None
+    mcp_servers: dict[InstanceName, McpServerSection] | None = None

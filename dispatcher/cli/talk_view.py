@@ -16,8 +16,8 @@ from dispatcher.softdevice import TurnEvent, TurnResult
 
 BAR_CHARACTERS: Final = 40
 _LABEL_WIDTH: Final = 10
-_STYLES: Final = {"transcript": "cyan", "emotion": "magenta", "sentence": "green"}
-_LABELS: Final = {"transcript": "you", "emotion": "feels", "sentence": "answer"}
+_STYLES: Final = {"transcript": "cyan", "emotion": "magenta", "tool": "yellow", "sentence": "green"}
+_LABELS: Final = {"transcript": "you", "emotion": "feels", "tool": "does", "sentence": "answer"}
 
 
 class TalkView:

@@ -34,3 +34,30 @@ class ToolCall:
     id: str
     name: str
     arguments: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedTool:
+    """A tool under the name that its owner knows, as `read_tool` accepted it.
+
+    Attributes:
+        name: such as `self.audio_speaker.set_volume`.
+        parameters: JSON schema of its arguments, an object.
+    """
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolResult:
+    """What became of a call, in words for the LLM.
+
+    Attributes:
+        text: the result, or what went wrong.
+        failed: the tool did not do what was asked, or nobody knows whether it did.
+    """
+
+    text: str
+    failed: bool = False

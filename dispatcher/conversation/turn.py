@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Literal, cast
 
-from dispatcher.contracts import Reply, ReplyKind
+from dispatcher.contracts import TOOL_TIMEOUT_S, Reply, ReplyKind
 from dispatcher.conversation.emotion import Emotion
 
 Stage = Literal["asr", "llm", "tts"]
@@ -49,6 +49,13 @@ class Play:
 
 
 @dataclass(frozen=True, slots=True)
+class CallTool:
+    """The device is to do something; `request` says what, in the worker's words."""
+
+    request: str
+
+
+@dataclass(frozen=True, slots=True)
 class SendAgain:
     """A stage is late: send it once more (for tts, sentence `index` with `text`)."""
 
@@ -70,7 +77,7 @@ class Apologise:
     reason: str
 
 
-Step = ShowTranscript | ShowEmotion | Subtitle | Play | SendAgain | Finish | Apologise
+Step = ShowTranscript | ShowEmotion | Subtitle | Play | CallTool | SendAgain | Finish | Apologise
 
 
 @dataclass(slots=True)
@@ -107,6 +114,7 @@ class Turn:
     Attributes:
         spoken: sentences whose audio was handed over, for the history and the log.
         timings: facts that the stages reported.
+        acted: a tool was called, so the LLM is not asked again: what is done would be done twice.
     """
 
     def __init__(self, *, typed: bool, now: float, stage_timeout_s: float) -> None:
@@ -115,8 +123,11 @@ class Turn:
         self.spoken: list[str] = []
         self.timings: dict[str, str | float] = {}
         self.over = False
+        self.acted = False
         self._stage_timeout_s = stage_timeout_s
         self._heard_at = now
+        self._tool_until = now
+        self._failure = "tts: no sentence could be spoken"
         self._stage: Stage = "llm" if typed else "asr"
         self._sendings: dict[Stage, int] = {"asr": 1, "llm": 1}
         self._attempts = 1
@@ -129,7 +140,7 @@ class Turn:
     @property
     def late_at(self) -> float:
         """The time at which the stage that is waited for counts as late."""
-        return self._heard_at + self._stage_timeout_s
+        return max(self._heard_at, self._tool_until) + self._stage_timeout_s
 
     def on_reply(self, reply: Reply, now: float) -> list[Step]:
         """Take in a reply of a stage."""
@@ -144,6 +155,7 @@ class Turn:
             "emotion": lambda mood: [ShowEmotion(cast("Emotion", mood.text))],
             "sentence": self._on_sentence,
             "audio": self._on_audio,
+            "tool": self._on_tool,
             "end": self._on_end,
             "failed": self._on_failed,
         }
@@ -156,11 +168,15 @@ class Turn:
         self._heard_at = now
         if self._stage == "tts":
             return self._late_sentence()
-        if self._sendings[self._stage] < SENDINGS and not self._sentences:
+        if self._sendings[self._stage] < SENDINGS and not self._sentences and not self.acted:
             self._sendings[self._stage] += 1
             self._awaited = self._next_attempt()
             return [SendAgain(self._stage, self._awaited)]
         return self._give_up(f"{self._stage}: no answer in time")
+
+    def on_tool_ended(self, now: float) -> None:
+        """Take in that a tool did what it could; from here on the LLM's time counts again."""
+        self._heard_at = self._tool_until = now
 
     def cancel(self) -> None:
         """Close the turn: a barge-in, or the device is gone."""
@@ -197,6 +213,15 @@ class Turn:
         self._sentences.setdefault(reply.index, _Sentence()).waiting.append(reply)
         return self._advance()
 
+    def _on_tool(self, reply: Reply) -> list[Step]:
+        """Let a tool take its time; who acts first is also who is heard."""
+        self._llm_attempt = self._llm_attempt or reply.attempt
+        if reply.attempt != self._llm_attempt:
+            return []
+        self.acted = True
+        self._tool_until = self._heard_at if reply.last else self._heard_at + TOOL_TIMEOUT_S
+        return [CallTool(reply.text)] if reply.text else []
+
     def _on_end(self, reply: Reply) -> list[Step]:
         self._llm_attempt = self._llm_attempt or reply.attempt
         if reply.attempt == self._llm_attempt:
@@ -215,6 +240,7 @@ class Turn:
         if not self._llm_attempt:
             return self._give_up(reply.text)
         # The sentences that the LLM did finish are spoken.
+        self._failure = reply.text
         self._total = self._current + sum(bool(sentence.text) for sentence in self._sentences.values())
         return self._advance()
 
@@ -248,7 +274,7 @@ class Turn:
             del self._sentences[self._current]
             self._current += 1
         if self._total is not None and self._current >= self._total:
-            steps += self._give_up("tts: no sentence could be spoken")
+            steps += self._give_up(self._failure)
         return steps
 
     def _drain(self, sentence: _Sentence, steps: list[Step]) -> bool:

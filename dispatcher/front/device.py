@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 import structlog
@@ -14,11 +15,12 @@ from dispatcher.conversation.language import resolve_language
 from dispatcher.conversation.session import Command, Session
 from dispatcher.errors import AudioError, ProtocolError, StateError
 from dispatcher.front import frames, protocol
+from dispatcher.front.device_tools import DeviceTools
 from dispatcher.front.handshake import Peer, read_version
 from dispatcher.front.hub import Hub
 from dispatcher.front.live_turn import LiveTurn, Utterance
 from dispatcher.front.microphone import Microphone
-from dispatcher.front.protocol import Abort, AudioParams, Hello, Listen
+from dispatcher.front.protocol import Abort, AudioParams, Hello, Listen, Mcp
 from dispatcher.front.wire import Wire
 from dispatcher.front.words import is_wake_word
 from dispatcher.state import dialogue
@@ -37,6 +39,7 @@ class Device:
         self._session = Session()
         self._microphone = Microphone(AudioParams(), hub.catalogue.conversation)
         self._said_hello = False
+        self._tools: DeviceTools | None = None
         self._language: Language | None = None
         self._typed = ""
         self._complaints: set[str] = set()
@@ -56,6 +59,8 @@ class Device:
             if self.turn is not None:
                 self.turn.cancel(spoken_over=False)
                 self.turn = None
+            if self._tools is not None:
+                self._tools.close()
 
     @property
     def is_busy(self) -> bool:
@@ -128,6 +133,9 @@ class Device:
                 await self._on_listen(message)
             case Abort():
                 await self._obey(self._session.abort())
+            case Mcp():
+                if self._tools is not None:
+                    self._tools.on_payload(message.payload)
             case other:
                 self._complain(f"message not used: {other.type}")
 
@@ -142,6 +150,12 @@ class Device:
         self._wire.session_id = str(uuid.uuid4())
         self._wire.send_text(protocol.hello_answer(self._wire.session_id, hello.audio_params.format))
         self._log.debug("device connected", version=self._wire.version, audio=hello.audio_params.format)
+        if hello.features.mcp:
+            self._tools = DeviceTools(self._hub.line, self._send_mcp, device_id=self.peer.device_id)
+            self._tools.start()
+
+    def _send_mcp(self, payload: Mapping[str, Any]) -> None:
+        self._wire.send("mcp", payload=payload)
 
     async def _on_listen(self, message: Listen) -> None:
         match message.state:
@@ -202,6 +216,7 @@ class Device:
             text=text,
         )
         self.turn = LiveTurn(self._hub, self._wire, utterance, lambda spoke: self._on_turn_end(spoke=spoke))
+        self.turn.tools = self._tools
         self.turn.start()
 
     def _on_turn_end(self, *, spoke: bool) -> None:

@@ -17,6 +17,7 @@ from dispatcher.conversation.emotion import EMOTION_EMOJI
 from dispatcher.conversation.history import Message
 from dispatcher.errors import StateError
 from dispatcher.front import summary
+from dispatcher.front.device_tools import DeviceTools, carry_out
 from dispatcher.front.hub import Hub
 from dispatcher.front.playback import Player
 from dispatcher.front.wire import Wire
@@ -38,7 +39,14 @@ class Utterance:
 
 
 class LiveTurn:
-    """One exchange with one device, from the end of its speech to the end of ours."""
+    """One exchange with one device, from the end of its speech to the end of ours.
+
+    Attributes:
+        tools: those of the device that holds the turn, the only ones that it can call; set before the start.
+    """
+
+    tools: DeviceTools | None = None
+    _done = False
 
     def __init__(self, hub: Hub, wire: Wire, utterance: Utterance, on_end: Callable[[bool], None]) -> None:
         """Prepare the turn; `on_end` is called once, with whether anything was spoken."""
@@ -73,7 +81,7 @@ class LiveTurn:
             self._do([steps.ShowTranscript(self.ticket.text)])
         else:
             turns.put_claim(self._hub.line, self.ticket.turn_id, packets.pack(self._recording))
-        self._hub.spawn(self._send(self.ticket))
+        self._hub.spawn(self._send_first())
 
     def on_reply(self, reply: Reply) -> None:
         """Take in a reply of a stage."""
@@ -89,6 +97,12 @@ class LiveTurn:
         self._turn.cancel()
         turns.cancel(self._hub.line, self.ticket.turn_id)
         self._close("spoken over" if spoken_over else "device left")
+
+    async def _send_first(self) -> None:
+        if self.tools is not None:
+            self.ticket = replace(self.ticket, tool_list=await self.tools.list_name())
+        if not self._turn.over:
+            await self._send(self.ticket)
 
     async def _send(self, ticket: TurnTicket) -> None:
         try:
@@ -117,6 +131,8 @@ class LiveTurn:
                     self._show_transcript(text)
                 case steps.ShowEmotion(emotion):
                     self._wire.send("llm", emotion=emotion, text=EMOTION_EMOJI[emotion])
+                case steps.CallTool(request):
+                    self._hub.spawn(self._call_tool(request))
                 case steps.SendAgain():
                     self._send_again(step)
                 case steps.Finish():
@@ -153,13 +169,20 @@ class LiveTurn:
             work = chains.start_turn(self._hub.line, replace(ticket, text=text))
         self._hub.spawn(work)
 
+    async def _call_tool(self, request: str) -> None:
+        done = await carry_out(self._hub.line, self.tools, request)
+        self._done = self._done if done is None else done
+        self._turn.on_tool_ended(self._hub.pacer.now())
+
     def _apologise(self, reason: str) -> None:
         log.warning("turn apologised for", turn=self.ticket.turn_id, reason=reason)
         self._outcome, self._reason = "apologised", reason
         # What may still be queued or at work for it is for nobody.
         turns.cancel(self._hub.line, self.ticket.turn_id)
         self._start_speaking()
-        text, phrase = self._hub.apologies.phrase(self.ticket.language, self.ticket.audio_format)
+        text, phrase = self._hub.apologies.phrase(
+            self.ticket.language, self.ticket.audio_format, kind="done" if self._done else "sorry"
+        )
         self._player.add(text, *phrase)
         self._player.finish()
 

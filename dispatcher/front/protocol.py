@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from dispatcher.contracts import REPLY_FRAME_MS, REPLY_RATE_HZ, UPLINK_RATE_HZ, AudioFormat
 from dispatcher.errors import ProtocolError
@@ -30,12 +30,27 @@ class AudioParams(_Message):
     frame_duration: int = Field(default=60, ge=5, le=120)
 
 
+class Features(_Message):
+    """What the device can do beside listening and speaking."""
+
+    mcp: bool = False
+
+
 class Hello(_Message):
     """The first message of a connection."""
 
     type: Literal["hello"]
     version: int | None = None
+    features: Features = Features()
     audio_params: AudioParams = AudioParams()
+
+    @field_validator("features", mode="before")
+    @classmethod
+    def known_features(cls, value: Any) -> Any:
+        """Return no features for whatever is not an object: a hello is not refused for that."""
+        if isinstance(value, Features):
+            return value
+        return {"mcp": isinstance(value, dict) and value.get("mcp") is True}
 
 
 class Listen(_Message):
@@ -54,14 +69,26 @@ class Abort(_Message):
     reason: str = ""
 
 
+class Mcp(_Message):
+    """JSON-RPC of the device's tools; what is in it is read by `jsonrpc`."""
+
+    type: Literal["mcp"]
+    payload: Any = None
+
+
 class Other(_Message):
-    """A message that this front has no use for (yet): `mcp`, `ping`, `goodbye`, anything new."""
+    """A message that this front has no use for (yet): `ping`, `goodbye`, anything new."""
 
     type: str
 
 
-DeviceMessage = Hello | Listen | Abort | Other
-_MODELS: Final[dict[str, type[Hello | Listen | Abort]]] = {"hello": Hello, "listen": Listen, "abort": Abort}
+DeviceMessage = Hello | Listen | Abort | Mcp | Other
+_MODELS: Final[dict[str, type[Hello | Listen | Abort | Mcp]]] = {
+    "hello": Hello,
+    "listen": Listen,
+    "abort": Abort,
+    "mcp": Mcp,
+}
 
 
 def parse(raw: str | bytes) -> DeviceMessage:
@@ -116,6 +143,6 @@ def hello_answer(session_id: str, audio_format: AudioFormat = "opus") -> str:
     )
 
 
-def message(kind: Literal["stt", "tts", "llm", "alert"], session_id: str, **fields: Any) -> str:
+def message(kind: Literal["stt", "tts", "llm", "mcp", "alert"], session_id: str, **fields: Any) -> str:
     """Write a message to the device."""
     return json.dumps({"type": kind, "session_id": session_id, **fields}, ensure_ascii=False)

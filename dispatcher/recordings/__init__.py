@@ -5,6 +5,8 @@
 | hello.wav | "Hello! What time is it?" | 16 kHz, what `dispatcher talk` says |
 | sorry_en.wav | "Sorry, I could not answer that. Please try again." | 24 kHz, as devices hear |
 | sorry_zh.wav | the same in Mandarin | 24 kHz, as devices hear |
+| done_en.wav | "That is done, but I could not finish my answer." | 24 kHz, as devices hear |
+| done_zh.wav | the same in Mandarin | 24 kHz, as devices hear |
 
 All are mono s16 WAV, made by `make.py` beside this module with the built-in speech engines.
 """

@@ -53,6 +53,19 @@ PHRASES: Final = (
         sample_rate_hz=REPLY_RATE_HZ,
         speed=1.4,
     ),
+    Phrase(
+        name="done_en.wav",
+        text="That is done, but I could not finish my answer.",
+        language="en",
+        sample_rate_hz=REPLY_RATE_HZ,
+    ),
+    Phrase(
+        name="done_zh.wav",
+        text="已经做好了，不过我没能把话说完。",
+        language="zh",
+        sample_rate_hz=REPLY_RATE_HZ,
+        speed=1.4,
+    ),
 )
 
 

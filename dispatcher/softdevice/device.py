@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, asynccontextmanager, suppress
-from typing import Final
+from typing import Any, Final
 
 import aiohttp
 import structlog
@@ -18,6 +18,7 @@ from dispatcher.softdevice.handshake import drop, open_socket, wait_for_hello
 from dispatcher.softdevice.machine import DeviceMachine
 from dispatcher.softdevice.options import Address, DeviceOptions
 from dispatcher.softdevice.speech import paced, silence
+from dispatcher.softdevice.tools import Board, McpServer, describe
 from dispatcher.softdevice.turn import TurnEvent, TurnRecorder, TurnResult
 
 log = structlog.get_logger(__name__)
@@ -62,6 +63,7 @@ class SoftDevice:
     Attributes:
         hello: what the server promised.
         machine: the state of the device.
+        board: what its tools turn.
     """
 
     def __init__(
@@ -76,6 +78,8 @@ class SoftDevice:
         """Begin idle on a socket that has exchanged hellos."""
         self.hello = hello
         self.machine = DeviceMachine(options.mode)
+        self.board = Board()
+        self._tools = McpServer(self.board.tools()) if options.mcp else None
         self._socket = socket
         self._options = options
         self._version = version
@@ -212,12 +216,22 @@ class SoftDevice:
         message = messages.read_message(text)
         if message.type == "tts":
             await self._take_tts(message)
+        elif message.type == "mcp":
+            await self._take_mcp(message.payload)
         elif self._turn is None:
             return
         elif message.type == "stt":
             self._turn.hear_transcript(message.text, self._now_s())
         elif message.type == "llm" and message.emotion:
             self._turn.show_emotion(message.emotion, self._now_s())
+
+    async def _take_mcp(self, payload: Any) -> None:
+        answer = self._tools.answer(payload) if self._tools is not None else None
+        if answer is None:
+            return
+        if self._turn is not None and payload.get("method") == "tools/call":
+            self._turn.note_tool(describe(payload.get("params"), answer), self._now_s())
+        await self.send(messages.mcp(self.hello.session_id, answer))
 
     async def _take_tts(self, message: messages.ServerMessage) -> None:
         turn = self._turn

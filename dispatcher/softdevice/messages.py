@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -43,6 +44,7 @@ class ServerMessage(_Received):
     state: str = ""
     text: str = ""
     emotion: str = ""
+    payload: Any = None
 
 
 def read_message(text: str) -> ServerMessage:
@@ -81,7 +83,7 @@ def device_hello(options: DeviceOptions, version: Version) -> str:
             "type": "hello",
             "version": version,
             "transport": "websocket",
-            "features": {},
+            "features": {"mcp": True} if options.mcp else {},
             "audio_params": {
                 "format": options.audio_format,
                 "sample_rate": UPLINK_RATE_HZ,
@@ -105,6 +107,11 @@ def listen_stop(session_id: str) -> str:
 def listen_detect(session_id: str, text: str) -> str:
     """Return a wake word, or any typed text."""
     return _message(session_id, "listen", state="detect", text=text)
+
+
+def mcp(session_id: str, payload: Mapping[str, Any]) -> str:
+    """Return what the device's tools answer."""
+    return _message(session_id, "mcp", payload=payload)
 
 
 def abort(session_id: str, reason: str = "") -> str:

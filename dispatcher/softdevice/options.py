@@ -42,6 +42,7 @@ class DeviceOptions:
         language: goes into `Accept-Language` of the OTA request; empty says nothing.
         queue_frames: capacity of the decode queue: 40 today, 10 on firmware 1.6.2, 5 on 1.6.0.
         dtx: silence is one byte per frame after the first 400 ms, as the firmware's encoder does.
+        mcp: it tells that it has tools, and answers for them.
         keep_audio: results carry the packets heard; a bench of many devices leaves them out.
     """
 
@@ -54,4 +55,5 @@ class DeviceOptions:
     language: str = ""
     queue_frames: int = 40
     dtx: bool = True
+    mcp: bool = True
     keep_audio: bool = True

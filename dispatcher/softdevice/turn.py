@@ -8,7 +8,9 @@ from typing import Literal, TypeAlias
 
 from dispatcher.softdevice.decode_queue import DecodeQueue
 
-EventKind: TypeAlias = Literal["speech_ended", "transcript", "emotion", "sentence", "first_audio", "end"]
+EventKind: TypeAlias = Literal[
+    "speech_ended", "transcript", "emotion", "tool", "sentence", "first_audio", "end"
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +19,7 @@ class TurnEvent:
 
     Attributes:
         at_ms: after the end of speech; 0 when it came before.
-        text: transcript, emotion or sentence.
+        text: transcript, emotion, call of a tool or sentence.
     """
 
     kind: EventKind
@@ -107,6 +109,10 @@ class TurnRecorder:
         """Note the face that the device makes."""
         self._emotion = emotion
         self._tell("emotion", now_s, emotion)
+
+    def note_tool(self, call: str, now_s: float) -> None:
+        """Note something that the device was made to do."""
+        self._tell("tool", now_s, call)
 
     def begin_reply(self) -> None:
         """Handle `tts start`: the queue and what it counted are gone."""

@@ -15,6 +15,9 @@
 | claim:{turn} | string | front | asr worker | 90 s |
 | cancelled:{turn} | string | front | pick script | 90 s |
 | replies:{front} | stream | workers | its front | 60 s, refreshed; MAXLEN |
+| tools:{digest} | string | front | llm worker | 1 h, refreshed by turns; one per list of tools |
+| answer:{call} | string | front | llm worker | 30 s |
+| acting:{turn} | string | llm worker | llm worker | 90 s; which sending of a turn may call tools |
 | history:{device} | list | front | llm worker | 24 h, 40 messages |
 | device:{device} | hash | OTA | front | 90 days |
 | records | stream | fronts, control worker | drain of records | none: MAXLEN 50 000 |
@@ -50,6 +53,7 @@ from dispatcher.contracts import Service
 CANCEL_CHANNEL: Final = "cancel"
 FREED_CHANNEL: Final = "freed"
 RELOADED_CHANNEL: Final = "reloaded"
+ANSWERED_CHANNEL: Final = "answered"
 CATALOGUE: Final = "catalogue"
 DECISIONS: Final = "decisions"
 FRONTS: Final = "fronts"
@@ -77,6 +81,9 @@ REPLIES_MAXLEN: Final = 20_000
 # Ten hours of fifty devices with a turn a minute each, in 30 MB at most (docs/records.md).
 RECORDS_MAXLEN: Final = 50_000
 RECORDS_DRAINER_TTL_S: Final = 15
+TOOLS_TTL_S: Final = 3600
+ANSWER_TTL_S: Final = 30
+ACTING_TTL_S: Final = 90
 HISTORY_TTL_S: Final = 24 * 3600
 HISTORY_MESSAGES: Final = 40
 DEVICE_TTL_S: Final = 90 * 24 * 3600
@@ -139,6 +146,21 @@ def cancelled(turn_id: str) -> str:
 def reply_stream(front_id: str) -> str:
     """Name the stream on which workers answer one front."""
     return f"replies:{front_id}"
+
+
+def tools(digest: str) -> str:
+    """Name a list of tools; devices that can do the same share it."""
+    return f"tools:{digest}"
+
+
+def answer(call_id: str) -> str:
+    """Name what became of one call of a tool."""
+    return f"answer:{call_id}"
+
+
+def acting(turn_id: str) -> str:
+    """Name which sending of a turn may call tools; the others may not."""
+    return f"acting:{turn_id}"
 
 
 def history(device_id: str) -> str:

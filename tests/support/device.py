@@ -8,7 +8,7 @@ import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 import aiohttp
 
@@ -59,7 +59,7 @@ class Device:
     @asynccontextmanager
     async def connected(
         cls, url: str, *, device_id: str = "", headers: Mapping[str, str] | None = None
-    ) -> AsyncGenerator[Device]:
+    ) -> AsyncGenerator[Self]:
         """Open a socket and listen on it until the block ends."""
         name = device_id or f"device-{uuid.uuid4().hex[:8]}"
         wanted = {"Device-Id": name, "Client-Id": "a-client", **(headers or {})}
@@ -191,10 +191,13 @@ class Device:
 
     async def _listen(self) -> None:
         async for frame in self.socket:
-            if frame.type is aiohttp.WSMsgType.TEXT:
-                self.heard.append(Heard(message=json.loads(frame.data)))
-            elif frame.type is aiohttp.WSMsgType.BINARY:
-                self.heard.append(Heard(packet=unwrap(frame.data, version=self.version)))
+            self._keep(frame)
+
+    def _keep(self, frame: aiohttp.WSMessage) -> None:
+        if frame.type is aiohttp.WSMsgType.TEXT:
+            self.heard.append(Heard(message=json.loads(frame.data)))
+        elif frame.type is aiohttp.WSMsgType.BINARY:
+            self.heard.append(Heard(packet=unwrap(frame.data, version=self.version)))
 
 
 def _read(reply: list[Heard]) -> Answer:

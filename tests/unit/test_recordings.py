@@ -10,7 +10,13 @@ from dispatcher.errors import AudioError
 from dispatcher.recordings import names, recording
 from dispatcher.recordings.make import LEVEL_DBFS, PHRASES, finish
 
-RATES_HZ = {"hello.wav": 16_000, "sorry_en.wav": 24_000, "sorry_zh.wav": 24_000}
+RATES_HZ = {
+    "done_en.wav": 24_000,
+    "done_zh.wav": 24_000,
+    "hello.wav": 16_000,
+    "sorry_en.wav": 24_000,
+    "sorry_zh.wav": 24_000,
+}
 
 
 def test_what_ships_is_what_can_be_made_anew() -> None:
@@ -27,7 +33,7 @@ def test_a_recording_is_short_loud_enough_and_at_its_rate(name: str) -> None:
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
-    with pytest.raises(AudioError, match=r"hello\.wav, sorry_en\.wav"):
+    with pytest.raises(AudioError, match=r"done_zh\.wav, hello\.wav, sorry_en\.wav"):
         recording("../settings.py")
 
 

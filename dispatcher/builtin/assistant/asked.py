@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Final, TypeAlias
 
 from dispatcher.builtin.assistant.numbers import with_digits
-from dispatcher.builtin.engines import Language, Message, SpokenLanguage
+from dispatcher.builtin.engines import Call, Language, Message, SpokenLanguage, Tool
 
 _HAN: Final = re.compile(r"[\u3400-\u9fff]")
 _LATIN: Final = re.compile(r"[A-Za-z]")
@@ -47,6 +47,8 @@ class Asked:
         now: the time, with its zone.
         earlier: what the user said before, oldest first.
         replies: what was answered before, oldest first.
+        tools: what may be called.
+        done: what was called for this question, with what came of each.
     """
 
     said: str
@@ -54,6 +56,8 @@ class Asked:
     now: datetime
     earlier: tuple[str, ...] = ()
     replies: tuple[str, ...] = ()
+    tools: tuple[Tool, ...] = ()
+    done: tuple[tuple[Call, str], ...] = ()
 
     @cached_property
     def text(self) -> str:
@@ -75,14 +79,32 @@ class Asked:
 Rule: TypeAlias = Callable[[Asked], str | None]
 
 
-def asked_of(messages: Sequence[Message], *, hint: Language, now: datetime) -> Asked:
-    """Return the last question of a dialogue, and what came before it."""
+def asked_of(
+    messages: Sequence[Message], *, hint: Language, now: datetime, tools: Sequence[Tool] = ()
+) -> Asked:
+    """Return the last question of a dialogue, what came before it and what was called for it."""
     spoken = [message.content.strip() for message in messages if message.role == "user"]
-    replies = tuple(message.content for message in messages if message.role == "assistant")
+    answers = (message.content for message in messages if message.role == "assistant")
+    replies = tuple(content for content in answers if content)
     said, earlier = (spoken[-1], tuple(spoken[:-1])) if spoken else ("", ())
     return Asked(
-        said=said, language=language_of(said, earlier, hint), now=now, earlier=earlier, replies=replies
+        said=said,
+        language=language_of(said, earlier, hint),
+        now=now,
+        earlier=earlier,
+        replies=replies,
+        tools=tuple(tools),
+        done=tuple(_done(messages)),
     )
+
+
+def _done(messages: Sequence[Message]) -> Iterator[tuple[Call, str]]:
+    """Yield what was called since the user spoke; results come in the order of the calls."""
+    last = max((place for place, message in enumerate(messages) if message.role == "user"), default=-1)
+    since = messages[last + 1 :]
+    calls = [call for message in since for call in message.calls]
+    results = [message.content for message in since if message.role == "tool"]
+    yield from zip(calls, results, strict=False)
 
 
 def language_of(said: str, earlier: Sequence[str], hint: Language) -> SpokenLanguage:

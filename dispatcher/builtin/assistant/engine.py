@@ -10,9 +10,10 @@ from datetime import datetime
 from typing import Final
 
 from dispatcher.builtin.assistant.asked import asked_of
+from dispatcher.builtin.assistant.control import next_call
 from dispatcher.builtin.assistant.rules import answer
 from dispatcher.builtin.assistant.units import load_units
-from dispatcher.builtin.engines import Language, Message
+from dispatcher.builtin.engines import Call, Language, Message, Tool
 from dispatcher.builtin.options import at_least, read_options
 from dispatcher.builtin.registry import Prepared
 
@@ -58,10 +59,16 @@ class AssistantEngine:
         self._pause_s = 1 / options.tokens_per_s if options.tokens_per_s else 0.0
         self._now = now
 
-    async def respond(self, messages: Sequence[Message], *, language: Language) -> AsyncGenerator[str, None]:
-        """Yield the answer; a system prompt means nothing to rules."""
-        said = answer(asked_of(messages, hint=language, now=self._now()))
-        for token in tokens_of(said):
+    async def respond(
+        self, messages: Sequence[Message], *, language: Language, tools: Sequence[Tool] = ()
+    ) -> AsyncGenerator[str | Call, None]:
+        """Yield the answer, or what is to be called before it; a system prompt means nothing to rules."""
+        asked = asked_of(messages, hint=language, now=self._now(), tools=tools)
+        call = next_call(asked)
+        if call is not None:
+            yield call
+            return
+        for token in tokens_of(answer(asked)):
             yield token
             if self._pause_s:
                 await asyncio.sleep(self._pause_s)

@@ -8,6 +8,7 @@ from dispatcher.builtin.assistant.arithmetic import work_out
 from dispatcher.builtin.assistant.asked import Asked, Rule
 from dispatcher.builtin.assistant.chance import throw
 from dispatcher.builtin.assistant.clock import tell_day, tell_time
+from dispatcher.builtin.assistant.control import report
 from dispatcher.builtin.assistant.guidance import explain, fall_back
 from dispatcher.builtin.assistant.memory import recall_name, repeat
 from dispatcher.builtin.assistant.small_talk import chat
@@ -19,6 +20,7 @@ from dispatcher.builtin.assistant.units import convert
 RULES: Final[tuple[Rule, ...]] = (
     repeat,
     recall_name,
+    report,
     set_timer,
     convert,
     work_out,

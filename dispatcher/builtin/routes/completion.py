@@ -5,14 +5,56 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, Field, field_validator
 
-from dispatcher.builtin.engines import Language
+from dispatcher.builtin.engines import Call, Language, Message, Tool
 
 KEEP_ALIVE: Final = b": keep-alive\n\n"
 DONE: Final = b"data: [DONE]\n\n"
+
+
+class Function(BaseModel):
+    """A tool that is called: its arguments come as text that should be a JSON object."""
+
+    name: str
+    arguments: str = "{}"
+
+    def as_call(self) -> Call:
+        """Return the call; arguments that are no object count as none."""
+        try:
+            arguments = json.loads(self.arguments)
+        except ValueError:
+            arguments = {}
+        return Call(tool=self.name, arguments=arguments if isinstance(arguments, dict) else {})
+
+
+class AskedCall(BaseModel):
+    """One call that an assistant asked for."""
+
+    function: Function
+
+
+class ToolFunction(BaseModel):
+    """A tool that is offered."""
+
+    name: str = Field(min_length=1, max_length=64)
+    description: str = ""
+    parameters: dict[str, Any] = {}
+
+
+class OfferedTool(BaseModel):
+    """One entry of `tools`; functions are all that there is."""
+
+    type: Literal["function"] = "function"
+    function: ToolFunction
+
+    def as_tool(self) -> Tool:
+        """Return the tool as engines know it."""
+        what = self.function
+        return Tool(name=what.name, description=what.description, parameters=what.parameters)
 
 
 class ChatMessage(BaseModel):
@@ -20,6 +62,12 @@ class ChatMessage(BaseModel):
 
     role: str
     content: str = ""
+    tool_calls: list[AskedCall] | None = None
+
+    def as_message(self) -> Message:
+        """Return the message as engines know it."""
+        calls = tuple(each.function.as_call() for each in self.tool_calls or ())
+        return Message(role=self.role, content=self.content, calls=calls)
 
     @field_validator("content", mode="before")
     @classmethod
@@ -40,6 +88,7 @@ class ChatRequest(BaseModel):
     """What of a request is read; sampling parameters mean nothing to the engines here."""
 
     messages: list[ChatMessage] = Field(min_length=1, max_length=1000)
+    tools: list[OfferedTool] | None = Field(default=None, max_length=128)
     stream: bool = False
     stream_options: StreamOptions | None = None
     max_tokens: int | None = Field(default=None, ge=1)
@@ -64,6 +113,7 @@ class Completion:
         """Begin an answer that has no token yet."""
         self.finish_reason = "stop"
         self._tokens = 0
+        self._calls = 0
         self._prompt_words = prompt_words
         self._facts = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": model}
         # Only the token differs from event to event, so only the token is encoded for each.
@@ -77,6 +127,19 @@ class Completion:
         self._tokens += 1
         return self._before_token + json.dumps(token).encode() + b'},"finish_reason":null}]}\n\n'
 
+    def call_event(self, call: Call) -> bytes:
+        """Return the event of a call; the answer ends for its sake."""
+        choice = {"index": 0, "delta": {"tool_calls": [self._asked(call)]}, "finish_reason": None}
+        return _event({**self._facts, "object": "chat.completion.chunk", "choices": [choice]})
+
+    def _asked(self, call: Call) -> dict[str, Any]:
+        """Return a call in the dialect's form, the same in a stream and in a whole answer."""
+        self.finish_reason = "tool_calls"
+        self._calls += 1
+        function = {"name": call.tool, "arguments": json.dumps(call.arguments, ensure_ascii=False)}
+        name = f"call_{uuid.uuid4().hex[:24]}"
+        return {"index": self._calls - 1, "id": name, "type": "function", "function": function}
+
     def last_events(self, *, with_usage: bool) -> bytes:
         """Return the events that end a stream."""
         kind = {**self._facts, "object": "chat.completion.chunk"}
@@ -86,10 +149,14 @@ class Completion:
             events += _event({**kind, "choices": [], "usage": self._usage()})
         return events + DONE
 
-    def whole(self, tokens: list[str]) -> dict[str, Any]:
+    def whole(self, pieces: Sequence[str | Call]) -> dict[str, Any]:
         """Return the answer in one piece."""
+        tokens = [piece for piece in pieces if isinstance(piece, str)]
+        calls = [self._asked(piece) for piece in pieces if isinstance(piece, Call)]
         self._tokens = len(tokens)
-        message = {"role": "assistant", "content": "".join(tokens)}
+        message: dict[str, Any] = {"role": "assistant", "content": "".join(tokens)}
+        if calls:
+            message["tool_calls"] = calls
         choice = {"index": 0, "message": message, "finish_reason": self.finish_reason}
         return {**self._facts, "object": "chat.completion", "choices": [choice], "usage": self._usage()}
 

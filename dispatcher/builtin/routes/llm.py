@@ -9,7 +9,7 @@ from typing import Final
 from aiohttp import web
 from pydantic import ValidationError
 
-from dispatcher.builtin.engines import LlmEngine, Message
+from dispatcher.builtin.engines import Call, LlmEngine
 from dispatcher.builtin.refusals import refusal_of
 from dispatcher.builtin.routes.completion import ChatRequest, Completion
 from dispatcher.builtin.routes.stream import stream
@@ -41,10 +41,11 @@ class LlmRoutes:
         """Answer the dialogue."""
         with self._running.call() as engine:
             asked = _read(await request.read())
-            dialogue = [Message(role=each.role, content=each.content) for each in asked.messages]
+            dialogue = [each.as_message() for each in asked.messages]
+            tools = [each.as_tool() for each in asked.tools or ()]
             words = sum(len(each.content.split()) for each in dialogue)
             completion = Completion(model=engine.model, prompt_words=words)
-            answer = engine.respond(dialogue, language=asked.language)
+            answer = engine.respond(dialogue, language=asked.language, tools=tools)
             if asked.limit is not None:
                 answer = _limited(answer, asked.limit, completion)
             async with aclosing(answer) as tokens:
@@ -62,8 +63,8 @@ def _read(body: bytes) -> ChatRequest:
 
 
 async def _limited(
-    tokens: AsyncGenerator[str, None], limit: int, completion: Completion
-) -> AsyncGenerator[str, None]:
+    tokens: AsyncGenerator[str | Call, None], limit: int, completion: Completion
+) -> AsyncGenerator[str | Call, None]:
     """Yield at most `limit` tokens, and let the answer say so when there were more."""
     given = 0
     async with aclosing(tokens):
@@ -76,8 +77,11 @@ async def _limited(
 
 
 async def _events(
-    tokens: AsyncGenerator[str, None], completion: Completion, *, with_usage: bool
+    tokens: AsyncGenerator[str | Call, None], completion: Completion, *, with_usage: bool
 ) -> AsyncGenerator[bytes, None]:
     async for token in tokens:
-        yield completion.token_event(token)
+        if isinstance(token, Call):
+            yield completion.call_event(token)
+        else:
+            yield completion.token_event(token)
     yield completion.last_events(with_usage=with_usage)

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from dispatcher.builtin.engines import Language, Message
+from dispatcher.builtin.engines import Language, Message, Tool
 from dispatcher.builtin.options import at_least, read_options
 from dispatcher.builtin.registry import Prepared
 from dispatcher.builtin.timed.faults import Faults
@@ -53,6 +53,7 @@ class TimedLlm:
         messages: Sequence[Message],  # noqa: ARG002  the answer is always the same
         *,
         language: Language,  # noqa: ARG002
+        tools: Sequence[Tool] = (),  # noqa: ARG002
     ) -> AsyncGenerator[str, None]:
         """Yield the fixed answer."""
         return paced(self._tokens, self._schedule, self._faults.current(), sign_of_life="")

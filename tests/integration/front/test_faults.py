@@ -27,7 +27,7 @@ async def spoken_reply(device: Device) -> str:
 
 
 def assert_apology(answer: Answer) -> None:
-    assert answer.sentences == (TEXTS["en"],)
+    assert answer.sentences == (TEXTS["sorry", "en"],)
     assert len(answer.packets) > 10
 
 
@@ -47,7 +47,7 @@ async def test_without_any_instance_of_a_service_the_device_hears_an_apology(
         instance.kill()
     async with stack.front.device(f"unlucky-{service}") as device:
         await device.begins_to_say()
-        assert await spoken_reply(device) == TEXTS["en"]
+        assert await spoken_reply(device) == TEXTS["sorry", "en"]
         await device.abort()
         await device.hears(type="tts", state="stop")
 
@@ -60,7 +60,7 @@ async def test_the_apology_is_in_the_language_that_the_device_told_ota(stack: St
         await discover(session, f"{stack.front.url}/xiaozhi/ota/", options)
     async with stack.front.device(options.device_id) as device:
         await device.begins_to_type("在吗？")
-        assert await spoken_reply(device) == TEXTS["zh"]
+        assert await spoken_reply(device) == TEXTS["sorry", "zh"]
 
 
 async def test_after_an_apology_nobody_works_for_the_turn_any_more(stack: Stack) -> None:
@@ -68,7 +68,7 @@ async def test_after_an_apology_nobody_works_for_the_turn_any_more(stack: Stack)
         asr.fault("slow", 600)
     async with stack.front.device("given-up") as device:
         await device.begins_to_say()
-        assert await spoken_reply(device) == TEXTS["en"]
+        assert await spoken_reply(device) == TEXTS["sorry", "en"]
 
         async def at_rest() -> bool:
             return stack.leases() == 0 and not any(asr.in_flight for asr in stack.instances.of("asr"))
@@ -129,7 +129,7 @@ async def test_a_broker_that_hangs_is_apologised_for_and_turns_are_answered_when
         stack.broker.send_signal(signal.SIGSTOP)
         try:
             await device.begins_to_type("anyone?")
-            assert await spoken_reply(device) == TEXTS["en"]
+            assert await spoken_reply(device) == TEXTS["sorry", "en"]
         finally:
             stack.broker.send_signal(signal.SIGCONT)
         await device.abort()
@@ -152,7 +152,7 @@ async def test_a_flooded_queue_is_apologised_for_at_once(stack: Stack) -> None:
         ):
             for device in (first, second, third):
                 await device.begins_to_type("quick!")
-            assert await spoken_reply(third) == TEXTS["en"]
+            assert await spoken_reply(third) == TEXTS["sorry", "en"]
             assert not any(each.packet for each in [*first.heard, *second.heard])
             worker.send_signal(signal.SIGCONT)
             assert (await first.answer()).sentences == (await second.answer()).sentences == SENTENCES

@@ -14,7 +14,7 @@ import numpy as np
 from aiohttp.test_utils import TestClient, TestServer
 from numpy.typing import NDArray
 
-from dispatcher.builtin.engines import Engine, Language, Message, Service
+from dispatcher.builtin.engines import Call, Engine, Language, Message, Service, Tool
 from dispatcher.builtin.registry import prepare
 from dispatcher.builtin.routes import build_app
 from dispatcher.builtin.running import Running
@@ -52,10 +52,13 @@ class Speaker:
         self.breaks = breaks
         self.heard: Sequence[Message] = ()
         self.language: Language = "auto"
+        self.tools: Sequence[Tool] = ()
 
-    async def respond(self, messages: Sequence[Message], *, language: Language) -> AsyncGenerator[str, None]:
+    async def respond(
+        self, messages: Sequence[Message], *, language: Language, tools: Sequence[Tool] = ()
+    ) -> AsyncGenerator[str | Call, None]:
         """Yield the tokens."""
-        self.heard, self.language = messages, language
+        self.heard, self.language, self.tools = messages, language, tools
         for token in self.tokens:
             yield token
         if self.breaks:

@@ -186,8 +186,7 @@ def test_the_tokens_together_are_the_text(text: str) -> None:
 
 async def test_the_engine_answers_by_its_clock() -> None:
     engine = AssistantEngine(AssistantOptions(tokens_per_s=10_000), now=lambda: NOW)
-    tokens = [
-        token async for token in engine.respond([Message(role="user", content="几点了")], language="auto")
-    ]
+    question = [Message(role="user", content="几点了")]
+    tokens = [str(token) async for token in engine.respond(question, language="auto")]
     assert "".join(tokens) == "🙂 现在是下午3点25分。"
     assert len(tokens) > 4

@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from dispatcher.builtin.engines import Language, Message
+from dispatcher.builtin.engines import Call, Language, Message, Tool
 from tests.unit.builtin.instances import Speaker, asking, events_of, serving, text_of
 
 CHAT = "/v1/chat/completions"
@@ -21,8 +21,10 @@ class Endless(Speaker):
         super().__init__()
         self.stopped = asyncio.Event()
 
-    async def respond(self, messages: Sequence[Message], *, language: Language) -> AsyncGenerator[str, None]:
-        self.heard, self.language = messages, language
+    async def respond(
+        self, messages: Sequence[Message], *, language: Language, tools: Sequence[Tool] = ()
+    ) -> AsyncGenerator[str | Call, None]:
+        self.heard, self.language, self.tools = messages, language, tools
         try:
             while True:
                 yield "more "

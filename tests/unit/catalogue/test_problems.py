@@ -79,7 +79,10 @@ def test_all_problems_come_at_once_in_the_files_order(catalogue_file: CatalogueF
         "8: load_balancing.api_gateway.llm_services.instances: the key is there twice, first on line 7",
         "8: load_balancing.api_gateway.llm_services.instances[0]: was 5; expected a mapping",
         "9: playback: was 3; expected a mapping",
-        "10: extra: unknown key; known here: load_balancing, conversation, playback, kpis, alerts, tuner",
+        (
+            "10: extra: unknown key; known here: load_balancing, conversation, playback, kpis, alerts, "
+            "tuner, mcp_servers"
+        ),
     ]
 
 

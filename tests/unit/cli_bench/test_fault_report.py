@@ -74,7 +74,7 @@ def test_the_first_sentence_counts_from_the_first_pick_to_the_task_that_speaks_i
 
 
 def test_an_apology_is_a_lost_turn() -> None:
-    turn = read_turn([decision("llm", "A", 0, "failed")], [], heard(TEXTS["en"]), "One.")
+    turn = read_turn([decision("llm", "A", 0, "failed")], [], heard(TEXTS["sorry", "en"]), "One.")
     assert turn.lost == "answered with an apology"
     assert (turn.answered_by, turn.first_sentence_ms, turn.unheard) == ("", None, False)
 

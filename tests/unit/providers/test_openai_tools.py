@@ -1,0 +1,117 @@
+"""Tools in the OpenAI dialect: offered, asked for in pieces, and asked for wrongly."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from dispatcher.catalogue.model import Instance
+from dispatcher.conversation.history import Message
+from dispatcher.conversation.tools import Tool, ToolCall
+from dispatcher.errors import InstanceFailed
+from dispatcher.providers.openai_tools import CallJoiner, message_body
+from tests.unit.providers.dialect import DONE, Dialect, event, says
+
+VOLUME = Tool(name="set_volume", description="Sets it.", parameters={"type": "object", "properties": {}})
+LLM = Instance(service="llm", name="llm-1", endpoint="http://127.0.0.1:1/v1")
+
+
+def piece(index: int | None = 0, *, id: str = "", name: str = "", arguments: Any = "") -> dict[str, Any]:  # noqa: A002
+    """Return one entry of a delta's tool_calls; empty fields are left out, as servers do."""
+    function = {key: value for key, value in {"name": name, "arguments": arguments}.items() if value}
+    given = {"index": index, "id": id or None, "function": function}
+    return {key: value for key, value in given.items() if value is not None}
+
+
+def asks(*pieces: dict[str, Any]) -> bytes:
+    """Return the event of a chunk with these tool_calls."""
+    return event(choices=[{"index": 0, "delta": {"tool_calls": list(pieces)}, "finish_reason": None}])
+
+
+def joined(*chunks: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
+    joiner = CallJoiner(LLM)
+    for chunk in chunks:
+        joiner.feed(chunk)
+    return [(call.id, call.name, call.arguments) for call in joiner.finish()]
+
+
+async def test_tools_are_offered_and_a_call_comes_whole_after_the_text(dialect: Dialect) -> None:
+    dialect.streams(
+        says("One moment."),
+        asks(piece(id="c1", name="set_volume")),
+        asks(piece(arguments='{"vol')),
+        asks(piece(arguments='ume": 30}')),
+        DONE,
+    )
+    items = [item async for item in dialect.chat([VOLUME])]
+    assert items == ["One moment.", ToolCall(id="c1", name="set_volume", arguments='{"volume": 30}')]
+    (asked,) = dialect.asked
+    function = {"name": "set_volume", "description": "Sets it.", "parameters": dict(VOLUME.parameters)}
+    assert asked.body["tools"] == [{"type": "function", "function": function}]
+
+
+async def test_a_request_without_tools_does_not_speak_of_them(dialect: Dialect) -> None:
+    dialect.streams(says("Hi."), DONE)
+    assert [item async for item in dialect.chat()] == ["Hi."]
+    assert "tools" not in dialect.asked[0].body
+
+
+@pytest.mark.parametrize("arguments", ['{"volume": 3', "[30]", '"30"', "volume=30"])
+async def test_arguments_that_are_no_object_are_the_instances_fault(dialect: Dialect, arguments: str) -> None:
+    dialect.streams(asks(piece(id="c1", name="set_volume", arguments=arguments)), DONE)
+    with pytest.raises(InstanceFailed) as failed:
+        _ = [item async for item in dialect.chat([VOLUME])]
+    assert arguments in failed.value.reason
+
+
+def test_calls_that_come_mixed_are_told_apart_by_their_number() -> None:
+    chunks = [
+        [piece(0, id="a", name="one"), piece(1, id="b", name="two")],
+        [piece(1, arguments='{"x":')],
+        [piece(0, arguments="{}")],
+        [piece(1, arguments="1}")],
+    ]
+    assert joined(*chunks) == [("a", "one", "{}"), ("b", "two", '{"x":1}')]
+
+
+def test_calls_that_are_all_number_0_are_told_apart_by_their_ids() -> None:
+    chunks = [[piece(0, id="a", name="one", arguments="{}")], [piece(0, id="b", name="two")], [piece(0)]]
+    assert joined(*chunks) == [("a", "one", "{}"), ("b", "two", "{}")]
+
+
+def test_a_call_without_number_id_and_text_of_arguments_is_read_all_the_same() -> None:
+    ((made_up, name, arguments),) = joined([piece(None, name="one", arguments={"x": 1})])
+    assert (name, arguments) == ("one", '{"x": 1}')
+    assert made_up
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        7,
+        ["text"],
+        [{"function": "text"}],
+        [piece(index, name="many") for index in range(20)],
+        [piece(name="long", arguments="x" * 40_000)],
+        [piece(arguments="{}")],
+    ],
+)
+def test_calls_of_another_form_are_the_instances_fault(pieces: Any) -> None:
+    with pytest.raises(InstanceFailed):
+        joined(pieces)
+
+
+def test_calls_and_results_are_written_as_the_dialect_has_them() -> None:
+    call = ToolCall(id="c1", name="set_volume", arguments="{}")
+    function = {"name": "set_volume", "arguments": "{}"}
+    assert message_body(Message(role="assistant", content="", tool_calls=(call,))) == {
+        "role": "assistant",
+        "content": "",
+        "tool_calls": [{"id": "c1", "type": "function", "function": function}],
+    }
+    assert message_body(Message(role="tool", content="true", tool_call_id="c1")) == {
+        "role": "tool",
+        "content": "true",
+        "tool_call_id": "c1",
+    }

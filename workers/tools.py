@@ -1,0 +1,181 @@
+"""The tools of one turn: what is offered to the LLM, and what is done when it calls.
+
+A tool is called after the race of drafts is over, by the draft that won it, so no two drafts can call.
+A second sending of the turn finds that the first one acted and ends.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, Final
+
+import structlog
+
+from dispatcher.catalogue.model import Instance
+from dispatcher.contracts import TOOL_TIMEOUT_S, TurnTicket
+from dispatcher.conversation.history import Message
+from dispatcher.conversation.tool_arguments import argument_problem, fitted
+from dispatcher.conversation.tool_messages import as_plain_text
+from dispatcher.conversation.tool_names import llm_name
+from dispatcher.conversation.tools import ListedTool, Tool, ToolCall, ToolResult
+from dispatcher.errors import InstanceFailed, InstanceRefused, TurnCancelled
+from dispatcher.router import remaining_s
+from dispatcher.state import tool_calls
+from workers.call import reply
+from workers.runtime import Runtime
+
+log = structlog.get_logger(__name__)
+
+MAX_CALLS: Final = 5
+# What OpenAI takes; more would also be more than a small model can choose from.
+MAX_OFFERED: Final = 128
+# The LLM needs some of the turn's time to say what was done.
+ANSWER_S: Final = 3.0
+# A device's front counts the ten seconds; its word for that travels a little longer.
+TRAVEL_S: Final = 1.0
+# An instance that cannot be offered tools is asked without them for so long.
+WITHOUT_TOOLS_S: Final = 600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Offer:
+    """A tool under the LLM's name for it.
+
+    Attributes:
+        server: the tool server that has it; empty where the device has.
+    """
+
+    tool: Tool
+    server: str
+    listed: ListedTool
+
+
+class Toolbox:
+    """What one turn may call.
+
+    Attributes:
+        called: how many calls were made.
+        took_ms: how long they took in all.
+    """
+
+    def __init__(self, shared: Runtime, ticket: TurnTicket, offers: Sequence[_Offer]) -> None:
+        """Offer these; nothing was called yet."""
+        self.called = 0
+        self.took_ms = 0.0
+        self._shared = shared
+        self._ticket = ticket
+        self._offers = {offer.tool.name: offer for offer in offers}
+        self._asked = 0
+        self._may_act = False
+
+    @classmethod
+    async def opened(cls, shared: Runtime, ticket: TurnTicket) -> Toolbox:
+        """Return the tools of the turn's own device, and those of the servers that are there.
+
+        Raises:
+            StateError: Redis is out of reach.
+        """
+        listed = [("", tool) for tool in await shared.device_tools.listed(ticket.tool_list)]
+        listed += shared.tool_servers.listed()
+        offers: dict[str, _Offer] = {}
+        for server, tool in listed[:MAX_OFFERED]:
+            name = llm_name(server, tool.name, taken=offers)
+            offered = Tool(name=name, description=tool.description, parameters=tool.parameters)
+            offers[name] = _Offer(tool=offered, server=server, listed=tool)
+        return cls(shared, ticket, list(offers.values()))
+
+    @property
+    def offered(self) -> tuple[Tool, ...]:
+        """What the LLM may call now; nothing after the last call of the turn."""
+        return tuple(offer.tool for offer in self._offers.values()) if self._asked < MAX_CALLS else ()
+
+    async def run(self, calls: Sequence[ToolCall]) -> list[Message]:
+        """Make the calls, one after the other, and return their results for the LLM.
+
+        Raises:
+            TurnCancelled: another sending of this turn acts; this one ends.
+            StateError: Redis is out of reach.
+        """
+        results = []
+        for call in calls:
+            result = await self._answer(call)
+            content = f"Error: {result.text}" if result.failed else result.text
+            results.append(Message(role="tool", content=content, tool_call_id=call.id))
+        return results
+
+    async def _answer(self, call: ToolCall) -> ToolResult:
+        self._asked += 1
+        if self._asked > MAX_CALLS:
+            return ToolResult(text=f"not done: a turn has {MAX_CALLS} calls at most", failed=True)
+        offer = self._offers.get(call.name)
+        if offer is None:
+            known = ", ".join(self._offers)
+            return ToolResult(text=f"there is no tool {call.name[:64]!r}; there are {known}", failed=True)
+        arguments = json.loads(call.arguments)
+        problem = argument_problem(offer.tool.parameters, arguments)
+        if problem:
+            log.info("tool not called", tool=call.name, server=offer.server or "device")
+            return ToolResult(text=f"not done: {problem}", failed=True)
+        return await self._call(offer, fitted(offer.tool.parameters, arguments))
+
+    async def _call(self, offer: _Offer, arguments: Mapping[str, Any]) -> ToolResult:
+        await self._take_floor()
+        began_at = time.monotonic()
+        left_s = max(0.1, remaining_s(self._ticket.deadline_at_s) - ANSWER_S)
+        if offer.server:
+            reply(self._shared, self._ticket, "tool")
+            result = await self._shared.tool_servers.call(
+                offer.server, offer.listed.name, arguments, timeout_s=min(left_s, TOOL_TIMEOUT_S)
+            )
+            reply(self._shared, self._ticket, "tool", last=True)
+        else:
+            result = await self._shared.device_tools.call(
+                self._ticket, offer.listed.name, arguments, timeout_s=min(left_s, TOOL_TIMEOUT_S + TRAVEL_S)
+            )
+        took_ms = round((time.monotonic() - began_at) * 1000, 1)
+        self.called += 1
+        self.took_ms = round(self.took_ms + took_ms, 1)
+        server = offer.server or "device"
+        log.info("tool called", tool=offer.listed.name, server=server, failed=result.failed, ms=took_ms)
+        return result
+
+    async def _take_floor(self) -> None:
+        """Make sure that nobody else acts for this turn."""
+        if not self._may_act:
+            self._may_act = await tool_calls.may_act(
+                self._shared.line, self._ticket.turn_id, self._ticket.attempt
+            )
+        if not self._may_act:
+            log.warning("another sending of this turn calls tools, this one ends")
+            raise TurnCancelled(self._ticket.turn_id)
+
+
+async def chat(
+    shared: Runtime, instance: Instance, messages: Sequence[Message], tools: Sequence[Tool]
+) -> AsyncGenerator[str | ToolCall, None]:
+    """Yield an instance's reply; one that cannot be offered tools is asked without them instead."""
+    provider = shared.providers.llm(instance)
+    if tools and shared.without_tools.get(instance.name, 0.0) < time.monotonic():
+        try:
+            async with aclosing(provider.chat(instance, messages, tools)) as items:
+                async for item in items:
+                    yield item
+        except (InstanceRefused, InstanceFailed) as error:
+            if not _refuses_tools(error):
+                raise
+            log.warning("instance takes no tools", instance=instance.name, reason=error.reason)
+            shared.without_tools[instance.name] = time.monotonic() + WITHOUT_TOOLS_S
+        else:
+            return
+    async with aclosing(provider.chat(instance, as_plain_text(messages))) as items:
+        async for item in items:
+            yield item
+
+
+def _refuses_tools(error: InstanceRefused | InstanceFailed) -> bool:
+    """Whether a server said that it takes none: Ollama by a 400, llama.cpp without --jinja by a 500."""
+    return error.reason.startswith("HTTP ") and "tool" in error.reason.lower()
