@@ -99,7 +99,7 @@ def _servers(places: Sequence[Place], *, more: str = "") -> Iterable[str]:
 
 
 def whole_weights(weights: Sequence[float]) -> list[int]:
-    """Return the weights as nginx takes them: whole numbers in the same proportion, the smallest at least 1."""
+    """Return the weights as nginx takes them: whole numbers in the same proportion, at least 1."""
     if not weights:
         return []
     parts = [Fraction(weight).limit_denominator(FINEST_WEIGHT) for weight in weights]
