@@ -124,8 +124,8 @@ async def test_within_its_time_a_front_that_is_silent_is_left_for_another(
 async def test_not_ready_is_passed_on_and_takes_no_front_out(
     make_nginx: MakeNginx, scripted, http: aiohttp.ClientSession
 ) -> None:
-    starting = scripted(fails_with(503))
-    nginx = make_nginx((starting.address, 1), (starting.address, 1))
+    starting = [scripted(fails_with(503)) for _ in range(2)]
+    nginx = make_nginx(*((server.address, 1) for server in starting))
 
-    assert await statuses(http, f"{nginx.url}/readyz", 5) == [503] * 5
-    assert len(starting.requests) == 5
+    assert await statuses(http, f"{nginx.url}/readyz", 6) == [503] * 6
+    assert [len(server.requests) for server in starting] == [3, 3]
