@@ -39,6 +39,7 @@ class Settings(BaseModel):
             X-Forwarded-Proto are believed; from anyone else they are not.
         front_auth: "token" lets loopback in and asks others for the token that OTA gave them.
         server_id: this front's name in logs; a random part keeps two apart.
+        instance_weight: its share of the devices, as nginx has it; `/healthz` says so to whoever checks.
         queue_limit: a stage queue longer than this means overload; the turn gets an apology.
         idle_timeout_s: a connection without any frame for this long is closed.
         drain_s: how long a stop waits for turns under way.
@@ -68,6 +69,7 @@ class Settings(BaseModel):
     trusted_proxies: Annotated[tuple[IPvAnyNetwork, ...], BeforeValidator(_listed)] = ()
     front_auth: Literal["token", "off"] = "token"
     server_id: str = "front"
+    instance_weight: int = Field(default=1, ge=1)
     max_devices: int = Field(default=500, ge=1)
     queue_limit: int = Field(default=500, ge=1)
     idle_timeout_s: float = Field(default=300, gt=0)
