@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.integration.nginx.certificate import make_certificate
+from tests.integration.nginx.certificate import as_pem, key_as_pem, make_certificate, sign
 from tests.integration.nginx.conftest import UNUSED, MakeNginx
 from tests.integration.nginx.name_server import NameServer
 from tests.support.nginx import Nginx
@@ -29,19 +29,34 @@ def names() -> Iterator[NameServer]:
 
 
 @contextmanager
-def remote(folder: Path, host: str = HOST) -> Iterator[tuple[ScriptedServer, Path]]:
+def remote(
+    folder: Path, host: str = HOST, *, through_another: bool = False
+) -> Iterator[tuple[ScriptedServer, Path]]:
     """Serve TLS under a name; yield the server and the file with what to trust."""
-    certificate, key = make_certificate(host)
-    ca, private = folder / "ca.crt", folder / "remote.key"
-    ca.write_bytes(certificate)
-    private.write_bytes(key)
+    root = sign("root")
+    between = sign("between", by=root) if through_another else root
+    own = sign(host, by=between)
+    ca, chain, private = folder / "ca.crt", folder / "remote.crt", folder / "remote.key"
+    ca.write_bytes(as_pem(root.certificate))
+    chain.write_bytes(as_pem(own.certificate, between.certificate))
+    private.write_bytes(key_as_pem(own))
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(ca, private)
+    context.load_cert_chain(chain, private)
+    context.sni_callback = _only_for(host)
     server = ScriptedServer(lambda exchange: exchange.answer(200, b"remote"), tls=context)
     try:
         yield server, ca
     finally:
         server.close()
+
+
+def _only_for(host: str):
+    """Refuse who does not say whom he wants, as a server with many names has to."""
+
+    def choose(_: ssl.SSLObject, name: str | None, __: ssl.SSLContext) -> int | None:
+        return None if name in {host, HOST} else ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
+
+    return choose
 
 
 def nginx_before(
@@ -159,3 +174,14 @@ async def test_a_stream_of_a_remote_service_is_not_held_up(
                 assert await response.content.readexactly(5) == b"first"
                 first_was_heard.set()
                 assert await response.read() == b"second"
+
+
+async def test_who_is_signed_by_one_whom_another_vouches_for_is_trusted(
+    make_nginx: MakeNginx, names: NameServer, tmp_path: Path
+) -> None:
+    # As real services are: by default nginx looks at one signature only.
+    with remote(tmp_path, through_another=True) as (server, ca):
+        nginx = nginx_before(make_nginx, server, ca, names)
+        nginx.start()
+
+        assert await ask(nginx) == (200, b"remote")

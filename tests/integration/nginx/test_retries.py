@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 
 import aiohttp
@@ -129,3 +130,23 @@ async def test_not_ready_is_passed_on_and_takes_no_front_out(
 
     assert await statuses(http, f"{nginx.url}/readyz", 6) == [503] * 6
     assert [len(server.requests) for server in starting] == [3, 3]
+
+
+async def test_who_does_not_even_refuse_is_left_within_a_second(
+    make_nginx: MakeNginx, scripted, http: aiohttp.ClientSession
+) -> None:
+    # A full backlog: the system of that front takes no connection and refuses none.
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as deaf:
+        waiting = [socket.socket() for _ in range(4)]
+        for each in waiting:
+            each.setblocking(False)
+            each.connect_ex(deaf.getsockname())
+        nginx = make_nginx(
+            (f"127.0.0.1:{deaf.getsockname()[1]}", 100), (scripted(Exchange.answer).address, 1)
+        )
+
+        # With the sixty seconds of nginx itself this would be over only after the time of a second try.
+        assert await statuses(http, f"{nginx.url}/", 1) == [200]
+        for each in waiting:
+            each.close()
+    assert nginx.logged(1)[0]["upstream_status"] == "504, 200"

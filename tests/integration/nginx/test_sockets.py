@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from collections import Counter
 
 import aiohttp
@@ -134,7 +135,18 @@ def test_tls_is_new_enough_and_remembers_devices(make_nginx: MakeNginx, fronts: 
         _handshake(nginx, ssl.TLSVersion.TLSv1_1)
 
 
-def _handshake(nginx: Nginx, version: ssl.TLSVersion) -> tuple[str | None, list[bool]]:
+def test_a_device_is_remembered_for_a_day(make_nginx: MakeNginx) -> None:
+    nginx = make_nginx(start=False, changes={"ssl_session_timeout 1d": "ssl_session_timeout 1s"})
+    nginx.enable_tls(*make_certificate("localhost"))
+    nginx.start()
+
+    def is_forgotten() -> bool:
+        return _handshake(nginx, ssl.TLSVersion.TLSv1_2, pause_s=2)[1] == [False, False]
+
+    assert is_forgotten(), "with one day it is known, as the test before this shows"
+
+
+def _handshake(nginx: Nginx, version: ssl.TLSVersion, *, pause_s: float = 0) -> tuple[str | None, list[bool]]:
     """Connect twice; return the version, and for each time whether nginx knew the session."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
@@ -152,6 +164,7 @@ def _handshake(nginx: Nginx, version: ssl.TLSVersion) -> tuple[str | None, list[
             connection.recv(1024)
             found.append(bool(connection.session_reused))
             session, spoken = connection.session, connection.version()
+        time.sleep(pause_s)
     return spoken, found
 
 
