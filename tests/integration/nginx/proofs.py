@@ -139,6 +139,8 @@ PROOFS: Final[dict[str, tuple[str, ...]]] = {
     "proxy_cache_bypass": (_NOT_A_KEY,),
     "proxy_no_cache": (_NOT_A_KEY,),
     "proxy_ignore_headers": (_VOICE, "test_a_text_that_comes_in_pieces_is_a_key_too"),
+    "proxy_buffer_size": ("test_two_long_texts_that_differ_at_their_end_are_two",),
+    "proxy_buffers": ("test_two_long_texts_that_differ_at_their_end_are_two",),
     "client_body_buffer_size": (_NOT_A_KEY, "test_two_long_texts_that_differ_at_their_end_are_two"),
     # remote services
     "resolver": (_REMOTE, "test_nginx_starts_while_no_name_server_answers"),

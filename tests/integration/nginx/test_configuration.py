@@ -40,7 +40,7 @@ def rendered() -> Iterator[tuple[str, str]]:
         yield from render(load_catalogue(ROOT / source, EveryKey()), places).items()
 
 
-def tests_here() -> set[str]:
+def names_of_tests() -> set[str]:
     """Return the names of all tests of this folder."""
     trees = (ast.parse(path.read_text(encoding="utf-8")) for path in HERE.glob("test_*.py"))
     found = (each for tree in trees for each in tree.body)
@@ -61,7 +61,7 @@ def test_every_directive_has_its_proof() -> None:
 
 
 def test_every_proof_exists() -> None:
-    assert not {proof for proofs in PROOFS.values() for proof in proofs} - tests_here()
+    assert not {proof for proofs in PROOFS.values() for proof in proofs} - names_of_tests()
 
 
 @pytest.mark.parametrize(("folder", "source", "places"), COMMITTED, ids=["machine", "docker"])

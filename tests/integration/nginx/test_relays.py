@@ -90,10 +90,11 @@ async def test_a_remote_service_stands_in_under_its_own_name_and_path(
         nginx.start()
 
         assert await ask(nginx, Authorization="Bearer the-callers") == (200, b"remote")
+        authority = f"{HOST}:{server.port}"
 
         (asked,) = server.requests
     assert asked.head.startswith("POST /compatible-mode/v1/chat/completions?a=1 HTTP/1.1")
-    assert asked.header("Host") == f"{HOST}:{server.port}"
+    assert asked.header("Host") == authority
     assert asked.header("Authorization") == "Bearer the-callers"
     assert names.asked >= 1, "names are looked up while nginx runs"
     assert {line["uri"] for line in nginx.logged(1)} == {"/v1/chat/completions"}, "one line, not one per hop"

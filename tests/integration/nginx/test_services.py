@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import threading
 from collections import Counter
 from typing import Any
@@ -30,7 +31,7 @@ def fails(exchange: Exchange) -> None:
 async def post(
     http: aiohttp.ClientSession, url: str, body: bytes = b"{}", **headers: str
 ) -> tuple[int, bytes]:
-    async with http.post(url, data=body, headers=headers) as response:
+    async with http.post(url, data=io.BytesIO(body), headers=headers) as response:
         return response.status, await response.read()
 
 
