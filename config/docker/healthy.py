@@ -1,8 +1,9 @@
 """The health check of containers: `healthy.py url URL`, `healthy.py queue NAME`, or `healthy.py beat`.
 
-A worker is well when its queue is consumed, beat when what its ticks compute is fresh: both are signs in Redis
-that end by themselves, so that a process that only hangs is found too. It runs every few seconds in a dozen
-containers, so it imports nothing but sockets: with the Redis client and our settings it took a second of CPU.
+A worker is well when its queue is consumed, beat when what its ticks compute is fresh: both are signs in
+Redis that end by themselves, so that a process that only hangs is found too. It runs every few seconds in a
+dozen containers, so it imports nothing but sockets: with the Redis client and our settings it took a second
+of CPU.
 """
 
 from __future__ import annotations

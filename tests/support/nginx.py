@@ -33,7 +33,7 @@ Changes = Mapping[str, str]
 def nginx_path() -> str:
     """Return Debian's nginx; without it the test is skipped, in CI it fails."""
     found = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
-    return found or give_up("no nginx is installed (apt-get install nginx-light)")
+    return found or give_up("no nginx is installed (apt-get install nginx)")
 
 
 def catalogue_of(

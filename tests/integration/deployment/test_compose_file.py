@@ -23,6 +23,7 @@ def compose_command() -> list[str]:
         if plugin.returncode == 0:
             return [docker, "compose"]
     give_up("no docker-compose is installed (apt-get install docker-compose)")
+    return None
 
 
 @pytest.mark.parametrize("files", [FILES[:1], FILES], ids=["site", "airgapped"])

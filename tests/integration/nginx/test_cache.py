@@ -16,6 +16,7 @@ from tests.integration.nginx.conftest import MakeNginx
 from tests.support.instances import Instances
 from tests.support.nginx import Nginx
 from tests.support.scripted_server import Exchange
+from tests.support.waiting import eventually, soon
 
 SPEECH = "/tts/v1/audio/speech"
 
@@ -119,8 +120,7 @@ async def test_who_asks_together_for_the_same_is_answered_by_one_call(
     server = scripted(speaks_when_told)
     nginx = make_nginx(services={"tts": [{"endpoint": f"http://{server.address}"}]})
     asking = [asyncio.create_task(speak(http, nginx, b"together")) for _ in range(5)]
-    while not server.requests:
-        await asyncio.sleep(0.01)
+    await asyncio.to_thread(eventually, lambda: server.requests, what="the instance is asked")
     gate.set()
     found = await asyncio.gather(*asking)
 
@@ -151,10 +151,11 @@ async def test_speech_is_kept_for_its_time_and_made_anew(
         changes={"proxy_cache_valid 200 1h": "proxy_cache_valid 200 1s"},
     )
     assert (await speak(http, nginx, b"words"))[0] == "MISS"
-    while (status := (await speak(http, nginx, b"words"))[0]) == "HIT":
-        await asyncio.sleep(0.05)
 
-    assert status == "EXPIRED"
+    async def is_made_anew() -> bool:
+        return (await speak(http, nginx, b"words"))[0] == "EXPIRED"
+
+    await soon(is_made_anew, what="the hour is over")
 
 
 async def test_speech_lies_in_its_folder_and_outlives_a_restart(

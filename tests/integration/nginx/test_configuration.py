@@ -48,7 +48,8 @@ def names_of_tests() -> set[str]:
 
 
 def test_the_directives_of_a_text_are_found() -> None:
-    text = "# user a;\nuser b;\nhttp {\n map $a $b {\n x y;\n }\n log_format c 'a;b' '{d}';\n server { listen 1; } }"
+    text = "# user a;\nuser b;\nhttp {\n map $a $b {\n x y;\n }\n"
+    text += " log_format c 'a;b' '{d}';\n server { listen 1; } }"
 
     assert list(directives(text)) == ["user", "http", "map", "log_format", "server", "listen"]
 

@@ -77,9 +77,11 @@ def nginx_before(
 
 
 async def ask(nginx: Nginx, **headers: str) -> tuple[int, bytes]:
-    async with aiohttp.ClientSession() as http:
-        async with http.post(f"{nginx.services}{CHAT}?a=1", data=b"{}", headers=headers) as response:
-            return response.status, await response.read()
+    async with (
+        aiohttp.ClientSession() as http,
+        http.post(f"{nginx.services}{CHAT}?a=1", data=b"{}", headers=headers) as response,
+    ):
+        return response.status, await response.read()
 
 
 async def test_a_remote_service_stands_in_under_its_own_name_and_path(
@@ -148,9 +150,8 @@ async def test_nginx_starts_while_no_name_server_answers(
         nginx = nginx_before(make_nginx, server, ca, names)
         nginx.start()
 
-    async with aiohttp.ClientSession() as http:
-        async with http.get(f"{nginx.url}/health") as response:
-            assert response.status == 200
+    async with aiohttp.ClientSession() as http, http.get(f"{nginx.url}/health") as response:
+        assert response.status == 200
 
 
 async def test_a_stream_of_a_remote_service_is_not_held_up(
@@ -170,11 +171,13 @@ async def test_a_stream_of_a_remote_service_is_not_held_up(
         server.script = speaks_in_two_parts
         nginx = nginx_before(make_nginx, server, ca, names)
         nginx.start()
-        async with aiohttp.ClientSession() as http:
-            async with http.post(f"{nginx.services}{CHAT}", data=b"{}") as response:
-                assert await response.content.readexactly(5) == b"first"
-                first_was_heard.set()
-                assert await response.read() == b"second"
+        async with (
+            aiohttp.ClientSession() as http,
+            http.post(f"{nginx.services}{CHAT}", data=b"{}") as response,
+        ):
+            assert await response.content.readexactly(5) == b"first"
+            first_was_heard.set()
+            assert await response.read() == b"second"
 
 
 async def test_who_is_signed_by_one_whom_another_vouches_for_is_trusted(

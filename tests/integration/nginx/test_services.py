@@ -1,4 +1,4 @@
-"""The model services behind nginx: streams unbuffered, backups, dialogues that stay, speech from the cache."""
+"""The model services behind nginx: streams unbuffered, backups, dialogues that stay."""
 
 from __future__ import annotations
 

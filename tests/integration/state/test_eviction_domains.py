@@ -15,7 +15,6 @@ from dispatcher.errors import StateError
 from dispatcher.state import turns
 from dispatcher.state.line import RedisLine, connect
 from tests.support.broker import Broker
-from tests.support.device import Device
 from tests.support.processes import ROOT
 from tests.support.stack import Stack
 
@@ -100,7 +99,7 @@ async def test_a_refused_write_is_an_error_that_names_redis(serve) -> None:
     await flood(broker.url)
     line = RedisLine(connect(broker.url))
 
-    with pytest.raises(StateError, match="redis: .*memory"):
+    with pytest.raises(StateError, match=r"redis: .*memory"):
         await line.call("LPUSH", "asr", UTTERANCE)
     await line.close()
 
@@ -129,12 +128,14 @@ async def test_with_a_cache_of_its_own_an_utterance_is_heard_and_never_stored_at
         asr.environ["CACHE_URL"] = cache.url
         asr.start()
         try:
-            async with stack.another_front(CACHE_URL=cache.url) as front:
-                async with front.device("02:00:00:00:09:01") as device:
-                    answer = await device.says()
-                    cache.kill()
-                    await device.begins_to_say()
-                    apology = await device.hears(type="tts", state="sentence_start")
+            async with (
+                stack.another_front(CACHE_URL=cache.url) as front,
+                front.device("02:00:00:00:09:01") as device,
+            ):
+                answer = await device.says()
+                cache.kill()
+                await device.begins_to_say()
+                apology = await device.hears(type="tts", state="sentence_start")
             stored = [each["command"].split()[0] for each in _commands(watch)]
         finally:
             asr.stop()

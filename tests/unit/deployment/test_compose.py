@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_address, ip_network
 from typing import Any, Final
 
 import pytest
@@ -146,6 +147,20 @@ def test_what_nginx_names_keeps_its_address(compose: dict[str, Any]) -> None:
 
     assert named <= fixed
     assert named <= compose["services"]["nginx"]["depends_on"].keys()
+
+
+def test_no_container_can_be_given_the_address_of_another(compose: dict[str, Any]) -> None:
+    (config,) = compose["networks"]["xiaozhi"]["ipam"]["config"]
+    fixed = [
+        each["networks"]["xiaozhi"]["ipv4_address"]
+        for each in compose["services"].values()
+        if isinstance(each["networks"], dict)
+    ]
+
+    assert len(set(fixed)) == len(fixed)
+    for address in map(ip_address, fixed):
+        assert address in ip_network(config["subnet"])
+        assert address not in ip_network(config["ip_range"])
 
 
 def test_the_fronts_believe_nginx_alone(services: dict[str, dict[str, Any]]) -> None:
