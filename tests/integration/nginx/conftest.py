@@ -6,7 +6,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeAlias
 
 import aiohttp
 import pytest
@@ -23,6 +23,9 @@ NO_LIMITS: Final = {
     "limit_conn connections 100": "limit_conn connections 10000",
 }
 UNUSED: Final = "127.0.0.1:9"
+
+
+MakeServer: TypeAlias = Callable[[Script], ScriptedServer]
 
 
 class MakeNginx(Protocol):
@@ -53,7 +56,9 @@ def make_nginx(tmp_path: Path) -> Iterator[MakeNginx]:
         start: bool = True,
         **places: Any,
     ) -> Nginx:
-        unused = {name: [{"endpoint": f"http://{UNUSED[:-1]}{at}"}] for at, name in enumerate(SERVICES, 1)}
+        unused: dict[str, list[dict[str, Any]]] = {
+            name: [{"endpoint": f"http://{UNUSED[:-1]}{at}"}] for at, name in enumerate(SERVICES, 1)
+        }
         catalogue = catalogue_of(
             tmp_path,
             fronts=list(fronts) or [(UNUSED, 1)],
@@ -75,7 +80,7 @@ def make_nginx(tmp_path: Path) -> Iterator[MakeNginx]:
 
 
 @pytest.fixture
-def scripted() -> Iterator[Callable[[Script], ScriptedServer]]:
+def scripted() -> Iterator[MakeServer]:
     made: list[ScriptedServer] = []
 
     def make(script: Script) -> ScriptedServer:

@@ -7,7 +7,7 @@ from collections import Counter
 
 import aiohttp
 
-from tests.integration.nginx.conftest import MakeNginx, statuses, with_weights
+from tests.integration.nginx.conftest import MakeNginx, MakeServer, statuses, with_weights
 from tests.support.nginx import Nginx, first_upstreams
 from tests.support.scripted_server import Exchange, ScriptedServer
 from tests.support.stack import Front
@@ -23,7 +23,7 @@ async def test_requests_are_shared_three_to_two(
     assert Counter(first_upstreams(entry.logged(50))) == {fronts[0].port: 30, fronts[1].port: 20}
 
 
-async def test_a_busy_front_gets_less(make_nginx: MakeNginx, scripted) -> None:
+async def test_a_busy_front_gets_less(make_nginx: MakeNginx, scripted: MakeServer) -> None:
     held = asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -81,7 +81,7 @@ async def test_a_front_that_is_back_gets_its_share_again(
 
 
 async def test_connections_to_the_fronts_are_kept_for_a_hundred_requests_each(
-    make_nginx: MakeNginx, scripted, http: aiohttp.ClientSession
+    make_nginx: MakeNginx, scripted: MakeServer, http: aiohttp.ClientSession
 ) -> None:
     front: ScriptedServer = scripted(Exchange.answer)
     nginx = make_nginx((front.address, 1), changes={"worker_processes auto": "worker_processes 1"})
@@ -93,7 +93,9 @@ async def test_connections_to_the_fronts_are_kept_for_a_hundred_requests_each(
     assert "HTTP/1.1" in front.requests[0].head
 
 
-async def test_no_more_connections_are_kept_than_the_yaml_says(make_nginx: MakeNginx, scripted) -> None:
+async def test_no_more_connections_are_kept_than_the_yaml_says(
+    make_nginx: MakeNginx, scripted: MakeServer
+) -> None:
     front: ScriptedServer = scripted(Exchange.answer)
     nginx = make_nginx(
         (front.address, 1), pool={"keepalive": 1}, changes={"worker_processes auto": "worker_processes 1"}
@@ -107,7 +109,7 @@ async def test_no_more_connections_are_kept_than_the_yaml_says(make_nginx: MakeN
 
 
 async def test_an_idle_connection_is_closed_after_the_time_of_the_yaml(
-    make_nginx: MakeNginx, scripted
+    make_nginx: MakeNginx, scripted: MakeServer
 ) -> None:
     front: ScriptedServer = scripted(Exchange.answer)
     nginx = make_nginx((front.address, 1), pool={"keepalive_timeout": 1})

@@ -12,7 +12,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.integration.nginx.conftest import MakeNginx
+from tests.integration.nginx.conftest import MakeNginx, MakeServer
 from tests.support.instances import Instances
 from tests.support.nginx import Nginx
 from tests.support.scripted_server import Exchange
@@ -40,7 +40,7 @@ async def speak(
 
 
 @pytest.fixture
-def nginx(make_nginx: MakeNginx, scripted) -> Nginx:
+def nginx(make_nginx: MakeNginx, scripted: MakeServer) -> Nginx:
     server = scripted(speaks)
     return make_nginx(services={"tts": [{"endpoint": f"http://{server.address}"}]})
 
@@ -90,7 +90,7 @@ async def test_a_text_too_long_for_memory_is_refused(nginx: Nginx, http: aiohttp
 
 
 async def test_a_body_that_nginx_could_not_keep_in_memory_is_never_a_key(
-    make_nginx: MakeNginx, scripted, http: aiohttp.ClientSession
+    make_nginx: MakeNginx, scripted: MakeServer, http: aiohttp.ClientSession
 ) -> None:
     # Should limit and buffer ever be set apart: two texts would be one.
     server = scripted(speaks)
@@ -107,7 +107,7 @@ async def test_a_body_that_nginx_could_not_keep_in_memory_is_never_a_key(
 
 
 async def test_who_asks_together_for_the_same_is_answered_by_one_call(
-    make_nginx: MakeNginx, scripted, http: aiohttp.ClientSession
+    make_nginx: MakeNginx, scripted: MakeServer, http: aiohttp.ClientSession
 ) -> None:
     gate = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -128,7 +128,9 @@ async def test_who_asks_together_for_the_same_is_answered_by_one_call(
     assert len(server.requests) == 1
 
 
-async def test_a_failure_is_not_kept(make_nginx: MakeNginx, scripted, http: aiohttp.ClientSession) -> None:
+async def test_a_failure_is_not_kept(
+    make_nginx: MakeNginx, scripted: MakeServer, http: aiohttp.ClientSession
+) -> None:
     answers = iter([404, 200])
 
     def fails_once(exchange: Exchange) -> None:
@@ -143,7 +145,7 @@ async def test_a_failure_is_not_kept(make_nginx: MakeNginx, scripted, http: aioh
 
 
 async def test_speech_is_kept_for_its_time_and_made_anew(
-    make_nginx: MakeNginx, scripted, http: aiohttp.ClientSession
+    make_nginx: MakeNginx, scripted: MakeServer, http: aiohttp.ClientSession
 ) -> None:
     server = scripted(speaks)
     nginx = make_nginx(

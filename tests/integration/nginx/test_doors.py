@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from dispatcher.settings import Settings
-from tests.integration.nginx.conftest import MakeNginx, at_once, statuses, with_weights
+from tests.integration.nginx.conftest import MakeNginx, MakeServer, at_once, statuses, with_weights
 from tests.support.broker import give_up
 from tests.support.nginx import USER, Nginx
 from tests.support.scripted_server import Exchange
@@ -49,7 +49,7 @@ def conversation(nginx: Nginx, sent: bytes, *, more: bytes = b"") -> bytes:
 
 
 async def test_too_many_requests_of_one_address_get_429(
-    make_nginx: MakeNginx, scripted, http: aiohttp.ClientSession
+    make_nginx: MakeNginx, scripted: MakeServer, http: aiohttp.ClientSession
 ) -> None:
     nginx = make_nginx((scripted(Exchange.answer).address, 1), changes=REAL_LIMITS)
 
@@ -61,7 +61,7 @@ async def test_too_many_requests_of_one_address_get_429(
 
 
 async def test_a_page_with_thirty_files_is_within_the_limit(
-    make_nginx: MakeNginx, scripted, http: aiohttp.ClientSession
+    make_nginx: MakeNginx, scripted: MakeServer, http: aiohttp.ClientSession
 ) -> None:
     nginx = make_nginx((scripted(Exchange.answer).address, 1), changes=REAL_LIMITS)
 
@@ -105,7 +105,7 @@ def test_who_is_slow_with_his_body_is_cut_off(make_nginx: MakeNginx) -> None:
     assert conversation(nginx, head, more=b"{")[:12] in {b"", b"HTTP/1.1 408"}
 
 
-def test_who_does_not_read_his_answer_is_cut_off(make_nginx: MakeNginx, scripted) -> None:
+def test_who_does_not_read_his_answer_is_cut_off(make_nginx: MakeNginx, scripted: MakeServer) -> None:
     large = b"x" * 32 * 1024 * 1024
 
     def answers_at_length(exchange: Exchange) -> None:
@@ -121,7 +121,7 @@ def test_who_does_not_read_his_answer_is_cut_off(make_nginx: MakeNginx, scripted
 
 
 async def test_a_body_that_no_device_sends_is_refused(
-    make_nginx: MakeNginx, scripted, http: aiohttp.ClientSession
+    make_nginx: MakeNginx, scripted: MakeServer, http: aiohttp.ClientSession
 ) -> None:
     front = scripted(Exchange.answer)
     nginx = make_nginx((front.address, 1))
@@ -159,7 +159,7 @@ async def test_the_status_of_nginx_is_for_this_host_only(
 
 
 async def test_metrics_are_not_for_the_world(
-    make_nginx: MakeNginx, scripted, http: aiohttp.ClientSession
+    make_nginx: MakeNginx, scripted: MakeServer, http: aiohttp.ClientSession
 ) -> None:
     front = scripted(Exchange.answer)
     nginx = make_nginx((front.address, 1))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,7 @@ def remote(
         server.close()
 
 
-def _only_for(host: str):
+def _only_for(host: str) -> Callable[[ssl.SSLObject, str | None, ssl.SSLContext], int | None]:
     """Refuse who does not say whom he wants, as a server with many names has to."""
 
     def choose(_: ssl.SSLObject, name: str | None, __: ssl.SSLContext) -> int | None:

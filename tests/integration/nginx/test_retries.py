@@ -8,11 +8,11 @@ import threading
 import aiohttp
 import pytest
 
-from tests.integration.nginx.conftest import UNUSED, MakeNginx, statuses
-from tests.support.scripted_server import Exchange, ScriptedServer
+from tests.integration.nginx.conftest import UNUSED, MakeNginx, MakeServer, statuses
+from tests.support.scripted_server import Exchange, Script, ScriptedServer
 
 
-def fails_with(status: int):
+def fails_with(status: int) -> Script:
     def script(exchange: Exchange) -> None:
         exchange.answer(status)
 
@@ -26,7 +26,7 @@ def dies(exchange: Exchange) -> None:
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
 async def test_a_failure_of_one_front_is_answered_by_the_other(
-    make_nginx: MakeNginx, scripted, http: aiohttp.ClientSession, status: int
+    make_nginx: MakeNginx, scripted: MakeServer, http: aiohttp.ClientSession, status: int
 ) -> None:
     failing, well = scripted(fails_with(status)), scripted(Exchange.answer)
     nginx = make_nginx((failing.address, 100), (well.address, 1))
@@ -37,7 +37,7 @@ async def test_a_failure_of_one_front_is_answered_by_the_other(
 
 @pytest.mark.parametrize("status", [400, 401, 404, 429, 501])
 async def test_a_refusal_is_an_answer(
-    make_nginx: MakeNginx, scripted, http: aiohttp.ClientSession, status: int
+    make_nginx: MakeNginx, scripted: MakeServer, http: aiohttp.ClientSession, status: int
 ) -> None:
     refusing, other = scripted(fails_with(status)), scripted(Exchange.answer)
     nginx = make_nginx((refusing.address, 100), (other.address, 1))
@@ -47,7 +47,7 @@ async def test_a_refusal_is_an_answer(
 
 
 async def test_a_front_that_dies_in_mid_request_is_left_for_another(
-    make_nginx: MakeNginx, scripted, http: aiohttp.ClientSession
+    make_nginx: MakeNginx, scripted: MakeServer, http: aiohttp.ClientSession
 ) -> None:
     nginx = make_nginx((scripted(dies).address, 100), (scripted(Exchange.answer).address, 1))
 
@@ -55,7 +55,7 @@ async def test_a_front_that_dies_in_mid_request_is_left_for_another(
 
 
 async def test_what_a_front_may_have_worked_on_is_not_sent_twice(
-    make_nginx: MakeNginx, scripted, http: aiohttp.ClientSession
+    make_nginx: MakeNginx, scripted: MakeServer, http: aiohttp.ClientSession
 ) -> None:
     dying, other = scripted(dies), scripted(Exchange.answer)
     nginx = make_nginx((dying.address, 100), (other.address, 1))
@@ -67,7 +67,7 @@ async def test_what_a_front_may_have_worked_on_is_not_sent_twice(
 
 
 async def test_a_post_that_reached_no_front_goes_to_the_next(
-    make_nginx: MakeNginx, scripted, http: aiohttp.ClientSession
+    make_nginx: MakeNginx, scripted: MakeServer, http: aiohttp.ClientSession
 ) -> None:
     nginx = make_nginx((UNUSED, 100), (scripted(Exchange.answer).address, 1))
 
@@ -76,7 +76,7 @@ async def test_a_post_that_reached_no_front_goes_to_the_next(
 
 
 async def test_two_fronts_are_tried_and_no_third(
-    make_nginx: MakeNginx, scripted, http: aiohttp.ClientSession
+    make_nginx: MakeNginx, scripted: MakeServer, http: aiohttp.ClientSession
 ) -> None:
     servers: list[ScriptedServer] = [scripted(fails_with(500)) for _ in range(3)]
     nginx = make_nginx(*((server.address, 1) for server in servers))
@@ -86,7 +86,7 @@ async def test_two_fronts_are_tried_and_no_third(
 
 
 async def test_after_its_time_a_failure_is_passed_on_to_no_other_front(
-    make_nginx: MakeNginx, scripted, http: aiohttp.ClientSession
+    make_nginx: MakeNginx, scripted: MakeServer, http: aiohttp.ClientSession
 ) -> None:
     hung_up_by_nginx = threading.Event()
 
@@ -106,7 +106,7 @@ async def test_after_its_time_a_failure_is_passed_on_to_no_other_front(
 
 
 async def test_within_its_time_a_front_that_is_silent_is_left_for_another(
-    make_nginx: MakeNginx, scripted, http: aiohttp.ClientSession
+    make_nginx: MakeNginx, scripted: MakeServer, http: aiohttp.ClientSession
 ) -> None:
     hung_up_by_nginx = threading.Event()
 
@@ -123,7 +123,7 @@ async def test_within_its_time_a_front_that_is_silent_is_left_for_another(
 
 
 async def test_not_ready_is_passed_on_and_takes_no_front_out(
-    make_nginx: MakeNginx, scripted, http: aiohttp.ClientSession
+    make_nginx: MakeNginx, scripted: MakeServer, http: aiohttp.ClientSession
 ) -> None:
     starting = [scripted(fails_with(503)) for _ in range(2)]
     nginx = make_nginx(*((server.address, 1) for server in starting))
@@ -133,7 +133,7 @@ async def test_not_ready_is_passed_on_and_takes_no_front_out(
 
 
 async def test_who_does_not_even_refuse_is_left_within_a_second(
-    make_nginx: MakeNginx, scripted, http: aiohttp.ClientSession
+    make_nginx: MakeNginx, scripted: MakeServer, http: aiohttp.ClientSession
 ) -> None:
     # A full backlog: the system of that front takes no connection and refuses none.
     with socket.create_server(("127.0.0.1", 0), backlog=0) as deaf:

@@ -6,12 +6,13 @@ import asyncio
 import io
 import threading
 from collections import Counter
+from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
 import pytest
 
-from tests.integration.nginx.conftest import UNUSED, MakeNginx
+from tests.integration.nginx.conftest import UNUSED, MakeNginx, MakeServer
 from tests.support.instances import Instances
 from tests.support.nginx import first_upstreams
 from tests.support.scripted_server import PATIENCE_S, Exchange, ScriptedServer
@@ -29,7 +30,7 @@ def fails(exchange: Exchange) -> None:
 
 
 async def post(
-    http: aiohttp.ClientSession, url: str, body: bytes = b"{}", **headers: str
+    http: aiohttp.ClientSession, url: str, body: bytes = b"{}", *, headers: dict[str, str] | None = None
 ) -> tuple[int, bytes]:
     async with http.post(url, data=io.BytesIO(body), headers=headers) as response:
         return response.status, await response.read()
@@ -37,7 +38,7 @@ async def post(
 
 @pytest.mark.parametrize("path", [CHAT, TRANSCRIPTS])
 async def test_what_an_instance_says_is_passed_on_at_once(
-    make_nginx: MakeNginx, scripted, http: aiohttp.ClientSession, path: str
+    make_nginx: MakeNginx, scripted: MakeServer, http: aiohttp.ClientSession, path: str
 ) -> None:
     first_was_heard = threading.Event()
 
@@ -57,7 +58,7 @@ async def test_what_an_instance_says_is_passed_on_at_once(
 
 
 async def test_speech_reaches_the_instance_while_it_is_spoken(
-    make_nginx: MakeNginx, scripted, http: aiohttp.ClientSession
+    make_nginx: MakeNginx, scripted: MakeServer, http: aiohttp.ClientSession
 ) -> None:
     beginning_is_there = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -67,7 +68,7 @@ async def test_speech_reaches_the_instance_while_it_is_spoken(
         loop.call_soon_threadsafe(beginning_is_there.set)
         exchange.answer()
 
-    async def speaks():
+    async def speaks() -> AsyncIterator[bytes]:
         yield b"a" * 1000
         await asyncio.wait_for(beginning_is_there.wait(), PATIENCE_S)
         yield b"b" * 1000
@@ -81,7 +82,7 @@ async def test_speech_reaches_the_instance_while_it_is_spoken(
 
 
 async def test_a_long_utterance_is_let_in_and_a_film_is_not(
-    make_nginx: MakeNginx, scripted, http: aiohttp.ClientSession
+    make_nginx: MakeNginx, scripted: MakeServer, http: aiohttp.ClientSession
 ) -> None:
     nginx = make_nginx(services={"asr": [instance(scripted(Exchange.answer))]})
 
@@ -91,7 +92,7 @@ async def test_a_long_utterance_is_let_in_and_a_film_is_not(
 
 
 async def test_an_instance_knows_the_name_it_is_called_by_and_keeps_its_connection(
-    make_nginx: MakeNginx, scripted, http: aiohttp.ClientSession
+    make_nginx: MakeNginx, scripted: MakeServer, http: aiohttp.ClientSession
 ) -> None:
     server: ScriptedServer = scripted(Exchange.answer)
     nginx = make_nginx(
@@ -109,7 +110,7 @@ async def test_an_instance_knows_the_name_it_is_called_by_and_keeps_its_connecti
 
 @pytest.mark.parametrize(("service", "path"), [("tts", SPEECH), ("tts", "/tts/v1/models"), ("llm", CHAT)])
 async def test_a_backup_is_asked_only_where_the_local_one_fails(
-    make_nginx: MakeNginx, scripted, http: aiohttp.ClientSession, service: str, path: str
+    make_nginx: MakeNginx, scripted: MakeServer, http: aiohttp.ClientSession, service: str, path: str
 ) -> None:
     failing = threading.Event()
 
@@ -130,7 +131,7 @@ async def test_a_backup_is_asked_only_where_the_local_one_fails(
 
 
 async def test_without_a_backup_the_failure_is_told(
-    make_nginx: MakeNginx, scripted, http: aiohttp.ClientSession
+    make_nginx: MakeNginx, scripted: MakeServer, http: aiohttp.ClientSession
 ) -> None:
     nginx = make_nginx(services={"llm": [instance(scripted(fails))], "tts": [instance(UNUSED)]})
 
@@ -139,7 +140,7 @@ async def test_without_a_backup_the_failure_is_told(
 
 
 async def test_calls_are_shared_by_weight(
-    make_nginx: MakeNginx, scripted, http: aiohttp.ClientSession
+    make_nginx: MakeNginx, scripted: MakeServer, http: aiohttp.ClientSession
 ) -> None:
     heavy, light = scripted(Exchange.answer), scripted(Exchange.answer)
     nginx = make_nginx(services={"asr": [instance(heavy, weight=1.5), instance(light, weight=0.5)]})
@@ -152,7 +153,7 @@ async def test_calls_are_shared_by_weight(
 
 @pytest.mark.parametrize("header", ["Device-Id", "Session-Id"])
 async def test_a_dialogue_stays_with_its_instance(
-    make_nginx: MakeNginx, scripted, http: aiohttp.ClientSession, header: str
+    make_nginx: MakeNginx, scripted: MakeServer, http: aiohttp.ClientSession, header: str
 ) -> None:
     servers = [scripted(Exchange.answer) for _ in range(2)]
     nginx = make_nginx(services={"llm": [instance(server) for server in servers]})
@@ -160,7 +161,7 @@ async def test_a_dialogue_stays_with_its_instance(
 
     for _ in range(2):
         for name in names:
-            await post(http, f"{nginx.services}{CHAT}", **{header: name})
+            await post(http, f"{nginx.services}{CHAT}", headers={header: name})
 
     chosen = first_upstreams(nginx.logged(40))
     assert chosen[:20] == chosen[20:]
@@ -168,7 +169,7 @@ async def test_a_dialogue_stays_with_its_instance(
 
 
 async def test_who_names_no_dialogue_stays_by_his_address(
-    make_nginx: MakeNginx, scripted, http: aiohttp.ClientSession
+    make_nginx: MakeNginx, scripted: MakeServer, http: aiohttp.ClientSession
 ) -> None:
     servers = [scripted(Exchange.answer) for _ in range(2)]
     nginx = make_nginx(services={"llm": [instance(server) for server in servers]})
@@ -180,10 +181,14 @@ async def test_who_names_no_dialogue_stays_by_his_address(
 
 
 async def test_a_slow_thinker_is_waited_for_and_given_up_after_two_minutes(
-    make_nginx: MakeNginx, scripted, http: aiohttp.ClientSession
+    make_nginx: MakeNginx, scripted: MakeServer, http: aiohttp.ClientSession
 ) -> None:
     given_up = threading.Event()
-    server = scripted(lambda _: given_up.wait(PATIENCE_S) and None)
+
+    def thinks(_: Exchange) -> None:
+        given_up.wait(PATIENCE_S)
+
+    server = scripted(thinks)
     nginx = make_nginx(
         services={"llm": [instance(server)]}, changes={"proxy_read_timeout 2m": "proxy_read_timeout 1s"}
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 import time
 from collections import Counter
@@ -27,8 +28,8 @@ async def connect_and_leave(nginx: Nginx, names: list[str], *, in_query: bool = 
         for name in names:
             query = f"?device-id={name}&client-id=web" if in_query else ""
             headers = {} if in_query else {"Device-Id": name}
-            socket = await http.ws_connect(f"{nginx.socket_url}{query}", headers=headers)
-            await socket.close()
+            opened = await http.ws_connect(f"{nginx.socket_url}{query}", headers=headers)
+            await opened.close()
 
 
 async def test_a_device_speaks_and_is_answered(entry: Nginx) -> None:
@@ -84,8 +85,8 @@ async def test_devices_of_a_dead_front_are_served_by_the_other(
 async def test_who_has_no_name_goes_anywhere(entry: Nginx, fronts: tuple[Front, Front]) -> None:
     async with aiohttp.ClientSession() as http:
         for _ in range(30):
-            socket = await http.ws_connect(entry.socket_url)
-            await socket.close()
+            opened = await http.ws_connect(entry.socket_url)
+            await opened.close()
 
     assert set(first_upstreams(entry.logged(30, uri=TURNS))) == {front.port for front in fronts}
 
@@ -119,9 +120,9 @@ async def test_over_tls_a_device_is_told_wss_and_answered(
         async with http.post(f"https://localhost:{nginx.https_port}/xiaozhi/ota/", data=b"{}") as response:
             told = (await response.json())["websocket"]
         assert told["url"] == f"wss://localhost:{nginx.https_port}/xiaozhi/v1/"
-        async with http.ws_connect(told["url"]) as socket:
-            await socket.send_json({"type": "hello", "version": 1, "transport": "websocket"})
-            assert (await socket.receive_json(timeout=20))["type"] == "hello"
+        async with http.ws_connect(told["url"]) as opened:
+            await opened.send_json({"type": "hello", "version": 1, "transport": "websocket"})
+            assert (await opened.receive_json(timeout=20))["type"] == "hello"
 
 
 def test_tls_is_new_enough_and_remembers_devices(make_nginx: MakeNginx, fronts: tuple[Front, Front]) -> None:
@@ -157,7 +158,7 @@ def _handshake(nginx: Nginx, version: ssl.TLSVersion, *, pause_s: float = 0) -> 
     found, session, spoken = [], None, None
     for _ in range(2):
         with (
-            socket_to(nginx) as plain,
+            connect_plain(nginx) as plain,
             context.wrap_socket(plain, server_hostname="localhost", session=session) as connection,
         ):
             connection.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -168,7 +169,6 @@ def _handshake(nginx: Nginx, version: ssl.TLSVersion, *, pause_s: float = 0) -> 
     return spoken, found
 
 
-def socket_to(nginx: Nginx):
-    import socket  # noqa: PLC0415  the word is taken by WebSockets here
-
+def connect_plain(nginx: Nginx) -> socket.socket:
+    """Return a connection to the port of TLS, before its first byte."""
     return socket.create_connection(("127.0.0.1", nginx.https_port), timeout=20)

@@ -6,6 +6,7 @@ import asyncio
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import pytest
 from redis import Redis
@@ -22,6 +23,9 @@ CONFIG = ROOT / "config" / "redis"
 TASKS = 180
 UTTERANCE = b"\xff" * 64 * 1024
 FLOOD = 1024  # 64 MB
+
+
+Serve: TypeAlias = "Callable[[str], ConfiguredBroker]"
 
 
 class ConfiguredBroker(Broker):
@@ -69,7 +73,7 @@ async def flood(url: str) -> None:
     await cache.close()
 
 
-async def test_a_flood_of_utterances_takes_utterances_and_no_task(serve) -> None:
+async def test_a_flood_of_utterances_takes_utterances_and_no_task(serve: Serve) -> None:
     broker, cache = serve("broker.conf"), serve("cache.conf")
     with Redis.from_url(broker.url) as queues, Redis.from_url(cache.url) as claims:
         queue_tasks(queues)
@@ -82,7 +86,7 @@ async def test_a_flood_of_utterances_takes_utterances_and_no_task(serve) -> None
         assert claims.info("stats")["expired_keys"] == 0
 
 
-async def test_a_broker_that_is_full_refuses_writes_and_keeps_every_task(serve) -> None:
+async def test_a_broker_that_is_full_refuses_writes_and_keeps_every_task(serve: Serve) -> None:
     broker = serve("broker.conf")
     with Redis.from_url(broker.url) as queues:
         queue_tasks(queues)
@@ -94,7 +98,7 @@ async def test_a_broker_that_is_full_refuses_writes_and_keeps_every_task(serve) 
         assert queues.info("stats")["evicted_keys"] == 0
 
 
-async def test_a_refused_write_is_an_error_that_names_redis(serve) -> None:
+async def test_a_refused_write_is_an_error_that_names_redis(serve: Serve) -> None:
     broker = serve("broker.conf")
     await flood(broker.url)
     line = RedisLine(connect(broker.url))
@@ -104,7 +108,7 @@ async def test_a_refused_write_is_an_error_that_names_redis(serve) -> None:
     await line.close()
 
 
-def test_dialogues_outlive_a_restart_of_the_broker_and_utterances_do_not(serve) -> None:
+def test_dialogues_outlive_a_restart_of_the_broker_and_utterances_do_not(serve: Serve) -> None:
     for file, kept in (("broker.conf", 1), ("cache.conf", 0)):
         server = serve(file)
         with Redis.from_url(server.url) as client:
@@ -117,7 +121,7 @@ def test_dialogues_outlive_a_restart_of_the_broker_and_utterances_do_not(serve) 
 
 
 async def test_with_a_cache_of_its_own_an_utterance_is_heard_and_never_stored_at_the_broker(
-    stack: Stack, serve
+    stack: Stack, serve: Serve
 ) -> None:
     cache = serve("cache.conf")
     stored = []
@@ -147,7 +151,7 @@ async def test_with_a_cache_of_its_own_an_utterance_is_heard_and_never_stored_at
     assert {"SET", "GET", "UNLINK"} <= set(stored)
 
 
-def _commands(watch) -> Iterator[dict[str, str]]:
+def _commands(watch: Any) -> Iterator[dict[str, str]]:
     """Yield what was asked of a server until it died."""
     from redis.exceptions import RedisError  # noqa: PLC0415  for this end alone
 
