@@ -8,13 +8,18 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, IPvAnyNetwork, ValidationError
 
 from dispatcher.errors import ConfigError
 
 DEFAULT_REDIS_URL = "redis://127.0.0.1:6399/0"
+
+
+def _listed(value: object) -> object:
+    """Return what stands between the commas of a variable."""
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
 class Settings(BaseModel):
@@ -30,8 +35,11 @@ class Settings(BaseModel):
         database_url_file: a file that holds DATABASE_URL: a secret need not stand in the environment.
         data_dir: logs, the embedded broker, model weights, the generated key.
         front_public_url: what devices are told by OTA, when they cannot reach the address they asked.
+        trusted_proxies: addresses or networks, by comma, of the nginx whose X-Forwarded-For and
+            X-Forwarded-Proto are believed; from anyone else they are not.
         front_auth: "token" lets loopback in and asks others for the token that OTA gave them.
         server_id: this front's name in logs; a random part keeps two apart.
+        instance_weight: its share of the devices, as nginx has it; `/healthz` says so to whoever checks.
         queue_limit: a stage queue longer than this means overload; the turn gets an apology.
         idle_timeout_s: a connection without any frame for this long is closed.
         drain_s: how long a stop waits for turns under way.
@@ -58,8 +66,10 @@ class Settings(BaseModel):
     front_host: str = "0.0.0.0"  # noqa: S104  devices are on the LAN; the token keeps strangers out
     front_port: int = Field(default=8000, ge=1, le=65535)
     front_public_url: str = ""
+    trusted_proxies: Annotated[tuple[IPvAnyNetwork, ...], BeforeValidator(_listed)] = ()
     front_auth: Literal["token", "off"] = "token"
     server_id: str = "front"
+    instance_weight: int = Field(default=1, ge=1)
     max_devices: int = Field(default=500, ge=1)
     queue_limit: int = Field(default=500, ge=1)
     idle_timeout_s: float = Field(default=300, gt=0)

@@ -40,7 +40,7 @@ def transcribe(payload: dict[str, Any]) -> dict[str, Any]:
 
 
 async def _transcribe(shared: Runtime, ticket: TurnTicket) -> Transcript:
-    packed = await turns.read_claim(shared.line, ticket.turn_id)
+    packed = await turns.read_claim(shared.line, ticket.turn_id, cache=shared.cache)
     # A minute of speech takes 150 ms to decode; the loop has other calls to serve.
     wav = await asyncio.to_thread(_as_wav, packed, ticket)
 

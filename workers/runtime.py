@@ -28,7 +28,7 @@ from dispatcher.providers.registry import Providers
 from dispatcher.router import Router
 from dispatcher.settings import Settings, load_settings
 from dispatcher.state import fleet, keys
-from dispatcher.state.line import RedisLine, connect
+from dispatcher.state.line import RedisLine, cache_line, connect
 from dispatcher.state.live import chosen_at_s
 from workers.cancels import Cancels
 from workers.device_tools import DeviceTools
@@ -54,6 +54,7 @@ class Runtime:
     """
 
     line: RedisLine
+    cache: RedisLine
     providers: Providers
     router: Router
     cancels: Cancels
@@ -132,6 +133,7 @@ class Runtime:
 
     async def _open(self) -> None:
         self.line = RedisLine(connect(self.settings.redis_url))
+        self.cache = cache_line(self.settings, self.line)
         self.providers = Providers()
         chosen_s = chosen_at_s(self.started_with.path, by_up_at_s=self.settings.config_chosen_at_s)
         self.router = Router(self.line, self.started_with, chosen_at_s=chosen_s)
@@ -227,6 +229,8 @@ class Runtime:
         await self.router.live.close()
         await self.cancels.close()
         await self.providers.close()
+        if self.cache is not self.line:
+            await self.cache.close()
         await self.line.close()
 
 

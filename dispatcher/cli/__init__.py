@@ -48,6 +48,7 @@ SUBCOMMANDS: Final = {
     "instance": Subcommand(
         "dispatcher.cli.instance", "instance", "Run one built-in ASR, LLM or TTS instance."
     ),
+    "nginx": Subcommand("dispatcher.cli.nginx", "nginx", "Make the configuration of nginx from the YAML."),
     "flower": Subcommand("dispatcher.cli.flower", "flower", "Run Flower, which shows workers and tasks."),
     "broker": Subcommand(
         "dispatcher.cli.broker", "broker", "Run the broker and state store of this machine."

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 import time
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from aiohttp import web
 
-from dispatcher.front.auth import Tokens, is_loopback
+from dispatcher.front.auth import Tokens
 from dispatcher.front.frames import VERSIONS, Version
+from dispatcher.front.origin import Network, origin_of
 
 _ANONYMOUS: Final = "anonymous-"
 _ID: Final = re.compile(r"[\w.:@+-]{1,64}", re.ASCII)
@@ -63,22 +65,21 @@ def read_version(said: object) -> Version:
     return next((version for version in VERSIONS if str(said).strip() == str(version)), 1)
 
 
-def admit(request: web.Request, peer: Peer, tokens: Tokens | None) -> None:
-    """Let the peer pass: loopback always, others with a valid token.
-
-    A proxy on this host connects from loopback for everyone, so a request that came through one is
-    never taken for a local one.
+def admit(
+    request: web.Request, peer: Peer, tokens: Tokens | None, *, trusted: Sequence[Network] = ()
+) -> None:
+    """Let the peer pass: this host always, others with a valid token.
 
     Args:
         request: the upgrade request.
         peer: who it says it is.
         tokens: None where tokens are switched off.
+        trusted: the proxies that may say from where a request comes.
 
     Raises:
         aiohttp.web.HTTPUnauthorized: the token is missing, foreign or too old.
     """
-    forwarded = "X-Forwarded-For" in request.headers or "X-Real-IP" in request.headers
-    if tokens is None or (is_loopback(request.remote) and not forwarded):
+    if tokens is None or origin_of(request, trusted).local:
         return
     said = request.headers.get("Authorization") or request.query.get("authorization", "")
     token = said.removeprefix("Bearer ").strip()

@@ -21,7 +21,7 @@ from dispatcher.front.playback import Pacer
 from dispatcher.settings import Settings
 from dispatcher.state import fronts, keys
 from dispatcher.state.knobs import LOOK_EVERY_S, Knobs, read_knobs
-from dispatcher.state.line import RedisLine, connect
+from dispatcher.state.line import RedisLine, cache_line, connect
 from dispatcher.state.live import LiveCatalogue, chosen_at_s, listen
 from dispatcher.state.replies import ReplyReader
 
@@ -73,6 +73,7 @@ class Hub:
         self.front_id = f"{settings.server_id}-{secrets.token_hex(4)}"
         self.reply_stream = keys.reply_stream(self.front_id)
         self.line = RedisLine(connect(settings.redis_url))
+        self.cache = cache_line(settings, self.line)
         chosen_s = chosen_at_s(catalogue.path, by_up_at_s=settings.config_chosen_at_s)
         self.live = LiveCatalogue(self.line, catalogue, chosen_at_s=chosen_s)
         self.pacer = Pacer(asyncio.get_running_loop())
@@ -142,6 +143,8 @@ class Hub:
         await self._reader.close()
         await self.live.close()
         await self._reloads.aclose()
+        if self.cache is not self.line:
+            await self.cache.close()
         await self.line.close()
 
     async def _pump_replies(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 import structlog
@@ -77,11 +77,12 @@ class LiveTurn:
     def start(self) -> None:
         """Send the turn on its way; where the broker is away or flooded, an apology follows."""
         self._hub.turns[self.ticket.turn_id] = self
+        claim: Awaitable[object] | None = None
         if self.ticket.text:
             self._do([steps.ShowTranscript(self.ticket.text)])
         else:
-            turns.put_claim(self._hub.line, self.ticket.turn_id, packets.pack(self._recording))
-        self._hub.spawn(self._send_first())
+            claim = turns.put_claim(self._hub.cache, self.ticket.turn_id, packets.pack(self._recording))
+        self._hub.spawn(self._send_first(claim))
 
     def on_reply(self, reply: Reply) -> None:
         """Take in a reply of a stage."""
@@ -98,14 +99,16 @@ class LiveTurn:
         turns.cancel(self._hub.line, self.ticket.turn_id)
         self._close("spoken over" if spoken_over else "device left")
 
-    async def _send_first(self) -> None:
+    async def _send_first(self, claim: Awaitable[object] | None) -> None:
         if self.tools is not None:
             self.ticket = replace(self.ticket, tool_list=await self.tools.list_name())
         if not self._turn.over:
-            await self._send(self.ticket)
+            await self._send(self.ticket, after=claim)
 
-    async def _send(self, ticket: TurnTicket) -> None:
+    async def _send(self, ticket: TurnTicket, *, after: Awaitable[object] | None = None) -> None:
         try:
+            if after is not None:
+                await after
             length = await chains.start_turn(self._hub.line, ticket)
         except StateError as error:
             self._fail(str(error))
@@ -196,7 +199,7 @@ class LiveTurn:
         if not self._hub.end_turn(self.ticket.turn_id):
             return
         line = self._hub.line
-        line.cast("UNLINK", keys.claim(self.ticket.turn_id))
+        self._hub.cache.cast("UNLINK", keys.claim(self.ticket.turn_id))
         if self._turn.spoken and self._heard:
             # What was spoken over was not heard, so the LLM is not told that it was said.
             heard = " ".join(self._heard)

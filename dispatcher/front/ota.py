@@ -12,6 +12,7 @@ from aiohttp import web
 
 from dispatcher.front.handshake import Peer, anonymous_peer, read_peer
 from dispatcher.front.hub import HUB
+from dispatcher.front.origin import origin_of
 from dispatcher.state import dialogue
 
 OTA_PATH: Final = "/xiaozhi/ota/"
@@ -64,13 +65,13 @@ def _peer(request: web.Request) -> Peer:
 
 def websocket_url(request: web.Request) -> str:
     """Return the address that devices are told: the configured one, or this host as it was asked."""
-    public = request.app[HUB].settings.front_public_url.rstrip("/")
+    settings = request.app[HUB].settings
+    public = settings.front_public_url.rstrip("/")
     if public:
         return re.sub(r"^http", "ws", public) + WEBSOCKET_PATH
-    host = (
-        request.host if _HOST.fullmatch(request.host) else f"localhost:{request.app[HUB].settings.front_port}"
-    )
-    return f"ws://{host}{WEBSOCKET_PATH}"
+    host = request.host if _HOST.fullmatch(request.host) else f"localhost:{settings.front_port}"
+    scheme = "wss" if origin_of(request, settings.trusted_proxies).secure else "ws"
+    return f"{scheme}://{host}{WEBSOCKET_PATH}"
 
 
 def _token(request: web.Request, peer: Peer, now_s: float) -> str:

@@ -54,9 +54,11 @@ def add_probes(app: web.Application) -> None:
     app.router.add_get("/readyz", readyz)
 
 
-async def healthz(_: web.Request) -> web.Response:
-    """Answer 200 while the loop runs."""
-    return web.json_response({"status": "ok", "version": __version__})
+async def healthz(request: web.Request) -> web.Response:
+    """Answer 200 while the loop runs, with who answers and which share of the devices it is to have."""
+    settings = request.app[HUB].settings
+    body = {"status": "ok", "version": __version__, "server_id": settings.server_id}
+    return web.json_response({**body, "weight": settings.instance_weight})
 
 
 async def readyz(request: web.Request) -> web.Response:

@@ -21,6 +21,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, RedisError
 
 from dispatcher.errors import StateError
+from dispatcher.settings import Settings
 
 log = structlog.get_logger(__name__)
 
@@ -129,6 +130,11 @@ class RedisLine:
                 answers = [error] * len(batch)
             for pending, answer in zip(batch, answers, strict=True):
                 _settle(pending, answer)
+
+
+def cache_line(settings: Settings, line: RedisLine) -> RedisLine:
+    """Return the line to the cache: one of its own where CACHE_URL names another server, else the given."""
+    return line if settings.cache == settings.redis_url else RedisLine(connect(settings.cache))
 
 
 def _settle(pending: _Pending, answer: Any) -> None:

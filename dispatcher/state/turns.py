@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
 from dispatcher.errors import StateError, TurnCancelled
 from dispatcher.state import keys
 from dispatcher.state.line import RedisLine
 
 
-def put_claim(line: RedisLine, turn_id: str, packed: bytes) -> None:
-    """Store the utterance's packed packets, ahead of the task that reads them on the same line."""
-    line.cast("SET", keys.claim(turn_id), packed, "EX", keys.CLAIM_TTL_S)
+def put_claim(cache: RedisLine, turn_id: str, packed: bytes) -> asyncio.Future[Any]:
+    """Store the utterance's packed packets; await the answer before the task that reads them is sent.
+
+    The cache may be a server of its own, so that no order of commands says that the claim is there.
+    """
+    return cache.submit(("SET", keys.claim(turn_id), packed, "EX", keys.CLAIM_TTL_S))
 
 
-async def read_claim(line: RedisLine, turn_id: str) -> bytes:
+async def read_claim(line: RedisLine, turn_id: str, *, cache: RedisLine | None = None) -> bytes:
     """Return the utterance's packed packets; the claim stays, since a stage may run twice.
+
+    Args:
+        line: shared state, which knows whether the turn was cancelled.
+        turn_id: the turn.
+        cache: where claims are; the same server when it is left out.
 
     Raises:
         TurnCancelled: a barge-in ended the turn; its claim was thrown away.
         StateError: the claim is gone (the turn is older than its time to live).
     """
-    packed, cancelled = await line.call("MGET", keys.claim(turn_id), keys.cancelled(turn_id))
-    if cancelled is not None:
+    packed, cancelled = await asyncio.gather(
+        (cache or line).call("GET", keys.claim(turn_id)), line.call("EXISTS", keys.cancelled(turn_id))
+    )
+    if cancelled:
         raise TurnCancelled(turn_id)
     if packed is None:
         raise StateError(f"claim of turn {turn_id} is gone")

@@ -90,3 +90,14 @@ def test_all_wrong_variables_are_told_at_once() -> None:
 def test_settings_do_not_change_once_read() -> None:
     with pytest.raises(ValueError, match="frozen"):
         load_settings({}).front_port = 1  # type: ignore[misc]  # the point of the test
+
+
+def test_trusted_proxies_are_addresses_and_networks_by_comma() -> None:
+    settings = load_settings({"TRUSTED_PROXIES": "127.0.0.1, 172.28.0.0/24,::1"})
+
+    assert [str(each) for each in settings.trusted_proxies] == ["127.0.0.1/32", "172.28.0.0/24", "::1/128"]
+
+
+def test_a_trusted_proxy_that_is_a_name_is_refused() -> None:
+    with pytest.raises(ConfigError, match="TRUSTED_PROXIES: was 'nginx'"):
+        load_settings({"TRUSTED_PROXIES": "127.0.0.1,nginx"})

@@ -181,3 +181,21 @@ async def test_the_last_slash_may_be_left_out(house: House) -> None:
     answer = await house.post(OTA.rstrip("/"), BOARD)
 
     assert answer.status == 200
+
+
+async def test_behind_a_trusted_proxy_with_tls_a_device_is_sent_to_wss(tmp_path: Path) -> None:
+    async with open_house(tmp_path, trusted_proxies="127.0.0.1") as house:
+        answer = await house.post(
+            OTA,
+            BOARD,
+            **{"Host": "voice.example", "X-Forwarded-For": "1.2.3.4", "X-Forwarded-Proto": "https"},
+        )
+        said = await answer.json()
+
+    assert said["websocket"]["url"] == "wss://voice.example/xiaozhi/v1/"
+
+
+async def test_a_stranger_cannot_send_a_device_to_wss(house: House) -> None:
+    answer = await house.post(OTA, BOARD, **{"Host": "voice.example", "X-Forwarded-Proto": "https"})
+
+    assert (await answer.json())["websocket"]["url"] == "ws://voice.example/xiaozhi/v1/"

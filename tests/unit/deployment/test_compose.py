@@ -1,0 +1,194 @@
+"""docker-compose.yml: what fits the box, who is let in, and what keeps running."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import ip_address, ip_network
+from typing import Any, Final
+
+import pytest
+import yaml
+
+from dispatcher.catalogue import load_catalogue
+from dispatcher.contracts import QUEUES
+from dispatcher.settings import Settings
+from tests.support.processes import ROOT
+
+COMPOSE: Final = ROOT / "docker-compose.yml"
+CORES, MEMORY_BYTES = 4, 8 * 1024**3
+# The kernel, the Docker daemon and a shell have to live too.
+LEFT_TO_THE_BOX: Final = {"cores": 0.1, "bytes": 1024**3}
+SHARES_OF_A_CORE: Final = 1024
+UNITS: Final = {"m": 1024**2, "g": 1024**3}
+# R14: cores and memory of each.
+CEILINGS: Final = {
+    "front-1": (1.5, "2g"),
+    "front-2": (1.0, "1536m"),
+    "asr-1": (1.0, "1g"),
+    "asr-2": (0.8, "800m"),
+    "llm-local": (2.0, "2g"),
+    "tts-local": (1.0, "512m"),
+    "mysql": (1.0, "1g"),
+    "redis": (0.5, "512m"),
+}
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    content: dict[str, Any] = yaml.safe_load(COMPOSE.read_text(encoding="utf-8"))
+    return content
+
+
+@pytest.fixture(scope="module")
+def services(compose: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The services that run by default."""
+    return {name: each for name, each in compose["services"].items() if not each.get("profiles")}
+
+
+def in_bytes(size: str) -> int:
+    return int(size[:-1]) * UNITS[size[-1]]
+
+
+@pytest.mark.parametrize(("name", "ceiling"), CEILINGS.items())
+def test_the_ceilings_are_those_of_the_site(
+    services: dict[str, dict[str, Any]], name: str, ceiling: tuple[float, str]
+) -> None:
+    assert (services[name]["cpus"], services[name]["mem_limit"]) == ceiling
+
+
+def test_what_each_is_sure_of_fits_the_box(services: dict[str, dict[str, Any]]) -> None:
+    cores = sum(each["cpu_shares"] for each in services.values()) / SHARES_OF_A_CORE
+    memory = sum(in_bytes(each["mem_reservation"]) for each in services.values())
+
+    assert cores <= CORES - LEFT_TO_THE_BOX["cores"]
+    assert memory <= MEMORY_BYTES - LEFT_TO_THE_BOX["bytes"]
+
+
+def test_the_profile_for_monitoring_still_fits_the_memory(compose: dict[str, Any]) -> None:
+    memory = sum(in_bytes(each["mem_reservation"]) for each in compose["services"].values())
+
+    assert memory <= MEMORY_BYTES - LEFT_TO_THE_BOX["bytes"]
+
+
+def test_nobody_is_sure_of_more_than_he_may_use(compose: dict[str, Any]) -> None:
+    for name, each in compose["services"].items():
+        assert each["cpu_shares"] / SHARES_OF_A_CORE <= each["cpus"], name
+        assert in_bytes(each["mem_reservation"]) <= in_bytes(each["mem_limit"]), name
+
+
+def test_nginx_is_the_only_door(compose: dict[str, Any]) -> None:
+    assert [name for name, each in compose["services"].items() if each.get("ports")] == ["nginx"]
+    assert list(compose["networks"]) == ["xiaozhi"]
+    assert not [name for name, each in compose["services"].items() if each.get("network_mode")]
+
+
+def test_every_container_comes_back_is_watched_and_writes_bounded_logs(compose: dict[str, Any]) -> None:
+    for name, each in compose["services"].items():
+        assert each["restart"] == "unless-stopped", name
+        assert {"test", "interval", "timeout", "retries", "start_period"} <= each["healthcheck"].keys(), name
+        assert each["logging"]["options"].keys() == {"max-size", "max-file"}, name
+
+
+def test_no_container_is_root_or_can_become_it(compose: dict[str, Any]) -> None:
+    dockerfiles = "".join(
+        (ROOT / "config/docker" / name).read_text() for name in ("Dockerfile", "Dockerfile.builtin")
+    )
+    assert dockerfiles.count("USER 10001:10001") == 3
+    for name, each in compose["services"].items():
+        own = "build" in each
+        assert own or not str(each.get("user", "0")).startswith("0"), name
+        assert each["cap_drop"] == ["ALL"], name
+        assert each["security_opt"] == ["no-new-privileges:true"], name
+        assert each["read_only"] is True, name
+
+
+def test_who_is_waited_for_is_healthy(compose: dict[str, Any]) -> None:
+    for name, each in compose["services"].items():
+        for other, wanted in each.get("depends_on", {}).items():
+            assert wanted == {"condition": "service_healthy"}, f"{name} waits for {other}"
+            assert other in compose["services"]
+
+
+def test_every_queue_has_its_worker_and_there_is_one_beat(services: dict[str, dict[str, Any]]) -> None:
+    commands = [each["command"] for each in services.values() if "command" in each]
+    consumed = [command[-1] for command in commands if command[:4] == ["celery", "-A", "workers", "worker"]]
+
+    assert sorted(consumed) == sorted(QUEUES)
+    assert len([command for command in commands if "beat" in command]) == 1
+
+
+def test_every_variable_of_ours_is_a_setting(services: dict[str, dict[str, Any]]) -> None:
+    known = {name.upper() for name in Settings.model_fields}
+    for name in ("front-1", "front-2", "worker-llm", "control", "beat"):
+        assert services[name]["environment"].keys() <= known, name
+
+
+def test_the_fronts_are_weighted_as_nginx_weighs_them(services: dict[str, dict[str, Any]]) -> None:
+    catalogue = load_catalogue(ROOT / "config/docker/load_balancing.yaml", {})
+    rendered = {server.server: server.weight for server in catalogue.nginx.upstream_servers}
+    started = {
+        f"{name}:8000": int(services[name]["environment"]["INSTANCE_WEIGHT"])
+        for name in ("front-1", "front-2")
+    }
+
+    assert started == rendered == {"front-1:8000": 3, "front-2:8000": 2}
+    assert services["front-1"]["environment"]["SERVER_ID"] == "front-1"
+
+
+def test_what_nginx_names_keeps_its_address(compose: dict[str, Any]) -> None:
+    # It looks names up once, at its start: a container that came back elsewhere would never be found again.
+    text = (ROOT / "config/nginx/docker/upstreams.conf").read_text(encoding="utf-8")
+    named = set(re.findall(r"server ([a-z][\w-]*):\d+", text))
+    fixed = {
+        name
+        for name, each in compose["services"].items()
+        if isinstance(each["networks"], dict) and each["networks"]["xiaozhi"].get("ipv4_address")
+    }
+
+    assert named <= fixed
+    assert named <= compose["services"]["nginx"]["depends_on"].keys()
+
+
+def test_no_container_can_be_given_the_address_of_another(compose: dict[str, Any]) -> None:
+    (config,) = compose["networks"]["xiaozhi"]["ipam"]["config"]
+    fixed = [
+        each["networks"]["xiaozhi"]["ipv4_address"]
+        for each in compose["services"].values()
+        if isinstance(each["networks"], dict)
+    ]
+
+    assert len(set(fixed)) == len(fixed)
+    for address in map(ip_address, fixed):
+        assert address in ip_network(config["subnet"])
+        assert address not in ip_network(config["ip_range"])
+
+
+def test_the_fronts_believe_nginx_alone(services: dict[str, dict[str, Any]]) -> None:
+    nginx = services["nginx"]["networks"]["xiaozhi"]["ipv4_address"]
+
+    for name in ("front-1", "front-2"):
+        assert services[name]["environment"]["TRUSTED_PROXIES"] == nginx
+
+
+def test_secrets_come_from_files_and_stand_in_no_variable(compose: dict[str, Any]) -> None:
+    assert all(each["file"].startswith("./config/docker/secrets/") for each in compose["secrets"].values())
+    for name, each in compose["services"].items():
+        for variable, value in each.get("environment", {}).items():
+            if re.search(r"PASSWORD|SECRET|DATABASE_URL", variable):
+                assert str(value).startswith("/run/secrets/"), f"{name}: {variable}"
+        assert set(each.get("secrets", [])) <= compose["secrets"].keys(), name
+
+
+def test_neither_secrets_nor_environments_reach_an_image() -> None:
+    ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+
+    assert "config/docker/secrets" in ignored
+    assert "*" in ignored, "what is not named stays out"
+
+
+def test_the_airgapped_stack_replaces_services_that_exist(compose: dict[str, Any]) -> None:
+    override = yaml.safe_load(
+        (ROOT / "config/docker/docker-compose.airgapped.yml").read_text(encoding="utf-8")
+    )
+
+    assert override["services"].keys() <= compose["services"].keys()
