@@ -24,6 +24,9 @@ class Subcommand(NamedTuple):
 
 SUBCOMMANDS: Final = {
     "up": Subcommand("dispatcher.cli.up", "up", "Run everything in the Procfile, and keep it running."),
+    "restart": Subcommand(
+        "dispatcher.cli.restart", "restart", "Restart parts one by one, without a lost turn."
+    ),
     "reload": Subcommand(
         "dispatcher.cli.reload", "reload", "Check the YAML and put it in force in every running process."
     ),
