@@ -54,9 +54,10 @@ def add_probes(app: web.Application) -> None:
     app.router.add_get("/readyz", readyz)
 
 
-async def healthz(_: web.Request) -> web.Response:
-    """Answer 200 while the loop runs."""
-    return web.json_response({"status": "ok", "version": __version__})
+async def healthz(request: web.Request) -> web.Response:
+    """Answer 200 while the loop runs, and which front that is: behind nginx nobody else can tell."""
+    server = request.app[HUB].settings.server_id
+    return web.json_response({"status": "ok", "version": __version__, "server": server})
 
 
 async def readyz(request: web.Request) -> web.Response:
