@@ -33,6 +33,9 @@ SUBCOMMANDS: Final = {
     "talk": Subcommand("dispatcher.cli.talk", "talk", "Say a sound file or a sentence to a running front."),
     "bench": Subcommand("dispatcher.cli.bench", "bench", "Measure devices, balancing and faults here."),
     "check": Subcommand("dispatcher.cli.check", "check", "Run the check-lists of a rollout, row by row."),
+    "verify": Subcommand(
+        "dispatcher.cli.verify", "verify", "Hurt a stack that allows it, and judge how it took it."
+    ),
     "status": Subcommand("dispatcher.cli.status", "status", "Show instances, queues and waiting calls."),
     "why": Subcommand("dispatcher.cli.why", "why", "Explain where each call of a turn went."),
     "replay": Subcommand(

@@ -126,18 +126,18 @@ class Evidence:
 
 
 async def gather(line: RedisLine, wish: Wish) -> Evidence:
-    """Look at everything; a real turn is held last, so that it disturbs nothing that is looked at.
+    """Hold a real turn, then look at everything: what the turn left behind is part of it.
 
     Raises:
         StateError: Redis is out of reach.
     """
     file, problem = _read_file(wish.settings.dispatcher_config)
-    state = await _state(line)
     async with aiohttp.ClientSession() as session:
+        turn = await hold_turn(session, wish.nginx or wish.fronts[0])
         asked = await asyncio.gather(*(ask_front(session, url) for url in wish.fronts))
         nginx = await ask_nginx(session, wish.nginx) if wish.nginx else None
         flower = await ask_flower(session, f"http://{wish.settings.flower_host}:{wish.settings.flower_port}")
-        turn = await hold_turn(session, wish.nginx or wish.fronts[0])
+    state = await _state(line)
     return Evidence(
         wish=wish,
         now_s=time.time(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 from dispatcher.errors import ConfigError, RecordsError
@@ -26,6 +27,7 @@ class RecordsSeen:
 
 def look_at_records(database: str) -> RecordsSeen:
     """Return how the store is; nothing is made or changed in it."""
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of each of its plugins
     try:
         from dispatcher.records import migrate  # noqa: PLC0415  an extra that may be missing
         from dispatcher.records.address import parse, shown  # noqa: PLC0415
