@@ -47,7 +47,10 @@ SUBCOMMANDS: Final = {
     "tuner": Subcommand("dispatcher.cli.tuner", "tuner", "Show what the tuner did and why; take it back."),
     "drain": Subcommand("dispatcher.cli.drain", "drain", "Give an instance no new calls."),
     "eject": Subcommand("dispatcher.cli.eject", "eject", "Give an instance no calls for a while."),
-    "restore": Subcommand("dispatcher.cli.restore", "restore", "Let an instance have calls again."),
+    "restore": Subcommand(
+        "dispatcher.cli.restore", "restore", "Let an instance have calls again; or put a backup back."
+    ),
+    "backup": Subcommand("dispatcher.cli.backup.save", "backup", "Write all that would be missed to a file."),
     "front": Subcommand("dispatcher.cli.front", "front", "Run one front: devices, OTA and the talk page."),
     "instance": Subcommand(
         "dispatcher.cli.instance", "instance", "Run one built-in ASR, LLM or TTS instance."

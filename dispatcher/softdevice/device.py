@@ -177,6 +177,8 @@ class SoftDevice:
         await self._stop_quiet_room()
         if not self._over.done():
             self._over.cancel()
+        elif not self._over.cancelled():
+            self._over.exception()  # a loss in the middle of speaking was raised by `send` already
 
     def _begin_turn(self) -> TurnRecorder:
         if self._lost is not None:

@@ -39,6 +39,7 @@
 | tuner-requests | list | `dispatcher tuner undo` | tuner | 60 s; the last 20 |
 | tuning | string | tuner | tuner | 60 s |
 | supervisor:{host} | string | `dispatcher up` | tuner | 15 s, refreshed |
+| verifying | string | `dispatcher verify` | `dispatcher verify` | 15 s, refreshed |
 | verify:{host} | string | `dispatcher up` with ALLOW_VERIFY | `dispatcher verify` | 15 s, refreshed |
 """
 
@@ -71,6 +72,8 @@ TUNER_REQUESTS_KEPT: Final = 20
 TUNER_REQUESTS_TTL_S: Final = 60
 TUNING_TTL_MS: Final = 60_000
 SUPERVISOR_TTL_S: Final = 15
+VERIFYING: Final = "verifying"
+VERIFYING_TTL_S: Final = 15
 VERIFY_MARK_TTL_S: Final = 15
 CLAIM_TTL_S: Final = 90
 CANCELLED_TTL_S: Final = 90

@@ -50,6 +50,30 @@ def leave(line: RedisLine, mark: VerifyMark) -> None:
     line.cast("SET", keys.verify_mark(mark.host), _MARK.dump_json(mark), "EX", keys.VERIFY_MARK_TTL_S)
 
 
+async def claim(line: RedisLine, who: str) -> bool:
+    """Return whether this run may go on: no other one does; it is asked again and again meanwhile.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    if await line.call("SET", keys.VERIFYING, who, "NX", "EX", keys.VERIFYING_TTL_S):
+        return True
+    mine: bool = await line.call("GET", keys.VERIFYING) == who.encode()
+    if mine:
+        line.cast("EXPIRE", keys.VERIFYING, keys.VERIFYING_TTL_S)
+    return mine
+
+
+async def release(line: RedisLine, who: str) -> None:
+    """Let another run begin.
+
+    Raises:
+        StateError: Redis is out of reach; the claim ends by itself.
+    """
+    if await line.call("GET", keys.VERIFYING) == who.encode():
+        await line.call("UNLINK", keys.VERIFYING)
+
+
 async def read(line: RedisLine, host: str) -> VerifyMark | None:
     """Return the mark of a host; None where its stack allows nothing, or is of another version.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -82,6 +83,8 @@ def _carry_out(context: click.Context, plan: VerifyPlan) -> VerifyReport:
         passed_s = int(time.monotonic() - began)
         click.echo(f"{passed_s // 60}:{passed_s % 60:02d}  {text}")
 
+    # Also where a shell that put this into the background had SIGINT ignored: a stop has to undo the fault.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with asyncio.Runner() as runner:
             stop_on_sigterm(runner.get_loop())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import random
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
@@ -22,7 +23,8 @@ from dispatcher.softdevice.speech import encode
 
 SPEECH_S: Final = 1.5
 QUESTION: Final = "What time is it?"
-PAUSE_S: Final = 0.3
+# Different for every device and turn, or all of them would soon ask at the same moments.
+PAUSE_S: Final = (0.2, 1.2)
 LOOK_AGAIN_S: Final = 0.25
 # A front that says nothing for so long in the middle of a turn has lost it.
 PATIENCE_S: Final = 25.0
@@ -107,6 +109,7 @@ class _User:
         self._household = household
         self._number = number
         self._speech = speech
+        self._dice = random.Random()  # noqa: S311  pauses, not secrets
         self._asked_at_s = 0.0
         self._first_audio_ms: float | None = None
 
@@ -134,7 +137,7 @@ class _User:
             apology = is_apology(result)
             heard = result.first_audio_ms is not None
             self._note("apologised" if apology else "answered" if heard else "silent", gaps=result.gaps)
-            await asyncio.sleep(PAUSE_S)
+            await asyncio.sleep(self._dice.uniform(*PAUSE_S))
         self.has_talked = True
 
     async def _ask(self, device: SoftDevice) -> TurnResult:

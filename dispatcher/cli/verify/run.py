@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+import uuid
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
@@ -16,8 +17,8 @@ from dispatcher.cli.verify.household import Household
 from dispatcher.cli.verify.judging import BASELINE, Judged, Look, Seen, judge_window
 from dispatcher.cli.verify.target import NotHere, Target
 from dispatcher.cli.verify.turns import TurnHeard, Window
-from dispatcher.errors import StateError
-from dispatcher.state import fronts, kpis, turn_log
+from dispatcher.errors import StartError, StateError
+from dispatcher.state import fronts, kpis, turn_log, verify_mark
 from dispatcher.state.line import RedisLine
 from dispatcher.state.overview import Overview, read_overview
 
@@ -72,10 +73,13 @@ async def run(line: RedisLine, plan: VerifyPlan, tell: Callable[[str], None]) ->
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector) as session:
         target = await Target.find(line, session)
+        who = uuid.uuid4().hex
+        if not await verify_mark.claim(line, who):
+            raise StartError("another `dispatcher verify` runs on this Redis; wait for its end")
         urls = await target.front_urls()
         household = Household(urls, plan.devices)
         experiment = Experiment(target, household, plan, urls)
-        async with household.living(session), experiment.watching():
+        async with experiment.watching(who), household.living(session):
             tell(f"{plan.devices} devices talk to {', '.join(urls)}; nothing is broken yet")
             await experiment.baseline()
             for fault in [FAULTS[name] for name in plan.names]:
@@ -157,15 +161,17 @@ class Experiment:
         self.judged.append(judge_window(window, (), seen, self._target.catalogue.kpis))
 
     @asynccontextmanager
-    async def watching(self) -> AsyncGenerator[None]:
-        """Look at the box and the devices every two seconds for as long as the block lasts."""
-        task = asyncio.create_task(self._watch())
+    async def watching(self, who: str) -> AsyncGenerator[None]:
+        """Look at the box and the devices, and keep other runs away, for as long as the block lasts."""
+        task = asyncio.create_task(self._watch(who))
         try:
             yield
         finally:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
+            with suppress(StateError):
+                await verify_mark.release(self._target.line, who)
 
     async def _get_well(self, window: Window) -> None:
         """Wait until all is well, close the window and judge it."""
@@ -195,9 +201,10 @@ class Experiment:
         looks = [look for look in self._looks if look.at_s >= window.began_at_s]
         return Seen(turns=turns, looks=looks, before=self._overview, after=after)
 
-    async def _watch(self) -> None:
+    async def _watch(self, who: str) -> None:
         while True:
             with suppress(StateError):  # a fault may take Redis away
+                await verify_mark.claim(self._target.line, who)
                 self._looks.append(await look(self._target.line))
             await asyncio.sleep(LOOK_EVERY_S)
 
