@@ -14,7 +14,7 @@ from dispatcher.state.overview import ServiceView
 
 # A smooth round robin is never further off than one call of each instance.
 ROUNDS: Final = 20
-NGINX_MISS: Final = 0.10
+NGINX_MISS: Final = 0.05
 
 
 @row("1")

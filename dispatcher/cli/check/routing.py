@@ -18,7 +18,8 @@ BOARD_WITHIN_S: Final = 20.0
 def algorithms(evidence: Evidence) -> Iterator[Finding]:
     """Compare the algorithm of each service with the YAML's."""
     for view in evidence.overview.services:
-        wanted = evidence.file.services[view.service].algorithm if evidence.file else "that of the YAML"
+        yaml = evidence.file or evidence.catalogue
+        wanted = yaml.services[view.service].algorithm if yaml else "that of the YAML"
         yield judged(
             f"{view.service} algorithm",
             good=view.algorithm == wanted,

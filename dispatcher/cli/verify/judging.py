@@ -91,7 +91,7 @@ def judge_window(window: Window, heard: Sequence[TurnHeard], seen: Seen, targets
         unhealthy=tuple(one.name for one in seen.after.instances if one.state in ("down", "ejected")),
         busy_devices=max((look.busy_devices for look in seen.looks), default=None),
         devices=len({turn.device for turn in turns}),
-        windows=tuple(share for each in seen.after.services if (share := _share(seen, each))),
+        windows=tuple(share for each in seen.after.services if (share := _share(seen, each, window))),
         cpu_ratio=_mean([look.cpu_ratio for look in seen.looks]),
         memory_ratio=_mean([look.memory_ratio for look in seen.looks]),
         network_ratio=_mean([look.network_ratio for look in seen.looks]),
@@ -139,7 +139,7 @@ def _faults(overview: Overview, window: Window) -> list[Fault]:
     ]
 
 
-def _share(seen: Seen, service: ServiceView) -> ShareWindow | None:
+def _share(seen: Seen, service: ServiceView, window: Window) -> ShareWindow | None:
     """Return what each instance got of the calls, where weights alone decided and calls were enough."""
     before = {one.name: one for each in seen.before.services for one in each.instances}
     members = [one for one in service.instances if one.name in before and one.is_usable]
@@ -147,6 +147,8 @@ def _share(seen: Seen, service: ServiceView) -> ShareWindow | None:
         return None
     if any(before[one.name].effective_weight != one.effective_weight for one in members):
         return None
+    if any((one.fault_at_s or 0.0) >= window.began_at_s for one in members):
+        return None  # it was spared while it failed, as it should be
     weights = {one.name: one.effective_weight if "weighted" in service.algorithm else 1.0 for one in members}
     wanted = {name: weight / sum(weights.values()) for name, weight in weights.items()}
     got = {one.name: one.calls - before[one.name].calls for one in members}
