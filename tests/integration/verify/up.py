@@ -74,7 +74,7 @@ class HurtableStack(Process):
     def knobs(self) -> dict[bytes, bytes]:
         """Return the knobs that are turned."""
         with Redis.from_url(self.broker_url) as client:
-            found: dict[bytes, bytes] = client.hgetall("knobs")  # type: ignore[assignment]
+            found: dict[bytes, bytes] = client.hgetall("knobs")
         return found
 
     def finish(self) -> None:
