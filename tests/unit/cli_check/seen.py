@@ -139,36 +139,40 @@ def kpi(value: float | None, *, judged: bool = True) -> Standing:
     return Standing(kpi=figure, alert=Alert())
 
 
-def evidence(tmp_path: Path, **changed: Any) -> Evidence:
-    """Return a deployment in which nothing is wrong but what is changed."""
-    now_s = time.time()
-    shown = changed.pop("overview", overview())
+def _redis(shown: Overview) -> dict[str, Any]:
+    """Return what is read of Redis."""
     yaml = catalogue()
-    fields: dict[str, Any] = {
-        "wish": Wish(settings=Settings(data_dir=tmp_path), fronts=(FRONT,)),
-        "now_s": now_s,
-        "file": yaml,
-        "file_problem": "",
+    return {
         "in_force": InForce(revision=3, chosen_at_ms=0, catalogue=yaml),
-        "box": BoxSeen(cores=4, memory_bytes=8_000_000_000, disk_free_bytes=10_000_000_000),
         "redis": {"maxmemory_policy": "volatile-ttl", "maxmemory": "268435456", "used_memory": "9000000"},
         "overview": shown,
         "instances": tuple(
             InstanceSeen(view=one, checked_s_ago=2.0, adjusted_s_ago=30.0) for one in shown.instances
         ),
-        "workers": tuple(
-            WorkerSeen(queue=queue, pid=at, slots=8) for at, queue in enumerate(QUEUES, start=1)
-        ),
+        "workers": tuple(WorkerSeen(queue=queue, pid=at, slots=8) for at, queue in enumerate(QUEUES, 1)),
         "canaries": tuple(
             CanaryView(queue=queue, consumed_s_ago=1.0, delay_ms=3.0, period_s=5.0, lost=False)
             for queue in QUEUES
         ),
         "fronts": {"front-1": FrontCounts(devices=2, busy=1, in_turn=1, turns_begun=9)},
-        "board": Board(judged_at_s=now_s, host="h", standings=(kpi(0.0),), box=BOX, processes=()),
         "knobs": Knobs(),
         "tuner": TunerState(),
         "tuner_rows": (),
         "decisions": {"asr": (), "llm": decisions(1, 0), "tts": decisions(60, 30)},
+    }
+
+
+def evidence(tmp_path: Path, **changed: Any) -> Evidence:
+    """Return a deployment in which nothing is wrong but what is changed."""
+    now_s = time.time()
+    fields: dict[str, Any] = {
+        **_redis(changed.get("overview", overview())),
+        "wish": Wish(settings=Settings(data_dir=tmp_path), fronts=(FRONT,)),
+        "now_s": now_s,
+        "file": catalogue(),
+        "file_problem": "",
+        "box": BoxSeen(cores=4, memory_bytes=8_000_000_000, disk_free_bytes=10_000_000_000),
+        "board": Board(judged_at_s=now_s, host="h", standings=(kpi(0.0),), box=BOX, processes=()),
         "records": RecordsSeen(where="sqlite:///x", version="0001", newest="0001", turns=0),
         "backup": None,
         "answers": {FRONT: Answer(status=200, text="{}")},

@@ -32,7 +32,7 @@ async def test_a_running_front_is_alive_even_without_a_broker(house: House) -> N
     answer = await house.get("/healthz")
 
     assert answer.status == 200
-    assert await answer.json() == {"status": "ok", "version": __version__}
+    assert await answer.json() == {"status": "ok", "version": __version__, "server": "front"}
 
 
 async def test_a_front_with_broker_and_replies_is_ready(house: House) -> None:
