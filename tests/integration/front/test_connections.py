@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from dispatcher.softdevice import DeviceOptions, discover, packets_of
 from tests.support.device import SPEECH, Device
 from tests.support.instances import SENTENCES
 from tests.support.stack import Front, Stack
+from tests.support.waiting import eventually
 
 # What nginx adds: the request is no longer one from this host.
 FROM_ELSEWHERE = {"X-Forwarded-For": "203.0.113.7"}
@@ -168,9 +170,14 @@ async def test_a_stop_sends_idle_devices_away_at_once_and_those_in_a_turn_after_
 
 
 async def test_an_utterance_that_a_stop_finds_half_said_is_answered(stack: Stack) -> None:
-    async with stack.another_front() as front, front.device("half") as half, front.device("idle") as idle:
+    async with (
+        stack.another_front(DRAIN_S="30") as front,
+        front.device("half") as half,
+        front.device("idle") as idle,
+    ):
         half.new_turn()
         await half.listen("start", mode="manual")
+        await asyncio.to_thread(eventually, lambda: stack.busy_devices() == 1, what="the front listens")
         front.send_signal(signal.SIGTERM)
         assert await idle.is_closed() == 1001
         await half.send_packets(packets_of(SPEECH, DeviceOptions()))

@@ -12,6 +12,9 @@ from tests.integration.upgrade.house import Deployment, Household
 from tests.support.instances import Instances
 from tests.support.waiting import soon
 
+# Nine processes start, four of them twice.
+pytestmark = pytest.mark.timeout(300)
+
 DEVICES = 6
 
 
