@@ -15,9 +15,9 @@ ALL_TESTS := --numprocesses $(or $(JOBS),3) --dist loadscope --cov --cov-report 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: ## run everything on this machine: make run [CONFIG=file.yaml]
+run: ## run everything on this machine: make run [CONFIG=file.yaml] [VERIFY=1, it may be hurt by `dispatcher verify`]
 	@$(ENVIRONMENT) run
-	@$(BIN)/dispatcher up $(if $(CONFIG),--config "$(CONFIG)")
+	@$(if $(VERIFY),ALLOW_VERIFY=true) $(BIN)/dispatcher up $(if $(CONFIG),--config "$(CONFIG)")
 
 test: ## all checks and all tests, pure packages covered in full: make test [JOBS=3] [ARGS="tests/unit -k name"]
 	@$(ENVIRONMENT) dev

@@ -7,6 +7,7 @@ DispatcherError
 ├── StateError               Redis did not answer in time
 ├── ActionRefused            the tuner: an action cannot act here and now; the message says why
 ├── RecordsError             the store of records is out of reach, or refuses what is sent to it
+├── BackupError              the operator: a backup cannot be written, is damaged, or does not fit here
 ├── AudioError               the caller's audio cannot be read
 ├── ProtocolError            a device sent something the protocol does not know
 ├── FrontError               the front that a device in software talks to is away, refuses or is silent
@@ -60,6 +61,10 @@ class ActionRefused(DispatcherError):
 
 class RecordsError(DispatcherError):
     """The store of records is away, locked or of another version; the message never holds the password."""
+
+
+class BackupError(DispatcherError):
+    """A backup cannot be written or put back; the message says whether anything was changed."""
 
 
 class AudioError(DispatcherError):

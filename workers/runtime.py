@@ -10,7 +10,7 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from typing import Any, Final, Self, TypeVar
@@ -117,9 +117,13 @@ class Runtime:
         except (InstanceError, TimeoutError) as error:
             return str(error) or "no answer in time", Reported()
 
-    def warm_up(self, queues: Sequence[str]) -> None:
-        """Pay the first-time costs before the first turn does, then show that the queues are served."""
-        asyncio.run_coroutine_threadsafe(self._warm_up(queues), self._loop).result(START_TIMEOUT_S)
+    def warm_up(self, queues: Sequence[str], pool_size: Callable[[], int]) -> None:
+        """Pay the first-time costs before the first turn does, then show that the queues are served.
+
+        `pool_size` returns how many tasks the worker runs at once; the tuner may change that.
+        """
+        work = self._warm_up(queues, pool_size)
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(START_TIMEOUT_S)
 
     def keep_running(self, work: Coroutine[Any, Any, None]) -> None:
         """Run something on the loop until the worker stops; called from any thread."""
@@ -156,7 +160,7 @@ class Runtime:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _warm_up(self, queues: Sequence[str]) -> None:
+    async def _warm_up(self, queues: Sequence[str], pool_size: Callable[[], int]) -> None:
         self._queues = tuple(queues)
         await self.router.live.sync()
         services = [config for name, config in self.catalogue.services.items() if name in queues]
@@ -168,7 +172,7 @@ class Runtime:
                 self._spawn(self._await_loaded(instance))
         if "llm" in queues:
             self.tool_servers.follow(self.started_with.mcp_servers)
-        self._spawn(self._show_ready(queues))
+        self._spawn(self._show_ready(queues, pool_size))
 
     async def _first_check(self, instance: Instance) -> str:
         """Check an instance and count a failure; return its reason, or nothing."""
@@ -213,12 +217,12 @@ class Runtime:
                 wanted_s=interval_s,
             )
 
-    async def _show_ready(self, queues: Sequence[str]) -> None:
+    async def _show_ready(self, queues: Sequence[str], pool_size: Callable[[], int]) -> None:
         pid = os.getpid()
         while True:
             for queue in queues:
                 for sign in (keys.worker_ready(queue, pid), keys.served(queue)):
-                    self.line.cast("SET", sign, 1, "EX", keys.WORKER_READY_TTL_S)
+                    self.line.cast("SET", sign, pool_size(), "EX", keys.WORKER_READY_TTL_S)
             await asyncio.sleep(keys.WORKER_READY_TTL_S / 3)
 
     async def _close(self) -> None:

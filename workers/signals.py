@@ -36,7 +36,7 @@ def warm_up_process(**_: Any) -> None:
 def warm_up_worker(sender: Any, **_: Any) -> None:
     """Warm up the worker and show that its queues are served."""
     queues = list(sender.app.amqp.queues.consume_from)
-    runtime().warm_up(queues)
+    runtime().warm_up(queues, lambda: int(sender.pool.limit))
 
 
 @worker_shutdown.connect

@@ -16,8 +16,9 @@ import uvloop
 from aiohttp import web
 
 from dispatcher.builtin.engines import Engine, Service
+from dispatcher.builtin.failing import behind_switch
 from dispatcher.builtin.loading import Loading
-from dispatcher.builtin.registry import prepare
+from dispatcher.builtin.registry import Prepared, prepare
 from dispatcher.builtin.routes import build_app
 from dispatcher.builtin.running import Running
 from dispatcher.builtin.timed.faults import Faults
@@ -29,7 +30,15 @@ log = structlog.get_logger(__name__)
 DRAIN_S: Final = 2.0
 
 
-def run_instance(*, service: Service, engine: str, host: str, port: int, options: Mapping[str, str]) -> None:
+def run_instance(
+    *,
+    service: Service,
+    engine: str,
+    host: str,
+    port: int,
+    options: Mapping[str, str],
+    may_fail: bool = False,
+) -> None:
     """Serve one instance until SIGTERM or SIGINT; blocks, and belongs into the main thread.
 
     The port is open at once and /health says 503 until the engine is loaded.
@@ -40,12 +49,15 @@ def run_instance(*, service: Service, engine: str, host: str, port: int, options
         host: address to listen on.
         port: port to listen on; 0 takes a free one, which the log tells.
         options: the engine's own, as text.
+        may_fail: an engine that has no switch for faults gets one.
 
     Raises:
         ConfigError: there is no such engine, or an option is wrong.
         StartError: the port is taken, or the engine cannot be loaded.
     """
     prepared = prepare(service, engine, options)
+    if may_fail and prepared.faults is None:
+        prepared = _with_switch(service, prepared)
     running: Running[Engine] = Running(service=service, engine_name=engine)
     loading = Loading(prepared.load)
     uvloop.run(_serve(running, prepared.faults, loading, host=host, port=port))
@@ -53,6 +65,11 @@ def run_instance(*, service: Service, engine: str, host: str, port: int, options
         # Stopped while it loaded: native code in that thread aborts when the interpreter goes away under it.
         sys.stderr.flush()
         os._exit(0)
+
+
+def _with_switch(service: Service, prepared: Prepared) -> Prepared:
+    faults = Faults()
+    return Prepared(load=lambda: behind_switch(service, prepared.load(), faults), faults=faults)
 
 
 async def _serve(

@@ -24,6 +24,9 @@ class Subcommand(NamedTuple):
 
 SUBCOMMANDS: Final = {
     "up": Subcommand("dispatcher.cli.up", "up", "Run everything in the Procfile, and keep it running."),
+    "restart": Subcommand(
+        "dispatcher.cli.restart", "restart", "Restart parts one by one, without a lost turn."
+    ),
     "reload": Subcommand(
         "dispatcher.cli.reload", "reload", "Check the YAML and put it in force in every running process."
     ),
@@ -32,6 +35,10 @@ SUBCOMMANDS: Final = {
         "dispatcher.cli.try_instance", "try_instance", "Make one real call to an instance, with times."
     ),
     "bench": Subcommand("dispatcher.cli.bench", "bench", "Measure devices, balancing and faults here."),
+    "check": Subcommand("dispatcher.cli.check", "check", "Run the check-lists of a rollout, row by row."),
+    "verify": Subcommand(
+        "dispatcher.cli.verify", "verify", "Hurt a stack that allows it, and judge how it took it."
+    ),
     "status": Subcommand("dispatcher.cli.status", "status", "Show instances, queues and waiting calls."),
     "why": Subcommand("dispatcher.cli.why", "why", "Explain where each call of a turn went."),
     "replay": Subcommand(
@@ -43,7 +50,10 @@ SUBCOMMANDS: Final = {
     "tuner": Subcommand("dispatcher.cli.tuner", "tuner", "Show what the tuner did and why; take it back."),
     "drain": Subcommand("dispatcher.cli.drain", "drain", "Give an instance no new calls."),
     "eject": Subcommand("dispatcher.cli.eject", "eject", "Give an instance no calls for a while."),
-    "restore": Subcommand("dispatcher.cli.restore", "restore", "Let an instance have calls again."),
+    "restore": Subcommand(
+        "dispatcher.cli.restore", "restore", "Let an instance have calls again; or put a backup back."
+    ),
+    "backup": Subcommand("dispatcher.cli.backup.save", "backup", "Write all that would be missed to a file."),
     "front": Subcommand("dispatcher.cli.front", "front", "Run one front: devices, OTA and the talk page."),
     "instance": Subcommand(
         "dispatcher.cli.instance", "instance", "Run one built-in ASR, LLM or TTS instance."

@@ -39,7 +39,8 @@ def instance(
     from dispatcher.logs import configure_logging  # noqa: PLC0415
     from dispatcher.settings import load_settings  # noqa: PLC0415
 
-    configure_logging(load_settings())
+    deployment = load_settings()
+    configure_logging(deployment)
     options = dict(_key_and_value(each) for each in settings)
     if fault is not None:
         options["fault"] = fault
@@ -49,6 +50,7 @@ def instance(
         host=host,
         port=DEFAULT_PORTS[service] if port is None else port,
         options=options,
+        may_fail=deployment.allow_verify,
     )
 
 

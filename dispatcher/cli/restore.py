@@ -1,6 +1,9 @@
-"""`dispatcher restore`: one instance gets calls again."""
+"""`dispatcher restore`: one instance gets calls again; or a backup is put back."""
 
 from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
 
 import click
 
@@ -9,17 +12,36 @@ from dispatcher.cli.shared_state import with_shared_state
 from dispatcher.state import steering
 from dispatcher.state.line import RedisLine
 
+ENDINGS: Final = (".tar.gz", ".tgz")
+PARTS: Final = ("files", "records", "state")
+
 
 @click.command("restore")
-@click.argument("name", metavar="INSTANCE")
-def restore(name: str) -> None:
+@click.argument("name", metavar="INSTANCE|FILE")
+@click.option("--force", is_flag=True, help="FILE: also into a deployment that runs.")
+@click.option("--only", type=click.Choice(PARTS), multiple=True, help="FILE: this part; may be given again.")
+def restore(name: str, *, force: bool, only: tuple[str, ...]) -> None:
     """End draining and ejection of INSTANCE; its health is counted from nothing.
 
     One that was out gets its share over ten seconds, not at once.
+
+    FILE is a backup (a name with a slash, or that ends in .tar.gz or .tgz). It is checked whole before
+    anything is changed. Records are added where they are missing; dialogues, devices, knobs and files are
+    put in the place of those that are there.
     """
+    if is_file(name):
+        from dispatcher.cli.backup.put_back import restore_backup  # noqa: PLC0415  it loads much more
+
+        restore_backup(Path(name), force=force, only=only)
+        return
 
     async def act(line: RedisLine) -> None:
         await steering.restore(line, name)
         await report_instance(line, name)
 
     with_shared_state(act)
+
+
+def is_file(name: str) -> bool:
+    """Return whether a backup is meant: the name of an instance has neither a slash nor such an ending."""
+    return "/" in name or name.endswith(ENDINGS)

@@ -16,6 +16,7 @@ from dispatcher.catalogue import load_catalogue
 from dispatcher.catalogue.model import Catalogue
 from dispatcher.errors import StartError
 from dispatcher.front.device import Device
+from dispatcher.front.drain import drain
 from dispatcher.front.handshake import admit, read_peer
 from dispatcher.front.hub import HUB, Hub
 from dispatcher.front.ota import WEBSOCKET_PATH, add_ota
@@ -70,7 +71,7 @@ async def connect_device(request: web.Request) -> web.StreamResponse:
 
 
 async def _drain(app: web.Application) -> None:
-    await app[HUB].drain()
+    await drain(app[HUB])
 
 
 def run_front() -> None:

@@ -16,6 +16,7 @@ from dispatcher.conversation.session import Command, Session
 from dispatcher.errors import AudioError, ProtocolError, StateError
 from dispatcher.front import frames, protocol
 from dispatcher.front.device_tools import DeviceTools
+from dispatcher.front.drain import send_away
 from dispatcher.front.handshake import Peer, read_version
 from dispatcher.front.hub import Hub
 from dispatcher.front.live_turn import LiveTurn, Utterance
@@ -66,6 +67,15 @@ class Device:
     def is_busy(self) -> bool:
         """Whether it is in a turn or listening."""
         return self.turn is not None or self._session.records
+
+    @property
+    def is_owed(self) -> bool:
+        """Whether it has begun something that it awaits the answer of.
+
+        A microphone that is on and hears nobody, as in auto and realtime, has begun nothing.
+        """
+        begun = not self._session.watches_speech or self._microphone.hears_speech
+        return self.turn is not None or (self._session.records and begun)
 
     async def close(self, *, code: int, reason: bytes) -> None:
         """Close the socket; the turn under way is dropped by `serve`."""
@@ -203,7 +213,7 @@ class Device:
                     self._wire.send("tts", state="stop")
 
     async def _start_turn(self, *, recording: tuple[bytes, ...] = (), text: str = "") -> None:
-        if self._hub.draining or not (recording or text):
+        if not (recording or text):
             self._on_turn_end(spoke=False)
             return
         params = self._microphone.params
@@ -226,6 +236,9 @@ class Device:
                 self._wire.send("tts", state="stop")
             else:
                 self._microphone.open()
+        if self._hub.draining:
+            # Before it begins another turn, which this front could not end.
+            self._hub.spawn(send_away(self))
 
     async def _resolve_language(self) -> Language:
         """Return the device's language: fixed by the YAML, told by OTA, or the default; asked once."""

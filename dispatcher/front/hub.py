@@ -40,6 +40,11 @@ class ConnectedDevice(Protocol):
         """Whether it is in a turn or listening."""
         ...
 
+    @property
+    def is_owed(self) -> bool:
+        """Whether it has begun something that it awaits the answer of: a turn, or an utterance."""
+        ...
+
     async def close(self, *, code: int, reason: bytes) -> None:
         """Close the device's socket."""
         ...
@@ -63,7 +68,7 @@ class Hub:
     Attributes:
         devices: connections by device id; one device has one.
         turns: turns under way, by turn id.
-        draining: no new turn is taken; the front is about to stop.
+        draining: the front is about to stop; no new device is let in, and what was begun may end.
         knobs: as they stood a second ago.
     """
 
@@ -84,7 +89,6 @@ class Hub:
         self.draining = False
         self.knobs = Knobs()
         self._turns_ended = 0
-        self._quiet = asyncio.Event()
         self.replies_flow = False
         self._reader = ReplyReader(connect(settings.redis_url, socket_timeout_s=None), self.reply_stream)
         self._reloads = connect(settings.redis_url, socket_timeout_s=None)
@@ -115,8 +119,6 @@ class Hub:
         """Forget a turn; return whether it was known."""
         known = self.turns.pop(turn_id, None) is not None
         self._turns_ended += known
-        if self.draining and not self.turns:
-            self._quiet.set()
         return known
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
@@ -124,16 +126,6 @@ class Hub:
         task = asyncio.get_running_loop().create_task(_quietly(work))
         self._short_tasks.add(task)
         task.add_done_callback(self._short_tasks.discard)
-
-    async def drain(self) -> None:
-        """Let turns under way end, for as long as a stop may take."""
-        self.draining = True
-        if not self.turns:
-            self._quiet.set()
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._quiet.wait(), self.settings.drain_s)
-        for device in list(self.devices.values()):
-            await device.close(code=1001, reason=b"server stops")
 
     async def close(self) -> None:
         """Stop the pump and close the connections to Redis."""

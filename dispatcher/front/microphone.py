@@ -45,6 +45,11 @@ class Microphone:
         # What is kept of the time before speech is certain: its beginning, and a little more.
         self._run_up_ms = endpointing.pre_roll_ms + endpointing.min_speech_ms
 
+    @property
+    def hears_speech(self) -> bool:
+        """Whether somebody is speaking; known only where speech is watched for."""
+        return self._endpointer.in_speech
+
     def open(self) -> None:
         """Start a new recording."""
         self._packets.clear()

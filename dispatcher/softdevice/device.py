@@ -93,6 +93,16 @@ class SoftDevice:
         self._heard_s = 0.0
         self._now_s = asyncio.get_running_loop().time
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether the connection still stands, as far as the device knows."""
+        return self._lost is None
+
+    @property
+    def is_spoken_to(self) -> bool:
+        """Whether the front has said or shown anything in the turn that is under way, or was the last."""
+        return self._turn is not None and self._turn.has_begun
+
     async def turn(self, speech: AsyncGenerator[bytes], *, timeout_s: float = ANSWER_TIMEOUT_S) -> TurnResult:
         """Say something and return what came back.
 
@@ -171,6 +181,8 @@ class SoftDevice:
         await self._stop_quiet_room()
         if not self._over.done():
             self._over.cancel()
+        elif not self._over.cancelled():
+            self._over.exception()  # a loss in the middle of speaking was raised by `send` already
 
     def _begin_turn(self) -> TurnRecorder:
         if self._lost is not None:

@@ -95,6 +95,11 @@ class TurnRecorder:
         self._refused = 0
         self._at_ms: dict[EventKind, float] = {}
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether anything came of the reply."""
+        return self._answered or bool(self._at_ms.keys() - {"speech_ended"})
+
     def end_speech(self, now_s: float) -> None:
         """Note when the user was done; all times count from here."""
         self._speech_ended_s = now_s

@@ -42,6 +42,8 @@
 | tuner-requests | list | `dispatcher tuner undo` | tuner | 60 s; the last 20 |
 | tuning | string | tuner | tuner | 60 s |
 | supervisor:{host} | string | `dispatcher up` | tuner | 15 s, refreshed |
+| verifying | string | `dispatcher verify` | `dispatcher verify` | 15 s, refreshed |
+| verify:{host} | string | `dispatcher up` with ALLOW_VERIFY | `dispatcher verify` | 15 s, refreshed |
 """
 
 from __future__ import annotations
@@ -74,6 +76,9 @@ TUNER_REQUESTS_KEPT: Final = 20
 TUNER_REQUESTS_TTL_S: Final = 60
 TUNING_TTL_MS: Final = 60_000
 SUPERVISOR_TTL_S: Final = 15
+VERIFYING: Final = "verifying"
+VERIFYING_TTL_S: Final = 15
+VERIFY_MARK_TTL_S: Final = 15
 CLAIM_TTL_S: Final = 90
 CANCELLED_TTL_S: Final = 90
 REPLIES_TTL_S: Final = 60
@@ -201,6 +206,11 @@ def box(host: str) -> str:
 def supervisor(host: str) -> str:
     """Name the sign of life of a `dispatcher up` that starts workers again, and more of them when asked."""
     return f"supervisor:{host}"
+
+
+def verify_mark(host: str) -> str:
+    """Name what a `dispatcher up` that may be hurt on purpose says of its processes."""
+    return f"verify:{host}"
 
 
 def tick(task: str) -> str:

@@ -155,6 +155,12 @@ class Stack:
             held = client.scan_iter(keys.leases("*", "*"))  # type: ignore[arg-type]
             return sum(int(client.zcount(key, now_ms, "+inf")) for key in held)
 
+    def busy_devices(self) -> int:
+        """Return how many devices are in a turn or listening, as all fronts said last."""
+        with Redis.from_url(self.broker.url) as client:
+            shown = client.scan_iter(keys.front("*"))
+            return sum(int(client.hget(key, "busy") or 0) for key in shown)
+
     @asynccontextmanager
     async def another_front(self, **environ: str) -> AsyncGenerator[Front]:
         """Run one more front, with settings of its own."""

@@ -24,6 +24,7 @@ class FaultRequest(BaseModel):
 
     mode: Mode
     value: float | None = Field(default=None, ge=0, le=3600)
+    for_s: float | None = Field(default=None, gt=0, le=3600)
 
 
 class FaultRoutes:
@@ -49,7 +50,7 @@ class FaultRoutes:
             wanted = FaultRequest.model_validate_json(await request.read())
         except ValidationError as error:
             raise refusal_of(error) from error
-        self._faults.set(fault_of(wanted.mode, wanted.value))
+        self._faults.set(fault_of(wanted.mode, wanted.value), for_s=wanted.for_s)
         return await self.show(request)
 
 

@@ -73,17 +73,23 @@ class Faults:
 
     @property
     def chosen(self) -> Fault:
-        """The fault as it was set."""
-        return self._fault
+        """The fault as it was set; none once its time is over."""
+        is_over = self._for_s is not None and self._clock() - self._since_s >= self._for_s
+        return NO_FAULT if is_over else self._fault
 
-    def set(self, fault: Fault) -> None:
-        """Fail like this from now on; calls under way go on as they began."""
+    def set(self, fault: Fault, *, for_s: float | None = None) -> None:
+        """Fail like this from now on; calls under way go on as they began.
+
+        `for_s` ends it by itself, should whoever set it be gone by then.
+        """
         self._fault = fault
+        self._for_s = for_s
         self._since_s = self._clock()
 
     def current(self) -> Fault:
         """Return the fault at this moment: a flapping one is none, or fast-error, by the clock."""
-        if self._fault.mode != "flap":
-            return self._fault
-        phase = int((self._clock() - self._since_s) / self._fault.value)
+        fault = self.chosen
+        if fault.mode != "flap":
+            return fault
+        phase = int((self._clock() - self._since_s) / fault.value)
         return Fault(mode="fast-error") if phase % 2 else NO_FAULT

@@ -69,6 +69,8 @@ class Keeper:
         self._process: Process | None = None
         self._runs = 0
         self._stop_asked = asyncio.Event()
+        self._restart_asked = False
+        self._back = asyncio.Event()
         self._settled = asyncio.Event()
         self._ended = asyncio.Event()
 
@@ -85,6 +87,7 @@ class Keeper:
             self._log.close()
             self._settled.set()
             self._ended.set()
+            self._back.set()
         if self.state != "failed":
             self._enter("stopped")
 
@@ -109,6 +112,26 @@ class Keeper:
             self._listener.on_event(self.part, f"did not stop in {grace_s:.0f} s; killed", "warning")
             self.kill()
             await self._ended.wait()
+
+    async def restart(self, grace_s: float) -> bool:
+        """End the process, kill it after the grace, start it anew at once; return whether it got ready again.
+
+        One that was given up, or that is being stopped, stays as it is. Waits for as long as it takes.
+        """
+        if self.state in {"failed", "stopping", "stopped"}:
+            return False
+        self._back.clear()
+        process = self._process
+        if process is not None:
+            self._restart_asked = True
+            self._enter("restarting")
+            process.terminate()
+        too_long = asyncio.get_running_loop().call_later(grace_s, _kill, process)
+        try:
+            await self._back.wait()
+        finally:
+            too_long.cancel()
+        return self.state == "ready"
 
     def kill(self) -> None:
         """End the process and all that it started, now and for good."""
@@ -154,15 +177,19 @@ class Keeper:
         await self._readiness.wait(self.part, pid)
         now_s = time.monotonic()
         self.took_s = now_s - started_at_s
-        if not self._stop_asked.is_set():
+        if not (self._stop_asked.is_set() or self._restart_asked):
             self._enter("ready")
             self._settled.set()
+            self._back.set()
             if self._runs > 1:
                 self._listener.on_event(self.part, f"is back after {self.took_s:.1f} s", "info")
         return now_s
 
     def _after(self, code: int, run: Run) -> float | None:
-        """Decide what follows an end that nobody asked for."""
+        """Decide what follows an end that was no stop."""
+        if self._restart_asked:
+            self._restart_asked = False
+            return 0.0
         delay_s = self._policy.next_delay_s(run)
         if delay_s is None:
             self._give_up(f"{describe_exit(code)} at each of {self._runs} starts; given up")
@@ -186,7 +213,7 @@ class Keeper:
     def _take_line(self, line: str) -> None:
         self._log.write(line)
         level = self._lines.level_of(line)
-        if self._stop_asked.is_set() and level == "warning":
+        if (self._stop_asked.is_set() or self._restart_asked) and level == "warning":
             level = "info"  # servers warn of their own stop, which the operator has asked for
         self._listener.on_output(self.part, line, level, self._lines.is_summary(line))
 
@@ -194,3 +221,8 @@ class Keeper:
         self.state = state
         self.changed_at_s = time.monotonic()
         self._listener.on_change(self)
+
+
+def _kill(process: Process | None) -> None:
+    if process is not None:
+        process.kill()

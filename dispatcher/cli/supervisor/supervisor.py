@@ -12,9 +12,11 @@ from typing import Final
 from dispatcher.cli.supervisor.extras import ExtraWorkers
 from dispatcher.cli.supervisor.keeper import Keeper, Listener
 from dispatcher.cli.supervisor.logs import PartLog
+from dispatcher.cli.supervisor.mark import keep_marked
 from dispatcher.cli.supervisor.parts import Part
 from dispatcher.cli.supervisor.plan import STOP_ORDER, Plan
 from dispatcher.cli.supervisor.readiness import Readiness
+from dispatcher.cli.supervisor.rolling import Rolling
 from dispatcher.cli.supervisor.screen import Screen
 from dispatcher.cli.supervisor.upfile import RunningPart, UpFile
 from dispatcher.cli.supervisor.welcome import closing_lines, redis_address
@@ -57,6 +59,9 @@ class Supervisor:
         self._failure: str | None = None
         self._readiness = Readiness(self._settings.redis_url)
         self._keepers = [self._keeper(part) for part in plan.parts]
+        self._rolling = Rolling(
+            self._settings.data_dir, self._keepers, grace_s=self._settings.drain_s + STOP_MARGIN_S
+        )
 
     async def run(self) -> None:
         """Start everything, wait for a signal, stop everything; nothing that was started is left.
@@ -78,9 +83,15 @@ class Supervisor:
     async def _run_until_stopped(self) -> None:
         async with asyncio.TaskGroup() as group:
             drawing = group.create_task(self._draw())
-            bringing_up = group.create_task(self._bring_up(group))
+            tasks = [
+                group.create_task(self._bring_up(group)),
+                group.create_task(self._rolling.follow(self._screen.say)),
+            ]
+            if self._settings.allow_verify:
+                tasks.append(group.create_task(keep_marked(self._settings.redis_url, self._keepers)))
             await self._stop_asked.wait()
-            bringing_up.cancel()
+            for task in tasks:
+                task.cancel()
             await self._stop_all()
             drawing.cancel()
 
@@ -161,6 +172,7 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self._on_signal)
+        loop.add_signal_handler(signal.SIGUSR1, self._rolling.ask)
 
     def _on_signal(self) -> None:
         if self._stop_asked.is_set():

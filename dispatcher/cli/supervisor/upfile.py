@@ -12,6 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+import psutil
+
 from dispatcher.errors import StartError
 
 FILE_NAME: Final = "up.json"
@@ -24,6 +26,29 @@ class RunningPart:
     name: str
     pid: int | None
     port: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunningUp:
+    """A `dispatcher up` that runs: its process id, and the names of its parts."""
+
+    pid: int
+    names: tuple[str, ...]
+
+
+def find_up(data_dir: Path) -> RunningUp | None:
+    """Return the `dispatcher up` of a data folder, or None where none runs.
+
+    A file that a killed one left names a process that is gone, or that began after the file did.
+    """
+    try:
+        content = json.loads((data_dir / FILE_NAME).read_text("utf-8"))
+        began_at_s = psutil.Process(content["pid"]).create_time()
+    except (OSError, ValueError, KeyError, psutil.Error):
+        return None
+    if began_at_s > content["started_at_s"]:
+        return None
+    return RunningUp(pid=content["pid"], names=tuple(part["name"] for part in content["processes"]))
 
 
 class UpFile:

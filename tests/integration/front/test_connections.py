@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 from collections.abc import Mapping
@@ -10,10 +11,11 @@ from typing import Any
 import aiohttp
 import pytest
 
-from dispatcher.softdevice import DeviceOptions, discover
-from tests.support.device import Device
+from dispatcher.softdevice import DeviceOptions, discover, packets_of
+from tests.support.device import SPEECH, Device
 from tests.support.instances import SENTENCES
 from tests.support.stack import Front, Stack
+from tests.support.waiting import eventually
 
 # What nginx adds: the request is no longer one from this host.
 FROM_ELSEWHERE = {"X-Forwarded-For": "203.0.113.7"}
@@ -152,3 +154,33 @@ async def test_a_stop_does_not_wait_for_ever(stack: Stack) -> None:
         front.send_signal(signal.SIGTERM)
         assert await device.is_closed() == 1001
         assert front.ends() == 0
+
+
+async def test_a_stop_sends_idle_devices_away_at_once_and_those_in_a_turn_after_it(stack: Stack) -> None:
+    for llm in stack.instances.of("llm"):
+        llm.fault("slow", 10)
+    async with stack.another_front() as front, front.device("idle") as idle, front.device("busy") as busy:
+        await busy.begins_to_say()
+        await busy.hears(type="stt")
+        front.send_signal(signal.SIGTERM)
+        assert await idle.is_closed() == 1001
+        assert not busy.socket.closed
+        assert (await busy.answer()).sentences == SENTENCES
+        assert await busy.is_closed() == 1001
+
+
+async def test_an_utterance_that_a_stop_finds_half_said_is_answered(stack: Stack) -> None:
+    async with (
+        stack.another_front(DRAIN_S="30") as front,
+        front.device("half") as half,
+        front.device("idle") as idle,
+    ):
+        half.new_turn()
+        await half.listen("start", mode="manual")
+        await asyncio.to_thread(eventually, lambda: stack.busy_devices() == 1, what="the front listens")
+        front.send_signal(signal.SIGTERM)
+        assert await idle.is_closed() == 1001
+        await half.send_packets(packets_of(SPEECH, DeviceOptions()))
+        await half.listen("stop")
+        assert (await half.answer()).sentences == SENTENCES
+        assert await half.is_closed() == 1001

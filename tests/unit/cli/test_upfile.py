@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dispatcher.cli.supervisor.upfile import RunningPart, UpFile
+from dispatcher.cli.supervisor.upfile import RunningPart, UpFile, find_up
 from dispatcher.errors import StartError
 
 
@@ -40,3 +40,18 @@ def test_a_folder_that_cannot_be_made_is_a_start_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StartError, match="DATA_DIR"), UpFile(tmp_path / "file"):
         pass
+
+
+def test_the_one_that_runs_is_found_with_its_parts(tmp_path: Path) -> None:
+    with UpFile(tmp_path) as upfile:
+        upfile.write([RunningPart(name="front", pid=12, port=8000)])
+        found = find_up(tmp_path)
+        assert found is not None
+        assert (found.pid, found.names) == (os.getpid(), ("front",))
+    assert find_up(tmp_path) is None
+
+
+def test_a_file_whose_process_began_after_it_was_written_names_nobody(tmp_path: Path) -> None:
+    content = {"pid": os.getpid(), "started_at_s": 1.0, "processes": []}
+    (tmp_path / "up.json").write_text(json.dumps(content))
+    assert find_up(tmp_path) is None

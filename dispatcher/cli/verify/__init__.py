@@ -1,0 +1,104 @@
+"""`dispatcher verify`: faults in a stack that allows it, while devices talk; a verdict for each figure."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import click
+
+from dispatcher.cli.bench.devices import stop_on_sigterm
+from dispatcher.cli.shared_state import explain
+from dispatcher.cli.supervisor.screen import make_console
+from dispatcher.cli.verify.faults import FAULTS
+from dispatcher.cli.verify.page import page
+from dispatcher.cli.verify.run import VerifyPlan, VerifyReport, parse_names, run
+from dispatcher.cli.verify.view import as_json, report_view
+from dispatcher.errors import StateError
+from dispatcher.logs import configure_logging
+from dispatcher.settings import load_settings
+from dispatcher.state.line import RedisLine, connect
+
+FAILED_EXIT_CODE: Final = 1
+INTERRUPTED_EXIT_CODE: Final = 130
+QUICK: Final = {"baseline_s": 4.0, "fault_s": 4.0, "well_within_s": 40.0}
+DEFAULT_DEVICES: Final = 8
+QUICK_DEVICES: Final = 4
+
+
+@click.command("verify")
+@click.option("--only", default="", metavar="NAMES", help=f"Some of {', '.join(FAULTS)}.  [default: all]")
+@click.option("--devices", type=click.IntRange(1, 200), help="How many talk.  [default: 8; with --quick 4]")
+@click.option("--quick", is_flag=True, help="Leave each fault in place for 4 s instead of 15 s.")
+@click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write all of it.")
+@click.option("--html", "html_file", type=click.Path(dir_okay=False, path_type=Path), help="Write a page.")
+@click.pass_context
+def verify(
+    context: click.Context,
+    *,
+    only: str,
+    devices: int | None,
+    quick: bool,
+    json_file: Path | None,
+    html_file: Path | None,
+) -> None:
+    """Hurt a running stack within bounds while devices talk, and say how each figure took it.
+
+    Only a `dispatcher up` on this host that was started with ALLOW_VERIFY=true is touched, and only the
+    processes that it started. Every fault is undone, also after Ctrl-C. All of it takes some five minutes,
+    ten at most. The exit code is 1 where a turn was silent, or the stack did not get well.
+    """
+    try:
+        names = parse_names(only)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--only") from error
+    plan = VerifyPlan(
+        names=tuple(names),
+        devices=devices or (QUICK_DEVICES if quick else DEFAULT_DEVICES),
+        **(QUICK if quick else {}),
+    )
+    report = _carry_out(context, plan)
+    console = make_console()
+    console.print(report_view(report), soft_wrap=not console.is_terminal)
+    if json_file is not None:
+        json_file.write_text(json.dumps(as_json(report), indent=1), "utf-8")
+    if html_file is not None:
+        html_file.write_text(page(report), "utf-8")
+    if report.problems:
+        context.exit(FAILED_EXIT_CODE)
+
+
+def _carry_out(context: click.Context, plan: VerifyPlan) -> VerifyReport:
+    settings = load_settings({"LOG_LEVEL": "error"})
+    configure_logging(settings)  # what breaks on purpose needs no warnings
+    redis_url = load_settings().redis_url
+    began = time.monotonic()
+
+    def tell(text: str) -> None:
+        passed_s = int(time.monotonic() - began)
+        click.echo(f"{passed_s // 60}:{passed_s % 60:02d}  {text}")
+
+    # Also where a shell that put this into the background had SIGINT ignored: a stop has to undo the fault.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with asyncio.Runner() as runner:
+            stop_on_sigterm(runner.get_loop())
+            return runner.run(_with_line(redis_url, plan, tell))
+    except StateError as error:
+        raise StateError(explain(error, redis_url)) from error
+    except KeyboardInterrupt:
+        click.echo("interrupted; every fault is undone", err=True)
+        context.exit(INTERRUPTED_EXIT_CODE)
+
+
+async def _with_line(redis_url: str, plan: VerifyPlan, tell: Callable[[str], None]) -> VerifyReport:
+    line = RedisLine(connect(redis_url))
+    try:
+        return await run(line, plan, tell)
+    finally:
+        await line.close()

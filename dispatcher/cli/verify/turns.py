@@ -1,0 +1,80 @@
+"""What became of the turns of a run, as the devices heard them. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias, get_args
+
+# apologised: the front said that it has no answer · cut: the answer broke off · silent: nothing was heard
+# at all · refused: no front let the device in, of which its own display tells.
+Outcome: TypeAlias = Literal["answered", "apologised", "cut", "silent", "refused"]
+OUTCOMES: Final[tuple[Outcome, ...]] = get_args(Outcome)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnHeard:
+    """One turn of one device; both times are Unix time.
+
+    Attributes:
+        asked_at_s: when the user was done speaking, or wanted to begin where no front was there.
+        first_audio_ms: after that; None where nothing was heard.
+        reason: why it is not answered; empty where it is.
+    """
+
+    device: int
+    asked_at_s: float
+    ended_at_s: float
+    outcome: Outcome
+    first_audio_ms: float | None = None
+    gaps: int = 0
+    reason: str = ""
+
+    @property
+    def is_hurt(self) -> bool:
+        """Whether the user went without an answer; an apology is none."""
+        return self.outcome != "answered"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """The time of one fault, up to the next one; Unix time.
+
+    Attributes:
+        fault: its name; "none" for the time before the first.
+        what: what was done, in words.
+        undone_at_s: when its cause was taken away; what was killed was started again by the supervisor.
+        well_s: from then until every part ran, every instance was usable and every device had been answered
+            again; None where that did not come in time.
+        skipped: why it could not be tried; empty where it was.
+    """
+
+    fault: str
+    what: str
+    began_at_s: float
+    undone_at_s: float
+    ended_at_s: float
+    well_s: float | None = 0.0
+    skipped: str = ""
+
+    def of(self, turns: Sequence[TurnHeard]) -> list[TurnHeard]:
+        """Return the turns that ended in it: the next one begins when all have got over this one."""
+        return [turn for turn in turns if self.began_at_s <= turn.ended_at_s < self.ended_at_s]
+
+
+def count(turns: Sequence[TurnHeard]) -> dict[Outcome, int]:
+    """Return how many turns had each outcome."""
+    counted = Counter(turn.outcome for turn in turns)
+    return {outcome: counted[outcome] for outcome in OUTCOMES}
+
+
+def failover_s(window: Window, turns: Sequence[TurnHeard]) -> float:
+    """Return the time from the begin of a fault to the end of the last turn that it hurt; 0 without one."""
+    hurt = [turn.ended_at_s for turn in window.of(turns) if turn.is_hurt]
+    return max(0.0, max(hurt, default=window.began_at_s) - window.began_at_s)
+
+
+def error_ratio(turns: Sequence[TurnHeard]) -> float | None:
+    """Return the share of turns without an answer, 0..1; None of no turns."""
+    return sum(turn.is_hurt for turn in turns) / len(turns) if turns else None

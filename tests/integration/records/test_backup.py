@@ -1,0 +1,207 @@
+"""`dispatcher backup` and `dispatcher restore` between real deployments: Redis, SQL, files."""
+
+from __future__ import annotations
+
+import json
+import stat
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis import Redis
+from sqlalchemy import func, select
+
+from dispatcher.contracts import Record
+from dispatcher.records.store import Store
+from dispatcher.records.tables import TURNS
+from dispatcher.state import keys
+from tests.support.broker import Broker
+from tests.support.mariadb import MariaDB
+from tests.support.processes import BIN, own_environment
+
+TURNS_KEPT = 5_000
+YAML = Path("config/embedded.yaml").read_text(encoding="utf-8")
+
+
+class House:
+    """One deployment that does not run: its data folder, its YAML, its store and its Redis."""
+
+    def __init__(self, folder: Path, broker: Broker, *, database: str = "") -> None:
+        folder.mkdir()
+        self.data_dir = folder / "var"
+        self.yaml = folder / "house.yaml"
+        self.database = database or f"sqlite:///{self.data_dir / 'records.sqlite3'}"
+        self._environ = {
+            "REDIS_URL": broker.url,
+            "DATA_DIR": str(self.data_dir),
+            "DISPATCHER_CONFIG": str(self.yaml),
+            "DATABASE_URL": self.database,
+        }
+
+    def live(self) -> None:
+        """Have a history: keys, YAML and turns."""
+        self.data_dir.mkdir()
+        self.yaml.write_text(YAML, encoding="utf-8")
+        (self.data_dir / "auth.key").write_bytes(b"k" * 64)
+        store = Store.at(self.database, patience_s=30)
+        store.keep([turn(number) for number in range(TURNS_KEPT)], life="first")
+        store.close()
+
+    def turns(self) -> int:
+        """Return how many turns are kept."""
+        store = Store.at(self.database, patience_s=30)
+        try:
+            with store.engine.connect() as connection:
+                return int(connection.scalar(select(func.count()).select_from(TURNS)) or 0)
+        finally:
+            store.close()
+
+    def dispatcher(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of ours with the settings of this deployment."""
+        return subprocess.run(
+            [str(BIN / "dispatcher"), *words],
+            env=own_environment(self._environ),
+            capture_output=True,
+            text=True,
+            timeout=90,
+            check=False,
+        )
+
+
+def turn(number: int) -> Record:
+    """Return a turn as a front tells it."""
+    fields: dict[str, Any] = {
+        "turn": f"turn-{number}",
+        "device": "02:00:00:00:00:01",
+        "server": "front",
+        "started_at_ms": number,
+        "outcome": "answered",
+        "first_audio_ms": 412.5,
+    }
+    return Record(entry_ms=1_700_000_000_000 + number, entry_seq=0, kind="turn", fields=fields)
+
+
+@pytest.fixture
+def redis(broker: Broker) -> Iterator[Redis]:
+    with Redis.from_url(broker.url) as client:
+        yield client
+
+
+def fill(redis: Redis) -> dict[str, Any]:
+    """Write what a backup has to hold, and something that it must leave alone; return the first."""
+    dialogue = [json.dumps(["user", "你好"], ensure_ascii=False), json.dumps(["assistant", "hello"])]
+    redis.rpush(keys.history("dev-1"), *dialogue)
+    redis.expire(keys.history("dev-1"), 1000)
+    redis.hset(keys.device("dev-1"), "accept_language", "zh-CN")
+    redis.hset(keys.KNOBS, "max_devices", "30")
+    redis.set("tick:other", "left alone")
+    return held(redis)
+
+
+def held(redis: Redis) -> dict[str, Any]:
+    """Return what Redis holds of what a backup is about."""
+    return {
+        "history": redis.lrange(keys.history("dev-1"), 0, -1),
+        "device": redis.hgetall(keys.device("dev-1")),
+        "knobs": redis.hgetall(keys.KNOBS),
+    }
+
+
+def test_what_was_lost_is_back_on_another_machine(tmp_path: Path, broker: Broker, redis: Redis) -> None:
+    first, file = House(tmp_path / "first", broker), tmp_path / "backup.tar.gz"
+    first.live()
+    before = fill(redis)
+    said = first.dispatcher("backup", str(file))
+    assert said.returncode == 0, said.stderr
+    assert f"{TURNS_KEPT} turns" in said.stdout
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+    redis.flushall()
+    second = House(tmp_path / "second", broker)
+    said = second.dispatcher("restore", str(file))
+    assert said.returncode == 0, said.stderr
+    assert held(redis) == before
+    assert 0 < redis.ttl(keys.history("dev-1")) <= 1000
+    assert redis.exists("tick:other") == 0
+    assert second.turns() == TURNS_KEPT
+    assert second.yaml.read_text(encoding="utf-8") == YAML
+    key = second.data_dir / "auth.key"
+    assert (key.read_bytes(), stat.S_IMODE(key.stat().st_mode)) == (b"k" * 64, 0o600)
+
+
+def test_restoring_twice_adds_nothing_and_keeps_what_came_later(
+    tmp_path: Path, broker: Broker, redis: Redis
+) -> None:
+    house, file = House(tmp_path / "house", broker), tmp_path / "backup.tar.gz"
+    house.live()
+    fill(redis)
+    assert house.dispatcher("backup", str(file)).returncode == 0
+    store = Store.at(house.database, patience_s=30)
+    store.keep([turn(TURNS_KEPT)], life="first")
+    store.close()
+    (house.data_dir / "auth.key").write_bytes(b"n" * 64)
+    said = house.dispatcher("restore", str(file))
+    assert f"turns: 0 of {TURNS_KEPT} rows added" in said.stdout
+    assert house.turns() == TURNS_KEPT + 1
+    assert (house.data_dir / "auth.key.before-restore").read_bytes() == b"n" * 64
+
+
+def test_a_running_deployment_is_left_alone_unless_it_is_forced(
+    tmp_path: Path, broker: Broker, redis: Redis
+) -> None:
+    house, file = House(tmp_path / "house", broker), tmp_path / "backup.tar.gz"
+    house.live()
+    before = fill(redis)
+    assert house.dispatcher("backup", str(file)).returncode == 0
+    redis.set(keys.served("llm"), 1, ex=60)
+    redis.delete(keys.history("dev-1"))
+    (house.data_dir / "auth.key").unlink()
+    said = house.dispatcher("restore", str(file))
+    assert said.returncode == 1
+    assert "the deployment runs (worker of llm)" in said.stderr
+    assert not (house.data_dir / "auth.key").exists()
+    assert house.dispatcher("restore", str(file), "--force").returncode == 0
+    assert held(redis) == before
+
+
+def test_a_damaged_file_changes_nothing(tmp_path: Path, broker: Broker, redis: Redis) -> None:
+    house, file = House(tmp_path / "house", broker), tmp_path / "backup.tar.gz"
+    house.live()
+    fill(redis)
+    assert house.dispatcher("backup", str(file)).returncode == 0
+    file.write_bytes(file.read_bytes()[:-200])
+    redis.flushall()
+    said = house.dispatcher("restore", str(file))
+    assert (said.returncode, said.stdout) == (1, "")
+    assert "no backup, or damaged" in said.stderr
+    assert redis.dbsize() == 0
+
+
+def test_a_file_that_is_there_is_not_written_over(tmp_path: Path, broker: Broker) -> None:
+    house, file = House(tmp_path / "house", broker), tmp_path / "backup.tar.gz"
+    file.write_text("mine")
+    said = house.dispatcher("backup", str(file))
+    assert (said.returncode, file.read_text()) == (1, "mine")
+    assert "--force writes over it" in said.stderr
+
+
+def test_records_move_from_sqlite_to_mariadb(
+    tmp_path: Path, broker: Broker, redis: Redis, mariadb: MariaDB
+) -> None:
+    first, file = House(tmp_path / "first", broker), tmp_path / "backup.tar.gz"
+    first.live()
+    fill(redis)
+    assert first.dispatcher("backup", str(file)).returncode == 0
+    second = House(tmp_path / "second", broker, database=mariadb.url(mariadb_name(mariadb)))
+    said = second.dispatcher("restore", str(file), "--only", "records")
+    assert said.returncode == 0, said.stderr
+    assert second.turns() == TURNS_KEPT
+    assert not second.yaml.exists()
+
+
+def mariadb_name(mariadb: MariaDB) -> str:
+    """Make an empty database and return its name."""
+    mariadb.make("moved")
+    return "moved"

@@ -1,0 +1,112 @@
+"""`dispatcher check` and `dispatcher verify` against a real `dispatcher up`."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.verify.up import HurtableStack
+from tests.support.broker import Broker
+from tests.support.processes import BIN, own_environment
+from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.timeout(240)
+
+
+def rows_of(said: dict[str, Any], name: str) -> dict[str, str]:
+    """Return the outcome of each row of a list, by its name."""
+    return {row["name"]: row["outcome"] for row in said["lists"][name]}
+
+
+def test_every_row_about_a_stack_that_is_well_passes_or_does_not_apply(hurtable: HurtableStack) -> None:
+    def adjusted() -> bool:
+        # Weights are adjusted, and the tuner looks round, once in twelve seconds of this scaled time.
+        said = hurtable.dispatcher("check", "--phase", "3", "--json")
+        return {"weights are adjusted", "tuner"} <= {
+            name for name, outcome in rows_of(json.loads(said.stdout), "3").items() if outcome == "pass"
+        }
+
+    eventually(adjusted, what="the first adjustment", within_s=60)
+    said = json.loads(hurtable.dispatcher("check", "--phase", "2", "--phase", "3", "--json").stdout)
+    of_this_box = {"figure cpu", "figure memory"}
+    found = {**rows_of(said, "2"), **rows_of(said, "3")}
+    assert [name for name, outcome in found.items() if outcome == "fail" and name not in of_this_box] == []
+    for name in (
+        "queue llm consumed",
+        "llm pool",
+        "records",
+        "beat ticks",
+        "llm-2 is checked",
+        "a real turn",
+    ):
+        assert found[name] == "pass", name
+    assert found["a real turn"] == "pass"
+
+
+def test_a_drained_service_fails_its_failover_row_and_the_exit_code_says_so(hurtable: HurtableStack) -> None:
+    assert hurtable.dispatcher("drain", "tts-2").returncode == 0
+    try:
+        said = hurtable.dispatcher("check", "--phase", "1", "--json")
+    finally:
+        assert hurtable.dispatcher("restore", "tts-2").returncode == 0
+    assert said.returncode == 1
+    found = rows_of(json.loads(said.stdout), "1")
+    assert (found["tts failover"], found["llm failover"]) == ("fail", "pass")
+
+
+def test_faults_are_judged_and_no_turn_is_silent(hurtable: HurtableStack, tmp_path: Path) -> None:
+    report, web_page = tmp_path / "report.json", tmp_path / "report.html"
+    said = hurtable.dispatcher(
+        *("verify", "--quick", "--only", "fast-fail,worker,overload"),
+        *("--json", str(report), "--html", str(web_page)),
+    )
+    found = json.loads(report.read_text())
+    faults = {each["fault"]: each for each in found["faults"]}
+    assert list(faults) == ["none", "fast-fail", "worker", "overload"], said.stdout
+    for each in faults.values():
+        assert each["skipped"] == ""
+        assert each["outcomes"]["answered"] > 0
+        assert each["outcomes"]["silent"] == 0
+        assert {figure["name"] for figure in each["figures"]} >= {"failover", "errors", "share", "cpu"}
+    assert faults["fast-fail"]["hurt"] == 0
+    assert "kill -9 of worker llm" in faults["worker"]["what"]
+    assert hurtable.fault_of("llm-1") == "none"
+    assert hurtable.knobs() == {}
+    assert web_page.read_text().startswith("<!doctype html>")
+
+
+def test_ctrl_c_in_the_middle_of_a_fault_undoes_it(hurtable: HurtableStack) -> None:
+    process = subprocess.Popen(
+        [str(BIN / "dispatcher"), "verify", "--quick", "--only", "stall"],
+        env=own_environment({**hurtable.environ_of_commands, "PYTHONUNBUFFERED": "1"}),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        eventually(lambda: hurtable.fault_of("llm-1") == "stall-after", what="the fault", within_s=60)
+        process.send_signal(signal.SIGINT)
+        said, _ = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert process.returncode == 130
+    assert said.splitlines()[-1] == "interrupted; every fault is undone"
+    assert hurtable.fault_of("llm-1") == "none"
+
+
+def test_a_stack_that_does_not_allow_it_is_left_alone_and_told_how(broker: Broker) -> None:
+    said = subprocess.run(
+        [str(BIN / "dispatcher"), "verify"],
+        env=own_environment({"REDIS_URL": broker.url}),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert said.returncode == 1
+    assert "allows to be hurt: start one that nobody depends on with `make run VERIFY=1`" in said.stderr

@@ -1,0 +1,67 @@
+"""What a run says of turns and figures."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from dispatcher.cli.verify.judging import verdict_of, worst
+from dispatcher.cli.verify.turns import error_ratio, failover_s
+from tests.unit.cli_verify.seen import judged, report, turn, window
+
+
+def test_failover_lasts_from_the_fault_to_the_end_of_the_last_turn_that_it_hurt() -> None:
+    turns = [turn(1001, "apologised"), turn(1003), turn(1004.5, "cut"), turn(1020)]
+    assert failover_s(window(), turns) == 4.5
+
+
+def test_without_a_hurt_turn_failover_took_no_time() -> None:
+    assert failover_s(window(), [turn(1001), turn(1002)]) == 0
+
+
+def test_a_turn_belongs_to_the_window_in_which_it_ended() -> None:
+    before, inside, after = turn(999.9), turn(1000.0), turn(1030.0)
+    assert window().of([before, inside, after]) == [inside]
+
+
+def test_an_apology_counts_as_an_error_and_no_turn_is_no_ratio() -> None:
+    assert error_ratio([turn(1001), turn(1002, "apologised")]) == 0.5
+    assert error_ratio([]) is None
+
+
+def test_a_silent_turn_fails_the_run_and_an_apology_does_not() -> None:
+    hurt = judged(window(), turn(1001, "apologised"), *[turn(1000 + each) for each in range(2, 12)])
+    assert hurt.problems == []
+    silent = judged(window(), turn(1001, "silent"))
+    assert silent.problems == ["1 silent turns"]
+    assert report(hurt, silent).problems == ["kill: 1 silent turns"]
+
+
+def test_a_failover_beyond_its_target_and_a_stack_that_stays_ill_fail_the_run() -> None:
+    long_window = replace(window(well_s=None), ended_at_s=1100.0)
+    found = judged(long_window, turn(1001, "apologised"), turn(1041, "apologised"))
+    assert found.problems == ["not well again in time", "failover took 41.0 s"]
+
+
+def test_the_errors_of_a_window_are_those_that_devices_heard() -> None:
+    found = judged(window(), turn(1001, "refused"), turn(1002), turn(1003), turn(1004))
+    assert found.figure("errors").value == 0.25
+    assert found.figure("errors").detail == "1 of 4 turns"
+
+
+def test_an_alert_fails_the_time_with_nothing_broken_only() -> None:
+    turns = [turn(1001 + each / 10, "apologised") for each in range(12)]
+    calm = judged(window("none"), *turns)
+    # Beyond the alert, but no fault explains it.
+    assert "errors beyond its alert" not in judged(window("kill"), *turns).problems
+    assert verdict_of(replace(calm.figure("errors"), judged=True)) == "alert"
+
+
+def test_the_worst_of_a_figure_names_its_fault_and_skipped_ones_do_not_count() -> None:
+    calm = judged(window("none", 970.0), turn(971))
+    hurt = judged(window("kill"), turn(1001, "apologised"), turn(1002))
+    skipped = judged(replace(window("redis"), skipped="no broker of ours"), turn(1001, "silent"))
+    found = worst([calm, hurt, skipped], "failover")
+    assert found is not None
+    assert (found[0].value, found[1]) == (1.0, "kill")
+    assert skipped.problems == []
+    assert worst([calm, hurt], "share") is None
