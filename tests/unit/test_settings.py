@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from dispatcher.errors import ConfigError
+from dispatcher.redis_url import parse_redis_url
 from dispatcher.settings import DEFAULT_REDIS_URL, Settings, load_settings
 
 
@@ -56,6 +57,22 @@ def test_the_cache_lives_on_the_brokers_server_unless_it_has_its_own() -> None:
 def test_the_brokers_port_moves_the_default_address_and_never_a_given_one() -> None:
     assert load_settings({"BROKER_PORT": "7000"}).redis_url == "redis://127.0.0.1:7000/0"
     assert load_settings({"BROKER_PORT": "7000", "REDIS_URL": "redis://a"}).redis_url == "redis://a"
+
+
+@pytest.mark.parametrize("name", ["redis_url", "cache_url"])
+def test_a_url_with_a_password_may_lie_in_a_file(tmp_path: Path, name: str) -> None:
+    file = tmp_path / "url"
+    file.write_text("rediss://:secret@db:6379/0\n")
+    settings = load_settings({f"{name.upper()}_FILE": str(file), "REDIS_CA_FILE": str(file)})
+    assert parse_redis_url(getattr(settings, name)).ca_file == str(file)
+    assert "secret" not in repr(settings)
+
+
+def test_a_process_follows_redis_where_it_is_elsewhere_and_no_file_was_named() -> None:
+    assert load_settings({"REDIS_URL": "redis://db"}).follows_redis
+    assert not load_settings({}).follows_redis
+    assert not load_settings({"BROKER_PORT": "7000"}).follows_redis
+    assert not load_settings({"REDIS_URL": "redis://db", "DISPATCHER_CONFIG": "mine.yaml"}).follows_redis
 
 
 @pytest.mark.parametrize(
