@@ -13,6 +13,7 @@ from dispatcher.catalogue.model import Catalogue
 from dispatcher.contracts import SERVICES, Service
 from dispatcher.nginx.places import Places
 from dispatcher.nginx.upstreams import (
+    SHARED_DIALECT,
     Place,
     dialogue_upstreams,
     front_upstreams,
@@ -46,9 +47,8 @@ def render(catalogue: Catalogue, places: Places) -> Mapping[str, str]:
     values = {name: str(value) for name, value in asdict(places).items()}
     values["user"] = f"user {places.user};" if places.user else ""
     files = {name: _fill(name, values) for name in ("nginx.conf", "entry.conf", HTTPS_TEMPLATE)}
-    files[UPSTREAMS] = "\n".join(
-        [front_upstreams(catalogue.nginx), *(_upstreams(services) if served else [])]
-    )
+    parts = [front_upstreams(catalogue.nginx), *(_upstreams(services) if served else [])]
+    files[UPSTREAMS] = "\n".join([*parts, *_left_out(catalogue)])
     files[SERVICES_FILE] = _services(services, values) if served else _unserved(services)
     return files
 
@@ -59,6 +59,16 @@ def _upstreams(services: Mapping[Service, list[Place]]) -> list[str]:
         "# A dialogue stays with its instance, which has it in memory; without a name, with its address.",
         dialogue_upstreams("llm", services["llm"]),
         service_upstream("tts", services["tts"]),
+    ]
+
+
+def _left_out(catalogue: Catalogue) -> list[str]:
+    """Say which instances only the dispatcher can call, so that nobody looks for them here."""
+    instances = (each for service in SERVICES for each in catalogue.services[service].instances)
+    return [
+        f"# Left out: {each.name} speaks {each.provider}, which an nginx cannot translate.\n"
+        for each in instances
+        if each.provider != SHARED_DIALECT
     ]
 
 

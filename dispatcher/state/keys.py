@@ -12,7 +12,7 @@
 | seen:{service} | sorted set | pick script | pick script | 60 s; when each of them last looked |
 | excluded:{service} | hash | pick script | pick, finish | 60 s; the instances that failed one of them |
 | decisions | stream | pick, finish | `dispatcher why` | none: MAXLEN 5 000 |
-| claim:{turn} | string | front | asr worker | 90 s |
+| claim:{turn} | string | front | asr worker | 90 s; at CACHE_URL |
 | cancelled:{turn} | string | front | pick script | 90 s |
 | replies:{front} | stream | workers | its front | 60 s, refreshed; MAXLEN |
 | tools:{digest} | string | front | llm worker | 1 h, refreshed by turns; one per list of tools |

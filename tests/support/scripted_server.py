@@ -31,8 +31,10 @@ class Exchange:
 
     def read(self, count: int) -> bytes:
         """Return the body as soon as so many bytes of it are here."""
-        while len(self.received) < count and (part := self.connection.recv(65536)):
-            self.received += part
+        held = bytearray(self.received)
+        while len(held) < count and (part := self.connection.recv(65536)):
+            held += part
+        self.received = bytes(held)
         return self.received
 
     def body(self) -> bytes:

@@ -56,14 +56,9 @@ def make_nginx(tmp_path: Path) -> Iterator[MakeNginx]:
         start: bool = True,
         **places: Any,
     ) -> Nginx:
-        unused: dict[str, list[dict[str, Any]]] = {
-            name: [{"endpoint": f"http://{UNUSED[:-1]}{at}"}] for at, name in enumerate(SERVICES, 1)
-        }
+        all_services = {**unused_services(), **(services or {})}
         catalogue = catalogue_of(
-            tmp_path,
-            fronts=list(fronts) or [(UNUSED, 1)],
-            services={**unused, **(services or {})},
-            **(pool or {}),
+            tmp_path, fronts=list(fronts) or [(UNUSED, 1)], services=all_services, **(pool or {})
         )
         nginx = Nginx(catalogue, changes={**NO_LIMITS, **(changes or {})}, **places)
         made.append(nginx)
@@ -73,10 +68,20 @@ def make_nginx(tmp_path: Path) -> Iterator[MakeNginx]:
 
     yield make
     for nginx in made:
-        for log in ("error.log", "access.log"):
-            path = nginx.folder / log
-            sys.stdout.write(f"--- {log}\n{path.read_text() if path.exists() else ''}\n")
+        show_logs(nginx)
         nginx.remove()
+
+
+def unused_services() -> dict[str, list[dict[str, Any]]]:
+    """Return an instance for each service that refuses every connection."""
+    return {name: [{"endpoint": f"http://127.0.0.1:{at}"}] for at, name in enumerate(SERVICES, 1)}
+
+
+def show_logs(nginx: Nginx) -> None:
+    """Print what nginx logged, which pytest shows when the test fails."""
+    for log in ("error.log", "access.log"):
+        path = nginx.folder / log
+        sys.stdout.write(f"--- {log}\n{path.read_text() if path.exists() else ''}\n")
 
 
 @pytest.fixture
