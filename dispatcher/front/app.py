@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import gc
+import signal
 from collections.abc import AsyncIterator
 from typing import Final
 
@@ -44,7 +45,6 @@ def create_app(settings: Settings, catalogue: Catalogue) -> web.Application:
         await hub.close()
 
     app.cleanup_ctx.append(share_hub)
-    app.on_shutdown.append(_drain)
     for path in (WEBSOCKET_PATH, WEBSOCKET_PATH.rstrip("/")):
         app.router.add_get(path, connect_device)
     add_ota(app)
@@ -70,10 +70,6 @@ async def connect_device(request: web.Request) -> web.StreamResponse:
     return socket
 
 
-async def _drain(app: web.Application) -> None:
-    await drain(app[HUB])
-
-
 def run_front() -> None:
     """Run the front of this process's settings until it is told to stop.
 
@@ -84,20 +80,28 @@ def run_front() -> None:
     settings = load_settings()
     configure_logging(settings)
     catalogue = starting_catalogue(settings)
-    loop = uvloop.new_event_loop()
-    asyncio.set_event_loop(loop)
     gc.freeze()
     try:
-        web.run_app(
-            create_app(settings, catalogue),
-            host=settings.front_host,
-            port=settings.front_port,
-            access_log=None,
-            print=None,
-            shutdown_timeout=1,
-            loop=loop,
-        )
+        uvloop.run(_serve(create_app(settings, catalogue), settings))
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise
         raise StartError(f"port {settings.front_port} is taken; set FRONT_PORT to another") from error
+
+
+async def _serve(app: web.Application, settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT; then let nobody in any more, and those inside end what they began."""
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, settings.front_host, settings.front_port)
+        await site.start()
+        await stopping.wait()
+        await site.stop()
+        # Before the runner shuts down: from then on aiohttp throws away whatever a device still says.
+        await drain(app[HUB])
+    finally:
+        await runner.cleanup()

@@ -12,7 +12,7 @@ from aiohttp import WSMsgType, web
 
 from dispatcher.contracts import Language
 from dispatcher.conversation.language import resolve_language
-from dispatcher.conversation.session import Command, Session
+from dispatcher.conversation.session import Command, Phase, Session
 from dispatcher.errors import AudioError, ProtocolError, StateError
 from dispatcher.front import frames, protocol
 from dispatcher.front.device_tools import DeviceTools
@@ -75,7 +75,9 @@ class Device:
         A microphone that is on and hears nobody, as in auto and realtime, has begun nothing.
         """
         begun = not self._session.watches_speech or self._microphone.hears_speech
-        return self.turn is not None or (self._session.records and begun)
+        # The answer is owed from the end of the utterance on, a moment before there is a turn.
+        answering = self._session.phase is Phase.ANSWERING
+        return answering or (self._session.records and begun)
 
     async def close(self, *, code: int, reason: bytes) -> None:
         """Close the socket; the turn under way is dropped by `serve`."""
