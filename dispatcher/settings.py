@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, IPvAnyNetwork, ValidationError
 
 from dispatcher.errors import ConfigError
+from dispatcher.redis_url import parse_redis_url, with_ca_file
 
 DEFAULT_REDIS_URL = "redis://127.0.0.1:6399/0"
 
@@ -27,8 +28,11 @@ class Settings(BaseModel):
 
     Attributes:
         broker_port: where `dispatcher broker` listens; it also makes the default of `redis_url`.
-        redis_url: broker and shared state. The default is where `dispatcher up` keeps its own.
+        redis_url: broker and shared state. The default is where `dispatcher up` keeps its own; TLS and
+            Sentinel as dispatcher/redis_url.py reads them.
         cache_url: phrase cache and claims; the broker's own server when it is empty.
+        redis_url_file, cache_url_file: a file that holds the URL: it may hold a password.
+        redis_ca_file: who signed the certificates of a Redis over TLS, for both URLs.
         dispatcher_config: the YAML of balancing and conversation.
         database_url: where turns, samples and decisions are kept, as SQLAlchemy writes it; a file in
             `data_dir` when it is empty.
@@ -37,6 +41,7 @@ class Settings(BaseModel):
         front_public_url: what devices are told by OTA, when they cannot reach the address they asked.
         trusted_proxies: addresses or networks, by comma, of the nginx whose X-Forwarded-For and
             X-Forwarded-Proto are believed; from anyone else they are not.
+        front_token_key_file: the key of the tokens, the same for all fronts; without it they agree on one.
         front_auth: "token" lets loopback in and asks others for the token that OTA gave them.
         server_id: this front's name in logs; a random part keeps two apart.
         instance_weight: its share of the devices, as nginx has it; `/healthz` says so to whoever checks.
@@ -58,8 +63,11 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     broker_port: int = Field(default=6399, ge=1, le=65535)
-    redis_url: str = DEFAULT_REDIS_URL
-    cache_url: str = ""
+    redis_url: str = Field(default=DEFAULT_REDIS_URL, repr=False)
+    redis_url_file: str = ""
+    cache_url: str = Field(default="", repr=False)
+    cache_url_file: str = ""
+    redis_ca_file: str = ""
     dispatcher_config: Path = Path("config/embedded.yaml")
     database_url: str = Field(default="", repr=False)
     database_url_file: str = ""
@@ -68,6 +76,7 @@ class Settings(BaseModel):
     front_port: int = Field(default=8000, ge=1, le=65535)
     front_public_url: str = ""
     trusted_proxies: Annotated[tuple[IPvAnyNetwork, ...], BeforeValidator(_listed)] = ()
+    front_token_key_file: str = ""
     front_auth: Literal["token", "off"] = "token"
     server_id: str = "front"
     instance_weight: int = Field(default=1, ge=1)
@@ -95,6 +104,12 @@ class Settings(BaseModel):
         return self.cache_url or self.redis_url
 
     @property
+    def follows_redis(self) -> bool:
+        """Whether another host chooses the catalogue: Redis is elsewhere, and no file was named."""
+        own = f"redis://127.0.0.1:{self.broker_port}/0"
+        return self.redis_url != own and "dispatcher_config" not in self.model_fields_set
+
+    @property
     def database(self) -> str:
         """Return the URL of the store of records; it may hold a password."""
         return self.database_url or f"sqlite:///{self.data_dir / 'records.sqlite3'}"
@@ -113,29 +128,49 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     given: dict[str, Any] = {
         name: source[name.upper()] for name in Settings.model_fields if source.get(name.upper())
     }
+    for name in ("redis_url", "cache_url", "database_url"):
+        if f"{name}_file" in given:
+            given[name] = _secret(f"{name}_file", given[f"{name}_file"], instead_of=given.get(name))
+    unusable = _read_redis_urls(given)
     if "broker_port" in given:
         given.setdefault("redis_url", f"redis://127.0.0.1:{given['broker_port']}/0")
-    if "database_url_file" in given:
-        given["database_url"] = _secret(given["database_url_file"], instead_of=given.get("database_url"))
     try:
-        return Settings(**given)
+        settings = Settings(**given)
     except ValidationError as error:
-        raise ConfigError(
-            [
-                f"{str(part['loc'][0]).upper()}: was {part['input']!r}; {part['msg'].lower()}"
-                for part in error.errors()
-            ]
-        ) from error
+        wrong = [
+            f"{str(part['loc'][0]).upper()}: was {part['input']!r}; {part['msg'].lower()}"
+            for part in error.errors()
+        ]
+        raise ConfigError(unusable + wrong) from error
+    if unusable:
+        raise ConfigError(unusable)
+    return settings
 
 
-def _secret(path: str, *, instead_of: str | None) -> str:
-    """Return what the file of DATABASE_URL_FILE holds."""
+def _read_redis_urls(given: dict[str, Any]) -> list[str]:
+    """Fill in the file of the CA; return what is wrong with the URLs, which are never quoted."""
+    problems = []
+    for name in ("redis_url", "cache_url"):
+        if name not in given:
+            continue
+        try:
+            parse_redis_url(given[name])
+            if "redis_ca_file" in given:
+                given[name] = with_ca_file(given[name], given["redis_ca_file"])
+        except ValueError as error:
+            problems.append(f"{name.upper()}: cannot be used: {error}")
+    return problems
+
+
+def _secret(variable: str, path: str, *, instead_of: str | None) -> str:
+    """Return what the file of a variable holds."""
+    named, instead = variable.upper(), variable.upper().removesuffix("_FILE")
     if instead_of:
-        raise ConfigError(["DATABASE_URL_FILE: was set beside DATABASE_URL; expected one of the two"])
+        raise ConfigError([f"{named}: was set beside {instead}; expected one of the two"])
     try:
         held = Path(path).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError([f"DATABASE_URL_FILE: was {path!r}; it cannot be read: {error}"]) from error
+        raise ConfigError([f"{named}: was {path!r}; it cannot be read: {error}"]) from error
     if not held:
-        raise ConfigError([f"DATABASE_URL_FILE: was {path!r}; the file is empty, expected a URL in it"])
+        raise ConfigError([f"{named}: was {path!r}; the file is empty, expected a URL in it"])
     return held

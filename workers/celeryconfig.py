@@ -8,7 +8,6 @@ from typing import Any
 from celery.beat import BeatLazyFunc
 from kombu.entity import Queue
 
-from dispatcher.catalogue import load_catalogue
 from dispatcher.contracts import (
     ADJUST_WEIGHTS,
     CANARY,
@@ -23,19 +22,23 @@ from dispatcher.contracts import (
     TRANSCRIBE,
     TUNE,
 )
+from dispatcher.redis_url import kombu_options, kombu_url, parse_redis_url
 from dispatcher.settings import load_settings
 from dispatcher.state.canaries import LOST_AFTER_PERIODS
+from dispatcher.state.starting import starting_catalogue
 from workers.beat import tick
 
 _settings = load_settings()
-_health = load_catalogue(_settings.dispatcher_config).health
+_health = starting_catalogue(_settings).health
+_redis = parse_redis_url(_settings.redis_url)
 
-broker_url = _settings.redis_url
+broker_url = kombu_url(_redis)
+broker_use_ssl = _redis.tls_options() or None
 # A dead broker is waited for, however long: the supervisor would only start the same process again.
 broker_connection_max_retries = None
 broker_connection_retry_on_startup = True
 broker_transport_options = {
-    "socket_keepalive": True,
+    **kombu_options(_redis),
     "health_check_interval": 10,
     "visibility_timeout": 60,
     # Without the bookkeeping of unacknowledged messages throughput doubles; a killed worker's tasks

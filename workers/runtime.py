@@ -19,7 +19,6 @@ import structlog
 
 from dispatcher.balancing.hedging import HedgeBudget, UsualTimes
 from dispatcher.balancing.retries import RetryBudget
-from dispatcher.catalogue import load_catalogue
 from dispatcher.catalogue.model import Catalogue, Instance
 from dispatcher.contracts import CONTROL_QUEUE, Service
 from dispatcher.errors import InstanceError, StateError, TurnCancelled
@@ -30,6 +29,7 @@ from dispatcher.settings import Settings, load_settings
 from dispatcher.state import fleet, keys
 from dispatcher.state.line import RedisLine, cache_line, connect
 from dispatcher.state.live import chosen_at_s
+from dispatcher.state.starting import starting_catalogue
 from workers.cancels import Cancels
 from workers.device_tools import DeviceTools
 from workers.tool_servers import ToolServers
@@ -139,7 +139,7 @@ class Runtime:
         self.line = RedisLine(connect(self.settings.redis_url))
         self.cache = cache_line(self.settings, self.line)
         self.providers = Providers()
-        chosen_s = chosen_at_s(self.started_with.path, by_up_at_s=self.settings.config_chosen_at_s)
+        chosen_s = chosen_at_s(self.settings, self.started_with.path)
         self.router = Router(self.line, self.started_with, chosen_at_s=chosen_s)
         self.router.live.on_swap = self._tell_what_stays
         self.device_tools = DeviceTools(self.line)
@@ -248,7 +248,7 @@ def runtime() -> Runtime:
         found = _runtimes.get(os.getpid())
         if found is None:
             settings = load_settings()
-            found = Runtime(settings, load_catalogue(settings.dispatcher_config)).start()
+            found = Runtime(settings, starting_catalogue(settings)).start()
             _runtimes.clear()
             _runtimes[os.getpid()] = found
         return found

@@ -6,9 +6,9 @@ from typing import Any
 
 from celery.signals import setup_logging, worker_init, worker_process_init, worker_ready, worker_shutdown
 
-from dispatcher.catalogue import load_catalogue
 from dispatcher.logs import configure_logging
 from dispatcher.settings import load_settings
+from dispatcher.state.starting import starting_catalogue
 from workers.pools import choose_pool
 from workers.runtime import runtime
 
@@ -23,7 +23,7 @@ def set_up_logging(**_: Any) -> None:
 def prepare_worker(sender: Any, **_: Any) -> None:
     """Choose pool and size before they are built."""
     settings = load_settings()
-    choose_pool(sender, load_catalogue(settings.dispatcher_config))
+    choose_pool(sender, starting_catalogue(settings))
 
 
 @worker_process_init.connect

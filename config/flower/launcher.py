@@ -7,6 +7,7 @@ environment or a file, never from the command line.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import signal
@@ -88,12 +89,19 @@ def show_all_queues(names: list[str]) -> None:
 
 def make_celery() -> Celery:
     """Return the application that Flower talks to workers with; it knows no task."""
+    broker = json.loads(os.environ["FLOWER_BROKER"])
+    # JSON knows text as the name of a field, a socket option is a number.
+    for waits in (broker["transport"], broker["transport"].get("sentinel_kwargs")):
+        if waits is not None:
+            numbered = {int(name): value for name, value in waits["socket_keepalive_options"].items()}
+            waits["socket_keepalive_options"] = numbered
     app = Celery("flower", broker=os.environ["REDIS_URL"], set_as_current=True)
     app.conf.update(
         result_backend=None,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
-        broker_transport_options={"socket_keepalive": True, "health_check_interval": 10},
+        broker_use_ssl=broker["tls"] or None,
+        broker_transport_options={**broker["transport"], "health_check_interval": 10},
     )
     return app
 

@@ -14,15 +14,14 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 import click
 
 from dispatcher.errors import StartError
+from dispatcher.redis_url import parse_redis_url
 from dispatcher.settings import Settings, load_settings
 
 OLDEST_VERSION: Final = (6, 2)
-DEFAULT_REDIS_PORT: Final = 6379
 LOOPBACK_HOSTS: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 PROBE_TIMEOUT_S: Final = 1.0
 VERSION_TIMEOUT_S: Final = 10.0
@@ -65,12 +64,15 @@ def broker_port(settings: Settings) -> int:
     Raises:
         StartError: the Redis URL names another machine.
     """
-    address = urlsplit(settings.redis_url)
-    if address.hostname not in LOOPBACK_HOSTS:
+    address = parse_redis_url(settings.redis_url)
+    host, port = address.hosts[0]
+    if host not in LOOPBACK_HOSTS:
         raise StartError(
-            f"REDIS_URL names {address.hostname}, which is not this machine: it needs no `dispatcher broker`"
+            f"REDIS_URL names {host}, which is not this machine: it needs no `dispatcher broker`"
         )
-    return address.port or DEFAULT_REDIS_PORT
+    if address.scheme != "redis":
+        raise StartError(f"REDIS_URL is {address.scheme}://, which `dispatcher broker` does not serve")
+    return port
 
 
 def server_options(port: int, folder: Path) -> list[str]:

@@ -5,6 +5,7 @@ It lives in an environment of its own (docs/flower.md); the process becomes Flow
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ import click
 from dispatcher.cli.flower_place import LAUNCHER, PASSWORD_FILE, PYTHON, what_is_missing
 from dispatcher.contracts import QUEUES
 from dispatcher.errors import ConfigError, StartError
+from dispatcher.redis_url import kombu_options, kombu_url, parse_redis_url
 from dispatcher.settings import Settings, load_settings
 
 MIN_CHARACTERS: Final = 8
@@ -53,13 +55,20 @@ def flower_environment(settings: Settings, environ: Mapping[str, str]) -> dict[s
     return {
         **kept,
         **_password(settings),
-        "REDIS_URL": settings.redis_url,
+        **_broker(settings),
         "FLOWER_HOST": settings.flower_host,
         "FLOWER_PORT": str(settings.flower_port),
         "FLOWER_READ_ONLY": str(settings.flower_read_only).lower(),
         "FLOWER_IDLE_S": str(settings.flower_idle_s),
         "FLOWER_QUEUES": ",".join(QUEUES),
     }
+
+
+def _broker(settings: Settings) -> dict[str, str]:
+    """Return the broker as kombu reads it: Flower's environment has nothing of ours in it."""
+    address = parse_redis_url(settings.redis_url)
+    options = {"transport": kombu_options(address), "tls": address.tls_options()}
+    return {"REDIS_URL": kombu_url(address), "FLOWER_BROKER": json.dumps(options)}
 
 
 def _password(settings: Settings) -> dict[str, str]:

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TypeVar
-from urllib.parse import urlsplit
 
 from redis.exceptions import AuthenticationError
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -14,6 +13,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from dispatcher.errors import ConfigError, StateError
 from dispatcher.logs import configure_logging
+from dispatcher.redis_url import parse_redis_url
 from dispatcher.settings import load_settings
 from dispatcher.state.line import RedisLine, connect
 
@@ -41,8 +41,7 @@ def explain(error: StateError, redis_url: str) -> str:
     cause = error.__cause__
     if isinstance(cause, AuthenticationError) or not isinstance(cause, _AWAY):
         return str(error)
-    address = urlsplit(redis_url)
-    where = f"{address.hostname}:{address.port or 6379}" if address.hostname else address.path
+    where = parse_redis_url(redis_url)
     return f"no Redis answers at {where}; start it (`dispatcher up`), or set REDIS_URL to the one in use"
 
 

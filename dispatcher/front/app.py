@@ -12,7 +12,6 @@ import structlog
 import uvloop
 from aiohttp import web
 
-from dispatcher.catalogue import load_catalogue
 from dispatcher.catalogue.model import Catalogue
 from dispatcher.errors import StartError
 from dispatcher.front.device import Device
@@ -25,6 +24,7 @@ from dispatcher.front.probes import add_probes
 from dispatcher.front.wire import Wire
 from dispatcher.logs import configure_logging
 from dispatcher.settings import Settings, load_settings
+from dispatcher.state.starting import starting_catalogue
 
 log = structlog.get_logger(__name__)
 
@@ -38,7 +38,7 @@ def create_app(settings: Settings, catalogue: Catalogue) -> web.Application:
 
     async def share_hub(app: web.Application) -> AsyncIterator[None]:
         hub = app[HUB] = Hub(settings, catalogue)
-        await hub.live.sync()
+        await hub.join()
         hub.start()
         yield
         await hub.close()
@@ -83,7 +83,7 @@ def run_front() -> None:
     """
     settings = load_settings()
     configure_logging(settings)
-    catalogue = load_catalogue(settings.dispatcher_config)
+    catalogue = starting_catalogue(settings)
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)
     gc.freeze()

@@ -10,18 +10,11 @@ import base64
 import hashlib
 import hmac
 import ipaddress
-import os
-import secrets
-from pathlib import Path
 from typing import Final
-
-from dispatcher.errors import StartError
 
 TOKEN_TTL_S: Final = 30 * 24 * 3600
 # Another front may have issued it, by a clock that is a little ahead.
 CLOCK_SKEW_S: Final = 60
-KEY_FILE: Final = "auth.key"
-MIN_KEY_BYTES: Final = 32
 
 
 class Tokens:
@@ -50,33 +43,6 @@ class Tokens:
         text = f"{client_id}|{device_id}|{stamp}".encode()
         digest = hmac.new(self._key, text, hashlib.sha256).digest()
         return base64.urlsafe_b64encode(digest).decode().rstrip("=")
-
-
-def load_key(data_dir: Path) -> bytes:
-    """Return the key in DATA_DIR, made at the first start and readable by its owner alone.
-
-    Raises:
-        StartError: the file holds too little to be a key; a start was cut off, or another just writes it.
-    """
-    path = data_dir / KEY_FILE
-    data_dir.mkdir(parents=True, exist_ok=True)
-    try:
-        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    except FileExistsError:
-        return _read_key(path)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(secrets.token_hex(32).encode())
-    return _read_key(path)
-
-
-def _read_key(path: Path) -> bytes:
-    key = path.read_bytes()
-    # With an empty key anyone could make a token.
-    if len(key) < MIN_KEY_BYTES:
-        raise StartError(
-            f"{path} holds {len(key)} bytes, expected at least {MIN_KEY_BYTES}; remove it to have one made"
-        )
-    return key
 
 
 def is_loopback(address: str | None) -> bool:

@@ -16,8 +16,9 @@ from dispatcher.catalogue.model import Catalogue
 from dispatcher.contracts import Reply
 from dispatcher.errors import StateError
 from dispatcher.front.apology import Apologies
-from dispatcher.front.auth import Tokens, load_key
+from dispatcher.front.auth import Tokens
 from dispatcher.front.playback import Pacer
+from dispatcher.front.token_key import agree_on_key, load_key
 from dispatcher.settings import Settings
 from dispatcher.state import fronts, keys
 from dispatcher.state.knobs import LOOK_EVERY_S, Knobs, read_knobs
@@ -79,11 +80,11 @@ class Hub:
         self.reply_stream = keys.reply_stream(self.front_id)
         self.line = RedisLine(connect(settings.redis_url))
         self.cache = cache_line(settings, self.line)
-        chosen_s = chosen_at_s(catalogue.path, by_up_at_s=settings.config_chosen_at_s)
+        chosen_s = chosen_at_s(settings, catalogue.path)
         self.live = LiveCatalogue(self.line, catalogue, chosen_at_s=chosen_s)
         self.pacer = Pacer(asyncio.get_running_loop())
         self.apologies = Apologies()
-        self.tokens = Tokens(load_key(settings.data_dir)) if settings.front_auth == "token" else None
+        self.tokens = Tokens(load_key(settings)) if settings.front_auth == "token" else None
         self.devices: dict[str, ConnectedDevice] = {}
         self.turns: dict[str, RunningTurn] = {}
         self.draining = False
@@ -105,6 +106,16 @@ class Hub:
         """How many devices are let in now: the tuner may ask for fewer than this front could take."""
         limit = self.knobs.max_devices
         return self.settings.max_devices if limit is None else min(limit, self.settings.max_devices)
+
+    async def join(self) -> None:
+        """Become one of the fronts of this Redis: the same catalogue, the same key of tokens.
+
+        Raises:
+            StateError: Redis is out of reach.
+            ConfigError: the catalogue in force is of another version.
+        """
+        await self.live.sync()
+        await self._agree_on_tokens()
 
     def start(self) -> None:
         """Start reading replies and watching for late stages."""
@@ -139,16 +150,22 @@ class Hub:
             await self.cache.close()
         await self.line.close()
 
+    async def _agree_on_tokens(self) -> None:
+        """Use the key of all fronts; asked on each new connection, since the Redis may be new as well."""
+        if self.tokens is not None:
+            self.tokens = Tokens(await agree_on_key(self.line, self.settings))
+
     async def _pump_replies(self) -> None:
         """Bring every reply to its turn; a turn that is gone needs none."""
         while True:
             try:
                 await self._reader.open()
                 self.replies_flow = True
+                await self._agree_on_tokens()
                 while True:
                     for reply in await self._reader.read():
                         self._hand_over(reply)
-            except (RedisError, OSError) as error:
+            except (RedisError, OSError, StateError) as error:
                 self.replies_flow = False
                 log.warning("replies interrupted", reason=str(error))
                 await asyncio.sleep(READ_AGAIN_S)

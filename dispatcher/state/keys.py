@@ -24,9 +24,10 @@
 | records-drained | hash | drain of records | drain, `dispatcher records` | none: one, counts entries |
 | records-drainer | string | drain of records | drain of records | 15 s, refreshed |
 | served:{queue} | string | workers | fronts' readiness | 30 s, refreshed |
-| worker:{queue}:{pid} | string | workers | supervisor, bench | 30 s, refreshed |
+| worker:{queue}:{host}:{pid} | string | workers | supervisor, bench | 30 s, refreshed |
 | tick:{task} | string | control worker | control worker | 0.9 of the task's period, held while it runs |
 | canary:{queue} | hash | any worker | control worker, status | none: one per queue |
+| front-token-key | string | fronts | fronts | none: one, the key of all tokens |
 | front:{front} | hash | its front | control worker | 15 s, refreshed |
 | fronts | sorted set | fronts | control worker | none: one per front, the silent are dropped |
 | turns | list | fronts | control worker | none: the last 1 000 turns |
@@ -48,6 +49,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Final
 
 from dispatcher.contracts import Service
@@ -59,6 +61,7 @@ ANSWERED_CHANNEL: Final = "answered"
 CATALOGUE: Final = "catalogue"
 DECISIONS: Final = "decisions"
 FRONTS: Final = "fronts"
+FRONT_TOKEN_KEY: Final = "front-token-key"  # noqa: S105  its name
 TURNS: Final = "turns"
 SHARES: Final = "shares"
 ALERTS: Final = "alerts"
@@ -179,8 +182,8 @@ def device(device_id: str) -> str:
 
 
 def worker_ready(queue: str, pid: int) -> str:
-    """Name the sign of life of one worker process that consumes a queue."""
-    return f"worker:{queue}:{pid}"
+    """Name the sign of life of one worker process of this host that consumes a queue."""
+    return f"worker:{queue}:{socket.gethostname()}:{pid}"
 
 
 def front(front_id: str) -> str:

@@ -11,16 +11,18 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import structlog
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, RedisError
 
 from dispatcher.errors import StateError
+from dispatcher.redis_url import CONNECT_TIMEOUT_S, keepalive_options, parse_redis_url
 from dispatcher.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -32,16 +34,49 @@ SOCKET_TIMEOUT_S = 5.0
 Value: TypeAlias = str | bytes | int | float
 
 
+class _Following(Redis):
+    """A client of whichever Redis the sentinels call the master."""
+
+    async def aclose(self, close_connection_pool: bool | None = None) -> None:  # noqa: FBT001  redis-py's signature
+        """Close the connections to the master and to the sentinels."""
+        await super().aclose(close_connection_pool)
+        await cast("SentinelConnectionPool", self.connection_pool).sentinel_manager.aclose()
+
+
 def connect(url: str, *, socket_timeout_s: float | None = SOCKET_TIMEOUT_S) -> Redis:
-    """Return a client whose every wait is bounded; nothing connects before the first command."""
-    return Redis.from_url(
-        url,
-        socket_timeout=socket_timeout_s,
-        socket_connect_timeout=2.0,
-        socket_keepalive=True,
-        retry=Retry(NoBackoff(), 1),
-        retry_on_error=[RedisConnectionError],
-    )
+    """Return a client whose every wait is bounded; nothing connects before the first command.
+
+    Args:
+        url: one Redis, plain or over TLS, or sentinels, as dispatcher/redis_url.py reads it.
+        socket_timeout_s: None for a connection that waits for what others send; that its peer was cut off
+            is noticed by the system's own questions.
+
+    Raises:
+        ValueError: the URL cannot be used.
+    """
+    address = parse_redis_url(url)
+    waits: dict[str, Any] = {
+        "socket_timeout": socket_timeout_s,
+        "socket_connect_timeout": CONNECT_TIMEOUT_S,
+        "socket_keepalive": True,
+        "socket_keepalive_options": keepalive_options(),
+    }
+    options: dict[str, Any] = {
+        **waits,
+        **address.tls_options(),
+        "ssl": address.tls,
+        "db": address.database,
+        "username": address.username,
+        "password": address.password,
+        "retry": Retry(NoBackoff(), 1),
+        "retry_on_error": [RedisConnectionError],
+    }
+    if not address.master_name:
+        ((host, port),) = address.hosts
+        return Redis(host=host, port=port, **options)
+    asked = {**waits, "socket_timeout": CONNECT_TIMEOUT_S, **address.sentinel_options()}
+    sentinel = Sentinel(address.hosts, sentinel_kwargs=asked, **options)  # type: ignore[no-untyped-call]
+    return cast("Redis", sentinel.master_for(address.master_name, redis_class=_Following))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 
 from dispatcher.catalogue.model import Catalogue
 from dispatcher.errors import ConfigError, StateError
+from dispatcher.settings import Settings
 from dispatcher.state import fleet, keys
 from dispatcher.state.ear import hear
 from dispatcher.state.line import RedisLine
@@ -96,12 +97,17 @@ async def listen(client: Redis, live: LiveCatalogue) -> None:
         live.refresh()
 
 
-def chosen_at_s(path: str, *, by_up_at_s: float) -> float:
-    """Return when an operator last chose the content of a file: wrote it, or ran `dispatcher up` with it."""
+def chosen_at_s(settings: Settings, path: str) -> float:
+    """Return when an operator last chose the content of a file: wrote it, or ran `dispatcher up` with it.
+
+    A process without a file of its own has chosen nothing: what is in force wins over what it began with.
+    """
+    if settings.follows_redis:
+        return 0.0
     try:
-        return max(by_up_at_s, Path(path).stat().st_mtime)
+        return max(settings.config_chosen_at_s, Path(path).stat().st_mtime)
     except OSError:
-        return by_up_at_s
+        return settings.config_chosen_at_s
 
 
 def _nothing() -> None:

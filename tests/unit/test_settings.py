@@ -58,6 +58,22 @@ def test_the_brokers_port_moves_the_default_address_and_never_a_given_one() -> N
     assert load_settings({"BROKER_PORT": "7000", "REDIS_URL": "redis://a"}).redis_url == "redis://a"
 
 
+@pytest.mark.parametrize("name", ["redis_url", "cache_url"])
+def test_a_url_with_a_password_may_lie_in_a_file(tmp_path: Path, name: str) -> None:
+    file = tmp_path / "url"
+    file.write_text("rediss://:secret@db:6379/0\n")
+    settings = load_settings({f"{name.upper()}_FILE": str(file), "REDIS_CA_FILE": "/etc/ca.pem"})
+    assert getattr(settings, name) == "rediss://:secret@db:6379/0?ca_file=%2Fetc%2Fca.pem"
+    assert "secret" not in repr(settings)
+
+
+def test_a_process_follows_redis_where_it_is_elsewhere_and_no_file_was_named() -> None:
+    assert load_settings({"REDIS_URL": "redis://db"}).follows_redis
+    assert not load_settings({}).follows_redis
+    assert not load_settings({"BROKER_PORT": "7000"}).follows_redis
+    assert not load_settings({"REDIS_URL": "redis://db", "DISPATCHER_CONFIG": "mine.yaml"}).follows_redis
+
+
 @pytest.mark.parametrize(
     ("variable", "value"),
     [

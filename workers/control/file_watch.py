@@ -20,14 +20,15 @@ log = structlog.get_logger(__name__)
 LOOK_EVERY_S: Final = 2.0
 
 
-async def watch(shared: Runtime, watched: WatchedFile) -> None:
+async def watch(shared: Runtime, watched: WatchedFile | None) -> None:
     """Look every two seconds, and forget instances that left and have no call any more, for ever."""
     # A change that Redis could not take waits for it; nothing else makes the file count as chosen again.
     changed: Catalogue | None = None
     while True:
         await asyncio.sleep(LOOK_EVERY_S)
         try:
-            changed = await asyncio.to_thread(watched.look) or changed
+            if watched is not None:
+                changed = await asyncio.to_thread(watched.look) or changed
             if changed is not None:
                 await shared.router.live.adopt(changed)
                 log.info("catalogue reloaded", file=changed.path, revision=shared.router.live.revision)
@@ -43,8 +44,11 @@ async def watch(shared: Runtime, watched: WatchedFile) -> None:
 
 @worker_ready.connect
 def watch_file(sender: Any, **_: Any) -> None:
-    """Watch the file where this worker serves the control queue."""
+    """Watch the file where this worker serves the control queue and was told of one."""
     if CONTROL_QUEUE in sender.app.amqp.queues.consume_from:
         shared = runtime()
-        watched = WatchedFile(shared.settings.dispatcher_config, shared.started_with)
+        settings = shared.settings
+        watched = None
+        if not settings.follows_redis:
+            watched = WatchedFile(settings.dispatcher_config, shared.started_with)
         shared.keep_running(watch(shared, watched))

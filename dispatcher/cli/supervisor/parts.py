@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Final, Literal, NamedTuple
-from urllib.parse import urlsplit
 
 from dispatcher.cli.supervisor.procfile import Line
 from dispatcher.errors import ConfigError
+from dispatcher.redis_url import parse_redis_url
 from dispatcher.settings import load_settings
 
 Role = Literal["broker", "front", "worker", "beat", "flower", "instance", "other"]
@@ -20,7 +20,6 @@ Role = Literal["broker", "front", "worker", "beat", "flower", "instance", "other
 _SHELL_CHARACTERS: Final = frozenset("|&;<>()$`*?~{}#")
 _ASSIGNMENT: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
 _EVERY_ADDRESS: Final = frozenset({"0.0.0.0", "::", ""})  # noqa: S104  compared, not bound
-DEFAULT_REDIS_PORT: Final = 6379
 _WHAT: Final[Mapping[Role, str]] = {
     "broker": "broker and state",
     "front": "devices, talk page",
@@ -124,8 +123,7 @@ def _role(argv: list[str]) -> Role:
 
 def _address(role: Role, argv: list[str], environ: Mapping[str, str]) -> Address | None:
     if role == "broker":
-        url = urlsplit(load_settings(environ).redis_url)
-        return Address(url.hostname or "127.0.0.1", url.port or DEFAULT_REDIS_PORT)
+        return Address(*parse_redis_url(load_settings(environ).redis_url).hosts[0])
     if role == "front":
         settings = load_settings(environ)
         return Address(settings.front_host, settings.front_port)

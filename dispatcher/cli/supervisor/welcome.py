@@ -7,11 +7,11 @@ import socket
 import sys
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 from dispatcher.cli.flower_place import PASSWORD_FILE, USER
 from dispatcher.cli.supervisor.parts import Address
 from dispatcher.cli.supervisor.plan import Plan
+from dispatcher.redis_url import parse_redis_url
 from dispatcher.settings import Settings
 
 # An address for documentation; connecting a UDP socket sends nothing, it only picks the way out.
@@ -75,5 +75,4 @@ def own_command() -> str:
 
 def redis_address(settings: Settings) -> str:
     """Return host and port of the Redis URL, without its password."""
-    url = urlsplit(settings.redis_url)
-    return f"{url.hostname}:{url.port or 6379}"
+    return str(parse_redis_url(settings.redis_url))

@@ -5,13 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import stat
-from pathlib import Path
 
 import pytest
 
-from dispatcher.errors import StartError
-from dispatcher.front.auth import KEY_FILE, TOKEN_TTL_S, Tokens, is_loopback, load_key
+from dispatcher.front.auth import TOKEN_TTL_S, Tokens, is_loopback
 
 KEY = b"k" * 64
 CLIENT, DEVICE = "7b94d69a-9808-4c59-9c9b-704333b38aff", "02:4a:7d:e3:89:bf"
@@ -70,26 +67,6 @@ def test_a_longer_life_cannot_be_written_into_a_token() -> None:
 )
 def test_what_is_no_token_is_refused(token: str) -> None:
     assert not is_valid(token)
-
-
-def test_the_key_is_made_once_and_is_its_owners_alone(tmp_path: Path) -> None:
-    folder = tmp_path / "new" / "folder"
-    key = load_key(folder)
-
-    assert len(key) >= 32
-    assert load_key(folder) == key
-    assert stat.S_IMODE((folder / KEY_FILE).stat().st_mode) == 0o600
-
-
-def test_no_two_deployments_have_the_same_key(tmp_path: Path) -> None:
-    assert load_key(tmp_path / "one") != load_key(tmp_path / "other")
-
-
-def test_an_empty_key_stops_the_start_instead_of_letting_everyone_in(tmp_path: Path) -> None:
-    (tmp_path / KEY_FILE).touch()
-
-    with pytest.raises(StartError, match="holds 0 bytes, expected at least 32"):
-        load_key(tmp_path)
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.8.8.8", "::1"])

@@ -1,0 +1,79 @@
+"""The catalogue that a process begins with: of its own file, or the one in force where none was named."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Final
+
+import structlog
+
+from dispatcher.catalogue import load_catalogue
+from dispatcher.catalogue.model import Catalogue
+from dispatcher.errors import StartError, StateError
+from dispatcher.redis_url import parse_redis_url
+from dispatcher.settings import Settings
+from dispatcher.state import fleet
+from dispatcher.state.line import RedisLine, connect
+
+log = structlog.get_logger(__name__)
+
+# A host may come up before the one with the file does; after this long whoever supervises tries again.
+PATIENCE_S: Final = 60.0
+ASK_AGAIN_S: Final = 0.5
+
+_followed: dict[str, Catalogue] = {}
+
+
+def starting_catalogue(settings: Settings) -> Catalogue:
+    """Return the catalogue that a process of these settings begins with; called without a running loop.
+
+    Where REDIS_URL names another Redis and DISPATCHER_CONFIG names no file, that is the one in force there:
+    a further host needs no YAML. Only where Redis knows none does a file at the usual place count.
+
+    Raises:
+        ConfigError: the file cannot be used, or the one in force is of another version.
+        StartError: Redis is out of reach, or knows none and there is no file, for a minute.
+    """
+    if not settings.follows_redis:
+        return load_catalogue(settings.dispatcher_config)
+    if settings.redis_url not in _followed:
+        _followed[settings.redis_url] = asyncio.run(_follow(settings))
+    return _followed[settings.redis_url]
+
+
+async def _follow(settings: Settings) -> Catalogue:
+    """Ask until there is one."""
+    line = RedisLine(connect(settings.redis_url))
+    give_up_at = time.monotonic() + PATIENCE_S
+    told = ""
+    try:
+        while True:
+            found, missing = await _ask(line, settings)
+            if found is not None:
+                return found
+            if time.monotonic() > give_up_at:
+                raise StartError(missing)
+            if missing != told:
+                log.warning("waiting for a catalogue", reason=missing)
+                told = missing
+            await asyncio.sleep(ASK_AGAIN_S)
+    finally:
+        await line.close()
+
+
+async def _ask(line: RedisLine, settings: Settings) -> tuple[Catalogue | None, str]:
+    """Return the catalogue, or why there is none yet."""
+    address = parse_redis_url(settings.redis_url)
+    try:
+        found = await fleet.in_force(line)
+    except StateError as error:
+        return None, f"REDIS_URL: no Redis answers at {address}: {error}"
+    if found is not None:
+        return found.catalogue, ""
+    if settings.dispatcher_config.exists():
+        return load_catalogue(settings.dispatcher_config), ""
+    return None, (
+        f"no catalogue is in force in the Redis at {address}, and there is no {settings.dispatcher_config}; "
+        "start the host with the YAML, run `dispatcher reload --config FILE` there, or set DISPATCHER_CONFIG"
+    )
