@@ -150,13 +150,16 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
 def _read_redis_urls(given: dict[str, Any]) -> list[str]:
     """Fill in the file of the CA; return what is wrong with the URLs, which are never quoted."""
     problems = []
+    ca_file = given.get("redis_ca_file")
+    if ca_file and not Path(ca_file).is_file():
+        problems.append(f"REDIS_CA_FILE: was {ca_file!r}; there is no such file")
     for name in ("redis_url", "cache_url"):
         if name not in given:
             continue
         try:
             parse_redis_url(given[name])
-            if "redis_ca_file" in given:
-                given[name] = with_ca_file(given[name], given["redis_ca_file"])
+            if ca_file:
+                given[name] = with_ca_file(given[name], ca_file)
         except ValueError as error:
             problems.append(f"{name.upper()}: cannot be used: {error}")
     return problems

@@ -18,6 +18,7 @@ from dispatcher.settings import load_settings
 from dispatcher.state.line import RedisLine, connect
 
 Result = TypeVar("Result")
+_TLS_WORDS = ("SSL", "certificate")
 _AWAY = (RedisConnectionError, RedisTimeoutError, OSError)
 
 
@@ -42,6 +43,8 @@ def explain(error: StateError, redis_url: str) -> str:
     if isinstance(cause, AuthenticationError) or not isinstance(cause, _AWAY):
         return str(error)
     where = parse_redis_url(redis_url)
+    if any(word in str(error) for word in _TLS_WORDS):
+        return f"the Redis at {where} is not trusted: {error}; REDIS_CA_FILE names who signed its certificate"
     return f"no Redis answers at {where}; start it (`dispatcher up`), or set REDIS_URL to the one in use"
 
 
