@@ -1,6 +1,6 @@
 # `make` alone lists the targets. All but `help` and `clean` first bring .venv up to date (scripts/environment.sh).
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench simulate constraints clean
+.PHONY: help run test check format bench simulate constraints install-systemd clean
 
 ENVIRONMENT := PYTHON="$(PYTHON)" scripts/environment.sh
 BIN := .venv/bin
@@ -13,7 +13,7 @@ COMPILE := $(PIN) pyproject.toml --group environment
 ALL_TESTS := --numprocesses $(or $(JOBS),3) --dist loadscope --cov --cov-report term
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## run everything on this machine: make run [CONFIG=file.yaml] [VERIFY=1, it may be hurt by `dispatcher verify`]
 	@$(ENVIRONMENT) run
@@ -49,6 +49,15 @@ constraints: ## pin anew after a change of dependencies: make constraints [UPGRA
 	$(COMPILE) --all-extras --output-file constraints.txt
 	$(COMPILE) --extra builtin --extra edge --extra formats --extra records --extra tools --extra vad --constraint constraints.txt --output-file requirements.txt
 	$(PIN) --group flower --constraint constraints.txt --output-file requirements-flower.txt
+
+UNITS := $(DESTDIR)/usr/lib/systemd/system
+install-systemd: ## units for one machine or a further host (docs/systemd.md): make install-systemd [DESTDIR=folder]
+	install -d "$(UNITS)" "$(DESTDIR)/usr/lib/sysusers.d" "$(DESTDIR)/etc/xiaozhi/instances"
+	cd config/systemd && find . -name 'xiaozhi*.target' -o -name 'xiaozhi*.service' -o -name '*.conf' -path './*.d/*' \
+		| while read -r unit; do install -D -m 644 "$$unit" "$(UNITS)/$$unit"; done
+	install -m 644 config/systemd/xiaozhi.sysusers.conf "$(DESTDIR)/usr/lib/sysusers.d/xiaozhi.conf"
+	for file in dispatcher.env instances/asr-1.env instances/asr-2.env instances/llm-1.env instances/tts-1.env; do \
+		test -e "$(DESTDIR)/etc/xiaozhi/$$file" || install -m 640 "config/systemd/$$file" "$(DESTDIR)/etc/xiaozhi/$$file"; done
 
 clean: ## remove the environments and caches; DATA_DIR (var) stays
 	rm -rf .venv .venv-flower .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage
