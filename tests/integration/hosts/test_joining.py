@@ -102,4 +102,4 @@ def test_a_host_that_finds_no_catalogue_says_what_to_do(
 
 def _revision(stack: Stack) -> int:
     with Redis.from_url(stack.broker.url) as client:
-        return int(client.hget(keys.CATALOGUE, "revision") or 0)  # type: ignore[arg-type]
+        return int(client.hget(keys.CATALOGUE, "revision") or 0)
