@@ -89,10 +89,11 @@ def show_all_queues(names: list[str]) -> None:
 
 def make_celery() -> Celery:
     """Return the application that Flower talks to workers with; it knows no task."""
-    broker = json.loads(os.environ["FLOWER_BROKER"])
+    # `dispatcher flower` says how the broker is spoken to; a container that has a plain one need not.
+    broker = json.loads(os.environ.get("FLOWER_BROKER") or '{"transport": {}, "tls": {}}')
     # JSON knows text as the name of a field, a socket option is a number.
     for waits in (broker["transport"], broker["transport"].get("sentinel_kwargs")):
-        if waits is not None:
+        if waits and "socket_keepalive_options" in waits:
             numbered = {int(name): value for name, value in waits["socket_keepalive_options"].items()}
             waits["socket_keepalive_options"] = numbered
     app = Celery("flower", broker=os.environ["REDIS_URL"], set_as_current=True)
@@ -101,7 +102,11 @@ def make_celery() -> Celery:
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         broker_use_ssl=broker["tls"] or None,
-        broker_transport_options={**broker["transport"], "health_check_interval": 10},
+        broker_transport_options={
+            "socket_keepalive": True,
+            **broker["transport"],
+            "health_check_interval": 10,
+        },
     )
     return app
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from dispatcher.cli.flower_place import PASSWORD_FILE
 from dispatcher.errors import BackupError
-from dispatcher.front.auth import KEY_FILE
+from dispatcher.front.token_key import KEY_FILE
 from dispatcher.settings import Settings
 
 SECRETS: Final = (KEY_FILE, PASSWORD_FILE)
