@@ -15,6 +15,7 @@ from dispatcher import chains
 from dispatcher.contracts import RESPOND, ReplyFields, ReplyKind, TurnTicket
 from dispatcher.conversation.emotion import EmotionTaker
 from dispatcher.conversation.history import Message, chat_messages
+from dispatcher.conversation.persona import character
 from dispatcher.conversation.sentences import SentenceSplitter
 from dispatcher.conversation.speakable import speakable
 from dispatcher.conversation.tools import ToolCall
@@ -40,7 +41,8 @@ async def _respond(shared: Runtime, ticket: TurnTicket) -> None:
     history, toolbox = await asyncio.gather(
         dialogue.recall(shared.line, ticket.device_id), Toolbox.opened(shared, ticket)
     )
-    messages = chat_messages(rules.system_prompt, history, ticket.text, max_tokens=rules.history_tokens)
+    who = character(rules, ticket.device_id, chosen=ticket.persona)
+    messages = chat_messages(who.system_prompt, history, ticket.text, max_tokens=rules.history_tokens)
     # What the user said is of no use to the voice.
     speaker = Speaker(shared, ticket.with_text("", ticket.language))
     while calls := await _write_round(shared, ticket, speaker, messages, toolbox):
