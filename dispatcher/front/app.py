@@ -6,6 +6,7 @@ import asyncio
 import errno
 import gc
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Final
 
 import structlog
@@ -15,8 +16,10 @@ from aiohttp import web
 from dispatcher.catalogue import load_catalogue
 from dispatcher.catalogue.model import Catalogue
 from dispatcher.errors import StartError
+from dispatcher.front.acquaintance import make_acquaintance
 from dispatcher.front.device import Device
 from dispatcher.front.drain import drain
+from dispatcher.front.errands import carry
 from dispatcher.front.handshake import admit, read_peer
 from dispatcher.front.hub import HUB, Hub
 from dispatcher.front.ota import WEBSOCKET_PATH, add_ota
@@ -25,6 +28,8 @@ from dispatcher.front.probes import add_probes
 from dispatcher.front.wire import Wire
 from dispatcher.logs import configure_logging
 from dispatcher.settings import Settings, load_settings
+from dispatcher.state.errands import hear
+from dispatcher.state.line import connect
 
 log = structlog.get_logger(__name__)
 
@@ -40,8 +45,11 @@ def create_app(settings: Settings, catalogue: Catalogue) -> web.Application:
         hub = app[HUB] = Hub(settings, catalogue)
         await hub.live.sync()
         hub.start()
+        errands_client = connect(settings.redis_url, socket_timeout_s=None)
+        hub.follow(hear(errands_client, hub.line, partial(carry, hub)))
         yield
         await hub.close()
+        await errands_client.aclose()
 
     app.cleanup_ctx.append(share_hub)
     app.on_shutdown.append(_drain)
@@ -63,10 +71,11 @@ async def connect_device(request: web.Request) -> web.StreamResponse:
             text=f"{len(hub.devices)} devices are connected, at most {hub.most_devices} are let in",
             headers={"Retry-After": "5"},
         )
+    who = await make_acquaintance(request, hub, peer)
     # No heartbeat: a pong deadline would cut real devices. No compression: Opus does not shrink.
     socket = web.WebSocketResponse(max_msg_size=MAX_MESSAGE_BYTES, compress=False, timeout=1)
     await socket.prepare(request)
-    await Device(hub, socket, Wire(socket, request.transport, peer.version), peer).serve()
+    await Device(hub, socket, Wire(socket, request.transport, peer.version), who).serve()
     return socket
 
 
