@@ -35,6 +35,8 @@ SAMPLE_METRICS: Final = "control.sample_metrics"
 JUDGE_KPIS: Final = "control.judge_kpis"
 DRAIN_RECORDS: Final = "control.drain_records"
 KEEP_RECORDS: Final = "control.keep_records"
+KEEP_DEVICES: Final = "control.keep_devices"
+REMEMBER: Final = "control.remember"
 
 # The audio that devices hear: the server's hello promises exactly this.
 REPLY_RATE_HZ: Final = 24_000

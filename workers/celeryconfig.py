@@ -16,6 +16,7 @@ from dispatcher.contracts import (
     CONTROL_QUEUE,
     DRAIN_RECORDS,
     JUDGE_KPIS,
+    KEEP_DEVICES,
     KEEP_RECORDS,
     QUEUES,
     RESPOND,
@@ -86,5 +87,6 @@ beat_schedule = {
     "adjust weights": _tick(ADJUST_WEIGHTS, 60.0),
     "drain records": _tick(DRAIN_RECORDS, 1.0),
     "keep records": _tick(KEEP_RECORDS, 3600.0),
+    "keep devices": _tick(KEEP_DEVICES, 10.0),
     **{f"canary of {queue}": _canary(queue) for queue in QUEUES},
 }

@@ -20,6 +20,7 @@ from dispatcher.state.line import RedisLine, Script, Value
 
 _NOTE: Final = Script.load("note_device.lua")
 _MARK: Final = Script.load("mark_device.lua")
+_RESTORE: Final = Script.load("restore_device.lua")
 CODE_DIGITS: Final = 6
 _YES: Final = "1"
 
@@ -165,6 +166,56 @@ async def remove(line: RedisLine, device_id: str) -> None:
         line.submit(("ZREM", keys.STRANGERS, device_id)),
         line.submit(("SADD", keys.DEVICES_CHANGED, device_id)),
     )
+
+
+async def take_changed(line: RedisLine, count: int) -> list[str]:
+    """Take devices that changed since they were kept in SQL; who cannot keep them gives them back.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    return [each.decode() for each in await line.call("SPOP", keys.DEVICES_CHANGED, count)]
+
+
+async def give_back_changed(line: RedisLine, device_ids: Sequence[str]) -> None:
+    """Let devices be taken again.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    await line.call("SADD", keys.DEVICES_CHANGED, *device_ids)
+
+
+async def lost_everything(line: RedisLine) -> bool:
+    """Return whether this Redis has not been given the registry of SQL yet.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    return not await line.call("EXISTS", keys.DEVICES_RESTORED)
+
+
+async def restore(line: RedisLine, rows: Sequence[tuple[Registered, str]]) -> None:
+    """Give Redis the devices of SQL with what is remembered of their users; what is newer there stays.
+
+    Raises:
+        StateError: Redis is out of reach; the next call begins again.
+    """
+    for device, memory in rows:
+        names = (keys.device(device.device_id), keys.DEVICES, keys.memory(device.device_id))
+        arguments = (device.device_id, device.last_seen_ms, memory, keys.MEMORY_TTL_S, *_hash_of(device))
+        await line.run(_RESTORE, names, arguments)
+    await line.call("SET", keys.DEVICES_RESTORED, 1)
+
+
+def _hash_of(device: Registered) -> list[Value]:
+    """Return the fields of a device's hash in a row, as `read_hash` takes them."""
+    fields: dict[str, Value] = {name: getattr(device, name) for name in _TEXTS if getattr(device, name)}
+    fields |= {"first_seen_ms": device.first_seen_ms, "last_seen_ms": device.last_seen_ms}
+    if device.language:
+        fields["language"] = device.language
+    fields |= {name: _YES for name in ("blocked", "activated") if getattr(device, name)}
+    return [word for pair in fields.items() for word in pair]
 
 
 def read_hash(device_id: str, flat: Mapping[bytes, bytes] | Sequence[bytes]) -> Registered:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from workers.control import (
     auto_tuner,
     canary,
+    devices,
     file_watch,
     health_check,
     kpis,
@@ -16,6 +17,7 @@ from workers.control import (
 __all__ = [
     "auto_tuner",
     "canary",
+    "devices",
     "file_watch",
     "health_check",
     "kpis",
