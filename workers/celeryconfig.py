@@ -19,6 +19,7 @@ from dispatcher.contracts import (
     KEEP_DEVICES,
     KEEP_RECORDS,
     QUEUES,
+    REMEMBER,
     RESPOND,
     SYNTHESIZE,
     TRANSCRIBE,
@@ -88,5 +89,6 @@ beat_schedule = {
     "drain records": _tick(DRAIN_RECORDS, 1.0),
     "keep records": _tick(KEEP_RECORDS, 3600.0),
     "keep devices": _tick(KEEP_DEVICES, 10.0),
+    "remember": _tick(REMEMBER, 30.0),
     **{f"canary of {queue}": _canary(queue) for queue in QUEUES},
 }

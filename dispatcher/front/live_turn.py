@@ -22,7 +22,7 @@ from dispatcher.front.device_tools import DeviceTools, carry_out
 from dispatcher.front.hub import Hub
 from dispatcher.front.playback import Player
 from dispatcher.front.wire import Wire
-from dispatcher.state import dialogue, keys, turn_log, turns
+from dispatcher.state import dialogue, keys, memory, turn_log, turns
 
 log = structlog.get_logger(__name__)
 
@@ -233,7 +233,15 @@ class LiveTurn:
             heard = " ".join(self._heard)
             said = [Message(role="user", content=self._text), Message(role="assistant", content=heard)]
             dialogue.remember(line, self.ticket.device_id, said)
+            self._note_for_memory()
         self._summarise(outcome)
+
+    def _note_for_memory(self) -> None:
+        """Let what was said be remembered, where the operator wants that."""
+        rules = self._hub.catalogue.conversation.memory
+        if rules.enabled:
+            device_id = self.ticket.device_id
+            self._hub.spawn(memory.note_exchange(self._hub.line, device_id, idle_s=rules.idle_s))
 
     def _summarise(self, outcome: str) -> None:
         """Tell the whole turn, once."""

@@ -11,6 +11,7 @@ from workers.control import (
     kpis,
     metrics,
     records,
+    remember,
     weight_adjustment,
 )
 
@@ -23,5 +24,6 @@ __all__ = [
     "kpis",
     "metrics",
     "records",
+    "remember",
     "weight_adjustment",
 ]
