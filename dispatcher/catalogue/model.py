@@ -139,7 +139,7 @@ class Conversation:
     language: Language = "auto"
     name: str | None = None
     voices: Mapping[str, str] = field(default_factory=dict)
-    greeting: str | None = None
+    greeting: str = ""
     goodbyes: tuple[str, ...] | None = None
     system_prompt: str = ""
     wake_words: tuple[str, ...] = ()

@@ -11,6 +11,8 @@ GOODBYES: Final = (
     *("goodbye", "good bye", "bye", "bye bye", "see you", "see you later", "good night"),
     *("再见", "拜拜", "拜", "回见", "晚安", "退出", "再见了", "拜拜了"),
 )
+# What everybody calls the assistant, whatever its persona.
+_USUAL_NAMES: Final = ("xiaozhi", "小智")
 _BETWEEN_CLAUSES: Final = re.compile(r"[,.!?;~…，。！？；、]+")
 _NOT_WORDS: Final = re.compile(r"[\W_]+")
 
@@ -26,10 +28,10 @@ def is_goodbye(text: str, goodbyes: Collection[str], *, names: Collection[str] =
     Args:
         text: what the user said, such as "okay, goodbye Xiaozhi!".
         goodbyes: in any case and spacing.
-        names: what the assistant may be called by beside it.
+        names: what the assistant may be called by beside it, other than Xiaozhi.
     """
     wanted = {plain(each) for each in goodbyes}
-    called = sorted({plain(each) for each in names} - {""}, key=len, reverse=True)
+    called = sorted({plain(each) for each in (*names, *_USUAL_NAMES)} - {""}, key=len, reverse=True)
     clauses = [plain(clause) for clause in _BETWEEN_CLAUSES.split(text)]
     spoken = [clause for clause in clauses if clause and clause not in called]
     return bool(spoken) and _without(spoken[-1], called) in wanted

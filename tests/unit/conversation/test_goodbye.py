@@ -6,7 +6,7 @@ import pytest
 
 from dispatcher.conversation.goodbye import GOODBYES, is_goodbye
 
-NAMES = ("小智", "Xiaozhi", "")
+NAMES = ("Bobo", "")
 
 
 @pytest.mark.parametrize(
@@ -15,6 +15,8 @@ NAMES = ("小智", "Xiaozhi", "")
         "Goodbye.",
         "okay, bye bye!",
         "Bye Xiaozhi",
+        "Bye, Bobo",
+        "Bobo goodbye",
         "xiaozhi goodbye",
         "Good night, Xiaozhi.",
         "再见",
