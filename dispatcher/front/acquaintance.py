@@ -18,6 +18,8 @@ from dispatcher.state import registry
 from dispatcher.state.registry import Registered
 
 PATIENCE_S: Final = 1.0
+# RFC 6455: the endpoint closes because of its policy.
+BLOCKED_CODE: Final = 1008
 
 
 class Acquaintance:

@@ -19,7 +19,7 @@ from dispatcher.errors import StartError
 from dispatcher.front.acquaintance import make_acquaintance
 from dispatcher.front.device import Device
 from dispatcher.front.drain import drain
-from dispatcher.front.errands import carry
+from dispatcher.front.errands import carry, look_again
 from dispatcher.front.handshake import admit, read_peer
 from dispatcher.front.hub import HUB, Hub
 from dispatcher.front.ota import WEBSOCKET_PATH, add_ota
@@ -28,7 +28,7 @@ from dispatcher.front.probes import add_probes
 from dispatcher.front.wire import Wire
 from dispatcher.logs import configure_logging
 from dispatcher.settings import Settings, load_settings
-from dispatcher.state.errands import hear
+from dispatcher.state.errands import serve
 from dispatcher.state.line import connect
 
 log = structlog.get_logger(__name__)
@@ -46,7 +46,8 @@ def create_app(settings: Settings, catalogue: Catalogue) -> web.Application:
         await hub.live.sync()
         hub.start()
         errands_client = connect(settings.redis_url, socket_timeout_s=None)
-        hub.follow(hear(errands_client, hub.line, partial(carry, hub)))
+        on_listening = partial(look_again, hub)
+        hub.follow(serve(errands_client, hub.line, partial(carry, hub), on_listening=on_listening))
         yield
         await hub.close()
         await errands_client.aclose()

@@ -13,7 +13,7 @@ from dispatcher.conversation.goodbye import is_goodbye
 from dispatcher.conversation.session import Command, Session
 from dispatcher.errors import AudioError, ProtocolError
 from dispatcher.front import frames, protocol
-from dispatcher.front.acquaintance import Acquaintance
+from dispatcher.front.acquaintance import BLOCKED_CODE, Acquaintance
 from dispatcher.front.device_tools import DeviceTools
 from dispatcher.front.drain import send_away
 from dispatcher.front.handshake import read_version
@@ -230,11 +230,15 @@ class Device:
         if not (recording or text):
             self._on_turn_end(spoke=False)
             return
+        known = await self._who.registered()
+        if known.blocked:
+            await self.close(code=BLOCKED_CODE, reason=b"blocked")
+            return
         params = self._microphone.params
         utterance = Utterance(
             device_id=self.peer.device_id,
             language=await self._who.language(),
-            persona=(await self._who.registered()).persona,
+            persona=known.persona,
             audio_format=params.format,
             uplink_rate_hz=params.sample_rate,
             recording=recording,

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import structlog
 
+from dispatcher.front.acquaintance import BLOCKED_CODE
 from dispatcher.front.hub import Hub
 from dispatcher.state.errands import Errand
 
 log = structlog.get_logger(__name__)
-
-# RFC 6455: the endpoint closes because of its policy.
-BLOCKED_CODE = 1008
 
 
 async def carry(hub: Hub, errand: Errand) -> bool:
@@ -29,3 +27,9 @@ async def carry(hub: Hub, errand: Errand) -> bool:
             device.reread()
     log.info("errand done", device=errand.device_id, errand=errand.kind)
     return True
+
+
+def look_again(hub: Hub) -> None:
+    """Ask anew what is known of every device: an errand may have been lost on a broken connection."""
+    for device in hub.devices.values():
+        device.reread()

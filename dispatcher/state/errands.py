@@ -15,15 +15,14 @@ from typing import Final, Literal, TypeAlias, get_args
 
 import structlog
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from dispatcher.errors import StateError
 from dispatcher.state import keys
+from dispatcher.state.ear import hear
 from dispatcher.state.line import RedisLine
 
 log = structlog.get_logger(__name__)
 
-LISTEN_AGAIN_S: Final = 1.0
 PATIENCE_S: Final = 2.0
 _DONE: Final = b"done"
 _NOT_HERE: Final = b"not here"
@@ -74,26 +73,26 @@ async def send(line: RedisLine, errand: Errand, *, patience_s: float = PATIENCE_
     return "not connected" if answered else "no front"
 
 
-async def hear(client: Redis, line: RedisLine, carry: Callable[[Errand], Awaitable[bool]]) -> None:
+async def serve(
+    client: Redis,
+    line: RedisLine,
+    carry: Callable[[Errand], Awaitable[bool]],
+    *,
+    on_listening: Callable[[], None],
+) -> None:
     """Carry errands, for ever.
 
     Args:
-        client: for the subscription alone, without a time limit on its socket.
+        client: for the subscription alone.
         line: for the answers.
         carry: does it; whether the device is here.
+        on_listening: called whenever it begins to hear: errands before that are lost.
     """
-    while True:
-        try:
-            async with client.pubsub(ignore_subscribe_messages=True) as pubsub:
-                await pubsub.subscribe(keys.ERRANDS_CHANNEL)
-                async for message in pubsub.listen():
-                    await _answer(line, message["data"], carry)
-        except (RedisError, OSError) as error:
-            log.warning("errands not heard", reason=str(error))
-            await asyncio.sleep(LISTEN_AGAIN_S)
+    async for _, told in hear(client, keys.ERRANDS_CHANNEL, on_listening=on_listening):
+        await _answer(line, told, carry)
 
 
-async def _answer(line: RedisLine, told: bytes, carry: Callable[[Errand], Awaitable[bool]]) -> None:
+async def _answer(line: RedisLine, told: str, carry: Callable[[Errand], Awaitable[bool]]) -> None:
     try:
         errand_id, device_id, kind, fields = json.loads(told)
         errand = Errand(device_id=str(device_id), kind=_KINDS[kind], fields=dict(fields))

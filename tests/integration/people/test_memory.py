@@ -15,7 +15,7 @@ async def remembers(house: Stack, device_id: str) -> str:
 
     async def look() -> str | None:
         with redis(house) as client:
-            text: str | None = client.hget(keys.memory(device_id), "text")  # type: ignore[assignment]
+            text: str | None = client.hget(keys.memory(device_id), "text")
             if not text and not client.llen("control"):
                 send(house.broker, REMEMBER)
         return text
@@ -76,7 +76,7 @@ async def test_a_registry_and_its_memory_come_back_to_a_redis_that_lost_everythi
     with redis(house) as client:
 
         async def is_back() -> bool:
-            return client.hget(keys.device(name), "name") == "study"
+            return bool(client.hget(keys.device(name), "name") == "study")
 
         await soon(is_back, what="the registry is back")
         assert client.hget(keys.memory(name), "text") == "我叫小明"

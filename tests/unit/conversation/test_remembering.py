@@ -32,6 +32,7 @@ def test_a_memory_is_whole_lines_within_its_bound() -> None:
         == "My name is Ada\nI like tea"
     )
     assert as_memory("a very long line", max_characters=5) == ""
+    assert as_memory("I like tea\n\nI like you", max_characters=100) == "I like tea\nI like you"
 
 
 def test_the_prompt_tells_what_is_known_only_where_something_is() -> None:
