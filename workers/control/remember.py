@@ -129,7 +129,7 @@ async def _ask(shared: Runtime, asked: Sequence[Message], *, most: int) -> str:
             stream = shared.providers.llm(lease.instance).chat(lease.instance, asked)
             async with aclosing(stream) as pieces:
                 async for piece in pieces:
-                    answer += piece
+                    answer += piece if isinstance(piece, str) else ""
                     if len(answer) > most:
                         break
             raise _Written
