@@ -35,6 +35,8 @@ SAMPLE_METRICS: Final = "control.sample_metrics"
 JUDGE_KPIS: Final = "control.judge_kpis"
 DRAIN_RECORDS: Final = "control.drain_records"
 KEEP_RECORDS: Final = "control.keep_records"
+KEEP_DEVICES: Final = "control.keep_devices"
+REMEMBER: Final = "control.remember"
 
 # The audio that devices hear: the server's hello promises exactly this.
 REPLY_RATE_HZ: Final = 24_000
@@ -79,6 +81,7 @@ class TurnTicket:
         uplink_rate_hz: sample rate of the utterance in the claim.
         text: the utterance as text: typed by the user, or filled in by the ASR task.
         tool_list: names the list of what the device can do; empty where it can do nothing.
+        persona: the one that an operator chose for the device at run time; empty leaves it to the YAML.
     """
 
     turn_id: str
@@ -91,6 +94,7 @@ class TurnTicket:
     uplink_rate_hz: int = UPLINK_RATE_HZ
     text: str = ""
     tool_list: str = ""
+    persona: str = ""
 
     def as_payload(self) -> dict[str, Any]:
         """Return the ticket as JSON-ready fields."""

@@ -43,6 +43,7 @@ class Settings(BaseModel):
             X-Forwarded-Proto are believed; from anyone else they are not.
         front_token_key_file: the key of the tokens, the same for all fronts; without it they agree on one.
         front_auth: "token" lets loopback in and asks others for the token that OTA gave them.
+        activation: "on" lets a device in when its code was typed (`dispatcher devices activate`).
         server_id: this front's name in logs; a random part keeps two apart.
         instance_weight: its share of the devices, as nginx has it; `/healthz` says so to whoever checks.
         queue_limit: a stage queue longer than this means overload; the turn gets an apology.
@@ -78,6 +79,7 @@ class Settings(BaseModel):
     trusted_proxies: Annotated[tuple[IPvAnyNetwork, ...], BeforeValidator(_listed)] = ()
     front_token_key_file: str = ""
     front_auth: Literal["token", "off"] = "token"
+    activation: Literal["on", "off"] = "off"
     server_id: str = "front"
     instance_weight: int = Field(default=1, ge=1)
     max_devices: int = Field(default=500, ge=1)

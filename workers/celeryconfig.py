@@ -15,8 +15,10 @@ from dispatcher.contracts import (
     CONTROL_QUEUE,
     DRAIN_RECORDS,
     JUDGE_KPIS,
+    KEEP_DEVICES,
     KEEP_RECORDS,
     QUEUES,
+    REMEMBER,
     RESPOND,
     SYNTHESIZE,
     TRANSCRIBE,
@@ -89,5 +91,7 @@ beat_schedule = {
     "adjust weights": _tick(ADJUST_WEIGHTS, 60.0),
     "drain records": _tick(DRAIN_RECORDS, 1.0),
     "keep records": _tick(KEEP_RECORDS, 3600.0),
+    "keep devices": _tick(KEEP_DEVICES, 10.0),
+    "remember": _tick(REMEMBER, 30.0),
     **{f"canary of {queue}": _canary(queue) for queue in QUEUES},
 }

@@ -15,12 +15,14 @@ from dispatcher import chains
 from dispatcher.contracts import RESPOND, ReplyFields, ReplyKind, TurnTicket
 from dispatcher.conversation.emotion import EmotionTaker
 from dispatcher.conversation.history import Message, chat_messages
+from dispatcher.conversation.persona import character
+from dispatcher.conversation.remembering import with_memory
 from dispatcher.conversation.sentences import SentenceSplitter
 from dispatcher.conversation.speakable import speakable
 from dispatcher.conversation.tools import ToolCall
 from dispatcher.errors import InstanceFailed
 from dispatcher.router import Lease
-from dispatcher.state import dialogue
+from dispatcher.state import dialogue, memory
 from workers.call import reply, run_stage, without_stalls
 from workers.celery import app
 from workers.race import Outrun, Race, Runner
@@ -37,10 +39,12 @@ def respond(payload: dict[str, Any]) -> None:
 
 async def _respond(shared: Runtime, ticket: TurnTicket) -> None:
     rules = shared.catalogue.conversation
-    history, toolbox = await asyncio.gather(
-        dialogue.recall(shared.line, ticket.device_id), Toolbox.opened(shared, ticket)
+    history, toolbox, prompt = await asyncio.gather(
+        dialogue.recall(shared.line, ticket.device_id),
+        Toolbox.opened(shared, ticket),
+        _system_prompt(shared, ticket),
     )
-    messages = chat_messages(rules.system_prompt, history, ticket.text, max_tokens=rules.history_tokens)
+    messages = chat_messages(prompt, history, ticket.text, max_tokens=rules.history_tokens)
     # What the user said is of no use to the voice.
     speaker = Speaker(shared, ticket.with_text("", ticket.language))
     while calls := await _write_round(shared, ticket, speaker, messages, toolbox):
@@ -64,6 +68,15 @@ async def _write_round(
 
     await Race(shared, "llm", ticket, draft).run()
     return calls
+
+
+async def _system_prompt(shared: Runtime, ticket: TurnTicket) -> str:
+    """Return who the assistant is to the device, and what it remembers of its users."""
+    rules = shared.catalogue.conversation
+    who = character(rules, ticket.device_id, chosen=ticket.persona)
+    if not rules.memory.enabled:
+        return who.system_prompt
+    return with_memory(who.system_prompt, (await memory.read(shared.line, ticket.device_id)).text)
 
 
 class Speaker:

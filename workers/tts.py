@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any, Final
 
 from dispatcher.audio import packets
 from dispatcher.audio.opus import OpusEncoder, PacketEncoder, PcmPacketizer
 from dispatcher.contracts import REPLY_FRAME_MS, REPLY_RATE_HZ, SYNTHESIZE, ReplyFields, TurnTicket
+from dispatcher.conversation.persona import character, voice_at
 from dispatcher.errors import InstanceFailed
 from dispatcher.router import Lease
 from workers.call import reply, run_stage, with_failover, without_stalls
@@ -31,11 +33,14 @@ def synthesize(payload: dict[str, Any], index: int, text: str) -> None:
 
 async def _synthesize(shared: Runtime, ticket: TurnTicket, index: int, text: str) -> None:
     speech = Speech(shared, ticket, index)
+    voices = character(shared.catalogue.conversation, ticket.device_id, chosen=ticket.persona).voices
     try:
 
         async def call(lease: Lease) -> None:
             speech.begin(lease)
-            stream = shared.providers.tts(lease.instance).synthesize(lease.instance, text, ticket.language)
+            voice = voice_at(voices, lease.instance) or lease.instance.voice
+            speaker = replace(lease.instance, voice=voice)
+            stream = shared.providers.tts(speaker).synthesize(speaker, text, ticket.language)
             async with aclosing(without_stalls(lease, stream)) as pieces:
                 async for piece in pieces:
                     speech.write(piece)

@@ -10,7 +10,6 @@ from dispatcher.catalogue.model import (
     Catalogue,
     ConnectionPool,
     Conversation,
-    DeviceRule,
     HealthRules,
     Instance,
     KpiTargets,
@@ -20,6 +19,7 @@ from dispatcher.catalogue.model import (
     TunerRules,
     UpstreamServer,
 )
+from dispatcher.catalogue.personas import DeviceRule, MemoryRules, Persona
 
 __all__ = [
     "PROVIDERS",
@@ -32,7 +32,9 @@ __all__ = [
     "HealthRules",
     "Instance",
     "KpiTargets",
+    "MemoryRules",
     "NginxProxy",
+    "Persona",
     "Playback",
     "ServiceConfig",
     "TunerRules",

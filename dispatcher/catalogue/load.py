@@ -17,7 +17,6 @@ from dispatcher.catalogue.model import (
     Catalogue,
     ConnectionPool,
     Conversation,
-    DeviceRule,
     HealthRules,
     Instance,
     KpiTargets,
@@ -28,6 +27,7 @@ from dispatcher.catalogue.model import (
     TunerRules,
     UpstreamServer,
 )
+from dispatcher.catalogue.personas import DeviceRule, MemoryRules, Persona
 from dispatcher.catalogue.problems import catalogue_problems, report, schema_problems
 from dispatcher.catalogue.schema import (
     BoundSection,
@@ -129,12 +129,17 @@ def _conversation(section: ConversationSection | None) -> Conversation:
     """Return the dialogue's settings; device ids in the lower case that devices send."""
     if section is None:
         return Conversation()
-    devices = {name.lower(): DeviceRule(**_given(rule)) for name, rule in (section.devices or {}).items()}
-    return Conversation(
-        wake_words=tuple(section.wake_words or ()),
-        devices=devices,
-        **_given(section, without={"wake_words", "devices"}),
-    )
+    devices = {name.lower(): DeviceRule(**_words(rule)) for name, rule in (section.devices or {}).items()}
+    personas = {name: Persona(**_words(persona)) for name, persona in (section.personas or {}).items()}
+    given = _words(section, without={"devices", "personas", "memory"})
+    memory = MemoryRules(**_given(section.memory))
+    return Conversation(devices=devices, personas=personas, memory=memory, **given)
+
+
+def _words(section: BaseModel | None, *, without: AbstractSet[str] = frozenset()) -> dict[str, Any]:
+    """Return what a section says, its lists frozen."""
+    given = _given(section, without=without)
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
 
 
 def _mcp_servers(root: Root) -> tuple[McpServer, ...]:

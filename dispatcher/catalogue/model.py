@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from dispatcher.catalogue.personas import DeviceRule, MemoryRules, Persona
 from dispatcher.contracts import SERVICES, Algorithm, Language, Priority, Service, SpeechFormat, TunerMode
 
 DEFAULT_PROVIDER: Final = "openai_http"
@@ -121,13 +122,6 @@ class NginxProxy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeviceRule:
-    """What is fixed for one device; None leaves the default."""
-
-    language: Language | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation:
     """How the dialogue goes.
 
@@ -138,9 +132,15 @@ class Conversation:
         history_tokens: dialogue that the LLM sees, at most.
         turn_timeout_s: from the end of speech to the last sentence, at most.
         stage_timeout_s: wait for a stage's first result, before it is sent again once.
+        name, voices, greeting, goodbyes: as in `Persona`, for devices to which nothing narrower is said.
+        personas: by name, for devices to take one of.
     """
 
     language: Language = "auto"
+    name: str | None = None
+    voices: Mapping[str, str] = field(default_factory=dict)
+    greeting: str = ""
+    goodbyes: tuple[str, ...] | None = None
     system_prompt: str = ""
     wake_words: tuple[str, ...] = ()
     endpoint_silence_ms: int = 700
@@ -148,7 +148,9 @@ class Conversation:
     history_tokens: int = 2000
     turn_timeout_s: float = 60.0
     stage_timeout_s: float = 10.0
+    personas: Mapping[str, Persona] = field(default_factory=dict)
     devices: Mapping[str, DeviceRule] = field(default_factory=dict)
+    memory: MemoryRules = field(default_factory=MemoryRules)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,7 +36,8 @@ _SECRET_KEYS = (*_INSTANCE_SECRETS, "secret_env", "token_env", "env_from")
 def schema_problems(error: ValidationError) -> Iterator[Problem]:
     """Yield what the schema found."""
     for detail in error.errors():
-        yield detail["loc"], _schema_words(detail)
+        # A mapping's key that is wrong itself is marked so by pydantic.
+        yield tuple(part for part in detail["loc"] if part != "[key]"), _schema_words(detail)
 
 
 def catalogue_problems(data: Any, environ: Mapping[str, str]) -> Iterator[Problem]:
@@ -61,7 +62,9 @@ def catalogue_problems(data: Any, environ: Mapping[str, str]) -> Iterator[Proble
     above = ("load_balancing", "nginx_proxy", "upstream_servers")
     addresses = ((position, entry.get("server")) for position, entry in _entries(servers))
     yield from _doubled(addresses, above=above, key="server")
-    yield from _doubled_devices(_mapping(data, "conversation", "devices"))
+    devices = _mapping(data, "conversation", "devices")
+    yield from _doubled_devices(devices)
+    yield from _unknown_personas(devices, _mapping(data, "conversation", "personas"))
     yield from _unset_variable(_mapping(data, "alerts"), ("alerts",), environ, key="secret_env")
     for name, entry in _mapping(data, "mcp_servers").items():
         if isinstance(entry, dict):
@@ -212,6 +215,16 @@ def _doubled_devices(devices: Mapping[str, Any]) -> Iterator[Problem]:
             at = ("conversation", "devices", device_id)
             yield at, f"the device is there twice, first as {first[device_id.lower()]}"
         first.setdefault(device_id.lower(), device_id)
+
+
+def _unknown_personas(devices: Mapping[str, Any], personas: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield each device's persona that is not there."""
+    expected = f"one of {', '.join(personas)}" if personas else "a name under conversation.personas"
+    for device_id, rule in devices.items():
+        name = _mapping(rule).get("persona")
+        if isinstance(name, str) and name not in personas:
+            at = ("conversation", "devices", device_id, "persona")
+            yield at, f"was {_shown(name)}; expected {expected}"
 
 
 def _endpoint(entry: Mapping[str, Any]) -> str | None:

@@ -33,6 +33,7 @@ from dispatcher.catalogue.fields import (
     WebAddress,
     Weight,
 )
+from dispatcher.catalogue.persona_schema import DeviceSection, MemorySection, PersonaSection, Voices, Words
 from dispatcher.contracts import Service
 
 _ALL_THREE = "asr_services, llm_services and tts_services: a turn needs all three"
@@ -119,24 +120,24 @@ class LoadBalancingSection(Section):
     api_gateway: GatewaySection = Field(description="the section that names the services")
 
 
-class DeviceSection(Section):
-    """What is fixed for one device."""
-
-    language: LanguageName | None = None
-
-
 class ConversationSection(Section):
     """How the dialogue goes."""
 
     language: LanguageName | None = None
+    name: Text | None = None
     system_prompt: AnyText | None = None
+    voices: Voices | None = Field(default=None, alias="voice")
     wake_words: list[Text] | None = None
+    greeting: AnyText | None = None
+    goodbyes: Words | None = Field(default=None, alias="goodbye")
     endpoint_silence_ms: Count | None = None
     max_utterance_s: Duration | None = None
     history_tokens: CountOrNone | None = None
     turn_timeout_s: Duration | None = None
     stage_timeout_s: Duration | None = None
+    personas: dict[InstanceName, PersonaSection | None] | None = None
     devices: dict[str, DeviceSection | None] | None = None
+    memory: MemorySection | None = None
 
 
 class PlaybackSection(Section):

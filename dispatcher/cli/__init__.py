@@ -40,6 +40,10 @@ SUBCOMMANDS: Final = {
         "dispatcher.cli.verify", "verify", "Hurt a stack that allows it, and judge how it took it."
     ),
     "status": Subcommand("dispatcher.cli.status", "status", "Show instances, queues and waiting calls."),
+    "devices": Subcommand("dispatcher.cli.devices", "devices", "Show, name, block and steer devices."),
+    "import-xiaozhi": Subcommand(
+        "dispatcher.cli.import_xiaozhi", "import_xiaozhi", "Turn the config of the Python server into ours."
+    ),
     "why": Subcommand("dispatcher.cli.why", "why", "Explain where each call of a turn went."),
     "replay": Subcommand(
         "dispatcher.cli.replay", "replay", "Try another algorithm on the calls that were recorded."

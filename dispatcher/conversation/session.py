@@ -34,6 +34,8 @@ class Command(Enum):
     """Close the recording and start a turn with it."""
     SEND_TEXT = auto()
     """Start a turn with the typed text."""
+    SEND_GREETING = auto()
+    """Answer the wake word with the greeting."""
     CANCEL_TURN = auto()
     """Drop the turn under way, at every stage."""
     SAY_STOP = auto()
@@ -47,6 +49,7 @@ class Session:
         """Start idle; a device that sends audio before `listen start` is not heard yet."""
         self.phase = Phase.IDLE
         self.mode: Mode = "auto"
+        self._greets = False
 
     @property
     def records(self) -> bool:
@@ -61,7 +64,14 @@ class Session:
         return self.records and self.mode != "manual"
 
     def listen_start(self, mode: Mode) -> list[Command]:
-        """The microphone is on; a reply that is still going on is spoken over."""
+        """The microphone is on; a reply that is still going on is spoken over.
+
+        A stock device turns it on right after its wake word: that does not end the greeting.
+        """
+        if self._greets:
+            self._greets = False
+            self.mode = mode
+            return [Command.OPEN_UTTERANCE]
         commands = self._barge_in()
         self.mode = mode
         self.phase = Phase.LISTENING
@@ -74,10 +84,18 @@ class Session:
         self.phase = Phase.ANSWERING
         return [Command.SEND_UTTERANCE]
 
+    def greet(self) -> list[Command]:
+        """A wake word is to be answered."""
+        commands = self._barge_in()
+        self.phase = Phase.ANSWERING
+        self._greets = True
+        return [*commands, Command.SEND_GREETING]
+
     def typed(self) -> list[Command]:
         """An utterance came as text."""
         commands = self._barge_in()
         self.phase = Phase.ANSWERING
+        self._greets = False
         return [*commands, Command.SEND_TEXT]
 
     def speech_started(self) -> list[Command]:
@@ -85,6 +103,7 @@ class Session:
         if self.phase is not Phase.ANSWERING:
             return []
         self.phase = Phase.LISTENING
+        self._greets = False
         return [Command.CANCEL_TURN, Command.SAY_STOP]
 
     def speech_ended(self) -> list[Command]:
@@ -95,6 +114,7 @@ class Session:
         """The user wants silence: answered with `tts stop` in every phase."""
         cancelled = [Command.CANCEL_TURN] if self.phase is Phase.ANSWERING else []
         self.phase = self._resting()
+        self._greets = False
         return [*cancelled, Command.SAY_STOP]
 
     def turn_ended(self, *, spoke: bool) -> list[Command]:
@@ -105,6 +125,7 @@ class Session:
         """
         if self.phase is not Phase.ANSWERING:
             return []
+        self._greets = False
         listens_on = self.mode == "realtime" or (self.mode == "auto" and not spoke)
         self.phase = Phase.LISTENING if listens_on else Phase.IDLE
         opened = [Command.OPEN_UTTERANCE] if self.mode == "auto" and not spoke else []

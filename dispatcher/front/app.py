@@ -7,6 +7,7 @@ import errno
 import gc
 import signal
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Final
 
 import structlog
@@ -15,8 +16,10 @@ from aiohttp import web
 
 from dispatcher.catalogue.model import Catalogue
 from dispatcher.errors import StartError
+from dispatcher.front.acquaintance import make_acquaintance
 from dispatcher.front.device import Device
 from dispatcher.front.drain import drain
+from dispatcher.front.errands import carry, look_again
 from dispatcher.front.handshake import admit, read_peer
 from dispatcher.front.hub import HUB, Hub
 from dispatcher.front.ota import WEBSOCKET_PATH, add_ota
@@ -25,6 +28,8 @@ from dispatcher.front.probes import add_probes
 from dispatcher.front.wire import Wire
 from dispatcher.logs import configure_logging
 from dispatcher.settings import Settings, load_settings
+from dispatcher.state.errands import serve
+from dispatcher.state.line import connect
 from dispatcher.state.starting import starting_catalogue
 
 log = structlog.get_logger(__name__)
@@ -41,8 +46,12 @@ def create_app(settings: Settings, catalogue: Catalogue) -> web.Application:
         hub = app[HUB] = Hub(settings, catalogue)
         await hub.join()
         hub.start()
+        errands_client = connect(settings.redis_url, socket_timeout_s=None)
+        on_listening = partial(look_again, hub)
+        hub.follow(serve(errands_client, hub.line, partial(carry, hub), on_listening=on_listening))
         yield
         await hub.close()
+        await errands_client.aclose()
 
     app.cleanup_ctx.append(share_hub)
     for path in (WEBSOCKET_PATH, WEBSOCKET_PATH.rstrip("/")):
@@ -63,10 +72,11 @@ async def connect_device(request: web.Request) -> web.StreamResponse:
             text=f"{len(hub.devices)} devices are connected, at most {hub.most_devices} are let in",
             headers={"Retry-After": "5"},
         )
+    who = await make_acquaintance(request, hub, peer)
     # No heartbeat: a pong deadline would cut real devices. No compression: Opus does not shrink.
     socket = web.WebSocketResponse(max_msg_size=MAX_MESSAGE_BYTES, compress=False, timeout=1)
     await socket.prepare(request)
-    await Device(hub, socket, Wire(socket, request.transport, peer.version), peer).serve()
+    await Device(hub, socket, Wire(socket, request.transport, peer.version), who).serve()
     return socket
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 from collections.abc import Mapping
 from typing import Any
@@ -10,29 +9,28 @@ from typing import Any
 import structlog
 from aiohttp import WSMsgType, web
 
-from dispatcher.contracts import Language
-from dispatcher.conversation.language import resolve_language
+from dispatcher.conversation.goodbye import is_goodbye
 from dispatcher.conversation.session import Command, Phase, Session
-from dispatcher.errors import AudioError, ProtocolError, StateError
+from dispatcher.errors import AudioError, ProtocolError
 from dispatcher.front import frames, protocol
+from dispatcher.front.acquaintance import BLOCKED_CODE, Acquaintance
 from dispatcher.front.device_tools import DeviceTools
 from dispatcher.front.drain import send_away
-from dispatcher.front.handshake import Peer, read_version
+from dispatcher.front.handshake import read_version
 from dispatcher.front.hub import Hub
 from dispatcher.front.live_turn import LiveTurn, Utterance
 from dispatcher.front.microphone import Microphone
 from dispatcher.front.protocol import Abort, AudioParams, Hello, Listen, Mcp
 from dispatcher.front.wire import Wire
 from dispatcher.front.words import is_wake_word
-from dispatcher.state import dialogue
 
 
 class Device:
     """The connection of one device; `serve` lasts as long as its socket."""
 
-    def __init__(self, hub: Hub, socket: web.WebSocketResponse, wire: Wire, peer: Peer) -> None:
+    def __init__(self, hub: Hub, socket: web.WebSocketResponse, wire: Wire, who: Acquaintance) -> None:
         """Take over a prepared socket."""
-        self.peer = peer
+        self.peer = who.peer
         self.turn: LiveTurn | None = None
         self._hub = hub
         self._socket = socket
@@ -41,10 +39,10 @@ class Device:
         self._microphone = Microphone(AudioParams(), hub.catalogue.conversation)
         self._said_hello = False
         self._tools: DeviceTools | None = None
-        self._language: Language | None = None
+        self._who = who
         self._typed = ""
         self._complaints: set[str] = set()
-        self._log = structlog.get_logger(__name__).bind(device=peer.device_id)
+        self._log = structlog.get_logger(__name__).bind(device=self.peer.device_id)
 
     async def serve(self) -> None:
         """Read until the device is gone; a plain TCP end (1006) is as good as a goodbye."""
@@ -82,6 +80,14 @@ class Device:
     async def close(self, *, code: int, reason: bytes) -> None:
         """Close the socket; the turn under way is dropped by `serve`."""
         await self._socket.close(code=code, message=reason)
+
+    def tell(self, kind: str, **fields: str) -> None:
+        """Send the device a message."""
+        self._wire.send(kind, **fields)
+
+    def reread(self) -> None:
+        """Ask again what is known of the device."""
+        self._who.reread()
 
     async def _read(self) -> None:
         while True:
@@ -161,6 +167,7 @@ class Device:
         self._microphone = Microphone(hello.audio_params, self._hub.catalogue.conversation)
         self._wire.session_id = str(uuid.uuid4())
         self._wire.send_text(protocol.hello_answer(self._wire.session_id, hello.audio_params.format))
+        self._who.has_come()
         self._log.debug("device connected", version=self._wire.version, audio=hello.audio_params.format)
         if hello.features.mcp:
             self._tools = DeviceTools(self._hub.line, self._send_mcp, device_id=self.peer.device_id)
@@ -188,15 +195,18 @@ class Device:
                 self._complain("end of speech cannot be found", reason=str(error))
 
     async def _on_detect(self, text: str) -> None:
-        """Take typed text as an utterance; a wake word only announces one.
+        """Take typed text as an utterance; a wake word announces one, and may be greeted.
 
         A client that typed a wake word waits for an end, which a stock device that is not speaking ignores.
         """
-        if is_wake_word(text, self._hub.catalogue.conversation.wake_words):
+        who = await self._who.character()
+        self._typed = text
+        if not is_wake_word(text, who.wake_words):
+            await self._obey(self._session.typed() if text else [])
+        elif who.greeting:
+            await self._obey(self._session.greet())
+        else:
             await self._obey(self._session.abort())
-        elif text:
-            self._typed = text
-            await self._obey(self._session.typed())
 
     async def _obey(self, commands: list[Command]) -> None:
         for command in commands:
@@ -207,6 +217,8 @@ class Device:
                     await self._start_turn(recording=tuple(self._microphone.take()))
                 case Command.SEND_TEXT:
                     await self._start_turn(text=self._typed)
+                case Command.SEND_GREETING:
+                    await self._start_turn(text=self._typed, phrase=(await self._who.character()).greeting)
                 case Command.CANCEL_TURN:
                     if self.turn is not None:
                         self.turn.cancel(spoken_over=True)
@@ -214,25 +226,33 @@ class Device:
                 case Command.SAY_STOP:
                     self._wire.send("tts", state="stop")
 
-    async def _start_turn(self, *, recording: tuple[bytes, ...] = (), text: str = "") -> None:
+    async def _start_turn(
+        self, *, recording: tuple[bytes, ...] = (), text: str = "", phrase: str = ""
+    ) -> None:
         if not (recording or text):
             self._on_turn_end(spoke=False)
+            return
+        known = await self._who.registered()
+        if known.blocked:
+            await self.close(code=BLOCKED_CODE, reason=b"blocked")
             return
         params = self._microphone.params
         utterance = Utterance(
             device_id=self.peer.device_id,
-            language=await self._resolve_language(),
+            language=await self._who.language(),
+            persona=known.persona,
             audio_format=params.format,
             uplink_rate_hz=params.sample_rate,
             recording=recording,
             text=text,
+            phrase=phrase,
         )
         self.turn = LiveTurn(self._hub, self._wire, utterance, lambda spoke: self._on_turn_end(spoke=spoke))
         self.turn.tools = self._tools
         self.turn.start()
 
     def _on_turn_end(self, *, spoke: bool) -> None:
-        self.turn = None
+        said, self.turn = self.turn.said if self.turn else "", None
         for command in self._session.turn_ended(spoke=spoke):
             if command is Command.SAY_STOP:
                 self._wire.send("tts", state="stop")
@@ -241,21 +261,14 @@ class Device:
         if self._hub.draining:
             # Before it begins another turn, which this front could not end.
             self._hub.spawn(send_away(self))
+        elif spoke and said:
+            self._hub.spawn(self._end_after_goodbye(said))
 
-    async def _resolve_language(self) -> Language:
-        """Return the device's language: fixed by the YAML, told by OTA, or the default; asked once."""
-        if self._language is None:
-            rules = self._hub.catalogue.conversation
-            rule = rules.devices.get(self.peer.device_id)
-            try:
-                async with asyncio.timeout(1):
-                    accepted = await dialogue.accept_language(self._hub.line, self.peer.device_id)
-            except (StateError, TimeoutError):
-                return rules.language
-            self._language = resolve_language(
-                device=rule.language if rule else None, accept_language=accepted, default=rules.language
-            )
-        return self._language
+    async def _end_after_goodbye(self, said: str) -> None:
+        """Close the connection where the user took leave; a stock device goes to sleep then."""
+        who = await self._who.character()
+        if is_goodbye(said, who.goodbyes, names=(who.name, *who.wake_words)) and self.turn is None:
+            await self.close(code=1000, reason=b"goodbye")
 
     def _complain(self, event: str, **fields: Any) -> None:
         """Log what is wrong with this device, once for each kind."""

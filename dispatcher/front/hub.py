@@ -50,6 +50,14 @@ class ConnectedDevice(Protocol):
         """Close the device's socket."""
         ...
 
+    def tell(self, kind: str, **fields: str) -> None:
+        """Send the device a message."""
+        ...
+
+    def reread(self) -> None:
+        """Ask again what is known of the device."""
+        ...
+
 
 class RunningTurn(Protocol):
     """A turn as the hub sees it."""
@@ -125,6 +133,10 @@ class Hub:
             for work in (self._pump_replies, self._watch_turns, self._trim, self._show, self._follow_knobs)
         ]
         self._tasks.append(loop.create_task(listen(self._reloads, self.live)))
+
+    def follow(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run something beside the pump, until the front closes."""
+        self._tasks.append(asyncio.get_running_loop().create_task(work))
 
     def end_turn(self, turn_id: str) -> bool:
         """Forget a turn; return whether it was known."""

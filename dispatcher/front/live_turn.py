@@ -6,6 +6,7 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import structlog
 
@@ -21,14 +22,19 @@ from dispatcher.front.device_tools import DeviceTools, carry_out
 from dispatcher.front.hub import Hub
 from dispatcher.front.playback import Player
 from dispatcher.front.wire import Wire
-from dispatcher.state import dialogue, keys, turn_log, turns
+from dispatcher.state import dialogue, keys, memory, turn_log, turns
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Utterance:
-    """What the user said: packets, or typed text."""
+    """What the user said: packets, or typed text.
+
+    Attributes:
+        persona: what an operator chose for the device.
+        phrase: the whole reply where it is known already, such as a greeting.
+    """
 
     device_id: str
     language: Language
@@ -36,6 +42,8 @@ class Utterance:
     uplink_rate_hz: int
     recording: tuple[bytes, ...] = ()
     text: str = ""
+    persona: str = ""
+    phrase: str = ""
 
 
 class LiveTurn:
@@ -73,6 +81,12 @@ class LiveTurn:
         self._outcome = "answered"
         self._reason = ""
         self._text = utterance.text
+        self._phrase = utterance.phrase
+
+    @property
+    def said(self) -> str:
+        """What the user said, as far as it is known."""
+        return self._text
 
     def start(self) -> None:
         """Send the turn on its way; where the broker is away or flooded, an apology follows."""
@@ -82,7 +96,19 @@ class LiveTurn:
             self._do([steps.ShowTranscript(self.ticket.text)])
         else:
             claim = turns.put_claim(self._hub.cache, self.ticket.turn_id, packets.pack(self._recording))
-        self._hub.spawn(self._send_first(claim))
+        if self._phrase:
+            self._speak_phrase()
+        else:
+            self._hub.spawn(self._send_first(claim))
+
+    def _speak_phrase(self) -> None:
+        """Say what needs no LLM: the turn goes on as if one had written it."""
+        line = self._hub.line
+        speak = partial(chains.synthesize, line, self.ticket, index=0, text=self._phrase)
+        self._hub.spawn(self._send(speak))
+        turn_id, attempt = self.ticket.turn_id, self.ticket.attempt
+        self.on_reply(Reply(turn_id=turn_id, attempt=attempt, kind="sentence", text=self._phrase))
+        self.on_reply(Reply(turn_id=turn_id, attempt=attempt, kind="end", index=1))
 
     def on_reply(self, reply: Reply) -> None:
         """Take in a reply of a stage."""
@@ -103,13 +129,15 @@ class LiveTurn:
         if self.tools is not None:
             self.ticket = replace(self.ticket, tool_list=await self.tools.list_name())
         if not self._turn.over:
-            await self._send(self.ticket, after=claim)
+            await self._send(partial(chains.start_turn, self._hub.line, self.ticket), after=claim)
 
-    async def _send(self, ticket: TurnTicket, *, after: Awaitable[object] | None = None) -> None:
+    async def _send(
+        self, send: Callable[[], Awaitable[int]], *, after: Awaitable[object] | None = None
+    ) -> None:
         try:
             if after is not None:
                 await after
-            length = await chains.start_turn(self._hub.line, ticket)
+            length = await send()
         except StateError as error:
             self._fail(str(error))
             return
@@ -200,12 +228,20 @@ class LiveTurn:
             return
         line = self._hub.line
         self._hub.cache.cast("UNLINK", keys.claim(self.ticket.turn_id))
-        if self._turn.spoken and self._heard:
+        if self._turn.spoken and self._heard and not self._phrase:
             # What was spoken over was not heard, so the LLM is not told that it was said.
             heard = " ".join(self._heard)
             said = [Message(role="user", content=self._text), Message(role="assistant", content=heard)]
             dialogue.remember(line, self.ticket.device_id, said)
+            self._note_for_memory()
         self._summarise(outcome)
+
+    def _note_for_memory(self) -> None:
+        """Let what was said be remembered, where the operator wants that."""
+        rules = self._hub.catalogue.conversation.memory
+        if rules.enabled:
+            device_id = self.ticket.device_id
+            self._hub.spawn(memory.note_exchange(self._hub.line, device_id, idle_s=rules.idle_s))
 
     def _summarise(self, outcome: str) -> None:
         """Tell the whole turn, once."""
@@ -244,4 +280,5 @@ def _ticket(utterance: Utterance, hub: Hub, turn_timeout_s: float) -> TurnTicket
         audio_format=utterance.audio_format,
         uplink_rate_hz=utterance.uplink_rate_hz,
         text=utterance.text,
+        persona=utterance.persona,
     )

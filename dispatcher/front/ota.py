@@ -10,15 +10,18 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from dispatcher.front.activation import ACTIVATE_PATH, ask_activation, welcome
 from dispatcher.front.handshake import Peer, anonymous_peer, read_peer
 from dispatcher.front.hub import HUB
 from dispatcher.front.origin import origin_of
-from dispatcher.state import dialogue
+from dispatcher.state.registry import SaidOfItself
 
 OTA_PATH: Final = "/xiaozhi/ota/"
 WEBSOCKET_PATH: Final = "/xiaozhi/v1/"
 _VERSION: Final = re.compile(r"\d+(\.\d+)*", re.ASCII)
 _HOST: Final = re.compile(r"[\w.:\[\]-]{1,255}", re.ASCII)
+_AGENT: Final = re.compile(r"([\w.-]{1,64})/(\d+(?:\.\d+)*)", re.ASCII)
+_ODD: Final = re.compile(r"[^\w .:/+-]")
 MAX_BODY_BYTES: Final = 64 * 1024
 BODY_TIMEOUT_S: Final = 5.0
 
@@ -28,22 +31,22 @@ def add_ota(app: web.Application) -> None:
     for path in (OTA_PATH, OTA_PATH.rstrip("/")):
         app.router.add_post(path, tell_device)
         app.router.add_get(path, tell_person)
+    app.router.add_post(ACTIVATE_PATH, ask_activation)
 
 
 async def tell_device(request: web.Request) -> web.Response:
     """Answer a device with its WebSocket address and token; the body may be broken, headers suffice."""
-    hub = request.app[HUB]
     peer = _peer(request)
-    languages = request.headers.get("Accept-Language", "")[:200]
-    if languages and not peer.anonymous:
-        dialogue.note_device(hub.line, peer.device_id, accept_language=languages)
+    told = await _told(request)
+    version = _plain_version(_inside(told, "application", "version"))
     now_s = time.time()
     offset_minutes = (time.localtime(now_s).tm_gmtoff or 0) // 60
     return web.json_response(
         {
             "server_time": {"timestamp": int(now_s * 1000), "timezone_offset": offset_minutes},
-            "firmware": {"version": await _firmware_version(request), "url": ""},
+            "firmware": {"version": version, "url": ""},
             "websocket": {"url": websocket_url(request), "token": _token(request, peer, now_s)},
+            **await welcome(request.app[HUB], peer, _said_of_itself(request, told)),
         }
     )
 
@@ -82,13 +85,38 @@ def _token(request: web.Request, peer: Peer, now_s: float) -> str:
     return tokens.issue(client_id=peer.client_id, device_id=peer.device_id, now_s=now_s)
 
 
-async def _firmware_version(request: web.Request) -> str:
-    """Return the version that the device reports of itself, so that it sees no update."""
+async def _told(request: web.Request) -> Any:
+    """Return what the device posts; some boards post malformed JSON, which is as good as nothing."""
     try:
-        body: Any = json.loads(await _body(request))
-        version = str(body["application"]["version"])
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return "1.0.0"
+        return json.loads(await _body(request))
+    except (ValueError, RecursionError):
+        return None
+
+
+def _said_of_itself(request: web.Request, told: Any) -> SaidOfItself:
+    """Return what the device tells of itself: in the body, else by a User-Agent such as "wifi/2.0.3"."""
+    agent = _AGENT.fullmatch(request.headers.get("User-Agent", ""))
+    board, version = agent.groups() if agent else ("", "")
+    return SaidOfItself(
+        board=_word(_inside(told, "board", "type") or board),
+        firmware=_word(_inside(told, "application", "version") or version),
+        accept_language=request.headers.get("Accept-Language", "")[:200],
+    )
+
+
+def _inside(told: Any, section: str, name: str) -> str:
+    found = told.get(section) if isinstance(told, dict) else None
+    value = found.get(name) if isinstance(found, dict) else None
+    return str(value) if isinstance(value, (str, int, float)) else ""
+
+
+def _word(text: str) -> str:
+    """Return the beginning of a text, without signs that would disturb a table or a log."""
+    return _ODD.sub("", text)[:64]
+
+
+def _plain_version(version: str) -> str:
+    """Return the version that the device reports of itself, so that it sees no update."""
     found = _VERSION.match(version)
     return found.group() if found else "1.0.0"
 

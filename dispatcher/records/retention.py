@@ -12,6 +12,7 @@ from sqlalchemy import Table, delete, func, insert, select, text
 from sqlalchemy.engine import Connection, Engine
 
 from dispatcher.errors import RecordsError
+from dispatcher.records import devices
 from dispatcher.records.engine import transaction
 from dispatcher.records.rows import readings_of
 from dispatcher.records.tables import ALERTS, DECISIONS, DROPS, HOURS, OF_ENTRIES, SAMPLES, TURNS
@@ -24,6 +25,8 @@ TURNS_MS: Final = 30 * DAY_MS
 SAMPLES_MS: Final = 2 * DAY_MS
 # A year and a month: the same season can be compared with the last one.
 LONG_MS: Final = 400 * DAY_MS
+# As long as Redis keeps a memory that nobody uses (state/keys.py).
+MEMORIES_MS: Final = 90 * DAY_MS
 # Small enough that a drain, which waits for a lock for two seconds, comes between two of them.
 CHUNK_ROWS: Final = 5_000
 
@@ -70,6 +73,7 @@ def prune(engine: Engine, *, now_ms: int | None = None) -> dict[str, int]:
         "decisions": _delete_before(engine, DECISIONS, "entry_ms", now - LONG_MS),
         "hours": _delete_before(engine, HOURS, "hour_ms", now - LONG_MS),
         "drops": _delete_before(engine, DROPS, "at_ms", now - LONG_MS),
+        "memories": devices.forget_memories(engine, before_ms=now - MEMORIES_MS),
     }
 
 

@@ -120,6 +120,24 @@ DRAINED: Final = Table(
     Column("entry_seq", Integer, nullable=False),
     **MYSQL,
 )
+# A row is a device as it stands, not an entry: the registry in Redis comes back from here.
+DEVICES: Final = Table(
+    "devices",
+    METADATA,
+    Column("device", String(64), primary_key=True),
+    Column("first_seen_ms", BigInteger, nullable=False),
+    Column("last_seen_ms", BigInteger, nullable=False),
+    Column("language", String(8), nullable=False),
+    Column("name", String(64), nullable=False),
+    Column("persona", String(64), nullable=False),
+    Column("board", String(64), nullable=False),
+    Column("firmware", String(64), nullable=False),
+    Column("accept_language", String(200), nullable=False),
+    Column("blocked", SmallInteger, nullable=False),
+    Column("activated", SmallInteger, nullable=False),
+    Column("memory", Text, nullable=False),
+    **MYSQL,
+)
 OF_KIND: Final[dict[RecordKind, Table]] = {
     "turn": TURNS,
     "kpi": SAMPLES,

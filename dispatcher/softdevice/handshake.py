@@ -18,7 +18,8 @@ from dispatcher.softdevice.options import Address, DeviceOptions
 
 CONNECT_TIMEOUT_S: Final = 10.0
 HELLO_TIMEOUT_S: Final = 10.0
-_REFUSALS: Final = {401, 403}
+_NO_TOKEN: Final = 401
+_NOT_LET_IN: Final = 403
 
 
 async def open_socket(
@@ -82,9 +83,14 @@ def _headers(address: Address, options: DeviceOptions, version: Version) -> dict
 
 
 def _refusal(address: Address, status: int) -> str:
-    if status in _REFUSALS:
+    if status == _NO_TOKEN:
         return (
             f"{address.url} refused the device ({status}): its token is missing, wrong or too old; "
             "OTA gives a new one (--ota)"
+        )
+    if status == _NOT_LET_IN:
+        return (
+            f"{address.url} refused the device ({status}): it is blocked, or not activated yet; "
+            "`dispatcher devices list` tells"
         )
     return f"{address.url} refused the upgrade with {status}; is it the address of a front?"

@@ -1,4 +1,4 @@
-"""What is remembered of a device: its dialogue, and its language as OTA learned it."""
+"""What was said with a device lately."""
 
 from __future__ import annotations
 
@@ -28,16 +28,3 @@ async def recall(line: RedisLine, device_id: str) -> list[Message]:
     rows = await line.call("LRANGE", keys.history(device_id), 0, -1)
     pairs = [json.loads(row) for row in rows]
     return [Message(role=role, content=content) for role, content in pairs]
-
-
-def note_device(line: RedisLine, device_id: str, *, accept_language: str) -> None:
-    """Keep what a device said of itself when it asked for its address."""
-    key = keys.device(device_id)
-    line.cast("HSET", key, "accept_language", accept_language)
-    line.cast("EXPIRE", key, keys.DEVICE_TTL_S)
-
-
-async def accept_language(line: RedisLine, device_id: str) -> str:
-    """Return the languages that the device named by OTA, or an empty text."""
-    value = await line.call("HGET", keys.device(device_id), "accept_language")
-    return value.decode() if value else ""

@@ -19,7 +19,15 @@
 | answer:{call} | string | front | llm worker | 30 s |
 | acting:{turn} | string | llm worker | llm worker | 90 s; which sending of a turn may call tools |
 | history:{device} | list | front | llm worker | 24 h, 40 messages |
-| device:{device} | hash | OTA | front | 90 days |
+| device:{device} | hash | fronts, operator | fronts, control worker | 2 days of a stranger; none: 10 000 |
+| devices | sorted set | fronts, operator | operator | none: 10 000 known devices at most |
+| strangers | sorted set | OTA | OTA | none: the last 1 000 that never connected |
+| activation:{code} | string | OTA | `dispatcher devices activate` | 2 days, one per stranger |
+| devices-changed | set | fronts, `dispatcher devices` | control worker | none: one per known device |
+| devices-restored | string | control worker | control worker | none: one |
+| memory:{device} | hash | fronts, control worker | llm worker | 90 days, refreshed |
+| memory-due | sorted set | fronts | control worker | none: one per known device |
+| errand:{errand} | list | fronts | `dispatcher devices` | 10 s |
 | records | stream | fronts, control worker | drain of records | none: MAXLEN 50 000 |
 | records-drained | hash | drain of records | drain, `dispatcher records` | none: one, counts entries |
 | records-drainer | string | drain of records | drain of records | 15 s, refreshed |
@@ -58,6 +66,12 @@ CANCEL_CHANNEL: Final = "cancel"
 FREED_CHANNEL: Final = "freed"
 RELOADED_CHANNEL: Final = "reloaded"
 ANSWERED_CHANNEL: Final = "answered"
+ERRANDS_CHANNEL: Final = "errands"
+DEVICES: Final = "devices"
+STRANGERS: Final = "strangers"
+DEVICES_CHANGED: Final = "devices-changed"
+DEVICES_RESTORED: Final = "devices-restored"
+MEMORY_DUE: Final = "memory-due"
 CATALOGUE: Final = "catalogue"
 DECISIONS: Final = "decisions"
 FRONTS: Final = "fronts"
@@ -94,7 +108,12 @@ ANSWER_TTL_S: Final = 30
 ACTING_TTL_S: Final = 90
 HISTORY_TTL_S: Final = 24 * 3600
 HISTORY_MESSAGES: Final = 40
-DEVICE_TTL_S: Final = 90 * 24 * 3600
+# A known device takes a third of a KB, so a full registry takes 4 MB (dispatcher/state/registry.py).
+DEVICES_KEPT: Final = 10_000
+STRANGERS_KEPT: Final = 1_000
+STRANGER_TTL_S: Final = 2 * 24 * 3600
+MEMORY_TTL_S: Final = 90 * 24 * 3600
+ERRAND_TTL_S: Final = 10
 WORKER_READY_TTL_S: Final = 30
 FRONT_TTL_S: Final = 15
 TURNS_KEPT: Final = 1_000
@@ -179,6 +198,21 @@ def history(device_id: str) -> str:
 def device(device_id: str) -> str:
     """Name what is known of one device."""
     return f"device:{device_id}"
+
+
+def activation(code: str) -> str:
+    """Name the device that shows an activation code."""
+    return f"activation:{code}"
+
+
+def memory(device_id: str) -> str:
+    """Name what is remembered of a device's users, and how many exchanges are not in it yet."""
+    return f"memory:{device_id}"
+
+
+def errand(errand_id: str) -> str:
+    """Name the answers of the fronts to one errand of an operator."""
+    return f"errand:{errand_id}"
 
 
 def worker_ready(queue: str, pid: int) -> str:

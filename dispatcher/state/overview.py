@@ -157,6 +157,17 @@ async def read_overview(line: RedisLine) -> Overview:
     return Overview(services=tuple(services), queues=dict(zip(QUEUES, map(int, lengths), strict=True)))
 
 
+async def count_waiting(line: RedisLine, service: Service) -> int:
+    """Return how many calls wait for a slot of a service at the moment.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    clock = await line.call("TIME")
+    now_ms = int(clock[0]) * 1000 + int(clock[1]) // 1000
+    return int(await line.call("ZCOUNT", keys.seen(service), f"({now_ms - WAITER_GONE_MS}", "+inf"))
+
+
 def _all(line: RedisLine, commands: Sequence[tuple[Value, ...]]) -> asyncio.Future[list[Any]]:
     """Return the answers to commands that travel together, as one future."""
     return asyncio.gather(*(line.submit(command) for command in commands))

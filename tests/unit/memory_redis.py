@@ -13,7 +13,7 @@ from dispatcher.state.line import RedisLine, Value
 
 
 class MemoryRedis:
-    """Lists, hashes and PING; everything else is refused.
+    """Lists, hashes and PING; scripts are noted and do nothing; everything else is refused.
 
     Attributes:
         away: every command fails as if the server were gone.
@@ -26,7 +26,7 @@ class MemoryRedis:
         self.answers.set()
         self.lists: defaultdict[Value, list[Value]] = defaultdict(list)
         self.hashes: defaultdict[Value, dict[Value, Value]] = defaultdict(dict)
-        self.ttl_s: dict[Value, Value] = {}
+        self.scripts: list[tuple[Value, ...]] = []
         self._batch: list[tuple[Value, ...]] = []
 
     def line(self) -> RedisLine:
@@ -58,10 +58,10 @@ class MemoryRedis:
             case "LPUSH", (key, value):
                 self.lists[key].insert(0, value)
                 return len(self.lists[key])
-            case "HSET", (key, field, value):
-                self.hashes[key][field] = value
-                return 1
-            case "EXPIRE", (key, seconds):
-                self.ttl_s[key] = seconds
-                return 1
+            case "HGETALL", (key,):
+                return [str(word).encode() for pair in self.hashes[key].items() for word in pair]
+            case "EVALSHA", (_, count, *rest):
+                assert isinstance(count, int)
+                self.scripts.append(tuple(rest))
+                return []
         return ValueError(f"this server does not know {name!r} {arguments!r}")

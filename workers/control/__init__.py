@@ -5,21 +5,25 @@ from __future__ import annotations
 from workers.control import (
     auto_tuner,
     canary,
+    devices,
     file_watch,
     health_check,
     kpis,
     metrics,
     records,
+    remember,
     weight_adjustment,
 )
 
 __all__ = [
     "auto_tuner",
     "canary",
+    "devices",
     "file_watch",
     "health_check",
     "kpis",
     "metrics",
     "records",
+    "remember",
     "weight_adjustment",
 ]

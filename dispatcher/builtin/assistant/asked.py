@@ -9,6 +9,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Final, TypeAlias
 
+from dispatcher.builtin.assistant.notes import known_of
 from dispatcher.builtin.assistant.numbers import with_digits
 from dispatcher.builtin.engines import Call, Language, Message, SpokenLanguage, Tool
 
@@ -49,6 +50,7 @@ class Asked:
         replies: what was answered before, oldest first.
         tools: what may be called.
         done: what was called for this question, with what came of each.
+        known: what the user said of himself in earlier talks.
     """
 
     said: str
@@ -58,6 +60,7 @@ class Asked:
     replies: tuple[str, ...] = ()
     tools: tuple[Tool, ...] = ()
     done: tuple[tuple[Call, str], ...] = ()
+    known: tuple[str, ...] = ()
 
     @cached_property
     def text(self) -> str:
@@ -95,6 +98,7 @@ def asked_of(
         replies=replies,
         tools=tuple(tools),
         done=tuple(_done(messages)),
+        known=tuple(known_of(messages)),
     )
 
 

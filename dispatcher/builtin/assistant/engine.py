@@ -11,6 +11,7 @@ from typing import Final
 
 from dispatcher.builtin.assistant.asked import asked_of
 from dispatcher.builtin.assistant.control import next_call
+from dispatcher.builtin.assistant.notes import is_memory_task, memory_of
 from dispatcher.builtin.assistant.rules import answer
 from dispatcher.builtin.assistant.units import load_units
 from dispatcher.builtin.engines import Call, Language, Message, Tool
@@ -62,16 +63,19 @@ class AssistantEngine:
     async def respond(
         self, messages: Sequence[Message], *, language: Language, tools: Sequence[Tool] = ()
     ) -> AsyncGenerator[str | Call, None]:
-        """Yield the answer, or what is to be called before it; a system prompt means nothing to rules."""
-        asked = asked_of(messages, hint=language, now=self._now(), tools=tools)
-        call = next_call(asked)
-        if call is not None:
-            yield call
+        """Yield the answer, or what is to be called before it; of a system prompt only a memory counts."""
+        said = memory_of(messages) if is_memory_task(messages) else self._answer(messages, language, tools)
+        if isinstance(said, Call):
+            yield said
             return
-        for token in tokens_of(answer(asked)):
+        for token in tokens_of(said):
             yield token
             if self._pause_s:
                 await asyncio.sleep(self._pause_s)
+
+    def _answer(self, messages: Sequence[Message], language: Language, tools: Sequence[Tool]) -> str | Call:
+        asked = asked_of(messages, hint=language, now=self._now(), tools=tools)
+        return next_call(asked) or answer(asked)
 
     def close(self) -> None:
         """Do nothing: there is nothing to give back."""

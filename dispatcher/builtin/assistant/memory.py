@@ -44,7 +44,9 @@ def recall_name(asked: Asked) -> str | None:
     """Answer what the user is called, or take note of it."""
     chinese = asked.language == "zh"
     if _matches(asked, _ASKS_NAME, _ASKS_NAME_ZH):
-        name = next((found for said in reversed(asked.earlier) if (found := _name(said))), "")
+        name = next(
+            (found for said in reversed((*asked.known, *asked.earlier)) if (found := _name(said))), ""
+        )
         if not name:
             return "🤔 你还没告诉我呢。" if chinese else "🤔 You have not told me yet."
         return f"😉 你叫{name}。" if chinese else f"😉 You are {name}."

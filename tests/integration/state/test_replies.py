@@ -135,9 +135,3 @@ async def test_a_dialogue_is_remembered_in_order_and_bounded(line: RedisLine) ->
         dialogue.remember(line, "device", [message])
     assert await dialogue.recall(line, "device") == said[5:]
     assert 0 < await line.call("TTL", keys.history("device")) <= keys.HISTORY_TTL_S
-
-
-async def test_a_device_is_remembered_by_its_languages(line: RedisLine) -> None:
-    assert await dialogue.accept_language(line, "device") == ""
-    dialogue.note_device(line, "device", accept_language="zh-CN,en;q=0.8")
-    assert await dialogue.accept_language(line, "device") == "zh-CN,en;q=0.8"

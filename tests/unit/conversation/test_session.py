@@ -162,3 +162,29 @@ def test_a_turn_that_was_spoken_over_ends_without_another_stop() -> None:
 
     assert session.turn_ended(spoke=True) == []
     assert session.phase is Phase.LISTENING
+
+
+def test_the_microphone_that_goes_on_after_a_wake_word_does_not_end_the_greeting() -> None:
+    session = Session()
+    assert session.greet() == [Command.SEND_GREETING]
+    assert session.listen_start("auto") == [Command.OPEN_UTTERANCE]
+    assert session.phase is Phase.ANSWERING
+    assert session.listen_start("auto") == [Command.CANCEL_TURN, Command.SAY_STOP, Command.OPEN_UTTERANCE]
+
+
+@pytest.mark.parametrize("end", ["turn_ended", "abort", "typed", "speech_started"])
+def test_a_greeting_that_is_over_shields_nothing(end: str) -> None:
+    session = Session()
+    session.greet()
+    if end == "turn_ended":
+        session.turn_ended(spoke=True)
+    else:
+        getattr(session, end)()
+    session.typed()
+    assert Command.CANCEL_TURN in session.listen_start("auto")
+
+
+def test_a_wake_word_during_a_reply_ends_it_and_is_greeted() -> None:
+    session = Session()
+    session.typed()
+    assert session.greet() == [Command.CANCEL_TURN, Command.SAY_STOP, Command.SEND_GREETING]

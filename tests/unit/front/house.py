@@ -9,6 +9,7 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
+from aiohttp.typedefs import Handler
 
 from dispatcher.catalogue.model import Catalogue
 from dispatcher.front.hub import HUB, Hub
@@ -34,6 +35,7 @@ class House:
     Attributes:
         redis: what stands in for the broker.
         hub: what the front's parts share.
+        begun: requests whose headers have come.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class House:
     ) -> None:
         self.hub = hub
         self.redis = redis
+        self.begun = 0
         self._client = client
 
     @property
@@ -69,10 +72,17 @@ async def open_house(data_dir: Path, **settings: str) -> AsyncGenerator[House]:
     hub = Hub(Settings.model_validate({"data_dir": data_dir, **settings}), Catalogue(path="", services={}))
     await hub.line.close()
     hub.line = redis.line()
-    app = web.Application()
+
+    @web.middleware
+    async def count(request: web.Request, handler: Handler) -> web.StreamResponse:
+        house.begun += 1
+        return await handler(request)
+
+    app = web.Application(middlewares=[count])
     app[HUB] = hub
     add_ota(app)
     add_probes(app)
     async with TestClient(TestServer(app, host="127.0.0.1")) as client:
-        yield House(client, hub, redis)
+        house = House(client, hub, redis)
+        yield house
     await hub.close()

@@ -1,0 +1,45 @@
+"""Which device an operator means: by its id, its name, or the beginning of its id."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from dispatcher.errors import UnknownName
+from dispatcher.state import registry
+from dispatcher.state.line import RedisLine
+from dispatcher.state.registry import Registered
+
+_WHOLE_ID: Final = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
+_MOST_TOLD: Final = 8
+
+
+async def find(line: RedisLine, word: str) -> Registered:
+    """Return the device that a word means.
+
+    A whole MAC address that was never here is a device too: it can be blocked before it comes.
+
+    Raises:
+        UnknownName: it means none, or more than one.
+        StateError: Redis is out of reach.
+    """
+    wanted = word.strip().lower()
+    exact = await registry.read(line, wanted)
+    if exact.first_seen_ms or _WHOLE_ID.fullmatch(wanted):
+        return exact
+    devices = await registry.read_all(line)
+    found = [each for each in devices if each.name.lower() == wanted]
+    found = found or [each for each in devices if wanted and each.device_id.startswith(wanted)]
+    if len(found) == 1:
+        return found[0]
+    raise UnknownName(f"no device is called {word!r}{_hint(found or devices, ambiguous=bool(found))}")
+
+
+def _hint(devices: Sequence[Registered], *, ambiguous: bool) -> str:
+    if not devices:
+        return "; none was here yet"
+    names = [f"{each.device_id} ({each.name})" if each.name else each.device_id for each in devices]
+    more = ", …" if len(names) > _MOST_TOLD else ""
+    words = " alone: it may be" if ambiguous else "; there are"
+    return f"{words} {', '.join(names[:_MOST_TOLD])}{more}"

@@ -1,0 +1,209 @@
+"""`dispatcher devices`: who is there, and what an operator says of them and to them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Final, get_args
+
+import click
+
+from dispatcher.cli.device_names import find
+from dispatcher.cli.devices_view import as_json, device_view, devices_view
+from dispatcher.cli.shared_state import with_shared_state
+from dispatcher.cli.supervisor.screen import make_console
+from dispatcher.contracts import Language
+from dispatcher.errors import DispatcherError, UnknownName
+from dispatcher.state import errands, fleet, memory, registry
+from dispatcher.state.errands import Errand
+from dispatcher.state.line import RedisLine
+from dispatcher.state.registry import Mark, Registered
+
+# Shown in lists and by voice assistants' makers; a column of SQL holds as much.
+MOST_CHARACTERS: Final = 64
+_DEVICE: Final = click.argument("word", metavar="DEVICE")
+_JSON: Final = click.option("--json", "json_wanted", is_flag=True, help="JSON instead of a table.")
+
+
+@click.group("devices")
+def devices() -> None:
+    """Show, name, block, let in and steer devices. DEVICE is an id, the beginning of one, or a name."""
+
+
+@devices.command("list")
+@_JSON
+def list_devices(*, json_wanted: bool) -> None:
+    """List known devices, the latest seen first, and those that wait for their activation code."""
+
+    async def show(line: RedisLine) -> None:
+        found = await registry.read_all(line)
+        if json_wanted:
+            click.echo(json.dumps([as_json(device) for device in found], ensure_ascii=False))
+            return
+        console = make_console()
+        console.print(devices_view(found), soft_wrap=not console.is_terminal)
+
+    with_shared_state(show)
+
+
+@devices.command("show")
+@_DEVICE
+@_JSON
+def show_device(word: str, *, json_wanted: bool) -> None:
+    """Show all that is known of a device; of its users only how much is remembered."""
+
+    async def show(line: RedisLine, device: Registered) -> None:
+        remembered = len((await memory.read(line, device.device_id)).text)
+        if json_wanted:
+            told = {**as_json(device), "remembered_characters": remembered}
+            click.echo(json.dumps(told, ensure_ascii=False))
+        else:
+            make_console().print(device_view(device, remembered=remembered))
+
+    _with_device(word, show)
+
+
+@devices.command("name")
+@_DEVICE
+@click.argument("name")
+def name_device(word: str, name: str) -> None:
+    """Call a device by a name; an empty NAME takes it away."""
+    if len(name) > MOST_CHARACTERS or not name.isprintable():
+        raise click.BadParameter(f"expected at most {MOST_CHARACTERS} characters, all printable")
+    _mark(word, "name", name)
+
+
+@devices.command("language")
+@_DEVICE
+@click.argument("language", type=click.Choice([*get_args(Language), "default"]))
+def set_language(word: str, language: str) -> None:
+    """Fix the language of a device; `default` leaves it to the YAML and to the device."""
+    _mark(word, "language", "" if language == "default" else language)
+
+
+@devices.command("persona")
+@_DEVICE
+@click.argument("persona")
+def set_persona(word: str, persona: str) -> None:
+    """Give a device a persona of the YAML (`conversation.personas`); `default` leaves it to the YAML."""
+    chosen = "" if persona == "default" else persona
+
+    async def act(line: RedisLine, device: Registered) -> None:
+        in_force = await fleet.in_force(line)
+        known = in_force.catalogue.conversation.personas if in_force else {}
+        if chosen and chosen not in known:
+            there_are = ", ".join(known) or "none in the YAML in force"
+            raise UnknownName(f"no persona is called {persona!r}; there are {there_are}")
+        await _mark_device(line, device, "persona", chosen)
+
+    _with_device(word, act)
+
+
+@devices.command("block")
+@_DEVICE
+def block(word: str) -> None:
+    """Refuse a device from now on; one that is connected is cut off."""
+
+    async def act(line: RedisLine, device: Registered) -> None:
+        await registry.mark(line, device.device_id, "blocked", "1")
+        went = await errands.send(line, Errand(device_id=device.device_id, kind="block"))
+        click.echo(f"{_called(device)}: blocked{', and cut off' if went == 'done' else ''}")
+
+    _with_device(word, act)
+
+
+@devices.command("unblock")
+@_DEVICE
+def unblock(word: str) -> None:
+    """Let a blocked device in again."""
+    _mark(word, "blocked", "")
+
+
+@devices.command("activate")
+@click.argument("word", metavar="CODE|DEVICE", required=False)
+@click.option("--all", "everyone", is_flag=True, help="All known devices: before ACTIVATION=on.")
+def activate(word: str | None, *, everyone: bool) -> None:
+    """Let a device in that shows CODE, or that is named otherwise."""
+    if everyone == bool(word):
+        raise click.UsageError("expected a code, a device or --all")
+
+    async def act(line: RedisLine) -> None:
+        shown = await registry.shows_code(line, word) if word else None
+        chosen = await registry.read_all(line) if not word else [await find(line, shown or word)]
+        for device in chosen:
+            await registry.mark(line, device.device_id, "activated", "1")
+            click.echo(f"{_called(device)}: activated")
+
+    with_shared_state(act)
+
+
+@devices.command("forget")
+@_DEVICE
+@click.option("--entirely", is_flag=True, help="The device too: its name, persona, blocking, activation.")
+def forget(word: str, *, entirely: bool) -> None:
+    """Erase the dialogue with a device and all that is remembered of its users."""
+
+    async def act(line: RedisLine, device: Registered) -> None:
+        await memory.forget(line, device.device_id)
+        if entirely:
+            await registry.remove(line, device.device_id)
+        await errands.send(line, Errand(device_id=device.device_id, kind="reread"))
+        click.echo(f"{_called(device)}: {'forgotten' if entirely else 'its dialogue and memory are erased'}")
+
+    _with_device(word, act)
+
+
+@devices.command("reboot")
+@_DEVICE
+def reboot(word: str) -> None:
+    """Restart a connected device."""
+    _send(word, lambda device_id: Errand(device_id=device_id, kind="reboot"), done="restarts")
+
+
+@devices.command("alert")
+@_DEVICE
+@click.option("--message", required=True, help="What the device shows.")
+@click.option("--status", default="Notice", show_default=True, help="The line above it.")
+@click.option("--emotion", default="neutral", show_default=True, help="The face, such as happy or sad.")
+def alert(word: str, *, message: str, status: str, emotion: str) -> None:
+    """Show a message on a connected device."""
+    fields = {"status": status, "message": message, "emotion": emotion}
+    _send(word, lambda device_id: Errand(device_id=device_id, kind="alert", fields=fields), done="shows it")
+
+
+def _with_device(word: str, act: Callable[[RedisLine, Registered], Awaitable[None]]) -> None:
+    async def use(line: RedisLine) -> None:
+        await act(line, await find(line, word))
+
+    with_shared_state(use)
+
+
+def _mark(word: str, field: Mark, value: str) -> None:
+    async def act(line: RedisLine, device: Registered) -> None:
+        await _mark_device(line, device, field, value)
+
+    _with_device(word, act)
+
+
+async def _mark_device(line: RedisLine, device: Registered, field: Mark, value: str) -> None:
+    """Set a field, and let a connection under way hear of it."""
+    await registry.mark(line, device.device_id, field, value)
+    await errands.send(line, Errand(device_id=device.device_id, kind="reread"))
+    what = f"{field} {value}" if value else f"{field} as by default"
+    click.echo(f"{_called(device)}: {what if field != 'blocked' else 'let in again'}")
+
+
+def _send(word: str, errand: Callable[[str], Errand], *, done: str) -> None:
+    async def act(line: RedisLine, device: Registered) -> None:
+        went = await errands.send(line, errand(device.device_id))
+        if went == "done":
+            click.echo(f"{_called(device)}: {done}")
+            return
+        reason = "it is not connected" if went == "not connected" else "no front answers"
+        raise DispatcherError(f"{_called(device)}: {reason}; a device connects when it is spoken to")
+
+    _with_device(word, act)
+
+
+def _called(device: Registered) -> str:
+    return f"{device.device_id} ({device.name})" if device.name else device.device_id

@@ -1,0 +1,58 @@
+"""`dispatcher import-xiaozhi`: the configuration of the Python server as ours."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from dispatcher.catalogue import load_catalogue
+from dispatcher.cli.moving.legacy import read_legacy
+from dispatcher.cli.moving.writer import Import, convert, write_secrets
+from dispatcher.errors import StartError
+
+
+@click.command("import-xiaozhi")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option(
+    "--output",
+    default=Path("config/mine.yaml"),
+    show_default=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The YAML to write; keys go to the same name with .env.",
+)
+@click.option("--force", is_flag=True, help="Write over files that are there.")
+def import_xiaozhi(path: Path, output: Path, *, force: bool) -> None:
+    """Turn the configuration of xiaozhi-esp32-server into ours.
+
+    PATH is its folder (config.yaml with data/.config.yaml over it), or one of the files. What could not be
+    taken over is told, with the reason. The result is checked as every start checks it.
+    """
+    made = convert(read_legacy(path))
+    env_file = output.with_suffix(".env")
+    for file in (output, env_file):
+        if file.exists() and not force:
+            raise StartError(f"{file} is there already; choose another --output, or --force to write over it")
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_text(made.text, "utf-8")
+        if made.secrets:
+            write_secrets(env_file, made.secrets)
+    except OSError as error:
+        raise StartError(f"{output}: cannot be written: {error}") from error
+    load_catalogue(output, {**os.environ, **made.secrets})
+    _tell(made, output, env_file)
+
+
+def _tell(made: Import, output: Path, env_file: Path) -> None:
+    click.echo(f"written: {output}")
+    for line in made.taken:
+        click.echo(f"  taken over: {line}")
+    for line in made.left:
+        click.secho(f"  not taken over: {line}", fg="yellow")
+    if made.secrets:
+        click.echo(f"keys: {env_file} (yours alone to read) holds {', '.join(made.secrets)}")
+        click.echo(f"start: set -a; . {env_file}; set +a; make run CONFIG={output}")
+    else:
+        click.echo(f"start: make run CONFIG={output}")

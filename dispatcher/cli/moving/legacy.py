@@ -1,0 +1,104 @@
+"""The other server's configuration as one mapping: its `config.yaml` under the user's `data/.config.yaml`.
+
+Source: xinnan-tech/xiaozhi-esp32-server, main/xiaozhi-server/config.yaml and its comments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from dispatcher.errors import ConfigError
+
+BASE: Final = "config.yaml"
+OWN: Final = Path("data/.config.yaml")
+# Words in the sample file that stand where a key belongs.
+_PLACEHOLDERS: Final = ("你的", "your", "none", "lm-studio", "选填")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Legacy:
+    """What the other server would go by.
+
+    Attributes:
+        files: those that were read, the one that wins last.
+    """
+
+    files: tuple[Path, ...]
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+    def section(self, *names: str) -> Mapping[str, Any]:
+        """Return a section; an empty one where it is missing or no mapping."""
+        found: Any = self.data
+        for name in names:
+            found = found.get(name) if isinstance(found, Mapping) else None
+        return found if isinstance(found, Mapping) else {}
+
+    def texts(self, name: str) -> list[str]:
+        """Return a list of texts, without what is none."""
+        found = self.data.get(name)
+        return [each.strip() for each in found if text_of(each)] if isinstance(found, list) else []
+
+
+def read_legacy(path: Path) -> Legacy:
+    """Return the configuration of a folder, or of a file with its companion where that is there.
+
+    Raises:
+        ConfigError: nothing to read, or a file is no YAML.
+    """
+    files = [each for each in _files(path) if each.is_file()]
+    if not files:
+        raise ConfigError([f"{path}: no {BASE} and no {OWN} there; expected the folder of the other server"])
+    data: Mapping[str, Any] = {}
+    for each in files:
+        data = _merged(data, _read(each))
+    return Legacy(files=tuple(files), data=data)
+
+
+def text_of(value: Any) -> str:
+    """Return a value as a text; numbers too, since ids often are; nothing for what is neither."""
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        return ""
+    return str(value).strip()
+
+
+def is_placeholder(value: str) -> bool:
+    """Return whether a text stands where a user never wrote a key."""
+    return not value or any(word in value.lower() for word in _PLACEHOLDERS)
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_dir():
+        return [path / BASE, path / OWN] if path.name != "data" else [path.parent / BASE, path.parent / OWN]
+    if path.name == OWN.name:
+        return [path.parent.parent / BASE, path]
+    return [path, path.parent / OWN]
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    try:
+        found = yaml.safe_load(path.read_text("utf-8-sig"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([f"{path}: cannot be read: {error}"]) from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark else ""
+        raise ConfigError([f"{path}{line}: is not readable as YAML"]) from error
+    if found is not None and not isinstance(found, dict):
+        raise ConfigError([f"{path}: was {type(found).__name__}; expected a mapping"])
+    return found or {}
+
+
+def _merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return both, section by section; what is over wins."""
+    merged = dict(under)
+    for name, value in over.items():
+        before = merged.get(name)
+        merged[name] = (
+            _merged(before, value) if isinstance(before, Mapping) and isinstance(value, Mapping) else value
+        )
+    return merged

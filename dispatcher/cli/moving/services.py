@@ -1,0 +1,175 @@
+"""What becomes of each module of the other server: an instance of ours, or a reason why none."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
+from urllib.parse import urlsplit
+
+from dispatcher.catalogue.model import PROVIDERS
+from dispatcher.cli.moving.legacy import text_of
+from dispatcher.contracts import Service
+
+DASHSCOPE_SOCKET: Final = "wss://dashscope.aliyuncs.com/api-ws/v1/inference"
+GEMINI: Final = "https://generativelanguage.googleapis.com/v1beta/openai"
+SILICONFLOW: Final = "https://api.siliconflow.cn/v1"
+VOLCANO_HOST: Final = "openspeech.bytedance.com"
+VOLCANO_SOCKET: Final = f"wss://{VOLCANO_HOST}/api/v1/tts/ws_binary"
+XFYUN_SOCKET: Final = "wss://tts-api.xfyun.cn/v2/tts"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moved:
+    """A module as an instance of ours.
+
+    Attributes:
+        keys: of the instance in the YAML.
+        secrets: its key and secret, by the instance's key that names their variable.
+        note: what differs from before.
+    """
+
+    keys: Mapping[str, str]
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotMoved:
+    """A module that has no place here, and why."""
+
+    reason: str
+
+
+Module: TypeAlias = Mapping[str, Any]
+Outcome: TypeAlias = Moved | NotMoved
+_Rule: TypeAlias = Callable[[Module], Outcome]
+
+
+def move(service: Service, module: Module) -> Outcome:
+    """Return what becomes of a module of a service."""
+    kind = text_of(module.get("type"))
+    rule = _RULES[service].get(kind)
+    if rule is None:
+        return NotMoved(reason=f"nothing here speaks to type {kind or '(none)'}")
+    outcome = rule(module)
+    provider = outcome.keys.get("provider", "openai_http") if isinstance(outcome, Moved) else "openai_http"
+    if service not in PROVIDERS.get(provider, ()):
+        return NotMoved(reason=f"this version has no provider {provider}")
+    if isinstance(outcome, Moved) and not outcome.keys.get("endpoint"):
+        return NotMoved(reason="it names no address")
+    return outcome
+
+
+def _openai(module: Module) -> Outcome:
+    """Return an instance of the OpenAI dialect; its address ends before the path of a call."""
+    address = text_of(module.get("base_url") or module.get("url") or module.get("api_url"))
+    address = re.sub(r"/(?:chat/completions|audio/(?:speech|transcriptions))/?$", "", address)
+    model = text_of(module.get("model_name") or module.get("model"))
+    key = text_of(module.get("api_key"))
+    return _moved("openai_http", address, model=model, voice=text_of(module.get("voice")), api_key_env=key)
+
+
+def _ollama(module: Module) -> Outcome:
+    address = text_of(module.get("base_url") or module.get("url")) or "http://localhost:11434"
+    return _moved("ollama", address.removesuffix("/v1"), model=text_of(module.get("model_name")))
+
+
+def _gemini(module: Module) -> Outcome:
+    keys = {"model": text_of(module.get("model_name")), "api_key_env": text_of(module.get("api_key"))}
+    return _moved("openai_http", GEMINI, note="by Google's OpenAI-compatible address; no proxy", **keys)
+
+
+def _funasr(module: Module) -> Outcome:
+    host, port = text_of(module.get("host")), text_of(module.get("port")) or "10095"
+    scheme = "wss" if module.get("is_ssl") else "ws"
+    return _moved("funasr", f"{scheme}://{host}:{port}" if host else "")
+
+
+def _dashscope_asr(module: Module) -> Outcome:
+    keys = {"model": text_of(module.get("model")), "api_key_env": text_of(module.get("api_key"))}
+    return _moved("dashscope_asr", DASHSCOPE_SOCKET, **keys)
+
+
+def _inside(what: str) -> _Rule:
+    reason = f"{what} ran inside the other server; the built-in ASR takes its place, or a server of it"
+    return lambda _: NotMoved(reason=reason)
+
+
+def _edge(module: Module) -> Outcome:
+    return _moved("edge_tts", "wss://speech.platform.bing.com", voice=_voice(module))
+
+
+def _xfyun(module: Module) -> Outcome:
+    app_id = text_of(module.get("app_id") or module.get("appid"))
+    secrets = {
+        "api_key_env": text_of(module.get("api_key")),
+        "api_secret_env": text_of(module.get("api_secret")),
+    }
+    return _moved("xfyun", XFYUN_SOCKET, app_id=app_id, voice=_voice(module), **secrets)
+
+
+def _cosyvoice(module: Module) -> Outcome:
+    model = text_of(module.get("model"))
+    key = text_of(module.get("api_key"))
+    return _moved("cosyvoice", DASHSCOPE_SOCKET, model=model, voice=_voice(module), api_key_env=key)
+
+
+def _volcano(module: Module) -> Outcome:
+    if urlsplit(text_of(module.get("api_url"))).hostname != VOLCANO_HOST:
+        return NotMoved(reason="it calls a reseller of Volcano, not Volcano's own address")
+    keys = {"app_id": text_of(module.get("appid")), "model": text_of(module.get("cluster"))}
+    key = text_of(module.get("access_token"))
+    note = "by Volcano's WebSocket instead of its HTTP call"
+    return _moved("volcano", VOLCANO_SOCKET, note=note, voice=_voice(module), api_key_env=key, **keys)
+
+
+def _siliconflow(module: Module) -> Outcome:
+    keys = {"model": text_of(module.get("model")), "api_key_env": text_of(module.get("access_token"))}
+    return _moved("openai_http", SILICONFLOW, voice=_voice(module), **keys)
+
+
+def _custom(module: Module) -> Outcome:
+    address = text_of(module.get("url"))
+    parameters = module.get("params")
+    if not address.endswith("/audio/speech") or not isinstance(parameters, Mapping):
+        return NotMoved(reason="a request of one's own making; only the OpenAI dialect can be taken over")
+    return _openai({"url": address, **parameters})
+
+
+def _voice(module: Module) -> str:
+    """Return the voice; a private one wins there."""
+    names = ("private_voice", "voice", "speaker", "voice_id", "vcn")
+    return next((text for name in names if (text := text_of(module.get(name)))), "")
+
+
+def _moved(provider: str, endpoint: str, *, note: str = "", **given: str) -> Moved:
+    """Return an instance without the keys that are empty; those that end in _env are secrets."""
+    keys = {"provider": provider} if provider != "openai_http" else {}
+    keys |= {"endpoint": endpoint}
+    keys |= {name: text for name, text in given.items() if text and not name.endswith("_env")}
+    secrets = {name: text for name, text in given.items() if text and name.endswith("_env")}
+    return Moved(keys=keys, secrets=secrets, note=note)
+
+
+_RULES: Final[Mapping[Service, Mapping[str, _Rule]]] = {
+    "asr": {
+        "fun_local": _inside("FunASR"),
+        "sherpa_onnx_local": _inside("sherpa-onnx"),
+        "vosk": _inside("Vosk"),
+        "fun_server": _funasr,
+        "openai": _openai,
+        "aliyunbl_stream": _dashscope_asr,
+    },
+    "llm": {"openai": _openai, "xinference": _openai, "ollama": _ollama, "gemini": _gemini},
+    "tts": {
+        "edge": _edge,
+        "openai": _openai,
+        "xunfei_stream": _xfyun,
+        "alibl_stream": _cosyvoice,
+        "doubao": _volcano,
+        "siliconflow": _siliconflow,
+        "custom": _custom,
+    },
+}

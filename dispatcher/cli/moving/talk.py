@@ -1,0 +1,97 @@
+"""How the dialogue goes, in our words; and what of the other server has no counterpart."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from dispatcher.cli.moving.legacy import Legacy, is_placeholder, text_of
+from dispatcher.conversation.goodbye import GOODBYES
+
+GREETING: Final = "我在呢，请说。"
+_SILENCE_MS: Final = range(300, 3001)
+# Modules of theirs that have no counterpart, and what to do instead.
+_STAYS: Final[Mapping[str, str]] = {
+    "plugins": "plugins (weather, news, music, Home Assistant): tools come by MCP servers here",
+    "mcp_endpoint": "mcp_endpoint: name the server under mcp_servers",
+    "voiceprint": "voiceprint: speakers are not told apart",
+    "VLLM": "VLLM: pictures are not looked at",
+    "end_prompt": "end_prompt: the assistant's own answer to a good-bye is the last word",
+    "module_test": "",
+}
+
+
+def conversation_lines(legacy: Legacy, taken: list[str]) -> Iterator[str]:
+    """Yield the lines of `conversation:`, and note what was taken."""
+    yield "conversation:"
+    prompt = text_of(legacy.data.get("prompt"))
+    if prompt:
+        taken.append("prompt as conversation.system_prompt")
+        yield "  system_prompt: " + _block(prompt)
+    words = legacy.texts("wakeup_words")
+    if words:
+        taken.append(f"{len(words)} wakeup_words as wake_words")
+        yield "  wake_words:"
+        yield from (f"    - {_quoted(word)}" for word in words)
+    if legacy.data.get("enable_greeting") is True:
+        taken.append("enable_greeting as a fixed greeting")
+        yield f"  greeting: {_quoted(GREETING)}  # spoken when a device wakes up"
+    commands = legacy.texts("exit_commands")
+    if commands:
+        taken.append(f"{len(commands)} exit_commands as goodbye")
+        yield "  goodbye:"
+        yield from (f"    - {_quoted(word)}" for word in dict.fromkeys([*commands, *GOODBYES]))
+    yield from _silence(legacy, taken)
+    if text_of(legacy.section("selected_module").get("Memory")) not in {"", "nomem"}:
+        taken.append("Memory as conversation.memory, kept in your own database")
+        yield "  memory: {enabled: true}"
+    yield "  history_tokens: 2000"
+
+
+def left_behind(legacy: Legacy) -> Iterator[str]:
+    """Yield what was not taken over, a line each, with the reason."""
+    if text_of(legacy.section("manager-api").get("url")):
+        yield "manager-api: what was set in its web console is not in these files; enter it here by hand"
+    yield from (words for name, words in _STAYS.items() if words and legacy.data.get(name))
+    if text_of(legacy.section("selected_module").get("Intent")) not in {"", "nointent"}:
+        yield "Intent: the LLM calls the tools of the device by itself; functions of the other server stay"
+    if "{{" in text_of(legacy.data.get("prompt")):
+        yield "prompt: what stands in {{ }} was filled in by the other server; take it out"
+    yield from _access(legacy)
+    seconds = text_of(legacy.data.get("close_connection_no_voice_time"))
+    if seconds:
+        yield f"close_connection_no_voice_time: set IDLE_TIMEOUT_S={seconds} in the environment"
+
+
+def _access(legacy: Legacy) -> Iterator[str]:
+    server = legacy.section("server")
+    auth = legacy.section("server", "auth")
+    if auth.get("enabled"):
+        yield "server.auth: OTA gives each device a token of its own here (docs/devices.md); old tokens stay"
+    if not is_placeholder(text_of(server.get("auth_key"))):
+        yield "server.auth_key: tokens are signed with a key that is made at the first start (var/auth.key)"
+    port = text_of(server.get("http_port")) or text_of(server.get("port"))
+    if port:
+        yield f"server: devices ask port {port} for OTA; FRONT_PORT={port} answers them there, unchanged"
+
+
+def _silence(legacy: Legacy, taken: list[str]) -> Iterator[str]:
+    vad = text_of(legacy.section("selected_module").get("VAD"))
+    silence: Any = legacy.section("VAD", vad).get("min_silence_duration_ms")
+    if isinstance(silence, int) and silence in _SILENCE_MS:
+        taken.append("min_silence_duration_ms as endpoint_silence_ms")
+        yield f"  endpoint_silence_ms: {silence}"
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _block(text: str) -> str:
+    """Return a text of several lines as a block; one with odd signs in quotes."""
+    lines = text.splitlines()
+    if not all(line.isprintable() for line in lines) or not lines:
+        return _quoted(text)
+    # The number tells where the text begins, should its first line be indented.
+    return "|2\n" + "\n".join(f"    {line}".rstrip() for line in lines)

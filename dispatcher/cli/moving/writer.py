@@ -1,0 +1,121 @@
+"""Our YAML with its comments, the env file with the keys, and the list of what stays behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from dispatcher.cli.moving.legacy import Legacy, is_placeholder, text_of
+from dispatcher.cli.moving.services import Moved, NotMoved, move
+from dispatcher.cli.moving.talk import conversation_lines, left_behind
+from dispatcher.contracts import SERVICES, Service
+
+ALGORITHMS: Final[Mapping[Service, str]] = {
+    "asr": "least_connections",
+    "llm": "response_time",
+    "tts": "weighted_round_robin",
+}
+# Where `make run` has its built-in instances (config/embedded.yaml).
+BUILT_IN: Final[Mapping[Service, tuple[int, int]]] = {
+    "asr": (8100, 8101),
+    "llm": (8200, 8201),
+    "tts": (8300, 8301),
+}
+_IMPOSSIBLE: Final = re.compile(r"[^A-Za-z0-9.-]+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Import:
+    """What an import makes.
+
+    Attributes:
+        text: the YAML.
+        secrets: by variable.
+        taken: what was taken over, a line each.
+        left: what was not, and why, a line each.
+    """
+
+    text: str
+    secrets: Mapping[str, str]
+    taken: Sequence[str]
+    left: Sequence[str]
+
+
+@dataclass(slots=True)
+class _Notes:
+    secrets: dict[str, str] = field(default_factory=dict)
+    taken: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+
+
+def convert(legacy: Legacy) -> Import:
+    """Return our configuration for the other server's."""
+    notes = _Notes()
+    lines = [
+        "# Taken over by `dispatcher import-xiaozhi`; every key is explained in config/load_balancing.yaml."
+    ]
+    lines += ["# Keys stand in the env file beside it, never here.", "load_balancing:", "  api_gateway:"]
+    for service in SERVICES:
+        lines += [f"    {service}_services:", f"      algorithm: {ALGORITHMS[service]}", "      instances:"]
+        lines += _instances(legacy, service, notes)
+    lines += ["", *conversation_lines(legacy, notes.taken)]
+    notes.left += left_behind(legacy)
+    return Import(text="\n".join(lines) + "\n", secrets=notes.secrets, taken=notes.taken, left=notes.left)
+
+
+def write_secrets(path: Path, secrets: Mapping[str, str]) -> None:
+    """Write the env file, readable by its owner alone from its first byte on.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.writelines(f"{name}={shlex.quote(value)}\n" for name, value in secrets.items())
+
+
+def quoted(text: str) -> str:
+    """Return a text as YAML takes it anywhere: JSON's strings are YAML's."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _instances(legacy: Legacy, service: Service, notes: _Notes) -> Iterator[str]:
+    """Yield the lines of a service's instances: the selected module, or ours in its place."""
+    chosen = text_of(legacy.section("selected_module").get(service.upper()))
+    module = legacy.section(service.upper(), chosen)
+    outcome = move(service, module) if module else NotMoved(reason="its section is missing")
+    if isinstance(outcome, Moved):
+        yield from _moved_lines(service, chosen, outcome, notes)
+        return
+    named = f"{service.upper()} {chosen}" if chosen else f"{service.upper()}: none was selected"
+    notes.left.append(f"{named}: {outcome.reason}; the built-in instances take its place")
+    yield f"        # {named} was not taken over: {outcome.reason}."
+    for number, port in enumerate(BUILT_IN[service], start=1):
+        yield f'        - {{name: {service}-{number}, endpoint: "http://127.0.0.1:{port}"}}'
+
+
+def _moved_lines(service: Service, chosen: str, moved: Moved, notes: _Notes) -> Iterator[str]:
+    name = _IMPOSSIBLE.sub("-", chosen).strip("-.").lower()[:63] or f"{service}-1"
+    if moved.note:
+        yield f"        # {moved.note}."
+    yield f"        - name: {quoted(name)}"
+    for key, text in moved.keys.items():
+        yield f"          {key}: {quoted(text)}"
+    for key, secret in moved.secrets.items():
+        variable = f"{service}_{_IMPOSSIBLE.sub('_', chosen).strip('_')}_{key.removesuffix('_env')}"
+        variable = re.sub(r"[^A-Z0-9]+", "_", variable.upper())
+        notes.secrets[variable] = secret
+        yield f"          {key}: {variable}"
+        if is_placeholder(secret):
+            notes.left.append(
+                f"{service.upper()} {chosen}: its key was never filled in; write it to {variable}"
+            )
+    note = f" ({moved.note})" if moved.note else ""
+    notes.taken.append(f"{service.upper()} {chosen} as {moved.keys.get('provider', 'openai_http')}{note}")

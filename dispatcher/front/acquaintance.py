@@ -1,0 +1,98 @@
+"""What a connection knows of its device: the registry's word on it, and who the assistant is to it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from aiohttp import web
+
+from dispatcher.contracts import Language
+from dispatcher.conversation.language import resolve_language
+from dispatcher.conversation.persona import Character, character
+from dispatcher.errors import StateError
+from dispatcher.front.handshake import Peer
+from dispatcher.front.hub import Hub
+from dispatcher.front.origin import origin_of
+from dispatcher.state import registry
+from dispatcher.state.registry import Registered
+
+PATIENCE_S: Final = 1.0
+# RFC 6455: the endpoint closes because of its policy.
+BLOCKED_CODE: Final = 1008
+
+
+class Acquaintance:
+    """Asks the registry once for a device, and again after a change.
+
+    Attributes:
+        peer: the device as it named itself.
+    """
+
+    def __init__(self, hub: Hub, peer: Peer) -> None:
+        """Ask nothing yet."""
+        self.peer = peer
+        self._hub = hub
+        self._known: Registered | None = None
+
+    async def registered(self) -> Registered:
+        """Return what is known of the device; while Redis is away nothing is, and it is asked again."""
+        if self._known is None and not self.peer.anonymous:
+            try:
+                async with asyncio.timeout(PATIENCE_S):
+                    self._known = await registry.read(self._hub.line, self.peer.device_id)
+            except (StateError, TimeoutError):
+                return self._unknown
+        return self._known or self._unknown
+
+    def reread(self) -> None:
+        """Ask again with the next turn: an operator changed something."""
+        self._known = None
+
+    def has_come(self) -> None:
+        """Let the registry know that the device is connected."""
+        if not self.peer.anonymous:
+            self._hub.spawn(self._note())
+
+    async def character(self) -> Character:
+        """Return who the assistant is to the device, by the YAML in force."""
+        chosen = (await self.registered()).persona
+        return character(self._hub.catalogue.conversation, self.peer.device_id, chosen=chosen)
+
+    async def language(self) -> Language:
+        """Return the device's language: set by an operator, by the YAML, told by OTA, or the default."""
+        known = await self.registered()
+        return resolve_language(
+            device=known.language or (await self.character()).language,
+            accept_language=known.accept_language,
+            default=self._hub.catalogue.conversation.language,
+        )
+
+    @property
+    def _unknown(self) -> Registered:
+        return Registered(device_id=self.peer.device_id)
+
+    async def _note(self) -> None:
+        self._known = await registry.note(self._hub.line, self.peer.device_id, connected=True)
+
+
+async def make_acquaintance(request: web.Request, hub: Hub, peer: Peer) -> Acquaintance:
+    """Return the acquaintance of a device that may come in.
+
+    While Redis is away nobody is known as blocked, and nobody as activated.
+
+    Raises:
+        aiohttp.web.HTTPForbidden: the device is blocked, or has to be activated first.
+    """
+    who = Acquaintance(hub, peer)
+    known = await who.registered()
+    if known.blocked:
+        raise web.HTTPForbidden(text=f"{peer.device_id} is blocked; `dispatcher devices unblock` lets it in")
+    # Who talks from this host needs no code, as it needs no token: the talk page, and tests of an operator.
+    is_local = origin_of(request, hub.settings.trusted_proxies).local
+    if hub.settings.activation == "on" and not known.activated and not is_local:
+        raise web.HTTPForbidden(
+            text=f"{peer.device_id} is not activated; "
+            "it shows a code when it starts, for `dispatcher devices activate`"
+        )
+    return who

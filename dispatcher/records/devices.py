@@ -1,0 +1,79 @@
+"""The registry of devices as SQL keeps it: one row for each known device, as it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.dialects import mysql, sqlite
+from sqlalchemy.engine import Connection, Engine
+
+from dispatcher.records.engine import transaction
+from dispatcher.records.tables import DEVICES
+
+FIELDS: Final = (
+    *("first_seen_ms", "last_seen_ms", "board", "firmware", "accept_language"),
+    *("language", "name", "persona", "blocked", "activated", "memory"),
+)
+
+
+def keep(engine: Engine, rows: Mapping[str, Mapping[str, Any] | None]) -> None:
+    """Write devices as they stand now; None deletes one.
+
+    Args:
+        engine: of a store whose tables are up to date.
+        rows: by device id, with all of FIELDS.
+
+    Raises:
+        RecordsError: the store is away; nothing was written.
+    """
+    gone = [device_id for device_id, row in rows.items() if row is None]
+    kept = [_fitted(device_id, row) for device_id, row in rows.items() if row is not None]
+    with transaction(engine) as connection:
+        if gone:
+            connection.execute(delete(DEVICES).where(DEVICES.columns.device.in_(gone)))
+        if kept:
+            connection.execute(_upsert(connection), kept)
+
+
+def read_all(engine: Engine) -> Sequence[Mapping[str, Any]]:
+    """Return every device, with its id as `device`.
+
+    Raises:
+        RecordsError: the store is away.
+    """
+    with transaction(engine) as connection:
+        return [dict(row) for row in connection.execute(select(DEVICES)).mappings()]
+
+
+def forget_memories(engine: Engine, *, before_ms: int) -> int:
+    """Delete what is remembered of users whose device was not here since; return of how many.
+
+    Raises:
+        RecordsError: the store is away.
+    """
+    columns = DEVICES.columns
+    old = (columns.last_seen_ms < before_ms) & (columns.memory != "")
+    with transaction(engine) as connection:
+        return connection.execute(update(DEVICES).where(old).values(memory="")).rowcount
+
+
+def _upsert(connection: Connection) -> Any:
+    if connection.dialect.name == "sqlite":
+        new = sqlite.insert(DEVICES)
+        return new.on_conflict_do_update(
+            index_elements=["device"], set_={name: new.excluded[name] for name in FIELDS}
+        )
+    new_row = mysql.insert(DEVICES)
+    return new_row.on_duplicate_key_update({name: new_row.inserted[name] for name in FIELDS})
+
+
+def _fitted(device_id: str, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the row with its texts cut to their columns."""
+    fitted: dict[str, Any] = {"device": device_id}
+    for name in FIELDS:
+        length = getattr(DEVICES.columns[name].type, "length", None)
+        value = row[name]
+        fitted[name] = value[:length] if isinstance(value, str) else value
+    return fitted

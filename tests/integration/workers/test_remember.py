@@ -1,0 +1,53 @@
+"""A summary is dropped as soon as a turn waits for an LLM slot."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+
+from dispatcher.errors import TurnCancelled
+from dispatcher.state import keys
+from dispatcher.state.line import RedisLine
+from workers.control import remember
+from workers.runtime import Runtime
+
+
+def runtime_on(line: RedisLine) -> Runtime:
+    """Return as much of a worker's runtime as the watch needs."""
+    return cast("Runtime", SimpleNamespace(line=line))
+
+
+async def test_a_summary_is_dropped_when_a_turn_waits(line: RedisLine) -> None:
+    ended: list[str] = []
+
+    async def write_for_ever() -> str:
+        try:
+            await asyncio.Event().wait()
+            return ""
+        finally:
+            ended.append("closed")
+
+    task = asyncio.create_task(remember._unless_a_turn_waits(runtime_on(line), write_for_ever()))
+    await asyncio.sleep(0)
+    await line.call("ZADD", keys.seen("llm"), round(time.time() * 1000), "a-turn")
+    with pytest.raises(TurnCancelled):
+        await asyncio.wait_for(task, 20)
+    assert ended == ["closed"]
+
+
+async def test_a_summary_that_nobody_disturbs_is_returned(line: RedisLine) -> None:
+    async def write() -> str:
+        return "My name is Ada"
+
+    assert await remember._unless_a_turn_waits(runtime_on(line), write()) == "My name is Ada"
+
+
+async def test_no_summary_begins_while_a_turn_waits(line: RedisLine) -> None:
+    shared = runtime_on(line)
+    assert await remember._is_quiet(shared)
+    await line.call("ZADD", keys.seen("llm"), round(time.time() * 1000), "a-turn")
+    assert not await remember._is_quiet(shared)

@@ -1,0 +1,200 @@
+"""A configuration of the other server becomes one of ours that loads."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from dispatcher.catalogue import Catalogue, load_catalogue
+from dispatcher.catalogue.model import PROVIDERS
+from dispatcher.cli import main
+from dispatcher.cli.moving.legacy import Legacy
+from dispatcher.cli.moving.services import Moved, NotMoved, move
+
+BASE = """
+server: {ip: 0.0.0.0, port: 8000, http_port: 8003, auth_key: 你的密钥, auth: {enabled: false}}
+close_connection_no_voice_time: 120
+enable_greeting: true
+exit_commands: ["退出", "关闭"]
+wakeup_words: ["你好小智", "小爱同学"]
+prompt: |
+  你是小智: "台湾腔"。
+    - 讲话像连珠炮
+
+  绝不长篇大论
+end_prompt: {enable: true, prompt: x}
+plugins: {get_weather: {api_key: abc}}
+selected_module:
+  {VAD: SileroVAD, ASR: FunASR, LLM: ChatGLMLLM, TTS: EdgeTTS, Memory: nomem, Intent: function_call}
+VAD: {SileroVAD: {type: silero, min_silence_duration_ms: 200}}
+ASR: {FunASR: {type: fun_local, model_dir: models/SenseVoiceSmall}}
+LLM:
+  ChatGLMLLM:
+    {type: openai, model_name: glm-4, url: "https://open.bigmodel.cn/api/paas/v4/", api_key: 你的key}
+  AliLLM:
+    type: openai
+    base_url: https://dashscope.aliyuncs.com/compatible-mode/v1
+    model_name: qwen-turbo
+    api_key: 你的 key
+  DifyLLM: {type: dify, base_url: "https://api.dify.ai/v1", api_key: x, mode: chat-messages}
+TTS:
+  EdgeTTS: {type: edge, voice: zh-CN-XiaoxiaoNeural, output_dir: tmp/}
+  Custom:
+    type: custom
+    url: "http://127.0.0.1:8880/v1/audio/speech"
+    params: {input: "{prompt_text}", voice: zf_xiaoxiao}
+"""
+OWN = """
+selected_module: {LLM: AliLLM, TTS: Custom, Memory: mem_local_short}
+LLM: {AliLLM: {api_key: "sk-'quoted' $key"}}
+VAD: {SileroVAD: {min_silence_duration_ms: 900}}
+"""
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Path:
+    """The folder of the other server."""
+    folder = tmp_path / "xiaozhi-server"
+    (folder / "data").mkdir(parents=True)
+    (folder / "config.yaml").write_text(BASE, "utf-8")
+    (folder / "data" / ".config.yaml").write_text(OWN, "utf-8")
+    return folder
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """The command, which writes to the test's folder."""
+
+    def start(path: Path, *words: str) -> Result:
+        return CliRunner().invoke(
+            main, ["import-xiaozhi", str(path), "--output", str(tmp_path / "o.yaml"), *words]
+        )
+
+    return start
+
+
+def made(tmp_path: Path) -> Catalogue:
+    """Return the result as every start reads it, with the keys of the env file."""
+    env_file = tmp_path / "o.env"
+    names = [line.partition("=")[0] for line in env_file.read_text("utf-8").splitlines()]
+    return load_catalogue(tmp_path / "o.yaml", dict.fromkeys(names, "k"))
+
+
+def test_what_the_user_wrote_wins_and_the_result_loads(server: Path, run: Run, tmp_path: Path) -> None:
+    result = run(server)
+    assert result.exit_code == 0, result.output
+    catalogue = made(tmp_path)
+    (llm,) = catalogue.services["llm"].instances
+    assert (llm.name, llm.model) == ("alillm", "qwen-turbo")
+    assert llm.endpoint == "https://dashscope.aliyuncs.com/compatible-mode/v1"
+    (tts,) = catalogue.services["tts"].instances
+    assert (tts.provider, tts.endpoint, tts.voice) == (
+        "openai_http",
+        "http://127.0.0.1:8880/v1",
+        "zf_xiaoxiao",
+    )
+    assert [each.name for each in catalogue.services["asr"].instances] == ["asr-1", "asr-2"]
+
+
+def test_the_dialogue_is_taken_over_word_by_word(server: Path, run: Run, tmp_path: Path) -> None:
+    run(server)
+    rules = made(tmp_path).conversation
+    assert rules.system_prompt == '你是小智: "台湾腔"。\n  - 讲话像连珠炮\n\n绝不长篇大论\n'
+    assert rules.wake_words == ("你好小智", "小爱同学")
+    assert {"退出", "关闭", "再见"} <= set(rules.goodbyes or ())
+    assert (rules.greeting, rules.endpoint_silence_ms, rules.memory.enabled) == ("我在呢，请说。", 900, True)
+
+
+def test_a_key_is_in_the_env_file_of_its_owner_and_nowhere_else(
+    server: Path, run: Run, tmp_path: Path
+) -> None:
+    result = run(server)
+    env_file = tmp_path / "o.env"
+    assert env_file.read_text("utf-8") == "LLM_ALILLM_API_KEY='sk-'\"'\"'quoted'\"'\"' $key'\n"
+    assert stat.S_IMODE(env_file.stat().st_mode) == 0o600
+    assert "quoted" not in (tmp_path / "o.yaml").read_text("utf-8") + result.output
+    assert "LLM_ALILLM_API_KEY" in result.output
+
+
+def test_what_stays_behind_is_told_with_its_reason(server: Path, run: Run) -> None:
+    output = run(server).output
+    for words in (
+        "ASR FunASR: FunASR ran inside the other server",
+        "plugins (weather",
+        "end_prompt:",
+        "Intent:",
+        "FRONT_PORT=8003",
+        "IDLE_TIMEOUT_S=120",
+    ):
+        assert words in output
+    assert "auth_key" not in output
+
+
+def test_a_module_that_has_no_place_here_is_replaced_and_named(server: Path, run: Run) -> None:
+    (server / "data" / ".config.yaml").write_text("selected_module: {LLM: DifyLLM, TTS: Gone}", "utf-8")
+    result = run(server)
+    assert result.exit_code == 0, result.output
+    assert "LLM DifyLLM: nothing here speaks to type dify" in result.output
+    assert "TTS Gone: its section is missing" in result.output
+
+
+def test_a_key_that_was_never_filled_in_is_named(server: Path, run: Run) -> None:
+    (server / "data" / ".config.yaml").unlink()
+    assert (
+        "its key was never filled in; write it to LLM_CHATGLMLLM_API_KEY"
+        in run(server / "config.yaml").output
+    )
+
+
+def test_nothing_is_written_over_unless_forced(server: Path, run: Run) -> None:
+    assert run(server).exit_code == 0
+    again = run(server)
+    assert again.exit_code == 1
+    assert "is there already" in again.output
+    assert run(server, "--force").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("a: [", "is not readable as YAML"), ("- a", "expected a mapping"), (None, "expected the folder")],
+)
+def test_a_file_that_is_none_is_refused(tmp_path: Path, run: Run, text: str | None, words: str) -> None:
+    file = tmp_path / "config.yaml"
+    if text is not None:
+        file.write_text(text, "utf-8")
+    result = run(file)
+    assert result.exit_code == 2
+    assert words in result.output
+    assert not (tmp_path / "o.yaml").exists()
+
+
+@pytest.mark.parametrize(
+    ("service", "module", "keys"),
+    [
+        ("asr", {"type": "fun_server", "host": "10.0.0.2", "port": 10096, "is_ssl": True}, ("funasr", "wss://10.0.0.2:10096")),
+        ("llm", {"type": "ollama", "base_url": "http://localhost:11434", "model_name": "q"}, ("ollama", "http://localhost:11434")),
+        ("tts", {"type": "edge", "voice": "v"}, ("edge_tts", "wss://speech.platform.bing.com")),
+        ("tts", {"type": "xunfei_stream", "app_id": 1, "api_key": "k", "api_secret": "s"}, ("xfyun", "wss://tts-api.xfyun.cn/v2/tts")),
+    ],
+)  # fmt: skip
+def test_a_service_is_taken_over_where_this_version_speaks_to_it(
+    service: str, module: dict[str, object], keys: tuple[str, str]
+) -> None:
+    outcome = move(service, module)  # type: ignore[arg-type]
+    provider, endpoint = keys
+    if provider in PROVIDERS:
+        assert isinstance(outcome, Moved)
+        assert (outcome.keys["provider"], outcome.keys["endpoint"]) == (provider, endpoint)
+    else:
+        assert outcome == NotMoved(reason=f"this version has no provider {provider}")
+
+
+def test_odd_sections_count_as_missing() -> None:
+    legacy = Legacy(files=(), data={"server": [1], "wakeup_words": [{"a": 1}, "", "小智"]})
+    assert legacy.section("server", "auth") == {}
+    assert legacy.texts("wakeup_words") == ["小智"]
