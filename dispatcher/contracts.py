@@ -79,6 +79,7 @@ class TurnTicket:
         uplink_rate_hz: sample rate of the utterance in the claim.
         text: the utterance as text: typed by the user, or filled in by the ASR task.
         tool_list: names the list of what the device can do; empty where it can do nothing.
+        live: the utterance comes in a stream while it is spoken, instead of in a claim.
     """
 
     turn_id: str
@@ -91,6 +92,7 @@ class TurnTicket:
     uplink_rate_hz: int = UPLINK_RATE_HZ
     text: str = ""
     tool_list: str = ""
+    live: bool = False
 
     def as_payload(self) -> dict[str, Any]:
         """Return the ticket as JSON-ready fields."""

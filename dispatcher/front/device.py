@@ -12,7 +12,7 @@ from aiohttp import WSMsgType, web
 
 from dispatcher.contracts import Language
 from dispatcher.conversation.language import resolve_language
-from dispatcher.conversation.session import Command, Session
+from dispatcher.conversation.session import Command, Phase, Session
 from dispatcher.errors import AudioError, ProtocolError, StateError
 from dispatcher.front import frames, protocol
 from dispatcher.front.device_tools import DeviceTools
@@ -22,6 +22,7 @@ from dispatcher.front.hub import Hub
 from dispatcher.front.live_turn import LiveTurn, Utterance
 from dispatcher.front.microphone import Microphone
 from dispatcher.front.protocol import Abort, AudioParams, Hello, Listen, Mcp
+from dispatcher.front.uplink import Uplink, Uplinks
 from dispatcher.front.wire import Wire
 from dispatcher.front.words import is_wake_word
 from dispatcher.state import dialogue
@@ -39,6 +40,7 @@ class Device:
         self._wire = wire
         self._session = Session()
         self._microphone = Microphone(AudioParams(), hub.catalogue.conversation)
+        self._uplinks = Uplinks(hub, peer.device_id, self._resolve_language)
         self._said_hello = False
         self._tools: DeviceTools | None = None
         self._language: Language | None = None
@@ -57,6 +59,7 @@ class Device:
         finally:
             if self._hub.devices.get(self.peer.device_id) is self:
                 del self._hub.devices[self.peer.device_id]
+            self._uplinks.discard()
             if self.turn is not None:
                 self.turn.cancel(spoken_over=False)
                 self.turn = None
@@ -123,6 +126,8 @@ class Device:
             case "full":
                 self._complain("utterance too long", limit_s=self._hub.catalogue.conversation.max_utterance_s)
                 await self._obey(self._session.speech_ended())
+        if self._session.is_uttered(hears_speech=self._microphone.hears_speech):
+            await self._uplinks.follow(self._microphone)
 
     async def _on_text(self, raw: str | bytes) -> None:
         try:
@@ -200,9 +205,11 @@ class Device:
         for command in commands:
             match command:
                 case Command.OPEN_UTTERANCE:
+                    self._uplinks.discard()
                     self._microphone.open()
                 case Command.SEND_UTTERANCE:
-                    await self._start_turn(recording=tuple(self._microphone.take()))
+                    uplink = self._uplinks.take(self._microphone)
+                    await self._start_turn(recording=tuple(self._microphone.take()), uplink=uplink)
                 case Command.SEND_TEXT:
                     await self._start_turn(text=self._typed)
                 case Command.CANCEL_TURN:
@@ -211,9 +218,15 @@ class Device:
                         self.turn = None
                 case Command.SAY_STOP:
                     self._wire.send("tts", state="stop")
+        if self._session.phase is not Phase.LISTENING:
+            self._uplinks.discard()
 
-    async def _start_turn(self, *, recording: tuple[bytes, ...] = (), text: str = "") -> None:
+    async def _start_turn(
+        self, *, recording: tuple[bytes, ...] = (), text: str = "", uplink: Uplink | None = None
+    ) -> None:
         if not (recording or text):
+            if uplink is not None:
+                uplink.discard()
             self._on_turn_end(spoke=False)
             return
         params = self._microphone.params
@@ -224,6 +237,7 @@ class Device:
             uplink_rate_hz=params.sample_rate,
             recording=recording,
             text=text,
+            uplink=uplink,
         )
         self.turn = LiveTurn(self._hub, self._wire, utterance, lambda spoke: self._on_turn_end(spoke=spoke))
         self.turn.tools = self._tools

@@ -20,6 +20,7 @@ from dispatcher.front import summary
 from dispatcher.front.device_tools import DeviceTools, carry_out
 from dispatcher.front.hub import Hub
 from dispatcher.front.playback import Player
+from dispatcher.front.uplink import Uplink
 from dispatcher.front.wire import Wire
 from dispatcher.state import dialogue, keys, turn_log, turns
 
@@ -28,7 +29,11 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Utterance:
-    """What the user said: packets, or typed text."""
+    """What the user said: packets, or typed text.
+
+    Attributes:
+        uplink: the packets were sent while they were spoken, and are heard already.
+    """
 
     device_id: str
     language: Language
@@ -36,6 +41,7 @@ class Utterance:
     uplink_rate_hz: int
     recording: tuple[bytes, ...] = ()
     text: str = ""
+    uplink: Uplink | None = None
 
 
 class LiveTurn:
@@ -55,6 +61,7 @@ class LiveTurn:
         self._hub = hub
         self._wire = wire
         self._recording = utterance.recording
+        self._uplink = utterance.uplink
         self._on_end = on_end
         self._began_at = hub.pacer.now()
         self._turn = steps.Turn(
@@ -80,8 +87,8 @@ class LiveTurn:
         claim: Awaitable[object] | None = None
         if self.ticket.text:
             self._do([steps.ShowTranscript(self.ticket.text)])
-        else:
-            claim = turns.put_claim(self._hub.cache, self.ticket.turn_id, packets.pack(self._recording))
+        elif self._uplink is None:
+            claim = self._claim()
         self._hub.spawn(self._send_first(claim))
 
     def on_reply(self, reply: Reply) -> None:
@@ -99,11 +106,18 @@ class LiveTurn:
         turns.cancel(self._hub.line, self.ticket.turn_id)
         self._close("spoken over" if spoken_over else "device left")
 
+    def _claim(self) -> Awaitable[object]:
+        return turns.put_claim(self._hub.cache, self.ticket.turn_id, packets.pack(self._recording))
+
     async def _send_first(self, claim: Awaitable[object] | None) -> None:
         if self.tools is not None:
             self.ticket = replace(self.ticket, tool_list=await self.tools.list_name())
-        if not self._turn.over:
+        if self._turn.over:
+            return
+        if self._uplink is None:
             await self._send(self.ticket, after=claim)
+        else:
+            self._uplink.finish(self.ticket)
 
     async def _send(self, ticket: TurnTicket, *, after: Awaitable[object] | None = None) -> None:
         try:
@@ -169,8 +183,15 @@ class LiveTurn:
             work = chains.synthesize(self._hub.line, ticket, index=late.index, text=late.text)
         else:
             text = self._text if late.stage == "llm" else ""
-            work = chains.start_turn(self._hub.line, replace(ticket, text=text))
+            # Whatever became of the stream of an utterance: this time the whole of it goes the common way.
+            claim = None if text or self._uplink is None else self._claim()
+            work = self._repeat(replace(ticket, text=text), after=claim)
         self._hub.spawn(work)
+
+    async def _repeat(self, ticket: TurnTicket, *, after: Awaitable[object] | None) -> int:
+        if after is not None:
+            await after
+        return await chains.start_turn(self._hub.line, ticket)
 
     async def _call_tool(self, request: str) -> None:
         done = await carry_out(self._hub.line, self.tools, request)
@@ -199,7 +220,7 @@ class LiveTurn:
         if not self._hub.end_turn(self.ticket.turn_id):
             return
         line = self._hub.line
-        self._hub.cache.cast("UNLINK", keys.claim(self.ticket.turn_id))
+        self._hub.cache.cast("UNLINK", keys.claim(self.ticket.turn_id), keys.utterance(self.ticket.turn_id))
         if self._turn.spoken and self._heard:
             # What was spoken over was not heard, so the LLM is not told that it was said.
             heard = " ".join(self._heard)
@@ -234,6 +255,8 @@ class LiveTurn:
 
 
 def _ticket(utterance: Utterance, hub: Hub, turn_timeout_s: float) -> TurnTicket:
+    if utterance.uplink is not None:
+        return replace(utterance.uplink.ticket, deadline_at_s=time.time() + turn_timeout_s, live=False)
     return TurnTicket(
         turn_id=uuid.uuid4().hex,
         attempt=1,

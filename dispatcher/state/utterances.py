@@ -1,0 +1,84 @@
+"""An utterance on its way while it is spoken: a short stream for each, from the front to one worker.
+
+The front appends packets as they come and says the end; whoever transcribes reads from the beginning, so
+that a second reader hears all of it. The stream goes when the turn does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from dispatcher.errors import StateError
+from dispatcher.state import keys
+from dispatcher.state.entries import entries_of
+from dispatcher.state.line import RedisLine, Value
+
+READ_BLOCK_MS: Final = 1_000
+READ_COUNT: Final = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One entry: some more of the utterance.
+
+    Attributes:
+        packed: packets as `dispatcher.audio.packets.pack` writes them; may be empty.
+        deadline_at_s: set on the last entry: Unix time after which nobody waits for the turn.
+    """
+
+    packed: bytes
+    deadline_at_s: float | None = None
+
+
+def append(line: RedisLine, turn_id: str, packed: bytes) -> None:
+    """Add what was said since the last time.
+
+    Raises:
+        StateError: too many commands wait for Redis already.
+    """
+    _add(line, turn_id, ["packets", packed])
+
+
+def end(line: RedisLine, turn_id: str, packed: bytes, *, deadline_at_s: float) -> None:
+    """Add the rest, and say that the utterance is over; errors as in `append`."""
+    _add(line, turn_id, ["packets", packed, "deadline", repr(deadline_at_s)])
+
+
+def _add(line: RedisLine, turn_id: str, fields: list[Value]) -> None:
+    key = keys.utterance(turn_id)
+    line.cast("XADD", key, "MAXLEN", "~", keys.UTTERANCE_MAXLEN, "*", *fields)
+    line.cast("EXPIRE", key, keys.UTTERANCE_TTL_S)
+
+
+class UtteranceReader:
+    """Reads one utterance from its beginning."""
+
+    def __init__(self, client: Redis, turn_id: str) -> None:
+        """Use a client without a socket time-out: its reads block for READ_BLOCK_MS."""
+        self._client = client
+        self._key = keys.utterance(turn_id)
+        self._last_id: bytes | str = "0-0"
+
+    async def read(self) -> list[Part]:
+        """Wait for more and return it, oldest first; an empty list after a quiet while.
+
+        Raises:
+            StateError: Redis is out of reach.
+        """
+        try:
+            answer = await self._client.xread(
+                {self._key: self._last_id}, count=READ_COUNT, block=READ_BLOCK_MS
+            )
+        except (RedisError, OSError) as error:
+            raise StateError(f"redis: {error}") from error
+        parts = []
+        for entry_id, fields in entries_of(answer):
+            self._last_id = entry_id
+            deadline = fields.get(b"deadline")
+            at_s = None if deadline is None else float(deadline)
+            parts.append(Part(packed=fields.get(b"packets", b""), deadline_at_s=at_s))
+        return parts
