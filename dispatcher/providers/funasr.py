@@ -45,6 +45,7 @@ _START: Final = {
 }
 # How a WebSocket server refuses a request that is no handshake.
 _NO_HANDSHAKE: Final = (400, 426)
+_CPP_SERVER: Final = "WebSocket++"
 # SenseVoice writes language, mood and sound before its text.
 _TAG: Final = re.compile(r"<\|([^|<>]*)\|>")
 _LANGUAGES: Final[dict[str, Language]] = {"zh": "zh", "yue": "zh", "en": "en"}
@@ -69,9 +70,8 @@ class FunAsr:
         ) as socket:
             talk = Conversation(socket)
             await talk.run(send=_send(socket, speech), receive=_receive(talk, words))
-        if not words.text:
-            # Silence, or a server that hangs: one that is well answers this.
-            await self.check(instance)
+        if not words.last_came and await self._always_answers(instance):
+            raise talk.silence()
         return Transcript(text=words.text, language=words.language or instance.language or language)
 
     async def check(self, instance: Instance) -> Reported:
@@ -79,6 +79,15 @@ class FunAsr:
 
         A handshake would do harm: the Python server serves one connection and ends the one before.
         """
+        await self._refusal(instance)
+        return Reported()
+
+    async def _always_answers(self, instance: Instance) -> bool:
+        """Return whether the server is the one in C++, which has a last word also for silence."""
+        return _CPP_SERVER in await self._refusal(instance)
+
+    async def _refusal(self, instance: Instance) -> str:
+        """Return the name of the server, as it refuses a plain request."""
         url = URL(instance.endpoint)
         plain = str(url.with_scheme("https" if url.scheme in ("wss", "https") else "http"))
         async with (
@@ -87,7 +96,7 @@ class FunAsr:
             self._session.get(plain, headers=bearer_headers(instance)) as response,
         ):
             if response.status in _NO_HANDSHAKE:
-                return Reported()
+                return response.headers.get("Server", "")
             await raise_for_status(instance, response)
             shown = (await response.content.read(SHOWN_BYTES))[:SHOWN_BYTES]
             raise InstanceFailed(
@@ -100,6 +109,7 @@ class _Words:
 
     def __init__(self, instance: Instance) -> None:
         self.language: Language | None = None
+        self.last_came = False
         self._instance = instance
         self._whole: list[str] = []
         self._quick: list[str] = []
@@ -151,6 +161,8 @@ async def _receive(talk: Conversation, words: _Words) -> None:
         if not talk.over:
             words.note_before_end(message)
         elif words.is_last(message):
+            words.last_came = True
             return
         elif not str(message.get("mode")).endswith("online"):
+            words.last_came = True
             within_s = SETTLE_S

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
-
 from dispatcher.softdevice import DeviceOptions, packets_of
 from tests.integration.hearing.conftest import Ears
 from tests.support.device import SPEECH, Device
-from tests.support.instances import SENTENCES, TRANSCRIPT
+from tests.support.instances import SENTENCES
 from tests.support.waiting import soon
 
 SPOKEN = packets_of(SPEECH, DeviceOptions())
