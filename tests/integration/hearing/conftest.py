@@ -6,12 +6,14 @@ import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from redis import Redis
 
 from dispatcher.catalogue import load_catalogue
 from dispatcher.catalogue.model import Catalogue, Instance
-from dispatcher.state import fleet
+from dispatcher.state import fleet, keys
 from dispatcher.state.line import RedisLine, connect
 from tests.support.ears.process import FunAsrProcess
 from tests.support.stack import Stack
@@ -29,6 +31,24 @@ class Ears:
     stack: Stack
     funasr: tuple[FunAsrProcess, FunAsrProcess]
     in_force: Callable[..., Awaitable[None]]
+    heard_before: tuple[int, int]
+
+    def heard(self, number: int) -> list[dict[str, Any]]:
+        """Return what came on each connection to a FunASR server in this test."""
+        server = self.funasr[number - 1]
+        told = server.heard()
+        # One that was started again counts from nothing.
+        return told[self.heard_before[number - 1] :] if len(told) >= self.heard_before[number - 1] else told
+
+    def picks(self) -> list[str]:
+        """Return which ASR instances were picked in this test, oldest first."""
+        with Redis.from_url(self.stack.broker.url) as client:
+            decisions = client.xrange(keys.DECISIONS)
+        assert isinstance(decisions, list)
+        picked = [
+            fields for _, fields in decisions if fields.get(b"service") == b"asr" and b"reason" in fields
+        ]
+        return [fields[b"instance"].decode() for fields in picked]
 
     def live(self, number: int, **fields: object) -> Instance:
         """Return a FunASR server as an instance, `live-1` or `live-2`."""
@@ -84,6 +104,8 @@ async def ears(stack: Stack, running_funasr: tuple[FunAsrProcess, FunAsrProcess]
         asr = replace(own.services["asr"], algorithm="weighted_round_robin", instances=instances)
         await put_in_force(replace(own, services={**own.services, "asr": asr}))
 
-    yield Ears(stack=stack, funasr=running_funasr, in_force=in_force)
+    first, second = (len(server.heard()) for server in running_funasr)
+    await line.call("DEL", keys.DECISIONS)
+    yield Ears(stack=stack, funasr=running_funasr, in_force=in_force, heard_before=(first, second))
     await put_in_force(own)
     await line.close()

@@ -162,3 +162,21 @@ def test_a_turn_that_was_spoken_over_ends_without_another_stop() -> None:
 
     assert session.turn_ended(spoke=True) == []
     assert session.phase is Phase.LISTENING
+
+
+@pytest.mark.parametrize(
+    ("mode", "hears_speech", "uttered"),
+    [
+        ("manual", False, True),
+        ("auto", False, False),
+        ("auto", True, True),
+        ("realtime", False, False),
+        ("realtime", True, True),
+    ],
+)
+def test_an_utterance_has_begun_with_the_button_or_with_the_speech_that_was_found(
+    mode: Mode, *, hears_speech: bool, uttered: bool
+) -> None:
+    assert listening(mode).is_uttered(hears_speech=hears_speech) is uttered
+    assert not answering(mode).is_uttered(hears_speech=hears_speech)
+    assert not Session().is_uttered(hears_speech=hears_speech)
