@@ -6,6 +6,7 @@ that a second reader hears all of it. The stream goes when the turn does.
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,6 +20,8 @@ from dispatcher.state.line import RedisLine, Value
 
 READ_BLOCK_MS: Final = 1_000
 READ_COUNT: Final = 200
+# An answer that is later than that never comes: the connection was cut without a word.
+LATE_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,11 +73,12 @@ class UtteranceReader:
             StateError: Redis is out of reach.
         """
         try:
-            answer = await self._client.xread(
-                {self._key: self._last_id}, count=READ_COUNT, block=READ_BLOCK_MS
-            )
-        except (RedisError, OSError) as error:
-            raise StateError(f"redis: {error}") from error
+            async with asyncio.timeout(READ_BLOCK_MS / 1000 + LATE_S):
+                answer = await self._client.xread(
+                    {self._key: self._last_id}, count=READ_COUNT, block=READ_BLOCK_MS
+                )
+        except (RedisError, OSError, TimeoutError) as error:
+            raise StateError(f"redis: {str(error) or 'no answer in time'}") from error
         parts = []
         for entry_id, fields in entries_of(answer):
             self._last_id = entry_id

@@ -1,4 +1,4 @@
-"""An utterance as a worker hears it: whoever asks gets all of it, from the beginning, and learns of its end."""
+"""An utterance as a worker hears it: whoever asks gets all of it, from the beginning, and its end."""
 
 from __future__ import annotations
 
