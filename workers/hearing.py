@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import replace
 
 import structlog
 
@@ -55,8 +54,7 @@ async def hear(shared: Runtime, ticket: TurnTicket) -> TurnTicket:
         finally:
             following.cancel()
             await asyncio.gather(following, return_exceptions=True)
-        following_ticket = replace(ticket, deadline_at_s=speech.deadline_at_s, live=False)
-        return following_ticket.with_text(heard.text, heard.language)
+        return speech.ticket.with_text(heard.text, heard.language)
 
 
 class _Hearing:

@@ -31,14 +31,14 @@ class Speech:
     Attributes:
         over: the user has ended; nothing more comes.
         over_at: when that was heard, by the monotonic clock.
-        deadline_at_s: Unix time after which nobody waits for the turn; known when it is over.
+        ticket: of the utterance; of the turn that it became, when it is over.
     """
 
     def __init__(self, ticket: TurnTicket, on_over: Callable[[float], None]) -> None:
         """Nothing was heard yet; `on_over` is called with the deadline when the utterance is over."""
         self.over = False
         self.over_at = 0.0
-        self.deadline_at_s = ticket.deadline_at_s
+        self.ticket = ticket
         self._on_over = on_over
         self._pcm = bytearray()
         self._failed: DispatcherError | None = None
@@ -100,11 +100,11 @@ class Speech:
             self._pcm += await asyncio.to_thread(self._packets.decode, coming)
         else:
             self._pcm += self._packets.decode(coming)
-        deadline_at_s = parts[-1].deadline_at_s
-        if deadline_at_s is not None:
+        ticket = parts[-1].ticket
+        if ticket is not None:
             self._packets.check()
-            self.over, self.over_at, self.deadline_at_s = True, time.monotonic(), deadline_at_s
-            self._on_over(deadline_at_s)
+            self.over, self.over_at, self.ticket = True, time.monotonic(), ticket
+            self._on_over(ticket.deadline_at_s)
         self._tell()
 
     def _tell(self) -> None:

@@ -55,14 +55,21 @@ class Uplink:
             except StateError as error:
                 self._fail(str(error))
 
-    def finish(self, *, deadline_at_s: float) -> None:
-        """Say that the utterance is over: its turn takes over, and ends at a Unix time."""
+    def release(self) -> None:
+        """Leave what the worker says to the turn that takes over."""
         self._hub.uplinks.pop(self.ticket.turn_id, None)
-        utterances.end(self._hub.cache, self.ticket.turn_id, b"", deadline_at_s=deadline_at_s)
+
+    def finish(self, ticket: TurnTicket) -> None:
+        """Say that the utterance is over, and with which ticket its turn goes on.
+
+        Raises:
+            StateError: too many commands wait for Redis already.
+        """
+        utterances.end(self._hub.cache, ticket)
 
     def discard(self) -> None:
         """Forget it, here and at the worker that hears it."""
-        self._hub.uplinks.pop(self.ticket.turn_id, None)
+        self.release()
         try:
             turns.cancel(self._hub.line, self.ticket.turn_id)
             self._hub.cache.cast("UNLINK", keys.utterance(self.ticket.turn_id))
@@ -121,6 +128,7 @@ class Uplinks:
         if uplink.failed:
             self.discard()
             return None
+        uplink.release()
         self._open = None
         return uplink
 

@@ -7,12 +7,14 @@ that a second reader hears all of it. The stream goes when the turn does.
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import dataclass
 from typing import Final
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from dispatcher.contracts import TurnTicket
 from dispatcher.errors import StateError
 from dispatcher.state import keys
 from dispatcher.state.entries import entries_of
@@ -30,11 +32,11 @@ class Part:
 
     Attributes:
         packed: packets as `dispatcher.audio.packets.pack` writes them; may be empty.
-        deadline_at_s: set on the last entry: Unix time after which nobody waits for the turn.
+        ticket: set on the last entry: that of the turn which the utterance became.
     """
 
     packed: bytes
-    deadline_at_s: float | None = None
+    ticket: TurnTicket | None = None
 
 
 def append(line: RedisLine, turn_id: str, packed: bytes) -> None:
@@ -46,9 +48,9 @@ def append(line: RedisLine, turn_id: str, packed: bytes) -> None:
     _add(line, turn_id, ["packets", packed])
 
 
-def end(line: RedisLine, turn_id: str, packed: bytes, *, deadline_at_s: float) -> None:
-    """Add the rest, and say that the utterance is over; errors as in `append`."""
-    _add(line, turn_id, ["packets", packed, "deadline", repr(deadline_at_s)])
+def end(line: RedisLine, ticket: TurnTicket) -> None:
+    """Say that the utterance is over, and with which ticket its turn goes on; errors as in `append`."""
+    _add(line, ticket.turn_id, ["ticket", json.dumps(ticket.as_payload())])
 
 
 def _add(line: RedisLine, turn_id: str, fields: list[Value]) -> None:
@@ -82,7 +84,13 @@ class UtteranceReader:
         parts = []
         for entry_id, fields in entries_of(answer):
             self._last_id = entry_id
-            deadline = fields.get(b"deadline")
-            at_s = None if deadline is None else float(deadline)
-            parts.append(Part(packed=fields.get(b"packets", b""), deadline_at_s=at_s))
+            parts.append(Part(packed=fields.get(b"packets", b""), ticket=_ticket(fields.get(b"ticket"))))
         return parts
+
+
+def _ticket(raw: bytes | None) -> TurnTicket | None:
+    """Return the ticket of a last entry; one that cannot be read was written by a front of another version."""
+    try:
+        return None if raw is None else TurnTicket.from_payload(json.loads(raw))
+    except (TypeError, ValueError) as error:
+        raise StateError(f"the end of the utterance is not readable: {error}") from error

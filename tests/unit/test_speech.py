@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import cast
 
 import pytest
@@ -54,8 +55,12 @@ def ticket(audio_format: AudioFormat = "opus", rate_hz: int = 16_000) -> TurnTic
     )
 
 
+# What the utterance becomes at its end.
+TURN = replace(ticket(), deadline_at_s=LATER_S + 1, live=False)
+
+
 def part(packets: Sequence[bytes], *, last: bool = False) -> Part:
-    return Part(packed=pack(packets), deadline_at_s=LATER_S + 1 if last else None)
+    return Part(packed=pack(packets), ticket=TURN if last else None)
 
 
 def nothing(_: float | None = None) -> None:
@@ -84,7 +89,7 @@ async def test_everyone_hears_all_of_it_whenever_they_come(entry: int) -> None:
     await follow(speech, Reader(*[[each] for each in entries], [part([], last=True)]))
     assert await early == await listen(speech) == decoded(SPOKEN)
     assert speech.over
-    assert deadlines == [speech.deadline_at_s] == [LATER_S + 1]
+    assert (deadlines, speech.ticket) == ([TURN.deadline_at_s], TURN)
     assert read_wav(speech.as_wav()) == (decoded(SPOKEN), 16_000)
 
 

@@ -7,11 +7,21 @@ from collections.abc import AsyncIterator
 import pytest
 from redis.asyncio import Redis
 
+from dispatcher.contracts import TurnTicket
 from dispatcher.errors import StateError
 from dispatcher.state import keys, utterances
 from dispatcher.state.line import RedisLine, connect
 from dispatcher.state.utterances import Part, UtteranceReader
 from tests.support.broker import Broker
+
+TURN = TurnTicket(
+    turn_id="a-turn",
+    attempt=1,
+    device_id="a-device",
+    reply_stream="a-front",
+    deadline_at_s=1_700_000_000.25,
+    tool_list="what-it-can-do",
+)
 
 
 @pytest.fixture
@@ -23,7 +33,7 @@ async def client(broker: Broker) -> AsyncIterator[Redis]:
 
 async def read_all(reader: UtteranceReader) -> list[Part]:
     parts: list[Part] = []
-    while not parts or parts[-1].deadline_at_s is None:
+    while not parts or parts[-1].ticket is None:
         parts += await reader.read()
     return parts
 
@@ -33,10 +43,10 @@ async def test_every_reader_gets_all_of_it_in_order(line: RedisLine, client: Red
     utterances.append(line, "a-turn", b"two")
     early = UtteranceReader(client, "a-turn")
     first = await early.read()
-    utterances.end(line, "a-turn", b"", deadline_at_s=1_700_000_000.25)
+    utterances.end(line, TURN)
     said = [*first, *await read_all(early)]
     assert [part.packed for part in said] == [b"one", b"two", b""]
-    assert [part.deadline_at_s for part in said] == [None, None, 1_700_000_000.25]
+    assert [part.ticket for part in said] == [None, None, TURN]
     assert await read_all(UtteranceReader(client, "a-turn")) == said
 
 
@@ -57,3 +67,9 @@ async def test_a_quiet_while_is_an_empty_answer_and_a_lost_broker_an_error(
     with pytest.raises(StateError):
         await reader.read()
     await client.aclose()
+
+
+async def test_the_end_of_a_front_of_another_version_is_an_error(line: RedisLine, client: Redis) -> None:
+    await line.call("XADD", keys.utterance("a-turn"), "*", "ticket", '{"colour": "red"}')
+    with pytest.raises(StateError, match="not readable"):
+        await UtteranceReader(client, "a-turn").read()
