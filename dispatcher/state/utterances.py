@@ -89,7 +89,7 @@ class UtteranceReader:
 
 
 def _ticket(raw: bytes | None) -> TurnTicket | None:
-    """Return the ticket of a last entry; one that cannot be read was written by a front of another version."""
+    """Return the ticket of a last entry; a front of another version may write one that cannot be read."""
     try:
         return None if raw is None else TurnTicket.from_payload(json.loads(raw))
     except (TypeError, ValueError) as error:
