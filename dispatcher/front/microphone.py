@@ -69,11 +69,6 @@ class Microphone:
         self.open()
         return taken
 
-    @property
-    def hears_speech(self) -> bool:
-        """Whether an utterance has begun that the server itself has to find the end of."""
-        return self._endpointer.in_speech
-
     def unsent(self, *, at_least_ms: float) -> list[bytes]:
         """Return what was recorded since the last call, once it is so long; it stays in the recording."""
         if self._unsent_ms < at_least_ms:
