@@ -57,7 +57,8 @@ async def test_what_is_no_wav_would_be_refused_by_every_instance() -> None:
 
 async def test_every_dialect_that_is_said_to_hear_live_does() -> None:
     providers = Providers()
-    instances = [Instance(service="asr", name="x", endpoint="ws://x", provider=name) for name in PROVIDERS]
+    ears = [name for name, services in PROVIDERS.items() if "asr" in services]
+    instances = [Instance(service="asr", name="x", endpoint="ws://x", provider=name) for name in ears]
     try:
         hear_live = {each.provider for each in instances if hasattr(providers.asr(each), "hear")}
     finally:
