@@ -82,6 +82,7 @@ class TurnTicket:
         text: the utterance as text: typed by the user, or filled in by the ASR task.
         tool_list: names the list of what the device can do; empty where it can do nothing.
         persona: the one that an operator chose for the device at run time; empty leaves it to the YAML.
+        live: the utterance comes in a stream while it is spoken, instead of in a claim.
     """
 
     turn_id: str
@@ -95,6 +96,7 @@ class TurnTicket:
     text: str = ""
     tool_list: str = ""
     persona: str = ""
+    live: bool = False
 
     def as_payload(self) -> dict[str, Any]:
         """Return the ticket as JSON-ready fields."""

@@ -33,17 +33,36 @@ RENEW_EVERY_S: Final = keys.LEASE_TTL_MS / 1000 / 3
 LOOK_AGAIN_S: Final = 0.25
 
 
+class CallClock:
+    """How long an instance takes for a call, as its response time is learned."""
+
+    def __init__(self) -> None:
+        """Start now."""
+        self.restart()
+
+    def restart(self) -> None:
+        """Count from now on: until here the instance waited for us, not we for it."""
+        self._started_at = time.monotonic()
+
+    @property
+    def elapsed_ms(self) -> float:
+        """Time since the start."""
+        return (time.monotonic() - self._started_at) * 1000
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
     """A slot on an instance while a call is made.
 
     Attributes:
         wait_ms: how long the call waited for a free slot.
+        clock: what it shows at the end is the response time of the instance.
     """
 
     instance: Instance
     slot: Slot
     wait_ms: float
+    clock: CallClock
 
 
 class Router:
@@ -78,13 +97,14 @@ class Router:
         """
         asked_at = time.monotonic()
         slot = await self._pick(service, turn_id, deadline_at_s, excluded)
-        started_at = time.monotonic()
+        clock = CallClock()
+        wait_ms = (time.monotonic() - asked_at) * 1000
         self._hold(slot)
         outcome: Outcome = "ignored"
         failure: InstanceError | None = None
         try:
             instance = await self._instance(slot.name)
-            yield Lease(instance=instance, slot=slot, wait_ms=(started_at - asked_at) * 1000)
+            yield Lease(instance=instance, slot=slot, wait_ms=wait_ms, clock=clock)
             outcome = "ok"
         except InstanceError as error:
             outcome = "failed" if error.origin == "theirs" else "ignored"
@@ -92,8 +112,7 @@ class Router:
             raise
         finally:
             self._held.pop(slot.lease_id, None)
-            latency_ms = (time.monotonic() - started_at) * 1000
-            await asyncio.shield(self._finish(slot, outcome, latency_ms, failure))
+            await asyncio.shield(self._finish(slot, outcome, clock.elapsed_ms, failure))
 
     async def _instance(self, name: str) -> Instance:
         """Return what a name means; one that is not known yet is of a catalogue put in force just now."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import Any
 
 import structlog
@@ -13,13 +12,13 @@ from dispatcher.audio import packets
 from dispatcher.audio.opus import OpusDecoder
 from dispatcher.audio.wav import wav_bytes
 from dispatcher.contracts import TRANSCRIBE, UPLINK_RATE_HZ, TurnTicket
-from dispatcher.conversation.language import detect_language
 from dispatcher.errors import AudioError
 from dispatcher.providers.base import Transcript
 from dispatcher.router import Lease
 from dispatcher.state import turns
-from workers.call import reply, run_stage, with_failover
+from workers.call import run_stage, with_failover
 from workers.celery import app
+from workers.hearing import hear, tell_transcript
 from workers.runtime import Runtime
 
 log = structlog.get_logger(__name__)
@@ -27,37 +26,31 @@ log = structlog.get_logger(__name__)
 
 @app.task(name=TRANSCRIBE)
 def transcribe(payload: dict[str, Any]) -> dict[str, Any]:
-    """Transcribe the claimed utterance, tell the front, and hand the text on to the LLM.
+    """Transcribe an utterance, claimed or still spoken; tell the front, and hand the text on to the LLM.
 
     Raises:
         Ignore: nothing was said, or nobody waits any more; the chain ends quietly.
     """
     ticket = TurnTicket.from_payload(payload)
-    heard = run_stage("asr", ticket, lambda shared: _transcribe(shared, ticket))
+    work = hear if ticket.live else _transcribe
+    heard = run_stage("asr", ticket, lambda shared: work(shared, ticket))
     if heard is None or not heard.text:
         raise Ignore
-    return ticket.with_text(heard.text, heard.language).as_payload()
+    return heard.as_payload()
 
 
-async def _transcribe(shared: Runtime, ticket: TurnTicket) -> Transcript:
+async def _transcribe(shared: Runtime, ticket: TurnTicket) -> TurnTicket:
     packed = await turns.read_claim(shared.line, ticket.turn_id, cache=shared.cache)
     # A minute of speech takes 150 ms to decode; the loop has other calls to serve.
     wav = await asyncio.to_thread(_as_wav, packed, ticket)
 
     async def call(lease: Lease) -> Transcript:
-        started_at = time.monotonic()
         provider = shared.providers.asr(lease.instance)
         heard = await provider.transcribe(lease.instance, wav, ticket.language)
-        language = heard.language if heard.language != "auto" else detect_language(heard.text)
-        timings: dict[str, str | float] = {
-            "asr_instance": lease.instance.name,
-            "asr_wait_ms": round(lease.wait_ms, 1),
-            "asr_ms": round((time.monotonic() - started_at) * 1000, 1),
-        }
-        reply(shared, ticket, "transcript", text=heard.text, timings=timings)
-        return Transcript(text=heard.text, language=language)
+        return tell_transcript(shared, ticket, lease, heard, wait_ms=lease.wait_ms)
 
-    return await with_failover(shared, "asr", ticket, call)
+    heard = await with_failover(shared, "asr", ticket, call)
+    return ticket.with_text(heard.text, heard.language)
 
 
 def _as_wav(packed: bytes, ticket: TurnTicket) -> bytes:

@@ -16,7 +16,7 @@ from celery.concurrency.base import apply_target
 from celery.concurrency.thread import ApplyResult, TaskPool
 from click.core import ParameterSource
 
-from dispatcher.catalogue.model import Catalogue
+from dispatcher.catalogue.model import Catalogue, ServiceConfig
 from dispatcher.contracts import CONTROL_QUEUE, SERVICES
 
 CONTROL_SLOTS: Final = 4
@@ -77,10 +77,20 @@ class ResizablePool(TaskPool):
 def slots_for(queues: Iterable[str], catalogue: Catalogue) -> int:
     """Return how many tasks a worker of these queues runs at once."""
     names = set(queues)
-    slots = sum(catalogue.services[service].slots for service in SERVICES if service in names)
+    slots = sum(_places(catalogue.services[service]) for service in SERVICES if service in names)
     if CONTROL_QUEUE in names:
         slots += CONTROL_SLOTS
     return max(MIN_SLOTS, min(MAX_SLOTS, slots))
+
+
+def _places(config: ServiceConfig) -> int:
+    """Return the places for the tasks of a service: one for each slot.
+
+    Where some instances hear an utterance live and others want the whole of it, the tasks of the latter wait
+    without a slot while the user speaks, and must not keep others from the slots that are free.
+    """
+    is_mixed = config.hears_live and not all(instance.hears_live for instance in config.instances)
+    return config.slots * 2 if is_mixed else config.slots
 
 
 def choose_pool(worker: Any, catalogue: Catalogue) -> None:

@@ -16,6 +16,7 @@ from contextlib import suppress
 from typing import Any, Final, Self, TypeVar
 
 import structlog
+from redis.asyncio import Redis
 
 from dispatcher.balancing.hedging import HedgeBudget, UsualTimes
 from dispatcher.balancing.retries import RetryBudget
@@ -51,10 +52,12 @@ class Runtime:
     Attributes:
         started_with: the catalogue of this process's file when it started; pools keep their size by it.
         without_tools: LLM instances that cannot be offered tools, each with the time until which that holds.
+        waiting_line: connections for commands that block; each occupies one while it waits.
     """
 
     line: RedisLine
     cache: RedisLine
+    waiting_line: Redis
     providers: Providers
     router: Router
     cancels: Cancels
@@ -138,6 +141,7 @@ class Runtime:
     async def _open(self) -> None:
         self.line = RedisLine(connect(self.settings.redis_url))
         self.cache = cache_line(self.settings, self.line)
+        self.waiting_line = connect(self.settings.cache, socket_timeout_s=None)
         self.providers = Providers()
         chosen_s = chosen_at_s(self.settings, self.started_with.path)
         self.router = Router(self.line, self.started_with, chosen_at_s=chosen_s)
@@ -233,6 +237,7 @@ class Runtime:
         await self.router.live.close()
         await self.cancels.close()
         await self.providers.close()
+        await self.waiting_line.aclose()
         if self.cache is not self.line:
             await self.cache.close()
         await self.line.close()

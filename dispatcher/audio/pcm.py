@@ -12,7 +12,16 @@ from numpy.typing import NDArray
 from dispatcher.audio.wav import wav_bytes
 from dispatcher.audio.wav_reader import read_wav
 
-__all__ = ["SILENCE_DBFS", "level_dbfs", "read_wav", "resample", "to_float32", "to_s16le", "wav_bytes"]
+__all__ = [
+    "SILENCE_DBFS",
+    "Resampler",
+    "level_dbfs",
+    "read_wav",
+    "resample",
+    "to_float32",
+    "to_s16le",
+    "wav_bytes",
+]
 
 # One step of 16 bits; what is called the level of digital silence, where the logarithm has none.
 SILENCE_DBFS: Final = -96.0
@@ -42,6 +51,21 @@ def resample(pcm: bytes, from_hz: int, to_hz: int) -> bytes:
         return pcm
     samples: NDArray[np.float32] = soxr.resample(to_float32(pcm), from_hz, to_hz)
     return to_s16le(samples)
+
+
+class Resampler:
+    """Brings sound that comes in slices to another rate, without a click at the seams.
+
+    The last few milliseconds stay inside it: they are silence where an utterance has ended.
+    """
+
+    def __init__(self, from_hz: int, to_hz: int) -> None:
+        """Take slices of one sound; where the rates are equal they stay as they are."""
+        self._stream = None if from_hz == to_hz else soxr.ResampleStream(from_hz, to_hz, 1, dtype="float32")
+
+    def feed(self, pcm: bytes) -> bytes:
+        """Return what is ready of the sound so far."""
+        return pcm if self._stream is None else to_s16le(self._stream.resample_chunk(to_float32(pcm)))
 
 
 def level_dbfs(pcm: bytes) -> float:

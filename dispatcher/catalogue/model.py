@@ -20,7 +20,13 @@ PROVIDERS: Final[Mapping[str, tuple[Service, ...]]] = {
     "ollama": ("llm",),
     "volcano": ("tts",),
     "xfyun": ("tts",),
+    "funasr": ("asr",),
+    "sherpa_onnx": ("asr",),
+    "sherpa_onnx_offline": ("asr",),
+    "dashscope_asr": ("asr",),
 }
+# Those that hear an utterance while it is spoken.
+STREAMING_ASR: Final = frozenset({"funasr", "sherpa_onnx", "dashscope_asr"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +62,11 @@ class Instance:
     format: SpeechFormat | None = None
     keep_alive_s: float | None = None
 
+    @property
+    def hears_live(self) -> bool:
+        """Whether it can take an utterance while it is spoken."""
+        return self.service == "asr" and self.provider in STREAMING_ASR
+
     def api_key(self) -> str | None:
         """Return the key from the environment, or None where the instance needs none."""
         return os.environ.get(self.api_key_env) if self.api_key_env else None
@@ -83,6 +94,11 @@ class ServiceConfig:
         """Most calls at once over all instances."""
         slots = sum(instance.max_concurrent for instance in self.instances)
         return slots if self.max_concurrent is None else min(slots, self.max_concurrent)
+
+    @property
+    def hears_live(self) -> bool:
+        """Whether some instance can take an utterance while it is spoken."""
+        return any(instance.hears_live for instance in self.instances)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

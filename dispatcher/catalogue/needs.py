@@ -10,6 +10,7 @@ from dispatcher.catalogue.model import DEFAULT_PROVIDER
 # The keys of an instance that a provider must be given, beside its endpoint.
 NEEDED_KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "cosyvoice": ("api_key_env", "model", "voice"),
+    "dashscope_asr": ("api_key_env",),
     "ollama": ("model",),
     "volcano": ("app_id", "api_key_env", "voice"),
     "xfyun": ("app_id", "api_key_env", "api_secret_env"),
@@ -18,8 +19,12 @@ _WEBSOCKET: Final = ("ws", "wss")
 # How the endpoint of a provider may begin.
 SCHEMES: Final[Mapping[str, tuple[str, ...]]] = {
     "cosyvoice": _WEBSOCKET,
+    "dashscope_asr": _WEBSOCKET,
+    "funasr": _WEBSOCKET,
     "ollama": ("http", "https"),
     "openai_http": ("http", "https"),
+    "sherpa_onnx": _WEBSOCKET,
+    "sherpa_onnx_offline": _WEBSOCKET,
     "volcano": _WEBSOCKET,
     "xfyun": _WEBSOCKET,
 }

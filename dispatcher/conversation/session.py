@@ -63,6 +63,14 @@ class Session:
         """Whether the server has to find the end of the utterance by itself."""
         return self.records and self.mode != "manual"
 
+    def is_uttered(self, *, hears_speech: bool) -> bool:
+        """Return whether what the microphone records is of an utterance that has begun.
+
+        Args:
+            hears_speech: whether speech was found, where the server has to look for it.
+        """
+        return self.phase is Phase.LISTENING and (self.mode == "manual" or hears_speech)
+
     def listen_start(self, mode: Mode) -> list[Command]:
         """The microphone is on; a reply that is still going on is spoken over.
 

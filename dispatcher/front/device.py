@@ -18,9 +18,11 @@ from dispatcher.front.device_tools import DeviceTools
 from dispatcher.front.drain import send_away
 from dispatcher.front.handshake import read_version
 from dispatcher.front.hub import Hub
-from dispatcher.front.live_turn import LiveTurn, Utterance
+from dispatcher.front.live_turn import LiveTurn
 from dispatcher.front.microphone import Microphone
 from dispatcher.front.protocol import Abort, AudioParams, Hello, Listen, Mcp
+from dispatcher.front.uplink import Uplink, Uplinks
+from dispatcher.front.utterance import Utterance
 from dispatcher.front.wire import Wire
 from dispatcher.front.words import is_wake_word
 
@@ -37,6 +39,7 @@ class Device:
         self._wire = wire
         self._session = Session()
         self._microphone = Microphone(AudioParams(), hub.catalogue.conversation)
+        self._uplinks = Uplinks(hub, who.peer.device_id, who.language)
         self._said_hello = False
         self._tools: DeviceTools | None = None
         self._who = who
@@ -55,6 +58,7 @@ class Device:
         finally:
             if self._hub.devices.get(self.peer.device_id) is self:
                 del self._hub.devices[self.peer.device_id]
+            self._uplinks.discard()
             if self.turn is not None:
                 self.turn.cancel(spoken_over=False)
                 self.turn = None
@@ -131,6 +135,8 @@ class Device:
             case "full":
                 self._complain("utterance too long", limit_s=self._hub.catalogue.conversation.max_utterance_s)
                 await self._obey(self._session.speech_ended())
+        if self._session.is_uttered(hears_speech=self._microphone.hears_speech):
+            await self._uplinks.follow(self._microphone)
 
     async def _on_text(self, raw: str | bytes) -> None:
         try:
@@ -212,9 +218,11 @@ class Device:
         for command in commands:
             match command:
                 case Command.OPEN_UTTERANCE:
+                    self._uplinks.discard()
                     self._microphone.open()
                 case Command.SEND_UTTERANCE:
-                    await self._start_turn(recording=tuple(self._microphone.take()))
+                    uplink = self._uplinks.take(self._microphone)
+                    await self._start_turn(recording=tuple(self._microphone.take()), uplink=uplink)
                 case Command.SEND_TEXT:
                     await self._start_turn(text=self._typed)
                 case Command.SEND_GREETING:
@@ -225,16 +233,25 @@ class Device:
                         self.turn = None
                 case Command.SAY_STOP:
                     self._wire.send("tts", state="stop")
+        if self._session.phase is not Phase.LISTENING:
+            self._uplinks.discard()
 
     async def _start_turn(
-        self, *, recording: tuple[bytes, ...] = (), text: str = "", phrase: str = ""
+        self,
+        *,
+        recording: tuple[bytes, ...] = (),
+        uplink: Uplink | None = None,
+        text: str = "",
+        phrase: str = "",
     ) -> None:
-        if not (recording or text):
-            self._on_turn_end(spoke=False)
-            return
         known = await self._who.registered()
+        if uplink is not None and (known.blocked or not recording):
+            uplink.discard()
         if known.blocked:
             await self.close(code=BLOCKED_CODE, reason=b"blocked")
+            return
+        if not (recording or text):
+            self._on_turn_end(spoke=False)
             return
         params = self._microphone.params
         utterance = Utterance(
@@ -246,6 +263,7 @@ class Device:
             recording=recording,
             text=text,
             phrase=phrase,
+            uplink=uplink,
         )
         self.turn = LiveTurn(self._hub, self._wire, utterance, lambda spoke: self._on_turn_end(spoke=spoke))
         self.turn.tools = self._tools

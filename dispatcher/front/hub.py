@@ -59,12 +59,16 @@ class ConnectedDevice(Protocol):
         ...
 
 
-class RunningTurn(Protocol):
-    """A turn as the hub sees it."""
+class RepliedTo(Protocol):
+    """An utterance, or the turn that it became, as the hub sees it."""
 
     def on_reply(self, reply: Reply) -> None:
         """Take in a reply of a stage."""
         ...
+
+
+class RunningTurn(RepliedTo, Protocol):
+    """A turn as the hub sees it."""
 
     def on_clock(self) -> None:
         """Look after a stage that is late."""
@@ -77,6 +81,7 @@ class Hub:
     Attributes:
         devices: connections by device id; one device has one.
         turns: turns under way, by turn id.
+        uplinks: utterances that are still being spoken, by the id of their turn.
         draining: the front is about to stop; no new device is let in, and what was begun may end.
         knobs: as they stood a second ago.
     """
@@ -95,6 +100,7 @@ class Hub:
         self.tokens = Tokens(load_key(settings)) if settings.front_auth == "token" else None
         self.devices: dict[str, ConnectedDevice] = {}
         self.turns: dict[str, RunningTurn] = {}
+        self.uplinks: dict[str, RepliedTo] = {}
         self.draining = False
         self.knobs = Knobs()
         self._turns_ended = 0
@@ -183,7 +189,7 @@ class Hub:
                 await asyncio.sleep(READ_AGAIN_S)
 
     def _hand_over(self, reply: Reply) -> None:
-        turn = self.turns.get(reply.turn_id)
+        turn = self.turns.get(reply.turn_id) or self.uplinks.get(reply.turn_id)
         if turn is None:
             return
         try:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import time
-import uuid
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import structlog
 
 from dispatcher import chains
 from dispatcher.audio import packets
-from dispatcher.contracts import AudioFormat, Language, Reply, TurnTicket
+from dispatcher.contracts import Reply, TurnTicket
 from dispatcher.conversation import turn as steps
 from dispatcher.conversation.emotion import EMOTION_EMOJI
 from dispatcher.conversation.history import Message
@@ -21,29 +19,11 @@ from dispatcher.front import summary
 from dispatcher.front.device_tools import DeviceTools, carry_out
 from dispatcher.front.hub import Hub
 from dispatcher.front.playback import Player
+from dispatcher.front.utterance import Utterance, ticket_of
 from dispatcher.front.wire import Wire
 from dispatcher.state import dialogue, keys, memory, turn_log, turns
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Utterance:
-    """What the user said: packets, or typed text.
-
-    Attributes:
-        persona: what an operator chose for the device.
-        phrase: the whole reply where it is known already, such as a greeting.
-    """
-
-    device_id: str
-    language: Language
-    audio_format: AudioFormat
-    uplink_rate_hz: int
-    recording: tuple[bytes, ...] = ()
-    text: str = ""
-    persona: str = ""
-    phrase: str = ""
 
 
 class LiveTurn:
@@ -59,10 +39,11 @@ class LiveTurn:
     def __init__(self, hub: Hub, wire: Wire, utterance: Utterance, on_end: Callable[[bool], None]) -> None:
         """Prepare the turn; `on_end` is called once, with whether anything was spoken."""
         rules = hub.catalogue.conversation
-        self.ticket = _ticket(utterance, hub, rules.turn_timeout_s)
+        self.ticket = ticket_of(utterance, hub, rules.turn_timeout_s)
         self._hub = hub
         self._wire = wire
         self._recording = utterance.recording
+        self._uplink = utterance.uplink
         self._on_end = on_end
         self._began_at = hub.pacer.now()
         self._turn = steps.Turn(
@@ -94,8 +75,8 @@ class LiveTurn:
         claim: Awaitable[object] | None = None
         if self.ticket.text:
             self._do([steps.ShowTranscript(self.ticket.text)])
-        else:
-            claim = turns.put_claim(self._hub.cache, self.ticket.turn_id, packets.pack(self._recording))
+        elif self._uplink is None:
+            claim = self._claim()
         if self._phrase:
             self._speak_phrase()
         else:
@@ -125,11 +106,18 @@ class LiveTurn:
         turns.cancel(self._hub.line, self.ticket.turn_id)
         self._close("spoken over" if spoken_over else "device left")
 
+    def _claim(self) -> Awaitable[object]:
+        return turns.put_claim(self._hub.cache, self.ticket.turn_id, packets.pack(self._recording))
+
     async def _send_first(self, claim: Awaitable[object] | None) -> None:
         if self.tools is not None:
             self.ticket = replace(self.ticket, tool_list=await self.tools.list_name())
-        if not self._turn.over:
+        if self._turn.over:
+            return
+        if self._uplink is None:
             await self._send(partial(chains.start_turn, self._hub.line, self.ticket), after=claim)
+        else:
+            self._uplink.finish(self.ticket)
 
     async def _send(
         self, send: Callable[[], Awaitable[int]], *, after: Awaitable[object] | None = None
@@ -197,8 +185,15 @@ class LiveTurn:
             work = chains.synthesize(self._hub.line, ticket, index=late.index, text=late.text)
         else:
             text = self._text if late.stage == "llm" else ""
-            work = chains.start_turn(self._hub.line, replace(ticket, text=text))
+            # Whatever became of the stream of an utterance: this time the whole of it goes the common way.
+            claim = None if text or self._uplink is None else self._claim()
+            work = self._repeat(replace(ticket, text=text), after=claim)
         self._hub.spawn(work)
+
+    async def _repeat(self, ticket: TurnTicket, *, after: Awaitable[object] | None) -> int:
+        if after is not None:
+            await after
+        return await chains.start_turn(self._hub.line, ticket)
 
     async def _call_tool(self, request: str) -> None:
         done = await carry_out(self._hub.line, self.tools, request)
@@ -227,7 +222,7 @@ class LiveTurn:
         if not self._hub.end_turn(self.ticket.turn_id):
             return
         line = self._hub.line
-        self._hub.cache.cast("UNLINK", keys.claim(self.ticket.turn_id))
+        self._hub.cache.cast("UNLINK", keys.claim(self.ticket.turn_id), keys.utterance(self.ticket.turn_id))
         if self._turn.spoken and self._heard and not self._phrase:
             # What was spoken over was not heard, so the LLM is not told that it was said.
             heard = " ".join(self._heard)
@@ -267,18 +262,3 @@ class LiveTurn:
 
     def _since_began(self, at: float) -> float:
         return round((at - self._began_at) * 1000, 1)
-
-
-def _ticket(utterance: Utterance, hub: Hub, turn_timeout_s: float) -> TurnTicket:
-    return TurnTicket(
-        turn_id=uuid.uuid4().hex,
-        attempt=1,
-        device_id=utterance.device_id,
-        reply_stream=hub.reply_stream,
-        deadline_at_s=time.time() + turn_timeout_s,
-        language=utterance.language,
-        audio_format=utterance.audio_format,
-        uplink_rate_hz=utterance.uplink_rate_hz,
-        text=utterance.text,
-        persona=utterance.persona,
-    )

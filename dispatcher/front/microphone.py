@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from itertools import islice
 from typing import TYPE_CHECKING, Final, Literal
 
 from dispatcher.audio.opus import OpusDecoder
@@ -36,6 +37,9 @@ class Microphone:
         self._max_ms = rules.max_utterance_s * 1000
         self._packets: deque[tuple[bytes, float]] = deque()
         self._recorded_ms = 0.0
+        # Packets at the beginning of the recording that were sent on already, and how long all others are.
+        self._sent = 0
+        self._unsent_ms = 0.0
         self._opus = OpusDecoder(UPLINK_RATE_HZ)
         self._meter: SpeechMeter | None = None
         endpointing = EndpointRules(
@@ -53,7 +57,8 @@ class Microphone:
     def open(self) -> None:
         """Start a new recording."""
         self._packets.clear()
-        self._recorded_ms = 0.0
+        self._recorded_ms = self._unsent_ms = 0.0
+        self._sent = 0
         self._endpointer.reset()
         if self._meter is not None:
             self._meter.reset()
@@ -63,6 +68,14 @@ class Microphone:
         taken = [packet for packet, _ in self._packets]
         self.open()
         return taken
+
+    def unsent(self, *, at_least_ms: float) -> list[bytes]:
+        """Return what was recorded since the last call, once it is so long; it stays in the recording."""
+        if self._unsent_ms < at_least_ms:
+            return []
+        fresh = [packet for packet, _ in islice(self._packets, self._sent, None)]
+        self._sent, self._unsent_ms = len(self._packets), 0.0
+        return fresh
 
     def add(self, packet: bytes, *, watch_speech: bool) -> Heard | None:
         """Record a packet; say what it changed.
@@ -81,6 +94,7 @@ class Microphone:
             return None
         self._packets.append((packet, duration_ms))
         self._recorded_ms += duration_ms
+        self._unsent_ms += duration_ms
         if probabilities is not None:
             return self._judge(probabilities)
         if self._recorded_ms < self._max_ms:
@@ -105,7 +119,12 @@ class Microphone:
     def _keep(self, most_ms: float) -> None:
         """Forget the oldest packets beyond a length."""
         while self._recorded_ms > most_ms:
-            self._recorded_ms -= self._packets.popleft()[1]
+            duration_ms = self._packets.popleft()[1]
+            self._recorded_ms -= duration_ms
+            if self._sent:
+                self._sent -= 1
+            else:
+                self._unsent_ms -= duration_ms
 
     def _duration_ms(self, packet: bytes) -> float:
         """Return how much sound a packet is, by itself: what the hello said of it need not be true."""

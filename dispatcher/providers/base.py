@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -50,6 +50,22 @@ class AsrProvider(Provider, Protocol):
 
     async def transcribe(self, instance: Instance, wav: bytes, language: Language) -> Transcript:
         """Return what is said in a mono 16-bit WAV."""
+        ...
+
+
+class LiveAsrProvider(AsrProvider, Protocol):
+    """Calls instances that hear an utterance while it is spoken."""
+
+    async def hear(self, instance: Instance, speech: AsyncIterator[bytes], language: Language) -> Transcript:
+        """Return what is said in speech that goes on coming; the transcript follows its end.
+
+        An instance that fails while the user speaks is known at once, not at the end.
+
+        Args:
+            instance: whom to call.
+            speech: s16le mono PCM at 16 kHz, in slices of any size; its own errors pass through.
+            language: of the device, or "auto".
+        """
         ...
 
 

@@ -9,12 +9,16 @@ import aiohttp
 
 from dispatcher.catalogue.model import Instance
 from dispatcher.errors import ConfigError
-from dispatcher.providers.base import AsrProvider, LlmProvider, Provider, TtsProvider
+from dispatcher.providers.base import AsrProvider, LiveAsrProvider, LlmProvider, Provider, TtsProvider
 from dispatcher.providers.cosyvoice import CosyVoice
+from dispatcher.providers.dashscope_asr import DashscopeAsr
 from dispatcher.providers.edge_tts import EdgeTts
+from dispatcher.providers.funasr import FunAsr
 from dispatcher.providers.http import new_session
 from dispatcher.providers.ollama import Ollama
 from dispatcher.providers.openai_http import OpenAiHttp
+from dispatcher.providers.sherpa_onnx import SherpaOnnx
+from dispatcher.providers.sherpa_onnx_offline import SherpaOnnxOffline
 from dispatcher.providers.volcano import Volcano
 from dispatcher.providers.xfyun import Xfyun
 
@@ -29,7 +33,16 @@ class Providers:
         self._session = session = new_session(watched_by=watched_by)
         openai_http = OpenAiHttp(session)
         self._ollama = Ollama(session)
-        self._asr: dict[str, AsrProvider] = {"openai_http": openai_http}
+        self._live_asr: dict[str, LiveAsrProvider] = {
+            "dashscope_asr": DashscopeAsr(session),
+            "funasr": FunAsr(session),
+            "sherpa_onnx": SherpaOnnx(session),
+        }
+        self._asr: dict[str, AsrProvider] = {
+            "openai_http": openai_http,
+            "sherpa_onnx_offline": SherpaOnnxOffline(session),
+            **self._live_asr,
+        }
         self._llm: dict[str, LlmProvider] = {"openai_http": openai_http, "ollama": self._ollama}
         self._tts: dict[str, TtsProvider] = {
             "openai_http": openai_http,
@@ -42,6 +55,10 @@ class Providers:
     def asr(self, instance: Instance) -> AsrProvider:
         """Return the provider that calls an ASR instance."""
         return _named(instance, self._asr)
+
+    def live_asr(self, instance: Instance) -> LiveAsrProvider:
+        """Return the provider that calls an ASR instance while the user speaks."""
+        return _named(instance, self._live_asr)
 
     def llm(self, instance: Instance) -> LlmProvider:
         """Return the provider that calls an LLM instance."""

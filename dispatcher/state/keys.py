@@ -13,6 +13,7 @@
 | excluded:{service} | hash | pick script | pick, finish | 60 s; the instances that failed one of them |
 | decisions | stream | pick, finish | `dispatcher why` | none: MAXLEN 5 000 |
 | claim:{turn} | string | front | asr worker | 90 s; at CACHE_URL |
+| utterance:{turn} | stream | front | asr worker | 90 s, refreshed; MAXLEN 5 000; at CACHE_URL |
 | cancelled:{turn} | string | front | pick script | 90 s |
 | replies:{front} | stream | workers | its front | 60 s, refreshed; MAXLEN |
 | tools:{digest} | string | front | llm worker | 1 h, refreshed by turns; one per list of tools |
@@ -97,6 +98,9 @@ VERIFYING: Final = "verifying"
 VERIFYING_TTL_S: Final = 15
 VERIFY_MARK_TTL_S: Final = 15
 CLAIM_TTL_S: Final = 90
+UTTERANCE_TTL_S: Final = 90
+# Ten minutes of speech in entries of 120 ms; `max_utterance_s` ends an utterance long before.
+UTTERANCE_MAXLEN: Final = 5_000
 CANCELLED_TTL_S: Final = 90
 REPLIES_TTL_S: Final = 60
 REPLIES_MAXLEN: Final = 20_000
@@ -163,6 +167,11 @@ def excluded(service: Service) -> str:
 def claim(turn_id: str) -> str:
     """Name the utterance's audio of a turn."""
     return f"claim:{turn_id}"
+
+
+def utterance(turn_id: str) -> str:
+    """Name the audio of a turn that comes while it is spoken."""
+    return f"utterance:{turn_id}"
 
 
 def cancelled(turn_id: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, cast
 
 import structlog
@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 
 from dispatcher.contracts import Reply, ReplyKind
 from dispatcher.state import keys
+from dispatcher.state.entries import entries_of
 from dispatcher.state.line import RedisLine, Value
 
 log = structlog.get_logger(__name__)
@@ -86,9 +87,8 @@ class ReplyReader:
         streams: dict[Any, Any] = {self._stream: self._last_id}
         async with asyncio.timeout(READ_BLOCK_MS / 1000 + LATE_S):
             answer = await self._client.xread(streams, count=READ_COUNT, block=READ_BLOCK_MS)
-        entries = _entries(answer)
         replies = []
-        for entry_id, fields in entries:
+        for entry_id, fields in entries_of(answer):
             self._last_id = entry_id
             if b"turn" in fields:
                 replies += _parsed(fields)
@@ -109,13 +109,3 @@ class ReplyReader:
     async def close(self) -> None:
         """Close the connection."""
         await self._client.aclose()
-
-
-def _entries(answer: Any) -> Iterable[tuple[bytes, Mapping[bytes, bytes]]]:
-    """Return the entries of the one stream of an XREAD answer, in either protocol version."""
-    if not answer:
-        return []
-    if isinstance(answer, dict):
-        batches = next(iter(answer.values()))
-        return batches[0] if batches and isinstance(batches[0], list) else batches
-    return cast("Iterable[tuple[bytes, Mapping[bytes, bytes]]]", answer[0][1])

@@ -188,3 +188,21 @@ def test_a_wake_word_during_a_reply_ends_it_and_is_greeted() -> None:
     session = Session()
     session.typed()
     assert session.greet() == [Command.CANCEL_TURN, Command.SAY_STOP, Command.SEND_GREETING]
+
+
+@pytest.mark.parametrize(
+    ("mode", "hears_speech", "uttered"),
+    [
+        ("manual", False, True),
+        ("auto", False, False),
+        ("auto", True, True),
+        ("realtime", False, False),
+        ("realtime", True, True),
+    ],
+)
+def test_an_utterance_has_begun_with_the_button_or_with_the_speech_that_was_found(
+    mode: Mode, *, hears_speech: bool, uttered: bool
+) -> None:
+    assert listening(mode).is_uttered(hears_speech=hears_speech) is uttered
+    assert not answering(mode).is_uttered(hears_speech=hears_speech)
+    assert not Session().is_uttered(hears_speech=hears_speech)

@@ -195,3 +195,42 @@ async def test_an_utterance_holds_the_speech_and_a_second_one_is_found_like_the_
     for taken in (first, second):
         assert taken == sound[: len(taken)]
         assert level_dbfs(b"".join(decoder.decode(packet) for packet in taken)) > -40
+
+
+def test_what_was_not_sent_on_yet_comes_in_entries_and_stays_in_the_recording() -> None:
+    microphone = Microphone(STOCK, RULES)
+    sent = []
+    for number in range(5):
+        microphone.add(packet(number), watch_speech=False)
+        sent.append(microphone.unsent(at_least_ms=120))
+
+    assert sent == [[], [packet(0), packet(1)], [], [packet(2), packet(3)], []]
+    assert microphone.unsent(at_least_ms=0) == [packet(4)]
+    assert microphone.unsent(at_least_ms=0) == []
+    assert microphone.take() == [packet(number) for number in range(5)]
+
+
+def test_what_moved_out_of_a_full_recording_is_not_sent_on_any_more() -> None:
+    microphone = Microphone(STOCK, RULES)
+    for number in range(60):
+        microphone.add(packet(number), watch_speech=False)
+        if number == 19:
+            assert len(microphone.unsent(at_least_ms=0)) == 20
+
+    # The recording holds the last 50; of these the first ten were sent on.
+    assert microphone.unsent(at_least_ms=40 * 60) == [packet(number) for number in range(20, 60)]
+    microphone.open()
+    assert microphone.unsent(at_least_ms=0) == []
+
+
+async def test_the_run_up_is_sent_on_with_the_speech() -> None:
+    microphone = await listening()
+    sound = packets(silence(1) + say(QUESTION))
+    for each in sound:
+        microphone.add(each, watch_speech=True)
+        if microphone.hears_speech:
+            break
+
+    fresh = microphone.unsent(at_least_ms=120)
+    assert 0.2 <= len(fresh) * 0.06 <= 0.6
+    assert microphone.take() == fresh

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
+import aiohttp
 import pytest
 from edge_tts import communicate
 
+from dispatcher.providers.http import new_session
 from dispatcher.providers.registry import Providers
 from tests.support.services import cosyvoice, volcano, xfyun
 from tests.unit.providers.dialect import Dialect, speaking_dialect
+from tests.unit.providers.socket_server import SocketServer, serving_sockets
 from tests.unit.providers.voices import KEYS, Serve, Voice
 
 
@@ -43,3 +46,17 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Serve:
                 await providers.close()
 
     return serving
+
+
+@pytest.fixture
+async def sockets() -> AsyncGenerator[SocketServer]:
+    """A WebSocket server on a free port."""
+    async with serving_sockets() as running:
+        yield running
+
+
+@pytest.fixture
+async def http_session() -> AsyncGenerator[aiohttp.ClientSession]:
+    """The session that a provider uses."""
+    async with new_session() as opened:
+        yield opened

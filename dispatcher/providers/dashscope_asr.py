@@ -1,0 +1,158 @@
+"""DashScope's realtime recognition (Paraformer, Fun-ASR) over WebSocket.
+
+Source: Alibaba Cloud Model Studio, "Paraformer WebSocket API", its client events and server events, and
+"Error codes".
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, Final
+
+import aiohttp
+
+from dispatcher.catalogue.model import Instance
+from dispatcher.contracts import UPLINK_RATE_HZ, Language
+from dispatcher.errors import (
+    InstanceBusy,
+    InstanceError,
+    InstanceFailed,
+    InstanceForbidden,
+    InstanceRefused,
+)
+from dispatcher.providers.base import Reported, Transcript
+from dispatcher.providers.http import SHOWN_BYTES, bearer_headers
+from dispatcher.providers.live import Conversation, check_handshake, join_texts, slices, socket_url, whole
+from dispatcher.providers.websocket import Socket, open_socket
+
+DEFAULT_MODEL: Final = "paraformer-realtime-v2"
+# 100 ms, as the documents advise.
+SLICE_BYTES: Final = UPLINK_RATE_HZ * 2 * 100 // 1000
+START_TIMEOUT_S: Final = 5.0
+# What the codes of `task-failed` begin with, and what they mean; anything else is the service's own fault.
+_NOTHING_SAID: Final = ("NO_VALID_AUDIO_ERROR", "NO_INPUT_AUDIO_ERROR", "SUCCESS_WITH_NO_VALID_FRAGMENT")
+_BUSY: Final = ("Throttling", "ServiceUnavailable", "SystemBusy", "RequestTimeOut")
+_FORBIDDEN: Final = (
+    *("InvalidApiKey", "AccessDenied", "Arrearage", "ModelNotFound", "Model.", "WorkSpace", "Workspace"),
+    *("AllocationQuota", "PrepaidBillOverdue", "PostpaidBillOverdue", "CommodityNotPurchased"),
+)
+_REFUSED: Final = ("InvalidParameter", "BadRequest", "UNSUPPORTED", "InvalidFile")
+
+
+class DashscopeAsr:
+    """Calls DashScope's realtime recognition."""
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        """Use the session of the running loop; the caller closes it."""
+        self._session = session
+
+    async def transcribe(self, instance: Instance, wav: bytes, language: Language) -> Transcript:
+        """Return what is said in the WAV, sent as fast as it goes."""
+        return await self.hear(instance, whole(instance, wav), language)
+
+    async def hear(self, instance: Instance, speech: AsyncIterator[bytes], language: Language) -> Transcript:
+        """Return the last text of each sentence."""
+        wanted = instance.language or language
+        task_id = str(uuid.uuid4())
+        headers = bearer_headers(instance)
+        async with open_socket(self._session, instance, socket_url(instance), headers=headers) as socket:
+            await socket.send_object(_run_task(instance, task_id, wanted))
+            await _started(socket)
+            talk = Conversation(socket)
+            text = await talk.run(send=_send(socket, speech, task_id), receive=_receive(talk))
+        return Transcript(text=text, language=wanted)
+
+    async def check(self, instance: Instance) -> Reported:
+        """Return nothing, once the service accepts the key; no task is begun, so nothing is charged."""
+        return await check_handshake(self._session, instance)
+
+
+def _run_task(instance: Instance, task_id: str, language: Language) -> dict[str, Any]:
+    parameters: dict[str, Any] = {"format": "pcm", "sample_rate": UPLINK_RATE_HZ, "heartbeat": True}
+    if language != "auto":
+        parameters["language_hints"] = [language]
+    payload = {
+        "task_group": "audio",
+        "task": "asr",
+        "function": "recognition",
+        "model": instance.model or DEFAULT_MODEL,
+        "parameters": parameters,
+        "input": {},
+    }
+    return {"header": _header("run-task", task_id), "payload": payload}
+
+
+def _header(action: str, task_id: str) -> dict[str, str]:
+    return {"action": action, "task_id": task_id, "streaming": "duplex"}
+
+
+async def _started(socket: Socket) -> None:
+    """Return when audio may be sent."""
+    answer = await socket.receive_object(within_s=START_TIMEOUT_S)
+    event, _ = _read(socket.instance, answer)
+    if event != "task-started":
+        raise InstanceFailed(
+            socket.instance.name, f"answer was {answer!r:.{SHOWN_BYTES}}, expected task-started"
+        )
+
+
+async def _send(socket: Socket, speech: AsyncIterator[bytes], task_id: str) -> None:
+    async for piece in slices(speech, SLICE_BYTES):
+        await socket.send(piece)
+    await socket.send_object({"header": _header("finish-task", task_id), "payload": {"input": {}}})
+
+
+async def _receive(talk: Conversation) -> str:
+    ended: list[str] = []
+    growing = ""
+    while (message := await talk.next_object()) is not None:
+        event, payload = _read(talk.instance, message)
+        if event in ("task-finished", "nothing-said"):
+            return join_texts([*ended, growing])
+        if event != "result-generated":
+            continue
+        sentence = _sentence(talk.instance, payload)
+        if sentence.get("heartbeat") is True:
+            continue
+        growing = sentence["text"]
+        if sentence.get("sentence_end", sentence.get("end_time") is not None) is True:
+            ended.append(growing)
+            growing = ""
+    raise talk.silence()
+
+
+def _read(instance: Instance, message: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+    """Return the event of a message and its payload.
+
+    Raises:
+        InstanceError: the task failed, or the message is no event.
+    """
+    header, payload = message.get("header"), message.get("payload", {})
+    event = header.get("event") if isinstance(header, dict) else None
+    if not isinstance(header, dict) or not isinstance(event, str) or not isinstance(payload, dict):
+        raise InstanceFailed(instance.name, f"message was {message!r:.{SHOWN_BYTES}}, expected an event")
+    if event != "task-failed":
+        return event, payload
+    code = str(header.get("error_code", ""))
+    if code.startswith(_NOTHING_SAID):
+        return "nothing-said", payload
+    raise _failure(instance, code, str(header.get("error_message", "")))
+
+
+def _failure(instance: Instance, code: str, text: str) -> InstanceError:
+    reason = f"{code}: {text}"[:SHOWN_BYTES]
+    if code.startswith(_BUSY):
+        return InstanceBusy(instance.name, reason)
+    if code.startswith(_FORBIDDEN):
+        return InstanceForbidden(instance.name, reason)
+    return (InstanceRefused if code.startswith(_REFUSED) else InstanceFailed)(instance.name, reason)
+
+
+def _sentence(instance: Instance, payload: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the sentence of a result, which has a text."""
+    output = payload.get("output")
+    sentence = output.get("sentence") if isinstance(output, dict) else None
+    if not isinstance(sentence, dict) or not isinstance(sentence.get("text"), str):
+        raise InstanceFailed(instance.name, f"result was {payload!r:.{SHOWN_BYTES}}, expected a sentence")
+    return sentence

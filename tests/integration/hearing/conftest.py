@@ -1,0 +1,111 @@
+"""The whole system with ears that hear live: another catalogue is in force while these tests run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from dispatcher.catalogue import load_catalogue
+from dispatcher.catalogue.model import Catalogue, Instance
+from dispatcher.state import fleet, keys
+from dispatcher.state.line import RedisLine, connect
+from tests.support.ears.process import FunAsrProcess
+from tests.support.stack import Stack
+from tests.support.waiting import soon
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ears:
+    """The system, two FunASR servers, and one of the timed instances that want whole utterances.
+
+    Attributes:
+        in_force: puts these ASR instances in force.
+    """
+
+    stack: Stack
+    funasr: tuple[FunAsrProcess, FunAsrProcess]
+    in_force: Callable[..., Awaitable[None]]
+    heard_before: tuple[int, int]
+
+    def heard(self, number: int) -> list[dict[str, Any]]:
+        """Return what came on each connection to a FunASR server in this test."""
+        server = self.funasr[number - 1]
+        told = server.heard()
+        # One that was started again counts from nothing.
+        return told[self.heard_before[number - 1] :] if len(told) >= self.heard_before[number - 1] else told
+
+    def picks(self) -> list[str]:
+        """Return which ASR instances were picked in this test, oldest first."""
+        with Redis.from_url(self.stack.broker.url) as client:
+            decisions = client.xrange(keys.DECISIONS)
+        assert isinstance(decisions, list)
+        picked = [
+            fields for _, fields in decisions if fields.get(b"service") == b"asr" and b"reason" in fields
+        ]
+        return [fields[b"instance"].decode() for fields in picked]
+
+    def live(self, number: int, **fields: object) -> Instance:
+        """Return a FunASR server as an instance, `live-1` or `live-2`."""
+        endpoint = f"ws://127.0.0.1:{self.funasr[number - 1].port}"
+        return _instance(f"live-{number}", endpoint, provider="funasr", **fields)
+
+    def whole(self, **fields: object) -> Instance:
+        """Return the timed instance, `whole-1`."""
+        return _instance("whole-1", f"http://127.0.0.1:{self.stack.instances.ports('asr')[0]}/v1", **fields)
+
+
+def _instance(name: str, endpoint: str, **fields: object) -> Instance:
+    made = Instance(service="asr", name=name, endpoint=endpoint, max_concurrent=4)
+    return replace(made, **fields)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="session")
+def running_funasr(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[FunAsrProcess, FunAsrProcess]]:
+    """Two FunASR servers for the whole session; tests take `ears`."""
+    folder = tmp_path_factory.mktemp("ears")
+    servers = FunAsrProcess("live-1", folder), FunAsrProcess("live-2", folder)
+    for server in servers:
+        server.start()
+    for server in servers:
+        server.wait_until_ready()
+    yield servers
+    for server in servers:
+        server.stop()
+
+
+@pytest.fixture
+async def ears(stack: Stack, running_funasr: tuple[FunAsrProcess, FunAsrProcess]) -> AsyncGenerator[Ears]:
+    """The system, whose ears a test chooses; afterwards its own file is in force again."""
+    for server in running_funasr:
+        server.revive()
+    own = load_catalogue(Path(stack.environ["DISPATCHER_CONFIG"]))
+    line = RedisLine(connect(stack.broker.url))
+
+    async def put_in_force(catalogue: Catalogue) -> None:
+        revision = (await fleet.publish(line, catalogue)).revision
+        followers = [stack.front, stack.workers["asr"]]
+        # As JSON and as text; the number is followed by something that is no digit.
+        wanted = re.compile(
+            rf'catalogue swapped +revision={revision}\b|"revision": {revision},.*catalogue swapped'
+        )
+
+        async def followed() -> bool:
+            return all(wanted.search(follower.output()) for follower in followers)
+
+        await soon(followed, what="the catalogue is followed")
+
+    async def in_force(*instances: Instance) -> None:
+        asr = replace(own.services["asr"], algorithm="weighted_round_robin", instances=instances)
+        await put_in_force(replace(own, services={**own.services, "asr": asr}))
+
+    first, second = (len(server.heard()) for server in running_funasr)
+    await line.call("DEL", keys.DECISIONS)
+    yield Ears(stack=stack, funasr=running_funasr, in_force=in_force, heard_before=(first, second))
+    await put_in_force(own)
+    await line.close()

@@ -1,0 +1,51 @@
+"""Speaking in two halves, and what an ear has heard by then."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from dispatcher.softdevice import DeviceOptions, packets_of
+from tests.integration.hearing.conftest import Ears
+from tests.support.device import SPEECH, Device
+from tests.support.waiting import soon
+
+SPOKEN: Final = packets_of(SPEECH, DeviceOptions())
+HALF: Final = len(SPOKEN) // 2
+# One packet, decoded.
+PACKET_BYTES: Final = 60 * 32
+# What the FunASR servers make of it: a word for each 600 ms.
+WORDS: Final = "今天天气。"
+
+
+async def begin(device: Device) -> None:
+    """Push the button and say the first half."""
+    device.new_turn()
+    await device.listen("start", mode="manual")
+    await device.send_packets(SPOKEN[:HALF])
+
+
+async def end(device: Device) -> None:
+    """Say the rest and release the button."""
+    await device.send_packets(SPOKEN[HALF:])
+    await device.listen("stop")
+
+
+async def has_heard_half(ears: Ears, number: int, *, packets: int = HALF) -> None:
+    """Wait until a FunASR server has heard the first half of what is said, and no end."""
+
+    async def heard() -> bool:
+        # The last entry of two packets may not be full yet.
+        told = ears.heard(number)
+        return bool(told) and told[-1]["bytes"] >= (packets - 2) * PACKET_BYTES and not told[-1]["ended"]
+
+    await soon(heard, what="the first half is heard while the user speaks")
+
+
+async def nothing_is_held(ears: Ears) -> None:
+    """Wait until no slot is held and no connection to a FunASR server that runs is open."""
+
+    async def at_rest() -> bool:
+        open_ones = [told for server in ears.funasr if server.runs for told in server.heard() if told["open"]]
+        return ears.stack.leases() == 0 and not open_ones
+
+    await soon(at_rest, what="all is given back")

@@ -1,0 +1,75 @@
+"""The stream of an utterance: what the front appends is what each reader reads, from the beginning."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+from redis.asyncio import Redis
+
+from dispatcher.contracts import TurnTicket
+from dispatcher.errors import StateError
+from dispatcher.state import keys, utterances
+from dispatcher.state.line import RedisLine, connect
+from dispatcher.state.utterances import Part, UtteranceReader
+from tests.support.broker import Broker
+
+TURN = TurnTicket(
+    turn_id="a-turn",
+    attempt=1,
+    device_id="a-device",
+    reply_stream="a-front",
+    deadline_at_s=1_700_000_000.25,
+    tool_list="what-it-can-do",
+)
+
+
+@pytest.fixture
+async def client(broker: Broker) -> AsyncIterator[Redis]:
+    opened = connect(broker.url, socket_timeout_s=None)
+    yield opened
+    await opened.aclose()
+
+
+async def read_all(reader: UtteranceReader) -> list[Part]:
+    parts: list[Part] = []
+    while not parts or parts[-1].ticket is None:
+        parts += await reader.read()
+    return parts
+
+
+async def test_every_reader_gets_all_of_it_in_order(line: RedisLine, client: Redis) -> None:
+    utterances.append(line, "a-turn", b"one")
+    utterances.append(line, "a-turn", b"two")
+    early = UtteranceReader(client, "a-turn")
+    first = await early.read()
+    utterances.end(line, TURN)
+    said = [*first, *await read_all(early)]
+    assert [part.packed for part in said] == [b"one", b"two", b""]
+    assert [part.ticket for part in said] == [None, None, TURN]
+    assert await read_all(UtteranceReader(client, "a-turn")) == said
+
+
+async def test_it_expires_by_itself(line: RedisLine) -> None:
+    utterances.append(line, "a-turn", b"one")
+    ttl_s = await line.call("TTL", keys.utterance("a-turn"))
+    assert 0 < ttl_s <= keys.UTTERANCE_TTL_S
+
+
+async def test_a_quiet_while_is_an_empty_answer_and_a_lost_broker_an_error(
+    fresh_broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(utterances, "READ_BLOCK_MS", 20)
+    client = connect(fresh_broker.url, socket_timeout_s=None)
+    reader = UtteranceReader(client, "nobody")
+    assert await reader.read() == []
+    fresh_broker.kill()
+    with pytest.raises(StateError):
+        await reader.read()
+    await client.aclose()
+
+
+async def test_the_end_of_a_front_of_another_version_is_an_error(line: RedisLine, client: Redis) -> None:
+    await line.call("XADD", keys.utterance("a-turn"), "*", "ticket", '{"colour": "red"}')
+    with pytest.raises(StateError, match="not readable"):
+        await UtteranceReader(client, "a-turn").read()

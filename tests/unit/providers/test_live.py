@@ -1,0 +1,134 @@
+"""What the dialects that hear live share: slices, joined texts, and who is to blame when one falls silent."""
+
+from __future__ import annotations
+
+import asyncio
+
+import aiohttp
+import pytest
+from aiohttp import web
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dispatcher.audio.wav import wav_bytes
+from dispatcher.catalogue.model import PROVIDERS, STREAMING_ASR, Instance
+from dispatcher.errors import InstanceFailed, InstanceRefused, InstanceUnreachable
+from dispatcher.providers import live
+from dispatcher.providers.live import Conversation, join_texts, slices, whole
+from dispatcher.providers.registry import Providers
+from dispatcher.providers.websocket import Socket, open_socket
+from tests.unit.providers.hearing import says
+from tests.unit.providers.socket_server import SocketServer, read_for_ever
+
+EAR = Instance(service="asr", name="asr-1", endpoint="ws://ear")
+
+
+@given(parts=st.lists(st.binary(max_size=50), max_size=8), size=st.integers(1, 20))
+async def test_slices_hold_all_of_the_speech_in_pieces_of_one_length(parts: list[bytes], size: int) -> None:
+    cut = [piece async for piece in slices(says(*parts), size)]
+    assert b"".join(cut) == b"".join(parts)
+    assert all(len(piece) == size for piece in cut[:-1])
+    assert all(0 < len(piece) <= size for piece in cut)
+
+
+@pytest.mark.parametrize(
+    ("texts", "joined"),
+    [
+        ([], ""),
+        (["今天天气", "怎么样？"], "今天天气怎么样？"),
+        ([" what is ", "", "the time?"], "what is the time?"),
+        (["Hello.", "World"], "Hello. World"),
+        (["播放", "Yesterday", "吧"], "播放Yesterday吧"),
+    ],
+)
+def test_words_are_joined_with_a_space_and_chinese_without(texts: list[str], joined: str) -> None:
+    assert join_texts(texts) == joined
+
+
+async def test_a_wav_of_another_rate_is_brought_to_16_khz() -> None:
+    pcm = b"".join([piece async for piece in whole(EAR, wav_bytes(bytes(48_000 * 2), 48_000))])
+    assert len(pcm) == pytest.approx(16_000 * 2, abs=8)
+
+
+async def test_what_is_no_wav_would_be_refused_by_every_instance() -> None:
+    with pytest.raises(InstanceRefused, match="utterance: "):
+        [piece async for piece in whole(EAR, b"nothing")]
+
+
+async def test_every_dialect_that_is_said_to_hear_live_does() -> None:
+    providers = Providers()
+    ears = [name for name, services in PROVIDERS.items() if "asr" in services]
+    instances = [Instance(service="asr", name="x", endpoint="ws://x", provider=name) for name in ears]
+    try:
+        hear_live = {each.provider for each in instances if hasattr(providers.asr(each), "hear")}
+    finally:
+        await providers.close()
+    assert hear_live == STREAMING_ASR == {each.provider for each in instances if each.hears_live}
+
+
+async def test_an_instance_that_breaks_off_is_known_while_the_user_speaks(
+    sockets: SocketServer, http_session: aiohttp.ClientSession
+) -> None:
+    sockets.sends()  # accepts, and closes
+    never = asyncio.Event()
+
+    async def send() -> None:
+        await never.wait()
+
+    async with open_socket(http_session, sockets.instance("asr"), sockets.url) as socket:
+        talk = Conversation(socket)
+        with pytest.raises(InstanceFailed, match="closed the socket"):
+            await talk.run(send=send(), receive=talk.next())
+
+
+async def test_an_instance_may_be_silent_while_the_user_speaks_and_not_for_long_after(
+    sockets: SocketServer, http_session: aiohttp.ClientSession
+) -> None:
+    sockets.talks(read_for_ever)
+    over = asyncio.Event()
+
+    async with open_socket(http_session, sockets.instance("asr"), sockets.url) as socket:
+        talk = Conversation(socket)
+
+        async def send() -> None:
+            await over.wait()
+
+        running = asyncio.create_task(talk.run(send=send(), receive=talk.next(within_s=0.05)))
+        done, _ = await asyncio.wait((running,), timeout=0.2)
+        assert not done
+        over.set()
+        assert await running is None
+        assert isinstance(talk.silence(), InstanceUnreachable)
+        assert "silent for 0.05 s" in str(talk.silence())
+
+
+async def test_the_last_word_of_an_instance_that_cannot_be_sent_to_is_heard(
+    sockets: SocketServer, http_session: aiohttp.ClientSession
+) -> None:
+    may_say = asyncio.Event()
+
+    async def talk_late(socket: web.WebSocketResponse) -> None:
+        await may_say.wait()
+        await socket.send_str("no quota")
+
+    sockets.talks(talk_late)
+
+    async def send(socket: Socket) -> None:
+        may_say.set()
+        raise InstanceUnreachable(socket.instance.name, "connection reset")
+
+    async with open_socket(http_session, sockets.instance("asr"), sockets.url) as socket:
+        talk = Conversation(socket)
+        assert await talk.run(send=send(socket), receive=talk.next()) == "no quota"
+        again = Conversation(socket)
+        with pytest.raises(InstanceUnreachable, match="connection reset"):
+            await again.run(send=send(socket), receive=_nothing())
+
+
+async def _nothing() -> None:
+    await asyncio.Event().wait()
+
+
+def test_patience_after_the_end_is_shorter_than_a_stage() -> None:
+    # Else the front would send the stage again before another instance was asked.
+    assert live.TRANSCRIPT_TIMEOUT_S < 10.0

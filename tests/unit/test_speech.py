@@ -1,0 +1,159 @@
+"""An utterance as a worker hears it: whoever asks gets all of it, from the beginning, and its end."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import cast
+
+import pytest
+
+from dispatcher.audio.opus import OpusDecoder
+from dispatcher.audio.packets import pack
+from dispatcher.audio.pcm import read_wav
+from dispatcher.contracts import AudioFormat, TurnTicket
+from dispatcher.errors import AudioError, DeadlineExceeded, DispatcherError, StateError
+from dispatcher.softdevice import DeviceOptions, packets_of
+from dispatcher.state.utterances import Part, UtteranceReader
+from tests.support.device import SPEECH
+from workers import speech as speech_module
+from workers.speech import Speech
+
+SPOKEN = packets_of(SPEECH, DeviceOptions())
+LATER_S = time.time() + 3600
+
+
+class Reader:
+    """Gives what the test puts into it; what is no list of parts is raised."""
+
+    def __init__(self, *coming: Sequence[Part] | DispatcherError) -> None:
+        self.coming = list(coming)
+        self.more = asyncio.Event()
+
+    async def read(self) -> list[Part]:
+        if not self.coming:
+            await self.more.wait()
+            return []
+        found = self.coming.pop(0)
+        if isinstance(found, DispatcherError):
+            raise found
+        return list(found)
+
+
+def ticket(audio_format: AudioFormat = "opus", rate_hz: int = 16_000) -> TurnTicket:
+    return TurnTicket(
+        turn_id="a-turn",
+        attempt=1,
+        device_id="a-device",
+        reply_stream="a-front",
+        deadline_at_s=LATER_S,
+        audio_format=audio_format,
+        uplink_rate_hz=rate_hz,
+        live=True,
+    )
+
+
+# What the utterance becomes at its end.
+TURN = replace(ticket(), deadline_at_s=LATER_S + 1, live=False)
+
+
+def part(packets: Sequence[bytes], *, last: bool = False) -> Part:
+    return Part(packed=pack(packets), ticket=TURN if last else None)
+
+
+def nothing(_: float | None = None) -> None:
+    """Do not care."""
+
+
+async def listen(speech: Speech) -> bytes:
+    return b"".join([piece async for piece in speech.pieces(nothing)])
+
+
+async def follow(speech: Speech, reader: Reader) -> None:
+    await speech.follow(cast("UtteranceReader", reader))
+
+
+def decoded(packets: Sequence[bytes]) -> bytes:
+    decoder = OpusDecoder(16_000)
+    return b"".join(decoder.decode(packet) for packet in packets)
+
+
+@pytest.mark.parametrize("entry", [2, 100])
+async def test_everyone_hears_all_of_it_whenever_they_come(entry: int) -> None:
+    deadlines: list[float] = []
+    speech = Speech(ticket(), deadlines.append)
+    entries = [part(SPOKEN[at : at + entry]) for at in range(0, len(SPOKEN), entry)]
+    early = asyncio.create_task(listen(speech))
+    await follow(speech, Reader(*[[each] for each in entries], [part([], last=True)]))
+    assert await early == await listen(speech) == decoded(SPOKEN)
+    assert speech.over
+    assert (deadlines, speech.ticket) == ([TURN.deadline_at_s], TURN)
+    assert read_wav(speech.as_wav()) == (decoded(SPOKEN), 16_000)
+
+
+async def test_who_waits_for_the_end_is_told_of_it_and_the_clock_of_the_call_starts_then() -> None:
+    speech = Speech(ticket(), nothing)
+    ends: list[bool] = []
+    reader = Reader([part(SPOKEN[:2])])
+    hearing = asyncio.create_task(listen(speech))
+    waiting = asyncio.create_task(speech.until_over())
+    following = asyncio.create_task(follow(speech, reader))
+    pieces = speech.pieces(lambda: ends.append(True))
+    assert await anext(pieces) == decoded(SPOKEN[:2])
+    assert [bool(ends), waiting.done(), hearing.done()] == [False, False, False]
+    reader.coming.append([part(SPOKEN[2:4], last=True)])
+    reader.more.set()
+    assert len(await hearing) == len(decoded(SPOKEN[:4]))
+    assert len([piece async for piece in pieces]) == 1
+    assert ends == [True]
+    await asyncio.gather(waiting, following)
+
+
+@pytest.mark.parametrize("error", [StateError("redis is away"), AudioError("half a packet")])
+async def test_what_goes_wrong_is_raised_by_those_who_wait(error: DispatcherError) -> None:
+    speech = Speech(ticket(), nothing)
+    await follow(speech, Reader([part(SPOKEN[:2])], error))
+    for wait in (listen(speech), speech.until_over()):
+        with pytest.raises(type(error), match=str(error)):
+            await wait
+
+
+async def test_a_front_that_is_gone_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(speech_module, "QUIET_S", -1.0)
+    speech = Speech(ticket(), nothing)
+    await follow(speech, Reader([part(SPOKEN[:2])], []))
+    with pytest.raises(StateError, match="stopped coming"):
+        await speech.until_over()
+
+
+async def test_a_turn_whose_time_is_over_by_then_is_for_nobody() -> None:
+    def too_late(_: float) -> None:
+        raise DeadlineExceeded("1 s late")
+
+    speech = Speech(ticket(), too_late)
+    await follow(speech, Reader([part(SPOKEN, last=True)]))
+    with pytest.raises(DeadlineExceeded):
+        await listen(speech)
+
+
+async def test_packets_that_do_not_decode_are_left_out_and_nothing_else_is_an_error() -> None:
+    some = Speech(ticket(), nothing)
+    await follow(some, Reader([part([SPOKEN[0], b"\xff\x00", SPOKEN[1]], last=True)]))
+    assert await listen(some) == decoded(SPOKEN[:2])
+    none = Speech(ticket(), nothing)
+    await follow(none, Reader([part([b"\xff\x00"], last=True)]))
+    with pytest.raises(AudioError, match="none of 1 packets"):
+        await listen(none)
+
+
+async def test_pcm_of_another_rate_is_heard_at_16_khz_without_seams() -> None:
+    speech = Speech(ticket("pcm", 48_000), nothing)
+    # A constant: every seam would show as a step.
+    frames = [b"\x00\x20" * 2_880] * 20
+    await follow(speech, Reader(*[[part([frame])] for frame in frames], [part([], last=True)]))
+    pcm = await listen(speech)
+    assert len(pcm) == pytest.approx(20 * 960 * 2, rel=0.05)
+    middle = memoryview(pcm[2_000 : len(pcm) // 2 * 2]).cast("h").tolist()
+    assert max(middle) - min(middle) <= 4

@@ -1,0 +1,144 @@
+"""From an utterance that is still being spoken to its transcript, the moment after it ends.
+
+A task on the queue `asr` lives as long as the utterance. One pick over all instances decides who hears it,
+by the same weights, priorities and caps as ever. An instance that streams is given the speech as it comes,
+under a lease that is held for all of it; one that wants the whole gives its slot back until there is one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import structlog
+
+from dispatcher.contracts import TurnTicket
+from dispatcher.conversation.language import detect_language
+from dispatcher.errors import InstanceError, NoInstanceAvailable
+from dispatcher.providers.base import Transcript
+from dispatcher.router import Lease, remaining_s
+from dispatcher.state.utterances import UtteranceReader
+from workers.call import reply, with_failover
+from workers.runtime import Runtime
+from workers.speech import Speech
+
+log = structlog.get_logger(__name__)
+
+
+class NotYet(Exception):
+    """The instance that was picked wants the whole utterance, and the user still speaks (control flow)."""
+
+    def __init__(self, instance: str) -> None:
+        """Remember who was picked."""
+        super().__init__(instance)
+        self.instance = instance
+
+
+async def hear(shared: Runtime, ticket: TurnTicket) -> TurnTicket:
+    """Transcribe an utterance while it is spoken; return the ticket of the stage that follows.
+
+    Raises:
+        TimeoutError: the turn's deadline passed.
+        InstanceError, NoInstanceAvailable, StateError, AudioError: as for a whole utterance.
+    """
+    async with asyncio.timeout(None) as patience:
+        loop = asyncio.get_running_loop()
+
+        def on_over(deadline_at_s: float) -> None:
+            patience.reschedule(loop.time() + remaining_s(deadline_at_s))
+
+        speech = Speech(ticket, on_over)
+        following = loop.create_task(speech.follow(UtteranceReader(shared.waiting_line, ticket.turn_id)))
+        try:
+            heard = await _Hearing(shared, ticket, speech).transcript()
+        finally:
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
+        return speech.ticket.with_text(heard.text, heard.language)
+
+
+class _Hearing:
+    """The calls that are made for one utterance."""
+
+    def __init__(self, shared: Runtime, ticket: TurnTicket, speech: Speech) -> None:
+        self._shared = shared
+        self._ticket = ticket
+        self._speech = speech
+
+    async def transcript(self) -> Transcript:
+        """Return what was said: from whoever heard it live, else from whoever gets the whole of it."""
+        picked = ""
+        try:
+            return await with_failover(self._shared, "asr", self._ticket, self._call)
+        except NotYet as later:
+            picked = later.instance
+        except (InstanceError, NoInstanceAvailable) as error:
+            if self._speech.over or not self._may_ask_again(error):
+                raise
+            log.warning("nobody hears the utterance yet", reason=str(error))
+        await self._speech.until_over()
+        if picked:
+            heard = await self._as_picked(picked)
+            if heard is not None:
+                return heard
+        return await with_failover(self._shared, "asr", self._ticket, self._call)
+
+    def _may_ask_again(self, error: InstanceError | NoInstanceAvailable) -> bool:
+        """Return whether the whole may be sent where a part of it failed; that counts as a retry."""
+        if isinstance(error, NoInstanceAvailable):
+            return True
+        return error.retryable and self._shared.retry_budget.spend(time.monotonic())
+
+    async def _as_picked(self, name: str) -> Transcript | None:
+        """Call the instance that was picked when the user began, if it has a free slot and is well.
+
+        Were another one picked, those that want whole utterances would get less than their weight.
+        """
+        instances = self._shared.catalogue.services["asr"].instances
+        try:
+            async with self._shared.router.lease(
+                "asr",
+                turn_id=self._ticket.turn_id,
+                deadline_at_s=time.time(),
+                excluded=[instance.name for instance in instances if instance.name != name],
+            ) as lease:
+                return None if "panic" in lease.slot.reason else await self._call(lease)
+        except NoInstanceAvailable:
+            return None
+        except InstanceError as error:
+            log.warning("call failed", instance=error.instance, reason=error.reason)
+            if not error.retryable or not self._shared.may_retry("asr", failed=1):
+                raise
+            return None
+
+    async def _call(self, lease: Lease) -> Transcript:
+        speech, instance = self._speech, lease.instance
+        if instance.hears_live:
+            live = self._shared.providers.live_asr(instance)
+            pieces = speech.pieces(lease.clock.restart)
+            heard = await live.hear(instance, pieces, self._ticket.language)
+        elif speech.over:
+            wav = await asyncio.to_thread(speech.as_wav)
+            heard = await self._shared.providers.asr(instance).transcribe(
+                instance, wav, self._ticket.language
+            )
+        else:
+            raise NotYet(instance.name)
+        # Who waited while the user spoke was not waited for.
+        since_over_ms = (time.monotonic() - speech.over_at) * 1000
+        wait_ms = min(lease.wait_ms, max(0.0, since_over_ms - lease.clock.elapsed_ms))
+        return tell_transcript(self._shared, self._ticket, lease, heard, wait_ms=wait_ms)
+
+
+def tell_transcript(
+    shared: Runtime, ticket: TurnTicket, lease: Lease, heard: Transcript, *, wait_ms: float
+) -> Transcript:
+    """Tell the front what was said and how long that took; return it with its language filled in."""
+    language = heard.language if heard.language != "auto" else detect_language(heard.text)
+    timings: dict[str, str | float] = {
+        "asr_instance": lease.instance.name,
+        "asr_wait_ms": round(wait_ms, 1),
+        "asr_ms": round(lease.clock.elapsed_ms, 1),
+    }
+    reply(shared, ticket, "transcript", text=heard.text, timings=timings)
+    return Transcript(text=heard.text, language=language)
