@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -25,6 +26,7 @@ from dispatcher.front.uplink import Uplink, Uplinks
 from dispatcher.front.utterance import Utterance
 from dispatcher.front.wire import Wire
 from dispatcher.front.words import is_wake_word
+from dispatcher.state.registry import Registered
 
 
 class Device:
@@ -249,22 +251,23 @@ class Device:
             uplink.discard()
         if known.blocked:
             await self.close(code=BLOCKED_CODE, reason=b"blocked")
-            return
-        if not (recording or text):
+        elif recording or text:
+            said = await self._nothing_said(known)
+            self._run(replace(said, recording=recording, uplink=uplink, text=text, phrase=phrase))
+        else:
             self._on_turn_end(spoke=False)
-            return
-        params = self._microphone.params
-        utterance = Utterance(
+
+    async def _nothing_said(self, known: Registered) -> Utterance:
+        """Return what each utterance of the device begins with: whose it is, and how it sounds."""
+        return Utterance(
             device_id=self.peer.device_id,
             language=await self._who.language(),
             persona=known.persona,
-            audio_format=params.format,
-            uplink_rate_hz=params.sample_rate,
-            recording=recording,
-            text=text,
-            phrase=phrase,
-            uplink=uplink,
+            audio_format=self._microphone.params.format,
+            uplink_rate_hz=self._microphone.params.sample_rate,
         )
+
+    def _run(self, utterance: Utterance) -> None:
         self.turn = LiveTurn(self._hub, self._wire, utterance, lambda spoke: self._on_turn_end(spoke=spoke))
         self.turn.tools = self._tools
         self.turn.start()
