@@ -56,6 +56,15 @@ async def agree_on_key(line: RedisLine, settings: Settings) -> bytes:
     return agreed
 
 
+async def agree_anew(line: RedisLine, key: bytes) -> None:
+    """Let all fronts of this Redis take this key when they start: another one was agreed on before.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    await line.call("SET", keys.FRONT_TOKEN_KEY, key)
+
+
 def _write_key(path: Path, key: bytes) -> None:
     """Put a whole key in place, readable by its owner alone; of two fronts in one folder the last wins."""
     path.parent.mkdir(parents=True, exist_ok=True)

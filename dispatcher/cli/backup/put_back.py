@@ -15,6 +15,7 @@ from dispatcher.cli.backup.save import import_records
 from dispatcher.cli.shared_state import with_shared_state
 from dispatcher.contracts import QUEUES
 from dispatcher.errors import BackupError, DispatcherError
+from dispatcher.front.token_key import KEY_FILE, agree_anew
 from dispatcher.settings import Settings, load_settings
 from dispatcher.state import keys
 from dispatcher.state.fronts import read_fronts
@@ -43,7 +44,7 @@ def restore_backup(file: Path, *, force: bool, only: tuple[str, ...]) -> None:
         steps: dict[str, Callable[[], Iterator[str]]] = {
             "files": lambda: _files(opened, settings),
             "records": lambda: _records(opened, settings),
-            "state": lambda: _state(opened),
+            "state": lambda: _state(opened, settings),
         }
         for part in wanted:
             try:
@@ -111,6 +112,10 @@ def _records(opened: Opened, settings: Settings) -> Iterator[str]:
             yield f"{table.name}: {added[table.name]} of {total} rows added, the others were there"
 
 
-def _state(opened: Opened) -> Iterator[str]:
+def _state(opened: Opened, settings: Settings) -> Iterator[str]:
     count = with_shared_state(lambda line: state_part.write_state(line, opened.rows(state_part.MEMBER)))
     yield f"{count} keys of dialogues, devices and knobs are back"
+    path = settings.data_dir / KEY_FILE
+    if path.exists():
+        with_shared_state(lambda line: agree_anew(line, path.read_bytes()))
+        yield f"fronts take the key of tokens in {path} when they start"

@@ -142,10 +142,12 @@ def test_restoring_twice_adds_nothing_and_keeps_what_came_later(
     store.keep([turn(TURNS_KEPT)], life="first")
     store.close()
     (house.data_dir / "auth.key").write_bytes(b"n" * 64)
+    redis.set(keys.FRONT_TOKEN_KEY, b"n" * 64)
     said = house.dispatcher("restore", str(file))
     assert f"turns: 0 of {TURNS_KEPT} rows added" in said.stdout
     assert house.turns() == TURNS_KEPT + 1
     assert (house.data_dir / "auth.key.before-restore").read_bytes() == b"n" * 64
+    assert redis.get(keys.FRONT_TOKEN_KEY) == b"k" * 64
 
 
 def test_a_running_deployment_is_left_alone_unless_it_is_forced(
