@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import pytest
 
@@ -20,8 +21,7 @@ from tests.support.processes import BIN, ROOT, own_environment
 from tests.support.waiting import soon
 
 PRIORITY = "priority_override"
-# Turns of a second or two each: more than a small pool is done with before the tuner has looked three times.
-QUEUED = 40
+CAP_LIMIT = "cap_limit"
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,7 @@ async def test_a_leaking_worker_ends_in_peace_where_a_supervisor_starts_it_again
 ) -> None:
     await choose(side.line, "act")
     await side.line.call("SET", keys.supervisor(socket.gethostname()), 1)
-    await world.memory_is(side.line, 0.97)
+    await world.box_is(side.line, memory=0.97)
     async with tuned.beating():
         tried = (await first_that_is(side.line, "tried", "done")).first
         assert (tried.cause, tried.action.kind) == ("memory", "restart")
@@ -97,13 +97,43 @@ async def test_a_leaking_worker_ends_in_peace_where_a_supervisor_starts_it_again
         assert await asyncio.to_thread(tuned.llm.ends) == 0
 
 
+async def test_a_busy_box_makes_an_instance_on_it_take_fewer_calls_until_it_is_quiet_again(
+    tuned: Tuned, side: FrontSide, instances: Instances
+) -> None:
+    await choose(side.line, "act")
+    await world.box_works(side, instances, cpu=0.95)
+    async with tuned.beating():
+        tried = (await first_that_is(side.line, "tried")).first
+        assert (tried.cause, tried.action.kind) == ("cpu", "cap")
+        await soon(lambda: is_limited(side.line, tried.action.target), what="the instance takes fewer calls")
+        await world.box_is(side.line, cpu=0.6)
+        kept = (await first_that_is(side.line, "kept", "reversed")).latest
+        assert kept.number == tried.number
+        reversed_ = (await first_that_is(side.line, "reversed")).latest
+    assert reversed_.number == tried.number
+    assert not await is_limited(side.line, tried.action.target)
+
+
+async def test_what_does_not_help_a_busy_box_is_undone(
+    tuned: Tuned, side: FrontSide, instances: Instances
+) -> None:
+    await choose(side.line, "act")
+    await world.box_works(side, instances, cpu=0.95)
+    async with tuned.beating():
+        undone = await first_that_is(side.line, "undone")
+        assert (undone.first.cause, undone.first.action.kind) == ("cpu", "cap")
+
+
+async def is_limited(line: RedisLine, name: str) -> bool:
+    service: Any
+    service, _, instance = name.partition("/")
+    return CAP_LIMIT in await fleet.read(line, service, instance)
+
+
 async def test_a_pool_grows_where_tasks_wait_and_shrinks_when_a_person_says_so(
     tuned: Tuned, side: FrontSide, instances: Instances
 ) -> None:
-    for llm in instances.of("llm"):
-        llm.fault("slow", 15)
-    for _ in range(QUEUED):
-        await side.types()
+    await world.work_waits(side, instances)
     await choose(side.line, "act")
     first_audio_ms = [1500.0]
     async with going_on(lambda: world.turns_end(side.line, first_audio_ms)), tuned.beating():

@@ -28,6 +28,8 @@ from tests.support.waiting import eventually, soon
 TICK_SCALE: Final = 0.02
 TICK_S: Final = 60 * TICK_SCALE
 POOL: Final = 2
+# Turns of a second or two each: more than a small pool is done with before the tuner has looked three times.
+QUEUED: Final = 40
 PATIENCE_S: Final = 40.0
 
 
@@ -121,11 +123,11 @@ async def forget(line: RedisLine) -> None:
     await line.call("DEL", *tuner, keys.TURNS, keys.DECISIONS, keys.KPIS, keys.RECORDS)
 
 
-async def memory_is(line: RedisLine, ratio: float) -> None:
-    """Let the box's memory be so full, as the control worker's look would tell."""
+async def box_is(line: RedisLine, *, cpu: float = 0.2, memory: float = 0.4) -> None:
+    """Let the box be so busy and so full, as the control worker's look would tell."""
     box = BoxSample(
-        cpu_ratio=0.2,
-        memory_ratio=ratio,
+        cpu_ratio=cpu,
+        memory_ratio=memory,
         network_ratio=None,
         network_bytes_per_s=None,
         cores=4.0,
@@ -133,6 +135,20 @@ async def memory_is(line: RedisLine, ratio: float) -> None:
     )
     board = kpis.Board(judged_at_s=0.0, host="here", standings=(), box=box, processes=())
     await line.call("HSET", keys.KPIS, "board", TypeAdapter(kpis.Board).dump_json(board))
+
+
+async def work_waits(side: FrontSide, instances: Instances) -> None:
+    """Let turns wait that take a second or two each."""
+    for llm in instances.of("llm"):
+        llm.fault("slow", 15)
+    for _ in range(QUEUED):
+        await side.types()
+
+
+async def box_works(side: FrontSide, instances: Instances, *, cpu: float) -> None:
+    """Let the box be so busy, with calls under way on its instances."""
+    await work_waits(side, instances)
+    await box_is(side.line, cpu=cpu)
 
 
 async def first_that_is(line: RedisLine, *events: Event) -> Row:
