@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +12,9 @@ import pytest
 import yaml
 
 from tests.support.device import Answer
+from tests.support.ears.process import FunAsrProcess
 from tests.support.instances import Instances
+from tests.support.processes import BIN, own_environment
 from tests.support.services import xfyun
 from tests.support.services.fake import in_a_thread
 from tests.support.services.ollama import MODEL, FakeOllama
@@ -24,9 +27,10 @@ FRAMES_OF_A_TIMED_SENTENCE = 2
 
 @dataclass
 class House:
-    """A system whose first LLM and first voice speak their own dialects; the others are the timed ones."""
+    """A system whose first ear, LLM and voice speak their own dialects; the others are the timed ones."""
 
     stack: Stack
+    ear: FunAsrProcess
     ollama: FakeOllama
     voice: xfyun.FakeXfyun
 
@@ -37,23 +41,34 @@ class House:
 
 @pytest.fixture(scope="module")
 def running_house(tmp_path_factory: pytest.TempPathFactory, running_instances: Instances) -> Iterator[House]:
-    stack = Stack(tmp_path_factory.mktemp("services"), running_instances)
+    folder = tmp_path_factory.mktemp("services")
+    stack, ear = Stack(folder, running_instances), FunAsrProcess("funasr", folder)
     with in_a_thread(FakeOllama) as ollama, in_a_thread(xfyun.FakeXfyun) as voice:
-        _put_first(stack, ollama, voice)
+        house = House(stack, ear, ollama, voice)
+        _put_first(house)
         try:
+            ear.start()
+            ear.wait_until_ready()
             stack.start()
-            yield House(stack, ollama, voice)
+            yield house
         finally:
             stack.stop()
+            ear.stop()
 
 
-def _put_first(stack: Stack, ollama: FakeOllama, voice: xfyun.FakeXfyun) -> None:
-    """Have both services used before the timed instances, and give every process the keys."""
+def _put_first(house: House) -> None:
+    """Have the services used before the timed instances, and give every process the keys."""
+    stack, ollama, voice = house.stack, house.ollama, house.voice
     path = Path(stack.environ["DISPATCHER_CONFIG"])
     content = yaml.safe_load(path.read_text("utf-8"))
     gateway = content["load_balancing"]["api_gateway"]
     keys = {"app_id": xfyun.APP_ID, "api_key_env": "XF_KEY", "api_secret_env": "XF_SECRET"}
     first = {
+        "asr_services": {
+            "name": "funasr",
+            "endpoint": f"ws://127.0.0.1:{house.ear.port}",
+            "provider": "funasr",
+        },
         "llm_services": {"name": "ollama", "endpoint": ollama.url, "provider": "ollama", "model": MODEL},
         "tts_services": {"name": "xfyun", "endpoint": voice.url, "provider": "xfyun", **keys},
     }
@@ -69,6 +84,7 @@ def _put_first(stack: Stack, ollama: FakeOllama, voice: xfyun.FakeXfyun) -> None
 @pytest.fixture
 def house(running_house: House) -> Iterator[House]:
     """The system, well; what it logged is printed, which pytest shows when the test fails."""
+    running_house.ear.revive()
     running_house.stack.heal()
     for service in (running_house.ollama, running_house.voice):
         service.fault = ""
@@ -86,6 +102,39 @@ async def test_a_typed_text_is_answered_by_ollama_and_spoken_by_xfyun(house: Hou
     assert house.ollama.asked[-1]["messages"][-1] == {"role": "user", "content": "几点了？"}
     assert len(house.voice.asked) == len(answer.sentences)
     assert len(answer.packets) >= len(answer.sentences) * SENTENCE_S / FRAME_S
+
+
+async def talk(house: House) -> str:
+    """Let the device in software say hello.wav; return what `dispatcher talk` printed."""
+    address = f"{house.stack.front.url}/xiaozhi/ota/"
+    process = await asyncio.create_subprocess_exec(
+        *(str(BIN / "dispatcher"), "talk", "hello.wav", "--ota", address, "--out", "/dev/null"),
+        env=own_environment({}),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    out, _ = await process.communicate()
+    assert process.returncode == 0, out.decode()
+    return out.decode()
+
+
+async def test_a_spoken_question_goes_through_funasr_ollama_and_xfyun(house: House) -> None:
+    told = await talk(house)
+
+    turn = house.stack.front.events("turn finished")[-1]
+    assert [turn[f"{service}_instance"] for service in ("asr", "llm", "tts")] == ["funasr", "ollama", "xfyun"]
+    assert house.ear.heard()[-1]["ended"]
+    assert "It is noon." in told
+
+
+async def test_without_its_ear_a_spoken_question_is_heard_by_another_instance(house: House) -> None:
+    house.ear.kill()
+    await talk(house)
+
+    turn = house.stack.front.events("turn finished")[-1]
+    assert turn["outcome"] == "answered"
+    assert turn["asr_instance"] != "funasr"
+    assert (turn["llm_instance"], turn["tts_instance"]) == ("ollama", "xfyun")
 
 
 async def test_an_llm_that_dies_in_mid_reply_is_replaced_and_the_reply_goes_on(house: House) -> None:
