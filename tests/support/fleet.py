@@ -72,12 +72,14 @@ class Fleet:
         return "".join(names)
 
     async def hold(self, count: int) -> Counter[str]:
-        """Make calls that do not end, however long a test takes; return how many each instance got."""
-        slots = [await self.pick() for _ in range(count)]
-        for slot in slots:
+        """Make calls that do not end; return how many each instance got."""
+        return Counter([(await self.pick()).name for _ in range(count)])
+
+    async def hold_on(self, count: int) -> None:
+        """Make calls that do not end, and whose leases somebody renews however long the test takes."""
+        for slot in [await self.pick() for _ in range(count)]:
             held = keys.leases(slot.service, slot.name)
             await self.line.call("ZADD", held, time.time() * 1000 + LONG_MS, slot.lease_id)
-        return Counter(slot.name for slot in slots)
 
     async def finish(self, slot: Slot, outcome: Outcome, *, latency_ms: float = 100) -> str:
         """End a call; return what that changed."""

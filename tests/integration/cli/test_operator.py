@@ -68,7 +68,7 @@ async def fleet(line: RedisLine) -> Fleet:
 async def test_a_drained_instance_gets_no_call_from_the_next_pick_on_until_it_is_restored(
     fleet: Fleet, command: Command
 ) -> None:
-    await fleet.hold(2)
+    await fleet.hold_on(2)
     said = await command("drain", "llm-1")
     assert (said.code, said.out) == (
         0,
