@@ -35,6 +35,8 @@ class Operator:
     def text(self, change: Callable[[Services], object]) -> str:
         """Return the first file with a change of its services."""
         content = yaml.safe_load(self.first_text)
+        # A reply that is slow on purpose is not late.
+        content["conversation"]["stage_timeout_s"] = 10
         gateway = content["load_balancing"]["api_gateway"]
         change({service: gateway[f"{service}_services"] for service in ("asr", "llm", "tts")})
         return yaml.safe_dump(content, allow_unicode=True)

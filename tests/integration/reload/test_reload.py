@@ -13,7 +13,7 @@ from tests.support.waiting import eventually, soon
 
 CYCLE = 4
 # 20 pieces: a sentence each second or so, well within the time of a stage, and three seconds in all.
-PIECE_EVERY_S = 0.2
+PIECE_EVERY_S = 0.3
 
 
 async def shares(stack: Stack, device_id: str) -> Counter[str]:
