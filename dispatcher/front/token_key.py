@@ -47,7 +47,7 @@ async def agree_on_key(line: RedisLine, settings: Settings) -> bytes:
     own = load_key(settings)
     if settings.front_token_key_file:
         return own
-    line.cast("SET", keys.FRONT_TOKEN_KEY, own, "NX")
+    await line.call("SET", keys.FRONT_TOKEN_KEY, own, "NX")
     agreed: bytes | None = await line.call("GET", keys.FRONT_TOKEN_KEY)
     if agreed is None or agreed == own or len(agreed) < MIN_KEY_BYTES:
         return own
