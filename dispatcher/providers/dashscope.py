@@ -46,7 +46,7 @@ class DashScopeTask:
     def __init__(self, socket: Socket) -> None:
         """Give the task a name; `begin` starts it."""
         self.socket = socket
-        self._task_id = uuid.uuid4().hex
+        self._task_id = str(uuid.uuid4())
 
     async def begin(self, payload: Mapping[str, Any], *, within_s: float) -> None:
         """Send run-task and return when the task has started; errors as in `receive`."""

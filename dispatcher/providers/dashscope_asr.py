@@ -6,7 +6,6 @@ Source: Alibaba Cloud Model Studio, "Paraformer WebSocket API", its client event
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
 
@@ -22,6 +21,7 @@ from dispatcher.errors import (
     InstanceRefused,
 )
 from dispatcher.providers.base import Reported, Transcript
+from dispatcher.providers.dashscope import FAILED, FINISHED, STARTED, DashScopeTask
 from dispatcher.providers.http import SHOWN_BYTES, bearer_headers
 from dispatcher.providers.live import Conversation, check_handshake, join_texts, slices, socket_url, whole
 from dispatcher.providers.websocket import Socket, open_socket
@@ -54,13 +54,13 @@ class DashscopeAsr:
     async def hear(self, instance: Instance, speech: AsyncIterator[bytes], language: Language) -> Transcript:
         """Return the last text of each sentence."""
         wanted = instance.language or language
-        task_id = str(uuid.uuid4())
         headers = bearer_headers(instance)
         async with open_socket(self._session, instance, socket_url(instance), headers=headers) as socket:
-            await socket.send_object(_run_task(instance, task_id, wanted))
+            task = DashScopeTask(socket)
+            await task.instruct("run-task", _recognition(instance, wanted))
             await _started(socket)
             talk = Conversation(socket)
-            text = await talk.run(send=_send(socket, speech, task_id), receive=_receive(talk))
+            text = await talk.run(send=_send(task, speech), receive=_receive(talk))
         return Transcript(text=text, language=wanted)
 
     async def check(self, instance: Instance) -> Reported:
@@ -68,11 +68,12 @@ class DashscopeAsr:
         return await check_handshake(self._session, instance)
 
 
-def _run_task(instance: Instance, task_id: str, language: Language) -> dict[str, Any]:
+def _recognition(instance: Instance, language: Language) -> dict[str, Any]:
+    """Return what run-task asks for."""
     parameters: dict[str, Any] = {"format": "pcm", "sample_rate": UPLINK_RATE_HZ, "heartbeat": True}
     if language != "auto":
         parameters["language_hints"] = [language]
-    payload = {
+    return {
         "task_group": "audio",
         "task": "asr",
         "function": "recognition",
@@ -80,27 +81,22 @@ def _run_task(instance: Instance, task_id: str, language: Language) -> dict[str,
         "parameters": parameters,
         "input": {},
     }
-    return {"header": _header("run-task", task_id), "payload": payload}
-
-
-def _header(action: str, task_id: str) -> dict[str, str]:
-    return {"action": action, "task_id": task_id, "streaming": "duplex"}
 
 
 async def _started(socket: Socket) -> None:
     """Return when audio may be sent."""
     answer = await socket.receive_object(within_s=START_TIMEOUT_S)
     event, _ = _read(socket.instance, answer)
-    if event != "task-started":
+    if event != STARTED:
         raise InstanceFailed(
             socket.instance.name, f"answer was {answer!r:.{SHOWN_BYTES}}, expected task-started"
         )
 
 
-async def _send(socket: Socket, speech: AsyncIterator[bytes], task_id: str) -> None:
+async def _send(task: DashScopeTask, speech: AsyncIterator[bytes]) -> None:
     async for piece in slices(speech, SLICE_BYTES):
-        await socket.send(piece)
-    await socket.send_object({"header": _header("finish-task", task_id), "payload": {"input": {}}})
+        await task.socket.send(piece)
+    await task.instruct("finish-task", {"input": {}})
 
 
 async def _receive(talk: Conversation) -> str:
@@ -108,7 +104,7 @@ async def _receive(talk: Conversation) -> str:
     growing = ""
     while (message := await talk.next_object()) is not None:
         event, payload = _read(talk.instance, message)
-        if event in ("task-finished", "nothing-said"):
+        if event in (FINISHED, "nothing-said"):
             return join_texts([*ended, growing])
         if event != "result-generated":
             continue
@@ -132,7 +128,7 @@ def _read(instance: Instance, message: Mapping[str, Any]) -> tuple[str, Mapping[
     event = header.get("event") if isinstance(header, dict) else None
     if not isinstance(header, dict) or not isinstance(event, str) or not isinstance(payload, dict):
         raise InstanceFailed(instance.name, f"message was {message!r:.{SHOWN_BYTES}}, expected an event")
-    if event != "task-failed":
+    if event != FAILED:
         return event, payload
     code = str(header.get("error_code", ""))
     if code.startswith(_NOTHING_SAID):
