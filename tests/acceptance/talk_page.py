@@ -52,7 +52,7 @@ async def new_tab(
         yield talk
     finally:
         await opened.close()
-    assert expects_errors or talk.errors == []
+    assert expects_errors or not talk.errors, f"the console complains: {talk.errors}"
 
 
 class TalkPage:

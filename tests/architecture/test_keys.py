@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from tests.architecture.tree import ROOT, files_in, functions, place, syntax
@@ -13,6 +14,7 @@ KEYS = ROOT / "dispatcher" / "state" / "keys.py"
 _LUA_TEXT = re.compile(r"\"([^\"\n]*)\"|'([^'\n]*)'")
 
 
+@cache
 def key_prefixes() -> frozenset[str]:
     """Return the first word of each key with its colon, as state/keys.py makes them."""
     texts = (text for each in functions(KEYS) for text, _ in _texts(each))

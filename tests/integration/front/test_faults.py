@@ -87,23 +87,6 @@ async def test_an_llm_that_fails_in_its_own_way_is_left_for_the_other(stack: Sta
             assert (await device.types("what now?")).sentences == SENTENCES
 
 
-async def test_a_worker_that_was_killed_in_mid_turn_is_replaced_and_the_turn_answered(stack: Stack) -> None:
-    worker = stack.workers["llm"]
-    for llm in stack.instances.of("llm"):
-        llm.fault("slow", 50)
-    async with stack.front.device("patient") as device:
-        await device.begins_to_type("are you there?")
-
-        async def works() -> bool:
-            return any(llm.in_flight for llm in stack.instances.of("llm"))
-
-        await soon(works, what="an LLM works for the turn")
-        worker.kill()
-        stack.instances.revive()
-        worker.start()
-        assert (await device.answer()).sentences == SENTENCES
-
-
 async def test_without_a_broker_the_device_hears_an_apology_and_an_answer_when_it_is_back(
     stack: Stack,
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import Counter
 
 import aiohttp
@@ -11,7 +12,7 @@ from tests.integration.nginx.conftest import MakeNginx, MakeServer, statuses, wi
 from tests.support.nginx import Nginx, first_upstreams
 from tests.support.scripted_server import Exchange, ScriptedServer
 from tests.support.stack import Front
-from tests.support.waiting import eventually
+from tests.support.waiting import PATIENCE_S, eventually
 
 
 async def test_requests_are_shared_three_to_two(
@@ -96,7 +97,13 @@ async def test_connections_to_the_fronts_are_kept_for_a_hundred_requests_each(
 async def test_no_more_connections_are_kept_than_the_yaml_says(
     make_nginx: MakeNginx, scripted: MakeServer
 ) -> None:
-    front: ScriptedServer = scripted(Exchange.answer)
+    four = threading.Barrier(4)
+
+    def answer_four_at_once(exchange: Exchange) -> None:
+        four.wait(PATIENCE_S)
+        exchange.answer()
+
+    front: ScriptedServer = scripted(answer_four_at_once)
     nginx = make_nginx(
         (front.address, 1), pool={"keepalive": 1}, changes={"worker_processes auto": "worker_processes 1"}
     )

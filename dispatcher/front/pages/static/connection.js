@@ -42,6 +42,11 @@ export class Connection extends EventTarget {
     return this.#sessionId !== null;
   }
 
+  /** Between the server's farewell and `onclose` the session stands, but its socket takes nothing. */
+  get #takesData() {
+    return this.ready && this.#socket.readyState === WebSocket.OPEN;
+  }
+
   get replyRateHz() {
     return this.#replyRateHz;
   }
@@ -68,11 +73,11 @@ export class Connection extends EventTarget {
   }
 
   send(message) {
-    if (this.ready) this.#socket.send(JSON.stringify({ session_id: this.#sessionId, ...message }));
+    if (this.#takesData) this.#socket.send(JSON.stringify({ session_id: this.#sessionId, ...message }));
   }
 
   sendAudio(bytes) {
-    if (this.ready && this.#socket.bufferedAmount < UPLINK_BACKLOG_BYTES) this.#socket.send(bytes);
+    if (this.#takesData && this.#socket.bufferedAmount < UPLINK_BACKLOG_BYTES) this.#socket.send(bytes);
   }
 
   async #connect() {
