@@ -13,12 +13,17 @@ from dispatcher.state.line import RedisLine
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarkedPart:
-    """One process of the stack; `pid` is None while it is down, `port` where it listens nowhere."""
+    """One process of the stack; `pid` is None while it is down, `port` where it listens nowhere.
+
+    Attributes:
+        host: where it is reached from the host of the stack.
+    """
 
     name: str
     role: str
     pid: int | None
     port: int | None
+    host: str = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,14 +37,6 @@ class VerifyMark:
     host: str
     pid: int
     parts: tuple[MarkedPart, ...]
-
-    def of_role(self, role: str) -> tuple[MarkedPart, ...]:
-        """Return the parts of a role that run now."""
-        return tuple(part for part in self.parts if part.role == role and part.pid is not None)
-
-    def part(self, name: str) -> MarkedPart | None:
-        """Return the part of that name, running or not."""
-        return next((part for part in self.parts if part.name == name), None)
 
 
 _MARK: Final = TypeAdapter(VerifyMark)

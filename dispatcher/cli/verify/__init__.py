@@ -15,9 +15,11 @@ import click
 from dispatcher.cli.bench.devices import stop_on_sigterm
 from dispatcher.cli.shared_state import explain
 from dispatcher.cli.supervisor.screen import make_console
+from dispatcher.cli.verify.containers import Containers
 from dispatcher.cli.verify.faults import FAULTS
 from dispatcher.cli.verify.page import page
 from dispatcher.cli.verify.run import VerifyPlan, VerifyReport, parse_names, run
+from dispatcher.cli.verify.supervised import Supervised
 from dispatcher.cli.verify.view import as_json, report_view
 from dispatcher.errors import StateError
 from dispatcher.logs import configure_logging
@@ -35,6 +37,8 @@ QUICK_DEVICES: Final = 4
 @click.option("--only", default="", metavar="NAMES", help=f"Some of {', '.join(FAULTS)}.  [default: all]")
 @click.option("--devices", type=click.IntRange(1, 200), help="How many talk.  [default: 8; with --quick 4]")
 @click.option("--quick", is_flag=True, help="Leave each fault in place for 4 s instead of 15 s.")
+@click.option("--docker", is_flag=True, help="Hurt the containers of this host instead of `dispatcher up`.")
+@click.option("--project", default="", help="Which Compose project, where several allow it.")
 @click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write all of it.")
 @click.option("--html", "html_file", type=click.Path(dir_okay=False, path_type=Path), help="Write a page.")
 @click.pass_context
@@ -44,14 +48,17 @@ def verify(
     only: str,
     devices: int | None,
     quick: bool,
+    docker: bool,
+    project: str,
     json_file: Path | None,
     html_file: Path | None,
 ) -> None:
     """Hurt a running stack within bounds while devices talk, and say how each figure took it.
 
     Only a `dispatcher up` on this host that was started with ALLOW_VERIFY=true is touched, and only the
-    processes that it started. Every fault is undone, also after Ctrl-C. All of it takes some five minutes,
-    ten at most. The exit code is 1 where a turn was silent, or the stack did not get well.
+    processes that it started; with --docker, only containers that were started so. Every fault is undone,
+    also after Ctrl-C. All of it takes some five minutes, ten at most. The exit code is 1 where a turn was
+    silent, or the stack did not get well.
     """
     try:
         names = parse_names(only)
@@ -62,7 +69,7 @@ def verify(
         devices=devices or (QUICK_DEVICES if quick else DEFAULT_DEVICES),
         **(QUICK if quick else {}),
     )
-    report = _carry_out(context, plan)
+    report = _carry_out(context, plan, Containers(project) if docker or project else None)
     console = make_console()
     console.print(report_view(report), soft_wrap=not console.is_terminal)
     if json_file is not None:
@@ -73,10 +80,9 @@ def verify(
         context.exit(FAILED_EXIT_CODE)
 
 
-def _carry_out(context: click.Context, plan: VerifyPlan) -> VerifyReport:
+def _carry_out(context: click.Context, plan: VerifyPlan, containers: Containers | None) -> VerifyReport:
     settings = load_settings({"LOG_LEVEL": "error"})
     configure_logging(settings)  # what breaks on purpose needs no warnings
-    redis_url = load_settings().redis_url
     began = time.monotonic()
 
     def tell(text: str) -> None:
@@ -88,17 +94,20 @@ def _carry_out(context: click.Context, plan: VerifyPlan) -> VerifyReport:
     try:
         with asyncio.Runner() as runner:
             stop_on_sigterm(runner.get_loop())
-            return runner.run(_with_line(redis_url, plan, tell))
-    except StateError as error:
-        raise StateError(explain(error, redis_url)) from error
+            return runner.run(_with_line(plan, tell, containers))
     except KeyboardInterrupt:
         click.echo("interrupted; every fault is undone", err=True)
         context.exit(INTERRUPTED_EXIT_CODE)
 
 
-async def _with_line(redis_url: str, plan: VerifyPlan, tell: Callable[[str], None]) -> VerifyReport:
+async def _with_line(
+    plan: VerifyPlan, tell: Callable[[str], None], containers: Containers | None
+) -> VerifyReport:
+    redis_url = await containers.redis_url() if containers else load_settings().redis_url
     line = RedisLine(connect(redis_url))
     try:
-        return await run(line, plan, tell)
+        return await run(line, containers or Supervised(line), plan, tell)
+    except StateError as error:
+        raise StateError(explain(error, redis_url)) from error
     finally:
         await line.close()

@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import math
 import signal
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
+from dispatcher.cli.verify.ground import NotHere
 from dispatcher.cli.verify.household import Household
-from dispatcher.cli.verify.target import NotHere, Target, worker_of
-from dispatcher.contracts import Service
+from dispatcher.cli.verify.target import Target
+from dispatcher.contracts import SERVICES, Service
 from dispatcher.state.fronts import read_fronts
 from dispatcher.state.knobs import LOOK_EVERY_S, read_knobs, turn
+from dispatcher.state.verify_mark import MarkedPart
 
 # Devices of the crowd have numbers of their own.
 CROWD_FIRST: Final = 1_000
@@ -27,14 +29,14 @@ class Scene:
     Attributes:
         residents: the devices that talk all the time.
         lasts_s: for how long it will be left in place.
-        urls: the fronts, for a crowd that wants in.
+        doors: where a crowd wants in.
     """
 
     target: Target
     residents: Household
     devices: int
     lasts_s: float
-    urls: tuple[str, ...]
+    doors: tuple[str, ...]
 
 
 # Yields what was done, in words.
@@ -43,18 +45,18 @@ Inject = Callable[[Scene], AbstractAsyncContextManager[str]]
 
 @asynccontextmanager
 async def kill_instance(scene: Scene) -> AsyncGenerator[str]:
-    """Kill an instance's process; the supervisor starts it again."""
-    victim = await scene.target.victim("tts", with_switch=False)
+    """Kill an instance's process; whoever keeps the stack starts it again."""
+    victim = await scene.target.victim(rather("tts"), with_switch=False)
     await scene.target.kill(victim.part, signal.SIGKILL)
     yield f"kill -9 of {victim.part.name} (pid {victim.part.pid})"
 
 
 def switched(service: Service, mode: str, value: float | None = None) -> Inject:
-    """Return the fault that lets one instance of a service fail in a mode."""
+    """Return the fault that lets one instance fail in a mode, of this service if it can spare one."""
 
     @asynccontextmanager
     async def inject(scene: Scene) -> AsyncGenerator[str]:
-        victim = await scene.target.victim(service, with_switch=True)
+        victim = await scene.target.victim(rather(service), with_switch=True)
         # Longer than the fault is meant to last: it is the end for a run that was killed.
         await scene.target.switch(victim, mode, value, for_s=2 * scene.lasts_s + 10)
         try:
@@ -68,29 +70,29 @@ def switched(service: Service, mode: str, value: float | None = None) -> Inject:
 @asynccontextmanager
 async def kill_worker(scene: Scene) -> AsyncGenerator[str]:
     """Kill the worker of the LLM queue with all that it works on."""
-    part = worker_of((await scene.target.mark()).of_role("worker"), "llm")
+    part = worker_of(await scene.target.running("worker"), "llm")
     if part is None:
-        raise NotHere("the supervisor runs no worker")
+        raise NotHere("the stack runs no worker of its own")
     await scene.target.kill(part, signal.SIGKILL)
     yield f"kill -9 of worker {part.name} (pid {part.pid})"
 
 
 @asynccontextmanager
 async def restart_redis(scene: Scene) -> AsyncGenerator[str]:
-    """Stop the broker; the supervisor starts it again from its file."""
-    brokers = (await scene.target.mark()).of_role("broker")
+    """Stop the broker; it is started again and reads its file."""
+    brokers = await scene.target.running("broker")
     if not brokers:
-        raise NotHere("the supervisor runs no broker; REDIS_URL names another one's")
+        raise NotHere("the stack runs no broker; REDIS_URL names another one's")
     await scene.target.kill(brokers[0], signal.SIGTERM)
     yield f"SIGTERM to the broker (pid {brokers[0].pid})"
 
 
 @asynccontextmanager
 async def restart_front(scene: Scene) -> AsyncGenerator[str]:
-    """Stop a front as an upgrade does; the supervisor starts it again."""
-    fronts = (await scene.target.mark()).of_role("front")
+    """Stop a front as an upgrade does; it is started again."""
+    fronts = await scene.target.running("front")
     if not fronts:
-        raise NotHere("the supervisor runs no front")
+        raise NotHere("the stack runs no front")
     await scene.target.kill(fronts[0], signal.SIGTERM)
     yield f"SIGTERM to {fronts[0].name} (pid {fronts[0].pid})"
 
@@ -101,7 +103,7 @@ async def overload(scene: Scene) -> AsyncGenerator[str]:
     line = scene.target.line
     before = (await read_knobs(line)).max_devices
     fronts = max(1, len(await read_fronts(line)))
-    crowd = Household(scene.urls, scene.devices, first=CROWD_FIRST)
+    crowd = Household(scene.doors, scene.devices, first=CROWD_FIRST)
     try:
         await turn(line, "max_devices", math.ceil(scene.devices / fronts))
         await asyncio.sleep(2 * LOOK_EVERY_S)  # fronts look at their knobs once in this time
@@ -111,6 +113,18 @@ async def overload(scene: Scene) -> AsyncGenerator[str]:
         await asyncio.shield(turn(line, "max_devices", before))
         # To be turned away is what they have to expect; whoever was let in counts like everybody.
         scene.residents.turns += [each for each in crowd.turns if each.outcome != "refused"]
+
+
+def rather(service: Service) -> tuple[Service, ...]:
+    """Return all services, this one first: a box may have two instances of another one only."""
+    return (service, *(each for each in SERVICES if each != service))
+
+
+def worker_of(parts: Sequence[MarkedPart], queue: str) -> MarkedPart | None:
+    """Return the worker that carries the name of a queue; any but the control worker where none does."""
+    named = [part for part in parts if part.name in (queue, f"worker-{queue}")]
+    others = [part for part in parts if part.name != "control"]
+    return next(iter([*named, *others]), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,9 +18,20 @@ from dispatcher.cli.verify.turns import Outcome, TurnHeard
 from dispatcher.contracts import UPLINK_RATE_HZ
 from dispatcher.errors import DispatcherError, FrontError
 from dispatcher.recordings import recording
-from dispatcher.softdevice import Address, DeviceOptions, SoftDevice, TurnEvent, TurnResult, connect, paced
+from dispatcher.softdevice import (
+    Address,
+    DeviceOptions,
+    SoftDevice,
+    TurnEvent,
+    TurnResult,
+    connect,
+    discover,
+    paced,
+)
 from dispatcher.softdevice.speech import encode
 
+OTA_PATH: Final = "/xiaozhi/ota/"
+SOCKET_PATH: Final = "/xiaozhi/v1/"
 SPEECH_S: Final = 1.5
 QUESTION: Final = "What time is it?"
 # Different for every device and turn, or all of them would soon ask at the same moments.
@@ -33,20 +44,21 @@ GOING_AWAY: Final = "(code 1001)"
 
 
 class Household:
-    """Some devices on some fronts; half of them speak, half of them type.
+    """Some devices at some doors, `http://HOST:PORT`; half of them speak, half of them type.
 
     Attributes:
         turns: all that are over, in the order in which they ended.
         repeated: utterances that a front which was just going did not hear.
     """
 
-    def __init__(self, urls: Sequence[str], devices: int, *, first: int = 0) -> None:
+    def __init__(self, doors: Sequence[str], devices: int, *, first: int = 0) -> None:
         """Give the devices numbers from `first` on; nothing connects yet."""
         self.turns: list[TurnHeard] = []
         self.repeated = 0
-        self._urls = urls
+        self._doors = doors
         self._numbers = range(first, first + devices)
         self._speech = encode(_speech_pcm(), DeviceOptions())
+        self._tokens: dict[tuple[str, str], str] = {}
 
     @asynccontextmanager
     async def living(self, session: aiohttp.ClientSession) -> AsyncGenerator[None]:
@@ -77,7 +89,7 @@ class Household:
         for attempt in itertools.count(number):
             user = _User(self, number, self._speech if number % 2 else None)
             try:
-                address = Address(url=self._urls[attempt % len(self._urls)])
+                address = await self._address(session, attempt, options)
                 async with connect(session, address, options, on_event=user.notice) as device:
                     if refused_at_s is not None:
                         self._note_refusal(number, refused_at_s, reason)
@@ -91,6 +103,15 @@ class Household:
                 if refused_at_s is not None:
                     self._note_refusal(number, refused_at_s, reason)
                 raise
+
+    async def _address(self, session: aiohttp.ClientSession, attempt: int, options: DeviceOptions) -> Address:
+        """Return the next door, with the token that OTA gives once; a board asks for it when it boots."""
+        door = self._doors[attempt % len(self._doors)]
+        if (options.device_id, door) not in self._tokens:
+            told = await discover(session, f"{door}{OTA_PATH}", options)
+            self._tokens[options.device_id, door] = told.token
+        socket = f"ws{door.removeprefix('http')}{SOCKET_PATH}"
+        return Address(url=socket, token=self._tokens[options.device_id, door])
 
     def _note_refusal(self, number: int, since_s: float, reason: str) -> None:
         self.turns.append(

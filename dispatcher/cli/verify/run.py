@@ -13,9 +13,10 @@ from typing import Final
 import aiohttp
 
 from dispatcher.cli.verify.faults import FAULTS, Fault, Scene
+from dispatcher.cli.verify.ground import Ground, NotHere
 from dispatcher.cli.verify.household import Household
 from dispatcher.cli.verify.judging import BASELINE, Judged, Look, Seen, judge_window
-from dispatcher.cli.verify.target import NotHere, Target
+from dispatcher.cli.verify.target import Target
 from dispatcher.cli.verify.turns import TurnHeard, Window
 from dispatcher.errors import StartError, StateError
 from dispatcher.state import fronts, kpis, turn_log, verify_mark
@@ -62,25 +63,25 @@ class VerifyReport:
         return [f"{each.window.fault}: {problem}" for each in self.judged for problem in each.problems]
 
 
-async def run(line: RedisLine, plan: VerifyPlan, tell: Callable[[str], None]) -> VerifyReport:
+async def run(line: RedisLine, ground: Ground, plan: VerifyPlan, tell: Callable[[str], None]) -> VerifyReport:
     """Try every fault of a plan; whatever happens, what was done is undone.
 
     Raises:
-        StartError: no stack of this host allows it.
+        StartError: no stack on this ground allows it.
         StateError: Redis is out of reach before anything was tried.
     """
     began_at_s = time.time()
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector) as session:
-        target = await Target.find(line, session)
+        target = await Target.find(line, session, ground)
         who = uuid.uuid4().hex
         if not await verify_mark.claim(line, who):
             raise StartError("another `dispatcher verify` runs on this Redis; wait for its end")
-        urls = await target.front_urls()
-        household = Household(urls, plan.devices)
-        experiment = Experiment(target, household, plan, urls)
+        doors = await target.doors()
+        household = Household(doors, plan.devices)
+        experiment = Experiment(target, household, plan, doors)
         async with experiment.watching(who), household.living(session):
-            tell(f"{plan.devices} devices talk to {', '.join(urls)}; nothing is broken yet")
+            tell(f"{plan.devices} devices talk to {', '.join(doors)}; nothing is broken yet")
             await experiment.baseline()
             for fault in [FAULTS[name] for name in plan.names]:
                 if time.time() - began_at_s > plan.total_s - plan.fault_s - plan.well_within_s:
@@ -104,13 +105,15 @@ class Experiment:
         judged: each window with its figures.
     """
 
-    def __init__(self, target: Target, household: Household, plan: VerifyPlan, urls: tuple[str, ...]) -> None:
+    def __init__(
+        self, target: Target, household: Household, plan: VerifyPlan, doors: tuple[str, ...]
+    ) -> None:
         """Try nothing yet."""
         self.judged: list[Judged] = []
         self._target = target
         self._household = household
         self._plan = plan
-        self._urls = urls
+        self._doors = doors
         self._looks: list[Look] = []
         self._overview = Overview(services=(), queues={})
 
@@ -135,7 +138,7 @@ class Experiment:
             residents=self._household,
             devices=self._plan.devices,
             lasts_s=self._plan.fault_s * fault.lasts_ratio,
-            urls=self._urls,
+            doors=self._doors,
         )
         began_at_s = time.time()
         try:

@@ -44,7 +44,7 @@ class Window:
     Attributes:
         fault: its name; "none" for the time before the first.
         what: what was done, in words.
-        undone_at_s: when its cause was taken away; what was killed was started again by the supervisor.
+        undone_at_s: when its cause was taken away; what was killed was started again.
         well_s: from then until every part ran, every instance was usable and every device had been answered
             again; None where that did not come in time.
         skipped: why it could not be tried; empty where it was.

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from dispatcher.catalogue import load_catalogue
+from dispatcher.cli.verify.containers import DOOR_PORT
 from dispatcher.contracts import QUEUES
 from dispatcher.settings import Settings
 from tests.support.processes import ROOT
@@ -192,3 +193,22 @@ def test_the_airgapped_stack_replaces_services_that_exist(compose: dict[str, Any
     )
 
     assert override["services"].keys() <= compose["services"].keys()
+
+
+def test_whoever_serves_turns_says_its_role_and_is_hurt_only_where_that_is_allowed(
+    compose: dict[str, Any],
+) -> None:
+    labels = {name: each["labels"] for name, each in compose["services"].items() if "labels" in each}
+    roles = {name: each["dispatcher.role"] for name, each in labels.items()}
+
+    assert roles == {
+        **dict.fromkeys(("front-1", "front-2"), "front"),
+        **dict.fromkeys(("worker-asr", "worker-llm", "worker-tts", "control"), "worker"),
+        **dict.fromkeys(("asr-1", "asr-2", "llm-local", "tts-local"), "instance"),
+        "nginx": "nginx",
+        "beat": "beat",
+        "redis": "broker",
+    }
+    assert {each["dispatcher.verify"] for each in labels.values()} == {"${ALLOW_VERIFY:-false}"}
+    # A port of its own would be of no use: verify comes in where devices do.
+    assert str(DOOR_PORT) in str(compose["services"]["nginx"]["ports"])
