@@ -35,6 +35,10 @@ def test_everything_goes_when_its_time_is_over(store: Store) -> None:
     checks.old_rows_go(store)
 
 
+def test_devices_are_kept_as_they_stand(store: Store) -> None:
+    checks.devices_are_as_they_stand(store)
+
+
 def test_a_refused_password_is_told_without_it(mariadb: MariaDB) -> None:
     mariadb.make("checks")
     opened = Store.at(mariadb.url("checks").replace("secret-word", "wrong-word"))

@@ -9,6 +9,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import func, select, text
 
 from dispatcher.contracts import Record
+from dispatcher.records import devices
 from dispatcher.records.retention import (
     DAY_MS,
     HOUR_MS,
@@ -101,3 +102,22 @@ def fills(store: Store, *, turns: int) -> None:
 def prune_all(store: Store) -> None:
     prune(store.engine, now_ms=T0 + 2 * LONG_MS)
     optimise(store.engine)
+
+
+def device_row(**changes: object) -> dict[str, object]:
+    row: dict[str, object] = dict.fromkeys(devices.FIELDS, "")
+    return {**row, "first_seen_ms": T0, "last_seen_ms": T0, "blocked": 0, "activated": 1, **changes}
+
+
+def devices_are_as_they_stand(store: Store) -> None:
+    store.prepare()
+    devices.keep(store.engine, {"02:aa": device_row(name="厨房"), "02:bb": device_row(name="hall")})
+    later = device_row(name="厨房 🍵", last_seen_ms=T0 + 5, memory="likes tea")
+    devices.keep(store.engine, {"02:aa": later, "02:bb": None, "02:cc": device_row(persona="x" * 5_000)})
+    found = {str(row["device"]): row for row in devices.read_all(store.engine)}
+    assert found.keys() == {"02:aa", "02:cc"}
+    assert {name: found["02:aa"][name] for name in devices.FIELDS} == later
+    assert set(found["02:cc"]["persona"]) == {"x"}
+    assert devices.forget_memories(store.engine, before_ms=T0 + 5) == 0
+    assert devices.forget_memories(store.engine, before_ms=T0 + 6) == 1
+    assert {row["memory"] for row in devices.read_all(store.engine)} == {""}

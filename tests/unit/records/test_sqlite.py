@@ -81,6 +81,10 @@ def test_everything_goes_when_its_time_is_over(store: Store) -> None:
     checks.old_rows_go(store)
 
 
+def test_devices_are_kept_as_they_stand(store: Store) -> None:
+    checks.devices_are_as_they_stand(store)
+
+
 def test_a_pruned_file_gives_its_space_back(store: Store) -> None:
     checks.fills(store, turns=4_000)
     with store.engine.begin() as connection:
