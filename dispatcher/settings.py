@@ -58,6 +58,8 @@ class Settings(BaseModel):
         flower_idle_s: so long after the last request to Flower, workers send it task events.
         flower_link: the talk page links to Flower; `dispatcher up` sets it where Flower runs.
         allow_verify: `dispatcher verify` may kill and hurt the processes of this `dispatcher up`.
+        box_scope: what the figures of the box are about: the container or unit whose limits the control
+            worker has, or the whole host, because each part has a container or unit of its own.
         tick_scale: beat's periods are multiplied by this; tests see minutes pass in seconds.
     """
 
@@ -96,6 +98,7 @@ class Settings(BaseModel):
     flower_idle_s: float = Field(default=300, gt=0)
     flower_link: bool = False
     allow_verify: bool = False
+    box_scope: Literal["container", "host"] = "container"
     tick_scale: float = Field(default=1.0, gt=0, le=1)
     log_format: Literal["console", "json"] = "console"
     log_level: Literal["debug", "info", "warning", "error"] = "info"

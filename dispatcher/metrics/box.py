@@ -1,4 +1,4 @@
-"""CPU, memory and network of the box, or of the container where that has limits of its own."""
+"""CPU, memory and network of the host, or of the container where that has limits of its own."""
 
 from __future__ import annotations
 
@@ -6,11 +6,17 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final, Literal, TypeAlias
 
 import psutil
 
 from dispatcher.metrics.cgroup import CGROUP_ROOT, OWN_CGROUPS, Cgroup, read_cgroup
 
+# "container": everything shares the limits of this process; "host": each part has a container or unit of its
+# own, so the limits here say nothing of the others.
+BoxScope: TypeAlias = Literal["container", "host"]
+
+LINKS: Final = Path("/sys/class/net")
 # Two readings closer together than this would divide by nearly nothing.
 SHORTEST_S = 0.5
 
@@ -49,10 +55,19 @@ class _Reading:
 class BoxMeter:
     """Reads the box every few seconds; what it says is about the time since its reading before."""
 
-    def __init__(self, root: Path = CGROUP_ROOT, own: Path = OWN_CGROUPS) -> None:
-        """Read limits from these files; there is nothing to compare with yet."""
+    def __init__(
+        self,
+        scope: BoxScope = "container",
+        *,
+        root: Path = CGROUP_ROOT,
+        own: Path = OWN_CGROUPS,
+        links: Path = LINKS,
+    ) -> None:
+        """Read limits and links from these files; there is nothing to compare with yet."""
+        self._scope = scope
         self._root = root
         self._own = own
+        self._link_files = links
         self._before: _Reading | None = None
         self._latest: BoxSample | None = None
 
@@ -66,8 +81,10 @@ class BoxMeter:
         before = self._before
         if self._latest is not None and before is not None and now_s - before.at_s < SHORTEST_S:
             return self._latest
-        cgroup = read_cgroup(self._root, self._own)
-        reading = _Reading(at_s=now_s, busy_s=_busy_s(cgroup), links=_links())
+        limited = self._scope == "container"
+        cgroup = read_cgroup(self._root, self._own) if limited else Cgroup()
+        links = _links() if limited else _without_ends(_links(), self._link_files)
+        reading = _Reading(at_s=now_s, busy_s=_busy_s(cgroup), links=links)
         self._before, self._latest = reading, _compared(reading, before, cgroup)
         return self._latest
 
@@ -114,6 +131,19 @@ def _links() -> Mapping[str, tuple[int, int]]:
         for name, count in psutil.net_io_counters(pernic=True).items()
         if name in states and "loopback" not in states[name].flags and not name.startswith("lo")
     }
+
+
+def _without_ends(links: Mapping[str, tuple[int, int]], files: Path) -> Mapping[str, tuple[int, int]]:
+    """Leave out ends of pairs into other network namespaces: a container's traffic is not the host's."""
+    return {name: count for name, count in links.items() if not _is_end(files / name)}
+
+
+def _is_end(link: Path) -> bool:
+    try:
+        own, peer = ((link / name).read_text("ascii").strip() for name in ("ifindex", "iflink"))
+    except OSError:
+        return False
+    return own != peer
 
 
 def _network(

@@ -12,6 +12,7 @@ from typing import Final
 from dispatcher.contracts import SAMPLE_METRICS
 from dispatcher.metrics.box import BoxMeter, BoxSample
 from dispatcher.metrics.process import ProcessMeter, ProcessSample
+from dispatcher.settings import load_settings
 from dispatcher.state import samples
 from dispatcher.state.overview import Overview, read_overview
 from workers.celery import app
@@ -36,7 +37,7 @@ class Meters:
 
     def __init__(self) -> None:
         """Read nothing yet."""
-        self._box = BoxMeter()
+        self._box = BoxMeter(load_settings().box_scope)
         self._processes = ProcessMeter()
 
     def read(self) -> tuple[BoxSample, tuple[ProcessSample, ...]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import NamedTuple
 
 import psutil
@@ -56,6 +57,24 @@ def test_the_network_is_the_busiest_link_with_a_known_speed_and_never_loopback(
     assert sample.network_ratio == pytest.approx(0.5)
     assert sample.network_bytes_per_s == 9_000_000
     del links["eth0"]
+    assert meter.sample(now_s=2).network_ratio is None
+
+
+def test_the_end_of_a_pair_into_a_container_is_no_link_of_the_host(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name, own, peer in (("eth0", "4", "4"), ("veth1", "209", "208")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "ifindex").write_text(f"{own}\n")
+        (tmp_path / name / "iflink").write_text(f"{peer}\n")
+    counts = {"eth0": Count(0, 0), "veth1": Count(0, 0)}
+    monkeypatch.setattr(psutil, "net_if_stats", lambda: dict.fromkeys(counts, Link(100, "up")))
+    monkeypatch.setattr(psutil, "net_io_counters", lambda **_: dict(counts))
+    meter = BoxMeter("host", links=tmp_path)
+    meter.sample(now_s=0)
+    counts |= {"eth0": Count(1_000, 0), "veth1": Count(9_000_000, 0)}
+    assert meter.sample(now_s=1).network_bytes_per_s == 1_000
+    del counts["eth0"]
     assert meter.sample(now_s=2).network_ratio is None
 
 

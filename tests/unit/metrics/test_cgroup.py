@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import psutil
 import pytest
 
 from dispatcher.metrics.box import BoxMeter
@@ -118,7 +119,7 @@ def test_without_a_limit_the_box_itself_counts(tmp_path: Path, own: Path, files:
 
 def test_the_box_in_a_container_is_the_container(tmp_path: Path, own: Path) -> None:
     root = tree(tmp_path / "fs", V2)
-    meter = BoxMeter(root, own)
+    meter = BoxMeter(root=root, own=own)
     first = meter.sample(now_s=100.0)
     assert (first.cpu_ratio, first.memory_ratio, first.memory_bytes) == (None, 0.5, 512 * MB)
     tree(root, {"cpu.stat": "usage_usec 3250000"})
@@ -126,8 +127,20 @@ def test_the_box_in_a_container_is_the_container(tmp_path: Path, own: Path) -> N
     assert second.cpu_ratio == pytest.approx(0.75 / second.cores)
 
 
+def test_limits_of_this_process_alone_say_nothing_of_the_host(tmp_path: Path, own: Path) -> None:
+    root = tree(tmp_path / "fs", V2)
+    meter = BoxMeter("host", root=root, own=own)
+    meter.sample(now_s=100.0)
+    tree(root, {"cpu.stat": "usage_usec 99000000"})
+    sample = meter.sample(now_s=200.0)
+    assert sample.memory_bytes == psutil.virtual_memory().total > 512 * MB
+    assert sample.cores == psutil.cpu_count()
+    assert sample.cpu_ratio is not None
+    assert sample.cpu_ratio < 0.5, "a hundred seconds of this host were not spent between two looks"
+
+
 def test_two_looks_at_the_box_within_a_moment_are_one(tmp_path: Path, own: Path) -> None:
-    meter = BoxMeter(tree(tmp_path / "fs", V2), own)
+    meter = BoxMeter(root=tree(tmp_path / "fs", V2), own=own)
     meter.sample(now_s=100.0)
     second = meter.sample(now_s=105.0)
     assert meter.sample(now_s=105.1) is second
