@@ -10,6 +10,8 @@ from typing import Any
 
 from playwright.async_api import Browser, Page, Playwright, ViewportSize
 
+from tests.support.waiting import PATIENCE_S
+
 CHROMIUM = Path("/usr/bin/chromium")
 DESKTOP = ViewportSize(width=1280, height=800)
 PHONE = ViewportSize(width=360, height=740)
@@ -28,7 +30,6 @@ FLAGS = (
     "--use-fake-ui-for-media-stream",
     f"--host-resolver-rules=MAP {INSECURE_HOST} 127.0.0.1",
 )
-PATIENCE_S = 20.0
 
 
 async def launch(playwright: Playwright, microphone_wav: Path) -> Browser:

@@ -19,9 +19,9 @@ from aiohttp import web
 from dispatcher.audio.opus import OpusEncoder
 from dispatcher.contracts import REPLY_FRAME_MS, REPLY_RATE_HZ
 from dispatcher.front.pages import add_pages
+from tests.support.waiting import PATIENCE_S
 
 LEAD_FRAMES = 5
-PATIENCE_S = 20.0
 
 
 @dataclass(kw_only=True)

@@ -18,10 +18,9 @@ import openai
 
 from dispatcher.contracts import Service
 from tests.support.processes import free_port
-from tests.support.waiting import eventually
+from tests.support.waiting import PATIENCE_S, eventually
 
 DISPATCHER = Path(sys.executable).with_name("dispatcher")
-PATIENCE_S = 40.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

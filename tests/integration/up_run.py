@@ -7,15 +7,11 @@ import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
 
 import psutil
 
 from tests.support.processes import BIN, Process, free_port
-from tests.support.waiting import eventually
-
-# Giving a part up takes five starts with 7.5 s of pauses between them.
-PATIENCE_S: Final = 40.0
+from tests.support.waiting import PATIENCE_S, eventually
 
 # A part that answers 200 on its port and, when it is asked to stop, writes its name into `stops`.
 STAND_IN = f"""#!{sys.executable}

@@ -15,7 +15,7 @@ from dispatcher.settings import Settings
 
 ROOT: Final = Path(__file__).parents[2]
 BIN: Final = Path(sys.executable).parent
-STOP_S: Final = 15.0
+STOP_S: Final = 60.0
 
 
 def free_port() -> int:

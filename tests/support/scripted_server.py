@@ -11,8 +11,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
+from tests.support.waiting import PATIENCE_S
+
 _LENGTH: Final = re.compile(r"(?i)\r\ncontent-length: *(\d+)\r\n")
-PATIENCE_S: Final = 20.0
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ from urllib.request import urlopen
 Found = TypeVar("Found")
 
 # Long enough for a machine that does something else beside; a passing test never waits so long.
-PATIENCE_S: Final = 60.0
+PATIENCE_S: Final = 120.0
 LOOK_AGAIN_S: Final = 0.02
 
 

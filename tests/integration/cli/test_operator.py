@@ -107,7 +107,7 @@ async def test_who_drains_the_last_usable_instance_is_warned(command: Command) -
 
 
 async def test_status_shows_what_the_operator_did_and_what_waits(fleet: Fleet, command: Command) -> None:
-    await fleet.hold(3)
+    await fleet.hold_on(3)
     await fleet.call_ends("llm-2", "ok", latency_ms=321)
     await fleet.call_ends("llm-2", "failed", times=3)
     await command("drain", "llm-1")
@@ -123,7 +123,7 @@ async def test_status_shows_what_the_operator_did_and_what_waits(fleet: Fleet, c
 
 
 async def test_status_as_json_is_one_object(fleet: Fleet, command: Command) -> None:
-    await fleet.hold(1)
+    await fleet.hold_on(1)
     seen = json.loads((await command("status", "--json")).out)
     assert seen["queues"] == {"asr": 0, "llm": 0, "tts": 0, "control": 0}
     first, second = seen["services"][1]["instances"]

@@ -15,7 +15,8 @@ import pytest
 from tests.integration.nginx.conftest import UNUSED, MakeNginx, MakeServer
 from tests.support.instances import Instances
 from tests.support.nginx import first_upstreams
-from tests.support.scripted_server import PATIENCE_S, Exchange, ScriptedServer
+from tests.support.scripted_server import Exchange, ScriptedServer
+from tests.support.waiting import PATIENCE_S
 
 SPEECH, CHAT, TRANSCRIPTS = "/tts/v1/audio/speech", "/llm/v1/chat/completions", "/asr/v1/audio/transcriptions"
 

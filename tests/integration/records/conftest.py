@@ -60,7 +60,7 @@ class ControlWorker(Process):
                     self.drain()
             return False
 
-        eventually(drained, what=f"{what}\n{self.output()[-2000:]}", within_s=40)
+        eventually(drained, what=f"{what}\n{self.output()[-2000:]}")
 
 
 def send(broker: Broker, task: str) -> None:

@@ -34,7 +34,7 @@ async def test_an_answered_turn_is_recorded_with_its_times_and_without_its_words
 
 
 async def test_a_device_that_leaves_is_recorded_as_gone(stack: Stack) -> None:
-    async with stack.front.device("leaver") as device:
+    async with stack.front.device("recorded-leaver") as device:
         await device.begins_to_type("tell me")
-    (told,) = eventually(lambda: turns_of(stack, "leaver"), what="the turn is recorded")
+    (told,) = eventually(lambda: turns_of(stack, "recorded-leaver"), what="the turn is recorded")
     assert told["outcome"] == "device left"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import time
@@ -11,8 +12,10 @@ from typing import Any, TypeAlias
 
 import pytest
 import yaml
+from click.testing import CliRunner
 from redis import Redis
 
+from dispatcher.cli.reload import reload
 from dispatcher.contracts import Service
 from dispatcher.state import keys
 from tests.support.instances import Instances
@@ -56,6 +59,12 @@ class Operator:
             timeout=30,
             check=False,
         )
+
+    async def reloads_at_once(self, config: Path) -> str:
+        """Do what `dispatcher reload` does, without the start of a process; return its words."""
+        runner = CliRunner(env=self.stack.environ)
+        done = await asyncio.to_thread(runner.invoke, reload, ["--config", str(config)])
+        return done.output
 
     def revision(self) -> int:
         """Return the revision in force."""

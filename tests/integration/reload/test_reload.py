@@ -74,8 +74,8 @@ async def test_an_instance_that_left_ends_its_stream_and_gets_no_new_call(operat
         # The control worker follows the file of the system, and might be the first to put a change in force.
         another = operator.file.with_name("another.yaml")
         another.write_text(operator.text(only_llm(2)), "utf-8")
-        said = operator.reloads(config=another)
-        assert "llm: llm-1 leaves when its calls are over" in said.stdout, said
+        said = await operator.reloads_at_once(another)
+        assert "llm: llm-1 leaves when its calls are over" in said
         assert (slow.in_flight, operator.names("llm")) == (1, ["llm-2"])
         assert operator.is_known("llm", "llm-1")
         assert (await late.says()).sentences == SENTENCES

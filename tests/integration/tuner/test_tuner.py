@@ -80,7 +80,11 @@ async def test_an_instance_that_fails_is_used_last_until_it_is_well_again(
         fails[0] = False
         reversed_ = (await first_that_is(side.line, "reversed")).latest
     assert reversed_.number == tried.number
-    assert PRIORITY not in await fleet.read(side.line, "llm", "llm-1")
+
+    async def is_as_configured() -> bool:
+        return PRIORITY not in await fleet.read(side.line, "llm", "llm-1")
+
+    await soon(is_as_configured, what="llm-1 has its own priority again")
     assert int(await side.line.call("XLEN", keys.RECORDS)) >= 3
 
 

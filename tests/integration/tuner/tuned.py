@@ -23,14 +23,13 @@ from tests.support.front_side import FrontSide
 from tests.support.instances import Instances
 from tests.support.processes import Process
 from tests.support.stack import worker_command, write_config
-from tests.support.waiting import eventually, soon
+from tests.support.waiting import PATIENCE_S, eventually, soon
 
 TICK_SCALE: Final = 0.02
 TICK_S: Final = 60 * TICK_SCALE
 POOL: Final = 2
 # Turns of a second or two each: more than a small pool is done with before the tuner has looked three times.
 QUEUED: Final = 40
-PATIENCE_S: Final = 40.0
 
 
 class Tuned:

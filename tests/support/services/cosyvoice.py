@@ -30,17 +30,27 @@ class FakeCosyVoice(FakeService):
             return web.json_response({"code": "InvalidApiKey", "message": "Invalid API-key."}, status=401)
         socket = web.WebSocketResponse()
         await socket.prepare(request)
+        is_over = False
+        try:
+            is_over = await self._converse(request, socket)
+        finally:
+            if not is_over:
+                self.gone.set()
+        return socket
+
+    async def _converse(self, request: web.Request, socket: web.WebSocketResponse) -> bool:
+        """Take instructions; return whether the service itself ended it, and not a client that left."""
         step = "run-task"
         async for message in socket:
             asked = message.json()
             self.asked.append(asked)
             if asked["header"]["action"] != step or asked["header"]["streaming"] != "duplex":
                 await _tell(socket, asked, "task-failed", error_code="InvalidParameter", error_message=step)
-                break
+                return True
             step = {"run-task": "continue-task", "continue-task": "finish-task"}.get(step, "")
             if not await self._act(request, socket, asked):
-                break
-        return socket
+                return True
+        return False
 
     async def _act(self, request: web.Request, socket: web.WebSocketResponse, asked: dict[str, Any]) -> bool:
         """Do what an instruction says; return whether more may come."""

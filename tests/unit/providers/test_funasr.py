@@ -23,11 +23,9 @@ from dispatcher.providers.base import Reported
 from dispatcher.providers.funasr import SLICE_BYTES, FunAsr
 from tests.support.ears.funasr import Fault, Flavour, FunAsrServer
 from tests.support.processes import free_port
-from tests.support.waiting import soon
+from tests.support.waiting import PATIENCE_S, soon
 from tests.unit.providers.hearing import WAV, Speaker, says, tone
 from tests.unit.providers.socket_server import SocketServer
-
-PATIENCE_S = 10.0
 
 
 @pytest.fixture

@@ -24,10 +24,10 @@ from dispatcher.providers.base import Reported
 from dispatcher.providers.http import new_session
 from dispatcher.providers.ollama import Ollama
 from tests.support.services.ollama import MODEL, REPLY, FakeOllama
+from tests.support.waiting import PATIENCE_S
 
 HI = [Message(role="system", content="Be brief."), Message(role="user", content="几点了？")]
 VOLUME = Tool(name="set_volume", description="Sets it.", parameters={"type": "object", "properties": {}})
-PATIENCE_S = 10.0
 
 
 @pytest.fixture

@@ -12,9 +12,8 @@ from aiohttp import web
 from dispatcher.contracts import Language
 from dispatcher.errors import InstanceFailed, InstanceForbidden, InstanceUnreachable
 from dispatcher.providers import openai_http
+from tests.support.waiting import PATIENCE_S
 from tests.unit.providers.dialect import DONE, Dialect, event, rest_for_ever, says
-
-PATIENCE_S = 20
 
 
 async def test_an_utterance_is_sent_as_a_file_and_comes_back_as_text(dialect: Dialect) -> None:

@@ -14,7 +14,8 @@ from dispatcher.errors import (
 )
 from dispatcher.providers.base import Reported
 from tests.support.encoded import likeness, speech
-from tests.unit.providers.voices import KEYS, PATIENCE_S, Serve, fails, heard
+from tests.support.waiting import PATIENCE_S
+from tests.unit.providers.voices import KEYS, Serve, fails, heard
 
 
 @pytest.mark.parametrize("provider", KEYS)

@@ -17,7 +17,6 @@ from tests.support.services import cosyvoice, edge, volcano, xfyun
 from tests.support.services.fake import FakeService
 
 TEXT = "现在是 noon 了。"
-PATIENCE_S = 10.0
 
 
 @dataclass
