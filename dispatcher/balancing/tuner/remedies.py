@@ -153,7 +153,9 @@ def _fails(instance: InstanceEvidence) -> bool:
 
 
 def _usable(evidence: Evidence, service: str) -> list[InstanceEvidence]:
-    return [each for each in evidence.instances if each.service == service and each.is_usable]
+    """Return those that a change may prefer; one that stands by is no match for those it stands by for."""
+    candidates = [each for each in evidence.instances if each.service == service and each.is_usable]
+    return [each for each in candidates if each.priority != "standby"]
 
 
 def _prefer(

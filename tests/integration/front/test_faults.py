@@ -67,9 +67,13 @@ async def test_where_no_language_was_told_the_apology_is_in_the_one_that_the_use
     for instance in [*stack.instances.of("llm"), *stack.instances.of("asr")]:
         instance.fault("fast-error")
     async with stack.front.device("told-nobody") as device:
-        for typed, language in (("在吗？", "zh"), ("anyone?", "en"), ("几点了？", "zh")):
+        for typed, apology in (
+            ("在吗？", TEXTS["sorry", "zh"]),
+            ("anyone?", TEXTS["sorry", "en"]),
+            ("几点了？", TEXTS["sorry", "zh"]),
+        ):
             await device.begins_to_type(typed)
-            assert await spoken_reply(device) == TEXTS["sorry", language]
+            assert await spoken_reply(device) == apology
             await device.abort()
             await device.hears(type="tts", state="stop")
 
