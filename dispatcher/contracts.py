@@ -16,7 +16,8 @@ SpeechFormat = Literal["pcm", "wav", "mp3", "opus"]
 Algorithm = Literal[
     "round_robin", "weighted_round_robin", "least_connections", "response_time", "resource_based"
 ]
-Priority = Literal["high", "normal", "low"]
+# What a call looks for first; one that stands by has calls only where no other is in service.
+Priority = Literal["high", "normal", "low", "standby"]
 TunerMode = Literal["off", "observe", "act"]
 
 SERVICES: Final[tuple[Service, ...]] = ("asr", "llm", "tts")

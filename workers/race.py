@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -46,6 +46,11 @@ class Runner:
     def name(self) -> str:
         """Name of its instance, empty while it waits for one."""
         return self.lease.instance.name if self.lease else ""
+
+    @property
+    def stands_by(self) -> bool:
+        """Whether its instance only stands by, and has the call because the others are out."""
+        return self.lease is not None and self.lease.instance.priority == "standby"
 
     def start(self, lease: Lease) -> None:
         """Begin to count the time to the first sentence."""
@@ -148,21 +153,32 @@ class Race:
         return max(0.0, late_at - time.monotonic())
 
     def _hedge(self) -> None:
-        """Ask another instance, if the budget has something left; else look again later."""
-        if not self._shared.hedge_budget.spend(time.monotonic()):
+        """Ask another instance, if there is one and the budget has something left; else look again later.
+
+        Those that stand by are spared: a late instance is in service, and only one that failed is not.
+        """
+        (late,) = self._runners
+        others = [
+            each
+            for each in self._shared.catalogue.services[self._service].instances
+            if each.name != late.name
+        ]
+        spared = [each.name for each in others if each.priority == "standby" and not late.stands_by]
+        if len(spared) == len(others):
+            self._nobody_else = True
+        elif self._shared.hedge_budget.spend(time.monotonic()):
+            log.warning("first sentence late, another instance asked", instance=late.name)
+            self._enter(spared)
+        else:
             self._refused_s += LOOK_AGAIN_S
-            return
-        late = ", ".join(runner.name for runner in self._runners)
-        log.warning("first sentence late, another instance asked", instance=late)
-        self._enter()
 
     def _is_late(self, runner: Runner) -> bool:
         elapsed_s = time.monotonic() - runner.started_at
         return elapsed_s >= self._shared.usual_times.wait_s(runner.name)
 
-    def _enter(self) -> None:
+    def _enter(self, spared: Sequence[str] = ()) -> None:
         runner = Runner(self)
-        excluded = [error.instance for error in self._failed]
+        excluded = [*spared, *(error.instance for error in self._failed)]
         excluded += [other.name for other in self._runners if other.name]
         runner.task = asyncio.get_running_loop().create_task(self._write(runner, excluded))
         self._runners.add(runner)

@@ -27,7 +27,8 @@ def import_xiaozhi(path: Path, output: Path, *, force: bool) -> None:
     """Turn the configuration of xiaozhi-esp32-server into ours.
 
     PATH is its folder (config.yaml with data/.config.yaml over it), or one of the files. What could not be
-    taken over is told, with the reason. The result is checked as every start checks it.
+    taken over is told, with the reason. For each service that was, a built-in instance stands by. The result
+    is checked as every start checks it.
     """
     made = convert(read_legacy(path))
     env_file = output.with_suffix(".env")
@@ -51,6 +52,10 @@ def _tell(made: Import, output: Path, env_file: Path) -> None:
         click.echo(f"  taken over: {line}")
     for line in made.left:
         click.secho(f"  not taken over: {line}", fg="yellow")
+    if made.spares:
+        click.echo(f"  standing by, built in, for when these are out: {', '.join(made.spares)}")
+    if made.unselected:
+        click.echo(f"  not imported, because not selected: {', '.join(made.unselected)}")
     if made.secrets:
         click.echo(f"keys: {env_file} (yours alone to read) holds {', '.join(made.secrets)}")
         click.echo(f"start: set -a; . {env_file}; set +a; make run CONFIG={output}")

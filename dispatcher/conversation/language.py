@@ -23,6 +23,11 @@ def detect_language(text: str) -> Literal["en", "zh"]:
     return "zh" if characters and characters >= words else "en"
 
 
+def shows_language(text: str) -> bool:
+    """Return whether a text has letters to tell its language by; "12:30?" is the same in all of them."""
+    return bool(_CJK_CHARACTER.search(text) or _LATIN_WORD.search(text))
+
+
 def resolve_language(*, device: Language | None, accept_language: str | None, default: Language) -> Language:
     """Return the language of a device: its own setting, else what its header prefers, else the default.
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 import wave
-from typing import Literal
+from typing import Final, Literal
 
 from dispatcher.audio.opus import OpusEncoder, PacketEncoder, PcmPacketizer
-from dispatcher.contracts import REPLY_FRAME_MS, REPLY_RATE_HZ, AudioFormat, Language
+from dispatcher.contracts import REPLY_FRAME_MS, REPLY_RATE_HZ, AudioFormat, Language, TurnTicket
+from dispatcher.conversation.language import detect_language, shows_language
 from dispatcher.recordings import recording
 
 # What was asked for may have been done by a tool before the answer failed.
@@ -18,6 +19,8 @@ TEXTS: dict[tuple[Kind, Language], str] = {
     ("done", "en"): "That is done, but I could not finish my answer.",
     ("done", "zh"): "已经做好了，不过我没能把话说完。",
 }
+# Far more than one front serves; who has been silent for longest is forgotten first.
+MOST_DEVICES: Final = 1000
 
 
 class Apologies:
@@ -25,6 +28,7 @@ class Apologies:
 
     def __init__(self) -> None:
         """Encode every phrase in both formats (about 40 frames each, 30 ms in all)."""
+        self._spoken: dict[str, Language] = {}
         self._packets: dict[tuple[Kind, Language, AudioFormat], list[bytes]] = {}
         for kind, language in TEXTS:
             with wave.open(io.BytesIO(recording(f"{kind}_{language}.wav"))) as file:
@@ -34,9 +38,25 @@ class Apologies:
             self._packets[kind, language, "opus"] = [*encoder.feed(pcm), *encoder.flush()]
             self._packets[kind, language, "pcm"] = [*cutter.feed(pcm), *cutter.flush()]
 
-    def phrase(
-        self, language: Language, audio_format: AudioFormat, *, kind: Kind = "sorry"
-    ) -> tuple[str, list[bytes]]:
-        """Return a phrase's text and packets; English where the language is not known."""
-        known: Language = language if (kind, language) in TEXTS else "en"
-        return TEXTS[kind, known], self._packets[kind, known, audio_format]
+    def heard(self, device_id: str, text: str) -> None:
+        """Remember which language the user of a device speaks, for an utterance that is not understood."""
+        if shows_language(text):
+            self._spoken.pop(device_id, None)
+            self._spoken[device_id] = detect_language(text)
+            if len(self._spoken) > MOST_DEVICES:
+                del self._spoken[next(iter(self._spoken))]
+
+    def phrase(self, ticket: TurnTicket, *, said: str, kind: Kind = "sorry") -> tuple[str, list[bytes]]:
+        """Return the text and the packets of a phrase, in the language of the turn.
+
+        Args:
+            ticket: tells the language, where that is not open.
+            said: what the turn is about, as far as it is known. Where that tells no language, the device's
+                last utterance does; where nothing was ever understood, it is English.
+            kind: whether what was asked for was done all the same.
+        """
+        language = ticket.language if ticket.language != "auto" else self._language(ticket.device_id, said)
+        return TEXTS[kind, language], self._packets[kind, language, ticket.audio_format]
+
+    def _language(self, device_id: str, said: str) -> Language:
+        return detect_language(said) if shows_language(said) else self._spoken.get(device_id, "en")

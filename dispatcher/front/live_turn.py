@@ -162,6 +162,8 @@ class LiveTurn:
 
     def _show_transcript(self, text: str) -> None:
         self._text = text
+        if not self._phrase:  # else it is a wake word, which is Chinese in many an English house
+            self._hub.apologies.heard(self.ticket.device_id, text)
         self._mark("transcript_ms")
         self._wire.send("stt", text=text)
         self._start_speaking()
@@ -207,7 +209,7 @@ class LiveTurn:
         turns.cancel(self._hub.line, self.ticket.turn_id)
         self._start_speaking()
         text, phrase = self._hub.apologies.phrase(
-            self.ticket.language, self.ticket.audio_format, kind="done" if self._done else "sorry"
+            self.ticket, said=self._phrase or self._text, kind="done" if self._done else "sorry"
         )
         self._player.add(text, *phrase)
         self._player.finish()

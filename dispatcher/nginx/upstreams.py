@@ -18,6 +18,8 @@ LONE_FRONT: Final = UpstreamServer(server="127.0.0.1:8000", max_fails=2, fail_ti
 # The one dialect in which instances can stand in for each other behind one address.
 SHARED_DIALECT: Final = "openai_http"
 FINEST_WEIGHT: Final = 100
+# nginx knows no more than first and last.
+_LAST: Final = frozenset({"low", "standby"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,9 +69,9 @@ def _place(instance: Instance, run_dir: str) -> Place:
 
 
 def split_backups(places: Sequence[Place]) -> tuple[list[Place], list[Place]]:
-    """Return those that are used first, and those of low priority; never none first."""
-    backups = [each for each in places if each.instance.priority == "low"]
-    first = [each for each in places if each.instance.priority != "low"]
+    """Return those that are used first, and those of low priority or that stand by; never none first."""
+    backups = [each for each in places if each.instance.priority in _LAST]
+    first = [each for each in places if each.instance.priority not in _LAST]
     return (first, backups) if first else (backups, [])
 
 

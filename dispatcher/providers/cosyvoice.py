@@ -13,7 +13,7 @@ import aiohttp
 from dispatcher.catalogue.model import Instance
 from dispatcher.contracts import REPLY_RATE_HZ, Language
 from dispatcher.providers.base import Reported
-from dispatcher.providers.dashscope import FINISHED, open_task
+from dispatcher.providers.dashscope import FINISHED, Event, open_task
 
 ANSWER_TIMEOUT_S: Final = 10.0
 
@@ -34,8 +34,12 @@ class CosyVoice:
             await task.begin(_task(instance), within_s=ANSWER_TIMEOUT_S)
             await task.instruct("continue-task", {"input": {"text": text}})
             await task.instruct("finish-task", {"input": {}})
-            while (came := await task.receive(within_s=ANSWER_TIMEOUT_S)) != FINISHED:
-                if isinstance(came, bytes) and came:
+            while True:
+                came = await task.receive(within_s=ANSWER_TIMEOUT_S)
+                if isinstance(came, Event):
+                    if came.name == FINISHED:
+                        return
+                elif came:
                     yield came
 
     async def check(self, instance: Instance) -> Reported:

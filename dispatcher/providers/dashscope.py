@@ -1,6 +1,6 @@
-"""What the tasks of DashScope's WebSocket share: instructions, events, and whose fault a failed task is.
+"""What the tasks of DashScope's WebSocket share: instructions out, events in.
 
-Source: Model Studio documentation, WebSocket API of CosyVoice and of Paraformer realtime, error codes.
+Source: Model Studio documentation, WebSocket API of CosyVoice and of Paraformer realtime.
 """
 
 from __future__ import annotations
@@ -8,32 +8,60 @@ from __future__ import annotations
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, Final
 
 import aiohttp
 
 from dispatcher.catalogue.model import Instance
-from dispatcher.errors import (
-    InstanceBusy,
-    InstanceError,
-    InstanceFailed,
-    InstanceForbidden,
-    InstanceRefused,
-)
+from dispatcher.errors import InstanceError, InstanceFailed
+from dispatcher.providers.dashscope_codes import NOTHING_HEARD, error_of
 from dispatcher.providers.http import SHOWN_BYTES, as_object, key_of
 from dispatcher.providers.websocket import Socket, open_socket
 
 STARTED: Final = "task-started"
+RESULT: Final = "result-generated"
 FINISHED: Final = "task-finished"
-FAILED: Final = "task-failed"
-# How codes begin, and whose fault they are; the others are the service's own troubles.
-_ERRORS: Final[dict[str, type[InstanceError]]] = {
-    **dict.fromkeys(("Throttling", "LimitRequests", "RateLimit"), InstanceBusy),
-    **dict.fromkeys(("InvalidApiKey", "AccessDenied", "Arrearage", "PrepaidBillOverdue"), InstanceForbidden),
-    **dict.fromkeys(("AllocationQuota", "CommodityNotPurchased", "Model", "WorkSpace"), InstanceForbidden),
-    **dict.fromkeys(("InvalidParameter", "InvalidURL", "BadRequest", "UnsupportedModel"), InstanceForbidden),
-    "DataInspectionFailed": InstanceRefused,
-}
+# Our own word: a recognition failed because nobody spoke.
+HEARD_NOTHING: Final = "heard-nothing"
+_FAILED: Final = "task-failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """What the service tells of a task.
+
+    Attributes:
+        name: task-started, result-generated, task-finished, our heard-nothing; or one that is not known here.
+        payload: what comes with it; empty where nothing does.
+    """
+
+    name: str
+    payload: Mapping[str, Any]
+
+
+def read_event(instance: Instance, message: Mapping[str, Any]) -> Event:
+    """Return the event of a message.
+
+    Raises:
+        InstanceError: the task failed, by whoever's fault; or the message is no event.
+    """
+    header, payload = message.get("header"), message.get("payload") or {}
+    name = header.get("event") if isinstance(header, dict) else None
+    if not isinstance(header, dict) or not isinstance(name, str) or not isinstance(payload, dict):
+        raise InstanceFailed(instance.name, f"message was {message!r:.{SHOWN_BYTES}}, expected an event")
+    if name != _FAILED:
+        return Event(name=name, payload=payload)
+    if str(header.get("error_code")).startswith(NOTHING_HEARD):
+        return Event(name=HEARD_NOTHING, payload=payload)
+    raise _failure(instance, header)
+
+
+def _failure(instance: Instance, header: Mapping[str, Any]) -> InstanceError:
+    """Return the error that the header of a failed task means."""
+    code = str(header.get("error_code") or "no code")
+    reason = f"{code}: {header.get('error_message')}"[:SHOWN_BYTES]
+    return error_of(code)(instance.name, reason)
 
 
 class DashScopeTask:
@@ -49,42 +77,34 @@ class DashScopeTask:
         self._task_id = str(uuid.uuid4())
 
     async def begin(self, payload: Mapping[str, Any], *, within_s: float) -> None:
-        """Send run-task and return when the task has started; errors as in `receive`."""
+        """Send run-task and return when the task has started.
+
+        Raises:
+            InstanceError: as in `receive`; or something else came than the word that it has.
+        """
         await self.instruct("run-task", payload)
-        while await self.receive(within_s=within_s) != STARTED:
-            pass
+        came = await self.receive(within_s=within_s)
+        if isinstance(came, bytes) or came.name != STARTED:
+            raise InstanceFailed(
+                self.socket.instance.name, f"answer was {came!r:.{SHOWN_BYTES}}, expected {STARTED}"
+            )
 
     async def instruct(self, action: str, payload: Mapping[str, Any]) -> None:
         """Send an instruction: run-task, continue-task or finish-task."""
         header = {"action": action, "task_id": self._task_id, "streaming": "duplex"}
         await self.socket.send_object({"header": header, "payload": payload})
 
-    async def receive(self, *, within_s: float) -> bytes | str | dict[str, Any]:
-        """Return what comes next: binary, the name of a bare event, or the output of a result.
+    async def receive(self, *, within_s: float) -> bytes | Event:
+        """Return what comes next: sound, or an event.
 
         Raises:
-            InstanceError: the task failed, by whoever's fault; or errors of the socket.
+            InstanceError: as in `read_event`; or errors of the socket.
         """
         message = await self.socket.receive(within_s=within_s)
         if isinstance(message, bytes):
             return message
         instance = self.socket.instance
-        answer = as_object(instance, message.encode())
-        header, payload = answer.get("header"), answer.get("payload")
-        if not isinstance(header, dict) or not isinstance(header.get("event"), str):
-            raise InstanceFailed(instance.name, f"event was {message[:SHOWN_BYTES]!r}, expected a header")
-        if header["event"] == FAILED:
-            raise task_error(instance, header)
-        if header["event"] in {STARTED, FINISHED}:
-            return str(header["event"])
-        return payload if isinstance(payload, dict) else {}
-
-
-def task_error(instance: Instance, header: Mapping[str, Any]) -> InstanceError:
-    """Return the error that the header of a failed task means."""
-    code = str(header.get("error_code"))
-    kind = next((kind for begins, kind in _ERRORS.items() if code.startswith(begins)), InstanceFailed)
-    return kind(instance.name, f"{code}: {header.get('error_message')}"[:SHOWN_BYTES])
+        return read_event(instance, as_object(instance, message.encode()))
 
 
 @asynccontextmanager

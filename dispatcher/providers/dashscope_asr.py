@@ -1,7 +1,6 @@
 """DashScope's realtime recognition (Paraformer, Fun-ASR) over WebSocket.
 
-Source: Alibaba Cloud Model Studio, "Paraformer WebSocket API", its client events and server events, and
-"Error codes".
+Source: Alibaba Cloud Model Studio, "Paraformer WebSocket API", its client events and server events.
 """
 
 from __future__ import annotations
@@ -13,31 +12,17 @@ import aiohttp
 
 from dispatcher.catalogue.model import Instance
 from dispatcher.contracts import UPLINK_RATE_HZ, Language
-from dispatcher.errors import (
-    InstanceBusy,
-    InstanceError,
-    InstanceFailed,
-    InstanceForbidden,
-    InstanceRefused,
-)
+from dispatcher.errors import InstanceFailed
 from dispatcher.providers.base import Reported, Transcript
-from dispatcher.providers.dashscope import FAILED, FINISHED, STARTED, DashScopeTask
+from dispatcher.providers.dashscope import FINISHED, HEARD_NOTHING, RESULT, DashScopeTask, read_event
 from dispatcher.providers.http import SHOWN_BYTES, bearer_headers
 from dispatcher.providers.live import Conversation, check_handshake, join_texts, slices, socket_url, whole
-from dispatcher.providers.websocket import Socket, open_socket
+from dispatcher.providers.websocket import open_socket
 
 DEFAULT_MODEL: Final = "paraformer-realtime-v2"
 # 100 ms, as the documents advise.
 SLICE_BYTES: Final = UPLINK_RATE_HZ * 2 * 100 // 1000
 START_TIMEOUT_S: Final = 5.0
-# What the codes of `task-failed` begin with, and what they mean; anything else is the service's own fault.
-_NOTHING_SAID: Final = ("NO_VALID_AUDIO_ERROR", "NO_INPUT_AUDIO_ERROR", "SUCCESS_WITH_NO_VALID_FRAGMENT")
-_BUSY: Final = ("Throttling", "ServiceUnavailable", "SystemBusy", "RequestTimeOut")
-_FORBIDDEN: Final = (
-    *("InvalidApiKey", "AccessDenied", "Arrearage", "ModelNotFound", "Model.", "WorkSpace", "Workspace"),
-    *("AllocationQuota", "PrepaidBillOverdue", "PostpaidBillOverdue", "CommodityNotPurchased"),
-)
-_REFUSED: Final = ("InvalidParameter", "BadRequest", "UNSUPPORTED", "InvalidFile")
 
 
 class DashscopeAsr:
@@ -57,8 +42,7 @@ class DashscopeAsr:
         headers = bearer_headers(instance)
         async with open_socket(self._session, instance, socket_url(instance), headers=headers) as socket:
             task = DashScopeTask(socket)
-            await task.instruct("run-task", _recognition(instance, wanted))
-            await _started(socket)
+            await task.begin(_recognition(instance, wanted), within_s=START_TIMEOUT_S)
             talk = Conversation(socket)
             text = await talk.run(send=_send(task, speech), receive=_receive(talk))
         return Transcript(text=text, language=wanted)
@@ -83,16 +67,6 @@ def _recognition(instance: Instance, language: Language) -> dict[str, Any]:
     }
 
 
-async def _started(socket: Socket) -> None:
-    """Return when audio may be sent."""
-    answer = await socket.receive_object(within_s=START_TIMEOUT_S)
-    event, _ = _read(socket.instance, answer)
-    if event != STARTED:
-        raise InstanceFailed(
-            socket.instance.name, f"answer was {answer!r:.{SHOWN_BYTES}}, expected task-started"
-        )
-
-
 async def _send(task: DashScopeTask, speech: AsyncIterator[bytes]) -> None:
     async for piece in slices(speech, SLICE_BYTES):
         await task.socket.send(piece)
@@ -103,12 +77,12 @@ async def _receive(talk: Conversation) -> str:
     ended: list[str] = []
     growing = ""
     while (message := await talk.next_object()) is not None:
-        event, payload = _read(talk.instance, message)
-        if event in (FINISHED, "nothing-said"):
+        event = read_event(talk.instance, message)
+        if event.name in (FINISHED, HEARD_NOTHING):
             return join_texts([*ended, growing])
-        if event != "result-generated":
+        if event.name != RESULT:
             continue
-        sentence = _sentence(talk.instance, payload)
+        sentence = _sentence(talk.instance, event.payload)
         if sentence.get("heartbeat") is True:
             continue
         growing = sentence["text"]
@@ -116,33 +90,6 @@ async def _receive(talk: Conversation) -> str:
             ended.append(growing)
             growing = ""
     raise talk.silence()
-
-
-def _read(instance: Instance, message: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
-    """Return the event of a message and its payload.
-
-    Raises:
-        InstanceError: the task failed, or the message is no event.
-    """
-    header, payload = message.get("header"), message.get("payload", {})
-    event = header.get("event") if isinstance(header, dict) else None
-    if not isinstance(header, dict) or not isinstance(event, str) or not isinstance(payload, dict):
-        raise InstanceFailed(instance.name, f"message was {message!r:.{SHOWN_BYTES}}, expected an event")
-    if event != FAILED:
-        return event, payload
-    code = str(header.get("error_code", ""))
-    if code.startswith(_NOTHING_SAID):
-        return "nothing-said", payload
-    raise _failure(instance, code, str(header.get("error_message", "")))
-
-
-def _failure(instance: Instance, code: str, text: str) -> InstanceError:
-    reason = f"{code}: {text}"[:SHOWN_BYTES]
-    if code.startswith(_BUSY):
-        return InstanceBusy(instance.name, reason)
-    if code.startswith(_FORBIDDEN):
-        return InstanceForbidden(instance.name, reason)
-    return (InstanceRefused if code.startswith(_REFUSED) else InstanceFailed)(instance.name, reason)
 
 
 def _sentence(instance: Instance, payload: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -100,7 +100,7 @@ def prefer_backup(
 ) -> Iterator[Proposal]:
     """Use an instance last and the best of the others first."""
     others = [each for each in _usable(evidence, failing.service) if each.name != failing.name]
-    if others and failing.priority_now != "low":
+    if others and failing.priority_now not in {"low", "standby"}:
         best = min(others, key=lambda each: (each.error_ratio or 0.0, each.latency_ms or 0.0))
         yield _prefer(cause, first=[best], last=[failing], why=why)
 
@@ -153,7 +153,9 @@ def _fails(instance: InstanceEvidence) -> bool:
 
 
 def _usable(evidence: Evidence, service: str) -> list[InstanceEvidence]:
-    return [each for each in evidence.instances if each.service == service and each.is_usable]
+    """Return those that a change may prefer; one that stands by is no match for those it stands by for."""
+    candidates = [each for each in evidence.instances if each.service == service and each.is_usable]
+    return [each for each in candidates if each.priority != "standby"]
 
 
 def _prefer(

@@ -21,12 +21,13 @@ ALGORITHMS: Final[Mapping[Service, str]] = {
     "llm": "response_time",
     "tts": "weighted_round_robin",
 }
-# Where `make run` has its built-in instances (config/embedded.yaml).
+# Where `make run` has its built-in instances, and how many calls each takes (config/embedded.yaml).
 BUILT_IN: Final[Mapping[Service, tuple[int, int]]] = {
     "asr": (8100, 8101),
     "llm": (8200, 8201),
     "tts": (8300, 8301),
 }
+_CAPS: Final[Mapping[Service, int]] = {"asr": 2, "llm": 8, "tts": 8}
 _IMPOSSIBLE: Final = re.compile(r"[^A-Za-z0-9.-]+")
 
 
@@ -39,12 +40,16 @@ class Import:
         secrets: by variable.
         taken: what was taken over, a line each.
         left: what was not, and why, a line each.
+        spares: built-in instances that stand by for what was taken over.
+        unselected: modules of the other server that were not in use there, such as "LLM OllamaLLM".
     """
 
     text: str
     secrets: Mapping[str, str]
     taken: Sequence[str]
     left: Sequence[str]
+    spares: Sequence[str]
+    unselected: Sequence[str]
 
 
 @dataclass(slots=True)
@@ -52,6 +57,7 @@ class _Notes:
     secrets: dict[str, str] = field(default_factory=dict)
     taken: list[str] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
+    spares: list[str] = field(default_factory=list)
 
 
 def convert(legacy: Legacy) -> Import:
@@ -66,7 +72,14 @@ def convert(legacy: Legacy) -> Import:
         lines += _instances(legacy, service, notes)
     lines += ["", *conversation_lines(legacy, notes.taken)]
     notes.left += left_behind(legacy)
-    return Import(text="\n".join(lines) + "\n", secrets=notes.secrets, taken=notes.taken, left=notes.left)
+    return Import(
+        text="\n".join(lines) + "\n",
+        secrets=notes.secrets,
+        taken=notes.taken,
+        left=notes.left,
+        spares=notes.spares,
+        unselected=tuple(_unselected(legacy)),
+    )
 
 
 def write_secrets(path: Path, secrets: Mapping[str, str]) -> None:
@@ -87,22 +100,42 @@ def quoted(text: str) -> str:
 
 
 def _instances(legacy: Legacy, service: Service, notes: _Notes) -> Iterator[str]:
-    """Yield the lines of a service's instances: the selected module, or ours in its place."""
+    """Yield the lines of a service's instances: the selected module, and ours beside it or in its place."""
     chosen = text_of(legacy.section("selected_module").get(service.upper()))
     module = legacy.section(service.upper(), chosen)
     outcome = move(service, module) if module else NotMoved(reason="its section is missing")
     if isinstance(outcome, Moved):
         yield from _moved_lines(service, chosen, outcome, notes)
+        notes.spares.append(f"{service}-1")
+        yield "        # Built in; has calls only while the one above is out. Not started without this line."
+        yield _built_in(service, 1, priority="standby")
         return
     named = f"{service.upper()} {chosen}" if chosen else f"{service.upper()}: none was selected"
     notes.left.append(f"{named}: {outcome.reason}; the built-in instances take its place")
     yield f"        # {named} was not taken over: {outcome.reason}."
-    for number, port in enumerate(BUILT_IN[service], start=1):
-        yield f'        - {{name: {service}-{number}, endpoint: "http://127.0.0.1:{port}"}}'
+    yield from (_built_in(service, number) for number in (1, 2))
+
+
+def _built_in(service: Service, number: int, *, priority: str = "") -> str:
+    """Return the line of a built-in instance, the first or the second one."""
+    keys = f'name: {service}-{number}, endpoint: "http://127.0.0.1:{BUILT_IN[service][number - 1]}"'
+    wanted = f", priority: {priority}" if priority else ""
+    return f"        - {{{keys}{wanted}, max_concurrent: {_CAPS[service]}}}"
+
+
+def _unselected(legacy: Legacy) -> Iterator[str]:
+    """Yield the modules of the three services that were not in use."""
+    for service in SERVICES:
+        kind = service.upper()
+        chosen = text_of(legacy.section("selected_module").get(kind))
+        yield from (f"{kind} {name}" for name in legacy.section(kind) if name != chosen)
 
 
 def _moved_lines(service: Service, chosen: str, moved: Moved, notes: _Notes) -> Iterator[str]:
-    name = _IMPOSSIBLE.sub("-", chosen).strip("-.").lower()[:63] or f"{service}-1"
+    name = _IMPOSSIBLE.sub("-", chosen).strip("-.").lower()[:60] or "own"
+    # The names of ours are taken: llm-1 stands by for it.
+    if name.removesuffix("-1").removesuffix("-2") in SERVICES:
+        name = f"my-{name}"
     if moved.note:
         yield f"        # {moved.note}."
     yield f"        - name: {quoted(name)}"

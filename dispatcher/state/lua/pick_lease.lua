@@ -14,7 +14,7 @@ local lease, ttl_ms, dice = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local INSTANCE, LEASES, service, turn = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
 local WAITING, SEEN, EXCLUDED, DECISIONS, LEAVING = KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local WAITER_GONE_MS, DECISIONS_KEPT = 2000, 5000
-local CLASSES = { "high", "normal", "low" }
+local CLASSES = { "high", "normal", "low", "standby" }
 local SLOW_START_MS, SLOW_START_FLOOR = 10000, 0.1
 -- Without calls nothing new is learned: what is known fades, or one slow call would shut an instance out for good.
 local FORGIVE_MS = 30000
@@ -47,7 +47,6 @@ local function set_of(names)
 end
 local excluded = set_of(ARGV[4])
 
--- Read every instance once.
 local instances = {}
 for name in string.gmatch(fleet[2], "[^,]+") do
   local key = INSTANCE .. name
@@ -78,15 +77,20 @@ end
 local anyone_waits = redis.call("ZCARD", WAITING) > 0
 
 local function in_service(it) return not it.draining and it.healthy and not it.ejected end
-local function usable(it) return in_service(it) and not excluded[it.name] end
+-- One that stands by is for when nobody else can be relied on, and never because the others are full or slow.
+local relied_on = false
+local function spared(it) return relied_on and it.priority == "standby" end
+local function usable(it) return in_service(it) and not excluded[it.name] and not spared(it) end
+for _, it in ipairs(instances) do
+  relied_on = relied_on or it.priority ~= "standby" and usable(it) and not it.half_open
+end
 
 -- While fewer calls wait than the quick instances have slots, a slot comes within the time of one quick call: to
 -- wait is better than to take an instance that is known to need SLOW_FACTOR times as long.
 local function shun_the_slow(all)
   local quickest, quick_slots = {}, 0
   for _, it in ipairs(all) do
-    local best = quickest[it.priority]
-    if usable(it) and it.known and (not best or it.known < best) then quickest[it.priority] = it.known end
+    if usable(it) and it.known then quickest[it.priority] = math.min(it.known, quickest[it.priority] or it.known) end
   end
   local function slow(it)
     local best = quickest[it.priority]
@@ -112,9 +116,8 @@ end
 local function median_latency(all)
   local seen = {}
   for _, it in ipairs(all) do if it.latency then seen[#seen + 1] = it.latency end end
-  if #seen == 0 then return 1 end
   table.sort(seen)
-  return seen[math.ceil(#seen / 2)]
+  return seen[math.ceil(#seen / 2)] or 1
 end
 
 -- Resource based: all terms 0..1; what an instance does not report is left out, the rest renormalised.
@@ -152,8 +155,7 @@ local function pick_in_turn(class, weighted)
     if not best or it.current > best.current then best = it end
   end
   for _, it in ipairs(class) do
-    local current = it == best and it.current - total or it.current
-    redis.call("HSET", it.key, "current", current)
+    redis.call("HSET", it.key, "current", it == best and it.current - total or it.current)
   end
   return best, "in turn"
 end
@@ -188,6 +190,7 @@ local function state_of(it)
   if it.ejected then return "ejected" end
   if it.half_open then return "half-open" end
   if it.shunned then return "slow" end
+  if spared(it) then return "stands by" end
   return it.in_flight .. "/" .. it.cap
 end
 
@@ -290,9 +293,8 @@ if full then return wait_in_line() end
 -- Panic: nobody is healthy, so try the one that failed least, and say so.
 local least_bad
 for _, it in ipairs(instances) do
-  if not it.draining and not excluded[it.name] and it.in_flight < it.cap then
-    if not least_bad or it.errors < least_bad.errors then least_bad = it end
-  end
+  local open = not it.draining and not excluded[it.name] and it.in_flight < it.cap
+  if open and (not least_bad or it.errors < least_bad.errors) then least_bad = it end
 end
 if least_bad then return take(least_bad, "panic, no healthy instance") end
 return { "none" }

@@ -63,6 +63,26 @@ async def test_the_apology_is_in_the_language_that_the_device_told_ota(stack: St
         assert await spoken_reply(device) == TEXTS["sorry", "zh"]
 
 
+async def test_where_no_language_was_told_the_apology_is_in_the_one_that_the_user_types(stack: Stack) -> None:
+    for instance in [*stack.instances.of("llm"), *stack.instances.of("asr")]:
+        instance.fault("fast-error")
+    async with stack.front.device("told-nobody") as device:
+        for typed, apology in (
+            ("在吗？", TEXTS["sorry", "zh"]),
+            ("anyone?", TEXTS["sorry", "en"]),
+            ("几点了？", TEXTS["sorry", "zh"]),
+        ):
+            await device.begins_to_type(typed)
+            assert await spoken_reply(device) == apology
+            await device.abort()
+            await device.hears(type="tts", state="stop")
+
+    async with stack.front.device("told-nobody") as device:
+        await device.begins_to_say()
+        # Nobody understood this one; the last that was understood was Chinese.
+        assert await spoken_reply(device) == TEXTS["sorry", "zh"]
+
+
 async def test_after_an_apology_nobody_works_for_the_turn_any_more(stack: Stack) -> None:
     for asr in stack.instances.of("asr"):
         asr.fault("slow", 600)

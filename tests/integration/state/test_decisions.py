@@ -36,6 +36,18 @@ async def test_a_call_that_ended_is_told_with_its_candidates_reason_and_outcome(
     assert not decision.held
 
 
+async def test_one_that_stands_by_is_told_as_such(fleet: Fleet, line: RedisLine) -> None:
+    await fleet.configure("round_robin", llm("A"), llm("B", priority="standby"))
+    await fleet.finish(await pick(fleet), "failed")
+    slot = await fleet.try_pick(turn_id=TURN, excluded=["A"])
+    assert isinstance(slot, Slot)
+    found = await decisions.of_turn(line, TURN)
+    assert [each.candidates for each in found] == [
+        ("A 0/10", "B stands by"),
+        ("A failed this call", "B 0/10"),
+    ]
+
+
 async def test_calls_of_a_turn_come_oldest_first_and_those_of_others_stay_out(
     fleet: Fleet, line: RedisLine
 ) -> None:

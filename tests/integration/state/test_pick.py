@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import get_args
 
 import pytest
 
@@ -12,6 +13,8 @@ from dispatcher.state import turns
 from dispatcher.state.leases import NoSlot, Slot
 from dispatcher.state.line import RedisLine
 from tests.support.fleet import TURN, Fleet, llm
+
+ALGORITHMS = get_args(Algorithm)
 
 
 async def test_weights_of_4_to_1_are_kept_in_every_cycle_and_spread_within_it(fleet: Fleet) -> None:
@@ -106,10 +109,7 @@ async def test_resource_based_counts_the_calls_in_flight(fleet: Fleet) -> None:
     assert await fleet.hold(10) == Counter(A=5, B=5)
 
 
-@pytest.mark.parametrize(
-    "algorithm",
-    ["round_robin", "weighted_round_robin", "least_connections", "response_time", "resource_based"],
-)
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
 async def test_high_priority_comes_first_and_low_only_when_it_is_full(
     fleet: Fleet, algorithm: Algorithm
 ) -> None:
@@ -124,6 +124,40 @@ async def test_low_priority_is_used_when_the_high_one_is_ejected_or_failed_this_
     assert (await fleet.pick(excluded=["local"])).name == "remote"
     await fleet.call_ends("local", "failed", times=3)
     assert (await fleet.pick()).name == "remote"
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+async def test_one_that_stands_by_has_nothing_while_another_is_in_service_however_full(
+    fleet: Fleet, algorithm: Algorithm
+) -> None:
+    await fleet.configure(algorithm, llm("spare", weight=9, priority="standby"), llm("own", cap=3))
+    assert await fleet.hold(3) == Counter(own=3)
+    assert await fleet.try_pick() == NoSlot(full=True)
+    assert await fleet.in_flight("spare") == 0
+
+
+async def test_one_that_stands_by_steps_in_for_the_failed_the_drained_and_the_ejected(fleet: Fleet) -> None:
+    await fleet.configure("response_time", llm("own"), llm("spare", priority="standby"))
+    assert (await fleet.pick(excluded=["own"])).name == "spare"
+    await fleet.set_fields("own", draining=1)
+    assert (await fleet.pick()).name == "spare"
+    await fleet.set_fields("own", draining=0)
+    assert (await fleet.pick()).name == "own"
+    await fleet.call_ends("own", "failed", times=3)
+    assert (await fleet.pick()).name == "spare"
+
+
+async def test_while_one_that_comes_back_is_probed_the_others_go_to_the_one_that_stands_by(
+    fleet: Fleet,
+) -> None:
+    await fleet.configure("response_time", llm("own"), llm("spare", priority="standby"))
+    await fleet.set_fields("own", ejected_until_ms=1)
+    assert [(await fleet.pick()).name for _ in range(3)] == ["own", "spare", "spare"]
+
+
+async def test_where_all_stand_by_they_share_the_calls(fleet: Fleet) -> None:
+    await fleet.configure("round_robin", llm("A", priority="standby"), llm("B", priority="standby"))
+    assert await fleet.pick_in_turn(4) in {"ABAB", "BABA"}
 
 
 async def test_a_draining_instance_gets_nothing_even_when_it_is_the_last(fleet: Fleet) -> None:

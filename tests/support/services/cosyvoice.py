@@ -10,6 +10,8 @@ from tests.support.encoded import slices, speech
 from tests.support.services.fake import HTML, FakeService, die
 
 KEY: Final = "sk-cosyvoice"
+VOICES: Final = {"cosyvoice-v1": "longxiaochun", "cosyvoice-v2": "longxiaochun_v2"}
+"""The voice of each model."""
 SLICE_BYTES: Final = 9_601
 
 
@@ -75,12 +77,15 @@ class FakeCosyVoice(FakeService):
         payload = asked["payload"]
         wanted = {"task_group": "audio", "task": "tts", "function": "SpeechSynthesizer", "input": {}}
         code = self.fault if self.fault[:1].isupper() else ""
+        reason = "because of it"
         if self.fault == "quota":
             code = "Throttling.RateQuota"
         if any(payload.get(name) != value for name, value in wanted.items()):
             code = "InvalidParameter"
+        elif VOICES.get(payload.get("model")) != payload["parameters"].get("voice"):
+            code, reason = "InvalidParameter", "[cosyvoice:]Engine return error code: 418"
         if code:
-            await _tell(socket, asked, "task-failed", error_code=code, error_message="because of it")
+            await _tell(socket, asked, "task-failed", error_code=code, error_message=reason)
             return False
         if self.fault == "html":
             await socket.send_str(HTML)

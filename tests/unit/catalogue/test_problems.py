@@ -28,7 +28,7 @@ ASR = "load_balancing.api_gateway.asr_services"
         ("max_concurrent: 0", "max_concurrent: was 0; expected a whole number of at least 1"),
         ("max_concurrent: 1.5", "max_concurrent: was 1.5; expected a whole number of at least 1"),
         ("max_concurrent: true", "max_concurrent: was true; expected a whole number of at least 1"),
-        ("priority: urgent", "priority: was 'urgent'; expected one of high, normal, low"),
+        ("priority: urgent", "priority: was 'urgent'; expected one of high, normal, low, standby"),
         ("provider: grpc", f"provider: was 'grpc'; expected one of {', '.join(PROVIDERS)}"),
         ("language: fr", "language: was 'fr'; expected one of auto, en, zh"),
         ("model: 7", "model: was 7; expected a text (put it in quotes)"),

@@ -14,6 +14,8 @@ from dispatcher.catalogue.model import PROVIDERS
 from dispatcher.cli import main
 from dispatcher.cli.moving.legacy import Legacy
 from dispatcher.cli.moving.services import Moved, NotMoved, move
+from dispatcher.cli.supervisor.plan import make_plan
+from dispatcher.cli.supervisor.procfile import read_procfile
 
 BASE = """
 server: {ip: 0.0.0.0, port: 8000, http_port: 8003, auth_key: 你的密钥, auth: {enabled: false}}
@@ -53,6 +55,7 @@ selected_module: {LLM: AliLLM, TTS: Custom, Memory: mem_local_short}
 LLM: {AliLLM: {api_key: "sk-'quoted' $key"}}
 VAD: {SileroVAD: {min_silence_duration_ms: 900}}
 """
+PROCFILE = Path(__file__).parents[3] / "Procfile"
 Run = Callable[..., Result]
 
 
@@ -89,16 +92,58 @@ def test_what_the_user_wrote_wins_and_the_result_loads(server: Path, run: Run, t
     result = run(server)
     assert result.exit_code == 0, result.output
     catalogue = made(tmp_path)
-    (llm,) = catalogue.services["llm"].instances
+    llm, _ = catalogue.services["llm"].instances
     assert (llm.name, llm.model) == ("alillm", "qwen-turbo")
     assert llm.endpoint == "https://dashscope.aliyuncs.com/compatible-mode/v1"
-    (tts,) = catalogue.services["tts"].instances
+    tts, _ = catalogue.services["tts"].instances
     assert (tts.provider, tts.endpoint, tts.voice) == (
         "openai_http",
         "http://127.0.0.1:8880/v1",
         "zf_xiaoxiao",
     )
     assert [each.name for each in catalogue.services["asr"].instances] == ["asr-1", "asr-2"]
+
+
+def test_a_built_in_instance_stands_by_for_each_service_that_was_taken_over(
+    server: Path, run: Run, tmp_path: Path
+) -> None:
+    output = run(server).output
+    services = made(tmp_path).services
+    found = {
+        name: [(each.name, each.priority) for each in service.instances] for name, service in services.items()
+    }
+    assert found == {
+        "asr": [("asr-1", "normal"), ("asr-2", "normal")],
+        "llm": [("alillm", "normal"), ("llm-1", "standby")],
+        "tts": [("custom", "normal"), ("tts-1", "standby")],
+    }
+    assert "standing by, built in, for when these are out: llm-1, tts-1\n" in output
+
+
+def test_make_run_starts_the_built_in_instances_that_are_named_and_no_others(
+    server: Path, run: Run, tmp_path: Path
+) -> None:
+    run(server)
+    plan = make_plan(read_procfile(PROCFILE), catalogue=made(tmp_path), environ={})
+    started = [part.name for part in plan.parts if part.role == "instance"]
+    assert started == ["asr-1", "asr-2", "llm-1", "tts-1"]
+
+
+def test_what_was_not_selected_is_told_in_one_line(server: Path, run: Run) -> None:
+    line = "  not imported, because not selected: LLM ChatGLMLLM, LLM DifyLLM, TTS EdgeTTS\n"
+    assert line in run(server).output
+
+
+def test_a_module_that_is_called_like_one_of_ours_gets_another_name(
+    server: Path, run: Run, tmp_path: Path
+) -> None:
+    own = 'selected_module: {LLM: llm-1}\nLLM: {llm-1: {type: openai, base_url: "http://a:1/v1"}}'
+    (server / "data" / ".config.yaml").write_text(own, "utf-8")
+    assert run(server).exit_code == 0
+    assert [each.name for each in load_catalogue(tmp_path / "o.yaml").services["llm"].instances] == [
+        "my-llm-1",
+        "llm-1",
+    ]
 
 
 def test_the_dialogue_is_taken_over_word_by_word(server: Path, run: Run, tmp_path: Path) -> None:

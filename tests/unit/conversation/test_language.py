@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dispatcher.contracts import Language
-from dispatcher.conversation.language import detect_language, resolve_language
+from dispatcher.conversation.language import detect_language, resolve_language, shows_language
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,14 @@ from dispatcher.conversation.language import detect_language, resolve_language
 )
 def test_a_text_has_the_language_of_most_of_its_script(text: str, language: str) -> None:
     assert detect_language(text) == language
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("几点了", True), ("ok?", True), ("Où", True), ("42!", False), ("🙂", False), ("", False)],
+)
+def test_a_text_without_letters_shows_no_language(text: str, *, shown: bool) -> None:
+    assert shows_language(text) is shown
 
 
 @pytest.mark.parametrize(

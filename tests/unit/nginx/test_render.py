@@ -62,9 +62,10 @@ def test_localhost_is_one_address() -> None:
     assert "server 127.0.0.1:8100 " in upstream(files, "asr")
 
 
-def test_low_priority_is_a_backup_and_alone_it_is_none() -> None:
-    both = rendered(catalogue(tts=[("http://a:1/v1", "high"), ("http://b:2/v1", "low")]))
-    alone = rendered(catalogue(tts=[("http://b:2/v1", "low")]))
+@pytest.mark.parametrize("last", ["low", "standby"])
+def test_who_is_used_last_is_a_backup_and_alone_it_is_none(last: Priority) -> None:
+    both = rendered(catalogue(tts=[("http://a:1/v1", "high"), ("http://b:2/v1", last)]))
+    alone = rendered(catalogue(tts=[("http://b:2/v1", last)]))
 
     assert "server b:2 weight=1 max_fails=2 fail_timeout=30s backup;" in upstream(both, "tts")
     assert "backup" not in upstream(alone, "tts")

@@ -12,7 +12,6 @@ from dispatcher.errors import (
     InstanceError,
     InstanceFailed,
     InstanceForbidden,
-    InstanceRefused,
     InstanceUnreachable,
 )
 from dispatcher.providers import dashscope_asr, live
@@ -93,45 +92,6 @@ async def test_words_flow_before_the_rest_was_said(
     assert not server.finished
     speaker.goes_on.set()
     assert (await hearing).text == "今天天气怎么样？"
-
-
-@pytest.mark.parametrize(
-    ("code", "kind"),
-    [
-        ("InvalidApiKey", InstanceForbidden),
-        ("Arrearage", InstanceForbidden),
-        ("AccessDenied.Unpurchased", InstanceForbidden),
-        ("ModelNotFound", InstanceForbidden),
-        ("AllocationQuota.FreeTierOnly", InstanceForbidden),
-        ("Throttling.RateQuota", InstanceBusy),
-        ("Throttling.AllocationQuota", InstanceBusy),
-        ("InvalidParameter", InstanceRefused),
-        ("InternalError", InstanceFailed),
-        ("CLIENT_ERROR", InstanceFailed),
-        ("", InstanceFailed),
-    ],
-)
-async def test_the_code_of_a_failed_task_says_whose_fault_it_is(
-    provider: DashscopeAsr,
-    sockets: SocketServer,
-    server: DashscopeServer,
-    code: str,
-    kind: type[InstanceError],
-) -> None:
-    server.fails_later_with = code or "?"
-    speaker = Speaker((tone(600), tone(600)))
-    with pytest.raises(kind, match="see the documents"):
-        await provider.hear(sockets.instance("asr"), speaker.speech(), "zh")
-    server.fails_later_with, server.fails_with = "", code or "?"
-    with pytest.raises(kind, match="see the documents"):
-        await provider.hear(sockets.instance("asr"), says(tone(600)), "zh")
-
-
-async def test_nothing_valid_to_hear_is_an_empty_transcript(
-    provider: DashscopeAsr, sockets: SocketServer, server: DashscopeServer
-) -> None:
-    server.fails_later_with = "NO_VALID_AUDIO_ERROR"
-    assert (await provider.hear(sockets.instance("asr"), says(tone(600)), "zh")).text == ""
 
 
 @pytest.mark.parametrize(

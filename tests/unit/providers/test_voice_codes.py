@@ -35,27 +35,6 @@ async def test_each_code_of_xfyun_tells_whose_fault_it_is(
 
 
 @pytest.mark.parametrize(
-    ("code", "kind"),
-    [
-        *((code, InstanceForbidden) for code in ("InvalidApiKey", "Arrearage", "ModelNotFound")),
-        *((code, InstanceForbidden) for code in ("InvalidParameter", "AllocationQuota.FreeTierOnly")),
-        *((code, InstanceBusy) for code in ("Throttling", "Throttling.RateQuota")),
-        *((code, InstanceFailed) for code in ("InternalError", "ClientDisconnect")),
-        ("DataInspectionFailed", InstanceRefused),
-    ],
-)
-async def test_each_code_of_dashscope_tells_whose_fault_it_is(
-    serve: Serve, code: str, kind: type[InstanceError]
-) -> None:
-    async with serve("cosyvoice") as voice:
-        voice.service.fault = code
-        _, error = await fails(voice.speaks())
-
-        assert type(error) is kind
-        assert error.reason == f"{code}: because of it"
-
-
-@pytest.mark.parametrize(
     ("said", "kind"),
     [
         ("3001 wrong operation", InstanceForbidden),

@@ -37,6 +37,13 @@ def test_an_instance_that_is_used_last_already_gets_less() -> None:
     assert words("errors", seen) == ["cap llm/a: as configured → 4"]
 
 
+def test_one_that_stands_by_is_never_used_first_nor_by_anybodys_failure_more_than_it_is() -> None:
+    failing = evidence(instances=(llm("a", error_ratio=0.3), llm("spare", priority="standby")))
+    assert words("errors", failing) == ["cap llm/a: as configured → 4"]
+    spare = evidence(instances=(llm("a"), llm("spare", error_ratio=0.3, priority="standby")))
+    assert words("errors", spare) == ["cap llm/spare: as configured → 4"]
+
+
 def test_errors_that_no_instance_explains_restart_the_heaviest_worker_and_let_fewer_devices_in() -> None:
     workers = (worker("llm@a", megabytes=90), worker("llm@b", megabytes=200), worker("tts@a"))
     seen = evidence(workers=workers, devices=50)

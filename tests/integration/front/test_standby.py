@@ -1,0 +1,82 @@
+"""An instance that stands by has the call when nobody else is in service, and never otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dispatcher.catalogue import load_catalogue
+from dispatcher.catalogue.model import Catalogue
+from dispatcher.contracts import Priority
+from dispatcher.state import fleet
+from dispatcher.state.line import RedisLine, connect
+from tests.support.instances import SENTENCES
+from tests.support.stack import Stack
+from tests.support.waiting import soon
+
+Second = Callable[[Priority], Awaitable[None]]
+
+
+@pytest.fixture
+async def second(stack: Stack) -> AsyncGenerator[Second]:
+    """Give the second LLM instance a priority; afterwards the stack's own file is in force again."""
+    own = load_catalogue(Path(stack.environ["DISPATCHER_CONFIG"]))
+    line = RedisLine(connect(stack.broker.url))
+
+    async def put_in_force(catalogue: Catalogue) -> None:
+        seen = len(stack.workers["llm"].output())
+        await fleet.publish(line, catalogue)
+
+        async def followed() -> bool:
+            return "catalogue swapped" in stack.workers["llm"].output()[seen:]
+
+        await soon(followed, what="the worker follows the catalogue")
+
+    async def give(priority: Priority) -> None:
+        llm = own.services["llm"]
+        first, other = llm.instances
+        instances = (first, replace(other, priority=priority))
+        await put_in_force(replace(own, services={**own.services, "llm": replace(llm, instances=instances)}))
+
+    yield give
+    await put_in_force(own)
+    await line.close()
+
+
+def answered_by(stack: Stack, device: str) -> list[str]:
+    """Return which LLM instance gave each answer that a device heard."""
+    turns = stack.front.events("turn finished")
+    return [turn["llm_instance"] for turn in turns if turn["device"] == device]
+
+
+async def test_a_slow_model_has_the_floor_while_another_one_stands_by(stack: Stack, second: Second) -> None:
+    await second("standby")
+    slow, _ = stack.instances.of("llm")
+    # A second and a third to its first sentence: twice the time after which a rival would be asked.
+    slow.fault("slow", 30)
+    async with stack.front.device("patient") as device:
+        for _ in range(2):
+            assert (await device.types("what now?")).sentences == SENTENCES
+    assert answered_by(stack, "patient") == ["llm-1"] * 2
+
+
+async def test_a_model_that_fails_leaves_the_turn_to_the_one_that_stands_by(
+    stack: Stack, second: Second
+) -> None:
+    await second("standby")
+    failing, _ = stack.instances.of("llm")
+    failing.fault("fast-error")
+    async with stack.front.device("lucky") as device:
+        for _ in range(4):
+            assert (await device.types("what now?")).sentences == SENTENCES
+        failing.fault("none")
+
+        async def is_back() -> bool:
+            await device.types("and now?")
+            return answered_by(stack, "lucky")[-1] == "llm-1"
+
+        await soon(is_back, what="the model that was ejected answers again", within_s=20.0)
+    assert answered_by(stack, "lucky")[:4] == ["llm-2"] * 4
