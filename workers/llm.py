@@ -25,7 +25,8 @@ from dispatcher.router import Lease
 from dispatcher.state import dialogue, memory
 from workers.call import reply, run_stage, without_stalls
 from workers.celery import app
-from workers.race import Outrun, Race, Runner
+from workers.floor import Outrun, Runner
+from workers.race import Race
 from workers.runtime import Runtime
 from workers.tools import Toolbox, chat
 
@@ -166,6 +167,7 @@ class Draft:
             return calls
         if not self._speaker.count:
             raise InstanceFailed(self._lease.instance.name, "the reply is empty")
+        self._take_floor()
         self._timings["llm_ms"] = self._elapsed_ms()
         self._speaker.tell("end", index=self._speaker.count, timings=self._timings)
         return []

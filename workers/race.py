@@ -1,22 +1,29 @@
 """One reply, written by one instance or, when its first sentence is late, by the quicker of two.
 
-The first whole sentence wins the floor; the other draft is dropped and its lease given back. When the
-one that has the floor fails, a substitute goes on from what was spoken.
+The first whole sentence wins the floor. The other draft is heard out, unspoken, up to its own first sentence:
+an instance that is slow is known by its time from then on, and one that hangs has failed. When the one that
+has the floor fails, a substitute goes on from what was spoken.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Collection
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    suppress,
+)
 from typing import Any, Final
 
 import structlog
 
 from dispatcher.contracts import Service, TurnTicket
-from dispatcher.errors import DispatcherError, InstanceError, InstanceUnreachable, NoInstanceAvailable
+from dispatcher.errors import DispatcherError, InstanceError, NoInstanceAvailable
 from dispatcher.router import Lease
+from workers.floor import Draft, Floor, Outrun, Runner
 from workers.runtime import Runtime
 
 log = structlog.get_logger(__name__)
@@ -24,80 +31,24 @@ log = structlog.get_logger(__name__)
 LOOK_AGAIN_S: Final = 0.5
 
 
-class Outrun(Exception):
-    """Another draft has the floor; this one ends."""
-
-
-class Runner:
-    """One draft under way on one instance.
-
-    Attributes:
-        lease: the instance's, once there is one.
-    """
-
-    def __init__(self, race: Race) -> None:
-        """Enter the race."""
-        self.lease: Lease | None = None
-        self.task: asyncio.Task[None] | None = None
-        self.started_at = time.monotonic()
-        self._race = race
-
-    @property
-    def name(self) -> str:
-        """Name of its instance, empty while it waits for one."""
-        return self.lease.instance.name if self.lease else ""
-
-    @property
-    def stands_by(self) -> bool:
-        """Whether its instance only stands by, and has the call because the others are out."""
-        return self.lease is not None and self.lease.instance.priority == "standby"
-
-    def start(self, lease: Lease) -> None:
-        """Begin to count the time to the first sentence."""
-        self.lease = lease
-        self.started_at = time.monotonic()
-
-    def take_floor(self) -> bool:
-        """Return whether this draft may speak: it is the first with a whole sentence."""
-        if self._race.winner is None:
-            self._race.win(self, time.monotonic() - self.started_at)
-        return self._race.winner is self
-
-
 class Race:
-    """The drafts of one reply.
+    """The drafts of one reply."""
 
-    Attributes:
-        winner: the draft that has the floor.
-    """
-
-    def __init__(
-        self,
-        shared: Runtime,
-        service: Service,
-        ticket: TurnTicket,
-        draft: Callable[[Runner, Lease], Awaitable[None]],
-    ) -> None:
-        """Prepare; `draft` writes a reply on an instance, asks for the floor and may raise Outrun."""
-        self.winner: Runner | None = None
+    def __init__(self, shared: Runtime, service: Service, ticket: TurnTicket, draft: Draft) -> None:
+        """Prepare; nothing is asked yet."""
         self._shared = shared
         self._service = service
         self._ticket = ticket
         self._draft = draft
+        self._floor = Floor(shared.usual_times, shared.suspects)
         self._runners: set[Runner] = set()
+        self._heard_out: set[Runner] = set()
         self._failed: list[InstanceError] = []
-        self._won = asyncio.Event()
         self._refused_s = 0.0
         self._nobody_else = False
 
-    def win(self, runner: Runner, elapsed_s: float) -> None:
-        """Give the floor to a draft."""
-        self.winner = runner
-        self._shared.usual_times.note(runner.name, elapsed_s)
-        self._won.set()
-
     async def run(self) -> None:
-        """Return when a draft was written to its end.
+        """Return when a draft was written to its end; what lost may still be heard out then.
 
         Raises:
             InstanceError: the last instance's error, when none is left to try or no retry is left.
@@ -109,6 +60,9 @@ class Race:
         try:
             while not await self._step():
                 pass
+        except BaseException:
+            await self._stop(self._heard_out)
+            raise
         finally:
             await self._stop(self._runners)
 
@@ -119,21 +73,30 @@ class Race:
             self._runners.discard(runner)
             if self._ended_well(runner):
                 return True
-        if self.winner is not None:
-            losers = self._runners - {self.winner}
-            self._runners -= losers
-            await self._stop(losers)
+        if self._floor.holder is not None:
+            await self._let_go(self._runners - {self._floor.holder})
         elif self._patience_s() == 0:
             self._hedge()
         return False
 
+    async def _let_go(self, losers: set[Runner]) -> None:
+        """Hear out the drafts of which something is to be learned; stop the others."""
+        self._runners -= losers
+        heard_out = {runner for runner in losers if runner.hear_out()}
+        self._heard_out |= heard_out
+        for task in [runner.task for runner in heard_out if runner.task]:
+            self._shared.keep(task)
+            # Its verdict is the lease's; nobody here waits for it.
+            task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+        await self._stop(losers - heard_out)
+
     async def _wait(self) -> set[asyncio.Future[Any]]:
         """Wait until a draft ends, one wins the floor, or the only one is late."""
         drafts: set[asyncio.Future[Any]] = {runner.task for runner in self._runners if runner.task}
-        if self.winner is not None:
+        if self._floor.holder is not None:
             done, _ = await asyncio.wait(drafts)
             return done
-        winning = asyncio.ensure_future(self._won.wait())
+        winning = asyncio.ensure_future(self._floor.taken.wait())
         try:
             done, _ = await asyncio.wait(
                 {*drafts, winning}, timeout=self._patience_s(), return_when=asyncio.FIRST_COMPLETED
@@ -144,7 +107,7 @@ class Race:
 
     def _patience_s(self) -> float | None:
         """Return how long the only draft may still be silent; None when nobody else would be asked."""
-        if self.winner is not None or len(self._runners) != 1 or self._nobody_else:
+        if self._floor.holder is not None or len(self._runners) != 1 or self._nobody_else:
             return None
         (runner,) = self._runners
         if runner.lease is None:  # it waits for a free slot, as another one would
@@ -158,46 +121,53 @@ class Race:
         Those that stand by are spared: a late instance is in service, and only one that failed is not.
         """
         (late,) = self._runners
-        others = [
-            each
-            for each in self._shared.catalogue.services[self._service].instances
-            if each.name != late.name
-        ]
-        spared = [each.name for each in others if each.priority == "standby" and not late.stands_by]
-        if len(spared) == len(others):
+        spared = set() if late.stands_by else self._standing_by()
+        if not self._names() - spared - {late.name}:
             self._nobody_else = True
         elif self._shared.hedge_budget.spend(time.monotonic()):
             log.warning("first sentence late, another instance asked", instance=late.name)
+            late.is_doubted()
             self._enter(spared)
         else:
             self._refused_s += LOOK_AGAIN_S
 
-    def _is_late(self, runner: Runner) -> bool:
-        elapsed_s = time.monotonic() - runner.started_at
-        return elapsed_s >= self._shared.usual_times.wait_s(runner.name)
-
-    def _enter(self, spared: Sequence[str] = ()) -> None:
-        runner = Runner(self)
+    def _enter(self, spared: Collection[str] = ()) -> None:
+        runner = Runner(self._floor)
         excluded = [*spared, *(error.instance for error in self._failed)]
         excluded += [other.name for other in self._runners if other.name]
-        runner.task = asyncio.get_running_loop().create_task(self._write(runner, excluded))
+        runner.task = asyncio.get_running_loop().create_task(self._write(runner, set(excluded)))
         self._runners.add(runner)
 
-    async def _write(self, runner: Runner, excluded: list[str]) -> None:
-        async with self._shared.router.lease(
-            self._service,
-            turn_id=self._ticket.turn_id,
-            deadline_at_s=self._ticket.deadline_at_s,
-            excluded=excluded,
-        ) as lease:
-            runner.start(lease)
-            try:
-                await self._draft(runner, lease)
-            except (Outrun, asyncio.CancelledError):
-                if self.winner in (None, runner) or not self._is_late(runner):
-                    raise
-                # Its silence counts against it, or a hung instance would cost every turn a second request.
-                raise InstanceUnreachable(lease.instance.name, "no first sentence in time") from None
+    async def _write(self, runner: Runner, excluded: set[str]) -> None:
+        async with self._lease(excluded) as lease:
+            await runner.write(lease, self._draft)
+
+    @asynccontextmanager
+    async def _lease(self, excluded: set[str]) -> AsyncGenerator[Lease]:
+        """Lease an instance; one that is late in another call just now only where nobody else is left."""
+        doubtful = self._shared.suspects.names - excluded
+        trusted = excluded | doubtful | self._standing_by()
+        held: Lease | None = None
+        async with AsyncExitStack() as stack:
+            if doubtful and self._names() - trusted:
+                with suppress(NoInstanceAvailable):
+                    held = await stack.enter_async_context(self._door(trusted))
+            if held is None:
+                held = await stack.enter_async_context(self._door(excluded))
+            yield held
+
+    def _door(self, excluded: Collection[str]) -> AbstractAsyncContextManager[Lease]:
+        ticket = self._ticket
+        return self._shared.router.lease(
+            self._service, turn_id=ticket.turn_id, deadline_at_s=ticket.deadline_at_s, excluded=excluded
+        )
+
+    def _names(self) -> set[str]:
+        return {each.name for each in self._shared.catalogue.services[self._service].instances}
+
+    def _standing_by(self) -> set[str]:
+        instances = self._shared.catalogue.services[self._service].instances
+        return {each.name for each in instances if each.priority == "standby"}
 
     def _ended_well(self, runner: Runner) -> bool:
         """Return whether a draft was written to its end; where it failed, let another one start."""
@@ -206,9 +176,8 @@ class Race:
             return True
         if isinstance(error, Outrun):
             return False
-        if self.winner is runner:
-            self.winner = None
-            self._won.clear()
+        if runner.has_floor:
+            self._floor.is_free_again()
         if isinstance(error, InstanceError) and error.retryable:
             log.warning("call failed", instance=error.instance, reason=error.reason)
             self._failed.append(error)

@@ -18,7 +18,7 @@ from typing import Any, Final, Self, TypeVar
 import structlog
 from redis.asyncio import Redis
 
-from dispatcher.balancing.hedging import HedgeBudget, UsualTimes
+from dispatcher.balancing.hedging import HedgeBudget, Suspects, UsualTimes
 from dispatcher.balancing.retries import RetryBudget
 from dispatcher.catalogue.model import Catalogue, Instance
 from dispatcher.contracts import CONTROL_QUEUE, Service
@@ -64,6 +64,7 @@ class Runtime:
     device_tools: DeviceTools
     tool_servers: ToolServers
     usual_times: UsualTimes
+    suspects: Suspects
     hedge_budget: HedgeBudget
     retry_budget: RetryBudget
 
@@ -149,6 +150,7 @@ class Runtime:
         self.device_tools = DeviceTools(self.line)
         self.tool_servers = ToolServers()
         self.usual_times = UsualTimes()
+        self.suspects = Suspects()
         self.hedge_budget = HedgeBudget(time.monotonic())
         self.retry_budget = RetryBudget(time.monotonic())
         self.cancels = Cancels(
@@ -160,7 +162,10 @@ class Runtime:
         self._spawn(self.cancels.listen())
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = self._loop.create_task(work)
+        self.keep(self._loop.create_task(work))
+
+    def keep(self, task: asyncio.Task[None]) -> None:
+        """Let a task of this loop go on after what started it; it ends with this process."""
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

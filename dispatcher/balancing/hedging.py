@@ -6,6 +6,9 @@ replaced without anyone hearing it. Source: Dean and Barroso, "The Tail at Scale
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 PATIENCE_S: Final = 0.6
@@ -37,6 +40,33 @@ class UsualTimes:
         An instance that never answered yet has no usual time and is given the patience alone.
         """
         return min(self._usual_s.get(instance, 0.0) + PATIENCE_S, LONGEST_WAIT_S)
+
+
+class Suspects:
+    """Instances whose first sentence is late at this very moment, as one process sees it.
+
+    Whether one of them hangs or is only slow shows within LONGEST_WAIT_S. Until then other calls had better
+    go elsewhere, or each of them would cost a second request.
+    """
+
+    def __init__(self) -> None:
+        """Suspect nobody."""
+        self._late: Counter[str] = Counter()
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Those that are suspected now."""
+        return frozenset(self._late)
+
+    @contextmanager
+    def suspected(self, instance: str) -> Iterator[None]:
+        """Suspect an instance for as long as the block lasts."""
+        self._late[instance] += 1
+        try:
+            yield
+        finally:
+            self._late[instance] -= 1
+            self._late += Counter()  # those at nought are gone
 
 
 class HedgeBudget:

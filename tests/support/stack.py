@@ -13,7 +13,7 @@ from typing import Any, Final
 import yaml
 from redis import Redis
 
-from dispatcher.contracts import QUEUES, SERVICES
+from dispatcher.contracts import QUEUES, SERVICES, Service
 from dispatcher.state import keys
 from tests.support.broker import Broker
 from tests.support.device import Device
@@ -154,6 +154,11 @@ class Stack:
             now_ms = now_s * 1000 + now_us // 1000
             held = client.scan_iter(keys.leases("*", "*"))  # type: ignore[arg-type]
             return sum(int(client.zcount(key, now_ms, "+inf")) for key in held)
+
+    def failures(self, service: Service, name: str) -> int:
+        """Return how many calls of an instance failed in a row."""
+        with Redis.from_url(self.broker.url) as client:
+            return int(client.hget(keys.instance(service, name), "failures") or 0)
 
     def busy_devices(self) -> int:
         """Return how many devices are in a turn or listening, as all fronts said last."""

@@ -63,6 +63,23 @@ async def test_a_slow_model_has_the_floor_while_another_one_stands_by(stack: Sta
     assert answered_by(stack, "patient") == ["llm-1"] * 2
 
 
+async def test_a_slow_model_that_is_used_first_has_its_turns_back_after_one_lost_race(
+    stack: Stack, second: Second
+) -> None:
+    stack.workers["llm"].kill()
+    stack.heal()
+    await second("low")
+    slow, _ = stack.instances.of("llm")
+    slow.fault("slow", 30)
+    async with stack.front.device("learner") as device:
+        for _ in range(6):
+            assert (await device.types("what now?")).sentences == SENTENCES
+    answered = answered_by(stack, "learner")
+    assert answered[0] == "llm-2", "a worker that has just begun knows no times"
+    assert answered[-3:] == ["llm-1"] * 3
+    assert stack.failures("llm", "llm-1") == 0
+
+
 async def test_a_model_that_fails_leaves_the_turn_to_the_one_that_stands_by(
     stack: Stack, second: Second
 ) -> None:

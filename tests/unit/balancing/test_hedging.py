@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from dispatcher.balancing.hedging import LONGEST_WAIT_S, PATIENCE_S, HedgeBudget, UsualTimes
+from dispatcher.balancing.hedging import LONGEST_WAIT_S, PATIENCE_S, HedgeBudget, Suspects, UsualTimes
 
 
 def test_an_instance_that_never_answered_is_given_the_patience_alone() -> None:
@@ -33,6 +33,15 @@ def test_no_instance_is_waited_for_longer_than_the_bound() -> None:
     usual.note("llm-1", 30.0)
 
     assert usual.wait_s("llm-1") == LONGEST_WAIT_S
+
+
+def test_an_instance_is_suspected_while_any_call_of_it_is_late() -> None:
+    suspects = Suspects()
+    with suspects.suspected("llm-1"):
+        with suspects.suspected("llm-1"), suspects.suspected("llm-2"):
+            assert suspects.names == {"llm-1", "llm-2"}
+        assert suspects.names == {"llm-1"}
+    assert suspects.names == frozenset()
 
 
 def spent(budget: HedgeBudget, now: float) -> int:
