@@ -195,7 +195,8 @@ class Keeper:
             self._give_up(f"{describe_exit(code)} at each of {self._runs} starts; given up")
             return None
         self._enter("restarting")
-        self._listener.on_event(self.part, f"{describe_exit(code)}; back in {delay_s:g} s", "warning")
+        when = f"back in {delay_s:g} s" if delay_s else "started again at once"
+        self._listener.on_event(self.part, f"{describe_exit(code)}; {when}", "warning")
         return delay_s
 
     def _give_up(self, reason: str) -> None:
