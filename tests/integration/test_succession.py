@@ -95,6 +95,26 @@ async def test_while_one_front_follows_another_every_connection_is_answered(run:
     assert "exited" not in run.output
 
 
+async def test_a_front_whose_successor_cannot_start_serves_until_one_can(run: UpRun, tmp_path: Path) -> None:
+    """A file that was broken meanwhile; nobody hears of it but the operator."""
+    first = run.pid_of("front")
+    assert first is not None
+    config = tmp_path / "small.yaml"
+    good = config.read_text()
+    config.write_text("broken: [")
+    caller = Caller(run)
+    async with caller.calling():
+        psutil.Process(first).send_signal(signal.SIGTERM)
+
+        async def is_refused() -> bool:
+            return "front exited with code 2" in run.output
+
+        await soon(is_refused, what="the next front does not start")
+        config.write_text(good)
+        await soon(lambda: is_followed(run, first), what="a further one does")
+    assert caller.refused == []
+
+
 async def test_whoever_connects_after_a_crash_waits_for_the_next_front(run: UpRun) -> None:
     run.kill("front")
     caller = Caller(run)

@@ -223,6 +223,7 @@ class Keeper:
             self._restart_asked = False
             return 0.0
         if code is None:
+            self._policy.next_delay_s(run)  # it was ready: the next one is not given up
             self._enter("restarting")
             self._listener.on_event(self.part, "is to stop; the next one is started beside it", "info")
             return 0.0
