@@ -24,6 +24,13 @@ SERVICES: Final[tuple[Service, ...]] = ("asr", "llm", "tts")
 CONTROL_QUEUE: Final = "control"
 QUEUES: Final[tuple[str, ...]] = (*SERVICES, CONTROL_QUEUE)
 
+# Between a front and the supervisor that hands it its socket: the numbers of both descriptors, and the words.
+SOCKET_VARIABLE: Final = "FRONT_SOCKET_FD"
+CHANNEL_VARIABLE: Final = "FRONT_CHANNEL_FD"
+SAYS_SERVING: Final = b"s"
+SAYS_LEAVING: Final = b"l"
+MAY_GO: Final = b"g"
+
 TRANSCRIBE: Final = "asr.transcribe"
 RESPOND: Final = "llm.respond"
 SYNTHESIZE: Final = "tts.synthesize"

@@ -27,11 +27,13 @@ from dispatcher.contracts import (
 from dispatcher.redis_url import kombu_options, kombu_url, parse_redis_url
 from dispatcher.settings import load_settings
 from dispatcher.state.canaries import LOST_AFTER_PERIODS
+from dispatcher.state.line import PATIENCE_S
 from dispatcher.state.starting import starting_catalogue
 from workers.beat import tick
 
 _settings = load_settings()
 _health = starting_catalogue(_settings).health
+_PUBLISH_AGAIN_S = 0.2
 _redis = parse_redis_url(_settings.redis_url)
 
 broker_url = kombu_url(_redis)
@@ -39,6 +41,15 @@ broker_use_ssl = _redis.tls_options() or None
 # A dead broker is waited for, however long: the supervisor would only start the same process again.
 broker_connection_max_retries = None
 broker_connection_retry_on_startup = True
+# Celery waits for two seconds before it tries again, and for two more each time: longer than a restart takes.
+worker_consumer = "workers.consumer:QuickConsumer"
+# What a chain sends on waits for as long as a line does; the default gives up after 0.6 s.
+task_publish_retry_policy = {
+    "max_retries": round(PATIENCE_S / _PUBLISH_AGAIN_S),
+    "interval_start": 0.05,
+    "interval_step": 0.05,
+    "interval_max": _PUBLISH_AGAIN_S,
+}
 broker_transport_options = {
     **kombu_options(_redis),
     "health_check_interval": 10,

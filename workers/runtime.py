@@ -28,7 +28,7 @@ from dispatcher.providers.registry import Providers
 from dispatcher.router import Router
 from dispatcher.settings import Settings, load_settings
 from dispatcher.state import fleet, keys
-from dispatcher.state.line import RedisLine, cache_line, connect
+from dispatcher.state.line import PATIENCE_S, RedisLine, cache_line, connect
 from dispatcher.state.live import chosen_at_s
 from dispatcher.state.starting import starting_catalogue
 from workers.cancels import Cancels
@@ -140,7 +140,7 @@ class Runtime:
         self._thread.join(START_TIMEOUT_S)
 
     async def _open(self) -> None:
-        self.line = RedisLine(connect(self.settings.redis_url))
+        self.line = RedisLine(connect(self.settings.redis_url), patience_s=PATIENCE_S)
         self.cache = cache_line(self.settings, self.line)
         self.waiting_line = connect(self.settings.cache, socket_timeout_s=None)
         self.providers = Providers()

@@ -25,6 +25,7 @@ from dispatcher.front.hub import HUB, Hub
 from dispatcher.front.ota import WEBSOCKET_PATH, add_ota
 from dispatcher.front.pages import add_pages, flower_address
 from dispatcher.front.probes import add_probes
+from dispatcher.front.succession import Succession
 from dispatcher.front.wire import Wire
 from dispatcher.logs import configure_logging
 from dispatcher.settings import Settings, load_settings
@@ -100,18 +101,25 @@ def run_front() -> None:
 
 
 async def _serve(app: web.Application, settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT; then let nobody in any more, and those inside end what they began."""
+    """Serve until SIGTERM or SIGINT; then let nobody in any more, and those inside end what they began.
+
+    Under a supervisor devices are let in until the next front serves at the same port.
+    """
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
     await runner.setup()
+    succession = Succession.inherited()
     try:
-        site = web.TCPSite(runner, settings.front_host, settings.front_port)
+        site = succession.site(runner, settings)
         await site.start()
+        succession.say_serving()
         await stopping.wait()
+        await succession.followed()
         await site.stop()
         # Before the runner shuts down: from then on aiohttp throws away whatever a device still says.
         await drain(app[HUB])
     finally:
+        succession.close()
         await runner.cleanup()

@@ -21,8 +21,9 @@ from dispatcher.front.playback import Pacer
 from dispatcher.front.token_key import agree_on_key, load_key
 from dispatcher.settings import Settings
 from dispatcher.state import fronts, keys
+from dispatcher.state.backoff import BackOff
 from dispatcher.state.knobs import LOOK_EVERY_S, Knobs, read_knobs
-from dispatcher.state.line import RedisLine, cache_line, connect
+from dispatcher.state.line import PATIENCE_S, RedisLine, cache_line, connect
 from dispatcher.state.live import LiveCatalogue, chosen_at_s, listen
 from dispatcher.state.replies import ReplyReader
 
@@ -30,7 +31,6 @@ log = structlog.get_logger(__name__)
 
 CLOCK_S: Final = 0.25
 TRIM_EVERY_S: Final = 5.0
-READ_AGAIN_S: Final = 0.5
 
 
 class ConnectedDevice(Protocol):
@@ -91,7 +91,7 @@ class Hub:
         self.settings = settings
         self.front_id = f"{settings.server_id}-{secrets.token_hex(4)}"
         self.reply_stream = keys.reply_stream(self.front_id)
-        self.line = RedisLine(connect(settings.redis_url))
+        self.line = RedisLine(connect(settings.redis_url), patience_s=PATIENCE_S)
         self.cache = cache_line(settings, self.line)
         chosen_s = chosen_at_s(settings, catalogue.path)
         self.live = LiveCatalogue(self.line, catalogue, chosen_at_s=chosen_s)
@@ -175,18 +175,21 @@ class Hub:
 
     async def _pump_replies(self) -> None:
         """Bring every reply to its turn; a turn that is gone needs none."""
+        pauses = BackOff()
         while True:
             try:
                 await self._reader.open()
                 self.replies_flow = True
+                pauses.reset()
                 await self._agree_on_tokens()
                 while True:
                     for reply in await self._reader.read():
                         self._hand_over(reply)
             except (RedisError, OSError, StateError) as error:
                 self.replies_flow = False
-                log.warning("replies interrupted", reason=str(error))
-                await asyncio.sleep(READ_AGAIN_S)
+                if not pauses.tries:
+                    log.warning("replies interrupted", reason=str(error))
+                await asyncio.sleep(pauses.next_s())
 
     def _hand_over(self, reply: Reply) -> None:
         turn = self.turns.get(reply.turn_id) or self.uplinks.get(reply.turn_id)

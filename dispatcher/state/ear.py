@@ -13,9 +13,12 @@ from redis.asyncio.client import PubSub
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
+from dispatcher.state.backoff import BackOff
+
 log = structlog.get_logger(__name__)
 
-LISTEN_AGAIN_S: Final = 1.0
+# A second without an ear is a second in which a barge-in is not heard.
+LISTEN_AGAIN_S: Final = 0.5
 # After so long without a word Redis is asked whether it is there, and has as long again to answer.
 QUIET_S: Final = 5.0
 
@@ -30,6 +33,7 @@ async def hear(
         channels: what to hear.
         on_listening: called whenever it begins to hear: what was published before that is lost.
     """
+    pauses = BackOff(longest_s=LISTEN_AGAIN_S)
     while True:
         try:
             async with client.pubsub() as pubsub:
@@ -40,10 +44,12 @@ async def hear(
                             yield channel, text
                         # redis-py connects again by itself, and what was published meanwhile is lost as well.
                         elif kind == "subscribe" and channel == channels[-1]:
+                            pauses.reset()
                             on_listening()
         except (RedisError, OSError) as error:
-            log.warning("redis not heard", channels=",".join(channels), reason=str(error))
-            await asyncio.sleep(LISTEN_AGAIN_S)
+            if not pauses.tries:
+                log.warning("redis not heard", channels=",".join(channels), reason=str(error))
+            await asyncio.sleep(pauses.next_s())
 
 
 async def _messages(pubsub: PubSub) -> AsyncGenerator[tuple[str, str, str]]:

@@ -12,6 +12,7 @@
 | seen:{service} | sorted set | pick script | pick script | 60 s; when each of them last looked |
 | excluded:{service} | hash | pick script | pick, finish | 60 s; the instances that failed one of them |
 | decisions | stream | pick, finish | `dispatcher why` | none: MAXLEN 5 000 |
+| sent:{task} | string | front, llm worker | push script | 15 s; the task is in its queue, or was |
 | claim:{turn} | string | front | asr worker | 90 s; at CACHE_URL |
 | utterance:{turn} | stream | front | asr worker | 90 s, refreshed; MAXLEN 5 000; at CACHE_URL |
 | cancelled:{turn} | string | front | pick script | 90 s |
@@ -98,6 +99,8 @@ VERIFYING: Final = "verifying"
 VERIFYING_TTL_S: Final = 15
 VERIFY_MARK_TTL_S: Final = 15
 CLAIM_TTL_S: Final = 90
+# Longer than anybody tries to send the same message (dispatcher/state/line.py).
+SENT_TTL_S: Final = 15
 UTTERANCE_TTL_S: Final = 90
 # Ten minutes of speech in entries of 120 ms; `max_utterance_s` ends an utterance long before.
 UTTERANCE_MAXLEN: Final = 5_000
@@ -162,6 +165,11 @@ def seen(service: Service) -> str:
 def excluded(service: Service) -> str:
     """Name the instances that failed a waiting call already, comma-joined by its lease id."""
     return f"excluded:{service}"
+
+
+def sent(task_id: str) -> str:
+    """Name the mark that the message of a task was sent, so that it is not sent twice."""
+    return f"sent:{task_id}"
 
 
 def claim(turn_id: str) -> str:

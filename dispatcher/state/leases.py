@@ -16,9 +16,10 @@ from dispatcher.state.line import RedisLine, Script
 Outcome = Literal["ok", "failed", "ignored"]
 FAILURES_THAT_EJECT: Final = 3
 
-_PICK = Script.load("pick_lease.lua")
+# A second lease of a call whose first answer was lost is renewed by nobody, and ends by itself.
+_PICK = Script.load("pick_lease.lua", repeatable=True)
 _FINISH = Script.load("finish.lua")
-_RENEW = Script.load("renew.lua")
+_RENEW = Script.load("renew.lua", repeatable=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,114 +3,112 @@
 Commands that are issued while a batch is under way travel together in the next one: a busy process
 pays one round trip and one system call for many commands (measured: 2 to 4 ms of CPU less per turn
 than a pooled connection per command).
+
+A Redis that restarts is waited for, where the line has patience: what was not sent yet is sent when it is
+back, in the same order. What was sent and not answered may have been carried out, so it is sent again only
+where twice is the same as once; the others fail (docs/adr/0021-a-restart-costs-no-turn.md).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import resources
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 import structlog
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
-from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import NoBackoff
+from redis.exceptions import (
+    AuthenticationError,
+    AuthorizationError,
+    BusyLoadingError,
+    NoScriptError,
+    RedisError,
+)
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from dispatcher.errors import StateError
-from dispatcher.redis_url import CONNECT_TIMEOUT_S, keepalive_options, parse_redis_url
 from dispatcher.settings import Settings
+from dispatcher.state.backoff import BackOff
+from dispatcher.state.connecting import SOCKET_TIMEOUT_S
+from dispatcher.state.connecting import connect as connect  # noqa: PLC0414  a line and its client come together
 
 log = structlog.get_logger(__name__)
 
 MAX_PENDING = 20_000
 MAX_BATCH = 500
-SOCKET_TIMEOUT_S = 5.0
+# A restart takes a second or two. Whoever waits for longer is better told; a stage has ten seconds in all.
+PATIENCE_S = 3.0
+# Twice is the same as once, in what it does and in what it answers.
+_REPEATABLE = frozenset(
+    (
+        *("PING", "GET", "MGET", "EXISTS", "HGET", "HMGET", "HGETALL", "LRANGE", "LLEN", "SMEMBERS"),
+        *("XRANGE", "XREVRANGE", "ZRANGE", "ZRANGEBYSCORE", "ZCARD", "EXPIRE"),
+    )
+)
+_AWAY = (RedisConnectionError, RedisTimeoutError, OSError)
 
 Value: TypeAlias = str | bytes | int | float
 
 
-class _Following(Redis):
-    """A client of whichever Redis the sentinels call the master."""
-
-    async def aclose(self, close_connection_pool: bool | None = None) -> None:  # noqa: FBT001  redis-py's signature
-        """Close the connections to the master and to the sentinels."""
-        await super().aclose(close_connection_pool)
-        await cast("SentinelConnectionPool", self.connection_pool).sentinel_manager.aclose()
-
-
-def connect(url: str, *, socket_timeout_s: float | None = SOCKET_TIMEOUT_S) -> Redis:
-    """Return a client whose every wait is bounded; nothing connects before the first command.
-
-    Args:
-        url: one Redis, plain or over TLS, or sentinels, as dispatcher/redis_url.py reads it.
-        socket_timeout_s: None for a connection that waits for what others send; that its peer was cut off
-            is noticed by the system's own questions.
-
-    Raises:
-        ValueError: the URL cannot be used.
-    """
-    address = parse_redis_url(url)
-    waits: dict[str, Any] = {
-        "socket_timeout": socket_timeout_s,
-        "socket_connect_timeout": CONNECT_TIMEOUT_S,
-        "socket_keepalive": True,
-        "socket_keepalive_options": keepalive_options(),
-    }
-    options: dict[str, Any] = {
-        **waits,
-        **address.tls_options(),
-        "ssl": address.tls,
-        "db": address.database,
-        "username": address.username,
-        "password": address.password,
-        "retry": Retry(NoBackoff(), 1),
-        "retry_on_error": [RedisConnectionError],
-    }
-    if not address.master_name:
-        ((host, port),) = address.hosts
-        return Redis(host=host, port=port, **options)
-    asked = {**waits, "socket_timeout": CONNECT_TIMEOUT_S, **address.sentinel_options()}
-    sentinel = Sentinel(address.hosts, sentinel_kwargs=asked, **options)  # type: ignore[no-untyped-call]
-    return cast("Redis", sentinel.master_for(address.master_name, redis_class=_Following))
-
-
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A Lua file beside this module, and its SHA1 as Redis computes it."""
+    """A Lua file beside this module, and its SHA1 as Redis computes it.
+
+    Attributes:
+        repeatable: running it twice with the same arguments does no harm.
+    """
 
     source: str
     sha: str
+    repeatable: bool = False
 
     @classmethod
-    def load(cls, name: str) -> Script:
+    def load(cls, name: str, *, repeatable: bool = False) -> Script:
         """Return the script of that file name."""
         import hashlib  # noqa: PLC0415  only at start
 
         source = resources.files("dispatcher.state").joinpath("lua", name).read_text("utf-8")
-        return cls(source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())
+        return cls(source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest(), repeatable)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Pending:
     """A command and who waits for its answer; nobody does after a cast."""
 
     command: tuple[Value, ...]
     answer: asyncio.Future[Any] | None
+    repeatable: bool
 
 
 class RedisLine:
     """Commands to one Redis, batched by the event loop's own rhythm."""
 
-    def __init__(self, client: Redis) -> None:
-        """Use the client; the caller closes it through `close`."""
+    def __init__(self, client: Redis, *, patience_s: float = 0.0) -> None:
+        """Use the client; the caller closes it through `close`.
+
+        Args:
+            client: it is used for nothing else.
+            patience_s: how long a Redis that went away is waited for, from the moment it was missed. After
+                that every command fails at once, until it is back.
+        """
+        # What may be sent again is decided here, and not by redis-py, which would repeat anything.
+        client.set_retry(Retry(NoBackoff(), 0))
         self._client = client
+        self._patience_s = patience_s
+        self._away_since_s: float | None = None
         self._pending: list[_Pending] = []
         self._flusher: asyncio.Task[None] | None = None
+
+    @property
+    def patience_s(self) -> float:
+        """How long a Redis that went away is waited for."""
+        return self._patience_s
 
     async def call(self, *command: Value) -> Any:
         """Return the answer to one command.
@@ -122,23 +120,30 @@ class RedisLine:
 
     def cast(self, *command: Value) -> None:
         """Send a command whose answer nobody needs; a failure is logged by the batch."""
-        self._append(_Pending(command, None))
+        self._append(_Pending(command, None, _is_repeatable(command)))
 
-    def submit(self, command: Sequence[Value]) -> asyncio.Future[Any]:
-        """Queue a command at once and return the future of its answer; order is kept."""
+    def submit(self, command: Sequence[Value], *, repeatable: bool | None = None) -> asyncio.Future[Any]:
+        """Queue a command at once and return the future of its answer; order is kept.
+
+        Args:
+            command: its name and arguments.
+            repeatable: whether it may be carried out twice; by its name where that is left out.
+        """
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._append(_Pending(tuple(command), answer))
+        if repeatable is None:
+            repeatable = _is_repeatable(command)
+        self._append(_Pending(tuple(command), answer, repeatable))
         return answer
 
     async def run(self, script: Script, keys: Sequence[Value], arguments: Sequence[Value]) -> Any:
         """Return the answer of a script; it is sent in full only where the server lacks it."""
         operands = (len(keys), *keys, *arguments)
         try:
-            return await self.submit(("EVALSHA", script.sha, *operands))
+            return await self.submit(("EVALSHA", script.sha, *operands), repeatable=script.repeatable)
         except StateError as error:
             if not isinstance(error.__cause__, NoScriptError):
                 raise
-        return await self.submit(("EVAL", script.source, *operands))
+        return await self.submit(("EVAL", script.source, *operands), repeatable=script.repeatable)
 
     async def close(self) -> None:
         """Send what is pending, then close the connection."""
@@ -154,22 +159,82 @@ class RedisLine:
             self._flusher = asyncio.get_running_loop().create_task(self._flush())
 
     async def _flush(self) -> None:
+        """Send what is pending until nothing is; what cannot be sent in time fails."""
+        pauses = BackOff()
         while self._pending:
-            batch, self._pending = self._pending[:MAX_BATCH], self._pending[MAX_BATCH:]
+            asked_at_s = time.monotonic()
             try:
-                pipeline = self._client.pipeline(transaction=False)
-                for pending in batch:
-                    pipeline.execute_command(*pending.command)
-                answers = await pipeline.execute(raise_on_error=False)
+                await self._send_batch()
             except (RedisError, OSError, TimeoutError) as error:
-                answers = [error] * len(batch)
-            for pending, answer in zip(batch, answers, strict=True):
-                _settle(pending, answer)
+                if self._waits_after(error, asked_at_s):
+                    if not pauses.tries:
+                        log.warning("redis went away, it is waited for", reason=str(error))
+                    await asyncio.sleep(pauses.next_s())
+                else:
+                    self._settle_all(error)
+            else:
+                self._away_since_s = None
+                pauses.reset()
+
+    async def _send_batch(self) -> None:
+        """Send the oldest commands and settle them; those that may be sent again stay pending if that fails.
+
+        Raises:
+            RedisError, OSError, TimeoutError: there is no connection, or it was lost.
+        """
+        pool: Any = self._client.connection_pool
+        connection = await pool.get_connection()
+        # From here on nobody knows what of the batch was carried out, should the connection break.
+        batch, self._pending = self._pending[:MAX_BATCH], self._pending[MAX_BATCH:]
+        pipeline = self._client.pipeline(transaction=False)
+        pipeline.connection = connection
+        for pending in batch:
+            pipeline.execute_command(*pending.command)
+        try:
+            answers = await pipeline.execute(raise_on_error=False)
+        except _AWAY as error:
+            is_refused = isinstance(error, BusyLoadingError)  # it reads its file and carries out nothing
+            again = [pending for pending in batch if is_refused or pending.repeatable]
+            _settle_each((pending for pending in batch if pending not in again), error)
+            self._pending[:0] = again
+            raise
+        except (
+            RedisError
+        ) as error:  # a command that cannot be written: ours is the fault, and the line is good
+            _settle_each(batch, error)
+            return
+        for pending, answer in zip(batch, answers, strict=True):
+            _settle(pending, answer)
+
+    def _waits_after(self, error: Exception, asked_at_s: float) -> bool:
+        """Return whether what is pending may still be sent in time."""
+        if isinstance(error, AuthenticationError | AuthorizationError) or not isinstance(error, _AWAY):
+            return False
+        if self._away_since_s is None:
+            self._away_since_s = asked_at_s
+        return time.monotonic() - self._away_since_s < self._patience_s
+
+    def _settle_all(self, error: Exception) -> None:
+        """Let everything that is pending fail."""
+        given_up, self._pending = self._pending, []
+        _settle_each(given_up, error)
 
 
 def cache_line(settings: Settings, line: RedisLine) -> RedisLine:
     """Return the line to the cache: one of its own where CACHE_URL names another server, else the given."""
-    return line if settings.cache == settings.redis_url else RedisLine(connect(settings.cache))
+    if settings.cache == settings.redis_url:
+        return line
+    return RedisLine(connect(settings.cache), patience_s=line.patience_s)
+
+
+def _is_repeatable(command: Sequence[Value]) -> bool:
+    name = command[0]
+    return name in _REPEATABLE or (name == "SET" and "NX" not in command and "GET" not in command)
+
+
+def _settle_each(given_up: Iterable[_Pending], error: Exception) -> None:
+    for pending in given_up:
+        _settle(pending, error)
 
 
 def _settle(pending: _Pending, answer: Any) -> None:

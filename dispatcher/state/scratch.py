@@ -56,9 +56,9 @@ class ScratchLine(RedisLine):
         """Send a command whose answer nobody needs, on a key of its own."""
         super().cast(*self._moved(command))
 
-    def submit(self, command: Sequence[Value]) -> asyncio.Future[Any]:
+    def submit(self, command: Sequence[Value], *, repeatable: bool | None = None) -> asyncio.Future[Any]:
         """Queue a command on keys of its own and return the future of its answer."""
-        return super().submit(self._moved(command))
+        return super().submit(self._moved(command), repeatable=repeatable)
 
     def _moved(self, command: Sequence[Value]) -> tuple[Value, ...]:
         if command[0] not in _SCRIPT_COMMANDS:

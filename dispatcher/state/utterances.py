@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -17,8 +18,9 @@ from redis.exceptions import RedisError
 from dispatcher.contracts import TurnTicket
 from dispatcher.errors import StateError
 from dispatcher.state import keys
+from dispatcher.state.backoff import BackOff
 from dispatcher.state.entries import entries_of
-from dispatcher.state.line import RedisLine, Value
+from dispatcher.state.line import PATIENCE_S, RedisLine, Value
 
 READ_BLOCK_MS: Final = 1_000
 READ_COUNT: Final = 200
@@ -71,16 +73,26 @@ class UtteranceReader:
     async def read(self) -> list[Part]:
         """Wait for more and return it, oldest first; an empty list after a quiet while.
 
+        A Redis that restarts is waited for: to read on from the same place asks nothing twice.
+
         Raises:
             StateError: Redis is out of reach.
         """
-        try:
-            async with asyncio.timeout(READ_BLOCK_MS / 1000 + LATE_S):
-                answer = await self._client.xread(
-                    {self._key: self._last_id}, count=READ_COUNT, block=READ_BLOCK_MS
-                )
-        except (RedisError, OSError, TimeoutError) as error:
-            raise StateError(f"redis: {str(error) or 'no answer in time'}") from error
+        pauses, missed_at_s = BackOff(), 0.0
+        while True:
+            try:
+                return self._parts(await self._more())
+            except (RedisError, OSError, TimeoutError) as error:
+                missed_at_s = missed_at_s or time.monotonic()
+                if isinstance(error, TimeoutError) or time.monotonic() - missed_at_s > PATIENCE_S:
+                    raise StateError(f"redis: {str(error) or 'no answer in time'}") from error
+            await asyncio.sleep(pauses.next_s())
+
+    async def _more(self) -> Any:
+        async with asyncio.timeout(READ_BLOCK_MS / 1000 + LATE_S):
+            return await self._client.xread({self._key: self._last_id}, count=READ_COUNT, block=READ_BLOCK_MS)
+
+    def _parts(self, answer: Any) -> list[Part]:
         parts = []
         for entry_id, fields in entries_of(answer):
             self._last_id = entry_id

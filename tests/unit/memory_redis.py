@@ -7,13 +7,15 @@ from collections import defaultdict
 from typing import Any, Self, cast
 
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from dispatcher.chains import PUSH
 from dispatcher.state.line import RedisLine, Value
 
 
 class MemoryRedis:
-    """Lists, hashes and PING; scripts are noted and do nothing; everything else is refused.
+    """Lists, hashes and PING; scripts but the one that pushes are noted and do nothing; the rest is refused.
 
     Attributes:
         away: every command fails as if the server were gone.
@@ -32,6 +34,17 @@ class MemoryRedis:
     def line(self) -> RedisLine:
         """Return a line to this server."""
         return RedisLine(cast("Redis", self))
+
+    @property
+    def connection_pool(self) -> Self:
+        return self
+
+    async def get_connection(self) -> None:
+        if self.away:
+            raise RedisConnectionError("connection refused")
+
+    def set_retry(self, retry: Retry) -> None:
+        pass
 
     def pipeline(self, *, transaction: bool) -> Self:
         assert not transaction
@@ -60,6 +73,8 @@ class MemoryRedis:
                 return len(self.lists[key])
             case "HGETALL", (key,):
                 return [str(word).encode() for pair in self.hashes[key].items() for word in pair]
+            case "EVALSHA", (PUSH.sha, 2, key, _, value, _):
+                return self._answer("LPUSH", key, value)
             case "EVALSHA", (_, count, *rest):
                 assert isinstance(count, int)
                 self.scripts.append(tuple(rest))

@@ -60,10 +60,10 @@ class CountingLine(RedisLine):
 
     commands = 0
 
-    def submit(self, command: Sequence[Value]) -> asyncio.Future[Any]:
+    def submit(self, command: Sequence[Value], *, repeatable: bool | None = None) -> asyncio.Future[Any]:
         """Count, then send."""
         self.commands += 1
-        return super().submit(command)
+        return super().submit(command, repeatable=repeatable)
 
     def cast(self, *command: Value) -> None:
         """Count, then send."""

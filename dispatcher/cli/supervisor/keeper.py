@@ -8,17 +8,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from dispatcher.cli.supervisor.channel import Channel
 from dispatcher.cli.supervisor.logs import Level, LineReader, PartLog
 from dispatcher.cli.supervisor.parts import Part
 from dispatcher.cli.supervisor.process import Process, describe_exit
 from dispatcher.cli.supervisor.readiness import Readiness
 from dispatcher.cli.supervisor.restart import RestartPolicy, Run
+from dispatcher.cli.supervisor.succession import LAST_OUTPUT_TIMEOUT_S, Place, Predecessors
 
 State = Literal["waiting", "starting", "ready", "restarting", "failed", "stopping", "stopped"]
 
 LINES_OF_A_FAILURE: Final = 3
-# A grandchild that left the group may hold the pipe open; the rest of its output is not waited for.
-LAST_OUTPUT_TIMEOUT_S: Final = 1.0
+# Whoever connects while a part is down waits for it, but not for longer than a device does.
+LONGEST_HELD_S: Final = 4.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +56,7 @@ class Keeper:
         readiness: Readiness,
         log: PartLog,
         listener: Listener,
+        leave_within_s: float,
     ) -> None:
         self.part = part
         self.state: State = "waiting"
@@ -66,6 +69,8 @@ class Keeper:
         self._listener = listener
         self._lines = LineReader(part.role)
         self._policy = RestartPolicy()
+        self._place = Place.of(part)
+        self._predecessors = Predecessors(within_s=leave_within_s)
         self._process: Process | None = None
         self._runs = 0
         self._stop_asked = asyncio.Event()
@@ -82,8 +87,10 @@ class Keeper:
                 if delay_s is None:
                     break
                 await self._pause(delay_s)
+            await self._predecessors.gone()
         finally:
             self.kill()
+            self._give_up_place()
             self._log.close()
             self._settled.set()
             self._ended.set()
@@ -102,6 +109,7 @@ class Keeper:
             self._stop_asked.set()
             return
         self._stop_asked.set()
+        self._predecessors.let_go()
         self._enter("stopping")
         if self._process is not None:
             self._process.terminate()
@@ -126,7 +134,7 @@ class Keeper:
             self._restart_asked = True
             self._enter("restarting")
             process.terminate()
-        too_long = asyncio.get_running_loop().call_later(grace_s, _kill, process)
+        too_long = asyncio.get_running_loop().call_later(grace_s, self._kill_late, process)
         try:
             await self._back.wait()
         finally:
@@ -136,6 +144,7 @@ class Keeper:
     def kill(self) -> None:
         """End the process and all that it started, now and for good."""
         self._stop_asked.set()
+        self._predecessors.kill()
         if self._process is not None:
             self._process.kill()
 
@@ -144,7 +153,7 @@ class Keeper:
         started_at_s = time.monotonic()
         self._log.begin_run()
         try:
-            self._process = await Process.start(self.part, self._environment)
+            self._process = await self._start()
         except OSError as error:
             self._give_up(f"cannot be started: {error.strerror}: {self.part.argv[0]}")
             return None
@@ -159,22 +168,45 @@ class Keeper:
             return None
         return self._after(code, Run(lasted_s=time.monotonic() - started_at_s, ready_s=ready_s))
 
-    async def _watch(self, process: Process, started_at_s: float) -> tuple[int, float | None]:
-        """Return the exit code, and how long the process was ready (None: never)."""
-        async with asyncio.TaskGroup() as group:
-            output = group.create_task(process.read_output(self._take_line))
-            readiness = group.create_task(self._become_ready(process.pid, started_at_s))
-            code = await process.wait()
-            readiness.cancel()
-            await asyncio.wait([output], timeout=LAST_OUTPUT_TIMEOUT_S)
-            output.cancel()
-        if readiness.cancelled():
-            return code, None
-        return code, time.monotonic() - readiness.result()
+    async def _start(self) -> Process:
+        """Start the process, at the place of the one before where it has one."""
+        if self._place is None:
+            return await Process.start(self.part, self._environment)
+        channel = Channel(self._place.take())
+        try:
+            return await Process.start(self.part, self._environment, channel=channel)
+        except OSError:
+            channel.close()
+            raise
 
-    async def _become_ready(self, pid: int, started_at_s: float) -> float:
-        """Return the time at which the process became ready."""
-        await self._readiness.wait(self.part, pid)
+    async def _watch(self, process: Process, started_at_s: float) -> tuple[int | None, float | None]:
+        """Return the exit code and how long the process was ready (None: never).
+
+        One that makes way for the next has no exit code yet: it is seen off beside that one.
+        """
+        output = asyncio.get_running_loop().create_task(process.read_output(self._take_line))
+        async with asyncio.TaskGroup() as group:
+            readiness = group.create_task(self._become_ready(process, started_at_s))
+            reading = group.create_task(_shielded(output))
+            leaves = await process.ends_or_leaves()
+            readiness.cancel()
+            reading.cancel()
+        ready_s = None if readiness.cancelled() else time.monotonic() - readiness.result()
+        if leaves and not self._stop_asked.is_set():
+            self._predecessors.see_off(process, output)
+            return None, ready_s
+        process.let_go()
+        code = await process.wait()
+        await asyncio.wait([output], timeout=LAST_OUTPUT_TIMEOUT_S)
+        output.cancel()
+        return code, ready_s
+
+    async def _become_ready(self, process: Process, started_at_s: float) -> float:
+        """Return the time at which the process became ready; from then on those before it may go."""
+        if self._predecessors:  # one of them may answer in its stead
+            await process.serves()
+        await self._readiness.wait(self.part, process.pid)
+        self._predecessors.let_go()
         now_s = time.monotonic()
         self.took_s = now_s - started_at_s
         if not (self._stop_asked.is_set() or self._restart_asked):
@@ -185,17 +217,23 @@ class Keeper:
                 self._listener.on_event(self.part, f"is back after {self.took_s:.1f} s", "info")
         return now_s
 
-    def _after(self, code: int, run: Run) -> float | None:
+    def _after(self, code: int | None, run: Run) -> float | None:
         """Decide what follows an end that was no stop."""
         if self._restart_asked:
             self._restart_asked = False
+            return 0.0
+        if code is None:
+            self._policy.next_delay_s(run)  # it was ready: the next one is not given up
+            self._enter("restarting")
+            self._listener.on_event(self.part, "is to stop; the next one is started beside it", "info")
             return 0.0
         delay_s = self._policy.next_delay_s(run)
         if delay_s is None:
             self._give_up(f"{describe_exit(code)} at each of {self._runs} starts; given up")
             return None
         self._enter("restarting")
-        self._listener.on_event(self.part, f"{describe_exit(code)}; back in {delay_s:g} s", "warning")
+        when = f"back in {delay_s:g} s" if delay_s else "started again at once"
+        self._listener.on_event(self.part, f"{describe_exit(code)}; {when}", "warning")
         return delay_s
 
     def _give_up(self, reason: str) -> None:
@@ -204,11 +242,22 @@ class Keeper:
         self._listener.on_event(self.part, f"{reason}{said}", "error")
 
     async def _pause(self, delay_s: float) -> None:
+        if delay_s > LONGEST_HELD_S:
+            self._give_up_place()
         try:
             async with asyncio.timeout(delay_s):
                 await self._stop_asked.wait()
         except TimeoutError:
             return
+
+    def _kill_late(self, process: Process | None) -> None:
+        """Kill one that did not end in time; one that makes way has its own time."""
+        if process is not None and process is self._process:
+            process.kill()
+
+    def _give_up_place(self) -> None:
+        if self._place is not None:
+            self._place.give_up()
 
     def _take_line(self, line: str) -> None:
         self._log.write(line)
@@ -223,6 +272,6 @@ class Keeper:
         self._listener.on_change(self)
 
 
-def _kill(process: Process | None) -> None:
-    if process is not None:
-        process.kill()
+async def _shielded(output: asyncio.Task[None]) -> None:
+    """Raise what goes wrong with the output, which outlives who waits for it here."""
+    await asyncio.shield(output)

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Self
 
+from dispatcher.cli.supervisor.channel import Channel
 from dispatcher.cli.supervisor.parts import Part
 
 LONGEST_LINE_BYTES: Final = 16_384
@@ -26,13 +27,21 @@ class Process:
     and decides who stops when. On Linux it dies with the supervisor, even by kill -9.
     """
 
-    def __init__(self, process: asyncio.subprocess.Process, part: Part) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, part: Part, channel: Channel | None) -> None:
         self._process = process
         self._part = part
+        self._channel = channel
 
     @classmethod
-    async def start(cls, part: Part, environment: Mapping[str, str]) -> Self:
+    async def start(
+        cls, part: Part, environment: Mapping[str, str], *, channel: Channel | None = None
+    ) -> Self:
         """Return the started process; whoever starts it also reads its output and waits for its end.
+
+        Args:
+            part: what to run.
+            environment: its variables, but for those that its line sets.
+            channel: to one that is handed its socket, and says when it leaves.
 
         Raises:
             OSError: the program is missing or may not be run.
@@ -42,11 +51,14 @@ class Process:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
-            env={**environment, **part.assignments},
+            env={**environment, **part.assignments, **(channel.variables if channel else {})},
+            pass_fds=channel.handed if channel else (),
             start_new_session=True,
             preexec_fn=_dying_with(os.getpid()),
         )
-        return cls(process, part)
+        if channel is not None:
+            channel.open()
+        return cls(process, part, channel)
 
     @property
     def pid(self) -> int:
@@ -71,7 +83,32 @@ class Process:
         """Return the exit code (negative: the signal); nothing of the group is left then."""
         code = await self._process.wait()
         self.kill()
+        if self._channel is not None:
+            self._channel.close()
         return code
+
+    async def serves(self) -> None:
+        """Return when it says that it serves; at once for one that was not asked to say so."""
+        if self._channel is not None:
+            await self._channel.serves.wait()
+
+    async def ends_or_leaves(self) -> bool:
+        """Return True when it makes way for a successor and lives on, False when it has ended."""
+        ended = asyncio.ensure_future(self._process.wait())
+        ways: list[asyncio.Future[Any]] = [ended]
+        if self._channel is not None:
+            ways.append(asyncio.ensure_future(self._channel.leaves.wait()))
+        try:
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+            return not ended.done()
+        finally:
+            for way in ways:
+                way.cancel()
+
+    def let_go(self) -> None:
+        """Tell one that leaves that it need not wait for a successor any longer."""
+        if self._channel is not None:
+            self._channel.let_go()
 
     def terminate(self) -> None:
         """Ask it to finish what it does and end."""

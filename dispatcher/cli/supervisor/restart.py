@@ -27,14 +27,17 @@ class Run:
 
 
 class RestartPolicy:
-    """Exponential back-off from 0.5 to 30 s, forgotten after a minute of health.
+    """At once the first time, then exponential back-off from 0.5 to 30 s; forgotten after a minute of health.
+
+    Whatever served well until now is missed: without the broker every turn waits. One that never was ready
+    yet has nothing to come back to.
 
     A process that was never ready and ends within 10 s five times in a row cannot start at all
     (a wrong option, a missing file): starting it for ever would only fill its log.
     """
 
     def __init__(self) -> None:
-        self._delay_s = FIRST_DELAY_S
+        self._delay_s = 0.0
         self._quick_exits = 0
         self._was_ready = False
 
@@ -46,7 +49,7 @@ class RestartPolicy:
         if not self._was_ready and self._quick_exits >= QUICK_EXITS_ALLOWED:
             return None
         if run.ready_s is not None and run.ready_s >= HEALTHY_AFTER_S:
-            self._delay_s = FIRST_DELAY_S
-        delay_s = self._delay_s
-        self._delay_s = min(delay_s * 2, LONGEST_DELAY_S)
+            self._delay_s = 0.0
+        delay_s = self._delay_s if self._was_ready else max(FIRST_DELAY_S, self._delay_s)
+        self._delay_s = min(max(FIRST_DELAY_S, delay_s * 2), LONGEST_DELAY_S)
         return delay_s

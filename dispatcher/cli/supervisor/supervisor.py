@@ -26,6 +26,8 @@ from dispatcher.settings import Settings
 REFRESH_S: Final = 0.125
 # A part that drains for `drain_s` by its own clock must not be killed at that very moment.
 STOP_MARGIN_S: Final = 2.0
+# A front that makes way waits until it was followed, and drains after that.
+LEAVE_MARGIN_S: Final = 20.0
 # Loading speech models on a small, busy box takes its time; after this the operator gets the prompt anyway.
 START_PATIENCE_S: Final = 120.0
 # What no turn needs must not keep the operator waiting.
@@ -191,6 +193,7 @@ class Supervisor:
                 on_event=self._screen.part_event,
                 on_output=self._screen.part_output,
             ),
+            leave_within_s=self._settings.drain_s + LEAVE_MARGIN_S,
         )
 
     def _log_path(self, name: str) -> Path:

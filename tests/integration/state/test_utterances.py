@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -73,3 +74,20 @@ async def test_the_end_of_a_front_of_another_version_is_an_error(line: RedisLine
     await line.call("XADD", keys.utterance("a-turn"), "*", "ticket", '{"colour": "red"}')
     with pytest.raises(StateError, match="not readable"):
         await UtteranceReader(client, "a-turn").read()
+
+
+async def test_who_reads_while_the_broker_restarts_reads_on_when_it_is_back(fresh_broker: Broker) -> None:
+    client = connect(fresh_broker.url, socket_timeout_s=None)
+    line = RedisLine(connect(fresh_broker.url), patience_s=30)
+    reading = asyncio.create_task(read_all(UtteranceReader(client, TURN.turn_id)))
+    await line.call("PING")
+    fresh_broker.kill()
+    fresh_broker.start()
+    await line.call("PING")
+    utterances.append(line, TURN.turn_id, b"more")
+    utterances.end(line, TURN)
+    async with asyncio.timeout(30):
+        parts = await reading
+    assert b"".join(part.packed for part in parts) == b"more"
+    await line.close()
+    await client.aclose()

@@ -13,15 +13,15 @@ LONG_HEALTH = Run(lasted_s=300.0, ready_s=290.0)
 def test_the_pause_doubles_up_to_half_a_minute() -> None:
     policy = RestartPolicy()
     delays = [policy.next_delay_s(SHORT_HEALTH) for _ in range(9)]
-    assert delays == [0.5, 1, 2, 4, 8, 16, 30, 30, 30]
+    assert delays == [0, 0.5, 1, 2, 4, 8, 16, 30, 30]
 
 
 def test_a_minute_of_health_makes_the_pause_short_again() -> None:
     policy = RestartPolicy()
     for _ in range(6):
         policy.next_delay_s(SHORT_HEALTH)
-    assert policy.next_delay_s(LONG_HEALTH) == 0.5
-    assert policy.next_delay_s(SHORT_HEALTH) == 1
+    assert policy.next_delay_s(LONG_HEALTH) == 0
+    assert policy.next_delay_s(SHORT_HEALTH) == 0.5
 
 
 def test_five_quick_exits_without_ever_being_ready_end_it() -> None:

@@ -1,0 +1,128 @@
+"""A line with patience: what a Redis that is away for a moment costs, and what is never done twice."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from dispatcher.chains import PUSH
+from dispatcher.errors import StateError
+from dispatcher.state import leases
+from dispatcher.state.leases import Slot
+from dispatcher.state.line import MAX_BATCH, RedisLine, connect
+from tests.support.broker import Broker
+from tests.support.fleet import Fleet, llm
+from tests.support.shaky_redis import ShakyRedis
+
+LONG_S = 30.0
+
+
+@pytest.fixture
+def shaky(broker: Broker) -> ShakyRedis:
+    return ShakyRedis(broker.port)
+
+
+@pytest.fixture
+async def patient(fresh_broker: Broker) -> AsyncIterator[RedisLine]:
+    """A line, in use, to a broker that the test may kill."""
+    opened = RedisLine(connect(fresh_broker.url), patience_s=LONG_S)
+    await opened.call("PING")
+    yield opened
+    await opened.close()
+
+
+async def hears_the_end() -> None:
+    """Let the loop read that the connection has ended; what is written before that may be carried out."""
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+
+async def test_what_is_asked_while_the_broker_is_away_is_answered_in_order_when_it_is_back(
+    fresh_broker: Broker, patient: RedisLine
+) -> None:
+    fresh_broker.kill()
+    await hears_the_end()
+    patient.cast("RPUSH", "order", "first")
+    calls = [asyncio.ensure_future(patient.call("RPUSH", "order", n)) for n in range(2 * MAX_BATCH)]
+    await asyncio.sleep(0.1)  # what is shown is that nothing is given up meanwhile
+    assert not any(call.done() for call in calls)
+    fresh_broker.start()
+    assert await asyncio.gather(*calls) == list(range(2, 2 * MAX_BATCH + 2))
+
+
+async def test_a_broker_that_stays_away_is_a_state_error_and_nobody_waits_for_it_again(
+    fresh_broker: Broker,
+) -> None:
+    line = RedisLine(connect(fresh_broker.url), patience_s=0.2)
+    await line.call("PING")
+    fresh_broker.kill()
+    with pytest.raises(StateError):
+        await line.call("PING")
+    # From now on it is known to be away: one look each, which takes no longer than a refused connection.
+    before = asyncio.get_running_loop().time()
+    for _ in range(20):
+        with pytest.raises(StateError):
+            await line.call("PING")
+    assert asyncio.get_running_loop().time() - before < 20 * 0.2
+    fresh_broker.start()
+    assert await line.call("PING")
+    await line.close()
+
+
+async def test_a_broker_that_still_reads_its_file_is_waited_for(shaky: ShakyRedis, line: RedisLine) -> None:
+    async with shaky.line(patience_s=LONG_S) as through:
+        shaky.next_time("INCR", "loading")
+        assert await through.call("INCR", "count") == 1
+    assert shaky.met == [b"INCR"]
+    assert await line.call("GET", "count") == b"1"
+
+
+async def test_a_command_whose_answer_was_lost_is_not_carried_out_twice(shaky: ShakyRedis) -> None:
+    async with shaky.line(patience_s=LONG_S) as through:
+        shaky.next_time("INCR", "answer lost")
+        with pytest.raises(StateError):
+            await through.call("INCR", "count")
+        assert await through.call("GET", "count") == b"1"
+
+
+async def test_a_question_whose_answer_was_lost_is_asked_again(shaky: ShakyRedis, line: RedisLine) -> None:
+    await line.call("SET", "known", "yes")
+    async with shaky.line(patience_s=LONG_S) as through:
+        shaky.next_time("GET", "answer lost")
+        assert await through.call("GET", "known") == b"yes"
+    assert shaky.met == [b"GET"]
+
+
+async def test_without_patience_nothing_is_asked_again(shaky: ShakyRedis) -> None:
+    async with shaky.line(patience_s=0) as through:
+        shaky.next_time("GET", "answer lost")
+        with pytest.raises(StateError):
+            await through.call("GET", "known")
+        assert await through.call("GET", "known") is None
+
+
+async def test_a_task_whose_answer_was_lost_is_in_its_queue_once(shaky: ShakyRedis, line: RedisLine) -> None:
+    async with shaky.line(patience_s=LONG_S) as through:
+        await through.run(PUSH, ["llm", "sent:0"], ["an earlier one", 15])
+        shaky.next_time("sent:1", "answer lost")
+        assert await through.run(PUSH, ["llm", "sent:1"], ["task", 15]) == 2
+    assert shaky.met == [b"sent:1"]
+    assert await line.call("LRANGE", "llm", 0, -1) == [b"task", b"an earlier one"]
+
+
+async def test_a_lease_whose_answer_was_lost_is_taken_anew(
+    shaky: ShakyRedis, line: RedisLine, fleet: Fleet
+) -> None:
+    await fleet.configure("least_connections", llm("llm-1", cap=2))
+    given_back = await fleet.pick()  # the broker knows the script from here on
+    await leases.finish(line, given_back, outcome="ignored", latency_ms=0)
+    async with shaky.line(patience_s=LONG_S) as through:
+        shaky.next_time("turn-1", "answer lost")
+        slot = await leases.pick(through, "llm", turn_id="turn-1", lease_id="call-1")
+    assert shaky.met == [b"turn-1"]
+    assert isinstance(slot, Slot)
+    # The same lease on the same instance: it was only told again. On another one the first would expire.
+    assert (slot.lease_id, slot.in_flight) == ("call-1", 2)
+    assert await line.call("ZCARD", "leases:llm:llm-1") == 1
