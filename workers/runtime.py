@@ -133,6 +133,11 @@ class Runtime:
         """Run something on the loop until the worker stops; called from any thread."""
         self._loop.call_soon_threadsafe(self._spawn, work)
 
+    def keep(self, task: asyncio.Task[None]) -> None:
+        """Let a task of this loop go on after what started it; it ends with this process."""
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
     def stop(self) -> None:
         """Close everything and end the loop."""
         asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(START_TIMEOUT_S)
@@ -163,11 +168,6 @@ class Runtime:
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         self.keep(self._loop.create_task(work))
-
-    def keep(self, task: asyncio.Task[None]) -> None:
-        """Let a task of this loop go on after what started it; it ends with this process."""
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
     async def _warm_up(self, queues: Sequence[str], pool_size: Callable[[], int]) -> None:
         self._queues = tuple(queues)

@@ -38,8 +38,10 @@ WINDOW_S: Final = 60.0
 def tune() -> None:
     """Take one step; where another control worker is at it, do nothing."""
     shared = runtime()
-    workers = look_at_workers()
-    shared.run(_tune(shared, workers), timeout_s=STEP_TIMEOUT_S)
+    try:
+        shared.run(_tune(shared, look_at_workers()), timeout_s=STEP_TIMEOUT_S)
+    except (StateError, TimeoutError) as error:
+        log.warning("no step of the tuner", reason=str(error) or "no answer in time")
 
 
 async def _tune(shared: Runtime, workers: tuple[WorkerEvidence, ...]) -> None:

@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
+import structlog
+
 from dispatcher.contracts import SAMPLE_METRICS
+from dispatcher.errors import StateError
 from dispatcher.metrics.box import BoxMeter, BoxSample
 from dispatcher.metrics.process import ProcessMeter, ProcessSample
 from dispatcher.settings import load_settings
@@ -17,6 +20,8 @@ from dispatcher.state import samples
 from dispatcher.state.overview import Overview, read_overview
 from workers.celery import app
 from workers.runtime import Runtime, runtime
+
+log = structlog.get_logger(__name__)
 
 SAMPLE_TIMEOUT_S: Final = 5.0
 HOST: Final = socket.gethostname()
@@ -54,7 +59,10 @@ def _meters() -> Meters:
 def sample_metrics() -> None:
     """Take a sample beside those that come with each look at the figures."""
     shared = runtime()
-    shared.run(take_sample(shared), timeout_s=SAMPLE_TIMEOUT_S)
+    try:
+        shared.run(take_sample(shared), timeout_s=SAMPLE_TIMEOUT_S)
+    except (StateError, TimeoutError) as error:
+        log.warning("no sample taken", reason=str(error) or "no answer in time")
 
 
 async def take_sample(shared: Runtime) -> Sampled:

@@ -7,9 +7,12 @@ import math
 from collections.abc import Sequence
 from typing import Any, Final
 
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+
 from dispatcher.balancing.tuner.actions import Action, Change
 from dispatcher.balancing.tuner.evidence import WorkerEvidence
-from dispatcher.errors import ActionRefused
+from dispatcher.errors import ActionRefused, StateError
 from workers.celery import app
 from workers.runtime import Runtime
 
@@ -18,12 +21,19 @@ ANSWER_S: Final = 1.0
 
 
 def look_at_workers() -> tuple[WorkerEvidence, ...]:
-    """Return every worker that answers and serves one queue alone; blocks for about a second."""
-    stats: dict[str, Any] = app.control.inspect(timeout=ANSWER_S).stats() or {}
-    if not stats:
-        return ()
-    named = app.control.inspect(destination=list(stats), timeout=ANSWER_S)
-    queues: dict[str, Any] = named.active_queues() or {}
+    """Return every worker that answers and serves one queue alone; blocks for about a second.
+
+    Raises:
+        StateError: the broker is out of reach.
+    """
+    try:
+        stats: dict[str, Any] = app.control.inspect(timeout=ANSWER_S).stats() or {}
+        if not stats:
+            return ()
+        named = app.control.inspect(destination=list(stats), timeout=ANSWER_S)
+        queues: dict[str, Any] = named.active_queues() or {}
+    except (OperationalError, RedisError) as error:
+        raise StateError(f"the workers cannot be asked: {error}") from error
     return tuple(
         _worker(name, queues[name][0]["name"], said)
         for name, said in sorted(stats.items())
