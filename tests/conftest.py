@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import AsyncIterator, Iterator
 
@@ -11,6 +12,10 @@ from dispatcher.state.line import RedisLine, connect
 from tests.support.broker import Broker
 from tests.support.instances import Instances
 from tests.support.stack import Stack
+
+# What a shell starts in the background ignores SIGINT, as do all its children. What is interrupted here
+# has to be as it is at a terminal.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -53,7 +53,8 @@ async def test_an_abort_in_mid_speech_ends_the_reply_everywhere(stack: Stack) ->
     async with stack.front.device("aborter") as device:
         await device.begins_to_say()
         await device.hears_audio()
-        assert sum(llm.in_flight for llm in stack.instances.of("llm")) == 1
+        # A second one may be there still: one that lost the race for the first sentence is heard out.
+        assert any(llm.in_flight for llm in stack.instances.of("llm"))
         await device.abort()
         await device.hears(**STOP)
         await assert_nothing_is_left(stack)
