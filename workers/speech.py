@@ -11,7 +11,6 @@ import structlog
 
 from dispatcher.audio import packets
 from dispatcher.audio.opus import OpusDecoder
-from dispatcher.audio.pcm import Resampler
 from dispatcher.audio.wav import wav_bytes
 from dispatcher.contracts import UPLINK_RATE_HZ, TurnTicket
 from dispatcher.errors import AudioError, DispatcherError, StateError
@@ -117,14 +116,14 @@ class _Decoder:
 
     def __init__(self, ticket: TurnTicket) -> None:
         self._opus = OpusDecoder(UPLINK_RATE_HZ) if ticket.audio_format == "opus" else None
-        self._resampler = Resampler(ticket.uplink_rate_hz, UPLINK_RATE_HZ)
+        self._resample = _resampler(ticket.uplink_rate_hz)
         self._decoded = self._broken = 0
 
     def decode(self, coming: list[bytes]) -> bytes:
         """Return the PCM; packets that do not decode are left out."""
         if self._opus is None:
             self._decoded += len(coming)
-            return self._resampler.feed(b"".join(coming))
+            return self._resample(b"".join(coming))
         pieces = []
         for packet in coming:
             try:
@@ -144,3 +143,12 @@ class _Decoder:
             log.info("packets left out", broken=self._broken, packets=self._broken + self._decoded)
         if self._broken and not self._decoded:
             raise AudioError(f"none of {self._broken} packets is Opus")
+
+
+def _resampler(rate_hz: int) -> Callable[[bytes], bytes]:
+    """Return what brings PCM of a device to 16 kHz, slice by slice."""
+    if rate_hz == UPLINK_RATE_HZ:
+        return lambda pcm: pcm
+    from dispatcher.audio.pcm import Resampler  # noqa: PLC0415  it brings NumPy, and boards send 16 kHz
+
+    return Resampler(rate_hz, UPLINK_RATE_HZ).feed

@@ -1,28 +1,37 @@
-"""Which provider speaks which dialect; a new dialect is one file, and one line here and in the catalogue."""
+"""Which provider speaks which dialect; a new dialect is one file, and one line here and in the catalogue.
+
+Most houses use two or three of them: each is imported when the first instance asks for it, since some bring
+NumPy along, 10 MB in every worker.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Collection, Sequence
+from importlib import import_module
+from typing import Final, cast
 
 import aiohttp
 
-from dispatcher.catalogue.model import Instance
+from dispatcher.catalogue.model import PROVIDERS, STREAMING_ASR, Instance
+from dispatcher.contracts import Service
 from dispatcher.errors import ConfigError
 from dispatcher.providers.base import AsrProvider, LiveAsrProvider, LlmProvider, Provider, TtsProvider
-from dispatcher.providers.cosyvoice import CosyVoice
-from dispatcher.providers.dashscope_asr import DashscopeAsr
-from dispatcher.providers.edge_tts import EdgeTts
-from dispatcher.providers.funasr import FunAsr
 from dispatcher.providers.http import new_session
 from dispatcher.providers.ollama import Ollama
-from dispatcher.providers.openai_http import OpenAiHttp
-from dispatcher.providers.sherpa_onnx import SherpaOnnx
-from dispatcher.providers.sherpa_onnx_offline import SherpaOnnxOffline
-from dispatcher.providers.volcano import Volcano
-from dispatcher.providers.xfyun import Xfyun
 
-Kind = TypeVar("Kind", bound=Provider)
+# The module beside this one has the name of the dialect.
+_CLASSES: Final = {
+    "cosyvoice": "CosyVoice",
+    "dashscope_asr": "DashscopeAsr",
+    "edge_tts": "EdgeTts",
+    "funasr": "FunAsr",
+    "ollama": "Ollama",
+    "openai_http": "OpenAiHttp",
+    "sherpa_onnx": "SherpaOnnx",
+    "sherpa_onnx_offline": "SherpaOnnxOffline",
+    "volcano": "Volcano",
+    "xfyun": "Xfyun",
+}
 
 
 class Providers:
@@ -30,70 +39,51 @@ class Providers:
 
     def __init__(self, *, watched_by: Sequence[aiohttp.TraceConfig] = ()) -> None:
         """Open the session; must be called inside the loop that will use it."""
-        self._session = session = new_session(watched_by=watched_by)
-        openai_http = OpenAiHttp(session)
-        self._ollama = Ollama(session)
-        self._live_asr: dict[str, LiveAsrProvider] = {
-            "dashscope_asr": DashscopeAsr(session),
-            "funasr": FunAsr(session),
-            "sherpa_onnx": SherpaOnnx(session),
-        }
-        self._asr: dict[str, AsrProvider] = {
-            "openai_http": openai_http,
-            "sherpa_onnx_offline": SherpaOnnxOffline(session),
-            **self._live_asr,
-        }
-        self._llm: dict[str, LlmProvider] = {"openai_http": openai_http, "ollama": self._ollama}
-        self._tts: dict[str, TtsProvider] = {
-            "openai_http": openai_http,
-            "cosyvoice": CosyVoice(session),
-            "edge_tts": EdgeTts(session),
-            "volcano": Volcano(session),
-            "xfyun": Xfyun(session),
-        }
+        self._session = new_session(watched_by=watched_by)
+        self._made: dict[str, Provider] = {}
 
     def asr(self, instance: Instance) -> AsrProvider:
         """Return the provider that calls an ASR instance."""
-        return _named(instance, self._asr)
+        return cast("AsrProvider", self._speaking(instance, _spoken_by("asr")))
 
     def live_asr(self, instance: Instance) -> LiveAsrProvider:
         """Return the provider that calls an ASR instance while the user speaks."""
-        return _named(instance, self._live_asr)
+        return cast("LiveAsrProvider", self._speaking(instance, STREAMING_ASR))
 
     def llm(self, instance: Instance) -> LlmProvider:
         """Return the provider that calls an LLM instance."""
-        return _named(instance, self._llm)
+        return cast("LlmProvider", self._speaking(instance, _spoken_by("llm")))
 
     def tts(self, instance: Instance) -> TtsProvider:
         """Return the provider that calls a TTS instance."""
-        return _named(instance, self._tts)
+        return cast("TtsProvider", self._speaking(instance, _spoken_by("tts")))
 
     def of(self, instance: Instance) -> Provider:
         """Return the provider of an instance of whichever service, to check it."""
-        match instance.service:
-            case "asr":
-                return self.asr(instance)
-            case "llm":
-                return self.llm(instance)
-            case "tts":
-                return self.tts(instance)
+        return self._speaking(instance, _spoken_by(instance.service))
 
     async def close(self) -> None:
         """Close every connection."""
-        await self._ollama.close()
+        for provider in self._made.values():
+            if isinstance(provider, Ollama):
+                await provider.close()
         await self._session.close()
 
+    def _speaking(self, instance: Instance, dialects: Collection[str]) -> Provider:
+        """Return the provider that the instance names.
 
-def _named(instance: Instance, by_name: Mapping[str, Kind]) -> Kind:
-    """Return the provider that the instance names.
+        Raises:
+            ConfigError: the instance names a dialect that nobody speaks for its service.
+        """
+        name = instance.provider
+        if name not in dialects:
+            known = ", ".join(sorted(dialects))
+            raise ConfigError([f"{instance.name}.provider: was {name!r}; expected one of {known}"])
+        if name not in self._made:
+            module = import_module(f"dispatcher.providers.{name}")
+            self._made[name] = getattr(module, _CLASSES[name])(self._session)
+        return self._made[name]
 
-    Raises:
-        ConfigError: the instance names a dialect that nobody speaks for its service.
-    """
-    try:
-        return by_name[instance.provider]
-    except KeyError:
-        known = ", ".join(sorted(by_name))
-        raise ConfigError(
-            [f"{instance.name}.provider: was {instance.provider!r}; expected one of {known}"]
-        ) from None
+
+def _spoken_by(service: Service) -> list[str]:
+    return [name for name, services in PROVIDERS.items() if service in services]
