@@ -118,9 +118,14 @@ class RedisLine:
         """
         return await self.submit(command)
 
-    def cast(self, *command: Value) -> None:
-        """Send a command whose answer nobody needs; a failure is logged by the batch."""
-        self._append(_Pending(command, None, _is_repeatable(command)))
+    def cast(self, *command: Value, repeatable: bool = False) -> None:
+        """Send a command whose answer nobody needs; a failure is logged by the batch.
+
+        Args:
+            command: its name and arguments.
+            repeatable: it may be carried out twice, whatever its name.
+        """
+        self._append(_Pending(command, None, repeatable or _is_repeatable(command)))
 
     def submit(self, command: Sequence[Value], *, repeatable: bool | None = None) -> asyncio.Future[Any]:
         """Queue a command at once and return the future of its answer; order is kept.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
+import secrets
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -23,9 +25,19 @@ LATE_S = 5.0
 READ_COUNT = 500
 
 
+# How many replies a front remembers, to know one that was sent again: several batches of every worker.
+REMEMBERED = 4_096
+_PROCESS = secrets.token_hex(4)
+_numbers = itertools.count()
+
+
 def send(line: RedisLine, stream: str, reply: Reply) -> None:
-    """Append a reply. A front that is gone left no stream, and none is made for it."""
+    """Append a reply. A front that is gone left no stream, and none is made for it.
+
+    Where the connection breaks before the answer it is sent again, and the front takes the first of both.
+    """
     fields: list[Value] = ["turn", reply.turn_id, "kind", reply.kind, "attempt", reply.attempt]
+    fields += ["mark", f"{_PROCESS}{next(_numbers):x}"]
     if reply.index:
         fields += ["index", reply.index]
     if reply.text:
@@ -36,7 +48,8 @@ def send(line: RedisLine, stream: str, reply: Reply) -> None:
         fields += ["last", 1]
     if reply.timings:
         fields += ["timings", json.dumps(reply.timings)]
-    line.cast("XADD", stream, "NOMKSTREAM", "MAXLEN", "~", keys.REPLIES_MAXLEN, "*", *fields)
+    command = ("XADD", stream, "NOMKSTREAM", "MAXLEN", "~", keys.REPLIES_MAXLEN, "*", *fields)
+    line.cast(*command, repeatable=True)
 
 
 def _parsed(fields: Mapping[bytes, bytes]) -> list[Reply]:
@@ -70,6 +83,7 @@ class ReplyReader:
         self._client = client
         self._stream = stream
         self._last_id: bytes | str = "0-0"
+        self._seen: dict[bytes, None] = {}
 
     async def open(self) -> None:
         """Make the stream and keep it alive; also after Redis lost it."""
@@ -90,9 +104,20 @@ class ReplyReader:
         replies = []
         for entry_id, fields in entries_of(answer):
             self._last_id = entry_id
-            if b"turn" in fields:
+            if b"turn" in fields and self._is_new(fields.get(b"mark")):
                 replies += _parsed(fields)
         return replies
+
+    def _is_new(self, mark: bytes | None) -> bool:
+        """Return whether a reply was not read before; one without a mark is taken for new."""
+        if mark is None:
+            return True
+        if mark in self._seen:
+            return False
+        self._seen[mark] = None
+        if len(self._seen) > REMEMBERED:
+            del self._seen[next(iter(self._seen))]
+        return True
 
     async def trim(self, line: RedisLine) -> None:
         """Drop what was read, and refresh the stream's time to live; where Redis lost it, make it anew.

@@ -52,9 +52,9 @@ class ScratchLine(RedisLine):
         if self._used:
             await super().submit(("UNLINK", *sorted(self._used)))
 
-    def cast(self, *command: Value) -> None:
+    def cast(self, *command: Value, repeatable: bool = False) -> None:
         """Send a command whose answer nobody needs, on a key of its own."""
-        super().cast(*self._moved(command))
+        super().cast(*self._moved(command), repeatable=repeatable)
 
     def submit(self, command: Sequence[Value], *, repeatable: bool | None = None) -> asyncio.Future[Any]:
         """Queue a command on keys of its own and return the future of its answer."""

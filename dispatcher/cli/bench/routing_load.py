@@ -65,10 +65,10 @@ class CountingLine(RedisLine):
         self.commands += 1
         return super().submit(command, repeatable=repeatable)
 
-    def cast(self, *command: Value) -> None:
+    def cast(self, *command: Value, repeatable: bool = False) -> None:
         """Count, then send."""
         self.commands += 1
-        super().cast(*command)
+        super().cast(*command, repeatable=repeatable)
 
 
 def instances(*, weights: Mapping[str, float], caps: Mapping[str, int]) -> list[Instance]:

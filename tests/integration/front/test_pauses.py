@@ -3,18 +3,49 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from redis import Redis
 
+from dispatcher.catalogue import load_catalogue
+from dispatcher.catalogue.model import Catalogue
+from dispatcher.state import fleet
+from dispatcher.state.line import RedisLine, connect
 from tests.support.instances import SENTENCES
 from tests.support.stack import Stack
+from tests.support.waiting import soon
 
 
 @pytest.fixture
-def keeping(stack: Stack) -> Iterator[Stack]:
+async def patient(stack: Stack) -> AsyncGenerator[Stack]:
+    """A stack that gives a stage the ten seconds of every deployment: what is slow here is a busy machine."""
+    own = load_catalogue(Path(stack.environ["DISPATCHER_CONFIG"]))
+    rules = replace(own.conversation, stage_timeout_s=10.0)
+    await put_in_force(stack, replace(own, conversation=rules))
+    yield stack
+    await put_in_force(stack, own)
+
+
+async def put_in_force(stack: Stack, catalogue: Catalogue) -> None:
+    """Let the front follow a catalogue."""
+    seen = stack.front.printed_bytes()
+    line = RedisLine(connect(stack.broker.url))
+    await fleet.publish(line, catalogue)
+    await line.close()
+
+    async def followed() -> bool:
+        return bool(stack.front.events("catalogue swapped", seen))
+
+    await soon(followed, what="the front follows the catalogue")
+
+
+@pytest.fixture
+def keeping(patient: Stack) -> Iterator[Stack]:
     """A stack whose broker keeps what it has over one orderly restart, as that of `dispatcher up` does."""
+    stack = patient
     with Redis.from_url(stack.broker.url) as client:
         client.config_set("save", "3600 1")
     yield stack
@@ -27,7 +58,10 @@ def restart(stack: Stack) -> None:
     stack.broker.start()
 
 
-async def test_a_turn_that_begins_while_the_broker_is_away_is_answered_when_it_is_back(stack: Stack) -> None:
+async def test_a_turn_that_begins_while_the_broker_is_away_is_answered_when_it_is_back(
+    patient: Stack,
+) -> None:
+    stack = patient
     async with stack.front.device("in-between") as device:
         assert (await device.types("all well?")).sentences == SENTENCES
         stack.broker.kill()

@@ -8,10 +8,12 @@ from collections.abc import AsyncIterator
 import pytest
 
 from dispatcher.chains import PUSH
+from dispatcher.contracts import Reply
 from dispatcher.errors import StateError
-from dispatcher.state import leases
+from dispatcher.state import keys, leases, replies
 from dispatcher.state.leases import Slot
 from dispatcher.state.line import MAX_BATCH, RedisLine, connect
+from dispatcher.state.replies import ReplyReader
 from tests.support.broker import Broker
 from tests.support.fleet import Fleet, llm
 from tests.support.shaky_redis import ShakyRedis
@@ -126,3 +128,20 @@ async def test_a_lease_whose_answer_was_lost_is_taken_anew(
     # The same lease on the same instance: it was only told again. On another one the first would expire.
     assert (slot.lease_id, slot.in_flight) == ("call-1", 2)
     assert await line.call("ZCARD", "leases:llm:llm-1") == 1
+
+
+async def test_a_reply_whose_answer_was_lost_is_sent_again_and_read_once(
+    shaky: ShakyRedis, line: RedisLine, broker: Broker
+) -> None:
+    stream = keys.reply_stream("front-1")
+    reader = ReplyReader(connect(broker.url, socket_timeout_s=None), stream)
+    await reader.open()
+    sent = [Reply(turn_id="t", attempt=1, kind="sentence", index=at, text="It is noon.") for at in range(3)]
+    async with shaky.line(patience_s=LONG_S) as through:
+        shaky.next_time("XADD", "answer lost")
+        for reply in sent:
+            replies.send(through, stream, reply)
+        assert await through.call("PING")
+    assert await line.call("XLEN", stream) > 1 + len(sent), "the opening, and one of them twice at least"
+    assert await reader.read() == sent
+    await reader.close()
