@@ -133,9 +133,9 @@ class Race:
 
     def _enter(self, spared: Collection[str] = ()) -> None:
         runner = Runner(self._floor)
-        excluded = [*spared, *(error.instance for error in self._failed)]
-        excluded += [other.name for other in self._runners if other.name]
-        runner.task = asyncio.get_running_loop().create_task(self._write(runner, set(excluded)))
+        excluded = {*spared, *(error.instance for error in self._failed)}
+        excluded |= {other.name for other in self._runners if other.name}
+        runner.task = asyncio.get_running_loop().create_task(self._write(runner, excluded))
         self._runners.add(runner)
 
     async def _write(self, runner: Runner, excluded: set[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import signal
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
@@ -13,13 +14,16 @@ from typing import Any, Final
 import yaml
 from redis import Redis
 
+from dispatcher.catalogue import load_catalogue
+from dispatcher.catalogue.model import Catalogue
 from dispatcher.contracts import QUEUES, SERVICES, Service
-from dispatcher.state import keys
+from dispatcher.state import fleet, keys
+from dispatcher.state.line import RedisLine, connect
 from tests.support.broker import Broker
 from tests.support.device import Device
 from tests.support.instances import Instances
 from tests.support.processes import BIN, Process, free_port, stop_all
-from tests.support.waiting import eventually, is_ready
+from tests.support.waiting import eventually, is_ready, soon
 
 ALGORITHMS: Final = {"asr": "least_connections", "llm": "response_time", "tts": "weighted_round_robin"}
 SYSTEM_PROMPT: Final = "You are a kettle."
@@ -146,6 +150,32 @@ class Stack:
         """End everything, the broker last."""
         stop_all(self.processes)
         self.broker.kill()
+
+    @property
+    def own_catalogue(self) -> Catalogue:
+        """What the file of the stack says."""
+        return load_catalogue(Path(self.environ["DISPATCHER_CONFIG"]))
+
+    async def put_in_force(self, catalogue: Catalogue) -> None:
+        """Publish a catalogue, and wait until the front and the workers of all stages follow it."""
+        followers = [self.front, *(self.workers[service] for service in SERVICES)]
+        line = RedisLine(connect(self.broker.url))
+        before = await fleet.in_force(line)
+        seen = [follower.printed_bytes() for follower in followers]
+        revision = (await fleet.publish(line, catalogue)).revision
+        await line.close()
+        if before is not None and before.revision == revision:
+            return
+        # As JSON and as text; the number is followed by something that is no digit.
+        wanted = re.compile(
+            rf'catalogue swapped +revision={revision}\b|"revision": {revision},.*catalogue swapped'
+        )
+
+        async def followed() -> bool:
+            pairs = zip(followers, seen, strict=True)
+            return all(wanted.search(follower.output(since)) for follower, since in pairs)
+
+        await soon(followed, what="the catalogue is followed")
 
     def leases(self) -> int:
         """Return how many slots are held now, over all instances."""

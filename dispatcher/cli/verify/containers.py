@@ -38,27 +38,25 @@ class Containers:
     def __init__(self, project: str = "") -> None:
         """Look at nothing yet; without a name the one project that allows it is meant."""
         self._project = project
-        self._ids: Mapping[str, str] = {}
 
     async def parts(self) -> tuple[MarkedPart, ...]:
         """Return what Docker says of the containers now; see `Ground`."""
-        containers = await self._inspect()
-        self._ids = {name_of(each): each["Id"] for each in containers}
-        return tuple(as_part(each) for each in containers)
+        return tuple(as_part(each) for each in await self._inspect())
 
     async def send(self, part: MarkedPart, how: signal.Signals) -> None:
         """Send a signal to the first process of a container, and to no other; see `Ground`."""
-        now = next((each for each in await self.parts() if each.name == part.name), None)
-        if now is None or now.pid is None:
+        now = next((each for each in await self._inspect() if name_of(each) == part.name), None)
+        pid = as_part(now).pid if now else None
+        if now is None or pid is None:
             raise NotHere(f"{part.name} does not run")
-        if not is_in_container(now.pid, self._ids[now.name]):
-            raise NotHere(f"pid {now.pid} of {now.name} is no process of this host; Docker runs elsewhere")
+        if not is_in_container(pid, now["Id"]):
+            raise NotHere(f"pid {pid} of {part.name} is no process of this host; Docker runs elsewhere")
         try:
-            os.kill(now.pid, how)
+            os.kill(pid, how)
         except PermissionError as error:
-            raise NotHere(f"{now.name} (pid {now.pid}) is not this user's; run this as root") from error
+            raise NotHere(f"{part.name} (pid {pid}) is not this user's; run this as root") from error
         except ProcessLookupError as error:
-            raise NotHere(f"{now.name} (pid {now.pid}) has just ended") from error
+            raise NotHere(f"{part.name} (pid {pid}) has just ended") from error
 
     def part_at(self, parts: Sequence[MarkedPart], hostname: str, port: int) -> MarkedPart | None:
         """Return the instance whose container has the name that the YAML gives; see `Ground`."""

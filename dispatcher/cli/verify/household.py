@@ -17,6 +17,7 @@ from dispatcher.cli.bench.generator import is_apology
 from dispatcher.cli.verify.turns import Outcome, TurnHeard
 from dispatcher.contracts import UPLINK_RATE_HZ
 from dispatcher.errors import DispatcherError, FrontError
+from dispatcher.front.ota import OTA_PATH, WEBSOCKET_PATH
 from dispatcher.recordings import recording
 from dispatcher.softdevice import (
     Address,
@@ -30,8 +31,6 @@ from dispatcher.softdevice import (
 )
 from dispatcher.softdevice.speech import encode
 
-OTA_PATH: Final = "/xiaozhi/ota/"
-SOCKET_PATH: Final = "/xiaozhi/v1/"
 SPEECH_S: Final = 1.5
 QUESTION: Final = "What time is it?"
 # Different for every device and turn, or all of them would soon ask at the same moments.
@@ -110,7 +109,7 @@ class Household:
         if (options.device_id, door) not in self._tokens:
             told = await discover(session, f"{door}{OTA_PATH}", options)
             self._tokens[options.device_id, door] = told.token
-        socket = f"ws{door.removeprefix('http')}{SOCKET_PATH}"
+        socket = f"ws{door.removeprefix('http')}{WEBSOCKET_PATH}"
         return Address(url=socket, token=self._tokens[options.device_id, door])
 
     def _note_refusal(self, number: int, since_s: float, reason: str) -> None:

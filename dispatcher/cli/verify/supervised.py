@@ -9,6 +9,7 @@ from typing import Final
 
 import psutil
 
+from dispatcher.cli.broker import LOOPBACK_HOSTS
 from dispatcher.cli.verify.ground import NotHere, running
 from dispatcher.errors import StartError
 from dispatcher.state import verify_mark
@@ -19,7 +20,6 @@ HOW: Final = (
     "start one that nobody depends on with `make run VERIFY=1`, or ALLOW_VERIFY=true dispatcher up, "
     "and run this on the same host with the same REDIS_URL; for containers see --docker"
 )
-LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class Supervised:
@@ -47,7 +47,7 @@ class Supervised:
 
     def part_at(self, parts: Sequence[MarkedPart], hostname: str, port: int) -> MarkedPart | None:
         """Return the instance that listens on a port of this host; see `Ground`."""
-        if hostname not in LOOPBACK:
+        if hostname not in LOOPBACK_HOSTS:
             return None
         return next((part for part in running(parts, "instance") if part.port == port), None)
 

@@ -5,41 +5,22 @@ from __future__ import annotations
 import signal
 from collections.abc import AsyncGenerator, Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from redis import Redis
 
-from dispatcher.catalogue import load_catalogue
-from dispatcher.catalogue.model import Catalogue
-from dispatcher.state import fleet
-from dispatcher.state.line import RedisLine, connect
 from tests.support.instances import SENTENCES
 from tests.support.stack import Stack
-from tests.support.waiting import soon
 
 
 @pytest.fixture
 async def patient(stack: Stack) -> AsyncGenerator[Stack]:
     """A stack that gives a stage the ten seconds of every deployment: what is slow here is a busy machine."""
-    own = load_catalogue(Path(stack.environ["DISPATCHER_CONFIG"]))
+    own = stack.own_catalogue
     rules = replace(own.conversation, stage_timeout_s=10.0)
-    await put_in_force(stack, replace(own, conversation=rules))
+    await stack.put_in_force(replace(own, conversation=rules))
     yield stack
-    await put_in_force(stack, own)
-
-
-async def put_in_force(stack: Stack, catalogue: Catalogue) -> None:
-    """Let the front follow a catalogue."""
-    seen = stack.front.printed_bytes()
-    line = RedisLine(connect(stack.broker.url))
-    await fleet.publish(line, catalogue)
-    await line.close()
-
-    async def followed() -> bool:
-        return bool(stack.front.events("catalogue swapped", seen))
-
-    await soon(followed, what="the front follows the catalogue")
+    await stack.put_in_force(own)
 
 
 @pytest.fixture

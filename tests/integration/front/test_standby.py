@@ -4,15 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from dispatcher.catalogue import load_catalogue
-from dispatcher.catalogue.model import Catalogue
 from dispatcher.contracts import Priority
-from dispatcher.state import fleet
-from dispatcher.state.line import RedisLine, connect
 from tests.support.instances import SENTENCES
 from tests.support.stack import Stack
 from tests.support.waiting import soon
@@ -23,27 +18,18 @@ Second = Callable[[Priority], Awaitable[None]]
 @pytest.fixture
 async def second(stack: Stack) -> AsyncGenerator[Second]:
     """Give the second LLM instance a priority; afterwards the stack's own file is in force again."""
-    own = load_catalogue(Path(stack.environ["DISPATCHER_CONFIG"]))
-    line = RedisLine(connect(stack.broker.url))
-
-    async def put_in_force(catalogue: Catalogue) -> None:
-        seen = len(stack.workers["llm"].output())
-        await fleet.publish(line, catalogue)
-
-        async def followed() -> bool:
-            return "catalogue swapped" in stack.workers["llm"].output()[seen:]
-
-        await soon(followed, what="the worker follows the catalogue")
+    own = stack.own_catalogue
 
     async def give(priority: Priority) -> None:
         llm = own.services["llm"]
         first, other = llm.instances
         instances = (first, replace(other, priority=priority))
-        await put_in_force(replace(own, services={**own.services, "llm": replace(llm, instances=instances)}))
+        await stack.put_in_force(
+            replace(own, services={**own.services, "llm": replace(llm, instances=instances)})
+        )
 
     yield give
-    await put_in_force(own)
-    await line.close()
+    await stack.put_in_force(own)
 
 
 def answered_by(stack: Stack, device: str) -> list[str]:

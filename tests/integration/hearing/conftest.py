@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 from redis import Redis
 
-from dispatcher.catalogue import load_catalogue
-from dispatcher.catalogue.model import Catalogue, Instance
-from dispatcher.state import fleet, keys
+from dispatcher.catalogue.model import Instance
+from dispatcher.state import keys
 from dispatcher.state.line import RedisLine, connect
 from tests.support.ears.process import FunAsrProcess
 from tests.support.stack import Stack
-from tests.support.waiting import soon
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,28 +80,15 @@ async def ears(stack: Stack, running_funasr: tuple[FunAsrProcess, FunAsrProcess]
     """The system, whose ears a test chooses; afterwards its own file is in force again."""
     for server in running_funasr:
         server.revive()
-    own = load_catalogue(Path(stack.environ["DISPATCHER_CONFIG"]))
+    own = stack.own_catalogue
     line = RedisLine(connect(stack.broker.url))
-
-    async def put_in_force(catalogue: Catalogue) -> None:
-        revision = (await fleet.publish(line, catalogue)).revision
-        followers = [stack.front, stack.workers["asr"]]
-        # As JSON and as text; the number is followed by something that is no digit.
-        wanted = re.compile(
-            rf'catalogue swapped +revision={revision}\b|"revision": {revision},.*catalogue swapped'
-        )
-
-        async def followed() -> bool:
-            return all(wanted.search(follower.output()) for follower in followers)
-
-        await soon(followed, what="the catalogue is followed")
 
     async def in_force(*instances: Instance) -> None:
         asr = replace(own.services["asr"], algorithm="weighted_round_robin", instances=instances)
-        await put_in_force(replace(own, services={**own.services, "asr": asr}))
+        await stack.put_in_force(replace(own, services={**own.services, "asr": asr}))
 
     first, second = (len(server.heard()) for server in running_funasr)
     await line.call("DEL", keys.DECISIONS)
     yield Ears(stack=stack, funasr=running_funasr, in_force=in_force, heard_before=(first, second))
-    await put_in_force(own)
+    await stack.put_in_force(own)
     await line.close()
