@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +22,7 @@ CONNECT_S: Final = 1
 DRAIN_PATIENCE_S: Final = 2
 KEEP_PATIENCE_S: Final = 30
 RECYCLE_S: Final = 1800
+WAL_RETRY_S: Final = 0.01
 
 
 def open_engine(url: URL, *, patience_s: int = DRAIN_PATIENCE_S) -> Engine:
@@ -55,19 +58,36 @@ def _open_sqlite(url: URL, patience_s: int) -> Engine:
     except OSError as error:
         raise ConfigError([f"DATABASE_URL: was {shown(url)}; its folder cannot be made: {error}"]) from error
     engine = create_engine(url, connect_args={"timeout": patience_s})
-    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "connect", partial(_prepare_sqlite, patience_s=patience_s))
     event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
-def _prepare_sqlite(connection: sqlite3.Connection, _: Any) -> None:
+def _prepare_sqlite(connection: sqlite3.Connection, _: Any, *, patience_s: int) -> None:
     # Python's own handling of transactions would leave DDL outside; SQLAlchemy's BEGIN takes its place.
     connection.isolation_level = None
     # Before the first table: space of deleted rows can then be given back bit by bit.
     connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-    connection.execute("PRAGMA journal_mode = WAL")
+    _keep_a_log(connection, patience_s)
     # With WAL a crash of the process loses nothing; one of the machine the last moments, never the file.
     connection.execute("PRAGMA synchronous = NORMAL")
+
+
+def _keep_a_log(connection: sqlite3.Connection, patience_s: int) -> None:
+    # SQLite fails this switch at once, whatever the timeout, while another opens the same new file.
+    deadline = time.monotonic() + patience_s
+    while not _has_a_log(connection, may_fail=time.monotonic() < deadline):
+        time.sleep(WAL_RETRY_S)
+
+
+def _has_a_log(connection: sqlite3.Connection, *, may_fail: bool) -> bool:
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+    except sqlite3.OperationalError as error:
+        if may_fail and error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+            return False
+        raise
+    return True
 
 
 def _begin_sqlite(connection: Connection) -> None:

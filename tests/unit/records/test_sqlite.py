@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from sqlalchemy import text
 from dispatcher.contracts import Record, RecordKind
 from dispatcher.errors import RecordsError
 from dispatcher.records.store import Drained, Store
+from tests.support.waiting import PATIENCE_S
 from tests.unit.records import checks
 
 T0 = checks.T0
@@ -33,11 +35,13 @@ def test_the_migrations_make_exactly_the_tables_of_the_code(store: Store) -> Non
     checks.migrations_equal_the_tables(store)
 
 
-def test_two_processes_migrate_an_empty_store_once(url: str) -> None:
+def test_many_may_bring_an_empty_store_up_to_date_at_once(url: str) -> None:
     failed: list[RecordsError] = []
+    together = threading.Barrier(4)
 
     def prepare() -> None:
-        opened = Store.at(url)
+        opened = Store.at(url, patience_s=int(PATIENCE_S))
+        together.wait()
         try:
             opened.prepare()
         except RecordsError as error:
@@ -51,6 +55,36 @@ def test_two_processes_migrate_an_empty_store_once(url: str) -> None:
     for thread in threads:
         thread.join()
     assert not failed
+
+
+@pytest.fixture
+def another(url: str) -> sqlite3.Connection:
+    """Write in a file that is not in WAL mode yet: the one case that SQLite itself does not wait for."""
+    file = Path(url.removeprefix("sqlite:///"))
+    file.parent.mkdir()
+    other = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+    other.execute("CREATE TABLE anything (x)")
+    other.execute("BEGIN IMMEDIATE")
+    return other
+
+
+def test_a_file_that_another_one_writes_first_is_waited_for(url: str, another: sqlite3.Connection) -> None:
+    lets_go = threading.Timer(0.2, another.close)
+    lets_go.start()
+    opened = Store.at(url, patience_s=int(PATIENCE_S))
+    opened.prepare()
+    lets_go.join()
+    opened.close()
+
+
+def test_a_file_that_is_written_for_too_long_is_an_error_of_ours(
+    url: str, another: sqlite3.Connection
+) -> None:
+    opened = Store.at(url, patience_s=0)
+    with pytest.raises(RecordsError, match="database is locked"):
+        opened.prepare()
+    opened.close()
+    another.close()
 
 
 def test_tables_of_a_later_version_are_refused_in_words(store: Store, url: str) -> None:
