@@ -24,6 +24,10 @@ SERVICES: Final[tuple[Service, ...]] = ("asr", "llm", "tts")
 CONTROL_QUEUE: Final = "control"
 QUEUES: Final[tuple[str, ...]] = (*SERVICES, CONTROL_QUEUE)
 
+# Where devices come in: first over HTTP for the address of the socket, then over that.
+OTA_PATH: Final = "/xiaozhi/ota/"
+WEBSOCKET_PATH: Final = "/xiaozhi/v1/"
+
 # Between a front and the supervisor that hands it its socket: the numbers of both descriptors, and the words.
 SOCKET_VARIABLE: Final = "FRONT_SOCKET_FD"
 CHANNEL_VARIABLE: Final = "FRONT_CHANNEL_FD"

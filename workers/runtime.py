@@ -44,6 +44,7 @@ GRACE_S: Final = 2.0
 # Engines load their weights for seconds; after this long only the health checks ask.
 LOADING_S: Final = 120.0
 LOOK_AGAIN_S: Final = 1.0
+NO_ANSWER: Final = "no answer in time"
 
 
 class Runtime:
@@ -101,9 +102,9 @@ class Runtime:
             return future.result(timeout_s + GRACE_S)
         except CancelledError as error:
             raise TurnCancelled("barge-in") from error
-        except TimeoutError:
+        except TimeoutError as error:
             future.cancel()
-            raise
+            raise TimeoutError(str(error) or NO_ANSWER) from error
 
     def may_retry(self, service: Service, *, failed: int) -> bool:
         """Return whether a call that failed on so many instances may be made on another, and count that."""
@@ -119,7 +120,7 @@ class Runtime:
         try:
             return "", await self.providers.of(instance).check(instance)
         except (InstanceError, TimeoutError) as error:
-            return str(error) or "no answer in time", Reported()
+            return str(error) or NO_ANSWER, Reported()
 
     def warm_up(self, queues: Sequence[str], pool_size: Callable[[], int]) -> None:
         """Pay the first-time costs before the first turn does, then show that the queues are served.

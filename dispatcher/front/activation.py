@@ -16,6 +16,7 @@ from typing import Any, Final
 import structlog
 from aiohttp import web
 
+from dispatcher.contracts import OTA_PATH
 from dispatcher.errors import StateError
 from dispatcher.front.handshake import Peer, read_peer
 from dispatcher.front.hub import HUB, Hub
@@ -24,7 +25,7 @@ from dispatcher.state.registry import SaidOfItself
 
 log = structlog.get_logger(__name__)
 
-ACTIVATE_PATH: Final = "/xiaozhi/ota/activate"
+ACTIVATE_PATH: Final = f"{OTA_PATH}activate"
 PATIENCE_S: Final = 1.0
 TIMEOUT_MS: Final = 30_000
 DONE: Final = 200

@@ -15,6 +15,7 @@ import uvloop
 from aiohttp import web
 
 from dispatcher.catalogue.model import Catalogue
+from dispatcher.contracts import WEBSOCKET_PATH
 from dispatcher.errors import StartError
 from dispatcher.front.acquaintance import make_acquaintance
 from dispatcher.front.device import Device
@@ -22,7 +23,7 @@ from dispatcher.front.drain import drain
 from dispatcher.front.errands import carry, look_again
 from dispatcher.front.handshake import admit, read_peer
 from dispatcher.front.hub import HUB, Hub
-from dispatcher.front.ota import WEBSOCKET_PATH, add_ota
+from dispatcher.front.ota import add_ota
 from dispatcher.front.pages import add_pages, flower_address
 from dispatcher.front.probes import add_probes
 from dispatcher.front.succession import Succession

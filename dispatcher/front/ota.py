@@ -10,14 +10,13 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from dispatcher.contracts import OTA_PATH, WEBSOCKET_PATH
 from dispatcher.front.activation import ACTIVATE_PATH, ask_activation, welcome
 from dispatcher.front.handshake import Peer, anonymous_peer, read_peer
 from dispatcher.front.hub import HUB
 from dispatcher.front.origin import origin_of
 from dispatcher.state.registry import SaidOfItself
 
-OTA_PATH: Final = "/xiaozhi/ota/"
-WEBSOCKET_PATH: Final = "/xiaozhi/v1/"
 _VERSION: Final = re.compile(r"\d+(\.\d+)*", re.ASCII)
 _HOST: Final = re.compile(r"[\w.:\[\]-]{1,255}", re.ASCII)
 _AGENT: Final = re.compile(r"([\w.-]{1,64})/(\d+(?:\.\d+)*)", re.ASCII)

@@ -23,7 +23,7 @@ from tests.support.broker import Broker
 from tests.support.device import Device
 from tests.support.instances import Instances
 from tests.support.processes import BIN, Process, free_port, stop_all
-from tests.support.waiting import eventually, is_ready, soon
+from tests.support.waiting import PATIENCE_S, eventually, is_ready, soon
 
 ALGORITHMS: Final = {"asr": "least_connections", "llm": "response_time", "tts": "weighted_round_robin"}
 SYSTEM_PROMPT: Final = "You are a kettle."
@@ -184,6 +184,14 @@ class Stack:
             now_ms = now_s * 1000 + now_us // 1000
             held = client.scan_iter(keys.leases("*", "*"))  # type: ignore[arg-type]
             return sum(int(client.zcount(key, now_ms, "+inf")) for key in held)
+
+    async def is_given_back(self, *, within_s: float = PATIENCE_S) -> None:
+        """Wait until no slot is held: a draft that lost a race is heard out for a while."""
+
+        async def is_free() -> bool:
+            return self.leases() == 0
+
+        await soon(is_free, what="all slots are given back", within_s=within_s)
 
     def failures(self, service: Service, name: str) -> int:
         """Return how many calls of an instance failed in a row."""

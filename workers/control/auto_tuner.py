@@ -41,7 +41,7 @@ def tune() -> None:
     try:
         shared.run(_tune(shared, look_at_workers()), timeout_s=STEP_TIMEOUT_S)
     except (StateError, TimeoutError) as error:
-        log.warning("no step of the tuner", reason=str(error) or "no answer in time")
+        log.warning("no step of the tuner", reason=str(error))
 
 
 async def _tune(shared: Runtime, workers: tuple[WorkerEvidence, ...]) -> None:

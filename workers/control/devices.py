@@ -44,7 +44,7 @@ def keep_devices() -> None:
         _restore(runtime(), store)
         _keep(runtime(), store)
     except (RecordsError, StateError, TimeoutError) as error:
-        log.warning("devices not kept yet", reason=str(error) or "no answer in time")
+        log.warning("devices not kept yet", reason=str(error))
 
 
 @cache

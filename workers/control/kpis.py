@@ -123,7 +123,7 @@ def judge_kpis() -> None:
     try:
         shared.run(_look(shared), timeout_s=JUDGE_TIMEOUT_S)
     except (StateError, TimeoutError) as error:
-        log.warning("figures not judged", reason=str(error) or "no answer in time")
+        log.warning("figures not judged", reason=str(error))
 
 
 async def _look(shared: Runtime) -> None:

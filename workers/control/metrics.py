@@ -62,7 +62,7 @@ def sample_metrics() -> None:
     try:
         shared.run(take_sample(shared), timeout_s=SAMPLE_TIMEOUT_S)
     except (StateError, TimeoutError) as error:
-        log.warning("no sample taken", reason=str(error) or "no answer in time")
+        log.warning("no sample taken", reason=str(error))
 
 
 async def take_sample(shared: Runtime) -> Sampled:

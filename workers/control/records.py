@@ -64,7 +64,7 @@ class Drain:
         try:
             return self._in_turn()
         except (RecordsError, StateError, TimeoutError) as error:
-            self._put_off(str(error) or "no answer in time")
+            self._put_off(str(error))
             return 0
         finally:
             self._alone.release()

@@ -20,7 +20,7 @@ from dispatcher.cli.supervisor.ports import free_ports
 from dispatcher.cli.supervisor.process import Process, describe_exit
 from dispatcher.cli.supervisor.procfile import Line
 from dispatcher.cli.supervisor.readiness import Readiness
-from dispatcher.contracts import QUEUES, SERVICES
+from dispatcher.contracts import QUEUES, SERVICES, WEBSOCKET_PATH
 from dispatcher.errors import StartError
 from dispatcher.settings import Settings
 
@@ -53,7 +53,7 @@ class StackPlan:
     @property
     def url(self) -> str:
         """The WebSocket address of the front."""
-        return f"ws://127.0.0.1:{self.front_port}/xiaozhi/v1/"
+        return f"ws://127.0.0.1:{self.front_port}{WEBSOCKET_PATH}"
 
 
 @dataclass(slots=True)

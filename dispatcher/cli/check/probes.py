@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import aiohttp
 
+from dispatcher.contracts import OTA_PATH
 from dispatcher.errors import DispatcherError
 from dispatcher.front.apology import TEXTS
 from dispatcher.softdevice import DeviceOptions, TurnResult, connect, discover
@@ -111,7 +112,7 @@ async def hold_turn(session: aiohttp.ClientSession, url: str) -> TurnSeen:
     options = DeviceOptions(device_id=DEVICE_ID, keep_audio=False)
     try:
         async with asyncio.timeout(2 * TURN_TIMEOUT_S):
-            address = await discover(session, f"{url.rstrip('/')}/xiaozhi/ota/", options)
+            address = await discover(session, f"{url.rstrip('/')}{OTA_PATH}", options)
             async with connect(session, address, options) as device:
                 return TurnSeen(
                     address=address.url, result=await device.turn_text(QUESTION, timeout_s=TURN_TIMEOUT_S)

@@ -11,6 +11,7 @@ from typing import Final
 from dispatcher.cli.flower_place import PASSWORD_FILE, USER
 from dispatcher.cli.supervisor.parts import Address
 from dispatcher.cli.supervisor.plan import Plan
+from dispatcher.contracts import OTA_PATH
 from dispatcher.redis_url import parse_redis_url
 from dispatcher.settings import Settings
 
@@ -37,7 +38,7 @@ def _front_lines(front: Address, settings: Settings) -> list[str]:
     public = settings.front_public_url.rstrip("/") or f"http://{_seen_from_the_lan(front)}:{front.port}"
     return [
         f"Talk page           http://{local}:{front.port}/",
-        f"Device OTA address  {public}/xiaozhi/ota/",
+        f"Device OTA address  {public}{OTA_PATH}",
         f"Try                 {own_command()} talk hello.wav",
     ]
 

@@ -15,9 +15,8 @@ import aiohttp
 from dispatcher.audio.pcm import read_wav
 from dispatcher.cli.bench.generator import is_apology
 from dispatcher.cli.verify.turns import Outcome, TurnHeard
-from dispatcher.contracts import UPLINK_RATE_HZ
+from dispatcher.contracts import OTA_PATH, UPLINK_RATE_HZ, WEBSOCKET_PATH
 from dispatcher.errors import DispatcherError, FrontError
-from dispatcher.front.ota import OTA_PATH, WEBSOCKET_PATH
 from dispatcher.recordings import recording
 from dispatcher.softdevice import (
     Address,

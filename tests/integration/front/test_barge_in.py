@@ -28,11 +28,8 @@ async def assert_nothing_is_left(stack: Stack, *, within_s: float = AT_ONCE_S) -
     async def at_rest() -> bool:
         return not any(instance.in_flight for instance in stack.instances.all)
 
-    async def given_back() -> bool:
-        return stack.leases() == 0
-
     await soon(at_rest, what="no instance works for a turn that is over", within_s=within_s)
-    await soon(given_back, what="all leases are given back", within_s=within_s)
+    await stack.is_given_back(within_s=within_s)
 
 
 def frames_after_stop(device: Device) -> list[Heard]:

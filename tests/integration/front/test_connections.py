@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from dispatcher.contracts import OTA_PATH
 from dispatcher.softdevice import DeviceOptions, discover, packets_of
 from tests.support.device import SPEECH, Device
 from tests.support.instances import SENTENCES
@@ -20,7 +21,6 @@ from tests.support.waiting import eventually
 # What nginx adds: the request is no longer one from this host.
 FROM_ELSEWHERE = {"X-Forwarded-For": "203.0.113.7"}
 DEVICE_ID = "02:00:00:00:00:77"
-OTA_PATH = "/xiaozhi/ota/"
 
 
 async def ask_ota(front: Front, body: bytes, **headers: str) -> tuple[int, dict[str, Any]]:

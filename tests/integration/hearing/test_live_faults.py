@@ -64,11 +64,7 @@ async def test_an_ear_that_is_back_before_the_end_of_speech_hears_the_whole(ears
         await begin(device)
         await has_heard_half(ears, 1)
         ears.funasr[0].kill()
-
-        async def gave_back() -> bool:
-            return ears.stack.leases() == 0
-
-        await soon(gave_back, what="the slot is given back")
+        await ears.stack.is_given_back()
         ears.funasr[0].revive()
         await end(device)
         assert (await device.answer()).transcript == WORDS

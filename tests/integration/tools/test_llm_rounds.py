@@ -99,22 +99,13 @@ async def test_an_apology_after_a_call_that_failed_does_not(
     assert answer.sentences == ("Sorry, I could not answer that. Please try again.",)
 
 
-async def all_is_given_back(stack: Stack) -> None:
-    """Wait until no slot is held: a draft that lost a race is heard out for a while."""
-
-    async def is_given_back() -> bool:
-        return stack.leases() == 0
-
-    await soon(is_given_back, what="all leases are given back")
-
-
 async def test_of_two_racing_drafts_one_calls(tool_stack: Stack, models: ScriptedModels) -> None:
     models.script += [rests(), calls(QUIET), says("Done.")]
     async with device_of(tool_stack, "raced") as device:
         answer = await device.types("hush")
     assert answer.sentences == ("Done.",)
     assert len(device.called()) == 1
-    await all_is_given_back(tool_stack)
+    await tool_stack.is_given_back()
 
 
 async def test_wrong_arguments_are_told_back_and_nothing_is_done(
@@ -160,7 +151,7 @@ async def test_a_barge_in_ends_the_wait_for_a_tool(tool_stack: Stack, models: Sc
         await device.hears(type="tts", state="stop")
         device.mcp = working
         assert (await device.types("volume to 40")).sentences == ("Volume is now 40.",)
-    await all_is_given_back(tool_stack)
+    await tool_stack.is_given_back()
 
 
 async def test_of_two_sendings_of_a_turn_one_calls(tool_stack: Stack, models: ScriptedModels) -> None:

@@ -9,8 +9,7 @@ from click.testing import CliRunner
 
 from dispatcher.catalogue.model import Catalogue, Instance, NginxProxy, ServiceConfig, UpstreamServer
 from dispatcher.cli.nginx import name_server, nginx
-from dispatcher.contracts import SERVICES, Priority, Service
-from dispatcher.front.ota import OTA_PATH, WEBSOCKET_PATH
+from dispatcher.contracts import OTA_PATH, SERVICES, WEBSOCKET_PATH, Priority, Service
 from dispatcher.nginx import NATIVE, render
 from dispatcher.nginx.upstreams import whole_weights
 from tests.support.processes import ROOT
