@@ -49,7 +49,7 @@ class InstanceProcess:
         except urllib.error.HTTPError as error:
             with error:
                 return cast("dict[str, Any]", json.load(error))
-        except (urllib.error.URLError, ConnectionError):
+        except OSError:
             return {}
 
     def wait_until_ready(self) -> None:

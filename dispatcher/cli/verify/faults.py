@@ -57,9 +57,9 @@ def switched(service: Service, mode: str, value: float | None = None) -> Inject:
     @asynccontextmanager
     async def inject(scene: Scene) -> AsyncGenerator[str]:
         victim = await scene.target.victim(rather(service), with_switch=True)
-        # Longer than the fault is meant to last: it is the end for a run that was killed.
-        await scene.target.switch(victim, mode, value, for_s=2 * scene.lasts_s + 10)
         try:
+            # Longer than the fault is meant to last: it is the end for a run that was killed.
+            await scene.target.switch(victim, mode, value, for_s=2 * scene.lasts_s + 10)
             yield f"{victim.instance.name} does {mode}{'' if value is None else f'={value:g}'}"
         finally:
             await asyncio.shield(scene.target.end_fault(victim))
