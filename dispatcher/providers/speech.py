@@ -21,8 +21,9 @@ from dispatcher.providers.wav_stream import WavStream
 _MAGIC_BYTES: Final = 4
 # How a file of each form begins; PCM begins with anything.
 _MAGIC: Final[dict[bytes, SpeechFormat]] = {b"RIFF": "wav", b"OggS": "opus", b"ID3": "mp3"}
-# Of MP3 this is half a second of speech, which takes 2 ms.
-_PART_BYTES: Final = 4_096
+# What is decoded, and encoded for the device, before the loop's other calls go on: of MP3 half a second of
+# speech, of PCM a third, which take 2 ms.
+_PART_BYTES: Final[dict[SpeechFormat, int]] = {"mp3": 4_096, "opus": 4_096, "wav": 16_384, "pcm": 16_384}
 _RATES_HZ: Final = range(8_000, 192_001)
 
 
@@ -144,33 +145,34 @@ async def decoded(
         kind = form.kind if form.certain else _kind_by_magic(begun) or form.kind
         try:
             decoder = decoder_of(instance, replace(form, kind=kind))
-            async for pcm in _decode(decoder, begun, pieces):
+            async for pcm in _decode(decoder, _small(begun, pieces, _PART_BYTES[kind])):
                 yield pcm
         except AudioError as error:
             reason = f"speech as {kind}: {error}; it began with {begun[:SHOWN_BYTES]!r}"
             raise InstanceFailed(instance.name, reason) from error
 
 
-async def _decode(decoder: Decoder, begun: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
-    spoken = False
-    async for part in _small(begun, rest):
+async def _decode(decoder: Decoder, parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    came = spoken = False
+    async for part in parts:
+        came = True
         if pcm := decoder.feed(part):
             spoken = True
             yield pcm
     if pcm := decoder.finish():
         yield pcm
-    elif begun and not spoken:
+    elif came and not spoken:
         raise AudioError("holds no sound")
 
 
-async def _small(begun: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
+async def _small(begun: bytes, rest: AsyncGenerator[bytes, None], part_bytes: int) -> AsyncIterator[bytes]:
     """Yield the bytes in parts that decode in a moment, and let the loop's other calls go on between them."""
     piece = begun
     while piece:
-        for at in range(0, len(piece), _PART_BYTES):
+        for at in range(0, len(piece), part_bytes):
             if at:
                 await asyncio.sleep(0)
-            yield piece[at : at + _PART_BYTES]
+            yield piece[at : at + part_bytes]
         piece = await anext(rest, b"")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -62,6 +63,17 @@ async def test_a_refused_command_fails_alone(line: RedisLine) -> None:
     assert isinstance(answers[1], StateError)
     assert "WRONGTYPE" in str(answers[1])
     assert await line.call("MGET", "before", "after") == [b"1", b"2"]
+
+
+async def test_what_cannot_be_sent_fails_by_itself_and_at_once(line: RedisLine) -> None:
+    nothing: Any = None
+    good = line.submit(("SET", "beside", "1"))
+    with pytest.raises(StateError, match="redis: SET holds what cannot be sent: "):
+        line.submit(("SET", "it", nothing))
+    with pytest.raises(StateError, match="cannot be sent"):
+        line.cast("SET", "it", nothing)
+    await good
+    assert await line.call("GET", "beside") == b"1"
 
 
 async def test_a_script_that_fails_says_why(line: RedisLine) -> None:
