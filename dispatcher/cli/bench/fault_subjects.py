@@ -87,7 +87,7 @@ SUBJECTS: Final[Mapping[Service, Subject]] = {
     "tts": Subject(
         service="tts",
         result="first audio",
-        modes="none,error,refuse,hang,keepalive,slow=30,fast-error",
+        modes="none,error,refuse,hang,keepalive,slow=15,fast-error",
         counted="from the question to the first packet at the device, less what the LLM took to the sentence",
         options={"instance llm": _LLM + _ONE_SENTENCE, "instance tts": _TTS},
         senseless={

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -15,7 +16,7 @@ from dispatcher.contracts import SERVICES
 from dispatcher.errors import FrontError, StartError
 from dispatcher.softdevice import DeviceOptions, SoftDevice, TurnResult
 from dispatcher.softdevice.speech import encode
-from dispatcher.state import decisions, steering
+from dispatcher.state import decisions, keys, steering
 from dispatcher.state.decisions import Decision
 from dispatcher.state.line import RedisLine
 
@@ -24,6 +25,8 @@ QUESTION: Final = "What time is it?"
 PATIENCE_S: Final = 20.0
 # The better one of the two is preferred after a turn or two, unless the machine hiccups.
 MOST_WARM_TURNS: Final = 8
+LOOK_AGAIN_S: Final = 0.1
+_SPEED: Final = ("latency_ewma_ms", "latency_at_ms")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,14 +114,17 @@ class FaultTurns:
         return self._both[0].name
 
     async def heal(self) -> None:
-        """Let both do right, forget their health, and speak until the one to fail is preferred.
+        """Let both do right, forget their health and speed, and speak until the one to fail is preferred.
 
         Raises:
             StartError: it is not preferred after some turns, or a healthy turn was lost.
         """
         await self.switch("none")
+        await self._at_rest()
         for each in self._both:
             await steering.restore(self._line, each.name)
+            # A slow one would be avoided for a while after the fault.
+            await self._line.call("HDEL", keys.instance(each.service, each.name), *_SPEED)
         for _ in range(MOST_WARM_TURNS):
             turn = await self.speak()
             if turn.lost:
@@ -126,6 +132,19 @@ class FaultTurns:
             if turn.asked == (self.failing,) and turn.same_words:
                 return
         raise StartError(f"bench: {self.failing} was not preferred in {MOST_WARM_TURNS} turns")
+
+    async def _at_rest(self) -> None:
+        """Wait until calls that lost are heard out: an instance that is late in one of them is avoided.
+
+        Raises:
+            StartError: they do not end.
+        """
+        held = keys.leases(self._subject.service, self.failing)
+        for _ in range(round(PATIENCE_S / LOOK_AGAIN_S)):
+            if not await self._line.call("ZCARD", held):
+                return
+            await asyncio.sleep(LOOK_AGAIN_S)
+        raise StartError(f"bench: calls of {self.failing} do not end")
 
     async def switch(self, mode: str) -> None:
         """Let the first instance fail in a mode, written as in stall-after=3.
