@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import aclosing
-from typing import Any, TypeVar, Unpack
+from typing import Any, Final, TypeVar, Unpack
 
 import structlog
 
@@ -22,12 +22,14 @@ from dispatcher.errors import (
 )
 from dispatcher.router import Lease, remaining_s
 from dispatcher.state import replies
-from workers.floor import STALL_S
 from workers.runtime import Runtime, runtime
 
 log = structlog.get_logger(__name__)
 Result = TypeVar("Result")
 Item = TypeVar("Item")
+
+# An instance that lets a stream rest this long is left for another one.
+STALL_S: Final = 5.0
 
 
 def run_stage(

@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from dispatcher.balancing.hedging import Suspects, UsualTimes
 from dispatcher.errors import InstanceUnreachable
@@ -16,9 +16,6 @@ from dispatcher.router import Lease
 Result = TypeVar("Result")
 # Makes the call on an instance, asks for the floor when it has a first result, and may raise Outrun.
 Draft: TypeAlias = "Callable[[Runner, Lease], Awaitable[Result]]"
-
-# An instance that lets a stream rest this long is left for another one.
-STALL_S: Final = 5.0
 
 
 def at_once() -> float:

@@ -22,7 +22,7 @@ import structlog
 
 from dispatcher.contracts import Service, TurnTicket
 from dispatcher.errors import DispatcherError, InstanceError, NoInstanceAvailable
-from workers.floor import STALL_S, Course, Draft, Floor, Outrun, Result, Runner
+from workers.floor import Course, Draft, Floor, Outrun, Result, Runner
 from workers.runtime import Runtime
 
 log = structlog.get_logger(__name__)
@@ -151,8 +151,8 @@ class Race(Generic[Result]):
         if not self._names() - spared - self._tried() - {late.name}:
             self._nobody_else = True
             return
-        late.is_doubted()
         if self._may_ask_beside(late):
+            late.is_doubted()
             result = self._floor.usual_times.patience.result
             log.warning("instance late, another one asked", instance=late.name, awaited=result)
             self._enter(spared)
@@ -160,11 +160,11 @@ class Race(Generic[Result]):
             self._refused_s += LOOK_AGAIN_S
 
     def _may_ask_beside(self, late: Runner) -> bool:
-        """Return whether a second request may be made, and count it; after a stall it counts as a retry."""
-        now = time.monotonic()
+        """Return whether a second request may be made, and count it, after a long silence as a retry."""
+        now, patience = time.monotonic(), self._floor.usual_times.patience
         if self._shared.hedge_budget.spend(now):
             return True
-        return late.elapsed_s >= STALL_S and self._shared.retry_budget.spend(now)
+        return late.elapsed_s >= patience.retry_s and self._shared.retry_budget.spend(now)
 
     def _enter(self, spared: Collection[str] = ()) -> None:
         runner = Runner(self._floor)

@@ -6,6 +6,7 @@ hangs before it can be made again elsewhere unheard. Source: Dean and Barroso, "
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -34,6 +35,7 @@ class Patience:
         unknown_s: stands for the usual time of an instance that has not answered yet.
         longest_s: another one is asked after this in any case.
         silence_s: one that lost and was silent for so long in all has failed.
+        retry_s: after this a second request may be paid as a retry; a stream that rests fails by itself.
     """
 
     result: str
@@ -42,12 +44,15 @@ class Patience:
     unknown_s: float = 0.0
     longest_s: float = 3.0
     silence_s: float = 3.0
+    retry_s: float = math.inf
 
 
 # A transcript comes in one piece and costs the most of all calls: times of one instance spread by a factor
 # of two and more (load, length), and a false alarm doubles the load that made it late.
 PATIENCES: Final[Mapping[Service, Patience]] = {
-    "asr": Patience(result="transcript", times_usual=2.0, unknown_s=0.7, longest_s=4.0, silence_s=6.0),
+    "asr": Patience(
+        result="transcript", times_usual=2.0, unknown_s=0.7, longest_s=4.0, silence_s=6.0, retry_s=6.0
+    ),
     "llm": Patience(result="first sentence"),
     "tts": Patience(result="first audio"),
 }
