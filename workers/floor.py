@@ -112,8 +112,8 @@ class Runner:
 
     @property
     def elapsed_s(self) -> float:
-        """Time since its instance could have answered."""
-        return time.monotonic() - self.asked_at
+        """Time since its instance could have answered; 0 for one that answers before it has all it needs."""
+        return max(0.0, time.monotonic() - self.asked_at)
 
     @property
     def late_at(self) -> float:
