@@ -16,9 +16,11 @@ from dispatcher.errors import AudioError
 from dispatcher.providers.base import Transcript
 from dispatcher.router import Lease
 from dispatcher.state import turns
-from workers.call import run_stage, with_failover
+from workers.call import run_stage
 from workers.celery import app
-from workers.hearing import hear, tell_transcript
+from workers.floor import Course, Runner
+from workers.hearing import hear, size_of, tell_transcript
+from workers.race import Race
 from workers.runtime import Runtime
 
 log = structlog.get_logger(__name__)
@@ -44,12 +46,14 @@ async def _transcribe(shared: Runtime, ticket: TurnTicket) -> TurnTicket:
     # A minute of speech takes 150 ms to decode; the loop has other calls to serve.
     wav = await asyncio.to_thread(_as_wav, packed, ticket)
 
-    async def call(lease: Lease) -> Transcript:
+    async def draft(runner: Runner, lease: Lease) -> Transcript:
         provider = shared.providers.asr(lease.instance)
         heard = await provider.transcribe(lease.instance, wav, ticket.language)
+        if not runner.take_floor():
+            return heard  # too late, but a call that went well
         return tell_transcript(shared, ticket, lease, heard, wait_ms=lease.wait_ms)
 
-    heard = await with_failover(shared, "asr", ticket, call)
+    heard = await Race(shared, "asr", ticket, draft, Course(size=size_of(len(wav)))).run()
     return ticket.with_text(heard.text, heard.language)
 
 

@@ -1,4 +1,4 @@
-"""What every call to an instance shares: deadline, barge-in, failover, and an answer to the front.
+"""What every stage shares: deadline, barge-in, streams that do not rest, and an answer to the front.
 
 A stage is a coroutine on the runtime's loop. `run_stage` gives it its frame: whatever ends it, the
 front hears of it, unless nobody waits any more.
@@ -7,7 +7,7 @@ front hears of it, unless nobody waits any more.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import aclosing
 from typing import Any, Final, TypeVar, Unpack
 
@@ -17,9 +17,7 @@ from dispatcher.contracts import Reply, ReplyFields, ReplyKind, Service, TurnTic
 from dispatcher.errors import (
     DeadlineExceeded,
     DispatcherError,
-    InstanceError,
     InstanceUnreachable,
-    NoInstanceAvailable,
     TurnCancelled,
 )
 from dispatcher.router import Lease, remaining_s
@@ -78,39 +76,6 @@ def reply(shared: Runtime, ticket: TurnTicket, kind: ReplyKind, **fields: Unpack
     """Send a reply to the front that holds the device."""
     what = Reply(turn_id=ticket.turn_id, attempt=ticket.attempt, kind=kind, **fields)
     replies.send(shared.line, ticket.reply_stream, what)
-
-
-async def with_failover(
-    shared: Runtime, service: Service, ticket: TurnTicket, use: Callable[[Lease], Awaitable[Result]]
-) -> Result:
-    """Call instances one after the other until one answers, or the budget for retries is spent.
-
-    `use` makes the call under a lease; it may run again on another instance.
-
-    Raises:
-        InstanceError: the last instance's error, when none is left to try or no retry is left.
-        NoInstanceAvailable: none could take the call at all.
-    """
-    failed: list[InstanceError] = []
-    shared.retry_budget.note_call()
-    while True:
-        try:
-            async with shared.router.lease(
-                service,
-                turn_id=ticket.turn_id,
-                deadline_at_s=ticket.deadline_at_s,
-                excluded=[error.instance for error in failed],
-            ) as lease:
-                return await use(lease)
-        except InstanceError as error:
-            log.warning("call failed", instance=error.instance, reason=error.reason)
-            failed.append(error)
-            if not error.retryable or not shared.may_retry(service, failed=len(failed)):
-                raise
-        except NoInstanceAvailable as error:
-            if failed:
-                raise failed[-1] from error
-            raise
 
 
 async def without_stalls(lease: Lease, stream: AsyncGenerator[Item, None]) -> AsyncGenerator[Item, None]:

@@ -1,4 +1,4 @@
-"""The floor of one reply, and the drafts that want it: the first with a whole sentence speaks."""
+"""The floor of one call, and the drafts that want it: the one that has a first result first counts."""
 
 from __future__ import annotations
 
@@ -6,46 +6,70 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
-from typing import TypeAlias
+from dataclasses import dataclass
+from typing import Any, TypeAlias, TypeVar
 
-from dispatcher.balancing.hedging import LONGEST_WAIT_S, Suspects, UsualTimes
+from dispatcher.balancing.hedging import Suspects, UsualTimes
 from dispatcher.errors import InstanceUnreachable
 from dispatcher.router import Lease
 
-# Writes a reply on an instance, asks for the floor, and may raise Outrun.
-Draft: TypeAlias = "Callable[[Runner, Lease], Awaitable[None]]"
+Result = TypeVar("Result")
+# Makes the call on an instance, asks for the floor when it has a first result, and may raise Outrun.
+Draft: TypeAlias = "Callable[[Runner, Lease], Awaitable[Result]]"
+
+
+def at_once() -> float:
+    """Return a moment before any instance is asked."""
+    return 0.0
 
 
 class Outrun(Exception):
     """Another draft has the floor; this one ends."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Course:
+    """What of a call decides when an instance is late, and who is asked first.
+
+    Attributes:
+        size: how much there is to do, 1.0 for what is usual.
+        first: the instance to ask first, where it is well and has a free slot; empty for any.
+        ready_at: tells since when an instance has all that it needs, by the monotonic clock; infinity while
+            it has not.
+    """
+
+    size: float = 1.0
+    first: str = ""
+    ready_at: Callable[[], float] = at_once
+
+
 class Floor:
-    """Who may speak, and what is learned of instances from when their drafts wanted to.
+    """Who counts, and what is learned of instances from when their drafts had a first result.
 
     Attributes:
         holder: the draft that has the floor.
-        taken: set while somebody has it.
     """
 
-    def __init__(self, usual_times: UsualTimes, suspects: Suspects) -> None:
-        """Wait for the first whole sentence."""
+    def __init__(
+        self, usual_times: UsualTimes, suspects: Suspects, course: Course, on_taken: Callable[[], None]
+    ) -> None:
+        """Wait for the first result; `on_taken` is called when somebody has it."""
         self.holder: Runner | None = None
-        self.taken = asyncio.Event()
         self.usual_times = usual_times
         self.suspects = suspects
+        self.course = course
+        self._on_taken = on_taken
 
     def is_wanted_by(self, runner: Runner) -> bool:
-        """Return whether a draft with a whole sentence, or a call of a tool, has the floor."""
+        """Return whether a draft with a first result has the floor."""
         if self.holder is None:
             self.holder = runner
-            self.taken.set()
+            self._on_taken()
         return self.holder is runner
 
     def is_free_again(self) -> None:
-        """Let another draft speak: the one that had the floor failed."""
+        """Let another draft have it: the one that had it failed."""
         self.holder = None
-        self.taken.clear()
 
 
 class Runner:
@@ -58,13 +82,13 @@ class Runner:
     def __init__(self, floor: Floor) -> None:
         """Enter the race for a floor."""
         self.lease: Lease | None = None
-        self.task: asyncio.Task[None] | None = None
+        self.task: asyncio.Task[Any] | None = None
         self.started_at = time.monotonic()
         self._floor = floor
         self._is_known = False
         self._has_lost = False
         self._bound: asyncio.Timeout | None = None
-        self._doubt = ExitStack()
+        self._doubt: ExitStack | None = None
 
     @property
     def name(self) -> str:
@@ -78,54 +102,70 @@ class Runner:
 
     @property
     def has_floor(self) -> bool:
-        """Whether this draft is the one that is spoken."""
+        """Whether this draft is the one that counts."""
         return self._floor.holder is self
 
     @property
+    def asked_at(self) -> float:
+        """Since when its instance could have answered, by the monotonic clock; infinity if it cannot yet."""
+        return max(self.started_at, self._floor.course.ready_at())
+
+    @property
     def elapsed_s(self) -> float:
-        """Time since its instance was asked."""
-        return time.monotonic() - self.started_at
+        """Time since its instance could have answered; 0 for one that answers before it has all it needs."""
+        return max(0.0, time.monotonic() - self.asked_at)
+
+    @property
+    def late_at(self) -> float:
+        """When its first result is late by the measure of its instance, by the monotonic clock."""
+        return self.asked_at + self._floor.usual_times.wait_s(self.name, size=self._floor.course.size)
 
     @property
     def is_late(self) -> bool:
-        """Whether its first sentence is late, by the measure of its instance."""
-        return self.lease is not None and self.elapsed_s >= self._floor.usual_times.wait_s(self.name)
+        """Whether its first result is late."""
+        return self.lease is not None and time.monotonic() >= self.late_at
 
-    async def write(self, lease: Lease, draft: Draft) -> None:
-        """Write the draft on the instance that it has now.
+    def begin(self, lease: Lease) -> None:
+        """Take the instance that is asked now."""
+        self.lease = lease
+        self.started_at = time.monotonic()
+
+    async def write(self, lease: Lease, draft: Draft[Result]) -> Result:
+        """Write the draft on its instance.
 
         Raises:
             Outrun: another one has the floor.
-            InstanceUnreachable: it was heard out, and no sentence came.
+            InstanceUnreachable: it was heard out, and no first result came.
         """
-        self.lease = lease
-        self.started_at = time.monotonic()
         try:
             async with asyncio.timeout(None) as self._bound:
-                await draft(self, lease)
+                return await draft(self, lease)
         except TimeoutError:
             if not self._bound or not self._bound.expired():
                 raise
             # Its silence counts against it, or a hung instance would cost every turn a second request.
-            raise InstanceUnreachable(lease.instance.name, "no first sentence in time") from None
+            reason = f"no {self._floor.usual_times.patience.result} in time"
+            raise InstanceUnreachable(lease.instance.name, reason) from None
         finally:
             self._bound = None
-            self._doubt.close()
+            self._is_trusted()
 
     def take_floor(self) -> bool:
-        """Return whether this draft may speak; what its instance needs for a first sentence is known now."""
+        """Return whether this draft counts; what its instance needs for a first result is known now."""
         if not self._is_known:
             self._is_known = True
-            self._floor.usual_times.note(self.name, self.elapsed_s)
-            self._doubt.close()
+            self._floor.usual_times.note(self.name, self.elapsed_s, size=self._floor.course.size)
+            self._is_trusted()
         return not self._has_lost and self._floor.is_wanted_by(self)
 
     def is_doubted(self) -> None:
-        """Let other calls go elsewhere until its first sentence, or its end, shows what it is."""
-        self._doubt.enter_context(self._floor.suspects.suspected(self.name))
+        """Let other calls go elsewhere until its first result, or its end, shows what it is."""
+        if self._doubt is None:
+            self._doubt = ExitStack()
+            self._doubt.enter_context(self._floor.suspects.suspected(self.name))
 
     def hear_out(self) -> bool:
-        """Let a draft that lost and is late go on to its first sentence, as long as one may take at most.
+        """Let a draft that lost and is late go on to its first result, as long as one may take at most.
 
         Returns:
             False where there is nothing to learn: it is in time, has no instance, or is over already.
@@ -133,5 +173,11 @@ class Runner:
         self._has_lost = True
         if self._bound is None or not self.is_late:
             return False
-        self._bound.reschedule(asyncio.get_running_loop().time() + LONGEST_WAIT_S - self.elapsed_s)
+        silence_s = self._floor.usual_times.patience.silence_s
+        self._bound.reschedule(asyncio.get_running_loop().time() + silence_s - self.elapsed_s)
         return True
+
+    def _is_trusted(self) -> None:
+        if self._doubt is not None:
+            self._doubt.close()
+            self._doubt = None

@@ -9,20 +9,27 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import Final
 
 import structlog
 
-from dispatcher.contracts import TurnTicket
+from dispatcher.audio.opus import SAMPLE_BYTES
+from dispatcher.contracts import UPLINK_RATE_HZ, TurnTicket
 from dispatcher.conversation.language import detect_language
 from dispatcher.errors import InstanceError, NoInstanceAvailable
 from dispatcher.providers.base import Transcript
 from dispatcher.router import Lease, remaining_s
 from dispatcher.state.utterances import UtteranceReader
-from workers.call import reply, with_failover
+from workers.call import reply
+from workers.floor import Course, Runner
+from workers.race import Race
 from workers.runtime import Runtime
 from workers.speech import Speech
 
 log = structlog.get_logger(__name__)
+
+# An utterance of up to so long is as good as any: Whisper pads it, and what is fixed in a call outweighs it.
+_USUAL_S: Final = 5.0
 
 
 class NotYet(Exception):
@@ -68,20 +75,23 @@ class _Hearing:
     async def transcript(self) -> Transcript:
         """Return what was said: from whoever heard it live, else from whoever gets the whole of it."""
         picked = ""
+        speech = self._speech
         try:
-            return await with_failover(self._shared, "asr", self._ticket, self._call)
+            # While the user speaks, nobody is late.
+            return await self._race(Course(ready_at=lambda: speech.over_at))
         except NotYet as later:
             picked = later.instance
         except (InstanceError, NoInstanceAvailable) as error:
-            if self._speech.over or not self._may_ask_again(error):
+            if speech.over or not self._may_ask_again(error):
                 raise
             log.warning("nobody hears the utterance yet", reason=str(error))
-        await self._speech.until_over()
-        if picked:
-            heard = await self._as_picked(picked)
-            if heard is not None:
-                return heard
-        return await with_failover(self._shared, "asr", self._ticket, self._call)
+        await speech.until_over()
+        # The one that was picked when the user began comes first, if it has a free slot and is well: were
+        # another one picked, those that want whole utterances would get less than their weight.
+        return await self._race(Course(first=picked, size=size_of(speech.pcm_bytes)))
+
+    async def _race(self, course: Course) -> Transcript:
+        return await Race(self._shared, "asr", self._ticket, self._draft, course).run()
 
     def _may_ask_again(self, error: InstanceError | NoInstanceAvailable) -> bool:
         """Return whether the whole may be sent where a part of it failed; that counts as a retry."""
@@ -89,29 +99,7 @@ class _Hearing:
             return True
         return error.retryable and self._shared.retry_budget.spend(time.monotonic())
 
-    async def _as_picked(self, name: str) -> Transcript | None:
-        """Call the instance that was picked when the user began, if it has a free slot and is well.
-
-        Were another one picked, those that want whole utterances would get less than their weight.
-        """
-        instances = self._shared.catalogue.services["asr"].instances
-        try:
-            async with self._shared.router.lease(
-                "asr",
-                turn_id=self._ticket.turn_id,
-                deadline_at_s=time.time(),
-                excluded=[instance.name for instance in instances if instance.name != name],
-            ) as lease:
-                return None if "panic" in lease.slot.reason else await self._call(lease)
-        except NoInstanceAvailable:
-            return None
-        except InstanceError as error:
-            log.warning("call failed", instance=error.instance, reason=error.reason)
-            if not error.retryable or not self._shared.may_retry("asr", failed=1):
-                raise
-            return None
-
-    async def _call(self, lease: Lease) -> Transcript:
+    async def _draft(self, runner: Runner, lease: Lease) -> Transcript:
         speech, instance = self._speech, lease.instance
         if instance.hears_live:
             live = self._shared.providers.live_asr(instance)
@@ -124,10 +112,17 @@ class _Hearing:
             )
         else:
             raise NotYet(instance.name)
+        if not runner.take_floor():
+            return heard  # too late, but a call that went well
         # Who waited while the user spoke was not waited for.
         since_over_ms = (time.monotonic() - speech.over_at) * 1000
         wait_ms = min(lease.wait_ms, max(0.0, since_over_ms - lease.clock.elapsed_ms))
         return tell_transcript(self._shared, self._ticket, lease, heard, wait_ms=wait_ms)
+
+
+def size_of(pcm_bytes: int) -> float:
+    """Return how much there is to transcribe, 1.0 for what is usual: engines take longer for long speech."""
+    return max(1.0, pcm_bytes / (_USUAL_S * UPLINK_RATE_HZ * SAMPLE_BYTES))
 
 
 def tell_transcript(

@@ -58,17 +58,15 @@ async def _write_round(
     shared: Runtime, ticket: TurnTicket, speaker: Speaker, messages: Sequence[Message], toolbox: Toolbox
 ) -> list[ToolCall]:
     """Have the reply written to its end, or to the calls that it asks for."""
-    calls: list[ToolCall] = []
     tools = toolbox.offered
 
-    async def draft(runner: Runner, lease: Lease) -> None:
+    async def draft(runner: Runner, lease: Lease) -> list[ToolCall]:
         # A substitute goes on from what was spoken already.
         spoken = [Message(role="assistant", content=speaker.spoken)] if speaker.spoken else []
         stream = chat(shared, lease.instance, [*messages, *spoken], tools)
-        calls[:] = await Draft(speaker, runner, lease).write(stream)
+        return await Draft(speaker, runner, lease).write(stream)
 
-    await Race(shared, "llm", ticket, draft).run()
-    return calls
+    return await Race(shared, "llm", ticket, draft).run()
 
 
 async def _system_prompt(shared: Runtime, ticket: TurnTicket) -> str:

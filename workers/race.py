@@ -1,54 +1,77 @@
-"""One reply, written by one instance or, when its first sentence is late, by the quicker of two.
+"""One call, answered by one instance or, when its first result is late, by the quicker of two.
 
-The first whole sentence wins the floor. The other draft is heard out, unspoken, up to its own first sentence:
-an instance that is slow is known by its time from then on, and one that hangs has failed. When the one that
-has the floor fails, a substitute goes on from what was spoken.
+The first result (a transcript, a whole sentence, the first audio) wins the floor. The other draft is heard
+out, unheard, up to its own first result: an instance that is slow is known by its time from then on, and one
+that hangs has failed. When the one that has the floor fails, a substitute goes on from what was given away.
+
+While nothing is late a race costs one task and one timer: it is woken by the end of a draft, by a timer that
+was not needed otherwise, and by the floor only where there are losers.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import time
-from collections.abc import AsyncGenerator, Collection
-from contextlib import (
-    AbstractAsyncContextManager,
-    AsyncExitStack,
-    asynccontextmanager,
-    suppress,
-)
-from typing import Any, Final
+from collections.abc import Collection, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final, Generic
 
 import structlog
 
 from dispatcher.contracts import Service, TurnTicket
 from dispatcher.errors import DispatcherError, InstanceError, NoInstanceAvailable
-from dispatcher.router import Lease
-from workers.floor import Draft, Floor, Outrun, Runner
+from workers.floor import Course, Draft, Floor, Outrun, Result, Runner
 from workers.runtime import Runtime
 
 log = structlog.get_logger(__name__)
 
 LOOK_AGAIN_S: Final = 0.5
+ANY: Final = Course()
 
 
-class Race:
-    """The drafts of one reply."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Door:
+    """One way to an instance.
 
-    def __init__(self, shared: Runtime, service: Service, ticket: TurnTicket, draft: Draft) -> None:
+    Attributes:
+        excluded: names of those that will not do.
+        waits: in line for a free slot; else only an instance that is well and free at once will do.
+    """
+
+    excluded: Collection[str]
+    waits: bool = True
+
+
+class Race(Generic[Result]):
+    """The drafts of one call."""
+
+    def __init__(
+        self,
+        shared: Runtime,
+        service: Service,
+        ticket: TurnTicket,
+        draft: Draft[Result],
+        course: Course = ANY,
+    ) -> None:
         """Prepare; nothing is asked yet."""
         self._shared = shared
         self._service = service
         self._ticket = ticket
         self._draft = draft
-        self._floor = Floor(shared.usual_times, shared.suspects)
+        self._course = course
+        self._floor = Floor(shared.usual_times[service], shared.suspects, course, self._on_taken)
         self._runners: set[Runner] = set()
         self._heard_out: set[Runner] = set()
         self._failed: list[InstanceError] = []
         self._refused_s = 0.0
         self._nobody_else = False
+        self._news = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
 
-    async def run(self) -> None:
-        """Return when a draft was written to its end; what lost may still be heard out then.
+    async def run(self) -> Result:
+        """Return what the draft that counts came to; what lost may still be heard out then.
 
         Raises:
             InstanceError: the last instance's error, when none is left to try or no retry is left.
@@ -58,26 +81,31 @@ class Race:
         self._shared.retry_budget.note_call()
         self._enter()
         try:
-            while not await self._step():
-                pass
+            while True:
+                await self._news.wait()
+                self._news.clear()
+                for runner in [each for each in self._runners if each.task and each.task.done()]:
+                    self._runners.discard(runner)
+                    if self._ended_well(runner) and runner.task:
+                        result: Result = runner.task.result()
+                        return result
+                await self._step()
         except BaseException:
             await self._stop(self._heard_out)
             raise
         finally:
-            await self._stop(self._runners)
+            self._set_timer(None)
+            if self._runners:
+                await self._stop(self._runners)
 
-    async def _step(self) -> bool:
-        """Wait for what comes next and act on it; return whether the reply is written."""
-        done = await self._wait()
-        for runner in [runner for runner in self._runners if runner.task in done]:
-            self._runners.discard(runner)
-            if self._ended_well(runner):
-                return True
+    async def _step(self) -> None:
+        """Act on what happened: let losers go, or ask another instance where the only one is late."""
         if self._floor.holder is not None:
             await self._let_go(self._runners - {self._floor.holder})
-        elif self._patience_s() == 0:
+            return
+        if self._patience_s() == 0:
             self._hedge()
-        return False
+        self._set_timer(self._patience_s())
 
     async def _let_go(self, losers: set[Runner]) -> None:
         """Hear out the drafts of which something is to be learned; stop the others."""
@@ -90,20 +118,18 @@ class Race:
             task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
         await self._stop(losers - heard_out)
 
-    async def _wait(self) -> set[asyncio.Future[Any]]:
-        """Wait until a draft ends, one wins the floor, or the only one is late."""
-        drafts: set[asyncio.Future[Any]] = {runner.task for runner in self._runners if runner.task}
-        if self._floor.holder is not None:
-            done, _ = await asyncio.wait(drafts)
-            return done
-        winning = asyncio.ensure_future(self._floor.taken.wait())
-        try:
-            done, _ = await asyncio.wait(
-                {*drafts, winning}, timeout=self._patience_s(), return_when=asyncio.FIRST_COMPLETED
-            )
-        finally:
-            winning.cancel()
-        return done
+    def _on_taken(self) -> None:
+        """Take in that a draft has the floor; there is something to do only where others have not."""
+        self._set_timer(None)
+        if len(self._runners) > 1:
+            self._news.set()
+
+    def _set_timer(self, delay_s: float | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if delay_s is not None:
+            self._timer = asyncio.get_running_loop().call_later(delay_s, self._news.set)
 
     def _patience_s(self) -> float | None:
         """Return how long the only draft may still be silent; None when nobody else would be asked."""
@@ -111,9 +137,9 @@ class Race:
             return None
         (runner,) = self._runners
         if runner.lease is None:  # it waits for a free slot, as another one would
-            return LOOK_AGAIN_S
-        late_at = runner.started_at + self._shared.usual_times.wait_s(runner.name) + self._refused_s
-        return max(0.0, late_at - time.monotonic())
+            return None
+        late_at = runner.late_at + self._refused_s
+        return LOOK_AGAIN_S if math.isinf(late_at) else max(0.0, late_at - time.monotonic())
 
     def _hedge(self) -> None:
         """Ask another instance, if there is one and the budget has something left; else look again later.
@@ -122,58 +148,79 @@ class Race:
         """
         (late,) = self._runners
         spared = set() if late.stands_by else self._standing_by()
-        if not self._names() - spared - {late.name}:
+        if not self._names() - spared - self._tried() - {late.name}:
             self._nobody_else = True
-        elif self._shared.hedge_budget.spend(time.monotonic()):
-            log.warning("first sentence late, another instance asked", instance=late.name)
+            return
+        if self._may_ask_beside(late):
             late.is_doubted()
+            result = self._floor.usual_times.patience.result
+            log.warning("instance late, another one asked", instance=late.name, awaited=result)
             self._enter(spared)
         else:
             self._refused_s += LOOK_AGAIN_S
 
+    def _may_ask_beside(self, late: Runner) -> bool:
+        """Return whether a second request may be made, and count it, after a long silence as a retry."""
+        now, patience = time.monotonic(), self._floor.usual_times.patience
+        if self._shared.hedge_budget.spend(now):
+            return True
+        return late.elapsed_s >= patience.retry_s and self._shared.retry_budget.spend(now)
+
     def _enter(self, spared: Collection[str] = ()) -> None:
         runner = Runner(self._floor)
-        excluded = {*spared, *(error.instance for error in self._failed)}
-        excluded |= {other.name for other in self._runners if other.name}
+        excluded = {*spared, *self._tried(), *(other.name for other in self._runners if other.name)}
         runner.task = asyncio.get_running_loop().create_task(self._write(runner, excluded))
+        runner.task.add_done_callback(lambda _: self._news.set())
         self._runners.add(runner)
 
-    async def _write(self, runner: Runner, excluded: set[str]) -> None:
-        async with self._lease(excluded) as lease:
-            await runner.write(lease, self._draft)
+    async def _write(self, runner: Runner, excluded: set[str]) -> Result:
+        """Write a draft on the first of the wanted instances that can be had."""
+        for door in self._doors(excluded):
+            with suppress(NoInstanceAvailable):
+                return await self._write_behind(door, runner)
+        return await self._write_behind(Door(excluded=excluded), runner)
 
-    @asynccontextmanager
-    async def _lease(self, excluded: set[str]) -> AsyncGenerator[Lease]:
-        """Lease an instance; one that is late in another call just now only where nobody else is left."""
-        doubtful = self._shared.suspects.names - excluded
-        trusted = excluded | doubtful | self._standing_by()
-        held: Lease | None = None
-        async with AsyncExitStack() as stack:
-            if doubtful and self._names() - trusted:
-                with suppress(NoInstanceAvailable):
-                    held = await stack.enter_async_context(self._door(trusted))
-            if held is None:
-                held = await stack.enter_async_context(self._door(excluded))
-            yield held
-
-    def _door(self, excluded: Collection[str]) -> AbstractAsyncContextManager[Lease]:
+    async def _write_behind(self, door: Door, runner: Runner) -> Result:
         ticket = self._ticket
-        return self._shared.router.lease(
-            self._service, turn_id=ticket.turn_id, deadline_at_s=ticket.deadline_at_s, excluded=excluded
-        )
+        until_s = ticket.deadline_at_s if door.waits else time.time()
+        async with self._shared.router.lease(
+            self._service, turn_id=ticket.turn_id, deadline_at_s=until_s, excluded=door.excluded
+        ) as lease:
+            if not door.waits and "panic" in lease.slot.reason:
+                raise NoInstanceAvailable(self._service, "the one to ask first is not well")
+            runner.begin(lease)
+            self._set_timer(self._patience_s())
+            return await runner.write(lease, self._draft)
+
+    def _doors(self, excluded: set[str]) -> Iterator[Door]:
+        """Yield what is tried before any instance will do.
+
+        That is the one to ask first; then those that are not late in another call just now, where any are.
+        """
+        first = self._course.first
+        if first and first not in excluded:
+            yield Door(excluded=self._names() - {first}, waits=False)
+        doubtful = self._shared.suspects.names - excluded
+        if doubtful and doubtful & self._names():
+            trusted = excluded | doubtful | self._standing_by()
+            if self._names() - trusted:
+                yield Door(excluded=trusted)
 
     def _names(self) -> set[str]:
         return {each.name for each in self._shared.catalogue.services[self._service].instances}
+
+    def _tried(self) -> set[str]:
+        return {error.instance for error in self._failed}
 
     def _standing_by(self) -> set[str]:
         instances = self._shared.catalogue.services[self._service].instances
         return {each.name for each in instances if each.priority == "standby"}
 
     def _ended_well(self, runner: Runner) -> bool:
-        """Return whether a draft was written to its end; where it failed, let another one start."""
+        """Return whether a draft that counts was written to its end; where it failed, let another start."""
         error = runner.task.exception() if runner.task else None
         if error is None:
-            return True
+            return runner.has_floor
         if isinstance(error, Outrun):
             return False
         if runner.has_floor:

@@ -10,7 +10,7 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from typing import Any, Final, Self, TypeVar
@@ -18,7 +18,7 @@ from typing import Any, Final, Self, TypeVar
 import structlog
 from redis.asyncio import Redis
 
-from dispatcher.balancing.hedging import HedgeBudget, Suspects, UsualTimes
+from dispatcher.balancing.hedging import PATIENCES, HedgeBudget, Suspects, UsualTimes
 from dispatcher.balancing.retries import RetryBudget
 from dispatcher.catalogue.model import Catalogue, Instance
 from dispatcher.contracts import CONTROL_QUEUE, Service
@@ -64,7 +64,7 @@ class Runtime:
     cancels: Cancels
     device_tools: DeviceTools
     tool_servers: ToolServers
-    usual_times: UsualTimes
+    usual_times: Mapping[Service, UsualTimes]
     suspects: Suspects
     hedge_budget: HedgeBudget
     retry_budget: RetryBudget
@@ -155,7 +155,7 @@ class Runtime:
         self.router.live.on_swap = self._tell_what_stays
         self.device_tools = DeviceTools(self.line)
         self.tool_servers = ToolServers()
-        self.usual_times = UsualTimes()
+        self.usual_times = {service: UsualTimes(patience) for service, patience in PATIENCES.items()}
         self.suspects = Suspects()
         self.hedge_budget = HedgeBudget(time.monotonic())
         self.retry_budget = RetryBudget(time.monotonic())

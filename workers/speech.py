@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncGenerator, Callable
 from typing import Final
@@ -29,20 +30,25 @@ class Speech:
 
     Attributes:
         over: the user has ended; nothing more comes.
-        over_at: when that was heard, by the monotonic clock.
+        over_at: when that was heard, by the monotonic clock; infinity until then.
         ticket: of the utterance; of the turn that it became, when it is over.
     """
 
     def __init__(self, ticket: TurnTicket, on_over: Callable[[float], None]) -> None:
         """Nothing was heard yet; `on_over` is called with the deadline when the utterance is over."""
         self.over = False
-        self.over_at = 0.0
+        self.over_at = math.inf
         self.ticket = ticket
         self._on_over = on_over
         self._pcm = bytearray()
         self._failed: DispatcherError | None = None
         self._changed = asyncio.Event()
         self._packets = _Decoder(ticket)
+
+    @property
+    def pcm_bytes(self) -> int:
+        """How much was said so far."""
+        return len(self._pcm)
 
     async def follow(self, reader: UtteranceReader) -> None:
         """Take in the utterance to its end; what goes wrong is raised by those who wait for more."""

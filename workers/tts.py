@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any, Final
@@ -13,8 +12,10 @@ from dispatcher.contracts import REPLY_FRAME_MS, REPLY_RATE_HZ, SYNTHESIZE, Repl
 from dispatcher.conversation.persona import character, voice_at
 from dispatcher.errors import InstanceFailed
 from dispatcher.router import Lease
-from workers.call import reply, run_stage, with_failover, without_stalls
+from workers.call import reply, run_stage, without_stalls
 from workers.celery import app
+from workers.floor import Outrun, Runner
+from workers.race import Race
 from workers.runtime import Runtime
 
 # The first packet leaves at once; then five travel together: one entry for each packet cost 24 ms
@@ -34,19 +35,22 @@ def synthesize(payload: dict[str, Any], index: int, text: str) -> None:
 async def _synthesize(shared: Runtime, ticket: TurnTicket, index: int, text: str) -> None:
     speech = Speech(shared, ticket, index)
     voices = character(shared.catalogue.conversation, ticket.device_id, chosen=ticket.persona).voices
+
+    async def draft(runner: Runner, lease: Lease) -> None:
+        voice = voice_at(voices, lease.instance) or lease.instance.voice
+        speaker = replace(lease.instance, voice=voice)
+        stream = shared.providers.tts(speaker).synthesize(speaker, text, ticket.language)
+        async with aclosing(without_stalls(lease, stream)) as pieces:
+            async for piece in pieces:
+                if piece and not runner.has_floor:
+                    speech.begin(runner, lease)
+                speech.write(piece)
+        if not runner.has_floor:
+            raise InstanceFailed(lease.instance.name, "the speech is empty")
+        speech.close()
+
     try:
-
-        async def call(lease: Lease) -> None:
-            speech.begin(lease)
-            voice = voice_at(voices, lease.instance) or lease.instance.voice
-            speaker = replace(lease.instance, voice=voice)
-            stream = shared.providers.tts(speaker).synthesize(speaker, text, ticket.language)
-            async with aclosing(without_stalls(lease, stream)) as pieces:
-                async for piece in pieces:
-                    speech.write(piece)
-            speech.close(lease)
-
-        await with_failover(shared, "tts", ticket, call)
+        await Race(shared, "tts", ticket, draft).run()
     finally:
         speech.give_back_encoder()
 
@@ -64,14 +68,22 @@ class Speech:
         self._taken_bytes = 0
         self._skip_bytes = 0
         self._sent = 0
-        self._begun_at = 0.0
         self._timings: dict[str, str | float] = {}
 
-    def begin(self, lease: Lease) -> None:
-        """Start on an instance; what an earlier one spoke already is skipped."""
-        self._begun_at = time.monotonic()
+    def begin(self, runner: Runner, lease: Lease) -> None:
+        """Take what an instance speaks from here on; what an earlier one spoke already is skipped.
+
+        Raises:
+            Outrun: another one speaks; nothing of this one is heard.
+        """
+        if not runner.take_floor():
+            raise Outrun
         self._skip_bytes = self._taken_bytes
-        self._timings = {"tts_instance": lease.instance.name, "tts_wait_ms": round(lease.wait_ms, 1)}
+        self._timings = {
+            "tts_instance": lease.instance.name,
+            "tts_wait_ms": round(lease.wait_ms, 1),
+            "tts_first_audio_ms": round(runner.elapsed_s * 1000, 1),
+        }
 
     def write(self, pcm: bytes) -> None:
         """Encode a slice and send what makes a full reply."""
@@ -80,21 +92,13 @@ class Speech:
         pcm = pcm[skipped:]
         if not pcm:
             return
-        if not self._taken_bytes:
-            self._timings["tts_first_audio_ms"] = round((time.monotonic() - self._begun_at) * 1000, 1)
         self._taken_bytes += len(pcm)
         self._ready += self._encoder.feed(pcm)
         while self._ready and (not self._sent or len(self._ready) >= PACKETS_PER_REPLY):
             self._send(1 if not self._sent else PACKETS_PER_REPLY, last=False)
 
-    def close(self, lease: Lease) -> None:
-        """Send the rest.
-
-        Raises:
-            InstanceFailed: the instance answered without any audio.
-        """
-        if not self._taken_bytes:
-            raise InstanceFailed(lease.instance.name, "the speech is empty")
+    def close(self) -> None:
+        """Send the rest."""
         self._ready += self._encoder.flush()
         self._send(len(self._ready), last=True)
 

@@ -1,19 +1,21 @@
-"""When a second instance is asked for the same reply, and how often that may happen.
+"""When a second instance is asked for the same result, and how often that may happen.
 
-Nothing is spoken before a sentence is whole, so a stream that stalls before its first sentence can be
-replaced without anyone hearing it. Source: Dean and Barroso, "The Tail at Scale", hedged requests.
+Nothing is heard before the first result (a transcript, a whole sentence, the first audio), so a call that
+hangs before it can be made again elsewhere unheard. Source: Dean and Barroso, "The Tail at Scale".
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Final
 
-PATIENCE_S: Final = 0.6
-LONGEST_WAIT_S: Final = 3.0
-# A first sentence that came counts for a fifth: ten turns forget an old habit.
+from dispatcher.contracts import Service
+
+# A first result that came counts for a fifth: ten turns forget an old habit.
 _NEW_SHARE: Final = 0.2
 _BUDGET_RATIO: Final = 0.05
 _FLOOR_EVERY_S: Final = 10.0
@@ -22,31 +24,69 @@ _MOST_SAVED: Final = 10.0
 _SAVED_BY_TIME: Final = 3.0
 
 
-class UsualTimes:
-    """How long each instance usually takes to its first sentence, as one process sees it."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long the instances of a service may be silent before their first result.
 
-    def __init__(self) -> None:
+    Attributes:
+        result: what is waited for, in words.
+        times_usual: so many times what the instance usually takes,
+        and_s: and so many seconds more.
+        unknown_s: stands for the usual time of an instance that has not answered yet.
+        longest_s: another one is asked after this in any case.
+        silence_s: one that lost and was silent for so long in all has failed.
+        retry_s: after this a second request may be paid as a retry; a stream that rests fails by itself.
+    """
+
+    result: str
+    times_usual: float = 1.0
+    and_s: float = 0.6
+    unknown_s: float = 0.0
+    longest_s: float = 3.0
+    silence_s: float = 3.0
+    retry_s: float = math.inf
+
+
+# A transcript comes in one piece and costs the most of all calls: times of one instance spread by a factor
+# of two and more (load, length), and a false alarm doubles the load that made it late.
+PATIENCES: Final[Mapping[Service, Patience]] = {
+    "asr": Patience(
+        result="transcript", times_usual=2.0, unknown_s=0.7, longest_s=4.0, silence_s=6.0, retry_s=6.0
+    ),
+    "llm": Patience(result="first sentence"),
+    "tts": Patience(result="first audio"),
+}
+
+
+class UsualTimes:
+    """How long each instance of a service usually takes to its first result, as one process sees it.
+
+    Attributes:
+        patience: of the service.
+    """
+
+    def __init__(self, patience: Patience) -> None:
         """Know nothing yet."""
+        self.patience = patience
         self._usual_s: dict[str, float] = {}
 
-    def note(self, instance: str, elapsed_s: float) -> None:
-        """Count a first sentence that came."""
+    def note(self, instance: str, elapsed_s: float, *, size: float = 1.0) -> None:
+        """Count a first result that came; `size` is how much there was to do, 1.0 for what is usual."""
+        elapsed_s /= size
         usual_s = self._usual_s.get(instance, elapsed_s)
         self._usual_s[instance] = usual_s + _NEW_SHARE * (elapsed_s - usual_s)
 
-    def wait_s(self, instance: str) -> float:
-        """Return how long to wait for the instance's first sentence before another one is asked.
-
-        An instance that never answered yet has no usual time and is given the patience alone.
-        """
-        return min(self._usual_s.get(instance, 0.0) + PATIENCE_S, LONGEST_WAIT_S)
+    def wait_s(self, instance: str, *, size: float = 1.0) -> float:
+        """Return how long to wait for the instance's first result before another one is asked."""
+        usual_s = self._usual_s.get(instance, self.patience.unknown_s)
+        return min(self.patience.times_usual * usual_s * size + self.patience.and_s, self.patience.longest_s)
 
 
 class Suspects:
-    """Instances whose first sentence is late at this very moment, as one process sees it.
+    """Instances whose first result is late at this very moment, as one process sees it.
 
-    Whether one of them hangs or is only slow shows within LONGEST_WAIT_S. Until then other calls had better
-    go elsewhere, or each of them would cost a second request.
+    Whether one of them hangs or is only slow shows within seconds (`Patience.silence_s`). Until then other
+    calls had better go elsewhere, or each of them would cost a second request.
     """
 
     def __init__(self) -> None:

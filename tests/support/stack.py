@@ -146,6 +146,11 @@ class Stack:
             for key in client.scan_iter(keys.instance("*", "*")):  # type: ignore[arg-type]
                 client.hdel(key, *LEARNED)
 
+    def restart_worker(self, queue: str) -> None:
+        """Have a worker begin anew: it knows no times of instances, and all its budgets are whole."""
+        self.workers[queue].kill()
+        self.heal()
+
     def stop(self) -> None:
         """End everything, the broker last."""
         stop_all(self.processes)

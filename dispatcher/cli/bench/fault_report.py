@@ -1,4 +1,4 @@
-"""The results of `dispatcher bench faults` as a table, and the bound of the first sentence."""
+"""The results of `dispatcher bench faults` as a table, and the bound of the first result."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from dispatcher.cli.bench.fault_subjects import Subject
 from dispatcher.cli.bench.fault_turns import FaultTurn
 from dispatcher.cli.bench.routing_report import QUIET_RATIO
 from dispatcher.cli.bench.samples import percentile
 
-FIRST_SENTENCE_MS: Final = 1000.0
+FIRST_RESULT_MS: Final = 1000.0
 _LOOKS: Final[dict[str, Any]] = {"box": box.SIMPLE_HEAD, "pad_edge": False}
 _NO_BUDGET: Final = (
     "the budget held no second request (one in 20 calls, one every 10 s), so it was asked when the first was "
@@ -32,19 +33,17 @@ class ModeResult:
 
     @property
     def worst_ms(self) -> float | None:
-        """The latest first sentence; None where a turn had none."""
-        times = [each.first_sentence_ms for each in self.turns if not each.lost]
+        """The latest first result; None where a turn had none."""
+        times = [each.first_result_ms for each in self.turns if not each.lost]
         known = [each for each in times if each is not None]
         return max(known) if len(known) == len(self.turns) else None
 
     @property
     def passed(self) -> bool:
-        """Whether every first sentence was in time, and no turn told the listener of the fault."""
+        """Whether every first result was in time, and no turn told the listener of the fault."""
         worst_ms = self.worst_ms
         return (
-            worst_ms is not None
-            and worst_ms <= FIRST_SENTENCE_MS
-            and all(each.unheard for each in self.turns)
+            worst_ms is not None and worst_ms <= FIRST_RESULT_MS and all(each.unheard for each in self.turns)
         )
 
 
@@ -53,10 +52,12 @@ class FaultReport:
     """The whole bench.
 
     Attributes:
+        subject: whose instance failed.
         failing: name of the instance that failed.
         other_programs_ratio: what others spent meanwhile, 1.0 for one core.
     """
 
+    subject: Subject
     results: tuple[ModeResult, ...]
     failing: str
     other_programs_ratio: float
@@ -72,12 +73,13 @@ class FaultReport:
 
 def _waited_too_long(turn: FaultTurn) -> bool:
     """Return whether the second instance was asked so late that no machine is quick enough."""
-    return turn.asked_again_ms is not None and turn.asked_again_ms > FIRST_SENTENCE_MS
+    return turn.asked_again_ms is not None and turn.asked_again_ms > FIRST_RESULT_MS
 
 
 def print_faults(console: Console, report: FaultReport) -> None:
     """Print the table, what its times are, and every turn that was late or lost."""
-    console.print(f"[bold]ms while {report.failing} fails, one substitute[/]", highlight=False)
+    title = f"ms to the {report.subject.result} while {report.failing} fails, one substitute"
+    console.print(f"[bold]{title}[/]", highlight=False)
     console.print(fault_table(report))
     for line in notes(report):
         console.print(line, highlight=False)
@@ -102,10 +104,10 @@ def fault_table(report: FaultReport) -> Table:
 
 def _cells(result: ModeResult, failing: str) -> Iterator[str]:
     first, later = result.turns[0], result.turns[1:]
-    yield _ms(first.first_sentence_ms)
+    yield _ms(first.first_result_ms)
     yield _ms(first.first_audio_ms)
     yield _who(first)
-    yield _spread([each.first_sentence_ms for each in later])
+    yield _spread([each.first_result_ms for each in later])
     yield _spread([each.first_audio_ms for each in later])
     yield f"{sum(failing in each.asked for each in later)} of {len(later)}"
     yield f"{sum(each.unheard for each in result.turns)} of {len(result.turns)}"
@@ -119,25 +121,25 @@ def _who(turn: FaultTurn) -> str:
 
 def notes(report: FaultReport) -> Iterator[str]:
     """Yield what the times are, and what was wrong with the turns that were not well."""
+    subject = report.subject
     yield (
-        "first sentence: from the start of the LLM task (its first pick) to the task that speaks the first "
-        f"whole sentence (its pick), by the clock of Redis; at most {FIRST_SENTENCE_MS:.0f} ms is wanted. "
+        f"{subject.result}: {subject.counted}; at most {FIRST_RESULT_MS:.0f} ms is wanted. "
         "audio: from the question to the first packet at the device. First hit: the first turn that asked "
         "the failing instance; later turns as p50/worst, and how many of them asked it"
     )
     yield f"other programs took {report.other_programs_ratio:.0%} of one core meanwhile"
     for result in report.results:
         for number, turn in enumerate(result.turns, start=1):
-            if told := _what_was_wrong(turn):
+            if told := _what_was_wrong(turn, subject.result):
                 yield f"{result.mode}, turn {number}: {told}"
 
 
-def _what_was_wrong(turn: FaultTurn) -> str:
-    late_ms = turn.first_sentence_ms or 0.0
+def _what_was_wrong(turn: FaultTurn, awaited: str) -> str:
+    late_ms = turn.first_result_ms or 0.0
     if turn.lost:
         return f"lost: {turn.lost}; asked {', '.join(turn.asked) or 'nobody'}"
-    if late_ms > FIRST_SENTENCE_MS:
-        told = f"first sentence after {late_ms:.0f} ms; {_who(turn)}"
+    if late_ms > FIRST_RESULT_MS:
+        told = f"{awaited} after {late_ms:.0f} ms; {_who(turn)}"
         return f"{told}; {_NO_BUDGET}" if _waited_too_long(turn) else told
     if not turn.same_words:
         return "the listener heard it: a sentence was lost, or said twice"

@@ -1,18 +1,22 @@
-"""Turns of a software device while one of two LLM instances fails, and what the decisions tell of them."""
+"""Turns of a software device while one of two instances fails, and what the decisions tell of them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import aiohttp
 
-from dispatcher.catalogue import Catalogue, Instance
-from dispatcher.cli.bench.generator import is_apology
+from dispatcher.catalogue import Instance
+from dispatcher.cli.bench.fault_subjects import Decisions, Subject
+from dispatcher.cli.bench.generator import is_apology, speech_pcm
+from dispatcher.contracts import SERVICES
 from dispatcher.errors import FrontError, StartError
-from dispatcher.softdevice import SoftDevice, TurnResult
-from dispatcher.state import decisions, steering
+from dispatcher.softdevice import DeviceOptions, SoftDevice, TurnResult
+from dispatcher.softdevice.speech import encode
+from dispatcher.state import decisions, keys, steering
 from dispatcher.state.decisions import Decision
 from dispatcher.state.line import RedisLine
 
@@ -21,6 +25,8 @@ QUESTION: Final = "What time is it?"
 PATIENCE_S: Final = 20.0
 # The better one of the two is preferred after a turn or two, unless the machine hiccups.
 MOST_WARM_TURNS: Final = 8
+LOOK_AGAIN_S: Final = 0.1
+_SPEED: Final = ("latency_ewma_ms", "latency_at_ms")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,10 +34,10 @@ class FaultTurn:
     """One turn.
 
     Attributes:
-        first_sentence_ms: from the first pick of the LLM task, which is its start, to the pick of the TTS
-            task that speaks the first whole sentence; both by the clock of Redis. None where none came.
+        first_result_ms: when the first result of the service was there, as `Subject.counted` says; None where
+            none came.
         first_audio_ms: from the end of the question to the first packet at the device; None where none came.
-        asked: the LLM instances in the order in which they were asked.
+        asked: the instances of the service in the order in which they were asked.
         asked_again_ms: when the second one was asked, after the first; None where none was.
         answered_by: whose answer was spoken to its end; empty where nobody's was.
         same_words: the device heard the same sentences as ever, each once.
@@ -39,7 +45,7 @@ class FaultTurn:
         lost: why no answer came; empty where one did.
     """
 
-    first_sentence_ms: float | None
+    first_result_ms: float | None
     first_audio_ms: float | None
     asked: tuple[str, ...]
     asked_again_ms: float | None
@@ -54,21 +60,19 @@ class FaultTurn:
         return self.same_words and not self.gaps
 
 
-def read_turn(
-    found: Sequence[Decision], spoken: Sequence[Decision], result: TurnResult, usual: str
-) -> FaultTurn:
-    """Return one turn from the LLM's and the TTS's decisions of it, oldest first, and from the device.
+def read_turn(subject: Subject, made: Decisions, result: TurnResult, usual: str) -> FaultTurn:
+    """Return one turn from its decisions of each service, oldest first, and from the device.
 
     Args:
-        found: of the LLM.
-        spoken: of the TTS.
+        subject: whose instance failed.
+        made: the decisions.
         result: what the device heard.
         usual: what the device hears when nothing fails.
     """
+    found = made[subject.service]
     answered = [each.instance for each in found if each.end is not None and each.end.outcome == "ok"]
-    begun = bool(found) and bool(spoken)
     return FaultTurn(
-        first_sentence_ms=float(spoken[0].at_ms - found[0].at_ms) if begun else None,
+        first_result_ms=subject.first_result_ms(made, result.first_audio_ms),
         first_audio_ms=result.first_audio_ms,
         asked=tuple(each.instance for each in found),
         asked_again_ms=float(found[1].at_ms - found[0].at_ms) if len(found) > 1 else None,
@@ -88,13 +92,20 @@ class FaultTurns:
     """The turns of one device, and the hand on the switch of the instance that fails."""
 
     def __init__(
-        self, line: RedisLine, session: aiohttp.ClientSession, catalogue: Catalogue, device: SoftDevice
+        self,
+        line: RedisLine,
+        session: aiohttp.ClientSession,
+        subject: Subject,
+        instances: Sequence[Instance],
+        device: SoftDevice,
     ) -> None:
-        """Use the stack that runs; the first LLM instance of the catalogue is the one that fails."""
+        """Use the stack that runs; the first one of the service's instances is the one that fails."""
         self._line = line
         self._session = session
+        self._subject = subject
+        self._both = instances
         self._device = device
-        self._both: Sequence[Instance] = catalogue.services["llm"].instances
+        self._speech = encode(speech_pcm(), DeviceOptions()) if subject.speaks else []
         self._usual = ""
 
     @property
@@ -103,14 +114,17 @@ class FaultTurns:
         return self._both[0].name
 
     async def heal(self) -> None:
-        """Let both do right, forget their health, and speak until the one to fail is preferred.
+        """Let both do right, forget their health and speed, and speak until the one to fail is preferred.
 
         Raises:
             StartError: it is not preferred after some turns, or a healthy turn was lost.
         """
         await self.switch("none")
+        await self._at_rest()
         for each in self._both:
             await steering.restore(self._line, each.name)
+            # A slow one would be avoided for a while after the fault.
+            await self._line.call("HDEL", keys.instance(each.service, each.name), *_SPEED)
         for _ in range(MOST_WARM_TURNS):
             turn = await self.speak()
             if turn.lost:
@@ -118,6 +132,19 @@ class FaultTurns:
             if turn.asked == (self.failing,) and turn.same_words:
                 return
         raise StartError(f"bench: {self.failing} was not preferred in {MOST_WARM_TURNS} turns")
+
+    async def _at_rest(self) -> None:
+        """Wait until calls that lost are heard out: an instance that is late in one of them is avoided.
+
+        Raises:
+            StartError: they do not end.
+        """
+        held = keys.leases(self._subject.service, self.failing)
+        for _ in range(round(PATIENCE_S / LOOK_AGAIN_S)):
+            if not await self._line.call("ZCARD", held):
+                return
+            await asyncio.sleep(LOOK_AGAIN_S)
+        raise StartError(f"bench: calls of {self.failing} do not end")
 
     async def switch(self, mode: str) -> None:
         """Let the first instance fail in a mode, written as in stall-after=3.
@@ -152,19 +179,30 @@ class FaultTurns:
         """Hold one turn and return what came of it; one that is lost says why."""
         since = await decisions.last_id(self._line)
         try:
-            result = await self._device.turn_text(QUESTION, timeout_s=PATIENCE_S)
+            result = await self._ask()
         except FrontError as error:
-            return _lost_turn(await decisions.newest(self._line, "llm", since=since), str(error))
+            found = await decisions.newest(self._line, self._subject.service, since=since)
+            return _lost_turn(found, str(error))
         if not self._usual:
             self._usual = said_in(result)
-        found = await decisions.newest(self._line, "llm", since=since)
-        spoken = await decisions.newest(self._line, "tts", since=since)
-        return read_turn(found, spoken, result, self._usual)
+        made = {service: await decisions.newest(self._line, service, since=since) for service in SERVICES}
+        return read_turn(self._subject, made, result, self._usual)
+
+    async def _ask(self) -> TurnResult:
+        if not self._subject.speaks:
+            return await self._device.turn_text(QUESTION, timeout_s=PATIENCE_S)
+        return await self._device.turn(_at_once(self._speech), timeout_s=PATIENCE_S)
+
+
+async def _at_once(packets: Sequence[bytes]) -> AsyncGenerator[bytes, None]:
+    """Yield packets as fast as they go: how long the user speaks is not what is measured."""
+    for packet in packets:
+        yield packet
 
 
 def _lost_turn(found: Sequence[Decision], reason: str) -> FaultTurn:
     return FaultTurn(
-        first_sentence_ms=None,
+        first_result_ms=None,
         first_audio_ms=None,
         asked=tuple(each.instance for each in found),
         asked_again_ms=None,

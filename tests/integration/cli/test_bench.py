@@ -41,12 +41,13 @@ def row(told: str, mode: str) -> list[str]:
     return told.partition(" verdict ")[2].partition(f" {mode} ")[2].split()[:20]
 
 
+@pytest.mark.parametrize("service", ["asr", "llm"])
 async def test_bench_faults_shows_who_answered_the_first_turn_and_the_later_ones(
-    running_broker: Broker,
+    running_broker: Broker, service: str
 ) -> None:
     assert running_broker.runs  # without a broker this machine has none for the bench either
-    told = await bench("faults", "--modes", "refuse", "--turns", "2", "--rest", "0")
+    told = await bench("faults", "--service", service, "--modes", "refuse", "--turns", "2", "--rest", "0")
     who = row(told, "refuse")
-    assert who[2] == "timed-llm-1,"
-    assert "timed-llm-2" in who
+    assert who[2] == f"timed-{service}-1,"
+    assert f"timed-{service}-2" in who
     assert "lost" not in told

@@ -52,8 +52,7 @@ async def test_a_slow_model_has_the_floor_while_another_one_stands_by(stack: Sta
 async def test_a_slow_model_that_is_used_first_has_its_turns_back_after_one_lost_race(
     stack: Stack, second: Second
 ) -> None:
-    stack.workers["llm"].kill()
-    stack.heal()
+    stack.restart_worker("llm")
     await second("low")
     slow, _ = stack.instances.of("llm")
     slow.fault("slow", 30)

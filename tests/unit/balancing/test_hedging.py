@@ -2,37 +2,67 @@ from __future__ import annotations
 
 import pytest
 
-from dispatcher.balancing.hedging import LONGEST_WAIT_S, PATIENCE_S, HedgeBudget, Suspects, UsualTimes
+from dispatcher.balancing.hedging import PATIENCES, HedgeBudget, Patience, Suspects, UsualTimes
+from dispatcher.contracts import SERVICES, Service
+
+PATIENCE = Patience(result="first sentence", and_s=0.6, longest_s=3.0)
 
 
 def test_an_instance_that_never_answered_is_given_the_patience_alone() -> None:
-    assert UsualTimes().wait_s("llm-1") == PATIENCE_S
+    assert UsualTimes(PATIENCE).wait_s("llm-1") == 0.6
 
 
 def test_the_wait_follows_what_the_instance_usually_takes() -> None:
-    usual = UsualTimes()
+    usual = UsualTimes(PATIENCE)
 
     usual.note("llm-1", 0.4)
 
-    assert usual.wait_s("llm-1") == pytest.approx(PATIENCE_S + 0.4)
-    assert usual.wait_s("llm-2") == PATIENCE_S
+    assert usual.wait_s("llm-1") == pytest.approx(1.0)
+    assert usual.wait_s("llm-2") == 0.6
 
 
-def test_one_odd_sentence_moves_the_usual_time_by_a_fifth_of_the_way() -> None:
-    usual = UsualTimes()
+def test_one_odd_result_moves_the_usual_time_by_a_fifth_of_the_way() -> None:
+    usual = UsualTimes(PATIENCE)
     usual.note("llm-1", 0.4)
 
     usual.note("llm-1", 0.9)
 
-    assert usual.wait_s("llm-1") == pytest.approx(PATIENCE_S + 0.5)
+    assert usual.wait_s("llm-1") == pytest.approx(1.1)
 
 
 def test_no_instance_is_waited_for_longer_than_the_bound() -> None:
-    usual = UsualTimes()
+    usual = UsualTimes(PATIENCE)
 
     usual.note("llm-1", 30.0)
 
-    assert usual.wait_s("llm-1") == LONGEST_WAIT_S
+    assert usual.wait_s("llm-1") == 3.0
+
+
+def test_an_ear_is_given_twice_its_usual_time_and_more_for_a_long_utterance() -> None:
+    usual = UsualTimes(PATIENCES["asr"])
+
+    usual.note("asr-1", 0.4)
+
+    assert usual.wait_s("asr-1") == pytest.approx(1.4)
+    assert usual.wait_s("asr-1", size=2.0) == pytest.approx(2.2)
+
+
+def test_a_long_utterance_teaches_no_more_than_its_share() -> None:
+    usual = UsualTimes(PATIENCES["asr"])
+
+    usual.note("asr-1", 2.0, size=4.0)
+
+    assert usual.wait_s("asr-1") == pytest.approx(2 * 0.5 + 0.6)
+
+
+def test_an_ear_of_which_nothing_is_known_is_no_false_alarm() -> None:
+    assert UsualTimes(PATIENCES["asr"]).wait_s("asr-1") == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_one_that_lost_is_heard_out_at_least_as_long_as_any_is_waited_for(service: Service) -> None:
+    patience = PATIENCES[service]
+    assert patience.silence_s >= patience.longest_s
 
 
 def test_an_instance_is_suspected_while_any_call_of_it_is_late() -> None:
