@@ -14,6 +14,9 @@ from dispatcher.errors import ConfigError
 
 KeyPath: TypeAlias = tuple[str | int, ...]
 
+# A *name inside a *name inside a *name makes millions of entries out of a few lines.
+MOST_ENTRIES = 100_000
+
 _TAG = "tag:yaml.org,2002:"
 _PLAIN_TAGS = {_TAG + kind for kind in ("null", "bool", "int", "float", "str", "seq", "map")}
 
@@ -25,6 +28,7 @@ _PLAIN_WORDS = {
     "and put text that starts with @ ` or % in quotes",
     "expected <block end>": "the indentation does not fit the lines above",
     "could not find expected ':'": "a key without its ':'",
+    "expected the node content": "a value is missing, or a bracket or brace is never closed",
     "expected ',' or": "a bracket or brace is not closed, or a comma is missing",
     "found unexpected end of stream": "a quote, bracket or brace is never closed",
     "found undefined alias": "a *name that no &name defines",
@@ -70,6 +74,8 @@ def read_document(path: Path) -> Document:
         data = None if root is None else loader.construct_document(root)
     except yaml.MarkedYAMLError as error:
         raise ConfigError([_syntax_problem(path, error)]) from error
+    except RecursionError as error:
+        raise ConfigError([f"{path}: brackets or indents stand too deep inside each other"]) from error
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise ConfigError(
@@ -142,6 +148,9 @@ class _Walk:
         if node is None:
             return
         self._refuse_strange(node)
+        if len(self.lines) > MOST_ENTRIES:
+            problem = f"more than {MOST_ENTRIES} entries, those that a *name repeats included"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
         self._above.append(node)
         for child, place in self._children(node, at):
             self.visit(child, place)

@@ -27,6 +27,10 @@ from dispatcher.contracts import Algorithm, Language, Priority, SpeechFormat, Tu
 VARIABLE_NAME = re.compile(r"[A-Z_][A-Z0-9_]*")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?) ?(ms|s|m|h)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+# Far beyond what makes sense, and near enough that sums, tables and the clock of beat still hold it.
+_MOST = 1_000_000
+_LEAST_WEIGHT = 0.001
+_LONGEST_S = 10_000 * 3600
 
 
 def expected(words: str) -> WrapValidator:
@@ -49,6 +53,17 @@ def in_own_words(rule: Callable[[str], str]) -> AfterValidator:
             return rule(text)
         except ValueError as error:
             raise PydanticCustomError("expected", "{words}", {"words": str(error)}) from error
+
+    return AfterValidator(check)
+
+
+def within(words: str, *, most: float, least: float = 0) -> AfterValidator:
+    """Use those words for a number that is right in kind and beyond any use."""
+
+    def check(value: float) -> float:
+        if not least <= value <= most:
+            raise PydanticCustomError("expected", "{words}", {"words": words})
+        return value
 
     return AfterValidator(check)
 
@@ -104,11 +119,18 @@ def _variable_name(text: str) -> str:
     return text
 
 
+_sane_count = within(f"a whole number of at most {_MOST}", most=_MOST)
+
 Text = Annotated[str, Field(min_length=1), expected("a text (put it in quotes)")]
 AnyText = Annotated[str, expected("a text (put it in quotes)")]
-Weight = Annotated[float, Field(gt=0, allow_inf_nan=False), expected("a number above 0")]
-Count = Annotated[int, Field(ge=1), expected("a whole number of at least 1")]
-CountOrNone = Annotated[int, Field(ge=0), expected("a whole number of at least 0")]
+Weight = Annotated[
+    float,
+    Field(gt=0, allow_inf_nan=False),
+    expected("a number above 0"),
+    within(f"a number of {_LEAST_WEIGHT} to {_MOST}", least=_LEAST_WEIGHT, most=_MOST),
+]
+Count = Annotated[int, Field(ge=1), expected("a whole number of at least 1"), _sane_count]
+CountOrNone = Annotated[int, Field(ge=0), expected("a whole number of at least 0"), _sane_count]
 Ratio = Annotated[float, Field(ge=0, le=1), expected("a number of 0 to 1")]
 Frames = Annotated[int, Field(ge=1, le=40), expected("a whole number of 1 to 40")]
 Duration = Annotated[
@@ -116,12 +138,15 @@ Duration = Annotated[
     Field(gt=0, allow_inf_nan=False),
     BeforeValidator(_in_seconds),
     expected("a time above 0: seconds as a number, or such as 30s, 500ms, 1m"),
+    within("a time of at most 10000h", most=_LONGEST_S),
 ]
-Url = Annotated[str, in_own_words(normalise_endpoint)]
-Address = Annotated[str, in_own_words(_server_address)]
-WebAddress = Annotated[str, in_own_words(_web_address)]
-VariableName = Annotated[str, in_own_words(_variable_name)]
-Provider = Annotated[str, in_own_words(_known_provider)]
+# Every instance is really called each time.
+Interval = Annotated[Duration, within("a time of at least 100ms", least=0.1, most=_LONGEST_S)]
+Url = Annotated[AnyText, in_own_words(normalise_endpoint)]
+Address = Annotated[AnyText, in_own_words(_server_address)]
+WebAddress = Annotated[AnyText, in_own_words(_web_address)]
+VariableName = Annotated[AnyText, in_own_words(_variable_name)]
+Provider = Annotated[AnyText, in_own_words(_known_provider)]
 # The name becomes a part of Redis keys, log fields and page addresses.
 InstanceName = Annotated[
     str,

@@ -16,7 +16,7 @@ from dispatcher.catalogue.endpoints import normalise_endpoint
 from dispatcher.catalogue.fields import VARIABLE_NAME
 from dispatcher.catalogue.model import DEFAULT_PROVIDER, PROVIDERS
 from dispatcher.catalogue.needs import unmet_needs
-from dispatcher.catalogue.schema import Root, default_name
+from dispatcher.catalogue.schema import WHOLE, Root, default_name
 from dispatcher.contracts import SERVICES, Service
 
 # Where, and what is wrong there.
@@ -85,6 +85,8 @@ def _schema_words(detail: ErrorDetails) -> str:
         return _unknown_key(str(at[-1]), list(_fields(_model_at(at[:-1]))))
     if kind == "missing":
         return f"is missing; expected {_fields(_model_at(at[:-1]))[str(at[-1])].description}"
+    if kind == WHOLE:
+        return detail["msg"]
     expected = _SHAPES.get(kind, detail["msg"])
     # What stands there instead of a variable's name is most likely the key.
     secret = any(part in _SECRET_KEYS for part in at)

@@ -6,9 +6,10 @@ out. Defaults are those of `model.py`; here None only means that nothing was giv
 
 from __future__ import annotations
 
-from typing import Self
+from dataclasses import replace
+from typing import Final, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from dispatcher.catalogue.fields import (
@@ -20,6 +21,7 @@ from dispatcher.catalogue.fields import (
     Duration,
     Frames,
     InstanceName,
+    Interval,
     LanguageName,
     PriorityName,
     Provider,
@@ -33,9 +35,12 @@ from dispatcher.catalogue.fields import (
     WebAddress,
     Weight,
 )
+from dispatcher.catalogue.model import KpiTargets
 from dispatcher.catalogue.persona_schema import DeviceSection, MemorySection, PersonaSection, Voices, Words
 from dispatcher.contracts import Service
 
+# Marks an error whose text says itself what was there.
+WHOLE: Final = "whole"
 _ALL_THREE = "asr_services, llm_services and tts_services: a turn needs all three"
 
 
@@ -48,7 +53,7 @@ class GlobalSettings(Section):
     """What holds for all services: the default algorithm and the health rules."""
 
     algorithm: AlgorithmName | None = None
-    interval_s: Duration | None = Field(default=None, alias="health_check_interval")
+    interval_s: Interval | None = Field(default=None, alias="health_check_interval")
     failure_threshold: Count | None = None
     recovery_threshold: Count | None = None
 
@@ -149,13 +154,6 @@ class PlaybackSection(Section):
 class BoundSection(Section):
     """What a figure is to keep to; `target` and `alert` are of one type in each kind of bound."""
 
-    @model_validator(mode="after")
-    def _in_order(self) -> Self:
-        target, alert = getattr(self, "target", None), getattr(self, "alert", None)
-        if target is not None and alert is not None and alert < target:
-            raise PydanticCustomError("expected", "an alert that is not below its target")
-        return self
-
 
 class RatioBound(BoundSection):
     """A share, 0 to 1."""
@@ -192,6 +190,22 @@ class KpisSection(Section):
     cpu: RatioBound | None = None
     memory: RatioBound | None = None
     network: RatioBound | None = None
+
+    @field_validator("*")
+    @classmethod
+    def _in_order(cls, value: object, info: ValidationInfo) -> object:
+        """Refuse an alert below its target, also where one of the two is the default."""
+        if not isinstance(value, BoundSection):
+            return value
+        default = getattr(KpiTargets(), str(info.field_name))
+        given = {key: number for key, number in value if number is not None}
+        bound = replace(default, **given)
+        if bound.alert is not None and bound.alert < bound.target:
+            origins = {key: "" if key in given else " (the default)" for key in ("target", "alert")}
+            has = ", ".join(f"{key} {getattr(bound, key):g}{origin}" for key, origin in origins.items())
+            words = "has {has}; expected an alert that is not below its target"
+            raise PydanticCustomError(WHOLE, words, {"has": has})
+        return value
 
 
 class AlertsSection(Section):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,7 @@ def test_bytes_that_are_no_text_are_found_on_their_line(tmp_path: Path) -> None:
         ("a: !!int b", "1: is not readable as YAML at column 4", "no meaning here"),
         ("a: &b [*b]", "1: is not readable as YAML at column 4", "inside its own &name"),
         ("[a]: 1", "1: is not readable as YAML at column 1", "a key must be a word"),
+        ("a: [\n", "2: is not readable as YAML at column 1", "a bracket or brace is never closed"),
         ("<<: 5", "1: is not readable as YAML at column 5", "expected a mapping"),
         ("a: 1\nb: \x01", "2: an invisible character", "number 1"),
     ],
@@ -90,3 +92,19 @@ def test_the_last_of_a_doubled_key_counts_and_has_its_line(tmp_path: Path) -> No
     assert document.data == {"a": [3], "b": 2}
     assert document.line(("a", 0)) == 3
     assert document.problems == ((("a",), "the key is there twice, first on line 1"),)
+
+
+def test_what_stands_too_deep_is_told_instead_of_a_traceback(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text("a: " + "[" * 2000 + "]" * 2000)
+    with pytest.raises(ConfigError, match=r"x\.yaml: brackets or indents stand too deep"):
+        read_document(path)
+
+
+def test_a_few_lines_that_stand_for_millions_of_entries_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    pairs = itertools.pairwise("abcdefgh")
+    repeats = [f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]" for before, name in pairs]
+    path.write_text("\n".join(["a: &a [1, 2, 3, 4, 5, 6, 7, 8, 9]", *repeats]))
+    with pytest.raises(ConfigError, match=r"more than 100000 entries"):
+        read_document(path)

@@ -47,7 +47,12 @@ def test_the_secret_is_looked_up_when_it_is_needed(monkeypatch: pytest.MonkeyPat
     ("section", "problem"),
     [
         ("kpis: {cpu: {target: 80}}", "kpis.cpu.target: was 80; expected a number of 0 to 1"),
-        ("kpis: {errors: {target: 0.2, alert: 0.1}}", "expected an alert that is not below its target"),
+        (
+            "kpis: {errors: {target: 0.2, alert: 0.1}}",
+            "kpis.errors: has target 0.2, alert 0.1; expected an alert that is not below its target",
+        ),
+        ("kpis: {cpu: {target: 0.95}}", "kpis.cpu: has target 0.95, alert 0.9 (the default); expected an"),
+        ("kpis: {devices: {alert: 10}}", "kpis.devices: has target 50 (the default), alert 10; expected"),
         ("kpis: {erors: {}}", "kpis.erors: unknown key; did you mean errors?"),
         ("alerts: {webhook_url: 'ftp://host/x'}", "expected a URL that starts with http:// or https://, wit"),
         (

@@ -25,6 +25,13 @@ ASR = "load_balancing.api_gateway.asr_services"
         ("weight: true", "weight: was true; expected a number above 0"),
         ("weight: [1]", "weight: was a list; expected a number above 0"),
         ("weight: {a: 1}", "weight: was a mapping; expected a number above 0"),
+        ("weight: 1.0e-9", "weight: was 1e-09; expected a number of 0.001 to 1000000"),
+        ("weight: 1.0e+308", "weight: was 1e+308; expected a number of 0.001 to 1000000"),
+        (
+            "max_concurrent: 1000000000000000",
+            "max_concurrent: was 1000000000000000; expected a whole number of at most 1000000",
+        ),
+        ("api_key_env: 8100", "api_key_env: was something else; expected a text (put it in quotes)"),
         ("max_concurrent: 0", "max_concurrent: was 0; expected a whole number of at least 1"),
         ("max_concurrent: 1.5", "max_concurrent: was 1.5; expected a whole number of at least 1"),
         ("max_concurrent: true", "max_concurrent: was true; expected a whole number of at least 1"),
@@ -55,6 +62,19 @@ def test_a_time_that_cannot_be_read_is_refused(catalogue_file: CatalogueFile, wr
     (problem,) = catalogue_file.problems(file_with(more=f"conversation: {{turn_timeout_s: {written}}}"))
     assert problem.startswith("8: conversation.turn_timeout_s: was ")
     assert problem.endswith("expected a time above 0: seconds as a number, or such as 30s, 500ms, 1m")
+
+
+def test_a_time_that_no_clock_holds_is_refused(catalogue_file: CatalogueFile) -> None:
+    (problem,) = catalogue_file.problems(file_with(more="conversation: {turn_timeout_s: 1.0e+300}"))
+    assert problem.endswith("was 1e+300; expected a time of at most 10000h")
+
+
+@pytest.mark.parametrize("written", ["1ms", "0.05", "99 ms"])
+def test_health_checks_leave_instances_some_time(catalogue_file: CatalogueFile, written: str) -> None:
+    more = f"  global_settings: {{health_check_interval: {written}}}"
+    (problem,) = catalogue_file.problems(file_with(more=more))
+    assert problem.startswith("8: load_balancing.global_settings.health_check_interval: was ")
+    assert problem.endswith("expected a time of at least 100ms")
 
 
 @pytest.mark.parametrize("server", ["127.0.0.1", "host:0", "host:70000", "a b:1", "x:1;drop", "unix:/tmp/s"])
