@@ -119,7 +119,9 @@ class Runtime:
         """Check an instance; return why that failed, or nothing, and what it said of its load."""
         try:
             return "", await self.providers.of(instance).check(instance)
-        except (InstanceError, TimeoutError) as error:
+        except InstanceError as error:
+            return error.reason, Reported()
+        except TimeoutError as error:
             return str(error) or NO_ANSWER, Reported()
 
     def warm_up(self, queues: Sequence[str], pool_size: Callable[[], int]) -> None:

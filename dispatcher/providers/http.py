@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 import aiohttp
@@ -25,6 +27,9 @@ MAX_LINE_BYTES: Final = 256_000
 # A stream ends a moment after it says so; who leaves before that loses the connection for the next call.
 END_TIMEOUT_S: Final = 0.1
 SHOWN_BYTES: Final = 200
+# The message of a refusal may stand behind its codes; a page of HTML is no message.
+READ_BYTES: Final = 4_000
+_SAYING: Final = ("message", "detail", "status")
 _TOO_BUSY: Final = (429, 503)
 _FORBIDDEN: Final = (401, 402, 403, 404)
 
@@ -69,8 +74,25 @@ async def raise_for_status(instance: Instance, response: aiohttp.ClientResponse)
     """Raise the InstanceError that a status of 400 or more means."""
     if response.status < 400:
         return
-    shown = (await response.content.read(SHOWN_BYTES))[:SHOWN_BYTES].decode("utf-8", "replace")
-    raise status_error(instance, response.status, shown, response.headers)
+    said = (await response.content.read(READ_BYTES))[:READ_BYTES].decode("utf-8", "replace")
+    raise status_error(instance, response.status, in_plain_words(said), response.headers)
+
+
+def in_plain_words(said: str) -> str:
+    """Return what an answer says for a person to read: the message in its JSON, else its text on one line."""
+    try:
+        answer = json.loads(said)
+    except (ValueError, RecursionError):
+        answer = None
+    found = answer if isinstance(answer, dict) else {}
+    error = found.get("error")
+    candidates = (error, _from(error, "message"), *map(found.get, _SAYING))
+    words = next((each for each in candidates if isinstance(each, str) and each), said)
+    return " ".join(words.split())[:SHOWN_BYTES]
+
+
+def _from(part: object, key: str) -> object:
+    return part.get(key) if isinstance(part, dict) else None
 
 
 def status_error(instance: Instance, status: int, said: str, headers: Mapping[str, str]) -> InstanceError:
@@ -86,8 +108,20 @@ def status_error(instance: Instance, status: int, said: str, headers: Mapping[st
 
 
 def _retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds of a Retry-After, which is a number of them or a date (RFC 9110)."""
     value = headers.get("Retry-After", "")
-    return float(value) if value.isascii() and value.isdigit() else None
+    if value.isascii() and value.isdigit():
+        return float(value)
+    until, now = _at_s(value), _at_s(headers.get("Date", "")) or time.time()
+    return until - now if until is not None and until > now else None
+
+
+def _at_s(date: str) -> float | None:
+    """Return the Unix time of a date as HTTP writes it; None where it is none."""
+    try:
+        return parsedate_to_datetime(date).timestamp()
+    except (ValueError, OverflowError):
+        return None
 
 
 def key_of(instance: Instance) -> str:
