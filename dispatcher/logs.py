@@ -15,7 +15,7 @@ from dispatcher.settings import Settings
 
 _QUIET = (
     *("aiohttp.access", "celery.beat", "celery.worker.strategy", "celery.app.trace"),
-    *("asyncio", "faster_whisper"),
+    *("alembic", "asyncio", "faster_whisper"),
 )
 
 

@@ -207,8 +207,8 @@ def _response(turns: Sequence[TurnFacts], targets: KpiTargets) -> tuple[Kpi, ...
             detail=detail,
         )
 
-    own_p50, own_p95 = percentile(own, 0.50), percentile(own, 0.95)
-    spread = "" if own_p50 is None or own_p95 is None else f"p50 {own_p50:.3f} s, p95 {own_p95:.3f} s"
+    shown = {name: percentile(own, ratio) for name, ratio in (("p50", 0.50), ("p95", 0.95))}
+    spread = ", ".join(f"{name} {value * 1000:.0f} ms" for name, value in shown.items() if value is not None)
     return (
         figure("own_share", own, 0.99, targets.own_share, spread),
         figure("first_audio_p50", whole, 0.50, targets.first_audio_p50),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,9 +9,10 @@ from pathlib import Path
 import click
 
 from dispatcher.catalogue import Catalogue, ServiceConfig, load_catalogue
-from dispatcher.settings import Settings, load_settings
+from dispatcher.cli.shared_state import with_shared_state
+from dispatcher.settings import load_settings
 from dispatcher.state import fleet
-from dispatcher.state.line import RedisLine, connect
+from dispatcher.state.line import RedisLine
 
 
 @click.command("reload")
@@ -29,18 +29,18 @@ def reload(config: Path | None) -> None:
     """
     settings = load_settings({**os.environ, **({"DISPATCHER_CONFIG": str(config)} if config else {})})
     catalogue = load_catalogue(settings.dispatcher_config)
-    for line in asyncio.run(_publish(settings, catalogue)):
-        click.echo(line)
+
+    async def publish(line: RedisLine) -> list[str]:
+        return await _publish(line, catalogue)
+
+    for told in with_shared_state(publish):
+        click.echo(told)
 
 
-async def _publish(settings: Settings, catalogue: Catalogue) -> list[str]:
+async def _publish(line: RedisLine, catalogue: Catalogue) -> list[str]:
     """Put the catalogue in force; return the lines that say what that changes."""
-    line = RedisLine(connect(settings.redis_url))
-    try:
-        before = await fleet.in_force(line)
-        after = await fleet.publish(line, catalogue)
-    finally:
-        await line.close()
+    before = await fleet.in_force(line)
+    after = await fleet.publish(line, catalogue)
     if before is None:
         return [f"{catalogue.path} is in force, the first one"]
     if before.revision == after.revision:

@@ -12,9 +12,12 @@ import structlog
 from pydantic import TypeAdapter, ValidationError
 
 from dispatcher.balancing.tuner.state import Decision, TunerState
+from dispatcher.contracts import SERVICES
 from dispatcher.state import keys, record_stream
 from dispatcher.state.hashes import as_text
+from dispatcher.state.knobs import extra_workers
 from dispatcher.state.line import RedisLine
+from dispatcher.state.overview import read_fleets
 
 log = structlog.get_logger(__name__)
 
@@ -73,6 +76,20 @@ async def save(line: RedisLine, state: TunerState) -> None:
         StateError: Redis is out of reach.
     """
     await line.call("SET", keys.TUNER_STATE, _STATE.dump_json(state))
+
+
+async def release(line: RedisLine) -> None:
+    """Put everything that a tuner may have set back to what is configured.
+
+    For one that remembers nothing, such as after an upgrade: whatever is still set, nobody would take back.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    for service in await read_fleets(line):
+        for name in service.names:
+            line.cast("HDEL", keys.instance(service.service, name), "cap_limit", "priority_override")
+    await line.call("HDEL", keys.KNOBS, "max_devices", "reply_kept_s", *map(extra_workers, SERVICES))
 
 
 async def note(line: RedisLine, decision: Decision) -> None:

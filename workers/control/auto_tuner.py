@@ -13,7 +13,7 @@ from celery.signals import worker_ready
 
 from dispatcher.balancing.tuner.causes import Tempo
 from dispatcher.balancing.tuner.evidence import WorkerEvidence
-from dispatcher.balancing.tuner.state import TunerState
+from dispatcher.balancing.tuner.state import Decision, Event, TunerState
 from dispatcher.balancing.tuner.step import Stepped, refuse, step, undo
 from dispatcher.contracts import CONTROL_QUEUE, TUNE
 from dispatcher.errors import ActionRefused, StateError
@@ -31,6 +31,7 @@ STEP_TIMEOUT_S: Final = 50.0
 LOOK_EVERY_S: Final = 1.0
 # What calls and turns did since the step before, and a little more.
 WINDOW_S: Final = 60.0
+_TAKEN_BACK: Final[frozenset[Event]] = frozenset({"undone", "reversed"})
 
 
 @app.task(name=TUNE)
@@ -59,6 +60,8 @@ async def _tune(shared: Runtime, workers: tuple[WorkerEvidence, ...]) -> None:
         evidence = await tuner_evidence.gather(shared.line, shared.catalogue, look, knobs)
         mode = knobs.tuner_mode or shared.catalogue.tuner.mode
         state = await experiments.load(shared.line)
+        if state == TunerState():
+            await experiments.release(shared.line)
         await _carry_out(shared, step(state, evidence, look.now_s, mode=mode, tempo=_tempo(shared)))
 
 
@@ -73,21 +76,37 @@ def _tempo(shared: Runtime) -> Tempo:
 
 
 async def _carry_out(shared: Runtime, stepped: Stepped) -> None:
-    """Do what was decided. The state is kept first: what was done and forgotten would never be undone."""
+    """Do what was decided.
+
+    The state is kept first where something is tried, and last where something is taken back: either way,
+    what this worker does not live to write down is undone later instead of staying for ever.
+    """
+    takes_back = any(decision.event in _TAKEN_BACK for decision in stepped.decisions)
     state: TunerState = stepped.state
-    await experiments.save(shared.line, state)
+    if not takes_back:
+        await experiments.save(shared.line, state)
     for decision in stepped.decisions:
+        state = await _do(shared, decision, state)
+    if takes_back:
+        await experiments.save(shared.line, state)
+
+
+async def _do(shared: Runtime, decision: Decision, state: TunerState) -> TunerState:
+    """Do what a decision asks for, write it down, and return the state after it."""
+    if decision.event not in _TAKEN_BACK:
         await experiments.note(shared.line, decision)
-        if decision.act is None:
-            continue
+    refused: Stepped = Stepped(state)
+    if decision.act is not None:
         try:
             await act(shared, decision.act)
         except ActionRefused as error:
             refused = refuse(state, decision, str(error), time.time(), tempo=_tempo(shared))
-            state = refused.state
-            await experiments.save(shared.line, state)
-            for each in refused.decisions:
-                await experiments.note(shared.line, each)
+            await experiments.save(shared.line, refused.state)
+    if decision.event in _TAKEN_BACK:
+        await experiments.note(shared.line, decision)
+    for each in refused.decisions:
+        await experiments.note(shared.line, each)
+    return refused.state
 
 
 async def watch_requests(shared: Runtime) -> None:

@@ -8,7 +8,8 @@ from typing import Literal, TypeAlias
 from dispatcher.balancing.tuner.evidence import Cause
 
 Kind: TypeAlias = Literal["pool", "cap", "prefer", "admission", "buffer", "restart", "worker", "records"]
-Setting: TypeAlias = float | str | None
+# Without int, a whole number that is kept in Redis is a warning of the serializer in the log, each time.
+Setting: TypeAlias = int | float | str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

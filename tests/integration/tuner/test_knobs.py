@@ -18,7 +18,7 @@ from tests.support.fleet import Fleet, llm
 from tests.support.stack import Stack
 from tests.support.waiting import soon
 
-ACTION = Action(kind="cap", target="llm/a", changes=(Change(what="llm/a", before=None, after=4.0),))
+ACTION = Action(kind="cap", target="llm/a", changes=(Change(what="llm/a", before=None, after=4),))
 PENDING = Experiment(
     number=7, begun_at_s=1.0, cause="errors", action=ACTION, why="it fails", before=Measures(errors=0.5)
 )
@@ -86,6 +86,22 @@ async def test_what_the_tuner_remembers_comes_back_as_it_was(line: RedisLine) ->
     assert await experiments.load(line) == STATE
     await line.call("SET", keys.TUNER_STATE, '{"history": "of another version"}')
     assert await experiments.load(line) == TunerState()
+
+
+async def test_a_tuner_that_remembers_nothing_leaves_nothing_set(line: RedisLine) -> None:
+    known = Fleet(line)
+    await known.configure("round_robin", llm("a", cap=8), llm("b", cap=8))
+    before = await known.fields("a")
+    for field, value in (("cap_limit", "1"), ("priority_override", "low")):
+        await fleet.set_field(line, "llm", "a", field=field, value=value)
+    await knobs.turn(line, "max_devices", 5)
+    await knobs.turn(line, knobs.extra_workers("tts"), 1)
+    await knobs.turn(line, "tuner_mode", "act")
+
+    await experiments.release(line)
+
+    assert await known.fields("a") == before
+    assert await read_knobs(line) == Knobs(tuner_mode="act")
 
 
 async def test_decisions_are_joined_to_experiments_in_the_log_and_in_the_records(line: RedisLine) -> None:

@@ -89,7 +89,7 @@ def test_response_is_shown_with_and_without_the_time_of_the_instances() -> None:
     assert figure("first_audio_p95", facts).value == pytest.approx(1.9)
     own = figure("own_share", facts)
     assert own.value == pytest.approx(1.0)
-    assert own.detail == "p50 0.500 s, p95 1.000 s"
+    assert own.detail == "p50 500 ms, p95 1000 ms"
 
 
 def test_instances_that_overlap_make_no_negative_share_of_ours() -> None:
