@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from dispatcher.cli.fitting import Fitting
 from dispatcher.state.keys import RECORDS_MAXLEN
 from dispatcher.state.record_stream import StreamState
 
@@ -17,6 +20,8 @@ if TYPE_CHECKING:
     from dispatcher.records.report import StoreReport
 
 MEGABYTE = 1_000_000
+# What a narrow terminal does without, the first first.
+SPARE: Final = ("sentences", "gaps", "played ms", "instances")
 
 
 def report_view(
@@ -79,31 +84,53 @@ def turns_view(turns: Sequence[Mapping[Any, Any]]) -> RenderableType:
     """Return one row for each turn, oldest first."""
     if not turns:
         return Text("no turns are kept yet", style="yellow")
-    table = _table("began", "turn", "device", "outcome")
-    for heading in ("first audio ms", "played ms", "sentences", "gaps"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("instances")
-    table.add_column("reason")
+    return Fitting(partial(_turns_table, turns), spare=SPARE)
+
+
+def _turns_table(turns: Sequence[Mapping[Any, Any]], left_out: AbstractSet[str]) -> tuple[Table]:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    shown = [column for column in _COLUMNS if column.heading not in left_out]
+    for column in shown:
+        folds = column.heading in _FOLDED
+        overflow: Literal["fold", "ellipsis"] = "fold" if folds else "ellipsis"
+        table.add_column(column.heading, justify=column.justify, no_wrap=not folds, overflow=overflow)
     for turn in turns:
-        table.add_row(*_turn_row(turn))
-    return table
+        table.add_row(*(column.text(turn) for column in shown))
+    return (table,)
 
 
-def _turn_row(turn: Mapping[Any, Any]) -> tuple[str | Text, ...]:
-    instances = (turn[f"{service}_instance"] for service in ("asr", "llm", "tts"))
-    good = turn["outcome"] == "answered"
-    return (
-        _time(turn["started_at_ms"] or turn["entry_ms"]),
-        Text(turn["turn"][:12]),
-        Text(turn["device"]),
-        Text(turn["outcome"], style="green" if good else "yellow"),
-        _number(turn["first_audio_ms"]),
-        _number(turn["played_ms"]),
-        _number(turn["sentences"]),
-        _number(turn["gaps"]),
-        Text(" ".join(name for name in instances if name)),
-        Text(turn["reason"]),
-    )
+class _Column(NamedTuple):
+    heading: str
+    text: Callable[[Mapping[Any, Any]], str | Text]
+    justify: Literal["left", "right"] = "left"
+
+
+def _outcome(turn: Mapping[Any, Any]) -> Text:
+    return Text(turn["outcome"], style="green" if turn["outcome"] == "answered" else "yellow")
+
+
+def _instances(turn: Mapping[Any, Any]) -> Text:
+    names = (turn[f"{service}_instance"] for service in ("asr", "llm", "tts"))
+    return Text(" ".join(name for name in names if name))
+
+
+def _number_in(key: str) -> Callable[[Mapping[Any, Any]], str]:
+    return lambda turn: _number(turn[key])
+
+
+_COLUMNS: Final = (
+    _Column("began", lambda turn: _time(turn["started_at_ms"] or turn["entry_ms"]).partition("-")[2]),
+    _Column("turn", lambda turn: Text(turn["turn"][:8])),
+    _Column("device", lambda turn: Text(turn["device"])),
+    _Column("outcome", _outcome),
+    _Column("audio ms", _number_in("first_audio_ms"), "right"),
+    _Column("played ms", _number_in("played_ms"), "right"),
+    _Column("sentences", _number_in("sentences"), "right"),
+    _Column("gaps", _number_in("gaps"), "right"),
+    _Column("instances", _instances),
+    _Column("reason", lambda turn: Text(turn["reason"])),
+)
+_FOLDED: Final = ("instances", "reason")
 
 
 def _table(*headings: str) -> Table:

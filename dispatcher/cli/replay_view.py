@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from functools import partial
 from typing import Any, Final
 
 from rich import box
@@ -11,10 +13,13 @@ from rich.table import Table
 from rich.text import Text
 
 from dispatcher.cli.bench.samples import percentile
+from dispatcher.cli.fitting import Fitting
 from dispatcher.cli.replay_calls import NEAREST, Call, end_of
-from dispatcher.cli.replay_figures import Comparison, Row
+from dispatcher.cli.replay_figures import Comparison, Figures, Row
 from dispatcher.cli.replay_world import Replayed
 
+# What a narrow terminal does without, the first first.
+SPARE: Final = ("at once", "mean ms", "p50 ms")
 _LOOKS: Final[dict[str, Any]] = {"box": box.SIMPLE_HEAD, "pad_edge": False}
 
 
@@ -22,7 +27,7 @@ def comparison_view(found: Comparison, heading: str) -> RenderableType:
     """Return the heading, the table of instances and what is to be known about its figures."""
     return Group(
         Text(f"{found.calls} calls in {found.lasted_s:.0f} s {heading}", style="bold"),
-        _table(found),
+        Fitting(partial(_table, found), spare=SPARE),
         *(Text(line) for line in notes(found)),
     )
 
@@ -45,31 +50,36 @@ def turn_view(calls: Sequence[Call], replayed: Sequence[Replayed]) -> Renderable
     return table
 
 
-def _table(found: Comparison) -> Table:
+def _table(found: Comparison, left_out: AbstractSet[str]) -> tuple[Table]:
     table = Table(**_LOOKS)
-    table.add_column("recorded → replayed")
-    for name in ("calls", "share", "at once", "mean ms", "p50 ms", "p95 ms", "failed"):
+    table.add_column("recorded → replayed", no_wrap=True)
+    shown = {name: told for name, told in _COLUMNS.items() if name not in left_out}
+    for name in shown:
         table.add_column(name, justify="right", no_wrap=True)
     for row in found.rows:
-        table.add_row(row.name, *_cells(row))
+        table.add_row(row.name, *_cells(row, shown))
     table.add_section()
-    table.add_row("all", *_cells(found.total), style="bold")
-    return table
+    table.add_row("all", *_cells(found.total, shown), style="bold")
+    return (table,)
 
 
-def _cells(row: Row) -> Iterator[str]:
-    then, now = row.then, row.now
-    yield f"{then.attempts} → {now.attempts}"
-    yield f"{then.share:.1%} → {now.share:.1%}"
-    yield f"{then.peak} → {now.peak}"
-    yield f"{_ms(then.mean_ms)} → {_ms(now.mean_ms)}"
-    for share in (0.5, 0.95):
-        yield f"{_ms(then.percentile_ms(share))} → {_ms(now.percentile_ms(share))}"
-    yield f"{then.failed} → {now.failed}"
+def _cells(row: Row, shown: Mapping[str, Callable[[Figures], str]]) -> Iterator[str]:
+    return (f"{told(row.then)} → {told(row.now)}" for told in shown.values())
 
 
 def _ms(value: float | None) -> str:
     return "–" if value is None else f"{value:.0f}"
+
+
+_COLUMNS: Final[Mapping[str, Callable[[Figures], str]]] = {
+    "calls": lambda one: str(one.attempts),
+    "share": lambda one: f"{one.share:.1%}",
+    "at once": lambda one: str(one.peak),
+    "mean ms": lambda one: _ms(one.mean_ms),
+    "p50 ms": lambda one: _ms(one.percentile_ms(0.5)),
+    "p95 ms": lambda one: _ms(one.percentile_ms(0.95)),
+    "failed": lambda one: str(one.failed),
+}
 
 
 def notes(found: Comparison) -> Iterator[str]:

@@ -36,6 +36,7 @@ def status(*, watch: bool, as_json: bool) -> None:
 
     STATE is ready, slow start, half-open, ejected, down (by health checks),
     draining (by an operator), or leaving (out of the YAML, with calls under way).
+    A narrow terminal shows fewer columns; --json has everything.
     """
     show = _show_json if as_json else _show_table
     if not watch:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
+from functools import partial
 from typing import Final, Literal, NamedTuple
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from dispatcher.cli.fitting import Fitting
 from dispatcher.cli.supervisor.table import duration
 from dispatcher.contracts import CONTROL_QUEUE
 from dispatcher.state.overview import InstanceView, Overview, State
@@ -23,23 +26,46 @@ STYLES: Final[dict[State, str]] = {
     "leaving": "cyan",
 }
 HIGH_ERROR_RATIO: Final = 0.05
+LAST_REASON: Final = "last reason"
+# What a narrow terminal does without, the first first; `--json` has all of it.
+SPARE: Final = (LAST_REASON, "mem", "cpu", "p95 ms", "priority", "ewma ms")
 NONE_YET: Final = "no instances yet: they are known when the first process has started"
 
 
 def status_view(overview: Overview, figures: RenderableType) -> RenderableType:
     """Return the tables as of one moment; the figures stand under the instances."""
-    instances = instance_table(overview) if overview.instances else Text(NONE_YET, style="yellow")
+    instances: RenderableType = Text(NONE_YET, style="yellow")
+    if overview.instances:
+        instances = Fitting(partial(instance_view, overview.instances), spare=SPARE)
     return Group(instances, Text(""), figures, Text(""), service_table(overview))
 
 
-def instance_table(overview: Overview) -> Table:
-    """Return one row for each instance, in the order of the YAML."""
-    shown = [column for column in _COLUMNS if any(column.tells(one) for one in overview.instances)]
+def instance_view(
+    instances: Sequence[InstanceView], left_out: AbstractSet[str]
+) -> tuple[RenderableType, ...]:
+    """Return one row for each instance, in the order of the YAML; reasons that do not fit stand below."""
+    table = _instance_table(instances, left_out)
+    if LAST_REASON not in left_out:
+        return (table,)
+    reasons = Table.grid(padding=(0, 2))
+    reasons.add_column(no_wrap=True)
+    reasons.add_column(overflow="fold")
+    for one in instances:
+        if reason_text(one):
+            reasons.add_row(Text(one.name, style="bold"), Text(reason_text(one)))
+    return (table, Text(""), reasons) if reasons.row_count else (table,)
+
+
+def _instance_table(instances: Sequence[InstanceView], left_out: AbstractSet[str]) -> Table:
+    shown = [
+        column
+        for column in _COLUMNS
+        if column.heading not in left_out and any(column.tells(one) for one in instances)
+    ]
     table = _table("instance", "state")
     for column in shown:
         table.add_column(column.heading, justify=column.justify, no_wrap=True)
-    table.add_column("last reason")
-    for instance in overview.instances:
+    for instance in instances:
         table.add_row(*_instance_row(instance, shown))
     return table
 
@@ -79,7 +105,6 @@ def _instance_row(instance: InstanceView, shown: Sequence[_Column]) -> tuple[str
         Text(instance.name, style="bold"),
         Text(state_text(instance), style=STYLES[instance.state]),
         *(column.text(instance) for column in shown),
-        Text(reason_text(instance)),
     )
 
 
@@ -119,7 +144,7 @@ def reason_text(instance: InstanceView) -> str:
     """Return what last went wrong and when; empty when all is well."""
     ago = "" if instance.failed_s_ago is None else f", {duration(instance.failed_s_ago)} ago"
     if instance.last_reason:
-        return f"{instance.last_reason}{ago}"
+        return f"{instance.last_reason.removeprefix(f'{instance.name}: ')}{ago}"
     if instance.check_run < 0:
         return f"{_count(-instance.check_run, 'health check')} failed in a row"
     if instance.failures:
@@ -144,4 +169,5 @@ _COLUMNS: Final = (
     _Column("errors", _errors),
     _Column("cpu", lambda one: _percent(one.cpu_ratio), lambda one: one.cpu_ratio is not None),
     _Column("mem", lambda one: _percent(one.memory_ratio), lambda one: one.memory_ratio is not None),
+    _Column(LAST_REASON, lambda one: Text(reason_text(one)), justify="left"),
 )

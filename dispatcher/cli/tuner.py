@@ -125,9 +125,9 @@ def log_table(rows: Sequence[Row]) -> Table:
     for heading in ("no.", "when", "rule"):
         table.add_column(heading, no_wrap=True)
     for heading in ("evidence", "action", "why"):
-        table.add_column(heading)
+        table.add_column(heading, overflow="fold")
     table.add_column("state", no_wrap=True)
-    table.add_column("verdict")
+    table.add_column("verdict", overflow="fold")
     for row in rows:
         first, latest = row.first, row.latest
         when = datetime.fromtimestamp(first.at_s).astimezone()

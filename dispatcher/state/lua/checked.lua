@@ -5,6 +5,9 @@
 --       instance reported them (0..1; "" where it did not)
 -- Returns "down" or "up" when the state changed, else "".
 
+-- So long after the last failure an instance that checks call well is probed, however long its ejection has grown.
+local PROBE_AFTER_MS = 30000
+
 local key, passed = KEYS[1], ARGV[1] == "1"
 local failure_threshold, recovery_threshold = tonumber(ARGV[2]), tonumber(ARGV[3])
 -- An instance that left the YAML is not checked back into being.
@@ -12,10 +15,9 @@ if redis.call("EXISTS", key) == 0 then return "" end
 
 local clock = redis.call("TIME")
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-local raw = redis.call("HMGET", key, "healthy", "check_run", "ejected_until_ms", "held_until_ms")
-local healthy, run = raw[1] ~= "0", tonumber(raw[2]) or 0
-
-run = passed and math.max(run, 0) + 1 or math.min(run, 0) - 1
+local raw = redis.call("HMGET", key, "healthy", "check_run", "ejected_until_ms", "held_until_ms", "failed_at_ms")
+local healthy, run_before = raw[1] ~= "0", tonumber(raw[2]) or 0
+local run = passed and math.max(run_before, 0) + 1 or math.min(run_before, 0) - 1
 redis.call("HSET", key, "check_run", run, "checked_at_ms", now)
 if not passed then redis.call("HSET", key, "last_reason", ARGV[4], "failed_at_ms", now) end
 
@@ -25,10 +27,14 @@ for index, field in ipairs({ "cpu", "memory" }) do
   if ratio ~= "" then redis.call("HSET", key, field, ratio) else redis.call("HDEL", key, field) end
 end
 
--- A check that passes lets an ejected instance be probed now instead of waiting for its time, unless an operator,
--- or the instance itself, said until when.
+-- A check that passes lets an ejected instance be probed before its time, unless an operator, or the instance itself,
+-- said until when: now where checks had failed as well and see the end of it. One that passed all the while sees
+-- nothing of what is wrong with the calls: a probe each time would cost users a failed call every few seconds.
 local ejected_until, held_until = tonumber(raw[3]) or 0, tonumber(raw[4]) or 0
-if passed and ejected_until > now and held_until <= now then redis.call("HSET", key, "ejected_until_ms", now) end
+if passed and ejected_until > now and held_until <= now then
+  local probe_at = run_before < 0 and now or (tonumber(raw[5]) or 0) + PROBE_AFTER_MS
+  redis.call("HSET", key, "ejected_until_ms", math.min(ejected_until, math.max(now, probe_at)))
+end
 
 if healthy and run <= -failure_threshold then
   redis.call("HSET", key, "healthy", "0")

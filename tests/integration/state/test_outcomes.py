@@ -162,10 +162,26 @@ async def test_an_instance_that_came_up_starts_slowly(fleet: Fleet) -> None:
     assert Counter(await fleet.pick_in_turn(22))["A"] <= 5
 
 
-async def test_a_check_that_passes_lets_an_ejected_instance_be_probed_now(fleet: Fleet) -> None:
+async def test_a_check_that_passes_again_lets_an_ejected_instance_be_probed_now(fleet: Fleet) -> None:
     await fleet.configure("round_robin", llm("A", priority="high"), llm("B"))
     await fleet.call_ends("A", "failed", times=3)
+    await fleet.check("A", False)
     assert (await fleet.pick()).name == "B"
+    await fleet.check("A", True)
+    assert (await fleet.pick()).name == "A"
+
+
+async def test_checks_that_pass_while_calls_fail_cost_no_probe_each(fleet: Fleet) -> None:
+    await fleet.configure("round_robin", llm("A", priority="high"), llm("B"))
+    await fleet.call_ends("A", "failed", times=3)
+    failed_at_ms = float((await fleet.fields("A"))["failed_at_ms"])
+    await fleet.set_fields("A", ejected_until_ms=failed_at_ms + 300_000)
+    await fleet.check("A", True, True, True)
+    assert (await fleet.pick()).name == "B"
+    await fleet.time_passes(20, "A")
+    await fleet.check("A", True)
+    assert (await fleet.pick()).name == "B"
+    await fleet.time_passes(11, "A")
     await fleet.check("A", True)
     assert (await fleet.pick()).name == "A"
 

@@ -79,6 +79,18 @@ def test_all_columns_fit_eighty_characters() -> None:
     assert max(map(len, lines)) <= 80
 
 
+def test_a_narrow_terminal_shows_what_is_wrong_below_and_cuts_nothing() -> None:
+    measured = replace(EJECTED, priority="standby", effective_weight=2.78, latency_ewma_ms=1400, cpu_ratio=1)
+    reason = "HTTP 500: " + "out of memory " * 10
+    troubled = replace(measured, latency_p95_ms=9124, memory_ratio=0.5, last_reason=f"llm-1: {reason}")
+    text = drawn(of(troubled, replace(WELL, name="llm-2")), width=80)
+    assert max(map(len, text.splitlines())) <= 80
+    assert "…" not in text
+    assert "ejected, 1 min 5 s left  2.78 of 4        2/8     1400  27.1 %" in text
+    (below,) = [line for line in text.splitlines() if line.startswith("llm-1  HTTP 500: out of memory")]
+    assert "llm-1:" not in below
+
+
 def test_the_figures_stand_between_instances_and_services() -> None:
     text = drawn(of(WELL))
     assert text.index("llm-1") < text.index("the figures") < text.index("waiting calls")
