@@ -47,7 +47,7 @@ def _facts(
     report: StoreReport | None, stream: StreamState | None, *, trouble: str, stream_trouble: str
 ) -> Iterator[tuple[str, Text]]:
     if report is None:
-        yield "state", Text(f"{trouble}; entries wait in the stream until it is back", style="red")
+        yield "state", Text(f"{trouble}; entries wait in the stream until it answers", style="red")
     else:
         yield "state", Text("answers", style="green")
         yield "size", Text(f"{report.size_bytes / MEGABYTE:.1f} MB")

@@ -23,6 +23,8 @@ DRAIN_PATIENCE_S: Final = 2
 KEEP_PATIENCE_S: Final = 30
 RECYCLE_S: Final = 1800
 WAL_RETRY_S: Final = 0.01
+# In SQLite's words, and as the number of MySQL and MariaDB.
+_NO_TABLE: Final = ("no such table", "(1146, ")
 
 
 def open_engine(url: URL, *, patience_s: int = DRAIN_PATIENCE_S) -> Engine:
@@ -114,4 +116,7 @@ def transaction(engine: Engine) -> Iterator[Connection]:
 def reason_of(error: SQLAlchemyError) -> str:
     """Return the driver's own words: SQLAlchemy's hold the statement with every value."""
     cause = error.orig if isinstance(error, DBAPIError) else error
+    if any(words in str(cause) for words in _NO_TABLE):
+        makers = "a control worker makes them, or `dispatcher records upgrade`"
+        return f"the store of records has no tables yet: {makers}"
     return f"the store of records: {' '.join(str(cause).split())[:300]}"

@@ -7,6 +7,7 @@ order, ten changes of a device are one row, and no word of a user passes through
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -30,6 +31,7 @@ log = structlog.get_logger(__name__)
 BATCH: Final = 200
 KEEP_S: Final = 4.0
 CALL_TIMEOUT_S: Final = 5.0
+WARN_EVERY_S: Final = 60.0
 
 
 @app.task(name=KEEP_DEVICES)
@@ -44,7 +46,27 @@ def keep_devices() -> None:
         _restore(runtime(), store)
         _keep(runtime(), store)
     except (RecordsError, StateError, TimeoutError) as error:
-        log.warning("devices not kept yet", reason=str(error))
+        _trouble(runtime()).tell(str(error))
+
+
+class _Trouble:
+    """Tells of a store that is away once a minute at most, as the drain of the records does."""
+
+    def __init__(self) -> None:
+        self._told_at_s = -WARN_EVERY_S
+        self._alone = threading.Lock()
+
+    def tell(self, reason: str) -> None:
+        with self._alone:
+            if time.monotonic() - self._told_at_s < WARN_EVERY_S:
+                return
+            self._told_at_s = time.monotonic()
+        log.warning("devices not kept yet", reason=reason)
+
+
+@cache
+def _trouble(_: Runtime) -> _Trouble:
+    return _Trouble()
 
 
 @cache

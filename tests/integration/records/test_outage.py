@@ -9,11 +9,11 @@ from pathlib import Path
 
 from redis import Redis
 
-from dispatcher.contracts import Record
+from dispatcher.contracts import KEEP_DEVICES, Record
 from dispatcher.records.store import Store
 from dispatcher.state import keys, record_stream
 from dispatcher.state.line import RedisLine, connect
-from tests.integration.records.conftest import add_turns, ask, backlog, control_worker
+from tests.integration.records.conftest import add_turns, ask, backlog, control_worker, send
 from tests.support.broker import Broker
 from tests.support.instances import Instances
 from tests.support.mariadb import MariaDB
@@ -30,14 +30,17 @@ def test_nothing_is_lost_while_the_store_is_down_and_everything_comes_once(
         worker.drains_until(lambda: not backlog(fresh_broker), what="the first ten are drained")
         mariadb.kill()
         add_turns(fresh_broker, 5_000, since=10)
+        for _ in range(3):
+            send(fresh_broker, KEEP_DEVICES)
         worker.drains_until(lambda: "records wait in the stream" in worker.output(), what="a warning")
+        worker.drains_until(lambda: "devices not kept yet" in worker.output(), what="another one")
         assert backlog(fresh_broker) == 5_000
         mariadb.start()
         worker.drains_until(lambda: not backlog(fresh_broker), what="the backlog is drained")
         assert ask(url, COUNT) == [(5_010, 5_010)]
         assert ask(url, "SELECT * FROM drops") == []
-        said = [line for line in worker.output().splitlines() if "records wait" in line]
-        assert len(said) == 1
+        said = worker.output()
+        assert [said.count(words) for words in ("records wait", "devices not kept yet")] == [1, 1]
         assert "secret-word" not in worker.output()
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from dispatcher.contracts import Record, RecordKind
 from dispatcher.errors import RecordsError
+from dispatcher.records.report import read_report
 from dispatcher.records.store import Drained, Store
 from tests.support.waiting import PATIENCE_S
 from tests.unit.records import checks
@@ -33,6 +34,11 @@ def store(url: str) -> Iterator[Store]:
 
 def test_the_migrations_make_exactly_the_tables_of_the_code(store: Store) -> None:
     checks.migrations_equal_the_tables(store)
+
+
+def test_a_store_that_nobody_has_prepared_says_who_does(store: Store) -> None:
+    with pytest.raises(RecordsError, match="has no tables yet: a control worker makes them"):
+        read_report(store.engine)
 
 
 def test_many_may_bring_an_empty_store_up_to_date_at_once(url: str) -> None:
