@@ -46,6 +46,7 @@
 | shares | hash | control worker | control worker | none: one field per service and priority |
 | alerts | hash | control worker | control worker, status | none: one field per figure |
 | kpis | hash | control worker | status, operations page | 60 s, refreshed |
+| recorded | string | control worker | control worker | 58 s: a minute of records |
 | scratch:{run}:… | as the copied key | replay | replay | 60 s, refreshed; deleted at its end |
 | knobs | hash | tuner, operator | fronts, tuner, supervisor | none: one field per knob |
 | tuner-state | string | tuner | tuner, `dispatcher tuner` | none: one, bounded lists in it |
@@ -82,6 +83,7 @@ TURNS: Final = "turns"
 SHARES: Final = "shares"
 ALERTS: Final = "alerts"
 KPIS: Final = "kpis"
+RECORDED: Final = "recorded"
 RECORDS: Final = "records"
 RECORDS_DRAINED: Final = "records-drained"
 RECORDS_DRAINER: Final = "records-drainer"
@@ -127,6 +129,8 @@ TURNS_KEPT: Final = 1_000
 SAMPLES_TTL_S: Final = 3600
 SAMPLES_KEPT: Final = 100
 KPIS_TTL_S: Final = 60
+# A little less than a minute, or the tick at its end would be too early.
+RECORDED_TTL_S: Final = 58
 LEASE_TTL_MS: Final = 5_000
 SCRATCH_TTL_S: Final = 60
 REASON_CHARACTERS: Final = 200

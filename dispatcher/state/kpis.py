@@ -63,6 +63,15 @@ async def publish(line: RedisLine, board: Board) -> None:
     await line.call("EXPIRE", keys.KPIS, keys.KPIS_TTL_S)
 
 
+async def is_due(line: RedisLine) -> bool:
+    """Return whether the figures of this minute are still to be recorded; whoever is told so does it.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    return bool(await line.call("SET", keys.RECORDED, 1, "NX", "EX", keys.RECORDED_TTL_S))
+
+
 async def read_board(line: RedisLine) -> Board | None:
     """Return the last board; None where nobody judged within a minute, or a newer version did.
 

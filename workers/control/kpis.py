@@ -28,8 +28,6 @@ from workers.runtime import Runtime, runtime
 log = structlog.get_logger(__name__)
 
 JUDGE_TIMEOUT_S: Final = 5.0
-# A row for each figure and instance every five seconds would be most of all records.
-RECORD_EVERY_S: Final = 60.0
 HALF_OPEN_COUNTS_S: Final = 60.0
 
 
@@ -41,7 +39,6 @@ class Judge:
         self._shared = shared
         self._webhook = Webhook()
         self._alone = asyncio.Lock()
-        self._recorded_at_s = 0.0
         shared.keep_running(self._webhook.deliver())
 
     async def look(self) -> Board:
@@ -61,7 +58,7 @@ class Judge:
                 processes=sampled.processes,
             )
             await kpis.publish(self._shared.line, board)
-            self._record(board, sampled.overview)
+            await self._record(board, sampled.overview)
             return board
 
     async def _facts(self, sampled: Sampled) -> Facts:
@@ -97,10 +94,10 @@ class Judge:
         record_stream.add(self._shared.line, "alert", told)
         self._webhook.tell(self._shared.catalogue.alerts, {"host": HOST, **told})
 
-    def _record(self, board: Board, overview: Overview) -> None:
-        if board.judged_at_s - self._recorded_at_s < RECORD_EVERY_S:
+    async def _record(self, board: Board, overview: Overview) -> None:
+        """Record once a minute, however many control workers take turns in judging."""
+        if not await kpis.is_due(self._shared.line):
             return
-        self._recorded_at_s = board.judged_at_s
         for standing in board.standings:
             told = {**_as_record(standing.kpi, board.judged_at_s), "phase": standing.alert.phase}
             record_stream.add(self._shared.line, "kpi", told)

@@ -6,7 +6,7 @@
 -- Returns "down" or "up" when the state changed, else "".
 
 -- So long after the last failure an instance that checks call well is probed, however long its ejection has grown.
-local PROBE_AFTER_MS = 30000
+local PROBE_AFTER_MS = 15000
 
 local key, passed = KEYS[1], ARGV[1] == "1"
 local failure_threshold, recovery_threshold = tonumber(ARGV[2]), tonumber(ARGV[3])

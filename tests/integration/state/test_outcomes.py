@@ -178,10 +178,10 @@ async def test_checks_that_pass_while_calls_fail_cost_no_probe_each(fleet: Fleet
     await fleet.set_fields("A", ejected_until_ms=failed_at_ms + 300_000)
     await fleet.check("A", True, True, True)
     assert (await fleet.pick()).name == "B"
-    await fleet.time_passes(20, "A")
+    await fleet.time_passes(10, "A")
     await fleet.check("A", True)
     assert (await fleet.pick()).name == "B"
-    await fleet.time_passes(11, "A")
+    await fleet.time_passes(6, "A")
     await fleet.check("A", True)
     assert (await fleet.pick()).name == "A"
 

@@ -160,6 +160,23 @@ async def test_an_alert_fires_once_is_told_and_recorded_and_ends(
     assert "alert resolved" in log
 
 
+async def test_a_minute_that_another_control_worker_has_recorded_is_not_recorded_again(
+    celery_setup: CeleryTestSetup, line: RedisLine
+) -> None:
+    assert await kpis.is_due(line)
+    assert not await kpis.is_due(line)
+    await board_after_a_look(celery_setup, line)
+    assert await recorded(line) == []
+    await line.call("DEL", keys.RECORDED)
+    await board_after_a_look(celery_setup, line)
+
+    async def names() -> set[str]:
+        return {kind for kind, _ in await recorded(line)}
+
+    await soon(names, what="the next minute is recorded")
+    assert await names() == {"kpi", "sample"}
+
+
 async def test_an_ejected_instance_is_out_at_once_and_one_that_only_waits_for_a_call_is_not_for_long(
     celery_setup: CeleryTestSetup, line: RedisLine
 ) -> None:
