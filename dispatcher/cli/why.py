@@ -66,12 +66,12 @@ def outcome_text(decision: Decision) -> Text:
             return Text("under way", style="yellow")
         return Text("no end is known: its worker died, or it ends at this moment", style="red")
     after = f"after {decision.end.latency_ms:.0f} ms"
+    because = f": {decision.end.reason}" if decision.end.reason else ""
     match decision.end.outcome:
         case "ok":
             return Text(f"ok {after}", style="green")
         case "failed":
-            return Text(f"failed {after}", style="red")
+            return Text(f"failed {after}{because}", style="red")
         case _:
-            return Text(
-                f"ended without a verdict {after} (cancelled, or not the instance's fault)", style="dim"
-            )
+            nobody = because or " (cancelled, or not the instance's fault)"
+            return Text(f"ended without a verdict {after}{nobody}", style="dim")

@@ -21,10 +21,11 @@ SHORTEST_PREFIX: Final = 6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class End:
-    """How a call ended: "ok", "failed" or "ignored" (nobody's fault), and after how many ms."""
+    """How a call ended: "ok", "failed" or "ignored" (nobody's fault), after how many ms; what went wrong."""
 
     outcome: str
     latency_ms: float
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +140,11 @@ async def _joined(
 
 
 def _end(fields: Mapping[str, str]) -> End:
-    return End(outcome=fields["outcome"], latency_ms=float(fields.get("latency_ms", 0)))
+    return End(
+        outcome=fields["outcome"],
+        latency_ms=float(fields.get("latency_ms", 0)),
+        reason=fields.get("reason", ""),
+    )
 
 
 def _pick(entry_id: str, fields: Mapping[str, str]) -> Decision:

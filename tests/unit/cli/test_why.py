@@ -48,6 +48,14 @@ def test_a_call_is_told_with_its_time_in_the_turn_reason_and_candidates() -> Non
             replace(DECISION, end=End(outcome="ignored", latency_ms=5)),
             "ended without a verdict after 5 ms (cancelled, or not the instance's fault)",
         ),
+        (
+            replace(DECISION, end=End(outcome="failed", latency_ms=3001, reason="no first sentence in time")),
+            "failed after 3001 ms: no first sentence in time",
+        ),
+        (
+            replace(DECISION, end=End(outcome="ignored", latency_ms=5, reason="HTTP 400: too long")),
+            "ended without a verdict after 5 ms: HTTP 400: too long",
+        ),
         (replace(DECISION, end=None, held=True), "under way"),
         (replace(DECISION, end=None), "no end is known: its worker died, or it ends at this moment"),
     ],
