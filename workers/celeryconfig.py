@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import Any
 
 from celery.beat import BeatLazyFunc
 from kombu.entity import Queue
 
+from dispatcher.catalogue.model import HealthRules
 from dispatcher.contracts import (
     ADJUST_WEIGHTS,
     CANARY,
@@ -24,15 +26,28 @@ from dispatcher.contracts import (
     TRANSCRIBE,
     TUNE,
 )
+from dispatcher.errors import ConfigError, StartError
 from dispatcher.redis_url import kombu_options, kombu_url, parse_redis_url
-from dispatcher.settings import load_settings
+from dispatcher.settings import Settings, load_settings
 from dispatcher.state.canaries import LOST_AFTER_PERIODS
 from dispatcher.state.line import PATIENCE_S
 from dispatcher.state.starting import starting_catalogue
 from workers.beat import tick
 
-_settings = load_settings()
-_health = starting_catalogue(_settings).health
+CONFIG_EXIT_CODE = 2
+
+
+def _begin() -> tuple[Settings, HealthRules]:
+    """Return settings and health rules; Celery would show what is wrong with them as a long traceback."""
+    try:
+        settings = load_settings()
+        return settings, starting_catalogue(settings).health
+    except (ConfigError, StartError) as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(CONFIG_EXIT_CODE) from error
+
+
+_settings, _health = _begin()
 _PUBLISH_AGAIN_S = 0.2
 _redis = parse_redis_url(_settings.redis_url)
 

@@ -10,7 +10,7 @@ import structlog
 
 from dispatcher.catalogue import load_catalogue
 from dispatcher.catalogue.model import Catalogue
-from dispatcher.errors import StartError, StateError
+from dispatcher.errors import ConfigError, StartError, StateError
 from dispatcher.redis_url import parse_redis_url
 from dispatcher.settings import Settings
 from dispatcher.state import fleet
@@ -28,18 +28,46 @@ _followed: dict[str, Catalogue] = {}
 def starting_catalogue(settings: Settings) -> Catalogue:
     """Return the catalogue that a process of these settings begins with; called without a running loop.
 
+    A file with a mistake is refused as it is at a reload: where an earlier one is in force that is taken, so
+    that a restart costs nothing that the save of the file did not.
+
     Where REDIS_URL names another Redis and DISPATCHER_CONFIG names no file, that is the one in force there:
     a further host needs no YAML. Only where Redis knows none does a file at the usual place count.
 
     Raises:
-        ConfigError: the file cannot be used, or the one in force is of another version.
+        ConfigError: the file cannot be used and none is in force, or that is of another version.
         StartError: Redis is out of reach, or knows none and there is no file, for a minute.
     """
     if not settings.follows_redis:
-        return load_catalogue(settings.dispatcher_config)
+        return _own(settings)
     if settings.redis_url not in _followed:
         _followed[settings.redis_url] = asyncio.run(_follow(settings))
     return _followed[settings.redis_url]
+
+
+def _own(settings: Settings) -> Catalogue:
+    """Return what the file says, or what is in force while the file cannot be used."""
+    try:
+        return load_catalogue(settings.dispatcher_config)
+    except ConfigError as error:
+        if settings.redis_url not in _followed:
+            found = asyncio.run(_in_force(settings))
+            if found is None:
+                raise
+            _followed[settings.redis_url] = found
+            log.warning("catalogue refused, the one in force is used", problems=error.problems)
+        return _followed[settings.redis_url]
+
+
+async def _in_force(settings: Settings) -> Catalogue | None:
+    line = RedisLine(connect(settings.redis_url))
+    try:
+        found = await fleet.in_force(line)
+    except (ConfigError, StateError):
+        return None
+    finally:
+        await line.close()
+    return None if found is None else found.catalogue
 
 
 async def _follow(settings: Settings) -> Catalogue:
