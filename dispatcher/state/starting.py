@@ -46,10 +46,12 @@ def starting_catalogue(settings: Settings) -> Catalogue:
 
 
 def _own(settings: Settings) -> Catalogue:
-    """Return what the file says, or what is in force while the file cannot be used."""
+    """Return what the file says, or what is in force while it has a mistake; a missing one is an error."""
     try:
         return load_catalogue(settings.dispatcher_config)
     except ConfigError as error:
+        if not settings.dispatcher_config.exists():
+            raise
         if settings.redis_url not in _followed:
             found = asyncio.run(_in_force(settings))
             if found is None:
