@@ -55,6 +55,14 @@ selected_module: {LLM: AliLLM, TTS: Custom, Memory: mem_local_short}
 LLM: {AliLLM: {api_key: "sk-'quoted' $key"}}
 VAD: {SileroVAD: {min_silence_duration_ms: 900}}
 """
+HUOSHAN = {
+    "type": "huoshan_double_stream",
+    "ws_url": "wss://openspeech.bytedance.com/api/v3/tts/bidirection",
+    "appid": 1,
+    "access_token": "t",
+    "resource_id": "volc.service_type.10029",
+    "speaker": "v",
+}
 PROCFILE = Path(__file__).parents[3] / "Procfile"
 Run = Callable[..., Result]
 
@@ -206,7 +214,12 @@ def test_nothing_is_written_over_unless_forced(server: Path, run: Run) -> None:
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("a: [", "is not readable as YAML"), ("- a", "expected a mapping"), (None, "expected the folder")],
+    [
+        ("a: [", "is not readable as YAML"),
+        ("- a", "expected a mapping"),
+        ("[" * 3000, "too deep"),
+        (None, "expected the folder"),
+    ],
 )
 def test_a_file_that_is_none_is_refused(tmp_path: Path, run: Run, text: str | None, words: str) -> None:
     file = tmp_path / "config.yaml"
@@ -224,6 +237,7 @@ def test_a_file_that_is_none_is_refused(tmp_path: Path, run: Run, text: str | No
         ("asr", {"type": "fun_server", "host": "10.0.0.2", "port": 10096, "is_ssl": True}, ("funasr", "wss://10.0.0.2:10096")),
         ("llm", {"type": "ollama", "base_url": "http://localhost:11434", "model_name": "q"}, ("ollama", "http://localhost:11434")),
         ("tts", {"type": "edge", "voice": "v"}, ("edge_tts", "wss://speech.platform.bing.com")),
+        ("tts", HUOSHAN, ("volcano", "wss://openspeech.bytedance.com/api/v1/tts/ws_binary")),
         ("tts", {"type": "xunfei_stream", "app_id": 1, "api_key": "k", "api_secret": "s"}, ("xfyun", "wss://tts-api.xfyun.cn/v2/tts")),
     ],
 )  # fmt: skip
@@ -243,3 +257,73 @@ def test_odd_sections_count_as_missing() -> None:
     legacy = Legacy(files=(), data={"server": [1], "wakeup_words": [{"a": 1}, "", "小智"]})
     assert legacy.section("server", "auth") == {}
     assert legacy.texts("wakeup_words") == ["小智"]
+
+
+@pytest.mark.parametrize(
+    ("module", "words"),
+    [
+        ({"ws_url": "wss://bytedance.gizwitsapi.com/api/v3/tts/bidirection"}, "reseller"),
+        ({"ws_url": "wss://openspeech.bytedance.com/x", "resource_id": "seed-tts-2.0"}, "seed-tts-2.0"),
+    ],
+)
+def test_a_voice_that_only_version_3_of_volcano_has_is_not_taken_over(
+    module: dict[str, object], words: str
+) -> None:
+    outcome = move("tts", {"type": "huoshan_double_stream", **module})
+    assert isinstance(outcome, NotMoved)
+    assert words in outcome.reason
+
+
+def test_a_number_among_the_words_is_a_word() -> None:
+    legacy = Legacy(files=(), data={"exit_commands": ["退出", 88, True, None]})
+    assert legacy.texts("exit_commands") == ["退出", "88"]
+
+
+def test_a_name_of_several_lines_breaks_neither_the_file_nor_the_screen(
+    server: Path, run: Run, tmp_path: Path
+) -> None:
+    name = r'"a\nconversation: [\e[2J"'
+    own = f'selected_module: {{LLM: {name}}}\nLLM: {{{name}: {{type: "x\\n- ["}}}}'
+    (server / "data" / ".config.yaml").write_text(own, "utf-8")
+    result = run(server)
+    assert result.exit_code == 0, result.output
+    assert "LLM a conversation: [ [2J: nothing here speaks to type x - [" in result.output
+    assert made_without_keys(tmp_path).services["llm"].instances[0].name == "llm-1"
+
+
+def made_without_keys(tmp_path: Path) -> Catalogue:
+    """Return the result of an import that found no key."""
+    return load_catalogue(tmp_path / "o.yaml", {})
+
+
+def test_a_service_that_wants_no_key_gets_none(server: Path, run: Run, tmp_path: Path) -> None:
+    own = 'selected_module: {LLM: LM}\nLLM: {LM: {type: openai, url: "http://a:1/v1", api_key: lm-studio}}'
+    (server / "data" / ".config.yaml").write_text(own, "utf-8")
+    output = run(server).output
+    assert "never filled in" not in output
+    assert made_without_keys(tmp_path).services["llm"].instances[0].api_key_env is None
+
+
+def test_a_server_with_a_certificate_of_its_own_is_told_of(server: Path, run: Run) -> None:
+    own = "selected_module: {ASR: F}\nASR: {F: {type: fun_server, host: 10.0.0.2, port: 10096, is_ssl: true}}"
+    (server / "data" / ".config.yaml").write_text(own, "utf-8")
+    assert "ASR F as funasr (its certificate has to be one that this host trusts" in run(server).output
+
+
+def test_a_result_that_is_refused_says_where_to_mend_it(server: Path, run: Run) -> None:
+    own = 'selected_module: {LLM: L}\nLLM: {L: {type: openai, url: "gopher://a", api_key: k}}'
+    (server / "data" / ".config.yaml").write_text(own, "utf-8")
+    result = run(server)
+    assert result.exit_code == 2
+    assert "endpoint: was 'gopher://a'; expected a URL" in result.output
+    assert f"mend it there, or mend {server} and import again with --force" in result.output
+
+
+def test_what_is_to_be_typed_is_never_taken_from_the_file_unless_it_is_a_number(
+    server: Path, run: Run
+) -> None:
+    own = 'server: {http_port: "1; x"}\nclose_connection_no_voice_time: "120; rm"'
+    (server / "data" / ".config.yaml").write_text(own, "utf-8")
+    output = run(server).output
+    assert "FRONT_PORT" not in output
+    assert "IDLE_TIMEOUT_S" not in output
