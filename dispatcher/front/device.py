@@ -15,6 +15,7 @@ from dispatcher.conversation.session import Command, Phase, Session
 from dispatcher.errors import AudioError, ProtocolError
 from dispatcher.front import frames, protocol
 from dispatcher.front.acquaintance import BLOCKED_CODE, Acquaintance
+from dispatcher.front.allowance import Allowance
 from dispatcher.front.device_tools import DeviceTools
 from dispatcher.front.drain import send_away
 from dispatcher.front.handshake import read_version
@@ -47,6 +48,7 @@ class Device:
         self._who = who
         self._typed = ""
         self._complaints: set[str] = set()
+        self._allowance = Allowance()
         self._log = structlog.get_logger(__name__).bind(device=self.peer.device_id)
 
     async def serve(self) -> None:
@@ -96,7 +98,7 @@ class Device:
         self._who.reread()
 
     async def _read(self) -> None:
-        while True:
+        while self._wire.open:
             try:
                 frame = await self._socket.receive(timeout=self._hub.settings.idle_timeout_s)
             except TimeoutError:
@@ -141,15 +143,15 @@ class Device:
             await self._uplinks.follow(self._microphone)
 
     async def _on_text(self, raw: str | bytes) -> None:
+        if await self._allowance.wait():
+            self._complain("too many messages, they are read later")
         try:
             message = protocol.parse(raw)
         except ProtocolError as error:
             self._complain("message dropped", reason=str(error))
             # A hello with a wrong field still waits for its answer.
-            if (
-                not self._said_hello
-                and b'"hello"' in (raw if isinstance(raw, bytes) else raw.encode())[:4096]
-            ):
+            head = raw[:4096] if isinstance(raw, bytes) else raw[:4096].encode()
+            if not self._said_hello and b'"hello"' in head:
                 self._on_hello(Hello(type="hello"))
             return
         match message:

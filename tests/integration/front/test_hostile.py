@@ -105,3 +105,15 @@ async def test_an_utterance_without_one_packet_of_opus_is_no_utterance(stack: St
         await device.hears(type="tts", state="stop")
         assert (await device.says()).sentences == SENTENCES
     assert len(stack.front.events("turn finished", since_byte)) == 1
+
+
+async def test_a_device_that_sends_without_a_pause_is_read_later_and_nobody_else_waits(stack: Stack) -> None:
+    since_byte = stack.front.printed_bytes()
+    async with stack.front.device("flood") as flood, stack.front.device("neighbour") as neighbour:
+        for _ in range(1000):
+            await flood.begins_to_type("and what about this?")
+        assert (await neighbour.types("still there?")).sentences == SENTENCES
+        assert len(stack.front.events("turn finished", since_byte)) < 900
+        assert stack.front.events("too many messages, they are read later", since_byte)
+        async with stack.front.device("flood") as restarted:
+            assert (await restarted.types("and now?")).sentences == SENTENCES
