@@ -15,6 +15,8 @@ from dispatcher.errors import ConfigError
 KeyPath: TypeAlias = tuple[str | int, ...]
 
 _TAG = "tag:yaml.org,2002:"
+# A thousand instances have a tenth of it. A few lines of *name in *name would be millions.
+_MOST_VALUES = 100_000
 _PLAIN_TAGS = {_TAG + kind for kind in ("null", "bool", "int", "float", "str", "seq", "map")}
 
 # What PyYAML says, and what the person at the keyboard most likely did.
@@ -70,6 +72,8 @@ def read_document(path: Path) -> Document:
         data = None if root is None else loader.construct_document(root)
     except yaml.MarkedYAMLError as error:
         raise ConfigError([_syntax_problem(path, error)]) from error
+    except RecursionError as error:
+        raise ConfigError([f"{path}: sections stand too deep in each other to be read"]) from error
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise ConfigError(
@@ -141,6 +145,9 @@ class _Walk:
         """Look at the node and go on to its children."""
         if node is None:
             return
+        if len(self.lines) > _MOST_VALUES:
+            problem = f"more than {_MOST_VALUES} values, with what is repeated by *name"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
         self._refuse_strange(node)
         self._above.append(node)
         for child, place in self._children(node, at):

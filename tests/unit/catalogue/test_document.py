@@ -17,6 +17,10 @@ def test_a_missing_file_says_which_variable_names_it(tmp_path: Path) -> None:
         load_catalogue(tmp_path / "none.yaml", {})
 
 
+# Seven lines that are nine million words.
+BOMB = "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 8))
+
+
 def test_a_folder_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read: is a directory"):
         load_catalogue(tmp_path, {})
@@ -53,6 +57,7 @@ def test_bytes_that_are_no_text_are_found_on_their_line(tmp_path: Path) -> None:
         ("a: !secret b", "1: is not readable as YAML at column 4", "no meaning here"),
         ("a: !!int b", "1: is not readable as YAML at column 4", "no meaning here"),
         ("a: &b [*b]", "1: is not readable as YAML at column 4", "inside its own &name"),
+        (BOMB, "1: is not readable as YAML at column", "more than 100000 values"),
         ("[a]: 1", "1: is not readable as YAML at column 1", "a key must be a word"),
         ("<<: 5", "1: is not readable as YAML at column 5", "expected a mapping"),
         ("a: 1\nb: \x01", "2: an invisible character", "number 1"),
@@ -64,6 +69,13 @@ def test_what_is_no_yaml_is_told_in_plain_words(
     (problem,) = catalogue_file.problems(text)
     assert problem.startswith(where)
     assert words in problem
+
+
+def test_brackets_without_end_are_told_in_a_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text("[" * 5000, encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"x.yaml: sections stand too deep in each other"):
+        load_catalogue(path, {})
 
 
 def test_lines_of_keys_and_list_entries_are_known(tmp_path: Path) -> None:
