@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dispatcher.front.allowance import Allowance
+from dispatcher.front.allowance import Allowance, for_messages, for_sound
 
 
 def test_a_burst_is_read_at_once_and_what_follows_at_the_rate() -> None:
@@ -29,5 +29,11 @@ def test_a_pause_gives_the_burst_back_and_no_more_than_that() -> None:
     assert [allowance.take(1000.0) for _ in range(4)] == pytest.approx([0, 0, 0, 0.5])
 
 
-async def test_a_message_within_the_burst_does_not_wait() -> None:
-    assert await Allowance().wait() is False
+def test_speech_in_the_shortest_packets_is_never_slowed_down() -> None:
+    sound = for_sound()
+
+    assert all(sound.take(packet * 0.005) == 0 for packet in range(12_000))
+
+
+async def test_what_is_within_the_burst_does_not_wait() -> None:
+    assert await for_messages().wait() is False
