@@ -99,10 +99,9 @@ def test_a_wake_word_or_a_typed_text() -> None:
     assert read(type="listen", state="detect", text=None) == Listen(type="listen", state="detect")
 
 
-def test_an_abort_with_and_without_a_reason() -> None:
-    assert read(type="abort") == Abort(type="abort")
-    for reason in ("wake_word_detected", 5, []):
-        assert read(type="abort", reason=reason) == Abort(type="abort")
+@pytest.mark.parametrize("said", [{"reason": "wake_word_detected"}, {"reason": 5}, {"reason": []}, {}])
+def test_an_abort_with_and_without_a_reason(said: dict[str, object]) -> None:
+    assert read(type="abort", **said) == Abort(type="abort")
 
 
 def test_a_text_that_is_too_long_is_answered_as_it_is_at_that_length() -> None:
