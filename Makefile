@@ -56,8 +56,8 @@ install-systemd: ## units for one machine or a further host (docs/systemd.md): m
 	cd config/systemd && find . -name 'xiaozhi*.target' -o -name 'xiaozhi*.service' -o -name '*.conf' -path './*.d/*' \
 		| while read -r unit; do install -D -m 644 "$$unit" "$(UNITS)/$$unit"; done
 	install -m 644 config/systemd/xiaozhi.sysusers.conf "$(DESTDIR)/usr/lib/sysusers.d/xiaozhi.conf"
-	for file in dispatcher.env instances/asr-1.env instances/asr-2.env instances/llm-1.env instances/tts-1.env; do \
-		test -e "$(DESTDIR)/etc/xiaozhi/$$file" || install -m 640 "config/systemd/$$file" "$(DESTDIR)/etc/xiaozhi/$$file"; done
+	cd config/systemd && for file in dispatcher.env instances/*.env; do \
+		test -e "$(DESTDIR)/etc/xiaozhi/$$file" || install -m 640 "$$file" "$(DESTDIR)/etc/xiaozhi/$$file"; done
 
 clean: ## remove the environments and caches; DATA_DIR (var) stays
 	rm -rf .venv .venv-flower .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage

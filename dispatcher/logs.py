@@ -48,4 +48,12 @@ def configure_logging(settings: Settings) -> None:
 def _renderer(settings: Settings) -> list[Any]:
     if settings.log_format == "json":
         return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
-    return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=20, sort_keys=False)]
+    # Where `rich` is installed, structlog's own choice shows the variables of every frame: words and keys.
+    return [
+        structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(),
+            pad_event_to=20,
+            sort_keys=False,
+            exception_formatter=structlog.dev.plain_traceback,
+        )
+    ]

@@ -49,8 +49,14 @@ find_python() {
     return 1
 }
 
+# A folder that was copied or moved has scripts that start the interpreter of the old one.
+is_of_this_folder() {
+    head -n 3 .venv/bin/pip 2>/dev/null | grep -qF "$(pwd -P)/.venv/bin/"
+}
+
 make_venv() {
-    if is_good_python .venv/bin/python && .venv/bin/python -m pip --version >/dev/null 2>&1; then
+    if is_of_this_folder && is_good_python .venv/bin/python &&
+        .venv/bin/python -m pip --version >/dev/null 2>&1; then
         return
     fi
     python=$(find_python)

@@ -14,7 +14,7 @@ from dispatcher.errors import ConfigError
 
 KeyPath: TypeAlias = tuple[str | int, ...]
 
-# A *name inside a *name inside a *name makes millions of entries out of a few lines.
+# A thousand instances have a tenth of it. A few lines of *name in *name would be millions.
 MOST_ENTRIES = 100_000
 
 _TAG = "tag:yaml.org,2002:"

@@ -128,8 +128,7 @@ def activate(word: str | None, *, everyone: bool) -> None:
         raise click.UsageError("expected a code, a device or --all")
 
     async def act(line: RedisLine) -> None:
-        shown = await registry.shows_code(line, word) if word else None
-        chosen = await registry.read_all(line) if not word else [await find(line, shown or word)]
+        chosen = [await _who_shows(line, word)] if word else await registry.read_all(line)
         for device in chosen:
             await registry.mark(line, device.device_id, "activated", "1")
             click.echo(f"{_called(device)}: activated")
@@ -169,6 +168,19 @@ def alert(word: str, *, message: str, status: str, emotion: str) -> None:
     """Show a message on a connected device."""
     fields = {"status": status, "message": message, "emotion": emotion}
     _send(word, lambda device_id: Errand(device_id=device_id, kind="alert", fields=fields), done="shows it")
+
+
+async def _who_shows(line: RedisLine, word: str) -> Registered:
+    """Return the device that shows a code, or that is named otherwise."""
+    shown = await registry.shows_code(line, word)
+    try:
+        return await find(line, shown or word)
+    except UnknownName as error:
+        if not word.isdecimal():
+            raise
+        raise UnknownName(
+            f"no device shows the code {word!r}, or not any more; `dispatcher devices list` tells who waits"
+        ) from error
 
 
 def _with_device(word: str, act: Callable[[RedisLine, Registered], Awaitable[None]]) -> None:

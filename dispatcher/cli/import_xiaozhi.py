@@ -10,7 +10,7 @@ import click
 from dispatcher.catalogue import load_catalogue
 from dispatcher.cli.moving.legacy import read_legacy
 from dispatcher.cli.moving.writer import Import, convert, write_secrets
-from dispatcher.errors import StartError
+from dispatcher.errors import ConfigError, StartError
 
 
 @click.command("import-xiaozhi")
@@ -42,7 +42,13 @@ def import_xiaozhi(path: Path, output: Path, *, force: bool) -> None:
             write_secrets(env_file, made.secrets)
     except OSError as error:
         raise StartError(f"{output}: cannot be written: {error}") from error
-    load_catalogue(output, {**os.environ, **made.secrets})
+    try:
+        load_catalogue(output, {**os.environ, **made.secrets})
+    except ConfigError as error:
+        hint = (
+            f"{output} stays as it was written: mend it there, or mend {path} and import again with --force"
+        )
+        raise ConfigError([*error.problems, hint]) from error
     _tell(made, output, env_file)
 
 

@@ -20,7 +20,11 @@ def nginx() -> None:
 
 
 @nginx.command("render")
-@click.option("--config", type=click.Path(path_type=Path), help="The YAML.  [default: DISPATCHER_CONFIG]")
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    help="The YAML; else DISPATCHER_CONFIG, else what runs here was started with.",
+)
 @click.option(
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
@@ -39,8 +43,8 @@ def render_command(
     Nothing is reloaded: `nginx -t` and `nginx -s reload` are the operator's.
     """
     from dispatcher.catalogue import load_catalogue  # noqa: PLC0415  the group's help must start at once
+    from dispatcher.cli.settings_here import settings_here  # noqa: PLC0415
     from dispatcher.nginx import DOCKER, NATIVE, render  # noqa: PLC0415
-    from dispatcher.settings import load_settings  # noqa: PLC0415
 
     places = DOCKER if docker else replace(NATIVE, resolver=name_server(RESOLV_CONF) or NATIVE.resolver)
     if http_port is not None:
@@ -48,7 +52,7 @@ def render_command(
     if resolver is not None:
         places = replace(places, resolver=resolver)
     # nginx needs no key of a service, and the machine that renders may have none.
-    catalogue = load_catalogue(config or load_settings().dispatcher_config, environ=EveryKey())
+    catalogue = load_catalogue(settings_here(config).dispatcher_config, environ=EveryKey())
     written = write_files(output, render(catalogue, places))
     click.echo("\n".join(str(path) for path in written))
     click.echo(f"check it with: nginx -t -c {(output / 'nginx.conf').absolute()}")

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
 from dispatcher.catalogue import Catalogue, ServiceConfig, load_catalogue
+from dispatcher.cli.settings_here import settings_here
 from dispatcher.cli.shared_state import with_shared_state
-from dispatcher.settings import load_settings
 from dispatcher.state import fleet
 from dispatcher.state.line import RedisLine
 
@@ -19,7 +18,7 @@ from dispatcher.state.line import RedisLine
 @click.option(
     "--config",
     type=click.Path(path_type=Path),
-    help="The YAML file; else DISPATCHER_CONFIG, else embedded.yaml.",
+    help="The YAML file; else DISPATCHER_CONFIG, else what runs here was started with.",
 )
 def reload(config: Path | None) -> None:
     """Check the YAML and put it in force in every running process.
@@ -27,7 +26,7 @@ def reload(config: Path | None) -> None:
     A file with a mistake is refused with all of its problems, and what was in force stays.
     Instances that left get no new call; calls under way on them end in peace.
     """
-    settings = load_settings({**os.environ, **({"DISPATCHER_CONFIG": str(config)} if config else {})})
+    settings = settings_here(config)
     catalogue = load_catalogue(settings.dispatcher_config)
 
     async def publish(line: RedisLine) -> list[str]:

@@ -12,6 +12,7 @@ import click
 
 from dispatcher.audio.wav import wav_bytes
 from dispatcher.catalogue import Catalogue, Instance, load_catalogue
+from dispatcher.cli.settings_here import settings_here
 from dispatcher.cli.talk import read_recording
 from dispatcher.cli.trial import Question, Trial, run_trial
 from dispatcher.contracts import REPLY_RATE_HZ, SERVICES, Service
@@ -26,7 +27,6 @@ from dispatcher.errors import (
     InstanceUnreachable,
     UnknownName,
 )
-from dispatcher.settings import load_settings
 
 # Beside 0 (it answered), 1 (something here) and 2 (the YAML or the environment).
 EXIT_CODES: Final[dict[type[InstanceError], int]] = {
@@ -50,10 +50,13 @@ _TEXTS: Final[Mapping[Service, str]] = {
 }
 
 
+_CONFIG_HELP: Final = "The YAML file; else DISPATCHER_CONFIG, else what runs here was started with."
+
+
 @click.command("try")
 @click.argument("service", type=click.Choice(SERVICES))
 @click.argument("instance")
-@click.option("--config", type=click.Path(path_type=Path), help="The YAML file; else DISPATCHER_CONFIG.")
+@click.option("--config", type=click.Path(path_type=Path), help=_CONFIG_HELP)
 @click.option("--text", help="What to ask an LLM, or have spoken.")
 @click.option("--wav", default="hello.wav", show_default=True, help="What an ASR instance is to hear.")
 @click.option(
@@ -67,7 +70,7 @@ def try_instance(
     Nothing has to run for it, and only the keys of this instance have to be set. The exit code is 0 when it
     answered, 3 out of reach, 4 busy, 5 failed, 6 forbidden, 7 refused.
     """
-    settings = load_settings({**os.environ, **({"DISPATCHER_CONFIG": str(config)} if config else {})})
+    settings = settings_here(config)
     catalogue = load_catalogue(settings.dispatcher_config, EverythingIsSet())
     wanted = find(catalogue, service, instance)
     question = Question(
@@ -96,7 +99,8 @@ def find(catalogue: Catalogue, service: Service, name: str) -> Instance:
     instances = {each.name: each for each in catalogue.services[service].instances}
     if name not in instances:
         raise UnknownName(
-            f"no {service} instance {name!r} in {catalogue.path}; there are {', '.join(instances)}"
+            f"no {service} instance {name!r} in {catalogue.path}; there are {', '.join(instances)} "
+            "(--config names another file)"
         )
     found = instances[name]
     named = {"api_key_env": found.api_key_env, "api_secret_env": found.api_secret_env}

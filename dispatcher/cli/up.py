@@ -40,7 +40,7 @@ def up(config: Path | None, procfile: Path, *, verbose: bool) -> None:
     plan = without_taken_ports(plan, is_taken)
     environment["FLOWER_LINK"] = str(any(part.role == "flower" for part in plan.parts)).lower()
     screen = Screen(make_console(), verbose=verbose)
-    with UpFile(settings.data_dir) as upfile:
+    with UpFile(settings.data_dir, config=settings.dispatcher_config) as upfile:
         require_free_ports(plan.parts)
         surroundings = Surroundings(settings=settings, environment=environment, screen=screen, upfile=upfile)
         asyncio.run(Supervisor(plan, surroundings).run())

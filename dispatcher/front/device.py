@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +14,7 @@ from dispatcher.conversation.session import Command, Phase, Session
 from dispatcher.errors import AudioError, ProtocolError
 from dispatcher.front import frames, protocol
 from dispatcher.front.acquaintance import BLOCKED_CODE, Acquaintance
+from dispatcher.front.allowance import for_messages, for_sound
 from dispatcher.front.device_tools import DeviceTools
 from dispatcher.front.drain import send_away
 from dispatcher.front.handshake import read_version
@@ -47,6 +47,7 @@ class Device:
         self._who = who
         self._typed = ""
         self._complaints: set[str] = set()
+        self._messages, self._sound = for_messages(), for_sound()
         self._log = structlog.get_logger(__name__).bind(device=self.peer.device_id)
 
     async def serve(self) -> None:
@@ -96,7 +97,7 @@ class Device:
         self._who.reread()
 
     async def _read(self) -> None:
-        while True:
+        while self._wire.open:
             try:
                 frame = await self._socket.receive(timeout=self._hub.settings.idle_timeout_s)
             except TimeoutError:
@@ -126,6 +127,8 @@ class Device:
             await self._on_audio(payload)
 
     async def _on_audio(self, packet: bytes) -> None:
+        if await self._sound.wait():
+            self._complain("sound comes much faster than it is spoken, it is read later")
         heard = self._microphone.add(packet, watch_speech=self._session.watches_speech)
         if self._microphone.dropped:
             self._complain("packet dropped", size_bytes=len(packet))
@@ -141,15 +144,15 @@ class Device:
             await self._uplinks.follow(self._microphone)
 
     async def _on_text(self, raw: str | bytes) -> None:
+        if await self._messages.wait():
+            self._complain("too many messages, they are read later")
         try:
             message = protocol.parse(raw)
         except ProtocolError as error:
             self._complain("message dropped", reason=str(error))
             # A hello with a wrong field still waits for its answer.
-            if (
-                not self._said_hello
-                and b'"hello"' in (raw if isinstance(raw, bytes) else raw.encode())[:4096]
-            ):
+            head = raw[:4096] if isinstance(raw, bytes) else raw[:4096].encode()
+            if not self._said_hello and b'"hello"' in head:
                 self._on_hello(Hello(type="hello"))
             return
         match message:
@@ -178,11 +181,8 @@ class Device:
         self._who.has_come()
         self._log.debug("device connected", version=self._wire.version, audio=hello.audio_params.format)
         if hello.features.mcp:
-            self._tools = DeviceTools(self._hub.line, self._send_mcp, device_id=self.peer.device_id)
+            self._tools = DeviceTools(self._hub.line, self._wire.send_mcp, device_id=self.peer.device_id)
             self._tools.start()
-
-    def _send_mcp(self, payload: Mapping[str, Any]) -> None:
-        self._wire.send("mcp", payload=payload)
 
     async def _on_listen(self, message: Listen) -> None:
         match message.state:

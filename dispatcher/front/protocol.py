@@ -59,14 +59,21 @@ class Listen(_Message):
     type: Literal["listen"]
     state: Literal["start", "stop", "detect"]
     mode: Literal["manual", "auto", "realtime"] = "auto"
-    text: str = Field(default="", max_length=MAX_UTTERANCE_CHARACTERS)
+    text: str = ""
+
+    @field_validator("text", mode="before")
+    @classmethod
+    def usable_text(cls, value: Any) -> Any:
+        """Return the beginning of a long text, with a sign for half a character: both are answered."""
+        if not isinstance(value, str):
+            return value
+        return value[:MAX_UTTERANCE_CHARACTERS].encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 class Abort(_Message):
-    """A barge-in."""
+    """A barge-in, whatever its reason is said to be."""
 
     type: Literal["abort"]
-    reason: str = ""
 
 
 class Mcp(_Message):

@@ -6,7 +6,7 @@ letting its backlog grow. Writing without a task or a drain for each frame saves
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from typing import Any, Final
 
 import structlog
@@ -43,6 +43,10 @@ class Wire:
     def send(self, kind: Any, **fields: Any) -> None:
         """Write a message of the protocol."""
         self.send_text(protocol.message(kind, self.session_id, **fields))
+
+    def send_mcp(self, payload: Mapping[str, Any]) -> None:
+        """Write a message to the device's tools."""
+        self.send("mcp", payload=payload)
 
     def send_packet(self, packet: bytes, timestamp_ms: int) -> None:
         """Write one audio packet as a frame."""

@@ -6,12 +6,13 @@ import asyncio
 from collections import defaultdict
 from typing import Any, Self, cast
 
+import hiredis
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from dispatcher.chains import PUSH
-from dispatcher.state.line import RedisLine, Value
+from dispatcher.state.line import RedisLine
 
 
 class MemoryRedis:
@@ -26,10 +27,11 @@ class MemoryRedis:
         self.away = False
         self.answers = asyncio.Event()
         self.answers.set()
-        self.lists: defaultdict[Value, list[Value]] = defaultdict(list)
-        self.hashes: defaultdict[Value, dict[Value, Value]] = defaultdict(dict)
-        self.scripts: list[tuple[Value, ...]] = []
-        self._batch: list[tuple[Value, ...]] = []
+        self.lists: defaultdict[str, list[str]] = defaultdict(list)
+        self.hashes: defaultdict[str, dict[str, str]] = defaultdict(dict)
+        self.scripts: list[tuple[str, ...]] = []
+        self.connection_kwargs: dict[str, Any] = {}
+        self._batch = hiredis.Reader()
 
     def line(self) -> RedisLine:
         """Return a line to this server."""
@@ -39,32 +41,32 @@ class MemoryRedis:
     def connection_pool(self) -> Self:
         return self
 
-    async def get_connection(self) -> None:
+    async def get_connection(self) -> Self:
+        await self.ensure_connection(self)
+        return self
+
+    async def ensure_connection(self, _: Self) -> None:
         if self.away:
             raise RedisConnectionError("connection refused")
 
     def set_retry(self, retry: Retry) -> None:
         pass
 
-    def pipeline(self, *, transaction: bool) -> Self:
-        assert not transaction
-        return self
+    async def send_packed_command(self, packed: bytes) -> None:
+        self._batch.feed(packed)
 
-    def execute_command(self, *command: Value) -> None:
-        self._batch.append(command)
-
-    async def execute(self, *, raise_on_error: bool) -> list[Any]:
-        assert not raise_on_error
-        batch, self._batch = self._batch, []
+    async def parse_response(self, _: Self, name: str) -> Any:
+        words = [word.decode() for word in self._batch.gets()]
+        assert words[0] == name
         await self.answers.wait()
         if self.away:
             raise RedisConnectionError("connection refused")
-        return [self._answer(*command) for command in batch]
+        return self._answer(*words)
 
     async def aclose(self) -> None:
         pass
 
-    def _answer(self, name: Value, *arguments: Value) -> Any:
+    def _answer(self, name: str, *arguments: str) -> Any:
         match name, arguments:
             case "PING", ():
                 return b"PONG"
@@ -73,10 +75,9 @@ class MemoryRedis:
                 return len(self.lists[key])
             case "HGETALL", (key,):
                 return [str(word).encode() for pair in self.hashes[key].items() for word in pair]
-            case "EVALSHA", (PUSH.sha, 2, key, _, value, _):
+            case "EVALSHA", (PUSH.sha, "2", key, _, value, _):
                 return self._answer("LPUSH", key, value)
-            case "EVALSHA", (_, count, *rest):
-                assert isinstance(count, int)
+            case "EVALSHA", (_, _, *rest):
                 self.scripts.append(tuple(rest))
                 return []
         return ValueError(f"this server does not know {name!r} {arguments!r}")

@@ -40,6 +40,8 @@ def fall_back(asked: Asked) -> str:
     """Say what was understood, and how a real language model takes over."""
     heard = asked.said if len(asked.said) <= _MOST_REPEATED else asked.said[:_MOST_REPEATED] + "…"
     heard = heard.strip().rstrip("。.!！?？")
+    # A picture of a face alone has no words to repeat.
+    heard = heard if any(sign.isalnum() for sign in heard) else ""
     if asked.language == "zh":
         if not heard:
             return "🤔 我没有听清。"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,11 +13,12 @@ import click
 from dispatcher.cli.backup import files_part, state_part
 from dispatcher.cli.backup.archive import Opened, open_archive
 from dispatcher.cli.backup.save import import_records
+from dispatcher.cli.settings_here import settings_here
 from dispatcher.cli.shared_state import with_shared_state
 from dispatcher.contracts import QUEUES
 from dispatcher.errors import BackupError, DispatcherError
 from dispatcher.front.token_key import KEY_FILE, agree_anew
-from dispatcher.settings import Settings, load_settings
+from dispatcher.settings import Settings
 from dispatcher.state import keys
 from dispatcher.state.fronts import read_fronts
 from dispatcher.state.line import RedisLine
@@ -36,7 +38,11 @@ def restore_backup(file: Path, *, force: bool, only: tuple[str, ...]) -> None:
         BackupError: the file is damaged or foreign, or the deployment runs: nothing was changed. Or a part
             failed: the text says which, and the lines before say what is back.
     """
-    settings = load_settings()
+    if not file.is_file():
+        raise BackupError(f"FILE: was {file}; expected a backup that is there")
+    if not os.access(file.absolute().parent, os.W_OK):
+        raise BackupError(f"FILE: was {file}; expected it in a folder that can be written to, to be unpacked")
+    settings = settings_here()
     wanted = [part for part in PARTS if not only or part in only]
     with tempfile.TemporaryDirectory(prefix="dispatcher-restore-", dir=file.absolute().parent) as folder:
         opened = open_archive(file, Path(folder))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import tempfile
 import time
 from collections.abc import Iterator
@@ -16,9 +17,10 @@ import click
 from dispatcher.cli.backup import files_part, state_part
 from dispatcher.cli.backup.archive import ArchiveWriter, writing
 from dispatcher.cli.backup.note import BackupNote, leave_note
+from dispatcher.cli.settings_here import settings_here
 from dispatcher.cli.shared_state import with_shared_state
 from dispatcher.errors import BackupError, StartError
-from dispatcher.settings import Settings, load_settings
+from dispatcher.settings import Settings
 from dispatcher.state.line import RedisLine
 
 
@@ -32,7 +34,9 @@ def backup(file: Path, *, force: bool) -> None:
     """
     if file.exists() and not force:
         raise BackupError(f"{file} is there already; --force writes over it")
-    settings = load_settings()
+    if not os.access(file.absolute().parent, os.W_OK):
+        raise BackupError(f"FILE: was {file}; expected a folder that is there and can be written to")
+    settings = settings_here()
     with tempfile.TemporaryDirectory(prefix="dispatcher-backup-", dir=file.absolute().parent) as spool:
         rows_file = Path(spool) / "keys"
         with_shared_state(lambda line: _spool_state(line, rows_file))

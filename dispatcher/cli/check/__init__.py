@@ -13,10 +13,11 @@ from dispatcher.catalogue import load_catalogue
 from dispatcher.cli.check.evidence import Evidence, Wish, gather
 from dispatcher.cli.check.row import LISTS, Finding, List, rows_of
 from dispatcher.cli.check.view import any_failed, as_json, check_view
+from dispatcher.cli.settings_here import settings_here
 from dispatcher.cli.shared_state import with_shared_state
 from dispatcher.cli.supervisor.screen import make_console
 from dispatcher.errors import ConfigError
-from dispatcher.settings import Settings, load_settings
+from dispatcher.settings import Settings
 from dispatcher.state.line import RedisLine
 
 FAILED_EXIT_CODE: Final = 1
@@ -53,7 +54,7 @@ def check(
     Each row says what was seen and what was expected. One real turn is held. Nothing is changed.
     The exit code is 1 where a row fails.
     """
-    settings = load_settings()
+    settings = settings_here()
     wish = Wish(settings=settings, fronts=fronts or _fronts_of(settings), nginx=nginx)
 
     async def look(line: RedisLine) -> Evidence:

@@ -16,8 +16,10 @@ from dispatcher.errors import ConfigError
 
 BASE: Final = "config.yaml"
 OWN: Final = Path("data/.config.yaml")
-# Words in the sample file that stand where a key belongs.
-_PLACEHOLDERS: Final = ("你的", "your", "none", "lm-studio", "选填")
+# Words in the sample file that stand where a key belongs; and what it writes where a service wants none.
+_PLACEHOLDERS: Final = ("你的", "your", "选填")
+_NO_KEYS: Final = frozenset({"none", "null", "lm-studio"})
+_LONGEST_WORD: Final = 80
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +43,7 @@ class Legacy:
     def texts(self, name: str) -> list[str]:
         """Return a list of texts, without what is none."""
         found = self.data.get(name)
-        return [each.strip() for each in found if text_of(each)] if isinstance(found, list) else []
+        return [text for each in found if (text := text_of(each))] if isinstance(found, list) else []
 
 
 def read_legacy(path: Path) -> Legacy:
@@ -55,7 +57,10 @@ def read_legacy(path: Path) -> Legacy:
         raise ConfigError([f"{path}: no {BASE} and no {OWN} there; expected the folder of the other server"])
     data: Mapping[str, Any] = {}
     for each in files:
-        data = _merged(data, _read(each))
+        try:
+            data = _merged(data, _read(each))
+        except RecursionError as error:
+            raise ConfigError([f"{each}: sections stand too deep in each other to be read"]) from error
     return Legacy(files=tuple(files), data=data)
 
 
@@ -64,6 +69,19 @@ def text_of(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         return ""
     return str(value).strip()
+
+
+def word_of(value: Any) -> str:
+    """Return a text for a line of a comment or of the screen: short, without signs that would end it."""
+    text = "".join(sign if sign.isprintable() else " " for sign in text_of(value))
+    text = " ".join(text.split())
+    return text if len(text) <= _LONGEST_WORD else text[: _LONGEST_WORD - 1] + "…"
+
+
+def key_of(value: Any) -> str:
+    """Return a key; nothing for what the sample file writes where a service wants none."""
+    text = text_of(value)
+    return "" if text.lower() in _NO_KEYS else text
 
 
 def is_placeholder(value: str) -> bool:

@@ -9,13 +9,14 @@ from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
 from dispatcher.catalogue.model import PROVIDERS
-from dispatcher.cli.moving.legacy import text_of
+from dispatcher.cli.moving.legacy import key_of, text_of, word_of
 from dispatcher.contracts import Service
 
 DASHSCOPE_SOCKET: Final = "wss://dashscope.aliyuncs.com/api-ws/v1/inference"
 GEMINI: Final = "https://generativelanguage.googleapis.com/v1beta/openai"
 SILICONFLOW: Final = "https://api.siliconflow.cn/v1"
 VOLCANO_HOST: Final = "openspeech.bytedance.com"
+VOLCANO_LARGE_MODEL: Final = "volc.service_type.10029"
 VOLCANO_SOCKET: Final = f"wss://{VOLCANO_HOST}/api/v1/tts/ws_binary"
 XFYUN_SOCKET: Final = "wss://tts-api.xfyun.cn/v2/tts"
 
@@ -52,7 +53,7 @@ def move(service: Service, module: Module) -> Outcome:
     kind = text_of(module.get("type"))
     rule = _RULES[service].get(kind)
     if rule is None:
-        return NotMoved(reason=f"nothing here speaks to type {kind or '(none)'}")
+        return NotMoved(reason=f"nothing here speaks to type {word_of(kind) or '(none)'}")
     outcome = rule(module)
     provider = outcome.keys.get("provider", "openai_http") if isinstance(outcome, Moved) else "openai_http"
     if service not in PROVIDERS.get(provider, ()):
@@ -67,7 +68,7 @@ def _openai(module: Module) -> Outcome:
     address = text_of(module.get("base_url") or module.get("url") or module.get("api_url"))
     address = re.sub(r"/(?:chat/completions|audio/(?:speech|transcriptions))/?$", "", address)
     model = text_of(module.get("model_name") or module.get("model"))
-    key = text_of(module.get("api_key"))
+    key = key_of(module.get("api_key"))
     return _moved("openai_http", address, model=model, voice=text_of(module.get("voice")), api_key_env=key)
 
 
@@ -77,23 +78,27 @@ def _ollama(module: Module) -> Outcome:
 
 
 def _gemini(module: Module) -> Outcome:
-    keys = {"model": text_of(module.get("model_name")), "api_key_env": text_of(module.get("api_key"))}
+    keys = {"model": text_of(module.get("model_name")), "api_key_env": key_of(module.get("api_key"))}
     return _moved("openai_http", GEMINI, note="by Google's OpenAI-compatible address; no proxy", **keys)
 
 
 def _funasr(module: Module) -> Outcome:
     host, port = text_of(module.get("host")), text_of(module.get("port")) or "10095"
-    scheme = "wss" if module.get("is_ssl") else "ws"
-    return _moved("funasr", f"{scheme}://{host}:{port}" if host else "")
+    secure = bool(module.get("is_ssl"))
+    # The other server checks no certificate, and FunASR's own container makes one that nobody has signed.
+    note = (
+        "its certificate has to be one that this host trusts, else docs/providers/funasr.md" if secure else ""
+    )
+    return _moved("funasr", f"{'wss' if secure else 'ws'}://{host}:{port}" if host else "", note=note)
 
 
 def _dashscope_asr(module: Module) -> Outcome:
-    keys = {"model": text_of(module.get("model")), "api_key_env": text_of(module.get("api_key"))}
+    keys = {"model": text_of(module.get("model")), "api_key_env": key_of(module.get("api_key"))}
     return _moved("dashscope_asr", DASHSCOPE_SOCKET, **keys)
 
 
 def _inside(what: str) -> _Rule:
-    reason = f"{what} ran inside the other server; the built-in ASR takes its place, or a server of it"
+    reason = f"{what} ran inside the other server; for the same models run a server of it"
     return lambda _: NotMoved(reason=reason)
 
 
@@ -104,15 +109,15 @@ def _edge(module: Module) -> Outcome:
 def _xfyun(module: Module) -> Outcome:
     app_id = text_of(module.get("app_id") or module.get("appid"))
     secrets = {
-        "api_key_env": text_of(module.get("api_key")),
-        "api_secret_env": text_of(module.get("api_secret")),
+        "api_key_env": key_of(module.get("api_key")),
+        "api_secret_env": key_of(module.get("api_secret")),
     }
     return _moved("xfyun", XFYUN_SOCKET, app_id=app_id, voice=_voice(module), **secrets)
 
 
 def _cosyvoice(module: Module) -> Outcome:
     model = text_of(module.get("model"))
-    key = text_of(module.get("api_key"))
+    key = key_of(module.get("api_key"))
     return _moved("cosyvoice", DASHSCOPE_SOCKET, model=model, voice=_voice(module), api_key_env=key)
 
 
@@ -120,13 +125,25 @@ def _volcano(module: Module) -> Outcome:
     if urlsplit(text_of(module.get("api_url"))).hostname != VOLCANO_HOST:
         return NotMoved(reason="it calls a reseller of Volcano, not Volcano's own address")
     keys = {"app_id": text_of(module.get("appid")), "model": text_of(module.get("cluster"))}
-    key = text_of(module.get("access_token"))
+    key = key_of(module.get("access_token"))
     note = "by Volcano's WebSocket instead of its HTTP call"
     return _moved("volcano", VOLCANO_SOCKET, note=note, voice=_voice(module), api_key_env=key, **keys)
 
 
+def _volcano_both_ways(module: Module) -> Outcome:
+    """Return Volcano by version 1 of its WebSocket, which sells the same voices of large models."""
+    if urlsplit(text_of(module.get("ws_url"))).hostname != VOLCANO_HOST:
+        return NotMoved(reason="it calls a reseller of Volcano, not Volcano's own address")
+    resource = text_of(module.get("resource_id"))
+    if resource not in {"", VOLCANO_LARGE_MODEL}:
+        return NotMoved(reason=f"only version 3 of Volcano's WebSocket has {word_of(resource)}")
+    note = "by version 1 of Volcano's WebSocket; try its key: dispatcher try tts"
+    keys = {"app_id": text_of(module.get("appid")), "api_key_env": key_of(module.get("access_token"))}
+    return _moved("volcano", VOLCANO_SOCKET, note=note, voice=_voice(module), **keys)
+
+
 def _siliconflow(module: Module) -> Outcome:
-    keys = {"model": text_of(module.get("model")), "api_key_env": text_of(module.get("access_token"))}
+    keys = {"model": text_of(module.get("model")), "api_key_env": key_of(module.get("access_token"))}
     return _moved("openai_http", SILICONFLOW, voice=_voice(module), **keys)
 
 
@@ -169,6 +186,7 @@ _RULES: Final[Mapping[Service, Mapping[str, _Rule]]] = {
         "xunfei_stream": _xfyun,
         "alibl_stream": _cosyvoice,
         "doubao": _volcano,
+        "huoshan_double_stream": _volcano_both_ways,
         "siliconflow": _siliconflow,
         "custom": _custom,
     },

@@ -60,7 +60,7 @@ def left_behind(legacy: Legacy) -> Iterator[str]:
         yield "prompt: what stands in {{ }} was filled in by the other server; take it out"
     yield from _access(legacy)
     seconds = text_of(legacy.data.get("close_connection_no_voice_time"))
-    if seconds:
+    if seconds.isdecimal() and int(seconds):
         yield f"close_connection_no_voice_time: set IDLE_TIMEOUT_S={seconds} in the environment"
 
 
@@ -72,7 +72,7 @@ def _access(legacy: Legacy) -> Iterator[str]:
     if not is_placeholder(text_of(server.get("auth_key"))):
         yield "server.auth_key: tokens are signed with a key that is made at the first start (var/auth.key)"
     port = text_of(server.get("http_port")) or text_of(server.get("port"))
-    if port:
+    if port.isdecimal():
         yield f"server: devices ask port {port} for OTA; FRONT_PORT={port} answers them there, unchanged"
 
 

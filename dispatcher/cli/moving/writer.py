@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from dispatcher.cli.moving.legacy import Legacy, is_placeholder, text_of
+from dispatcher.cli.moving.legacy import Legacy, is_placeholder, text_of, word_of
 from dispatcher.cli.moving.services import Moved, NotMoved, move
 from dispatcher.cli.moving.talk import conversation_lines, left_behind
 from dispatcher.contracts import SERVICES, Service
@@ -110,7 +110,7 @@ def _instances(legacy: Legacy, service: Service, notes: _Notes) -> Iterator[str]
         yield "        # Built in; has calls only while the one above is out. Not started without this line."
         yield _built_in(service, 1, priority="standby")
         return
-    named = f"{service.upper()} {chosen}" if chosen else f"{service.upper()}: none was selected"
+    named = f"{service.upper()} {word_of(chosen)}" if chosen else f"{service.upper()}: none was selected"
     notes.left.append(f"{named}: {outcome.reason}; the built-in instances take its place")
     yield f"        # {named} was not taken over: {outcome.reason}."
     yield from (_built_in(service, number) for number in (1, 2))
@@ -128,7 +128,7 @@ def _unselected(legacy: Legacy) -> Iterator[str]:
     for service in SERVICES:
         kind = service.upper()
         chosen = text_of(legacy.section("selected_module").get(kind))
-        yield from (f"{kind} {name}" for name in legacy.section(kind) if name != chosen)
+        yield from (f"{kind} {word_of(name)}" for name in legacy.section(kind) if name != chosen)
 
 
 def _moved_lines(service: Service, chosen: str, moved: Moved, notes: _Notes) -> Iterator[str]:
@@ -148,7 +148,9 @@ def _moved_lines(service: Service, chosen: str, moved: Moved, notes: _Notes) -> 
         yield f"          {key}: {variable}"
         if is_placeholder(secret):
             notes.left.append(
-                f"{service.upper()} {chosen}: its key was never filled in; write it to {variable}"
+                f"{service.upper()} {word_of(chosen)}: its key was never filled in; write it to {variable}"
             )
     note = f" ({moved.note})" if moved.note else ""
-    notes.taken.append(f"{service.upper()} {chosen} as {moved.keys.get('provider', 'openai_http')}{note}")
+    notes.taken.append(
+        f"{service.upper()} {word_of(chosen)} as {moved.keys.get('provider', 'openai_http')}{note}"
+    )

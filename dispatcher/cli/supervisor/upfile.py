@@ -30,10 +30,11 @@ class RunningPart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunningUp:
-    """A `dispatcher up` that runs: its process id, and the names of its parts."""
+    """A `dispatcher up` that runs: its process id, the names of its parts, and the YAML it was given."""
 
     pid: int
     names: tuple[str, ...]
+    config: Path | None = None
 
 
 def find_up(data_dir: Path) -> RunningUp | None:
@@ -48,13 +49,19 @@ def find_up(data_dir: Path) -> RunningUp | None:
         return None
     if began_at_s > content["started_at_s"]:
         return None
-    return RunningUp(pid=content["pid"], names=tuple(part["name"] for part in content["processes"]))
+    config = content.get("config")
+    return RunningUp(
+        pid=content["pid"],
+        names=tuple(part["name"] for part in content["processes"]),
+        config=Path(config) if config else None,
+    )
 
 
 class UpFile:
     """The claim on a data folder; the lock ends with the process, however it ends."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, *, config: Path | None = None) -> None:
+        self._config = config
         self._data_dir = data_dir
         self._path = data_dir / FILE_NAME
         self._started_at_s = time.time()
@@ -93,6 +100,7 @@ class UpFile:
         content = {
             "pid": os.getpid(),
             "started_at_s": round(self._started_at_s, 3),
+            "config": str(self._config.absolute()) if self._config else None,
             "processes": [{"name": part.name, "pid": part.pid, "port": part.port} for part in parts],
         }
         fresh = self._path.with_name(f"{FILE_NAME}.new")

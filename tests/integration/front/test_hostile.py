@@ -14,6 +14,7 @@ from dispatcher.softdevice import Version
 from tests.support.device import Device
 from tests.support.instances import SENTENCES
 from tests.support.stack import Stack
+from tests.support.waiting import soon
 
 Sent = Mapping[str, Any] | str | bytes
 NOISE = random.Random(7).randbytes(200)
@@ -105,3 +106,32 @@ async def test_an_utterance_without_one_packet_of_opus_is_no_utterance(stack: St
         await device.hears(type="tts", state="stop")
         assert (await device.says()).sentences == SENTENCES
     assert len(stack.front.events("turn finished", since_byte)) == 1
+
+
+async def test_sound_that_comes_faster_than_speech_keeps_nobody_else_waiting(stack: Stack) -> None:
+    since_byte = stack.front.printed_bytes()
+    async with stack.front.device("flood") as flood, stack.front.device("neighbour") as neighbour:
+        await flood.listen("start", mode="manual")
+        await flood.send_packets([b"\xf8\xff\xfe"] * 3000)
+        assert (await neighbour.types("still there?")).sentences == SENTENCES
+        event = "sound comes much faster than it is spoken, it is read later"
+        await soon(lambda: is_logged(stack, event, since_byte), what="the front slows it down")
+        async with stack.front.device("flood") as restarted:
+            assert (await restarted.types("and now?")).sentences == SENTENCES
+
+
+async def is_logged(stack: Stack, event: str, since_byte: int) -> bool:
+    """Return whether the front has said it."""
+    return bool(stack.front.events(event, since_byte))
+
+
+async def test_a_device_that_sends_without_a_pause_is_read_later_and_nobody_else_waits(stack: Stack) -> None:
+    since_byte = stack.front.printed_bytes()
+    async with stack.front.device("flood") as flood, stack.front.device("neighbour") as neighbour:
+        for _ in range(1000):
+            await flood.begins_to_type("and what about this?")
+        assert (await neighbour.types("still there?")).sentences == SENTENCES
+        assert len(stack.front.events("turn finished", since_byte)) < 900
+        assert stack.front.events("too many messages, they are read later", since_byte)
+        async with stack.front.device("flood") as restarted:
+            assert (await restarted.types("and now?")).sentences == SENTENCES

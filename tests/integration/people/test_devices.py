@@ -129,4 +129,7 @@ async def test_a_device_waits_for_its_code_where_activation_is_on(house: Stack) 
             assert (await device.types("what is two plus two?")).sentences
     code, _, err = await command(house, "devices", "activate", told["code"])
     assert code == 1
-    assert "no device is called" in err
+    assert f"no device shows the code {told['code']!r}" in err
+    code, _, err = await command(house, "devices", "activate", "cellar")
+    assert code == 1
+    assert "no device is called 'cellar'" in err

@@ -107,7 +107,9 @@ def test_it_answers_in_chinese(said: str, expected: str) -> None:
     assert expected in says(said)
 
 
-@pytest.mark.parametrize(("said", "expected"), [("...", "did not catch"), ("", "did not catch")])
+@pytest.mark.parametrize(
+    ("said", "expected"), [("...", "did not catch"), ("", "did not catch"), ("😀😀", "did not catch")]
+)
 def test_nothing_heard_is_said_to_be_nothing(said: str, expected: str) -> None:
     assert expected in says(said)
     assert "没有听清" in says(said, hint="zh")

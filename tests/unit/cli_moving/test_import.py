@@ -7,78 +7,25 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 from dispatcher.catalogue import Catalogue, load_catalogue
 from dispatcher.catalogue.model import PROVIDERS
-from dispatcher.cli import main
 from dispatcher.cli.moving.legacy import Legacy
 from dispatcher.cli.moving.services import Moved, NotMoved, move
 from dispatcher.cli.supervisor.plan import make_plan
 from dispatcher.cli.supervisor.procfile import read_procfile
 
-BASE = """
-server: {ip: 0.0.0.0, port: 8000, http_port: 8003, auth_key: 你的密钥, auth: {enabled: false}}
-close_connection_no_voice_time: 120
-enable_greeting: true
-exit_commands: ["退出", "关闭"]
-wakeup_words: ["你好小智", "小爱同学"]
-prompt: |
-  你是小智: "台湾腔"。
-    - 讲话像连珠炮
-
-  绝不长篇大论
-end_prompt: {enable: true, prompt: x}
-plugins: {get_weather: {api_key: abc}}
-selected_module:
-  {VAD: SileroVAD, ASR: FunASR, LLM: ChatGLMLLM, TTS: EdgeTTS, Memory: nomem, Intent: function_call}
-VAD: {SileroVAD: {type: silero, min_silence_duration_ms: 200}}
-ASR: {FunASR: {type: fun_local, model_dir: models/SenseVoiceSmall}}
-LLM:
-  ChatGLMLLM:
-    {type: openai, model_name: glm-4, url: "https://open.bigmodel.cn/api/paas/v4/", api_key: 你的key}
-  AliLLM:
-    type: openai
-    base_url: https://dashscope.aliyuncs.com/compatible-mode/v1
-    model_name: qwen-turbo
-    api_key: 你的 key
-  DifyLLM: {type: dify, base_url: "https://api.dify.ai/v1", api_key: x, mode: chat-messages}
-TTS:
-  EdgeTTS: {type: edge, voice: zh-CN-XiaoxiaoNeural, output_dir: tmp/}
-  Custom:
-    type: custom
-    url: "http://127.0.0.1:8880/v1/audio/speech"
-    params: {input: "{prompt_text}", voice: zf_xiaoxiao}
-"""
-OWN = """
-selected_module: {LLM: AliLLM, TTS: Custom, Memory: mem_local_short}
-LLM: {AliLLM: {api_key: "sk-'quoted' $key"}}
-VAD: {SileroVAD: {min_silence_duration_ms: 900}}
-"""
+HUOSHAN = {
+    "type": "huoshan_double_stream",
+    "ws_url": "wss://openspeech.bytedance.com/api/v3/tts/bidirection",
+    "appid": 1,
+    "access_token": "t",
+    "resource_id": "volc.service_type.10029",
+    "speaker": "v",
+}
 PROCFILE = Path(__file__).parents[3] / "Procfile"
 Run = Callable[..., Result]
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Path:
-    """The folder of the other server."""
-    folder = tmp_path / "xiaozhi-server"
-    (folder / "data").mkdir(parents=True)
-    (folder / "config.yaml").write_text(BASE, "utf-8")
-    (folder / "data" / ".config.yaml").write_text(OWN, "utf-8")
-    return folder
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Run:
-    """The command, which writes to the test's folder."""
-
-    def start(path: Path, *words: str) -> Result:
-        return CliRunner().invoke(
-            main, ["import-xiaozhi", str(path), "--output", str(tmp_path / "o.yaml"), *words]
-        )
-
-    return start
 
 
 def made(tmp_path: Path) -> Catalogue:
@@ -206,7 +153,12 @@ def test_nothing_is_written_over_unless_forced(server: Path, run: Run) -> None:
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("a: [", "is not readable as YAML"), ("- a", "expected a mapping"), (None, "expected the folder")],
+    [
+        ("a: [", "is not readable as YAML"),
+        ("- a", "expected a mapping"),
+        ("[" * 3000, "too deep"),
+        (None, "expected the folder"),
+    ],
 )
 def test_a_file_that_is_none_is_refused(tmp_path: Path, run: Run, text: str | None, words: str) -> None:
     file = tmp_path / "config.yaml"
@@ -224,6 +176,7 @@ def test_a_file_that_is_none_is_refused(tmp_path: Path, run: Run, text: str | No
         ("asr", {"type": "fun_server", "host": "10.0.0.2", "port": 10096, "is_ssl": True}, ("funasr", "wss://10.0.0.2:10096")),
         ("llm", {"type": "ollama", "base_url": "http://localhost:11434", "model_name": "q"}, ("ollama", "http://localhost:11434")),
         ("tts", {"type": "edge", "voice": "v"}, ("edge_tts", "wss://speech.platform.bing.com")),
+        ("tts", HUOSHAN, ("volcano", "wss://openspeech.bytedance.com/api/v1/tts/ws_binary")),
         ("tts", {"type": "xunfei_stream", "app_id": 1, "api_key": "k", "api_secret": "s"}, ("xfyun", "wss://tts-api.xfyun.cn/v2/tts")),
     ],
 )  # fmt: skip

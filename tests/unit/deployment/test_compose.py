@@ -212,3 +212,13 @@ def test_whoever_serves_turns_says_its_role_and_is_hurt_only_where_that_is_allow
     assert {each["dispatcher.verify"] for each in labels.values()} == {"${ALLOW_VERIFY:-false}"}
     # A port of its own would be of no use: verify comes in where devices do.
     assert str(DOOR_PORT) in str(compose["services"]["nginx"]["ports"])
+
+
+def test_ollama_keeps_its_models_where_its_user_may_write(services: dict[str, dict[str, Any]]) -> None:
+    ollama = services["llm-local"]
+    assert ollama["user"] == "10001:10001"
+    # Anyone may write there in every image; a new volume takes that over. A folder that the image does not
+    # have would be root's, and Ollama would not even start.
+    (volume,) = [each for each in ollama["volumes"] if each.endswith(":/var/tmp")]
+    assert volume == "${MODELS_DIR:-models}:/var/tmp"
+    assert ollama["environment"]["OLLAMA_MODELS"].startswith("/var/tmp/")

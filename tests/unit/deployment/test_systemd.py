@@ -7,9 +7,11 @@ import shutil
 import subprocess
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 import pytest
 
+from dispatcher.catalogue import load_catalogue
 from dispatcher.contracts import QUEUES
 from dispatcher.settings import Settings
 from tests.architecture.tree import ROOT
@@ -21,7 +23,7 @@ STARTED: Final = (
     *(f"xiaozhi-front@{port}.service" for port in (8000, 8001)),
     *(f"xiaozhi-worker@{queue}.service" for queue in QUEUES),
     *("xiaozhi-broker.service", "xiaozhi-beat.service", "xiaozhi-flower.service"),
-    *(f"xiaozhi-instance@{name}.service" for name in ("asr-1", "asr-2", "llm-1", "tts-1")),
+    *(f"xiaozhi-instance@{name}.service" for name in ("asr-1", "asr-2", "llm-1", "llm-2", "tts-1", "tts-2")),
 )
 WORST_EXPOSURE: Final = 2.0
 
@@ -91,6 +93,18 @@ def test_the_target_starts_two_fronts_and_a_worker_for_every_queue() -> None:
 def test_the_limits_are_those_of_the_site(unit: str, limits: tuple[str, str]) -> None:
     text = (UNITS / unit).read_text()
     assert tuple(re.findall(r"^(?:CPUQuota|MemoryMax)=(\S+)", text, re.MULTILINE)) == limits
+
+
+def test_the_commands_of_the_page_start_every_instance_that_its_yaml_names(installed: Path) -> None:
+    page = (ROOT / "docs" / "systemd.md").read_text("utf-8")
+    enabled = set(re.findall(r"xiaozhi-instance@(\S+)", re.search(r"systemctl enable (.*)", page)[1]))  # type: ignore[index]
+    catalogue = load_catalogue(ROOT / "config" / "embedded.yaml")
+    named = {each.name: each.endpoint for one in catalogue.services.values() for each in one.instances}
+    assert enabled == set(named)
+    for name, endpoint in named.items():
+        options = (installed.parents[3] / "etc" / "xiaozhi" / "instances" / f"{name}.env").read_text()
+        assert f"SERVICE={name.partition('-')[0]}\n" in options
+        assert f"--port {urlsplit(endpoint).port}\n" in options
 
 
 def test_a_stop_waits_longer_than_a_front_drains() -> None:

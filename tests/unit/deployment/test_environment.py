@@ -1,0 +1,69 @@
+"""scripts/environment.sh with an interpreter that only notes what it is asked for."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parents[3] / "scripts" / "environment.sh"
+# Like a real one it makes a folder whose scripts name the interpreter by its whole path.
+PYTHON = """#!/bin/sh
+echo "$*" >> "$NOTES"
+case "$*" in
+"-m venv"*)
+    for folder; do :; done
+    mkdir -p "$folder/bin"
+    cp "$0" "$folder/bin/python"
+    echo "#!$(pwd -P)/$folder/bin/python3" > "$folder/bin/pip" ;;
+esac
+"""
+Make = Callable[[Path], int]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project with pins and the script."""
+    folder = tmp_path / "project"
+    (folder / "scripts").mkdir(parents=True)
+    shutil.copy(SCRIPT, folder / "scripts")
+    for name in ("requirements.txt", "requirements-flower.txt", "constraints.txt", "pyproject.toml"):
+        (folder / name).write_text("uv==1\n")
+    return folder
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Make:
+    """Run the script in a folder; return how often .venv has been made in all."""
+    python, notes = tmp_path / "python", tmp_path / "notes"
+    python.write_text(PYTHON)
+    python.chmod(0o755)
+
+    def run(folder: Path) -> int:
+        environ = {**os.environ, "PYTHON": str(python), "NOTES": str(notes)}
+        script = folder / "scripts" / "environment.sh"
+        subprocess.run([script, "run"], check=True, env=environ, capture_output=True, timeout=60)
+        return notes.read_text().splitlines().count("-m venv --clear .venv")
+
+    return run
+
+
+def test_an_environment_that_is_there_is_kept_when_pins_change(project: Path, make: Make) -> None:
+    assert make(project) == 1
+    assert make(project) == 1
+    (project / "requirements.txt").write_text("uv==2\n")
+    assert make(project) == 1
+
+
+def test_a_folder_that_was_copied_gets_an_environment_of_its_own(
+    project: Path, make: Make, tmp_path: Path
+) -> None:
+    make(project)
+    copied = shutil.copytree(project, tmp_path / "opt")
+    assert make(copied) == 2
+    assert str(copied) in (copied / ".venv" / "bin" / "pip").read_text()
+    assert make(copied) == 2
