@@ -18,7 +18,8 @@ from typing import Any, Final
 from dispatcher.contracts import RESPOND, SYNTHESIZE, TRANSCRIBE, TurnTicket
 from dispatcher.conversation.language import detect_language
 from dispatcher.state import keys
-from dispatcher.state.line import RedisLine, Script
+from dispatcher.state.commands import Script
+from dispatcher.state.line import RedisLine
 
 PUSH: Final = Script.load("push.lua", repeatable=True)
 _QUEUE_OF: Final = {TRANSCRIBE: "asr", RESPOND: "llm", SYNTHESIZE: "tts"}

@@ -106,6 +106,8 @@ class Hub:
         self._turns_ended = 0
         self.replies_flow = False
         self._reader = ReplyReader(connect(settings.redis_url, socket_timeout_s=None), self.reply_stream)
+        # A Redis that comes back empty has the stream before it has a task whose worker would look for it.
+        self.line.greet_with(*self._reader.opening)
         self._reloads = connect(settings.redis_url, socket_timeout_s=None)
         self._tasks: list[asyncio.Task[None]] = []
         self._short_tasks: set[asyncio.Task[None]] = set()

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from dispatcher.balancing.weights import Adjustment, Performance, busy_ratio, next_adjustments
 from dispatcher.contracts import Service
 from dispatcher.state import keys
+from dispatcher.state.commands import Script
 from dispatcher.state.hashes import as_text
-from dispatcher.state.line import RedisLine, Script
+from dispatcher.state.line import RedisLine
 from dispatcher.state.overview import RESPONSE_TIME_WIDTH
 
 _ADJUST = Script.load("adjust.lua")

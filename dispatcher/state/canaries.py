@@ -9,8 +9,9 @@ from typing import Final
 
 from dispatcher.contracts import CONTROL_QUEUE, QUEUES
 from dispatcher.state import keys
+from dispatcher.state.commands import Script
 from dispatcher.state.hashes import as_text
-from dispatcher.state.line import RedisLine, Script
+from dispatcher.state.line import RedisLine
 
 # So many periods without a canary, and the queue counts as not consumed.
 LOST_AFTER_PERIODS: Final = 3

@@ -10,7 +10,8 @@ from dispatcher.catalogue.codec import decode, digest, encode
 from dispatcher.catalogue.model import Catalogue, HealthRules, Instance
 from dispatcher.contracts import SERVICES, Algorithm, Service
 from dispatcher.state import keys
-from dispatcher.state.line import RedisLine, Script
+from dispatcher.state.commands import Script
+from dispatcher.state.line import RedisLine
 
 NOW: Final = "now"
 

@@ -11,7 +11,8 @@ from typing import Final, Literal
 from dispatcher.contracts import Service
 from dispatcher.errors import Origin, TurnCancelled
 from dispatcher.state import keys
-from dispatcher.state.line import RedisLine, Script
+from dispatcher.state.commands import Script
+from dispatcher.state.line import RedisLine
 
 Outcome = Literal["ok", "failed", "ignored"]
 FAILURES_THAT_EJECT: Final = 3

@@ -16,11 +16,8 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from importlib import resources
-from typing import Any, TypeAlias, cast
+from typing import Any
 
-import hiredis
 import structlog
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
@@ -39,6 +36,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from dispatcher.errors import StateError
 from dispatcher.settings import Settings
 from dispatcher.state.backoff import BackOff
+from dispatcher.state.commands import Pending, Script, Value, packed
 from dispatcher.state.connecting import SOCKET_TIMEOUT_S
 from dispatcher.state.connecting import connect as connect  # noqa: PLC0414  a line and its client come together
 
@@ -48,47 +46,7 @@ MAX_PENDING = 20_000
 MAX_BATCH = 500
 # A restart takes a second or two. Whoever waits for longer is better told; a stage has ten seconds in all.
 PATIENCE_S = 3.0
-# Twice is the same as once, in what it does and in what it answers.
-_REPEATABLE = frozenset(
-    (
-        *("PING", "GET", "MGET", "EXISTS", "HGET", "HMGET", "HGETALL", "LRANGE", "LLEN", "SMEMBERS"),
-        *("XRANGE", "XREVRANGE", "ZRANGE", "ZRANGEBYSCORE", "ZCARD", "EXPIRE"),
-    )
-)
 _AWAY = (RedisConnectionError, RedisTimeoutError, OSError)
-
-Value: TypeAlias = str | bytes | int | float
-
-
-@dataclass(frozen=True, slots=True)
-class Script:
-    """A Lua file beside this module, and its SHA1 as Redis computes it.
-
-    Attributes:
-        repeatable: running it twice with the same arguments does no harm.
-    """
-
-    source: str
-    sha: str
-    repeatable: bool = False
-
-    @classmethod
-    def load(cls, name: str, *, repeatable: bool = False) -> Script:
-        """Return the script of that file name."""
-        import hashlib  # noqa: PLC0415  only at start
-
-        source = resources.files("dispatcher.state").joinpath("lua", name).read_text("utf-8")
-        return cls(source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest(), repeatable)
-
-
-@dataclass(slots=True, eq=False)
-class _Pending:
-    """A command as it is sent, and who waits for its answer; nobody does after a cast."""
-
-    name: str
-    packed: bytes
-    answer: asyncio.Future[Any] | None
-    repeatable: bool
 
 
 class RedisLine:
@@ -109,15 +67,20 @@ class RedisLine:
         self._bound_s = options.pop("socket_timeout", None) or SOCKET_TIMEOUT_S
         self._client = client
         self._connection: Any = None
+        self._greeting: tuple[Sequence[Value], ...] = ()
         self._patience_s = patience_s
         self._away_since_s: float | None = None
-        self._pending: list[_Pending] = []
+        self._pending: list[Pending] = []
         self._flusher: asyncio.Task[None] | None = None
 
     @property
     def patience_s(self) -> float:
         """How long a Redis that went away is waited for."""
         return self._patience_s
+
+    def greet_with(self, *commands: Sequence[Value]) -> None:
+        """Send these first on every connection from now on, so that all that follows finds what they make."""
+        self._greeting = commands
 
     async def call(self, *command: Value) -> Any:
         """Return the answer to one command.
@@ -134,7 +97,7 @@ class RedisLine:
             command: its name and arguments.
             repeatable: it may be carried out twice, whatever its name.
         """
-        self._append(_pending(command, None, repeatable=repeatable or _is_repeatable(command)))
+        self._append(Pending.of(command, None, repeatable=repeatable or None))
 
     def submit(self, command: Sequence[Value], *, repeatable: bool | None = None) -> asyncio.Future[Any]:
         """Queue a command at once and return the future of its answer; order is kept.
@@ -147,9 +110,7 @@ class RedisLine:
             StateError: too much is pending, or the command holds what Redis cannot be told.
         """
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        if repeatable is None:
-            repeatable = _is_repeatable(command)
-        self._append(_pending(command, answer, repeatable=repeatable))
+        self._append(Pending.of(command, answer, repeatable=repeatable))
         return answer
 
     async def run(self, script: Script, keys: Sequence[Value], arguments: Sequence[Value]) -> Any:
@@ -168,7 +129,7 @@ class RedisLine:
             await asyncio.wait([self._flusher], timeout=SOCKET_TIMEOUT_S)
         await self._client.aclose()
 
-    def _append(self, pending: _Pending) -> None:
+    def _append(self, pending: Pending) -> None:
         if len(self._pending) >= MAX_PENDING:
             raise StateError(f"{MAX_PENDING} commands are waiting for Redis; it does not keep up")
         self._pending.append(pending)
@@ -207,8 +168,8 @@ class RedisLine:
             async with asyncio.timeout(self._bound_s):
                 await connection.send_packed_command(b"".join(pending.packed for pending in batch))
                 while batch:
-                    answer = await self._answer(connection, batch[0])
-                    _settle(batch.popleft(), answer)
+                    answer = await self._answer(connection, batch[0].name)
+                    batch.popleft().settle(answer)
         except _AWAY as error:
             is_refused = isinstance(error, BusyLoadingError)  # it reads its file and carries out nothing
             again = [pending for pending in batch if is_refused or pending.repeatable]
@@ -223,14 +184,26 @@ class RedisLine:
         pool: Any = self._client.connection_pool
         if self._connection is None:
             self._connection = await pool.get_connection()
+            self._connection.register_connect_callback(self._greet)
+            await self._greet(self._connection)
         else:
             await pool.ensure_connection(self._connection)
         return self._connection
 
-    async def _answer(self, connection: Any, pending: _Pending) -> Any:
+    async def _greet(self, connection: Any) -> None:
+        """Send what comes first on a new connection; redis-py calls this whenever it made one anew."""
+        if not self._greeting:
+            return
+        await connection.send_packed_command(b"".join(map(packed, self._greeting)), check_health=False)
+        for command in self._greeting:
+            answer = await self._answer(connection, str(command[0]))
+            if isinstance(answer, Exception):
+                log.warning("redis command failed", command=str(command[0]), reason=str(answer))
+
+    async def _answer(self, connection: Any, name: str) -> Any:
         """Read the answer to the oldest command that has none; an error of that command alone is one."""
         try:
-            return await self._client.parse_response(connection, pending.name)
+            return await self._client.parse_response(connection, name)
         except ResponseError as error:
             return error
 
@@ -255,36 +228,6 @@ def cache_line(settings: Settings, line: RedisLine) -> RedisLine:
     return RedisLine(connect(settings.cache), patience_s=line.patience_s)
 
 
-def _is_repeatable(command: Sequence[Value]) -> bool:
-    name = command[0]
-    return name in _REPEATABLE or (name == "SET" and "NX" not in command and "GET" not in command)
-
-
-def _pending(command: Sequence[Value], answer: asyncio.Future[Any] | None, *, repeatable: bool) -> _Pending:
-    name = str(command[0])
-    try:
-        packed = hiredis.pack_command(cast("Any", tuple(command)))  # its stub knows tuples of one
-    except TypeError as error:
-        raise StateError(f"redis: {name} holds what cannot be sent: {error}") from error
-    return _Pending(name, packed, answer, repeatable)
-
-
-def _settle_each(given_up: Iterable[_Pending], error: Exception) -> None:
+def _settle_each(given_up: Iterable[Pending], error: Exception) -> None:
     for pending in given_up:
-        _settle(pending, error)
-
-
-def _settle(pending: _Pending, answer: Any) -> None:
-    failed = isinstance(answer, Exception)
-    if pending.answer is None:
-        if failed:
-            log.warning("redis command failed", command=pending.name, reason=str(answer))
-        return
-    if pending.answer.done():  # its waiter gave up
-        return
-    if failed:
-        error = StateError(f"redis: {answer}")
-        error.__cause__ = answer
-        pending.answer.set_exception(error)
-    else:
-        pending.answer.set_result(answer)
+        pending.settle(error)

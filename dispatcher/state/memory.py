@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from dispatcher.state import keys
+from dispatcher.state.commands import Script
 from dispatcher.state.hashes import as_text
-from dispatcher.state.line import RedisLine, Script
+from dispatcher.state.line import RedisLine
 
 _DUE: Final = Script.load("memory_due.lua")
 _WRITE: Final = Script.load("memory_write.lua")

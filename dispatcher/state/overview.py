@@ -10,8 +10,9 @@ from typing import Any, Final, Literal, NamedTuple, get_args
 from dispatcher.balancing.kpis import percentile
 from dispatcher.contracts import QUEUES, SERVICES, Priority, Service
 from dispatcher.state import keys
+from dispatcher.state.commands import Value
 from dispatcher.state.hashes import as_text
-from dispatcher.state.line import RedisLine, Value
+from dispatcher.state.line import RedisLine
 
 State = Literal["ready", "slow start", "half-open", "ejected", "down", "draining", "leaving"]
 

@@ -16,7 +16,8 @@ import structlog
 from dispatcher.contracts import Record, RecordKind
 from dispatcher.errors import StateError
 from dispatcher.state import keys
-from dispatcher.state.line import RedisLine, Script
+from dispatcher.state.commands import Script
+from dispatcher.state.line import RedisLine
 
 log = structlog.get_logger(__name__)
 

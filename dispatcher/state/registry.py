@@ -15,8 +15,9 @@ from typing import Final, Literal, TypeAlias, cast, get_args
 from dispatcher.contracts import Language
 from dispatcher.errors import StateError
 from dispatcher.state import keys
+from dispatcher.state.commands import Script, Value
 from dispatcher.state.hashes import as_text
-from dispatcher.state.line import RedisLine, Script, Value
+from dispatcher.state.line import RedisLine
 
 _NOTE: Final = Script.load("note_device.lua")
 _MARK: Final = Script.load("mark_device.lua")

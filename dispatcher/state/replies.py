@@ -14,8 +14,9 @@ from redis.asyncio import Redis
 
 from dispatcher.contracts import Reply, ReplyKind
 from dispatcher.state import keys
+from dispatcher.state.commands import Value
 from dispatcher.state.entries import entries_of
-from dispatcher.state.line import RedisLine, Value
+from dispatcher.state.line import RedisLine
 
 log = structlog.get_logger(__name__)
 
@@ -85,11 +86,19 @@ class ReplyReader:
         self._last_id: bytes | str = "0-0"
         self._seen: dict[bytes, None] = {}
 
+    @property
+    def opening(self) -> tuple[tuple[Value, ...], ...]:
+        """The commands that make the stream, and keep it alive, where Redis has none or lost it."""
+        return (
+            ("XADD", self._stream, "MAXLEN", "~", keys.REPLIES_MAXLEN, "*", "kind", "opened"),
+            ("EXPIRE", self._stream, keys.REPLIES_TTL_S),
+        )
+
     async def open(self) -> None:
         """Make the stream and keep it alive; also after Redis lost it."""
         pipeline = self._client.pipeline(transaction=False)
-        pipeline.xadd(self._stream, {"kind": "opened"}, maxlen=keys.REPLIES_MAXLEN)
-        pipeline.expire(self._stream, keys.REPLIES_TTL_S)
+        for command in self.opening:
+            pipeline.execute_command(*command)
         await pipeline.execute()
 
     async def read(self) -> list[Reply]:
@@ -128,8 +137,8 @@ class ReplyReader:
         line.cast("XTRIM", self._stream, "MINID", self._last_id)
         # A key with a time to live may be evicted, and without the stream workers answer nobody.
         if not await line.call("EXPIRE", self._stream, keys.REPLIES_TTL_S):
-            line.cast("XADD", self._stream, "*", "kind", "opened")
-            line.cast("EXPIRE", self._stream, keys.REPLIES_TTL_S)
+            for command in self.opening:
+                line.cast(*command)
 
     async def close(self) -> None:
         """Close the connection."""

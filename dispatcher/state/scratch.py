@@ -12,7 +12,8 @@ from redis.asyncio import Redis
 
 from dispatcher.contracts import SERVICES
 from dispatcher.state import keys
-from dispatcher.state.line import RedisLine, Value, connect
+from dispatcher.state.commands import Value
+from dispatcher.state.line import RedisLine, connect
 
 _SCRIPT_COMMANDS: Final = frozenset({"EVALSHA", "EVAL"})
 # What scripts are told to make keys of, and the channels on which they speak to live processes.

@@ -9,7 +9,8 @@ import structlog
 from dispatcher.contracts import Service
 from dispatcher.errors import UnknownName
 from dispatcher.state import keys
-from dispatcher.state.line import RedisLine, Script, Value
+from dispatcher.state.commands import Script, Value
+from dispatcher.state.line import RedisLine
 from dispatcher.state.overview import read_fleets
 
 log = structlog.get_logger(__name__)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from dispatcher.state import keys
-from dispatcher.state.line import RedisLine, Script
+from dispatcher.state.commands import Script
+from dispatcher.state.line import RedisLine
 
 # What is left of the period is how much earlier than its mark the next message may come.
 HELD_RATIO: Final = 0.9

@@ -19,8 +19,9 @@ from dispatcher.contracts import TurnTicket
 from dispatcher.errors import StateError
 from dispatcher.state import keys
 from dispatcher.state.backoff import BackOff
+from dispatcher.state.commands import Value
 from dispatcher.state.entries import entries_of
-from dispatcher.state.line import PATIENCE_S, RedisLine, Value
+from dispatcher.state.line import PATIENCE_S, RedisLine
 
 READ_BLOCK_MS: Final = 1_000
 READ_COUNT: Final = 200

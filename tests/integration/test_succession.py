@@ -96,12 +96,11 @@ async def test_while_one_front_follows_another_every_connection_is_answered(run:
 
 
 async def test_a_front_whose_successor_cannot_start_serves_until_one_can(run: UpRun, tmp_path: Path) -> None:
-    """A file that was broken meanwhile; nobody hears of it but the operator."""
+    """A file that is away meanwhile; nobody hears of it but the operator."""
     first = run.pid_of("front")
     assert first is not None
     config = tmp_path / "small.yaml"
-    good = config.read_text()
-    config.write_text("broken: [")
+    away = config.rename(tmp_path / "away.yaml")
     caller = Caller(run)
     async with caller.calling():
         psutil.Process(first).send_signal(signal.SIGTERM)
@@ -110,7 +109,7 @@ async def test_a_front_whose_successor_cannot_start_serves_until_one_can(run: Up
             return "front exited with code 2" in run.output
 
         await soon(is_refused, what="the next front does not start")
-        config.write_text(good)
+        away.rename(config)
         await soon(lambda: is_followed(run, first), what="a further one does")
     assert caller.refused == []
 

@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator, Iterable
 from typing import Any, Final
 
 from dispatcher.state import keys
+from dispatcher.state.commands import Script
 from dispatcher.state.hashes import as_text
-from dispatcher.state.line import RedisLine, Script
+from dispatcher.state.line import RedisLine
 
 MEMBER: Final = "state/keys.jsonl"
 SCAN_COUNT: Final = 500

@@ -13,8 +13,9 @@ from dispatcher.catalogue.model import Instance
 from dispatcher.contracts import Algorithm, Service
 from dispatcher.errors import NoInstanceAvailable
 from dispatcher.state import fleet, leases
+from dispatcher.state.commands import Value
 from dispatcher.state.leases import Slot
-from dispatcher.state.line import RedisLine, Value
+from dispatcher.state.line import RedisLine
 
 SERVICE: Final[Service] = "llm"
 TURN: Final = "bench"

@@ -11,9 +11,9 @@ from dispatcher.contracts import Service
 from dispatcher.front.apology import TEXTS
 from dispatcher.softdevice import DeviceOptions, discover
 from tests.support.device import Answer, Device
-from tests.support.instances import SENTENCES
+from tests.support.instances import SENTENCES, TRANSCRIPT
 from tests.support.stack import Stack
-from tests.support.waiting import soon
+from tests.support.waiting import eventually, soon
 
 # From the broker's return until workers consume again.
 RECOVERY_S = 30.0
@@ -123,6 +123,17 @@ async def test_without_a_broker_the_device_hears_an_apology_and_an_answer_when_i
         await soon(is_answered, what="turns are answered again", within_s=RECOVERY_S)
         assert stack.front.ready()
         assert (await device.says()).sentences == SENTENCES
+
+
+async def test_the_first_question_to_a_broker_that_came_back_empty_is_answered_whole(stack: Stack) -> None:
+    async with stack.front.device("first") as device:
+        assert (await device.says()).sentences == SENTENCES
+        stack.broker.kill()
+        eventually(lambda: not stack.front.ready(), what="the front knows that no replies come")
+        stack.broker.start()
+        # The front's reader may be later than its task; nothing that workers say meanwhile is lost.
+        answer = await device.says()
+        assert (answer.transcript, answer.sentences) == (TRANSCRIPT, SENTENCES)
 
 
 async def test_a_broker_that_hangs_is_apologised_for_and_turns_are_answered_when_it_goes_on(

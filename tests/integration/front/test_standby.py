@@ -43,10 +43,10 @@ async def test_a_slow_model_has_the_floor_while_another_one_stands_by(stack: Sta
     slow, _ = stack.instances.of("llm")
     # A second and a third to its first sentence: twice the time after which a rival would be asked.
     slow.fault("slow", 30)
-    async with stack.front.device("patient") as device:
+    async with stack.front.device("standby-patient") as device:
         for _ in range(2):
             assert (await device.types("what now?")).sentences == SENTENCES
-    assert answered_by(stack, "patient") == ["llm-1"] * 2
+    assert answered_by(stack, "standby-patient") == ["llm-1"] * 2
 
 
 async def test_a_slow_model_that_is_used_first_has_its_turns_back_after_one_lost_race(
@@ -56,10 +56,10 @@ async def test_a_slow_model_that_is_used_first_has_its_turns_back_after_one_lost
     await second("low")
     slow, _ = stack.instances.of("llm")
     slow.fault("slow", 30)
-    async with stack.front.device("learner") as device:
+    async with stack.front.device("standby-learner") as device:
         for _ in range(6):
             assert (await device.types("what now?")).sentences == SENTENCES
-    answered = answered_by(stack, "learner")
+    answered = answered_by(stack, "standby-learner")
     assert answered[0] == "llm-2", "a worker that has just begun knows no times"
     assert answered[-3:] == ["llm-1"] * 3
     assert stack.failures("llm", "llm-1") == 0
@@ -71,14 +71,14 @@ async def test_a_model_that_fails_leaves_the_turn_to_the_one_that_stands_by(
     await second("standby")
     failing, _ = stack.instances.of("llm")
     failing.fault("fast-error")
-    async with stack.front.device("lucky") as device:
+    async with stack.front.device("standby-lucky") as device:
         for _ in range(4):
             assert (await device.types("what now?")).sentences == SENTENCES
         failing.fault("none")
 
         async def is_back() -> bool:
             await device.types("and now?")
-            return answered_by(stack, "lucky")[-1] == "llm-1"
+            return answered_by(stack, "standby-lucky")[-1] == "llm-1"
 
         await soon(is_back, what="the model that was ejected answers again")
-    assert answered_by(stack, "lucky")[:4] == ["llm-2"] * 4
+    assert answered_by(stack, "standby-lucky")[:4] == ["llm-2"] * 4

@@ -11,7 +11,8 @@ import pytest
 
 from dispatcher.errors import StateError
 from dispatcher.state import line as line_module
-from dispatcher.state.line import RedisLine, Script, connect
+from dispatcher.state.commands import Script
+from dispatcher.state.line import RedisLine, connect
 from tests.support.broker import Broker
 from tests.support.waiting import soon
 

@@ -54,6 +54,23 @@ async def test_what_is_asked_while_the_broker_is_away_is_answered_in_order_when_
     assert await asyncio.gather(*calls) == list(range(2, 2 * MAX_BATCH + 2))
 
 
+async def test_what_others_will_look_for_is_there_before_anything_that_follows(
+    fresh_broker: Broker, patient: RedisLine
+) -> None:
+    """The stream of a front, in a broker that came back empty, when a task of that front is taken."""
+    reader = ReplyReader(connect(fresh_broker.url, socket_timeout_s=None), "stream")
+    patient.greet_with(*reader.opening)
+    fresh_broker.kill()
+    await hears_the_end()
+    replies.send(patient, "stream", Reply(turn_id="t", attempt=1, kind="transcript", text="hello"))
+    fresh_broker.start()
+    assert await patient.call("PING")
+    # The reader comes last, and misses nothing.
+    await reader.open()
+    assert [reply.text for reply in await reader.read()] == ["hello"]
+    await reader.close()
+
+
 async def test_a_broker_that_stays_away_is_a_state_error_and_nobody_waits_for_it_again(
     fresh_broker: Broker,
 ) -> None:
