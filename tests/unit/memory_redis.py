@@ -16,7 +16,9 @@ from dispatcher.state.line import RedisLine
 
 
 class MemoryRedis:
-    """Lists, hashes and PING; scripts but the one that pushes are noted and do nothing; the rest is refused.
+    """Lists, hashes and PING; scripts but the one that pushes are noted and do nothing; so is a front's stream.
+
+    The rest is refused.
 
     Attributes:
         away: every command fails as if the server were gone.
@@ -52,7 +54,10 @@ class MemoryRedis:
     def set_retry(self, retry: Retry) -> None:
         pass
 
-    async def send_packed_command(self, packed: bytes) -> None:
+    def register_connect_callback(self, callback: object) -> None:
+        """A server that is always the same needs no greeting."""
+
+    async def send_packed_command(self, packed: bytes, *, check_health: bool = True) -> None:
         self._batch.feed(packed)
 
     async def parse_response(self, _: Self, name: str) -> Any:
@@ -68,6 +73,8 @@ class MemoryRedis:
 
     def _answer(self, name: str, *arguments: str) -> Any:
         match name, arguments:
+            case "XADD" | "EXPIRE", _:  # the stream of a front, which nothing here writes to
+                return 1
             case "PING", ():
                 return b"PONG"
             case "LPUSH", (key, value):
