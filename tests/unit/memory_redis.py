@@ -16,9 +16,7 @@ from dispatcher.state.line import RedisLine
 
 
 class MemoryRedis:
-    """Lists, hashes and PING; scripts but the one that pushes are noted and do nothing; so is a front's stream.
-
-    The rest is refused.
+    """Lists, hashes and PING; scripts but the one that pushes are noted and do nothing; the rest is refused.
 
     Attributes:
         away: every command fails as if the server were gone.
@@ -57,7 +55,7 @@ class MemoryRedis:
     def register_connect_callback(self, callback: object) -> None:
         """A server that is always the same needs no greeting."""
 
-    async def send_packed_command(self, packed: bytes, *, check_health: bool = True) -> None:
+    async def send_packed_command(self, packed: bytes, **_: bool) -> None:
         self._batch.feed(packed)
 
     async def parse_response(self, _: Self, name: str) -> Any:
@@ -73,9 +71,7 @@ class MemoryRedis:
 
     def _answer(self, name: str, *arguments: str) -> Any:
         match name, arguments:
-            case "XADD" | "EXPIRE", _:  # the stream of a front, which nothing here writes to
-                return 1
-            case "PING", ():
+            case "PING" | "XADD" | "EXPIRE", _:  # a front's stream is made, and nothing here writes to it
                 return b"PONG"
             case "LPUSH", (key, value):
                 self.lists[key].insert(0, value)
