@@ -37,7 +37,8 @@ RESAMPLED = """async ({ fromHz, toHz, toneHz, chunk }) => {
 async def test_a_phone_needs_no_sideways_scrolling(
     browser: Browser, talk_url: str, peer: TalkPeer, color_scheme: Literal["light", "dark"], locale: str
 ) -> None:
-    peer.script = Script(sentences=(("x" * 200, 3), ("一二三四五六七八九十" * 20, 3)))
+    # Spoken for long enough to be looked at, however busy the machine is.
+    peer.script = Script(sentences=(("x" * 200, 3), ("一二三四五六七八九十" * 20, 200)))
     async with new_tab(
         browser, viewport=PHONE, color_scheme=color_scheme, locale=locale, has_touch=True
     ) as talk:
