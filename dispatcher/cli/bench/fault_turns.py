@@ -11,7 +11,7 @@ import aiohttp
 
 from dispatcher.catalogue import Instance
 from dispatcher.cli.bench.fault_subjects import Decisions, Subject
-from dispatcher.cli.bench.generator import is_apology, speech_pcm
+from dispatcher.cli.bench.talk import is_apology, speech_pcm
 from dispatcher.contracts import SERVICES
 from dispatcher.errors import FrontError, StartError
 from dispatcher.softdevice import DeviceOptions, SoftDevice, TurnResult

@@ -18,8 +18,8 @@ from dispatcher.audio.opus import OpusEncoder, PacketEncoder
 from dispatcher.audio.pcm import wav_bytes
 from dispatcher.catalogue import Catalogue, Instance, load_catalogue
 from dispatcher.cli.bench.child import read_plan, say_result, say_turn
-from dispatcher.cli.bench.generator import speech_pcm
 from dispatcher.cli.bench.samples import FloorPlan, Samples, TurnSample
+from dispatcher.cli.bench.talk import speech_pcm
 from dispatcher.contracts import REPLY_FRAME_MS, REPLY_RATE_HZ, UPLINK_RATE_HZ, Language, Service
 from dispatcher.conversation.history import Message
 from dispatcher.conversation.sentences import SentenceSplitter

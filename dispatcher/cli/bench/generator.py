@@ -17,17 +17,13 @@ from typing import Final
 import aiohttp
 import uvloop
 
-from dispatcher.audio.pcm import read_wav
 from dispatcher.cli.bench.child import read_plan, say_result, say_turn
 from dispatcher.cli.bench.samples import GeneratorPlan, Samples, TurnSample
-from dispatcher.contracts import UPLINK_RATE_HZ
+from dispatcher.cli.bench.talk import is_apology, speech_pcm
 from dispatcher.errors import DispatcherError
-from dispatcher.front.apology import TEXTS
-from dispatcher.recordings import recording
-from dispatcher.softdevice import Address, DeviceOptions, SoftDevice, TurnResult, connect, paced
+from dispatcher.softdevice import Address, DeviceOptions, SoftDevice, connect, paced
 from dispatcher.softdevice.speech import encode
 
-SPEECH_S: Final = 1.5
 THINK_S: Final = (0.5, 1.0)
 # A front that is silent for so long in the middle of a turn has lost it.
 PATIENCE_S: Final = 20.0
@@ -102,17 +98,6 @@ class Generator:
     def _count(self) -> None:
         self._done += 1
         say_turn()
-
-
-def is_apology(result: TurnResult) -> bool:
-    """Return whether the front had no answer and said so."""
-    return any(sentence.text in TEXTS.values() for sentence in result.sentences)
-
-
-def speech_pcm() -> bytes:
-    """Return what each device says, as s16le at 16 kHz."""
-    pcm, _ = read_wav(recording("hello.wav"))
-    return pcm[: int(SPEECH_S * UPLINK_RATE_HZ) * 2]
 
 
 async def run(plan: GeneratorPlan) -> Samples:

@@ -13,7 +13,7 @@ from typing import Final
 import aiohttp
 
 from dispatcher.audio.pcm import read_wav
-from dispatcher.cli.bench.generator import is_apology
+from dispatcher.cli.bench.talk import is_apology
 from dispatcher.cli.verify.turns import Outcome, TurnHeard
 from dispatcher.contracts import OTA_PATH, UPLINK_RATE_HZ, WEBSOCKET_PATH
 from dispatcher.errors import DispatcherError, FrontError

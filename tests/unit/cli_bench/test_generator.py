@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from dispatcher.cli.bench import floor, generator
+from dispatcher.cli.bench import floor, generator, talk
 from dispatcher.cli.bench.child import measure
 from dispatcher.cli.bench.devices import parse_counts, turns_of
 from dispatcher.cli.bench.samples import FloorPlan, GeneratorPlan
@@ -26,7 +26,7 @@ async def front() -> AsyncGenerator[SmallFront]:
 @pytest.fixture(autouse=True)
 def short_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     """Speech of two frames, and no pauses."""
-    monkeypatch.setattr(generator, "SPEECH_S", 0.12)
+    monkeypatch.setattr(talk, "SPEECH_S", 0.12)
     monkeypatch.setattr(generator, "THINK_S", (0.0, 0.0))
     monkeypatch.setattr(generator, "PATIENCE_S", 0.2)
     monkeypatch.setattr(floor, "THINK_S", 0.0)
