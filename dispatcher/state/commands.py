@@ -73,7 +73,7 @@ class Pending:
         name = str(command[0])
         if repeatable is None:
             repeatable = _is_repeatable(command)
-        return cls(name, packed(command), answer, repeatable)
+        return cls(name, _packed(command), answer, repeatable)
 
     def settle(self, answer: Any) -> None:
         """Give the answer, or the error, to whoever waits; an error that nobody waits for is logged."""
@@ -92,12 +92,7 @@ class Pending:
             self.answer.set_result(answer)
 
 
-def packed(command: Sequence[Value]) -> bytes:
-    """Return a command in the protocol of Redis.
-
-    Raises:
-        StateError: it holds what Redis cannot be told.
-    """
+def _packed(command: Sequence[Value]) -> bytes:
     try:
         words: Any = tuple(command)  # hiredis's stub knows tuples of one
         return cast("bytes", hiredis.pack_command(words))

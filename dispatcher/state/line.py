@@ -36,7 +36,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from dispatcher.errors import StateError
 from dispatcher.settings import Settings
 from dispatcher.state.backoff import BackOff
-from dispatcher.state.commands import Pending, Script, Value, packed
+from dispatcher.state.commands import Pending, Script, Value
 from dispatcher.state.connecting import SOCKET_TIMEOUT_S
 from dispatcher.state.connecting import connect as connect  # noqa: PLC0414  a line and its client come together
 
@@ -67,7 +67,7 @@ class RedisLine:
         self._bound_s = options.pop("socket_timeout", None) or SOCKET_TIMEOUT_S
         self._client = client
         self._connection: Any = None
-        self._greeting: tuple[Sequence[Value], ...] = ()
+        self._greeting: tuple[Pending, ...] = ()
         self._patience_s = patience_s
         self._away_since_s: float | None = None
         self._pending: list[Pending] = []
@@ -80,7 +80,7 @@ class RedisLine:
 
     def greet_with(self, *commands: Sequence[Value]) -> None:
         """Send these first on every connection from now on, so that all that follows finds what they make."""
-        self._greeting = commands
+        self._greeting = tuple(Pending.of(command, None) for command in commands)
 
     async def call(self, *command: Value) -> Any:
         """Return the answer to one command.
@@ -166,7 +166,7 @@ class RedisLine:
         batch, self._pending = deque(self._pending[:MAX_BATCH]), self._pending[MAX_BATCH:]
         try:
             async with asyncio.timeout(self._bound_s):
-                await connection.send_packed_command(b"".join(pending.packed for pending in batch))
+                await connection.send_packed_command(_packed(batch))
                 while batch:
                     answer = await self._answer(connection, batch[0].name)
                     batch.popleft().settle(answer)
@@ -194,11 +194,9 @@ class RedisLine:
         """Send what comes first on a new connection; redis-py calls this whenever it made one anew."""
         if not self._greeting:
             return
-        await connection.send_packed_command(b"".join(map(packed, self._greeting)), check_health=False)
-        for command in self._greeting:
-            answer = await self._answer(connection, str(command[0]))
-            if isinstance(answer, Exception):
-                log.warning("redis command failed", command=str(command[0]), reason=str(answer))
+        await connection.send_packed_command(_packed(self._greeting), check_health=False)
+        for pending in self._greeting:
+            pending.settle(await self._answer(connection, pending.name))
 
     async def _answer(self, connection: Any, name: str) -> Any:
         """Read the answer to the oldest command that has none; an error of that command alone is one."""
@@ -226,6 +224,10 @@ def cache_line(settings: Settings, line: RedisLine) -> RedisLine:
     if settings.cache == settings.redis_url:
         return line
     return RedisLine(connect(settings.cache), patience_s=line.patience_s)
+
+
+def _packed(batch: Iterable[Pending]) -> bytes:
+    return b"".join(pending.packed for pending in batch)
 
 
 def _settle_each(given_up: Iterable[Pending], error: Exception) -> None:

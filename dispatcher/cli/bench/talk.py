@@ -1,4 +1,4 @@
-"""What the devices of a bench say, and how it is told that they had no answer."""
+"""What the devices of a bench or a trial say, and how it is told that they had no answer."""
 
 from __future__ import annotations
 

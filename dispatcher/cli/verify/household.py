@@ -12,12 +12,10 @@ from typing import Final
 
 import aiohttp
 
-from dispatcher.audio.pcm import read_wav
-from dispatcher.cli.bench.talk import is_apology
+from dispatcher.cli.bench.talk import is_apology, speech_pcm
 from dispatcher.cli.verify.turns import Outcome, TurnHeard
-from dispatcher.contracts import OTA_PATH, UPLINK_RATE_HZ, WEBSOCKET_PATH
+from dispatcher.contracts import OTA_PATH, WEBSOCKET_PATH
 from dispatcher.errors import DispatcherError, FrontError
-from dispatcher.recordings import recording
 from dispatcher.softdevice import (
     Address,
     DeviceOptions,
@@ -30,7 +28,6 @@ from dispatcher.softdevice import (
 )
 from dispatcher.softdevice.speech import encode
 
-SPEECH_S: Final = 1.5
 QUESTION: Final = "What time is it?"
 # Different for every device and turn, or all of them would soon ask at the same moments.
 PAUSE_S: Final = (0.2, 1.2)
@@ -55,7 +52,7 @@ class Household:
         self.repeated = 0
         self._doors = doors
         self._numbers = range(first, first + devices)
-        self._speech = encode(_speech_pcm(), DeviceOptions())
+        self._speech = encode(speech_pcm(), DeviceOptions())
         self._tokens: dict[tuple[str, str], str] = {}
 
     @asynccontextmanager
@@ -183,8 +180,3 @@ class _User:
                 reason=reason,
             )
         )
-
-
-def _speech_pcm() -> bytes:
-    pcm, _ = read_wav(recording("hello.wav"))
-    return pcm[: int(SPEECH_S * UPLINK_RATE_HZ) * 2]
