@@ -19,7 +19,7 @@ from dispatcher.conversation.persona import character
 from dispatcher.conversation.remembering import with_memory
 from dispatcher.conversation.sentences import SentenceSplitter
 from dispatcher.conversation.speakable import speakable
-from dispatcher.conversation.tools import ToolCall
+from dispatcher.conversation.tools import ChatPiece, Progress, ToolCall
 from dispatcher.errors import InstanceFailed
 from dispatcher.router import Lease
 from dispatcher.state import dialogue, memory
@@ -139,7 +139,7 @@ class Draft:
             **speaker.facts,
         }
 
-    async def write(self, stream: AsyncGenerator[str | ToolCall, None]) -> list[ToolCall]:
+    async def write(self, stream: AsyncGenerator[ChatPiece, None]) -> list[ToolCall]:
         """Take in the whole stream; say each sentence once it is complete.
 
         Returns:
@@ -152,6 +152,8 @@ class Draft:
         calls: list[ToolCall] = []
         async with aclosing(without_stalls(self._lease, stream)) as pieces:
             async for piece in pieces:
+                if isinstance(piece, Progress):
+                    continue
                 self._timings.setdefault("llm_first_token_ms", self._elapsed_ms())
                 if isinstance(piece, ToolCall):
                     calls.append(piece)

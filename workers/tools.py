@@ -21,7 +21,7 @@ from dispatcher.conversation.history import Message
 from dispatcher.conversation.tool_arguments import argument_problem, fitted
 from dispatcher.conversation.tool_messages import as_plain_text
 from dispatcher.conversation.tool_names import llm_name
-from dispatcher.conversation.tools import ListedTool, Tool, ToolCall, ToolResult
+from dispatcher.conversation.tools import ChatPiece, ListedTool, Tool, ToolCall, ToolResult
 from dispatcher.errors import InstanceFailed, InstanceRefused, TurnCancelled
 from dispatcher.router import remaining_s
 from dispatcher.state import tool_calls
@@ -156,7 +156,7 @@ class Toolbox:
 
 async def chat(
     shared: Runtime, instance: Instance, messages: Sequence[Message], tools: Sequence[Tool]
-) -> AsyncGenerator[str | ToolCall, None]:
+) -> AsyncGenerator[ChatPiece, None]:
     """Yield an instance's reply; one that cannot be offered tools is asked without them instead."""
     provider = shared.providers.llm(instance)
     if tools and shared.without_tools.get(instance.name, 0.0) < time.monotonic():

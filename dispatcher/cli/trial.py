@@ -14,7 +14,7 @@ from dispatcher.audio.pcm import read_wav
 from dispatcher.catalogue.model import Instance
 from dispatcher.contracts import REPLY_RATE_HZ, Service
 from dispatcher.conversation.history import Message
-from dispatcher.conversation.tools import ToolCall
+from dispatcher.conversation.tools import Progress, ToolCall
 from dispatcher.errors import InstanceError, InstanceFailed, InstanceUnreachable
 from dispatcher.providers.registry import Providers
 
@@ -103,6 +103,8 @@ async def _ask(
     messages = [*system, Message(role="user", content=question.text)]
     async with aclosing(providers.llm(instance).chat(instance, messages)) as pieces:
         async for piece in pieces:
+            if isinstance(piece, Progress):
+                continue
             trial.first_s = trial.first_s or time.monotonic() - started_at
             trial.text += f"[calls {piece.name}]" if isinstance(piece, ToolCall) else piece
     if not trial.text.strip():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +37,17 @@ class ToolCall:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """Sign of life of a chat stream that adds no text to the reply: reasoning, a comment, an empty chunk.
+
+    Attributes:
+        reasoning: the reasoning that came with it, as it was sent; empty where there was none.
+    """
+
+    reasoning: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ListedTool:
     """A tool under the name that its owner knows, as `read_tool` accepted it.
 
@@ -61,3 +72,7 @@ class ToolResult:
 
     text: str
     failed: bool = False
+
+
+# One item of a chat stream: text of the reply, a whole tool call, or a sign of life without text.
+ChatPiece: TypeAlias = str | ToolCall | Progress

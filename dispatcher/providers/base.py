@@ -9,7 +9,7 @@ from typing import Protocol
 from dispatcher.catalogue.model import Instance
 from dispatcher.contracts import Language
 from dispatcher.conversation.history import Message
-from dispatcher.conversation.tools import Tool, ToolCall
+from dispatcher.conversation.tools import ChatPiece, Tool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,10 +74,11 @@ class LlmProvider(Provider, Protocol):
 
     def chat(
         self, instance: Instance, messages: Sequence[Message], tools: Sequence[Tool] = ()
-    ) -> AsyncGenerator[str | ToolCall, None]:
+    ) -> AsyncGenerator[ChatPiece, None]:
         """Yield the reply's text as it comes, in pieces of any size, and the calls of tools that it asks for.
 
         A call comes once it is whole; its arguments are a JSON object, else the instance has failed.
+        Progress stands for what the stream sends without text: the deadlines of its reader start anew.
         """
         ...
 

@@ -16,7 +16,7 @@ import aiohttp
 
 from dispatcher.catalogue.model import Instance
 from dispatcher.conversation.history import Message
-from dispatcher.conversation.tools import Tool, ToolCall
+from dispatcher.conversation.tools import ChatPiece, Tool, ToolCall
 from dispatcher.errors import InstanceFailed
 from dispatcher.providers.base import Reported
 from dispatcher.providers.http import (
@@ -48,7 +48,7 @@ class Ollama:
 
     async def chat(
         self, instance: Instance, messages: Sequence[Message], tools: Sequence[Tool] = ()
-    ) -> AsyncGenerator[str | ToolCall, None]:
+    ) -> AsyncGenerator[ChatPiece, None]:
         """Yield the reply's text as its lines come, and each call of a tool, which comes whole."""
         body: dict[str, Any] = {
             **_model(instance),
@@ -136,7 +136,7 @@ def _chunk(instance: Instance, line: bytes) -> dict[str, Any]:
     return chunk
 
 
-def _pieces(instance: Instance, chunk: dict[str, Any], line: bytes) -> list[str | ToolCall]:
+def _pieces(instance: Instance, chunk: dict[str, Any], line: bytes) -> list[ChatPiece]:
     """Return the text of a chunk and the calls in it; the last chunk holds none."""
     try:
         message = chunk.get("message") or {}

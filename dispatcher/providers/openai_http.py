@@ -17,7 +17,7 @@ from yarl import URL
 from dispatcher.catalogue.model import Instance
 from dispatcher.contracts import REPLY_RATE_HZ, Language, SpeechFormat
 from dispatcher.conversation.history import Message
-from dispatcher.conversation.tools import Tool, ToolCall
+from dispatcher.conversation.tools import ChatPiece, Tool
 from dispatcher.errors import InstanceFailed, InstanceForbidden
 from dispatcher.providers import openai_tools
 from dispatcher.providers.base import Reported, Transcript
@@ -75,7 +75,7 @@ class OpenAiHttp:
 
     async def chat(
         self, instance: Instance, messages: Sequence[Message], tools: Sequence[Tool] = ()
-    ) -> AsyncGenerator[str | ToolCall, None]:
+    ) -> AsyncGenerator[ChatPiece, None]:
         """Yield the reply's text as its events come; calls of tools are whole when the stream is over."""
         body: dict[str, Any] = {
             "model": _model(instance),

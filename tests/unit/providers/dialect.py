@@ -15,7 +15,7 @@ from aiohttp import web
 from dispatcher.catalogue.model import Instance
 from dispatcher.contracts import Language, Service
 from dispatcher.conversation.history import Message
-from dispatcher.conversation.tools import Tool, ToolCall
+from dispatcher.conversation.tools import ChatPiece, Tool
 from dispatcher.providers.http import new_session
 from dispatcher.providers.openai_http import OpenAiHttp
 
@@ -109,7 +109,7 @@ class Dialect:
         heard = await self.provider.transcribe(self.instance("asr", **fields), wav, language)
         return heard.text, heard.language
 
-    def chat(self, tools: Sequence[Tool] = (), **fields: Any) -> AsyncGenerator[str | ToolCall, None]:
+    def chat(self, tools: Sequence[Tool] = (), **fields: Any) -> AsyncGenerator[ChatPiece, None]:
         return self.provider.chat(self.instance("llm", **fields), QUESTION, tools)
 
     def speech(self, language: Language = "auto", **fields: Any) -> AsyncGenerator[bytes, None]:

@@ -11,7 +11,7 @@ import pytest
 
 from dispatcher.catalogue.model import Instance
 from dispatcher.conversation.history import Message
-from dispatcher.conversation.tools import Tool, ToolCall
+from dispatcher.conversation.tools import ChatPiece, Tool, ToolCall
 from dispatcher.errors import (
     InstanceBusy,
     InstanceError,
@@ -56,15 +56,13 @@ def at(server: FakeOllama, **fields: Any) -> Instance:
 
 async def said(
     ollama: Ollama, server: FakeOllama, messages: Sequence[Message] = HI, tools: Sequence[Tool] = ()
-) -> list[str | ToolCall]:
+) -> list[ChatPiece]:
     return [piece async for piece in ollama.chat(at(server), messages, tools)]
 
 
-async def fails(
-    ollama: Ollama, server: FakeOllama, **fields: Any
-) -> tuple[list[str | ToolCall], InstanceError]:
+async def fails(ollama: Ollama, server: FakeOllama, **fields: Any) -> tuple[list[ChatPiece], InstanceError]:
     """Return what was said before the error, and the error."""
-    pieces: list[str | ToolCall] = []
+    pieces: list[ChatPiece] = []
     with pytest.raises(InstanceError) as raised:  # noqa: PT012  the loop is the call
         async for piece in ollama.chat(at(server, **fields), HI):
             pieces.append(piece)  # noqa: PERF401  a comprehension would be lost with the error
