@@ -6,6 +6,7 @@ kinds. Everything is small JSON with ids; audio travels beside it, by claim key 
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, Literal, Self, TypedDict
 
@@ -27,6 +28,9 @@ QUEUES: Final[tuple[str, ...]] = (*SERVICES, CONTROL_QUEUE)
 # Where devices come in: first over HTTP for the address of the socket, then over that.
 OTA_PATH: Final = "/xiaozhi/ota/"
 WEBSOCKET_PATH: Final = "/xiaozhi/v1/"
+
+# Separators of a MAC address as boards, routers and people write it: colons, dashes, dots, blanks or none.
+_MAC: Final = re.compile(r"[0-9a-f]{2}(?:[-:._ ]?[0-9a-f]{2}){5}", re.ASCII)
 
 # Between a front and the supervisor that hands it its socket: the numbers of both descriptors, and the words.
 SOCKET_VARIABLE: Final = "FRONT_SOCKET_FD"
@@ -60,6 +64,15 @@ TOOL_TIMEOUT_S: Final = 10.0
 
 ReplyKind = Literal["transcript", "emotion", "sentence", "audio", "tool", "end", "failed"]
 RecordKind = Literal["turn", "kpi", "sample", "alert", "decision"]
+
+
+def canonical_device_id(text: str) -> str:
+    """Return a device id in its one form: lower case, a MAC address with colons however written."""
+    lowered = text.strip().lower()
+    if not _MAC.fullmatch(lowered):
+        return lowered
+    digits = re.sub(r"[^0-9a-f]", "", lowered)
+    return ":".join(digits[at : at + 2] for at in range(0, 12, 2))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+import structlog
 from pydantic import BaseModel, ValidationError
 
 from dispatcher.catalogue.document import Document, read_document
@@ -34,14 +35,19 @@ from dispatcher.catalogue.schema import (
     ConversationSection,
     KpisSection,
     NginxSection,
+    PlaybackSection,
     Root,
     ServiceSection,
     default_name,
 )
-from dispatcher.contracts import Algorithm, Service
+from dispatcher.contracts import Algorithm, Service, canonical_device_id
 from dispatcher.errors import ConfigError
 
+log = structlog.get_logger(__name__)
+
 DEFAULT_ALGORITHM: Algorithm = "weighted_round_robin"
+# Decode queue of firmware 2.5 and later; 2.x before it holds 40. Source: 78/xiaozhi-esp32, PR 2191.
+MOST_LEAD_FRAMES: Final = 20
 
 
 def load_catalogue(path: Path, environ: Mapping[str, str] | None = None) -> Catalogue:
@@ -72,7 +78,7 @@ def load_catalogue(path: Path, environ: Mapping[str, str] | None = None) -> Cata
         health=HealthRules(**_given(shared, without={"algorithm"})),
         nginx=_nginx(balancing.nginx_proxy),
         conversation=_conversation(root.conversation),
-        playback=Playback(**_given(root.playback)),
+        playback=_playback(root.playback),
         kpis=_kpis(root.kpis),
         alerts=AlertRules(**_given(root.alerts)),
         tuner=TunerRules(**_given(root.tuner)),
@@ -125,11 +131,28 @@ def _nginx(section: NginxSection | None) -> NginxProxy:
     )
 
 
+def _playback(section: PlaybackSection | None) -> Playback:
+    """Return the pace of audio; a lead that would overflow a device's decode queue is cut."""
+    playback = Playback(**_given(section))
+    if playback.lead_frames <= MOST_LEAD_FRAMES:
+        return playback
+    log.warning(
+        "playback.lead_frames is above what a device holds and was cut",
+        configured=playback.lead_frames,
+        used=MOST_LEAD_FRAMES,
+        reason="firmware 2.5 has a decode queue of 20 packets and drops what comes beyond it",
+    )
+    return replace(playback, lead_frames=MOST_LEAD_FRAMES)
+
+
 def _conversation(section: ConversationSection | None) -> Conversation:
-    """Return the dialogue's settings; device ids in the lower case that devices send."""
+    """Return the dialogue's settings; device ids in the form that the front gives them."""
     if section is None:
         return Conversation()
-    devices = {name.lower(): DeviceRule(**_words(rule)) for name, rule in (section.devices or {}).items()}
+    devices = {
+        canonical_device_id(name): DeviceRule(**_words(rule))
+        for name, rule in (section.devices or {}).items()
+    }
     personas = {name: Persona(**_words(persona)) for name, persona in (section.personas or {}).items()}
     given = _words(section, without={"devices", "personas", "memory"})
     memory = MemoryRules(**_given(section.memory))

@@ -17,7 +17,7 @@ from dispatcher.catalogue.fields import VARIABLE_NAME
 from dispatcher.catalogue.model import DEFAULT_PROVIDER, PROVIDERS
 from dispatcher.catalogue.needs import unmet_needs
 from dispatcher.catalogue.schema import WHOLE, Root, default_name
-from dispatcher.contracts import SERVICES, Service
+from dispatcher.contracts import SERVICES, Service, canonical_device_id
 
 # Where, and what is wrong there.
 Problem: TypeAlias = tuple[KeyPath, str]
@@ -210,13 +210,13 @@ def _unset_listed(names: list[Any], at: KeyPath, environ: Mapping[str, str]) -> 
 
 
 def _doubled_devices(devices: Mapping[str, Any]) -> Iterator[Problem]:
-    """Yield device ids that differ in their capitals only."""
+    """Yield device ids of which two mean the same device, written differently."""
     first: dict[str, str] = {}
     for device_id in devices:
-        if device_id.lower() in first:
+        if canonical_device_id(device_id) in first:
             at = ("conversation", "devices", device_id)
-            yield at, f"the device is there twice, first as {first[device_id.lower()]}"
-        first.setdefault(device_id.lower(), device_id)
+            yield at, f"the device is there twice, first as {first[canonical_device_id(device_id)]}"
+        first.setdefault(canonical_device_id(device_id), device_id)
 
 
 def _unknown_personas(devices: Mapping[str, Any], personas: Mapping[str, Any]) -> Iterator[Problem]:

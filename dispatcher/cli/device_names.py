@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from dispatcher.contracts import canonical_device_id
 from dispatcher.errors import UnknownName
 from dispatcher.state import registry
 from dispatcher.state.line import RedisLine
@@ -24,16 +25,21 @@ async def find(line: RedisLine, word: str) -> Registered:
         UnknownName: it means none, or more than one.
         StateError: Redis is out of reach.
     """
-    wanted = word.strip().lower()
+    wanted = canonical_device_id(word)
     exact = await registry.read(line, wanted)
     if exact.first_seen_ms or _WHOLE_ID.fullmatch(wanted):
         return exact
     devices = await registry.read_all(line)
-    found = [each for each in devices if each.name.lower() == wanted]
-    found = found or [each for each in devices if wanted and each.device_id.startswith(wanted)]
+    found = [each for each in devices if each.name.lower() == word.strip().lower()]
+    found = found or [each for each in devices if _begins(each.device_id, wanted)]
     if len(found) == 1:
         return found[0]
     raise UnknownName(f"no device is called {word!r}{_hint(found or devices, ambiguous=bool(found))}")
+
+
+def _begins(device_id: str, wanted: str) -> bool:
+    """Return whether an id begins with what was typed; a MAC address also where dashes were."""
+    return bool(wanted) and device_id.startswith((wanted, wanted.replace("-", ":")))
 
 
 def _hint(devices: Sequence[Registered], *, ambiguous: bool) -> str:

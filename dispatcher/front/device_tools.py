@@ -32,6 +32,8 @@ ANSWER_TIMEOUT_S: Final = 5.0
 GRACE_S: Final = 0.5
 # A turn refreshes the list's time to live this often; Redis may also have lost it.
 KEEP_EVERY_S: Final = 60.0
+# xiaozhi-sdk reads `capabilities.vision.url` and has no tools without it; stock firmware takes no empty URL.
+_CAPABILITIES: Final = {"vision": {"url": "", "token": ""}}
 _CLIENT: Final = {"name": "xiaozhi-dispatcher", "version": "1"}
 
 
@@ -106,7 +108,11 @@ class DeviceTools:
     async def _learn(self) -> None:
         """Learn the list; what was learned before something went wrong is kept."""
         tools: dict[str, ListedTool] = {}
-        params = {"protocolVersion": jsonrpc.PROTOCOL_VERSION, "capabilities": {}, "clientInfo": _CLIENT}
+        params = {
+            "protocolVersion": jsonrpc.PROTOCOL_VERSION,
+            "capabilities": _CAPABILITIES,
+            "clientInfo": _CLIENT,
+        }
         try:
             async with asyncio.timeout(LEARN_TIMEOUT_S):
                 await self._ask("initialize", params)

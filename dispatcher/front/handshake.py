@@ -5,17 +5,19 @@ from __future__ import annotations
 import re
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from aiohttp import web
 
+from dispatcher.contracts import canonical_device_id
 from dispatcher.front.auth import Tokens
 from dispatcher.front.frames import VERSIONS, Version
 from dispatcher.front.origin import Network, origin_of
 
 _ANONYMOUS: Final = "anonymous-"
+_BEARER: Final = re.compile(r"\s*bearer(?:[\s:]+|$)", re.ASCII | re.IGNORECASE)
 _ID: Final = re.compile(r"[\w.:@+-]{1,64}", re.ASCII)
 
 
@@ -24,13 +26,18 @@ class Peer:
     """A device as its upgrade request names it.
 
     Attributes:
-        device_id: the MAC in lower case, or what a client calls itself; made up where none came.
+        device_id: the MAC in lower case with colons, or what a client calls itself; made up where none came.
         version: the framing that the header asks for.
     """
 
     device_id: str
     client_id: str
     version: Version
+
+    @property
+    def signed_device(self) -> str:
+        """The device as its token names it; of one without an id every connection has another made-up one."""
+        return "" if self.anonymous else self.device_id
 
     @property
     def anonymous(self) -> bool:
@@ -45,7 +52,7 @@ def read_peer(request: web.Request) -> Peer:
         aiohttp.web.HTTPBadRequest: an id has a form that no device uses.
     """
     return Peer(
-        device_id=_id(request, "Device-Id").lower() or _made_up_id(),
+        device_id=_device_id(request) or _made_up_id(),
         client_id=_id(request, "Client-Id"),
         version=read_version(request.headers.get("Protocol-Version")),
     )
@@ -81,16 +88,33 @@ def admit(
     """
     if tokens is None or origin_of(request, trusted).local:
         return
-    said = request.headers.get("Authorization") or request.query.get("authorization", "")
-    token = said.removeprefix("Bearer ").strip()
-    if not tokens.valid(token, client_id=peer.client_id, device_id=peer.device_id, now_s=time.time()):
+    said = request.headers.get("Authorization") or _asked(request, "authorization")
+    token = _BEARER.sub("", said, count=1).strip()
+    if not tokens.valid(token, client_id=peer.client_id, device_id=peer.signed_device, now_s=time.time()):
         raise web.HTTPUnauthorized(
             text="token missing, invalid or older than 30 days; ask /xiaozhi/ota/ for one"
         )
 
 
-def _id(request: web.Request, name: str) -> str:
-    value = (request.headers.get(name) or request.query.get(name.lower(), "")).strip()
+def read_device_id(text: str) -> str:
+    """Return a device id in its one form, or nothing where the text is none."""
+    device_id = canonical_device_id(text)
+    return device_id if _ID.fullmatch(device_id) else ""
+
+
+def _device_id(request: web.Request) -> str:
+    return _id(request, "Device-Id", canonical_device_id)
+
+
+def _asked(request: web.Request, name: str) -> str:
+    """Return a parameter of the query; its name may be in any case, with dashes or underscores."""
+    wanted = name.replace("-", "_")
+    found = (value for key, value in request.query.items() if key.lower().replace("-", "_") == wanted)
+    return next(found, "")
+
+
+def _id(request: web.Request, name: str, form: Callable[[str], str] = str.strip) -> str:
+    value = form(request.headers.get(name) or _asked(request, name.lower()))
     if value and not _ID.fullmatch(value):
         raise web.HTTPBadRequest(
             text=f"{name}: was {value!r:.80}; expected up to 64 letters, digits or .:_@+-"

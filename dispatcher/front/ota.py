@@ -6,13 +6,14 @@ import asyncio
 import json
 import re
 import time
+from dataclasses import replace
 from typing import Any, Final
 
 from aiohttp import web
 
 from dispatcher.contracts import OTA_PATH, WEBSOCKET_PATH
 from dispatcher.front.activation import ACTIVATE_PATH, ask_activation, welcome
-from dispatcher.front.handshake import Peer, anonymous_peer, read_peer
+from dispatcher.front.handshake import Peer, anonymous_peer, read_device_id, read_peer
 from dispatcher.front.hub import HUB
 from dispatcher.front.origin import origin_of
 from dispatcher.state.registry import SaidOfItself
@@ -35,8 +36,8 @@ def add_ota(app: web.Application) -> None:
 
 async def tell_device(request: web.Request) -> web.Response:
     """Answer a device with its WebSocket address and token; the body may be broken, headers suffice."""
-    peer = _peer(request)
     told = await _told(request)
+    peer = _peer(request, told)
     version = _plain_version(_inside(told, "application", "version"))
     now_s = time.time()
     offset_minutes = (time.localtime(now_s).tm_gmtoff or 0) // 60
@@ -57,12 +58,21 @@ async def tell_person(request: web.Request) -> web.Response:
     return web.Response(text=text)
 
 
-def _peer(request: web.Request) -> Peer:
-    """Return who asks; an id that no device uses is as good as none, since the answer is always 200."""
+def _peer(request: web.Request, told: Any) -> Peer:
+    """Return who asks, by headers or query, else by the MAC address in the body.
+
+    An id that no device uses is as good as none, since the answer is always 200. The `uuid` of the body does
+    not count as a Client-Id: clients that leave the header out at OTA show another one on their socket.
+    """
     try:
-        return read_peer(request)
+        peer = read_peer(request)
     except web.HTTPBadRequest:
-        return anonymous_peer()
+        peer = anonymous_peer()
+    if not peer.anonymous:
+        return peer
+    said = (*(_text(told, name) for name in ("mac_address", "mac")), _inside(told, "board", "mac"))
+    device_id = next(filter(None, map(read_device_id, said)), "")
+    return replace(peer, device_id=device_id) if device_id else peer
 
 
 def websocket_url(request: web.Request) -> str:
@@ -81,7 +91,7 @@ def _token(request: web.Request, peer: Peer, now_s: float) -> str:
     tokens = request.app[HUB].tokens
     if tokens is None:
         return ""
-    return tokens.issue(client_id=peer.client_id, device_id=peer.device_id, now_s=now_s)
+    return tokens.issue(client_id=peer.client_id, device_id=peer.signed_device, now_s=now_s)
 
 
 async def _told(request: web.Request) -> Any:
@@ -104,7 +114,10 @@ def _said_of_itself(request: web.Request, told: Any) -> SaidOfItself:
 
 
 def _inside(told: Any, section: str, name: str) -> str:
-    found = told.get(section) if isinstance(told, dict) else None
+    return _text(told.get(section) if isinstance(told, dict) else None, name)
+
+
+def _text(found: Any, name: str) -> str:
     value = found.get(name) if isinstance(found, dict) else None
     return str(value) if isinstance(value, (str, int, float)) else ""
 

@@ -24,7 +24,7 @@ class DecodeQueue:
         gap_ms: their length in all.
     """
 
-    def __init__(self, capacity: int = 40, frame_ms: float = 60) -> None:
+    def __init__(self, capacity: int = 20, frame_ms: float = 60) -> None:
         """Begin empty.
 
         Raises:

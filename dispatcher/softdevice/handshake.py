@@ -75,7 +75,7 @@ def _headers(address: Address, options: DeviceOptions, version: Version) -> dict
         "Host": URL(address.url).host or "",
         "Protocol-Version": str(version),
         "Device-Id": options.device_id,
-        "Client-Id": options.client_id,
+        "Client-Id": options.sent_client_id,
     }
     if address.token:
         headers["Authorization"] = address.token if " " in address.token else f"Bearer {address.token}"

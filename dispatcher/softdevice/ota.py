@@ -64,7 +64,7 @@ def _read_answer(url: str, text: str) -> Address:
 def _headers(options: DeviceOptions) -> dict[str, str]:
     headers = {
         "Device-Id": options.device_id,
-        "Client-Id": options.client_id,
+        "Client-Id": options.sent_client_id,
         "Activation-Version": "1",
         "User-Agent": f"{BOARD}/{FIRMWARE_VERSION}",
     }
@@ -77,7 +77,7 @@ def _board(options: DeviceOptions) -> dict[str, Any]:
     return {
         "version": 2,
         "mac_address": options.device_id,
-        "uuid": options.client_id,
+        "uuid": options.sent_client_id,
         "application": {"name": "xiaozhi", "version": FIRMWARE_VERSION},
         "board": {"type": BOARD, "name": BOARD, "mac": options.device_id},
     }

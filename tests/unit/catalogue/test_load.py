@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from dispatcher.catalogue import (
     ConnectionPool,
@@ -189,3 +190,20 @@ def test_the_commented_lines_of_the_embedded_file_load_as_they_stand(catalogue_f
     catalogue = catalogue_file.loads_as(in_use, KEYS)
     assert [each.name for each in catalogue.services["llm"].instances][2:] == ["ollama", "dashscope"]
     assert catalogue.conversation.devices == {"aa:bb:cc:dd:ee:ff": DeviceRule(language="en")}
+
+
+@pytest.mark.parametrize(("configured", "used", "warned"), [(20, 20, False), (21, 20, True), (40, 20, True)])
+def test_a_lead_that_firmware_2_5_would_drop_is_cut_and_warned_of(
+    catalogue_file: CatalogueFile, configured: int, used: int, *, warned: bool
+) -> None:
+    with capture_logs() as logged:
+        catalogue = catalogue_file.loads_as(file_with() + f"\nplayback: {{lead_frames: {configured}}}\n")
+
+    assert catalogue.playback.lead_frames == used
+    assert bool([each for each in logged if each["log_level"] == "warning"]) is warned
+
+
+@pytest.mark.parametrize("written", ["AA-BB-CC-DD-EE-FF", "AABBCCDDEEFF", "aa:bb:cc:dd:ee:ff"])
+def test_a_mac_in_the_yaml_may_be_written_as_on_the_box(catalogue_file: CatalogueFile, written: str) -> None:
+    rule = f'\nconversation:\n  devices:\n    "{written}": {{language: zh}}\n'
+    assert list(catalogue_file.loads_as(file_with() + rule).conversation.devices) == ["aa:bb:cc:dd:ee:ff"]

@@ -111,3 +111,27 @@ def test_who_comes_through_a_proxy_on_this_host_is_not_this_host(proxy: str) -> 
 
 def test_where_tokens_are_switched_off_everyone_is_let_in() -> None:
     let_in(request(), tokens=None)
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["02-4A-7D-E3-89-BF", "024a7de389bf", "024A7DE389BF", "02:4A:7D:E3:89:BF", "024a.7de3.89bf"],
+)
+def test_a_mac_written_in_another_way_is_the_same_device(written: str) -> None:
+    assert peer_of(request({**IDS, "Device-Id": written})).device_id == DEVICE
+    assert peer_of(request({"Host": "house"}, query=f"?device-id={written}")).device_id == DEVICE
+    assert peer_of(request({"Host": "house"}, query=f"?Device_Id={written}")).device_id == DEVICE
+
+
+@pytest.mark.parametrize("word", ["bearer ", "BEARER ", "Bearer   ", "bearer\t"])
+def test_a_client_that_writes_bearer_in_its_own_way_is_let_in(word: str) -> None:
+    let_in(request({**IDS, "Authorization": word + token()}))
+    let_in(request(query=f"?authorization={word.strip()}%20{token()}"))
+
+
+def test_a_client_without_any_id_is_let_in_with_the_token_that_it_got() -> None:
+    given = TOKENS.issue(client_id="", device_id="", now_s=time.time())
+
+    let_in(request({"Host": "house", "Authorization": f"Bearer {given}"}))
+    with pytest.raises(web.HTTPUnauthorized):
+        let_in(request({**IDS, "Authorization": f"Bearer {given}"}))

@@ -200,3 +200,37 @@ async def test_a_stranger_cannot_send_a_device_to_wss(house: House) -> None:
     answer = await house.post(OTA, BOARD, **{"Host": "voice.example", "X-Forwarded-Proto": "https"})
 
     assert (await answer.json())["websocket"]["url"] == "ws://voice.example/xiaozhi/v1/"
+
+
+MAC_ONLY: dict[str, dict[str, Any]] = {
+    "mac_address": {"mac_address": DEVICE.upper()},
+    "the board's mac": {"board": {"type": "wifi", "mac": DEVICE.replace(":", "-")}},
+    "mac and uuid": {"mac_address": DEVICE.replace(":", ""), "uuid": CLIENT},
+}
+
+
+@pytest.mark.parametrize("body", MAC_ONLY.values(), ids=MAC_ONLY.keys())
+async def test_a_client_that_names_its_mac_in_the_body_only_is_not_refused_with_its_token(
+    house: House, body: dict[str, Any]
+) -> None:
+    answer = await house.post(OTA, json.dumps(body).encode(), **{"Device-Id": "", "Client-Id": ""})
+
+    token = (await answer.json())["websocket"]["token"]
+    assert house.hub.tokens is not None
+    assert house.hub.tokens.valid(token, client_id=CLIENT, device_id=DEVICE, now_s=time.time())
+    assert not house.hub.tokens.valid(
+        token, client_id=CLIENT, device_id="02:00:00:00:00:09", now_s=time.time()
+    )
+
+
+async def test_a_client_without_a_client_id_at_ota_may_show_one_later(house: House) -> None:
+    answer = await house.post(OTA, BOARD, **{"Client-Id": ""})
+
+    token = (await answer.json())["websocket"]["token"]
+    assert house.hub.tokens is not None
+    assert house.hub.tokens.valid(token, client_id="shown-later", device_id=DEVICE, now_s=time.time())
+
+
+@pytest.mark.parametrize("host", ["[::1]:8000", "[fd00::5]:8000", "[fd00::5]"])
+async def test_a_device_of_an_ipv6_house_is_sent_to_an_address_in_brackets(house: House, host: str) -> None:
+    assert (await told(house, host=host))["websocket"]["url"] == f"ws://{host}/xiaozhi/v1/"
