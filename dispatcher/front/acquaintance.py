@@ -89,7 +89,8 @@ async def make_acquaintance(request: web.Request, hub: Hub, peer: Peer) -> Acqua
     if known.blocked:
         raise web.HTTPForbidden(text=f"{peer.device_id} is blocked; `dispatcher devices unblock` lets it in")
     # Who talks from this host needs no code, as it needs no token: the talk page, and tests of an operator.
-    is_local = origin_of(request, hub.settings.trusted_proxies).local
+    settings = hub.settings
+    is_local = origin_of(request, settings.trusted_proxies, public_url=settings.front_public_url).local
     if hub.settings.activation == "on" and not known.activated and not is_local:
         raise web.HTTPForbidden(
             text=f"{peer.device_id} is not activated; "

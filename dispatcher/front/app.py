@@ -68,7 +68,8 @@ async def connect_device(request: web.Request) -> web.StreamResponse:
     """Upgrade a device's request and serve it until it is gone."""
     hub = request.app[HUB]
     peer = read_peer(request)
-    admit(request, peer, hub.tokens, trusted=hub.settings.trusted_proxies)
+    settings = hub.settings
+    admit(request, peer, hub.tokens, trusted=settings.trusted_proxies, public_url=settings.front_public_url)
     if hub.draining or len(hub.devices) >= hub.most_devices:
         raise web.HTTPServiceUnavailable(
             text=f"{len(hub.devices)} devices are connected, at most {hub.most_devices} are let in",

@@ -16,6 +16,10 @@ from dispatcher.front.auth import Tokens
 from dispatcher.front.frames import VERSIONS, Version
 from dispatcher.front.origin import Network, origin_of
 
+FOREIGN_PAGE: Final = (
+    "{} is not an address of this front, so that the request does not count as one from this host; "
+    "FRONT_PUBLIC_URL names another address of it"
+)
 _ANONYMOUS: Final = "anonymous-"
 _BEARER: Final = re.compile(r"\s*bearer(?:[\s:]+|$)", re.ASCII | re.IGNORECASE)
 _ID: Final = re.compile(r"[\w.:@+-]{1,64}", re.ASCII)
@@ -73,26 +77,36 @@ def read_version(said: object) -> Version:
 
 
 def admit(
-    request: web.Request, peer: Peer, tokens: Tokens | None, *, trusted: Sequence[Network] = ()
+    request: web.Request,
+    peer: Peer,
+    tokens: Tokens | None,
+    *,
+    trusted: Sequence[Network] = (),
+    public_url: str = "",
 ) -> None:
-    """Let the peer pass: this host always, others with a valid token.
+    """Let the peer pass: this host always, others and foreign pages in its browsers with a valid token.
 
     Args:
         request: the upgrade request.
         peer: who it says it is.
         tokens: None where tokens are switched off.
         trusted: the proxies that may say from where a request comes.
+        public_url: FRONT_PUBLIC_URL, whose pages are our own.
 
     Raises:
         aiohttp.web.HTTPUnauthorized: the token is missing, foreign or too old.
     """
-    if tokens is None or origin_of(request, trusted).local:
+    if tokens is None:
+        return
+    origin = origin_of(request, trusted, public_url=public_url)
+    if origin.local:
         return
     said = request.headers.get("Authorization") or _asked(request, "authorization")
     token = _BEARER.sub("", said, count=1).strip()
     if not tokens.valid(token, client_id=peer.client_id, device_id=peer.signed_device, now_s=time.time()):
+        why = f"; {FOREIGN_PAGE.format(origin.foreign)}" if origin.foreign else ""
         raise web.HTTPUnauthorized(
-            text="token missing, invalid or older than 30 days; ask /xiaozhi/ota/ for one"
+            text=f"token missing, invalid or older than 30 days; ask /xiaozhi/ota/ for one{why}"
         )
 
 

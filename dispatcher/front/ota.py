@@ -13,7 +13,7 @@ from aiohttp import web
 
 from dispatcher.contracts import OTA_PATH, WEBSOCKET_PATH
 from dispatcher.front.activation import ACTIVATE_PATH, ask_activation, welcome
-from dispatcher.front.handshake import Peer, anonymous_peer, read_device_id, read_peer
+from dispatcher.front.handshake import FOREIGN_PAGE, Peer, anonymous_peer, read_device_id, read_peer
 from dispatcher.front.hub import HUB
 from dispatcher.front.origin import origin_of
 from dispatcher.state.registry import SaidOfItself
@@ -35,7 +35,12 @@ def add_ota(app: web.Application) -> None:
 
 
 async def tell_device(request: web.Request) -> web.Response:
-    """Answer a device with its WebSocket address and token; the body may be broken, headers suffice."""
+    """Answer a device with its WebSocket address and token; the body may be broken, headers suffice.
+
+    Raises:
+        aiohttp.web.HTTPForbidden: a page of another site asks, in a browser on this host.
+    """
+    _refuse_foreign_page(request)
     told = await _told(request)
     peer = _peer(request, told)
     version = _plain_version(_inside(told, "application", "version"))
@@ -56,6 +61,14 @@ async def tell_person(request: web.Request) -> web.Response:
     address = websocket_url(request)
     text = f"xiaozhi dispatcher: this is the OTA address of a device.\nDevices are sent to {address}\n"
     return web.Response(text=text)
+
+
+def _refuse_foreign_page(request: web.Request) -> None:
+    """Give no token to a page of somebody else; a device sends no Origin, whatever it takes for our name."""
+    settings = request.app[HUB].settings
+    origin = origin_of(request, settings.trusted_proxies, public_url=settings.front_public_url)
+    if origin.foreign and "Origin" in request.headers:
+        raise web.HTTPForbidden(text=FOREIGN_PAGE.format(origin.foreign))
 
 
 def _peer(request: web.Request, told: Any) -> Peer:

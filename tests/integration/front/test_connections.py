@@ -91,6 +91,17 @@ async def test_a_device_from_elsewhere_needs_the_token_that_ota_gave_it(stack: S
         assert (await device.says()).sentences == SENTENCES
 
 
+async def test_a_web_page_in_a_browser_of_this_host_cannot_speak_as_a_device(stack: Stack) -> None:
+    page = {"Origin": "https://evil.example"}
+    assert await refusal(stack.front, page) == 401
+    rebound = {"Host": "evil.example:8000", "Origin": "http://evil.example:8000"}
+    assert await refusal(stack.front, rebound) == 401
+    _, answer = await ask_ota(stack.front, b"{}")
+    headers = {**page, "Authorization": f"bearer {answer['websocket']['token']}"}
+    async with Device.connected(stack.front.socket_url, device_id=DEVICE_ID, headers=headers) as device:
+        await device.hello()
+
+
 async def test_a_web_client_may_bring_its_ids_and_token_in_the_query(stack: Stack) -> None:
     _, answer = await ask_ota(stack.front, b"{}")
     query = f"?device-id={DEVICE_ID}&client-id=a-client&authorization=Bearer%20{answer['websocket']['token']}"

@@ -135,3 +135,14 @@ def test_a_client_without_any_id_is_let_in_with_the_token_that_it_got() -> None:
     let_in(request({"Host": "house", "Authorization": f"Bearer {given}"}))
     with pytest.raises(web.HTTPUnauthorized):
         let_in(request({**IDS, "Authorization": f"Bearer {given}"}))
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Origin": "https://evil.example", "Host": "localhost:8000"}, {"Host": "evil.example:8000"}]
+)
+def test_a_web_page_in_a_browser_of_this_host_needs_a_token(headers: Mapping[str, str]) -> None:
+    with pytest.raises(web.HTTPUnauthorized) as refused:
+        let_in(request({**IDS, **headers}, remote="127.0.0.1"))
+
+    assert "evil.example" in (refused.value.text or "")
+    let_in(request({**IDS, **headers, "Authorization": f"Bearer {token()}"}, remote="127.0.0.1"))

@@ -59,3 +59,55 @@ def test_the_trusted_proxy_tells_whether_the_device_spoke_tls() -> None:
 
 def test_nobody_else_does() -> None:
     assert not origin(STRANGER, {"X-Forwarded-Proto": "https"}).secure
+
+
+OWN_PAGES = [
+    {"Host": "localhost:8000", "Origin": "http://localhost:8000"},
+    {"Host": "127.0.0.1:8000", "Origin": "http://127.0.0.1:8000"},
+    {"Host": "[::1]:8000", "Origin": "http://[::1]:8000"},
+    {"Host": "LOCALHOST:8000", "Origin": "http://localhost:8000"},
+    {"Host": "localhost", "Origin": "http://localhost"},
+    {"Host": "localhost", "Origin": "https://localhost:443"},
+    {"Host": "voice.example", "Origin": "https://voice.example"},
+    {"Host": "localhost:8000", "Origin": "https://voice.example"},
+    {"Host": "127.0.0.1"},
+    {"Host": "localhost:8000"},
+]
+FOREIGN_PAGES = [
+    {"Host": "localhost:8000", "Origin": "https://evil.example"},
+    {"Host": "localhost:8000", "Origin": "http://localhost:3000"},
+    {"Host": "localhost:8000", "Origin": "http://localhost"},
+    {"Host": "127.0.0.1:8000", "Origin": "http://localhost:8000"},
+    {"Host": "localhost:8000", "Origin": "null"},
+    {"Host": "localhost:8000", "Origin": ""},
+    {"Host": "localhost:8000", "Origin": "file://"},
+    {"Host": "localhost:8000", "Origin": "http://localhost:8000.evil.example"},
+    {"Host": "localhost:8000", "Origin": "http://localhost:8000@evil.example"},
+    {"Host": "localhost.evil.example:8000", "Origin": "http://localhost.evil.example:8000"},
+    {"Host": "evil.example:8000", "Origin": "http://evil.example:8000"},
+    {"Host": "evil.example"},
+    {"Host": "127.0.0.1.evil.example"},
+    {"Host": "voice.example.evil.example"},
+]
+
+
+def page(headers: Mapping[str, str], *, remote: str = "127.0.0.1") -> Origin:
+    asked = make_mocked_request("GET", "/xiaozhi/v1/", headers).clone(remote=remote)
+    return origin_of(asked, (), public_url="https://voice.example")
+
+
+@pytest.mark.parametrize("headers", OWN_PAGES)
+def test_our_own_page_in_a_browser_of_this_host_is_local(headers: Mapping[str, str]) -> None:
+    assert page(headers).local
+
+
+@pytest.mark.parametrize("headers", FOREIGN_PAGES)
+def test_a_page_of_another_site_in_a_browser_of_this_host_is_not_local(headers: Mapping[str, str]) -> None:
+    assert not page(headers).local
+    assert page(headers).foreign
+
+
+def test_a_page_that_comes_through_the_proxy_of_this_host_is_judged_too() -> None:
+    own = {"X-Forwarded-For": "127.0.0.1", "Host": "localhost", "Origin": "http://localhost"}
+    assert origin("127.0.0.1", own).local
+    assert not origin("127.0.0.1", {**own, "Origin": "https://evil.example"}).local

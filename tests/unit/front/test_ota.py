@@ -234,3 +234,11 @@ async def test_a_client_without_a_client_id_at_ota_may_show_one_later(house: Hou
 @pytest.mark.parametrize("host", ["[::1]:8000", "[fd00::5]:8000", "[fd00::5]"])
 async def test_a_device_of_an_ipv6_house_is_sent_to_an_address_in_brackets(house: House, host: str) -> None:
     assert (await told(house, host=host))["websocket"]["url"] == f"ws://{host}/xiaozhi/v1/"
+
+
+async def test_a_web_page_in_a_browser_of_this_host_is_given_no_token(house: House) -> None:
+    for host in ("evil.example:8000", "localhost:8000"):
+        answer = await house.post(OTA, BOARD, Host=host, Origin="http://evil.example:8000")
+
+        assert answer.status == 403
+        assert "evil.example" in await answer.text()
