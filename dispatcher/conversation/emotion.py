@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, Literal, get_args
 
-from dispatcher.conversation.emoji import leading_emoji, undressed
+from dispatcher.speech_text.emoji import leading_emoji, undressed
 
 Emotion = Literal[
     "neutral", "happy", "laughing", "funny", "sad", "angry", "crying", "loving", "embarrassed", "surprised",

@@ -6,7 +6,7 @@ import re
 from typing import Final, Literal
 
 from dispatcher.contracts import Language
-from dispatcher.conversation.script import CJK
+from dispatcher.speech_text.script import CJK
 
 _CJK_CHARACTER: Final = re.compile(f"[{CJK}]")
 _LATIN_WORD: Final = re.compile(r"[A-Za-z\u00c0-\u024f]+")

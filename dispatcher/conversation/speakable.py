@@ -6,8 +6,8 @@ import re
 from itertools import zip_longest
 from typing import Final
 
-from dispatcher.conversation.emoji import without_emoji
-from dispatcher.conversation.script import is_cjk
+from dispatcher.speech_text.emoji import without_emoji
+from dispatcher.speech_text.script import is_cjk
 
 _LINE_MARKUP: Final = re.compile(
     r"""^\s*(?:

@@ -15,7 +15,6 @@ import soxr
 from numpy.typing import NDArray
 
 from dispatcher.builtin.engines import SPEECH_RATE_HZ
-from dispatcher.builtin.voices.chinese_numbers import with_chinese_numbers
 from dispatcher.errors import StartError
 
 # The most intelligible of a dozen voices and settings that Whisper was asked about.
@@ -70,7 +69,7 @@ class ChineseVoice:
 
     def say(self, text: str, speed: float) -> NDArray[np.float32]:
         """Return the speech of one sentence."""
-        words = with_chinese_numbers(text).encode()
+        words = text.encode()
         with self._lock:
             self._heard.clear()
             self._library.espeak_SetParameter(_PARAMETER_RATE, round(WORDS_PER_MINUTE * speed), 0)

@@ -19,6 +19,7 @@ from dispatcher.builtin.voices.loudness import finished, gain_for
 from dispatcher.builtin.voices.script_runs import Run, script_runs, sentences
 from dispatcher.builtin.voices.spoken_text import spoken_text
 from dispatcher.builtin.voices.voice import Voice
+from dispatcher.speech_text import normalize
 
 # The first audio waits for a whole piece, so a long sentence is spoken clause by clause.
 LONGEST_PIECE: Final[Mapping[SpokenLanguage, int]] = {"en": 160, "zh": 40}
@@ -83,7 +84,7 @@ class VoicesEngine:
     def pieces(self, text: str, language: Language) -> list[Run]:
         """Return what is spoken, in the order and the sizes in which it is synthesized."""
         default: SpokenLanguage = "zh" if language == "zh" and "zh" in self._voices else "en"
-        runs = script_runs(spoken_text(text), default=default)
+        runs = script_runs(normalize(spoken_text(text), default), default=default)
         return [
             piece
             for run in runs

@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.builtin.voices.chinese_numbers import with_chinese_numbers
 from dispatcher.builtin.voices.script_runs import Run, script_runs, sentences
 from dispatcher.builtin.voices.spoken_text import spoken_text
 
@@ -79,24 +78,3 @@ def test_sentences_keep_every_word(text: str, longest: int) -> None:
 def test_a_point_inside_a_number_ends_no_sentence() -> None:
     pieces = sentences(Run(language="en", text="It is 3.5 miles. Go!"), longest=100)
     assert [piece.text for piece in pieces] == ["It is 3.5 miles.", "Go!"]
-
-
-@pytest.mark.parametrize(
-    ("written", "spoken"),
-    [
-        ("现在是15:25。", "现在是十五点二十五分。"),
-        ("2:05", "两点零五分"),
-        ("8:00", "八点"),
-        ("2026年11月23日", "二零二六年十一月二十三日"),
-        ("26.5度", "二十六点五度"),
-        ("-3℃", "负三摄氏度"),
-        ("20%", "百分之二十"),
-        ("1,200元", "一千二百元"),
-        ("110个", "一百一十个"),
-        ("13800138000", "一三八零零一三八零零零"),
-        ("2个苹果，12个梨", "两个苹果，十二个梨"),
-        ("没有数字", "没有数字"),
-    ],
-)
-def test_numbers_in_chinese_are_read_as_words(written: str, spoken: str) -> None:
-    assert with_chinese_numbers(written) == spoken
