@@ -33,7 +33,7 @@ def devices() -> None:
 @devices.command("list")
 @_JSON
 def list_devices(*, json_wanted: bool) -> None:
-    """List known devices, the latest seen first, and those that wait for their activation code."""
+    """List known devices, the latest seen first, and those that wait for their code or to be admitted."""
 
     async def show(line: RedisLine) -> None:
         found = await registry.read_all(line)
@@ -134,6 +134,23 @@ def activate(word: str | None, *, everyone: bool) -> None:
             click.echo(f"{_called(device)}: activated")
 
     with_shared_state(act)
+
+
+@devices.command("admit")
+@_DEVICE
+def admit(word: str) -> None:
+    """Let the client that waits be the device, instead of the one before: after its flash was erased, say."""
+
+    async def act(line: RedisLine, device: Registered) -> None:
+        if not await registry.admit(line, device.device_id):
+            raise DispatcherError(
+                f"{_called(device)}: no other client waits to be admitted; "
+                "one does after it was refused, and `dispatcher devices list` shows it"
+            )
+        await errands.send(line, Errand(device_id=device.device_id, kind="reread"))
+        click.echo(f"{_called(device)}: admitted; speak to it again, it connects anew")
+
+    _with_device(word, act)
 
 
 @devices.command("forget")

@@ -44,13 +44,16 @@ def device_view(device: Registered, *, remembered: int) -> RenderableType:
 
 def as_json(device: Registered) -> Mapping[str, Any]:
     """Return a device for scripts."""
-    return {**asdict(device), "state": state_of(device)}
+    told = {name: value for name, value in asdict(device).items() if name not in _DIGESTS}
+    return {**told, "state": state_of(device)}
 
 
 def state_of(device: Registered) -> str:
-    """Return "blocked", "waits for its code" or nothing in particular."""
+    """Return "blocked", "waits for its code", that another client waits, or nothing in particular."""
     if device.blocked:
         return "blocked"
+    if device.waiting_since_ms:
+        return "waits to be admitted"
     return "waits for its code" if device.code else ""
 
 
@@ -59,6 +62,7 @@ def moment(at_ms: int) -> str:
     return f"{datetime.fromtimestamp(at_ms / 1000).astimezone():%Y-%m-%d %H:%M}" if at_ms else ""
 
 
+_DIGESTS = ("client", "waiting_client")
 _COLUMNS = ("device", "name", "state", "code", "persona", "language", "board", "firmware", "last seen")
 
 
@@ -73,4 +77,5 @@ def _cells(device: Registered) -> dict[str, str]:
         "board": device.board,
         "firmware": device.firmware,
         "last seen": moment(device.last_seen_ms),
+        "waiting since": moment(device.waiting_since_ms),
     }

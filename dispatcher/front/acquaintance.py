@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
+import structlog
 from aiohttp import web
 
 from dispatcher.contracts import Language
@@ -17,9 +18,12 @@ from dispatcher.front.origin import origin_of
 from dispatcher.state import registry
 from dispatcher.state.registry import Registered
 
+log = structlog.get_logger(__name__)
+
 PATIENCE_S: Final = 1.0
 # RFC 6455: the endpoint closes because of its policy.
 BLOCKED_CODE: Final = 1008
+UNADMITTED: Final = b"waits to be admitted"
 
 
 class Acquaintance:
@@ -49,6 +53,29 @@ class Acquaintance:
         """Ask again with the next turn: an operator changed something."""
         self._known = None
 
+    async def bind(self) -> None:
+        """Bind the device to this client unless it is bound already, for all fronts in one step."""
+        if self._known is None:  # anonymous, or Redis is away: then it is bound at its hello
+            return
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                self._known = await self._bind(greeted=False)
+        except (StateError, TimeoutError) as error:
+            log.warning(
+                "client not bound", device=self.peer.device_id, reason=str(error) or "no answer in time"
+            )
+
+    @property
+    def waits(self) -> bool:
+        """Whether another client is the device, so that this one has to be admitted first."""
+        return self._known is not None and self._known.is_other_client(self.peer.client_id)
+
+    def refusal(self, known: Registered) -> bytes:
+        """Return why the device is let take no turn, or nothing."""
+        if known.blocked:
+            return b"blocked"
+        return UNADMITTED if known.is_other_client(self.peer.client_id) else b""
+
     def has_come(self) -> None:
         """Let the registry know that the device is connected."""
         if not self.peer.anonymous:
@@ -73,7 +100,10 @@ class Acquaintance:
         return Registered(device_id=self.peer.device_id)
 
     async def _note(self) -> None:
-        self._known = await registry.note(self._hub.line, self.peer.device_id, connected=True)
+        self._known = await self._bind(greeted=True)
+
+    async def _bind(self, *, greeted: bool) -> Registered:
+        return await registry.bind(self._hub.line, self.peer.device_id, self.peer.client_id, greeted=greeted)
 
 
 async def make_acquaintance(request: web.Request, hub: Hub, peer: Peer) -> Acquaintance:
@@ -91,9 +121,10 @@ async def make_acquaintance(request: web.Request, hub: Hub, peer: Peer) -> Acqua
     # Who talks from this host needs no code, as it needs no token: the talk page, and tests of an operator.
     settings = hub.settings
     is_local = origin_of(request, settings.trusted_proxies, public_url=settings.front_public_url).local
-    if hub.settings.activation == "on" and not known.activated and not is_local:
+    if settings.activation == "on" and not known.activated and not is_local:
         raise web.HTTPForbidden(
             text=f"{peer.device_id} is not activated; "
             "it shows a code when it starts, for `dispatcher devices activate`"
         )
+    await who.bind()
     return who

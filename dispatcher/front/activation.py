@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from dataclasses import replace
 from typing import Any, Final
 
 import structlog
@@ -41,6 +42,7 @@ async def welcome(hub: Hub, peer: Peer, said: SaidOfItself) -> dict[str, Any]:
     """
     if peer.anonymous:
         return {}
+    said = replace(said, client_id=peer.client_id)
     wants_code = hub.settings.activation == "on"
     noting = registry.note(hub.line, peer.device_id, connected=False, said=said, wants_code=wants_code)
     if not wants_code:

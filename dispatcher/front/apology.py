@@ -12,10 +12,13 @@ from dispatcher.conversation.language import detect_language, shows_language
 from dispatcher.recordings import recording
 
 # What was asked for may have been done by a tool before the answer failed.
-Kind = Literal["sorry", "done"]
+# "admit" is for a client in the name of a device that is bound to another one.
+Kind = Literal["sorry", "done", "admit"]
 TEXTS: dict[tuple[Kind, Language], str] = {
     ("sorry", "en"): "Sorry, I could not answer that. Please try again.",
     ("sorry", "zh"): "抱歉，我暂时回答不了，请再试一次。",
+    ("admit", "en"): "Please admit this device on the server first.",
+    ("admit", "zh"): "请先在服务器上允许这台设备接入。",
     ("done", "en"): "That is done, but I could not finish my answer.",
     ("done", "zh"): "已经做好了，不过我没能把话说完。",
 }
@@ -56,7 +59,12 @@ class Apologies:
             kind: whether what was asked for was done all the same.
         """
         language = ticket.language if ticket.language != "auto" else self._language(ticket.device_id, said)
-        return TEXTS[kind, language], self._packets[kind, language, ticket.audio_format]
+        return self.recorded(kind, language, ticket.audio_format)
+
+    def recorded(self, kind: Kind, language: Language, audio_format: AudioFormat) -> tuple[str, list[bytes]]:
+        """Return the text and the packets of a phrase in a language; "auto" is English."""
+        spoken: Language = "en" if language == "auto" else language
+        return TEXTS[kind, spoken], self._packets[kind, spoken, audio_format]
 
     def _language(self, device_id: str, said: str) -> Language:
         return detect_language(said) if shows_language(said) else self._spoken.get(device_id, "en")

@@ -27,6 +27,7 @@ from dispatcher.front.ota import add_ota
 from dispatcher.front.pages import add_pages, flower_address
 from dispatcher.front.probes import add_probes
 from dispatcher.front.succession import Succession
+from dispatcher.front.unadmitted import UnadmittedDevice
 from dispatcher.front.wire import Wire
 from dispatcher.logs import configure_logging
 from dispatcher.settings import Settings, load_settings
@@ -79,7 +80,8 @@ async def connect_device(request: web.Request) -> web.StreamResponse:
     # No heartbeat: a pong deadline would cut real devices. No compression: Opus does not shrink.
     socket = web.WebSocketResponse(max_msg_size=MAX_MESSAGE_BYTES, compress=False, timeout=1)
     await socket.prepare(request)
-    await Device(hub, socket, Wire(socket, request.transport, peer.version), who).serve()
+    wire = Wire(socket, request.transport, peer.version)
+    await (UnadmittedDevice if who.waits else Device)(hub, socket, wire, who).serve()
     return socket
 
 

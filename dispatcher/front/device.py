@@ -247,10 +247,11 @@ class Device:
         phrase: str = "",
     ) -> None:
         known = await self._who.registered()
-        if uplink is not None and (known.blocked or not recording):
+        refusal = self._who.refusal(known)
+        if uplink is not None and (refusal or not recording):
             uplink.discard()
-        if known.blocked:
-            await self.close(code=BLOCKED_CODE, reason=b"blocked")
+        if refusal:
+            await self.close(code=BLOCKED_CODE, reason=refusal)
         elif recording or text:
             said = await self._nothing_said(known)
             self._run(replace(said, recording=recording, uplink=uplink, text=text, phrase=phrase))

@@ -54,6 +54,19 @@ PHRASES: Final = (
         speed=1.4,
     ),
     Phrase(
+        name="admit_en.wav",
+        text="Please admit this device on the server first.",
+        language="en",
+        sample_rate_hz=REPLY_RATE_HZ,
+    ),
+    Phrase(
+        name="admit_zh.wav",
+        text="请先在服务器上允许这台设备接入。",
+        language="zh",
+        sample_rate_hz=REPLY_RATE_HZ,
+        speed=1.4,
+    ),
+    Phrase(
         name="done_en.wav",
         text="That is done, but I could not finish my answer.",
         language="en",

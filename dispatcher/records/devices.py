@@ -14,7 +14,7 @@ from dispatcher.records.tables import DEVICES
 
 FIELDS: Final = (
     *("first_seen_ms", "last_seen_ms", "board", "firmware", "accept_language"),
-    *("language", "name", "persona", "blocked", "activated", "memory"),
+    *("language", "name", "persona", "blocked", "activated", "memory", "client"),
 )
 
 

@@ -136,6 +136,7 @@ DEVICES: Final = Table(
     Column("blocked", SmallInteger, nullable=False),
     Column("activated", SmallInteger, nullable=False),
     Column("memory", Text, nullable=False),
+    Column("client", String(32), nullable=False, server_default=""),
     **MYSQL,
 )
 OF_KIND: Final[dict[RecordKind, Table]] = {

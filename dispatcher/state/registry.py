@@ -7,6 +7,7 @@ and gives it back to a Redis that came up empty. Who only asked for its address 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,8 +22,10 @@ from dispatcher.state.line import RedisLine
 
 _NOTE: Final = Script.load("note_device.lua")
 _MARK: Final = Script.load("mark_device.lua")
+_ADMIT: Final = Script.load("admit_client.lua")
 _RESTORE: Final = Script.load("restore_device.lua")
 CODE_DIGITS: Final = 6
+CLIENT_DIGITS: Final = 32
 _YES: Final = "1"
 
 # What an operator may set.
@@ -40,6 +43,8 @@ class Registered:
         blocked: it is refused.
         activated: an operator typed its code, or let it in otherwise.
         code: what it shows until then.
+        client: digest of the Client-Id that the device has; empty before its first connection.
+        waiting_client: digest of another client that came in its name, and since when it waits; 0: none does.
     """
 
     device_id: str
@@ -54,19 +59,31 @@ class Registered:
     blocked: bool = False
     activated: bool = False
     code: str = ""
+    client: str = ""
+    waiting_client: str = ""
+    waiting_since_ms: int = 0
+
+    def is_other_client(self, client_id: str) -> bool:
+        """Return whether the device is bound to another client than this one."""
+        return bool(self.client) and self.client != client_digest(client_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SaidOfItself:
-    """What a device told when it asked for its address."""
+    """What a device told when it asked for its address.
+
+    Attributes:
+        client_id: by which client; what another one than the device's tells is not kept.
+    """
 
     board: str = ""
     firmware: str = ""
     accept_language: str = ""
+    client_id: str = ""
 
     def fields(self) -> list[str]:
         """Return names and values of what it told, in a row."""
-        told = {name: getattr(self, name) for name in self.__slots__}
+        told = {name: getattr(self, name) for name in self.__slots__ if name != "client_id"}
         return [word for pair in told.items() if pair[1] for word in pair]
 
 
@@ -91,11 +108,48 @@ async def note(
         StateError: Redis is out of reach.
     """
     code = f"{secrets.randbelow(10**CODE_DIGITS):0{CODE_DIGITS}d}" if wants_code else ""
-    arguments: list[Value] = [device_id, int(connected), keys.DEVICES_KEPT, keys.STRANGERS_KEPT]
-    arguments += [keys.device(""), keys.activation(""), keys.STRANGER_TTL_S, code]
-    fields = said.fields() if said else []
+    said = said or SaidOfItself()
+    client = client_digest(said.client_id)
+    return await _note(line, device_id, int(connected), [code, client, 0, *said.fields()])
+
+
+async def bind(line: RedisLine, device_id: str, client_id: str, *, greeted: bool) -> Registered:
+    """Bind a device to the first client that opens a connection as it; return what is known of it.
+
+    Another client is noted as one that waits to be admitted (`Registered.is_other_client`).
+
+    Args:
+        line: connection to the shared state.
+        device_id: in its one form.
+        client_id: as the client names itself; empty binds nothing.
+        greeted: it said hello, and is a known device from now on.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    return await _note(line, device_id, int(greeted), ["", client_digest(client_id), 1])
+
+
+async def admit(line: RedisLine, device_id: str) -> bool:
+    """Bind a device to the client that waits, instead of the one before; return whether one waits.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    names = (keys.device(device_id), keys.DEVICES_CHANGED)
+    return bool(await line.run(_ADMIT, names, [device_id]))
+
+
+def client_digest(client_id: str) -> str:
+    """Return what is kept of a Client-Id: by the id itself whoever reads it could pass for the device."""
+    return hashlib.sha256(client_id.encode()).hexdigest()[:CLIENT_DIGITS] if client_id else ""
+
+
+async def _note(line: RedisLine, device_id: str, connected: int, rest: Sequence[Value]) -> Registered:
+    arguments: list[Value] = [device_id, connected, keys.DEVICES_KEPT, keys.STRANGERS_KEPT]
+    arguments += [keys.device(""), keys.activation(""), keys.STRANGER_TTL_S, *rest]
     names = (keys.device(device_id), keys.DEVICES, keys.STRANGERS, keys.DEVICES_CHANGED)
-    return read_hash(device_id, await line.run(_NOTE, names, [*arguments, *fields]))
+    return read_hash(device_id, await line.run(_NOTE, names, arguments))
 
 
 async def mark(line: RedisLine, device_id: str, field: Mark, value: str) -> None:
@@ -120,7 +174,7 @@ async def read(line: RedisLine, device_id: str) -> Registered:
 
 
 async def read_all(line: RedisLine) -> list[Registered]:
-    """Return the known devices, the latest seen first, and after them strangers that show a code.
+    """Return the known devices, the latest seen first, and after them strangers that show a code or wait.
 
     Raises:
         StateError: Redis is out of reach.
@@ -130,7 +184,7 @@ async def read_all(line: RedisLine) -> list[Registered]:
     )
     found = await read_many(line, [device_id.decode() for device_id in known])
     waiting = await read_many(line, [device_id.decode() for device_id in strangers])
-    return [*found, *(device for device in waiting if device.code)]
+    return [*found, *(device for device in waiting if device.code or device.waiting_since_ms)]
 
 
 async def read_many(line: RedisLine, device_ids: Sequence[str]) -> list[Registered]:
@@ -227,6 +281,8 @@ def read_hash(device_id: str, flat: Mapping[bytes, bytes] | Sequence[bytes]) -> 
         device_id=device_id,
         first_seen_ms=_number(fields.get("first_seen_ms", "")),
         last_seen_ms=_number(fields.get("last_seen_ms", "")),
+        waiting_client=fields.get("waiting_client", ""),
+        waiting_since_ms=_number(fields.get("waiting_since_ms", "")),
         language=cast("Language", language) if language in get_args(Language) else None,
         blocked=fields.get("blocked") == _YES,
         activated=fields.get("activated") == _YES,
@@ -234,7 +290,7 @@ def read_hash(device_id: str, flat: Mapping[bytes, bytes] | Sequence[bytes]) -> 
     )
 
 
-_TEXTS: Final = ("board", "firmware", "accept_language", "name", "persona", "code")
+_TEXTS: Final = ("board", "firmware", "accept_language", "name", "persona", "code", "client")
 
 
 def _number(text: str) -> int:

@@ -11,6 +11,8 @@ from dispatcher.recordings import names, recording
 from dispatcher.recordings.make import LEVEL_DBFS, PHRASES, finish
 
 RATES_HZ = {
+    "admit_en.wav": 24_000,
+    "admit_zh.wav": 24_000,
     "done_en.wav": 24_000,
     "done_zh.wav": 24_000,
     "hello.wav": 16_000,

@@ -128,11 +128,12 @@ def _row(device: Registered, remembered: str) -> Mapping[str, Any]:
         "blocked": int(device.blocked),
         "activated": int(device.activated),
         "memory": remembered,
+        "client": device.client,
     }
 
 
 def _device(row: Mapping[str, Any]) -> Registered:
-    texts = ("board", "firmware", "accept_language", "name", "persona")
+    texts = ("board", "firmware", "accept_language", "name", "persona", "client")
     return Registered(
         device_id=row["device"],
         first_seen_ms=row["first_seen_ms"],
@@ -140,5 +141,6 @@ def _device(row: Mapping[str, Any]) -> Registered:
         language=row["language"] or None,
         blocked=bool(row["blocked"]),
         activated=bool(row["activated"]),
+        waiting_since_ms=0,
         **{name: str(row[name]) for name in texts},
     )

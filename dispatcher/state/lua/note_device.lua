@@ -3,16 +3,20 @@
 -- KEYS  device:{device}, devices, strangers, devices-changed
 -- ARGV  device id, 1 where it connected and 0 where it only asked for its address, most devices, most strangers,
 --       how device keys begin, how activation keys begin, seconds that a stranger is known, a code for a device
---       that is to be activated or "", then fields and values that the device said of itself
+--       that is to be activated or "", digest of the client or "" where it named none, 1 where it opens a
+--       connection as the device, then fields and values that the device said of itself
 -- Returns the fields and values of its hash
 --
 -- Who only asks for an address is a stranger: any number of made-up ids replaces other strangers, never a known
 -- device. Where the registry is full, a device that nobody marked and that was away for half a year gives way.
+-- The first client that opens a connection is the device from then on. Another one changes nothing of it but
+-- that it waits to be admitted.
 
 local id, connected, most, most_strangers = ARGV[1], ARGV[2] == "1", tonumber(ARGV[3]), tonumber(ARGV[4])
 local clock = redis.call("TIME")
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local LONG_AWAY_MS = 180 * 24 * 3600 * 1000
+local WAITING_SHOWN_MS = 24 * 3600 * 1000
 
 local function forget(other)
   local hash = ARGV[5] .. other
@@ -35,9 +39,26 @@ local function has_room()
   return false
 end
 
+local client, opens = ARGV[9], ARGV[10] == "1"
+local bound = redis.call("HGET", KEYS[1], "client")
+local is_other = bound and bound ~= client and (opens or client ~= "")
+if is_other and opens then
+  redis.call("HSET", KEYS[1], "waiting_client", client, "waiting_since_ms", now)
+  return redis.call("HGETALL", KEYS[1])
+end
+if opens then
+  if not bound and client ~= "" then redis.call("HSET", KEYS[1], "client", client) end
+  local since = redis.call("HGET", KEYS[1], "waiting_since_ms")
+  if since and now - since > WAITING_SHOWN_MS then
+    redis.call("HDEL", KEYS[1], "waiting_client", "waiting_since_ms")
+  end
+end
+
 redis.call("HSETNX", KEYS[1], "first_seen_ms", now)
 redis.call("HSET", KEYS[1], "last_seen_ms", now)
-for at = 9, #ARGV, 2 do redis.call("HSET", KEYS[1], ARGV[at], ARGV[at + 1]) end
+if not is_other then
+  for at = 11, #ARGV, 2 do redis.call("HSET", KEYS[1], ARGV[at], ARGV[at + 1]) end
+end
 
 local known = redis.call("ZSCORE", KEYS[2], id)
 local is_active = redis.call("HEXISTS", KEYS[1], "activated") == 1
