@@ -5,9 +5,11 @@ Events are fixed phrases, the rest are fields. Never audio, text or keys.
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
-from typing import Any
+from contextlib import suppress
+from typing import Any, TextIO, cast
 
 import structlog
 
@@ -17,6 +19,29 @@ _QUIET = (
     *("aiohttp.access", "celery.beat", "celery.worker.strategy", "celery.app.trace"),
     *("alembic", "asyncio", "faster_whisper"),
 )
+
+
+class LossyStream(io.TextIOBase):
+    """A stream that loses what cannot be written: a log file on a full disk must not fail a turn."""
+
+    def __init__(self, stream: TextIO) -> None:
+        """Write to a stream that others may use too."""
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write the text, or lose it."""
+        with suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush the stream, or lose what it holds."""
+        with suppress(OSError):
+            self._stream.flush()
+
+    def isatty(self) -> bool:
+        """Return whether an operator looks at it."""
+        return self._stream.isatty()
 
 
 def configure_logging(settings: Settings) -> None:
@@ -30,10 +55,10 @@ def configure_logging(settings: Settings) -> None:
     structlog.configure(
         processors=[*shared, structlog.processors.StackInfoRenderer(), *renderer],
         wrapper_class=structlog.make_filtering_bound_logger(settings.log_level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", LossyStream(sys.stderr))),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(LossyStream(sys.stderr))
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,

@@ -12,10 +12,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, IPvAnyNetwork, ValidationError
 
+from dispatcher.data_dir import DEFAULT_BROKER_PORT, DEFAULT_DATA_DIR, embedded_redis_url
 from dispatcher.errors import ConfigError
 from dispatcher.redis_url import parse_redis_url, with_ca_file
 
-DEFAULT_REDIS_URL = "redis://127.0.0.1:6399/0"
+DEFAULT_REDIS_URL = f"redis://127.0.0.1:{DEFAULT_BROKER_PORT}/0"
 
 
 def _listed(value: object) -> object:
@@ -28,8 +29,8 @@ class Settings(BaseModel):
 
     Attributes:
         broker_port: where `dispatcher broker` listens; it also makes the default of `redis_url`.
-        redis_url: broker and shared state. The default is where `dispatcher up` keeps its own; TLS and
-            Sentinel as dispatcher/redis_url.py reads them.
+        redis_url: broker and shared state. The default is where `dispatcher up` keeps its own, with the
+            password that lies in `data_dir`; TLS and Sentinel as dispatcher/redis_url.py reads them.
         cache_url: phrase cache and claims; the broker's own server when it is empty.
         redis_url_file, cache_url_file: a file that holds the URL: it may hold a password.
         redis_ca_file: who signed the certificates of a Redis over TLS, for both URLs.
@@ -65,7 +66,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    broker_port: int = Field(default=6399, ge=1, le=65535)
+    broker_port: int = Field(default=DEFAULT_BROKER_PORT, ge=1, le=65535)
     redis_url: str = Field(default=DEFAULT_REDIS_URL, repr=False)
     redis_url_file: str = ""
     cache_url: str = Field(default="", repr=False)
@@ -74,7 +75,7 @@ class Settings(BaseModel):
     dispatcher_config: Path = Path("config/embedded.yaml")
     database_url: str = Field(default="", repr=False)
     database_url_file: str = ""
-    data_dir: Path = Path("var")
+    data_dir: Path = Path(DEFAULT_DATA_DIR)
     front_host: str = "0.0.0.0"  # noqa: S104  devices are on the LAN; the token keeps strangers out
     front_port: int = Field(default=8000, ge=1, le=65535)
     front_public_url: str = ""
@@ -111,8 +112,9 @@ class Settings(BaseModel):
     @property
     def follows_redis(self) -> bool:
         """Whether another host chooses the catalogue: Redis is elsewhere, and no file was named."""
-        own = f"redis://127.0.0.1:{self.broker_port}/0"
-        return self.redis_url != own and "dispatcher_config" not in self.model_fields_set
+        own = embedded_redis_url(self.broker_port, self.data_dir)
+        is_elsewhere = self.redis_url not in (own, f"redis://127.0.0.1:{self.broker_port}/0")
+        return is_elsewhere and "dispatcher_config" not in self.model_fields_set
 
     @property
     def database(self) -> str:
@@ -137,10 +139,11 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         if f"{name}_file" in given:
             given[name] = _secret(f"{name}_file", given[f"{name}_file"], instead_of=given.get(name))
     unusable = _read_redis_urls(given)
-    if "broker_port" in given:
-        given.setdefault("redis_url", f"redis://127.0.0.1:{given['broker_port']}/0")
     try:
         settings = Settings(**given)
+        if "redis_url" not in given:
+            embedded = embedded_redis_url(settings.broker_port, settings.data_dir)
+            settings = settings.model_copy(update={"redis_url": embedded})
     except ValidationError as error:
         wrong = [
             f"{str(part['loc'][0]).upper()}: was {part['input']!r}; {part['msg'].lower()}"

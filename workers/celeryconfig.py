@@ -26,6 +26,7 @@ from dispatcher.contracts import (
     TRANSCRIBE,
     TUNE,
 )
+from dispatcher.data_dir import make_private
 from dispatcher.errors import ConfigError, StartError
 from dispatcher.redis_url import kombu_options, kombu_url, parse_redis_url
 from dispatcher.settings import Settings, load_settings
@@ -39,6 +40,7 @@ CONFIG_EXIT_CODE = 2
 
 def _begin() -> tuple[Settings, HealthRules]:
     """Return settings and health rules; Celery would show what is wrong with them as a long traceback."""
+    make_private()
     try:
         settings = load_settings()
         return settings, starting_catalogue(settings).health

@@ -25,6 +25,7 @@ KpiName = Literal[
     "cpu",
     "memory",
     "network",
+    "disk",
 ]
 Unit = Literal["ratio", "s", "count"]
 
@@ -105,6 +106,8 @@ class Facts:
         busy_devices: in a turn or listening, over all fronts; None where no front says.
         devices: connected, over all fronts.
         windows: the share of the calls that instances got, for each service and priority.
+        disk_ratio: how full the disk of DATA_DIR is, 1 where nothing can be written.
+        disk_trouble: why nothing can be written; empty where all is well.
     """
 
     now_s: float
@@ -117,6 +120,8 @@ class Facts:
     cpu_ratio: float | None = None
     memory_ratio: float | None = None
     network_ratio: float | None = None
+    disk_ratio: float | None = None
+    disk_trouble: str = ""
 
 
 def judge(facts: Facts, targets: KpiTargets) -> tuple[Kpi, ...]:
@@ -131,6 +136,7 @@ def judge(facts: Facts, targets: KpiTargets) -> tuple[Kpi, ...]:
         _of_box("cpu", facts.cpu_ratio, targets.cpu),
         _of_box("memory", facts.memory_ratio, targets.memory),
         _of_box("network", facts.network_ratio, targets.network),
+        *_disk(facts, targets.disk),
     )
 
 
@@ -244,6 +250,23 @@ def _errors(turns: Sequence[TurnFacts], targets: KpiTargets) -> Kpi:
 
 def _count(turns: Sequence[TurnFacts], wanted: Callable[[TurnFacts], bool]) -> int:
     return sum(1 for turn in turns if wanted(turn))
+
+
+def _disk(facts: Facts, bound: Bound) -> tuple[Kpi, ...]:
+    """Judge the disk where there is one to speak of."""
+    if facts.disk_ratio is None:
+        return ()
+    detail = f"{facts.disk_trouble}: logs and records are not kept" if facts.disk_trouble else ""
+    return (
+        Kpi(
+            name="disk",
+            unit="ratio",
+            value=facts.disk_ratio,
+            target=bound.target,
+            alert=bound.alert,
+            detail=detail,
+        ),
+    )
 
 
 def _of_box(name: Literal["cpu", "memory", "network"], ratio: float | None, bound: Bound) -> Kpi:

@@ -208,6 +208,7 @@ class KpiTargets:
     cpu: Bound = field(default_factory=lambda: Bound(target=0.80, alert=0.90))
     memory: Bound = field(default_factory=lambda: Bound(target=0.85, alert=0.95))
     network: Bound = field(default_factory=lambda: Bound(target=0.80, alert=0.90))
+    disk: Bound = field(default_factory=lambda: Bound(target=0.90, alert=0.97))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -190,6 +190,7 @@ class KpisSection(Section):
     cpu: RatioBound | None = None
     memory: RatioBound | None = None
     network: RatioBound | None = None
+    disk: RatioBound | None = None
 
     @field_validator("*")
     @classmethod

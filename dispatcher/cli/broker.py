@@ -17,7 +17,9 @@ from typing import Final
 
 import click
 
+from dispatcher.data_dir import make_private
 from dispatcher.errors import StartError
+from dispatcher.metrics.disk import FULL, sample_disk
 from dispatcher.redis_url import parse_redis_url
 from dispatcher.settings import Settings, load_settings
 
@@ -45,17 +47,66 @@ class BrokerServer:
 def broker() -> None:
     """Run the broker and state store of this machine.
 
-    It listens on 127.0.0.1 only, at BROKER_PORT (6399), and keeps its files in DATA_DIR/broker.
+    It listens on 127.0.0.1 only, at BROKER_PORT (6399), and keeps its files in DATA_DIR/broker. Its password
+    lies in DATA_DIR/redis-password; a broker at the address of REDIS_URL has the password of that URL.
     """
+    make_private()
     settings = load_settings()
     port = broker_port(settings)
     require_free(port)
     server = find_server(os.environ.get("PATH", ""))
     # A server of another family or major version cannot read the files: each has a folder of its own.
     folder = settings.data_dir.absolute() / "broker" / f"{server.family}-{server.version[0]}"
-    folder.mkdir(parents=True, exist_ok=True)
-    click.echo(f"broker: {server.path} on 127.0.0.1:{port}, files in {folder}")
-    os.execv(server.path, [server.path, *server_options(port, folder)])  # noqa: S606  no shell is wanted
+    trouble = why_not_kept(folder)
+    where = (
+        f"memory only, because {folder} cannot be written to: {trouble}" if trouble else f"files in {folder}"
+    )
+    click.echo(f"broker: {server.path} on 127.0.0.1:{port}, {where}", err=bool(trouble))
+    give_on_stdin(secret_options(settings))
+    words = server_options(port, folder, keeps_files=not trouble)
+    os.execv(server.path, [server.path, "-", *words])  # noqa: S606  no shell is wanted
+
+
+def why_not_kept(folder: Path) -> str:
+    """Return why a broker cannot keep its files in a folder, which is made; nothing where it can.
+
+    On a full disk it can load what is there, and the supervisor ends the writing when it fails; with nothing
+    there it cannot even begin.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        return (error.strerror or str(error)).lower()
+    disk = sample_disk(folder)
+    if disk is None or (disk.trouble == FULL and _holds_files(folder)):
+        return ""
+    return disk.trouble
+
+
+def _is_empty(folder: Path) -> bool:
+    return folder.is_dir() and not _holds_files(folder)
+
+
+def _holds_files(folder: Path) -> bool:
+    return folder.is_dir() and any(path.is_file() for path in folder.rglob("*"))
+
+
+def secret_options(settings: Settings) -> str:
+    """Return the part of the server's configuration that no other account may see."""
+    password = parse_redis_url(settings.redis_url).password
+    if not password:
+        return ""
+    quoted = password.replace("\\", "\\\\").replace('"', '\\"')
+    return f'requirepass "{quoted}"\n'
+
+
+def give_on_stdin(text: str) -> None:
+    """Let this process read a short text on its standard input, whatever it becomes."""
+    readable, writable = os.pipe()
+    os.write(writable, text.encode())
+    os.close(writable)
+    os.dup2(readable, 0)
+    os.close(readable)
 
 
 def broker_port(settings: Settings) -> int:
@@ -75,7 +126,7 @@ def broker_port(settings: Settings) -> int:
     return port
 
 
-def server_options(port: int, folder: Path) -> list[str]:
+def server_options(port: int, folder: Path, *, keeps_files: bool = True) -> list[str]:
     """Return the server's command line.
 
     The append-only file keeps dialogues and device records over a restart (fsync each second: a power
@@ -87,9 +138,10 @@ def server_options(port: int, folder: Path) -> list[str]:
         "port": str(port),
         "protected-mode": "yes",
         "daemonize": "no",
-        "dir": str(folder),
+        # A broker that did not load the files there must never write over them: its folder is none of ours.
+        "dir": str(folder if keeps_files or _is_empty(folder) else folder.anchor),
         "save": "",
-        "appendonly": "yes",
+        "appendonly": "yes" if keeps_files else "no",
         "appendfsync": "everysec",
         # An fsync that waits for the disk during a rewrite would stall every turn.
         "no-appendfsync-on-rewrite": "yes",

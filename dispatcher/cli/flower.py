@@ -9,6 +9,7 @@ import json
 import os
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +17,7 @@ import click
 
 from dispatcher.cli.flower_place import LAUNCHER, PASSWORD_FILE, PYTHON, what_is_missing
 from dispatcher.contracts import QUEUES
+from dispatcher.data_dir import make_private, make_secret_file
 from dispatcher.errors import ConfigError, StartError
 from dispatcher.redis_url import kombu_options, kombu_url, parse_redis_url
 from dispatcher.settings import Settings, load_settings
@@ -32,6 +34,7 @@ def flower() -> None:
     It listens at FLOWER_HOST (127.0.0.1) and FLOWER_PORT (5555). The user is `operator`; the password
     is made at the first start and lies in DATA_DIR/flower-password.
     """
+    make_private()
     settings = load_settings()
     missing = what_is_missing()
     if missing:
@@ -94,14 +97,11 @@ def make_password(path: Path) -> None:
     Raises:
         OSError: the folder or the file cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    except FileExistsError:
-        path.chmod(0o600)  # an editor may have written it anew for all to read
+    if not path.exists():
+        make_secret_file(path, secrets.token_urlsafe(16))
         return
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(f"{secrets.token_urlsafe(16)}\n")
+    with suppress(OSError):  # a disk that is read-only keeps Flower from nothing
+        path.chmod(0o600)  # an editor may have written it anew for all to read
 
 
 def _require_usable(password: str, source: str) -> None:

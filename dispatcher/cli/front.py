@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from dispatcher.data_dir import make_private
+
 
 @click.command("front")
 def front() -> None:
@@ -13,4 +15,5 @@ def front() -> None:
     """
     from dispatcher.front import run_front  # noqa: PLC0415  the group's help must not load aiohttp
 
+    make_private()
     run_front()

@@ -7,6 +7,7 @@ from typing import Final
 import click
 
 from dispatcher.contracts import SERVICES, Service
+from dispatcher.data_dir import make_private
 
 DEFAULT_PORTS: Final[dict[Service, int]] = {"asr": 8100, "llm": 8200, "tts": 8300}
 
@@ -39,6 +40,7 @@ def instance(
     from dispatcher.logs import configure_logging  # noqa: PLC0415
     from dispatcher.settings import load_settings  # noqa: PLC0415
 
+    make_private(needs_broker=False)
     deployment = load_settings()
     configure_logging(deployment)
     options = dict(_key_and_value(each) for each in settings)

@@ -19,6 +19,7 @@ from dispatcher.state.line import RedisLine, connect
 
 Result = TypeVar("Result")
 _TLS_WORDS = ("SSL", "certificate")
+_PASSWORD_WORDS = ("NOAUTH", "WRONGPASS", "already authenticated", "without any password", "invalid password")
 _AWAY = (RedisConnectionError, RedisTimeoutError, OSError)
 
 
@@ -40,6 +41,12 @@ def with_shared_state(use: Callable[[RedisLine], Awaitable[Result]]) -> Result:
 def explain(error: StateError, redis_url: str) -> str:
     """Return what an operator can do about an error of the shared state."""
     cause = error.__cause__
+    if any(word in str(error) for word in _PASSWORD_WORDS):
+        where = parse_redis_url(redis_url)
+        return (
+            f"the Redis at {where} wants another password: set DATA_DIR to the folder of the deployment "
+            "that runs, whose redis-password is read without REDIS_URL; or write it into REDIS_URL"
+        )
     if isinstance(cause, AuthenticationError) or not isinstance(cause, _AWAY):
         return str(error)
     where = parse_redis_url(redis_url)

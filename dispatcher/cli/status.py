@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import Final
 
 import click
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
@@ -19,6 +19,7 @@ from dispatcher.cli.status_kpis import kpi_view
 from dispatcher.cli.status_view import status_view
 from dispatcher.cli.supervisor.screen import make_console
 from dispatcher.errors import StateError
+from dispatcher.metrics.disk import sample_disk
 from dispatcher.settings import load_settings
 from dispatcher.state.kpis import read_board
 from dispatcher.state.line import RedisLine
@@ -58,7 +59,13 @@ async def _show_table(line: RedisLine) -> None:
 
 async def _view(line: RedisLine) -> RenderableType:
     overview, board = await asyncio.gather(read_overview(line), read_board(line))
-    return status_view(overview, kpi_view(board))
+    view = status_view(overview, kpi_view(board))
+    data_dir = load_settings().data_dir
+    disk = sample_disk(data_dir)
+    if disk is None or not disk.trouble:
+        return view
+    told = f"{data_dir}: {disk.trouble}: turns go on, logs, records and dialogues are not kept"
+    return Group(Text(told, style="bold red"), Text(""), view)
 
 
 def _repeat(show: Show) -> Show:

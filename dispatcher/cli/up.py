@@ -17,6 +17,7 @@ from dispatcher.cli.supervisor.procfile import read_procfile
 from dispatcher.cli.supervisor.screen import Screen, make_console
 from dispatcher.cli.supervisor.supervisor import Supervisor, Surroundings
 from dispatcher.cli.supervisor.upfile import UpFile
+from dispatcher.data_dir import make_private
 from dispatcher.settings import Settings, load_settings
 
 
@@ -33,6 +34,7 @@ def up(config: Path | None, procfile: Path, *, verbose: bool) -> None:
 
     What a process prints is kept in DATA_DIR/log/NAME.log.
     """
+    make_private()
     settings = load_settings({**os.environ, **({"DISPATCHER_CONFIG": str(config)} if config else {})})
     catalogue = load_catalogue(settings.dispatcher_config)
     environment = children_environment(settings)

@@ -23,6 +23,8 @@ MIN_KEY_BYTES: Final = 32
 def load_key(settings: Settings) -> bytes:
     """Return the key of FRONT_TOKEN_KEY_FILE, else the one in DATA_DIR, which is made at the first start.
 
+    Where DATA_DIR cannot be written to, the key lives as long as this process, or as the Redis that knows it.
+
     Raises:
         StartError: the file cannot be read or holds too little to be a key.
     """
@@ -30,7 +32,9 @@ def load_key(settings: Settings) -> bytes:
         return _read_key(Path(settings.front_token_key_file), remedy="write a longer one")
     path = settings.data_dir / KEY_FILE
     if not path.exists():
-        _write_key(path, secrets.token_hex(32).encode())
+        made = secrets.token_hex(32).encode()
+        if not _is_kept(path, made):
+            return made
     return _read_key(path, remedy="remove it to have one made")
 
 
@@ -51,8 +55,8 @@ async def agree_on_key(line: RedisLine, settings: Settings) -> bytes:
     agreed: bytes | None = await line.call("GET", keys.FRONT_TOKEN_KEY)
     if agreed is None or agreed == own or len(agreed) < MIN_KEY_BYTES:
         return own
-    _write_key(settings.data_dir / KEY_FILE, agreed)
-    log.info("token key taken over from the other fronts")
+    if _is_kept(settings.data_dir / KEY_FILE, agreed):
+        log.info("token key taken over from the other fronts")
     return agreed
 
 
@@ -63,6 +67,16 @@ async def agree_anew(line: RedisLine, key: bytes) -> None:
         StateError: Redis is out of reach.
     """
     await line.call("SET", keys.FRONT_TOKEN_KEY, key)
+
+
+def _is_kept(path: Path, key: bytes) -> bool:
+    """Write the key; return False, with a line in the log, where the disk does not take it."""
+    try:
+        _write_key(path, key)
+    except OSError as error:
+        log.warning("token key not kept", path=str(path), reason=error.strerror or str(error))
+        return False
+    return True
 
 
 def _write_key(path: Path, key: bytes) -> None:

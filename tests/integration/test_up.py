@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from dispatcher.cli.flower_place import what_is_missing
+from dispatcher.data_dir import embedded_redis_url
 from tests.integration.up_run import UpRun, none_is_left
 from tests.support.waiting import eventually
 
@@ -153,10 +154,19 @@ def test_a_given_redis_is_used_instead_of_the_broker(up: Runner, tmp_path: Path)
     (tmp_path / "first").mkdir()
     first = up(BROKER_AND_SLEEPER, folder=tmp_path / "first")
     first.is_up()
-    second = up(BROKER_AND_SLEEPER, REDIS_URL=f"redis://127.0.0.1:{first.broker_port}/0")
+    second = up(BROKER_AND_SLEEPER, REDIS_URL=embedded_redis_url(first.broker_port, first.data_dir))
     second.is_up()
     assert f"using the Redis at 127.0.0.1:{first.broker_port} (REDIS_URL)" in second.lines
     assert "broker is not started: REDIS_URL is set" in second.lines
+
+
+def test_a_given_redis_that_wants_a_password_is_one_line_that_says_so(up: Runner, tmp_path: Path) -> None:
+    (tmp_path / "first").mkdir()
+    first = up(BROKER_AND_SLEEPER, folder=tmp_path / "first")
+    first.is_up()
+    second = up(BROKER_AND_SLEEPER, REDIS_URL=f"redis://127.0.0.1:{first.broker_port}/0")
+    assert second.ends() == 1
+    assert second.lines == [f"REDIS_URL: the Redis at 127.0.0.1:{first.broker_port} wants another password"]
 
 
 def test_a_given_redis_that_does_not_answer_is_one_line_without_its_password(up: Runner) -> None:

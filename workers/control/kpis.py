@@ -147,6 +147,8 @@ def facts_of(
         cpu_ratio=sampled.box.cpu_ratio,
         memory_ratio=sampled.box.memory_ratio,
         network_ratio=sampled.box.network_ratio,
+        disk_ratio=sampled.disk.used_ratio if sampled.disk else None,
+        disk_trouble=sampled.disk.trouble if sampled.disk else "",
     )
 
 

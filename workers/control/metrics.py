@@ -14,6 +14,7 @@ import structlog
 from dispatcher.contracts import SAMPLE_METRICS
 from dispatcher.errors import StateError
 from dispatcher.metrics.box import BoxMeter, BoxSample
+from dispatcher.metrics.disk import DiskSample, sample_disk
 from dispatcher.metrics.process import ProcessMeter, ProcessSample
 from dispatcher.settings import load_settings
 from dispatcher.state import samples
@@ -35,6 +36,7 @@ class Sampled:
     overview: Overview
     box: BoxSample
     processes: tuple[ProcessSample, ...]
+    disk: DiskSample | None = None
 
 
 class Meters:
@@ -77,4 +79,5 @@ async def take_sample(shared: Runtime) -> Sampled:
     at_s = time.time()
     samples.add_instances(shared.line, overview, at_s=at_s)
     samples.add_box(shared.line, HOST, box, at_s=at_s)
-    return Sampled(at_s=at_s, overview=overview, box=box, processes=processes)
+    disk = sample_disk(shared.settings.data_dir)
+    return Sampled(at_s=at_s, overview=overview, box=box, processes=processes, disk=disk)

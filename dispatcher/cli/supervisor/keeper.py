@@ -11,7 +11,7 @@ from typing import Final, Literal
 from dispatcher.cli.supervisor.channel import Channel
 from dispatcher.cli.supervisor.logs import Level, LineReader, PartLog
 from dispatcher.cli.supervisor.parts import Part
-from dispatcher.cli.supervisor.process import Process, describe_exit
+from dispatcher.cli.supervisor.process import Process, describe_exit, was_stopped
 from dispatcher.cli.supervisor.readiness import Readiness
 from dispatcher.cli.supervisor.restart import RestartPolicy, Run
 from dispatcher.cli.supervisor.succession import LAST_OUTPUT_TIMEOUT_S, Place, Predecessors
@@ -166,7 +166,9 @@ class Keeper:
         self._process, self.pid = None, None
         if self._stop_asked.is_set():
             return None
-        return self._after(code, Run(lasted_s=time.monotonic() - started_at_s, ready_s=ready_s))
+        lasted_s = time.monotonic() - started_at_s
+        is_stopped = was_stopped(code, self.part.role)
+        return self._after(code, Run(lasted_s=lasted_s, ready_s=ready_s, is_stopped=is_stopped))
 
     async def _start(self) -> Process:
         """Start the process, at the place of the one before where it has one."""

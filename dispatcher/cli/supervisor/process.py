@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, Self
 
 from dispatcher.cli.supervisor.channel import Channel
-from dispatcher.cli.supervisor.parts import Part
+from dispatcher.cli.supervisor.parts import Part, Role
 
 LONGEST_LINE_BYTES: Final = 16_384
 _PR_SET_PDEATHSIG: Final = 1
@@ -132,6 +132,14 @@ def describe_exit(code: int) -> str:
     except ValueError:
         return f"exited with code {code}"
     return f"exited with code {code} ({names.get(number, number.name)})"
+
+
+def was_stopped(code: int | None, role: Role) -> bool:
+    """Return whether an exit code is that of a process that was sent SIGTERM.
+
+    Ours end with 0 then, and of themselves never; of a program that is not ours 0 says nothing.
+    """
+    return code == -signal.SIGTERM or code == 128 + signal.SIGTERM or (code == 0 and role != "other")
 
 
 def _dying_with(supervisor: int) -> Callable[[], None] | None:

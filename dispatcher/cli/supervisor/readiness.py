@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from redis.exceptions import RedisError
+from redis.exceptions import AuthenticationError, RedisError, ResponseError
 
 from dispatcher.cli.supervisor.parts import Address, Part
 from dispatcher.state import keys
@@ -21,10 +21,15 @@ _HTTP_OK: Final = 200
 
 
 class Readiness:
-    """Asks parts whether they are ready; holds one connection to Redis for it."""
+    """Asks parts whether they are ready; holds one connection to Redis for it.
+
+    Attributes:
+        is_refused: a Redis is there and wants another password.
+    """
 
     def __init__(self, redis_url: str) -> None:
         self._redis = connect(redis_url, socket_timeout_s=PROBE_TIMEOUT_S)
+        self.is_refused = False
 
     async def wait(self, part: Part, pid: int) -> None:
         """Return when the part is ready; it is asked less and less often, at last twice a second."""
@@ -41,6 +46,12 @@ class Readiness:
         try:
             async with asyncio.timeout(PROBE_TIMEOUT_S):
                 return bool(await self._redis.ping())
+        except AuthenticationError:
+            self.is_refused = True
+            return False
+        except ResponseError as error:
+            self.is_refused = "authenticated" in str(error) or "NOAUTH" in str(error)
+            return False
         except (OSError, RedisError, TimeoutError):
             return False
 

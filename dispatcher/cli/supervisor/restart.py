@@ -20,10 +20,12 @@ class Run:
     Attributes:
         lasted_s: from its start to its end.
         ready_s: how long it was ready; None when it never was.
+        is_stopped: somebody ended it in good order, with SIGTERM.
     """
 
     lasted_s: float
     ready_s: float | None
+    is_stopped: bool = False
 
 
 class RestartPolicy:
@@ -31,6 +33,9 @@ class RestartPolicy:
 
     Whatever served well until now is missed: without the broker every turn waits. One that never was ready
     yet has nothing to come back to.
+
+    What an operator ends with SIGTERM has not crashed: it comes back at once, however often, and nothing is
+    counted.
 
     A process that was never ready and ends within 10 s five times in a row cannot start at all
     (a wrong option, a missing file): starting it for ever would only fill its log.
@@ -45,6 +50,8 @@ class RestartPolicy:
         """Return the pause before the next start, or None to give up."""
         if run.ready_s is not None:
             self._was_ready = True
+            if run.is_stopped:
+                return 0.0
         self._quick_exits = self._quick_exits + 1 if run.lasted_s < QUICK_EXIT_S else 0
         if not self._was_ready and self._quick_exits >= QUICK_EXITS_ALLOWED:
             return None

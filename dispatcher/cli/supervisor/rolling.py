@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
@@ -17,6 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from dispatcher.cli.supervisor.keeper import Keeper
 from dispatcher.cli.supervisor.parts import Role
+from dispatcher.errors import StartError
 
 WISH_FILE: Final = "restart.json"
 PROGRESS_FILE: Final = "restarted.json"
@@ -63,8 +65,15 @@ _PROGRESS: Final = TypeAdapter(Progress)
 
 
 def leave_wish(data_dir: Path, wish: Wish) -> None:
-    """Write what is wanted; the supervisor reads it when it gets SIGUSR1."""
-    _write(data_dir / WISH_FILE, asdict(wish))
+    """Write what is wanted; the supervisor reads it when it gets SIGUSR1.
+
+    Raises:
+        StartError: the data folder cannot be written to.
+    """
+    try:
+        _write(data_dir / WISH_FILE, asdict(wish))
+    except OSError as error:
+        raise StartError(f"{data_dir} cannot be written to: {error.strerror or error}") from error
 
 
 def read_progress(data_dir: Path, wish_id: str) -> Progress | None:
@@ -136,7 +145,8 @@ class Rolling:
         self._write(Progress(id=wish.id, steps=tuple(steps.values())))
 
     def _write(self, progress: Progress) -> None:
-        _write(self._data_dir / PROGRESS_FILE, asdict(progress))
+        with suppress(OSError):  # the restart itself goes on; the screen says how it went
+            _write(self._data_dir / PROGRESS_FILE, asdict(progress))
 
 
 def choose(keepers: Iterable[Keeper], names: Sequence[str]) -> list[Keeper]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
 from rich.console import Console
@@ -55,8 +56,9 @@ class Screen:
         """Print the table once more to stay, and the closing lines below it."""
         self._stop_live()
         self._starting = False
-        self._console.print(process_table(self._keepers))
-        self._console.print("", *closing_lines, sep="\n", markup=False, soft_wrap=True)
+        with suppress(OSError):
+            self._console.print(process_table(self._keepers))
+            self._console.print("", *closing_lines, sep="\n", markup=False, soft_wrap=True)
 
     def close(self) -> None:
         """Leave the terminal as it was."""
@@ -64,7 +66,8 @@ class Screen:
 
     def say(self, text: str, level: Level = "info") -> None:
         """Print a line of the supervisor's own."""
-        self._console.print(Text(text, style=_LEVEL_STYLES[level]), soft_wrap=True)
+        with suppress(OSError):  # output that goes to a file on a full disk must not end what runs
+            self._console.print(Text(text, style=_LEVEL_STYLES[level]), soft_wrap=True)
 
     def part_changed(self, keeper: Keeper) -> None:
         """Show a new state: in the table on a terminal, as a line without one."""
@@ -83,7 +86,8 @@ class Screen:
         """Print a line of a part, when it is worth it: a warning, an error, the summary of a turn, or all."""
         if self._verbose or (not self._starting and (is_summary or level != "info")):
             prefix = Text(f"{part.name:<8} ", style=self._colour(part))
-            self._console.print(prefix + Text.from_ansi(line, style=_LEVEL_STYLES[level]), soft_wrap=True)
+            with suppress(OSError):
+                self._console.print(prefix + Text.from_ansi(line, style=_LEVEL_STYLES[level]), soft_wrap=True)
 
     def _colour(self, part: Part) -> str:
         names = [keeper.part.name for keeper in self._keepers]

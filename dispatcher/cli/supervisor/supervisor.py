@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from dispatcher.cli.supervisor.disk import DiskWatch
 from dispatcher.cli.supervisor.extras import ExtraWorkers
 from dispatcher.cli.supervisor.keeper import Keeper, Listener
 from dispatcher.cli.supervisor.logs import PartLog
@@ -88,6 +89,7 @@ class Supervisor:
             tasks = [
                 group.create_task(self._bring_up(group)),
                 group.create_task(self._rolling.follow(self._screen.say)),
+                group.create_task(self._disk_watch().follow()),
             ]
             if self._settings.allow_verify:
                 tasks.append(group.create_task(keep_marked(self._settings.redis_url, self._keepers)))
@@ -162,6 +164,8 @@ class Supervisor:
             return
         address = redis_address(self._settings)
         if not await self._readiness.redis_answers():
+            if self._readiness.is_refused:
+                raise StartError(f"REDIS_URL: the Redis at {address} wants another password")
             raise StartError(f"REDIS_URL: no Redis answers at {address}; start it, or unset REDIS_URL")
         self._screen.say(f"using the Redis at {address} (REDIS_URL)")
 
@@ -196,19 +200,28 @@ class Supervisor:
             leave_within_s=self._settings.drain_s + LEAVE_MARGIN_S,
         )
 
+    def _disk_watch(self) -> DiskWatch:
+        redis_url = self._settings.redis_url if self._plan.brokers else None
+        return DiskWatch(
+            self._settings.data_dir, redis_url, say=self._screen.say, on_healed=self._write_upfile
+        )
+
     def _log_path(self, name: str) -> Path:
         return self._settings.data_dir / "log" / f"{name}.log"
 
     def _on_change(self, keeper: Keeper) -> None:
         self._screen.part_changed(keeper)
+        self._write_upfile()
+        if all(each.state == "failed" for each in self._keepers):
+            self._fail("nothing could be started")
+
+    def _write_upfile(self) -> None:
         self._upfile.write(
             RunningPart(
                 name=each.part.name, pid=each.pid, port=each.part.address.port if each.part.address else None
             )
             for each in self._keepers
         )
-        if all(each.state == "failed" for each in self._keepers):
-            self._fail("nothing could be started")
 
     def _fail(self, reason: str) -> None:
         self._failure = reason

@@ -7,6 +7,7 @@ import json
 import os
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -92,11 +93,16 @@ class UpFile:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Give the folder back."""
-        self._path.unlink(missing_ok=True)
+        with suppress(OSError):  # one that stays names a process that is gone, which `find_up` sees
+            self._path.unlink(missing_ok=True)
         os.close(self._folder)
 
     def write(self, parts: Iterable[RunningPart]) -> None:
-        """Say what runs now; readers see the old text or the new one, never half of it."""
+        """Write what runs now; readers see the old text or the new one, never half of it.
+
+        Where the disk is full or read-only the old one stays: the next change, or a disk that is well again,
+        writes it anew.
+        """
         content = {
             "pid": os.getpid(),
             "started_at_s": round(self._started_at_s, 3),
@@ -104,8 +110,12 @@ class UpFile:
             "processes": [{"name": part.name, "pid": part.pid, "port": part.port} for part in parts],
         }
         fresh = self._path.with_name(f"{FILE_NAME}.new")
-        fresh.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
-        fresh.replace(self._path)
+        try:
+            fresh.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
+            fresh.replace(self._path)
+        except OSError:
+            with suppress(OSError):
+                fresh.unlink(missing_ok=True)
 
     def _by_whom(self) -> str:
         try:

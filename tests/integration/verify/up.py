@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -13,6 +14,7 @@ import yaml
 from redis import Redis
 
 from dispatcher.contracts import QUEUES, SERVICES
+from dispatcher.data_dir import embedded_redis_url
 from tests.support.instances import SPEED
 from tests.support.processes import BIN, Process, free_port, own_environment
 from tests.support.waiting import eventually
@@ -23,8 +25,8 @@ START_S = 90.0
 class HurtableStack(Process):
     """Everything that a turn needs, under one supervisor."""
 
-    def __init__(self, folder: Path) -> None:
-        """Write Procfile and YAML; nothing is started yet."""
+    def __init__(self, folder: Path, *, inside: Sequence[str] = ()) -> None:
+        """Write Procfile and YAML; nothing is started yet. `inside` is a command that runs it elsewhere."""
         self.ports = {f"{service}-{number}": free_port() for service in SERVICES for number in (1, 2)}
         self.environ_of_commands = {
             "BROKER_PORT": str(free_port()),
@@ -37,14 +39,15 @@ class HurtableStack(Process):
         }
         (folder / "stack.yaml").write_text(yaml.safe_dump(self._catalogue()))
         (folder / "Procfile").write_text("\n".join(self._lines()) + "\n")
-        command = [str(BIN / "dispatcher"), "up", "--procfile", str(folder / "Procfile")]
+        command = [*inside, str(BIN / "dispatcher"), "up", "--procfile", str(folder / "Procfile")]
         own = {**self.environ_of_commands, "ALLOW_VERIFY": "true", "TICK_SCALE": "0.2"}
         super().__init__("up", command, folder=folder, environ=own)
 
     @property
     def broker_url(self) -> str:
         """The broker that the supervisor runs."""
-        return f"redis://127.0.0.1:{self.environ_of_commands['BROKER_PORT']}/0"
+        own = self.environ_of_commands
+        return embedded_redis_url(int(own["BROKER_PORT"]), Path(own["DATA_DIR"]))
 
     def start(self) -> None:
         """Start it, and wait until everything runs."""
@@ -56,8 +59,12 @@ class HurtableStack(Process):
 
     def dispatcher(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run a command of ours against it to its end."""
+        return self.run(str(BIN / "dispatcher"), *words)
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run any command with its settings to its end."""
         return subprocess.run(
-            [str(BIN / "dispatcher"), *words],
+            words,
             env=own_environment(self.environ_of_commands),
             capture_output=True,
             text=True,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dispatcher.cli.supervisor.logs import LineReader, PartLog
+from dispatcher.cli.supervisor.logs import REOPEN_INTERVAL_S, LineReader, PartLog
 
 
 @pytest.fixture
@@ -68,3 +68,25 @@ def test_only_a_fronts_turn_summary_is_a_summary() -> None:
     line = "2026-01-02T03:04:05Z [info     ] turn finished  first_audio_ms=840"
     assert LineReader("front").is_summary(line)
     assert not LineReader("worker").is_summary(line)
+
+
+def test_a_disk_that_takes_nothing_costs_lines_and_the_file_says_how_many(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr("dispatcher.cli.supervisor.logs.time.monotonic", lambda: clock[0])
+    folder = tmp_path / "log"
+    folder.write_text("where the folder should be")
+    log = PartLog(folder / "front.log")
+    log.write("lost")
+    clock[0] += REOPEN_INTERVAL_S
+    log.write("lost too")
+    assert log.trouble
+    assert log.last_lines(2) == ["lost", "lost too"]
+    folder.unlink()
+    clock[0] += REOPEN_INTERVAL_S
+    log.write("kept")
+    log.close()
+    assert log.trouble == ""
+    assert "2 lines were lost: " in log.path.read_text()
+    assert log.path.read_text().splitlines()[-1] == "kept"

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
+from dispatcher.cli.supervisor.parts import Role
+from dispatcher.cli.supervisor.process import was_stopped
 from dispatcher.cli.supervisor.restart import RestartPolicy, Run
 
 CRASH_AT_START = Run(lasted_s=0.2, ready_s=None)
@@ -41,3 +45,30 @@ def test_a_part_that_was_ready_once_is_never_given_up() -> None:
     policy = RestartPolicy()
     policy.next_delay_s(SHORT_HEALTH)
     assert None not in [policy.next_delay_s(CRASH_AT_START) for _ in range(20)]
+
+
+def test_what_an_operator_stops_comes_back_at_once_however_often_and_a_crash_after_it_too() -> None:
+    policy = RestartPolicy()
+    stopped = Run(lasted_s=3.0, ready_s=2.0, is_stopped=True)
+    assert [policy.next_delay_s(stopped) for _ in range(9)] == [0] * 9
+    assert policy.next_delay_s(SHORT_HEALTH) == 0
+    assert policy.next_delay_s(SHORT_HEALTH) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("code", "role", "stopped"),
+    [
+        (0, "worker", True),
+        (-15, "worker", True),
+        (143, "other", True),
+        (0, "other", False),
+        (1, "worker", False),
+        (-9, "worker", False),
+        (-11, "front", False),
+        (None, "front", False),
+    ],
+)
+def test_sigterm_is_told_from_a_crash_by_the_exit_code(
+    code: int | None, role: Role, *, stopped: bool
+) -> None:
+    assert was_stopped(code, role) == stopped
