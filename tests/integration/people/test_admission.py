@@ -109,6 +109,6 @@ async def test_a_device_that_was_known_before_the_upgrade_is_bound_when_it_conne
             await other.hears(type="alert")
 
     async def is_listed() -> bool:
-        return (await listed(house))[name]["state"] == "waits to be admitted"
+        return bool((await listed(house))[name]["state"] == "waits to be admitted")
 
     await soon(is_listed, what="the other client waits")
