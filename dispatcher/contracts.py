@@ -19,6 +19,7 @@ Algorithm = Literal[
 ]
 # What a call looks for first; one that stands by has calls only where no other is in service.
 Priority = Literal["high", "normal", "low", "standby"]
+Thinking = Literal["off", "auto"]
 TunerMode = Literal["off", "observe", "act"]
 
 SERVICES: Final[tuple[Service, ...]] = ("asr", "llm", "tts")

@@ -19,8 +19,11 @@ DispatcherError
     ├── InstanceUnreachable  connect error or time-out; retryable
     ├── InstanceFailed       5xx, a broken stream or a nonsense answer; retryable
     ├── InstanceBusy         429 or 503; retryable, elsewhere or later
-    ├── InstanceForbidden    401, 402, 403, 404: key, quota, model or path; another one may do
-    └── InstanceRefused      other 4xx: our request is wrong; every instance would refuse it
+    ├── InstanceForbidden    401, 402, 403, 404: key, quota, model or path; retryable
+    ├── InstanceRefused      other 4xx: a parameter, the model, the context length; retryable
+    ├── EmptyReply           a reply without a word; retryable once, counts against nobody
+    └── ContentRefused       what the user said is refused (a content filter); not retried, counts
+                             against nobody
 """
 
 from __future__ import annotations
@@ -107,19 +110,25 @@ class InstanceError(DispatcherError):
     Attributes:
         instance: name of the instance.
         retryable: another instance may succeed where this one failed.
-        origin: whose fault it is; only "theirs" counts against the instance's health.
+        counts: the call counts as failed in the instance's health.
+        origin: whose fault it is: the instance's ("theirs"), a setting's ("ours") or the user's ("caller").
         retry_after_s: how long the instance asked to be left alone, when it said so.
+        said: beginning of the refusal as it was sent, of which the reason shows a part.
     """
 
     retryable = True
+    counts = True
     origin: Origin = "theirs"
 
-    def __init__(self, instance: str, reason: str, *, retry_after_s: float | None = None) -> None:
+    def __init__(
+        self, instance: str, reason: str, *, retry_after_s: float | None = None, said: str = ""
+    ) -> None:
         """Remember the instance; the message names it and the reason."""
         super().__init__(f"{instance}: {reason}")
         self.instance = instance
         self.reason = reason
         self.retry_after_s = retry_after_s
+        self.said = said or reason
 
 
 class InstanceUnreachable(InstanceError):
@@ -141,7 +150,20 @@ class InstanceForbidden(InstanceError):
 
 
 class InstanceRefused(InstanceError):
-    """The instance refused the request as wrong (4xx); it would refuse it again."""
+    """The instance refused the request (4xx): a parameter, its model or the length of the dialogue."""
+
+    origin: Origin = "ours"
+
+
+class EmptyReply(InstanceError):
+    """An LLM instance ended its reply without a word of text."""
+
+    counts = False
+
+
+class ContentRefused(InstanceError):
+    """The instance refused what the user said, or what it was about to answer; others would as well."""
 
     retryable = False
-    origin: Origin = "ours"
+    counts = False
+    origin: Origin = "caller"

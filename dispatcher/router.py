@@ -87,8 +87,8 @@ class Router:
     ) -> AsyncIterator[Lease]:
         """Hold a slot on the best instance for the length of the block.
 
-        An InstanceError that leaves the block counts against the instance when it is the instance's
-        fault; anything else (a barge-in, a passed deadline) gives the slot back without a verdict.
+        An InstanceError that leaves the block counts against the instance unless its class says otherwise;
+        anything else (a barge-in, a passed deadline) gives the slot back without a verdict.
 
         Raises:
             NoInstanceAvailable: none is left to try, or none became free before the deadline.
@@ -107,7 +107,7 @@ class Router:
             yield Lease(instance=instance, slot=slot, wait_ms=wait_ms, clock=clock)
             outcome = "ok"
         except InstanceError as error:
-            outcome = "failed" if error.origin == "theirs" else "ignored"
+            outcome = "failed" if error.counts else "ignored"
             failure = error
             raise
         finally:

@@ -9,18 +9,19 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from typing import Any, Unpack
+from typing import Any, Final, Unpack
 
 from dispatcher import chains
-from dispatcher.contracts import RESPOND, ReplyFields, ReplyKind, TurnTicket
+from dispatcher.contracts import RESPOND, Language, ReplyFields, ReplyKind, TurnTicket
 from dispatcher.conversation.emotion import EmotionTaker
 from dispatcher.conversation.history import Message, chat_messages
+from dispatcher.conversation.language import detect_language
 from dispatcher.conversation.persona import character
 from dispatcher.conversation.remembering import with_memory
 from dispatcher.conversation.sentences import SentenceSplitter
 from dispatcher.conversation.speakable import speakable
 from dispatcher.conversation.tools import ChatPiece, Progress, ToolCall
-from dispatcher.errors import InstanceFailed
+from dispatcher.errors import EmptyReply
 from dispatcher.router import Lease
 from dispatcher.state import dialogue, memory
 from workers.call import reply, run_stage, without_stalls
@@ -29,6 +30,9 @@ from workers.floor import Outrun, Runner
 from workers.race import Race
 from workers.runtime import Runtime
 from workers.tools import Toolbox, chat
+
+# Spoken where a reply shows a face and says nothing.
+ASSENTS: Final = {"en": "Mm-hm.", "zh": "嗯嗯。"}
 
 
 @app.task(name=RESPOND)
@@ -47,11 +51,20 @@ async def _respond(shared: Runtime, ticket: TurnTicket) -> None:
     )
     messages = chat_messages(prompt, history, ticket.text, max_tokens=rules.history_tokens)
     # What the user said is of no use to the voice.
-    speaker = Speaker(shared, ticket.with_text("", ticket.language))
+    speaker = Speaker(shared, ticket.with_text("", ticket.language), language=_language(ticket))
     while calls := await _write_round(shared, ticket, speaker, messages, toolbox):
-        asked = Message(role="assistant", content=speaker.spoken, tool_calls=tuple(calls))
+        asked = Message(
+            role="assistant",
+            content=speaker.spoken,
+            tool_calls=tuple(calls),
+            reasoning=speaker.reasoning,
+        )
         messages += [asked, *await toolbox.run(calls)]
         speaker.begin_round(tools=toolbox.called, tools_ms=toolbox.took_ms)
+
+
+def _language(ticket: TurnTicket) -> Language:
+    return detect_language(ticket.text) if ticket.language == "auto" else ticket.language
 
 
 async def _write_round(
@@ -83,13 +96,17 @@ class Speaker:
 
     Attributes:
         spoken: all sentences of this round so far, as they were written.
+        reasoning: what this round's calls came from, where the instance sent that.
         before_ms: how long the rounds before this one took, with their tools.
         facts: of the turn, for its summary.
+        language: that the user speaks.
     """
 
-    def __init__(self, shared: Runtime, ticket: TurnTicket) -> None:
+    def __init__(self, shared: Runtime, ticket: TurnTicket, *, language: Language) -> None:
         """Start with nothing said."""
+        self.language = language
         self.spoken = ""
+        self.reasoning = ""
         self.count = 0
         self.before_ms = 0.0
         self.facts: dict[str, str | float] = {}
@@ -131,6 +148,8 @@ class Draft:
         self._runner = runner
         self._lease = lease
         self._mood: str | None = None
+        self._has_text = False
+        self._reasoning: list[str] = []
         self._emotion = EmotionTaker()
         self._splitter = SentenceSplitter()
         self._timings: dict[str, str | float] = {
@@ -147,12 +166,13 @@ class Draft:
 
         Raises:
             Outrun: another draft had its first sentence, or asked for a tool, earlier.
-            InstanceFailed: the stream held nothing that can be spoken.
+            EmptyReply: the stream held no text at all.
         """
         calls: list[ToolCall] = []
         async with aclosing(without_stalls(self._lease, stream)) as pieces:
             async for piece in pieces:
                 if isinstance(piece, Progress):
+                    self._reasoning.append(piece.reasoning)
                     continue
                 self._timings.setdefault("llm_first_token_ms", self._elapsed_ms())
                 if isinstance(piece, ToolCall):
@@ -164,16 +184,25 @@ class Draft:
             await self._say(sentence)
         if calls:
             self._take_floor()
+            self._speaker.reasoning = "".join(self._reasoning)
             return calls
         if not self._speaker.count:
-            raise InstanceFailed(self._lease.instance.name, "the reply is empty")
+            await self._say_without_words()
         self._take_floor()
         self._timings["llm_ms"] = self._elapsed_ms()
         self._speaker.tell("end", index=self._speaker.count, timings=self._timings)
         return []
 
+    async def _say_without_words(self) -> None:
+        """Show the face of a reply that is only an emoji or marks, with a sound of assent, never silence."""
+        if not self._has_text:
+            raise EmptyReply(self._lease.instance.name, "the reply is empty")
+        language = self._speaker.language
+        await self._say(ASSENTS["zh" if language == "zh" else "en"])
+
     async def _take(self, mood: str | None, text: str) -> None:
         self._mood = mood or self._mood
+        self._has_text = self._has_text or bool(mood or text.strip())
         for sentence in self._splitter.feed(text):
             await self._say(sentence)
 

@@ -16,7 +16,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
 from mcp_types import CONNECTION_CLOSED, CallToolResult, TextContent
 
-from dispatcher.catalogue.model import McpServer
+from dispatcher.catalogue.mcp_server import McpServer
 from dispatcher.conversation.tool_schema import read_tool
 from dispatcher.conversation.tools import ListedTool, ToolResult
 from dispatcher.errors import ToolError

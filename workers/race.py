@@ -21,7 +21,7 @@ from typing import Final, Generic
 import structlog
 
 from dispatcher.contracts import Service, TurnTicket
-from dispatcher.errors import DispatcherError, InstanceError, NoInstanceAvailable
+from dispatcher.errors import DispatcherError, EmptyReply, InstanceError, NoInstanceAvailable
 from workers.floor import Course, Draft, Floor, Outrun, Result, Runner
 from workers.runtime import Runtime
 
@@ -227,6 +227,8 @@ class Race(Generic[Result]):
             self._floor.is_free_again()
         if isinstance(error, InstanceError) and error.retryable:
             log.warning("call failed", instance=error.instance, reason=error.reason)
+            if isinstance(error, EmptyReply) and any(isinstance(each, EmptyReply) for each in self._failed):
+                raise error  # two instances have nothing to say to this
             self._failed.append(error)
             self._nobody_else = False
             if not self._runners:

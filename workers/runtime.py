@@ -24,10 +24,11 @@ from dispatcher.catalogue.model import Catalogue, Instance
 from dispatcher.contracts import CONTROL_QUEUE, Service
 from dispatcher.errors import InstanceError, StateError, TurnCancelled
 from dispatcher.providers.base import Reported
+from dispatcher.providers.optional_parameters import Refusal
 from dispatcher.providers.registry import Providers
 from dispatcher.router import Router
 from dispatcher.settings import Settings, load_settings
-from dispatcher.state import fleet, keys
+from dispatcher.state import fleet, keys, refused_parameters
 from dispatcher.state.line import PATIENCE_S, RedisLine, cache_line, connect
 from dispatcher.state.live import chosen_at_s
 from dispatcher.state.starting import starting_catalogue
@@ -44,6 +45,7 @@ GRACE_S: Final = 2.0
 # Engines load their weights for seconds; after this long only the health checks ask.
 LOADING_S: Final = 120.0
 LOOK_AGAIN_S: Final = 1.0
+REFUSALS_POLL_INTERVAL_S: Final = 30.0
 NO_ANSWER: Final = "no answer in time"
 
 
@@ -52,7 +54,6 @@ class Runtime:
 
     Attributes:
         started_with: the catalogue of this process's file when it started; pools keep their size by it.
-        without_tools: LLM instances that cannot be offered tools, each with the time until which that holds.
         waiting_line: connections for commands that block; each occupies one while it waits.
     """
 
@@ -73,7 +74,6 @@ class Runtime:
         """Remember the settings; `start` does the work."""
         self.settings = settings
         self.started_with = catalogue
-        self.without_tools: dict[str, float] = {}
         self._queues: tuple[str, ...] = ()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="loop", daemon=True)
@@ -154,7 +154,8 @@ class Runtime:
         self.providers = Providers()
         chosen_s = chosen_at_s(self.settings, self.started_with.path)
         self.router = Router(self.line, self.started_with, chosen_at_s=chosen_s)
-        self.router.live.on_swap = self._tell_what_stays
+        self.router.live.on_swap = self._on_swap
+        self.providers.refused.on_learned = self._share_refusal
         self.device_tools = DeviceTools(self.line)
         self.tool_servers = ToolServers()
         self.usual_times = {service: UsualTimes(patience) for service, patience in PATIENCES.items()}
@@ -168,6 +169,7 @@ class Runtime:
             on_reloaded=self.router.live.refresh,
         )
         self._spawn(self.cancels.listen())
+        self._spawn(self._follow_refusals())
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         self.keep(self._loop.create_task(work))
@@ -207,6 +209,29 @@ class Runtime:
                 passed += 1
                 if passed == 1:
                     log.info("instance ready", instance=instance.name)
+
+    def _share_refusal(self, name: str, fingerprint: str, parameter: str, refusal: Refusal) -> None:
+        reason, until_s = refusal.reason, refusal.until_s
+        refused_parameters.note(
+            self.line, name, fingerprint=fingerprint, parameter=parameter, reason=reason, until_s=until_s
+        )
+
+    async def _follow_refusals(self) -> None:
+        """Read, beside the turns, which parameters other processes saw refused."""
+        while True:
+            self._forget_refusals_of_changed_lines()
+            with suppress(StateError):
+                found = await refused_parameters.read(self.line, self.providers.refused.fingerprints)
+                self.providers.refused.update(found)
+            await asyncio.sleep(REFUSALS_POLL_INTERVAL_S)
+
+    def _forget_refusals_of_changed_lines(self) -> None:
+        services = self.catalogue.services.values()
+        self.providers.refused.follow(each for config in services for each in config.instances)
+
+    def _on_swap(self) -> None:
+        self._forget_refusals_of_changed_lines()
+        self._tell_what_stays()
 
     def _tell_what_stays(self) -> None:
         """Log what of a catalogue put in force needs more than that."""

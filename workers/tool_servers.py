@@ -15,7 +15,8 @@ from typing import Any, Final, Protocol
 import structlog
 
 from dispatcher.catalogue import load_catalogue
-from dispatcher.catalogue.model import Catalogue, McpServer
+from dispatcher.catalogue.mcp_server import McpServer
+from dispatcher.catalogue.model import Catalogue
 from dispatcher.conversation.tools import ListedTool, ToolResult
 from dispatcher.errors import ConfigError, ToolError
 

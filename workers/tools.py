@@ -7,6 +7,7 @@ A second sending of the turn finds that the first one acted and ends.
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
@@ -21,8 +22,8 @@ from dispatcher.conversation.history import Message
 from dispatcher.conversation.tool_arguments import argument_problem, fitted
 from dispatcher.conversation.tool_messages import as_plain_text
 from dispatcher.conversation.tool_names import llm_name
-from dispatcher.conversation.tools import ChatPiece, ListedTool, Tool, ToolCall, ToolResult
-from dispatcher.errors import InstanceFailed, InstanceRefused, TurnCancelled
+from dispatcher.conversation.tools import ChatPiece, ListedTool, Progress, Tool, ToolCall, ToolResult
+from dispatcher.errors import InstanceError, InstanceFailed, InstanceForbidden, InstanceRefused, TurnCancelled
 from dispatcher.router import remaining_s
 from dispatcher.state import tool_calls
 from workers.call import reply
@@ -37,8 +38,20 @@ MAX_OFFERED: Final = 128
 ANSWER_S: Final = 3.0
 # A device's front counts the ten seconds; its word for that travels a little longer.
 TRAVEL_S: Final = 1.0
-# An instance that cannot be offered tools is asked without them for so long.
-WITHOUT_TOOLS_S: Final = 600.0
+# How the parameter is called where it is learned that an instance refuses it.
+TOOLS: Final = "tools"
+_TOOLS_NAMED: Final = re.compile(r"tool|function.?call|reasoning_content|thought_signature", re.IGNORECASE)
+# A refusal of tools as such, not of one tool, its schema or the dialogue about calls.
+_NOT_TAKEN: Final = re.compile(
+    r"(not|n't)\W{0,3}(currently |yet |be )?(support|allow|permit|implement|enable|recogni|accept)"
+    r"|unsupported|unrecogni[sz]ed|unknown|extra.(inputs?|fields?|forbidden)|requires? -|--jinja"
+    r"|no endpoints found that support",
+    re.IGNORECASE,
+)
+_ABOUT_A_PART: Final = re.compile(
+    r"tools?(\[|\.)\d|tool_call_id|schema|messages|\brole\b|reasoning_content|thought_signature|\bname\b",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +124,8 @@ class Toolbox:
         self._asked += 1
         if self._asked > MAX_CALLS:
             return ToolResult(text=f"not done: a turn has {MAX_CALLS} calls at most", failed=True)
+        if call.problem:
+            return ToolResult(text=call.problem, failed=True)
         offer = self._offers.get(call.name)
         if offer is None:
             known = ", ".join(self._offers)
@@ -157,25 +172,41 @@ class Toolbox:
 async def chat(
     shared: Runtime, instance: Instance, messages: Sequence[Message], tools: Sequence[Tool]
 ) -> AsyncGenerator[ChatPiece, None]:
-    """Yield an instance's reply; one that cannot be offered tools is asked without them instead."""
-    provider = shared.providers.llm(instance)
-    if tools and shared.without_tools.get(instance.name, 0.0) < time.monotonic():
+    """Yield an instance's reply; where it refuses the tools, it is asked again without them.
+
+    That it takes no tools at all is learned from a first request only, and only once the same request
+    without tools has succeeded: later ones hold calls and results, which are refused for other reasons.
+    """
+    refused, provider = shared.providers.refused, shared.providers.llm(instance)
+    refusal = ""
+    if tools and TOOLS not in refused.of(instance.name):
+        begun = False
         try:
             async with aclosing(provider.chat(instance, messages, tools)) as items:
                 async for item in items:
+                    begun = begun or not isinstance(item, Progress)
                     yield item
-        except (InstanceRefused, InstanceFailed) as error:
-            if not _refuses_tools(error):
+        except InstanceError as error:
+            if begun or not _may_be_about_tools(error):
                 raise
-            log.warning("instance takes no tools", instance=instance.name, reason=error.reason)
-            shared.without_tools[instance.name] = time.monotonic() + WITHOUT_TOOLS_S
+            log.warning("request refused, asked without tools", instance=instance.name, reason=error.reason)
+            is_first = not any(message.tool_calls for message in messages)
+            refusal = error.reason if is_first and _refuses_tools(error.said) else ""
         else:
             return
     async with aclosing(provider.chat(instance, as_plain_text(messages))) as items:
         async for item in items:
+            if refusal and not isinstance(item, Progress):
+                refused.learn(instance, TOOLS, refusal)
+                refusal = ""
             yield item
 
 
-def _refuses_tools(error: InstanceRefused | InstanceFailed) -> bool:
-    """Whether a server said that it takes none: Ollama by a 400, llama.cpp without --jinja by a 500."""
-    return error.reason.startswith("HTTP ") and "tool" in error.reason.lower()
+def _may_be_about_tools(error: InstanceError) -> bool:
+    """Whether a refusal speaks of tools: Ollama's is a 400, OpenRouter's a 404, that of llama.cpp a 500."""
+    is_refusal = isinstance(error, InstanceRefused | InstanceForbidden | InstanceFailed)
+    return is_refusal and error.reason.startswith("HTTP ") and bool(_TOOLS_NAMED.search(error.said))
+
+
+def _refuses_tools(said: str) -> bool:
+    return bool(_NOT_TAKEN.search(said)) and not _ABOUT_A_PART.search(said)

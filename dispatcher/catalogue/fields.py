@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from typing import Annotated, Any, get_args
@@ -21,7 +22,7 @@ from pydantic_core import PydanticCustomError
 
 from dispatcher.catalogue.endpoints import normalise_endpoint
 from dispatcher.catalogue.model import PROVIDERS
-from dispatcher.contracts import Algorithm, Language, Priority, SpeechFormat, TunerMode
+from dispatcher.contracts import Algorithm, Language, Priority, SpeechFormat, Thinking, TunerMode
 
 # Capitals only: a key pasted here by mistake is refused, and so never shown.
 VARIABLE_NAME = re.compile(r"[A-Z_][A-Z0-9_]*")
@@ -31,6 +32,9 @@ _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _MOST = 1_000_000
 _LEAST_WEIGHT = 0.001
 _LONGEST_S = 10_000 * 3600
+_MOST_BODY_CHARACTERS = 10_000
+# Without them a request would be none of ours.
+_OWN_KEYS = frozenset({"messages", "stream", "input", "file"})
 
 
 def expected(words: str) -> WrapValidator:
@@ -119,6 +123,22 @@ def _variable_name(text: str) -> str:
     return text
 
 
+def _json_mapping(body: dict[str, Any]) -> dict[str, Any]:
+    """Return a mapping that a request can carry."""
+    own = sorted(_OWN_KEYS & body.keys())
+    if own:
+        words = f"keys other than {', '.join(own)}, which the dispatcher itself sends"
+        raise PydanticCustomError("expected", "{words}", {"words": words})
+    try:
+        size = len(json.dumps(body, allow_nan=False))
+    except (TypeError, ValueError, RecursionError):
+        size = _MOST_BODY_CHARACTERS + 1
+    if size > _MOST_BODY_CHARACTERS:
+        words = f"texts, numbers, lists and mappings of {_MOST_BODY_CHARACTERS} characters at most"
+        raise PydanticCustomError("expected", "{words}", {"words": words})
+    return body
+
+
 _sane_count = within(f"a whole number of at most {_MOST}", most=_MOST)
 
 Text = Annotated[str, Field(min_length=1), expected("a text (put it in quotes)")]
@@ -155,7 +175,18 @@ InstanceName = Annotated[
 ]
 AlgorithmName = Annotated[Algorithm, one_of(get_args(Algorithm))]
 PriorityName = Annotated[Priority, one_of(get_args(Priority))]
+Temperature = Annotated[float, Field(ge=0, le=2, allow_inf_nan=False), expected("a number of 0 to 2")]
+ExtraBody = Annotated[
+    dict[str, Any],
+    expected("a mapping of keys that go into each request as they are"),
+    AfterValidator(_json_mapping),
+]
 # YAML takes a bare off for no.
+ThinkingName = Annotated[
+    Thinking,
+    one_of(get_args(Thinking)),
+    BeforeValidator(lambda value: "off" if value is False else value),
+]
 TunerModeName = Annotated[
     TunerMode,
     one_of(get_args(TunerMode)),

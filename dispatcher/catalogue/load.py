@@ -13,6 +13,7 @@ import structlog
 from pydantic import BaseModel, ValidationError
 
 from dispatcher.catalogue.document import Document, read_document
+from dispatcher.catalogue.mcp_server import McpServer
 from dispatcher.catalogue.model import (
     AlertRules,
     Catalogue,
@@ -21,7 +22,6 @@ from dispatcher.catalogue.model import (
     HealthRules,
     Instance,
     KpiTargets,
-    McpServer,
     NginxProxy,
     Playback,
     ServiceConfig,

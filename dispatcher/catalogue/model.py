@@ -5,12 +5,24 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
+from dispatcher.catalogue.mcp_server import McpServer
 from dispatcher.catalogue.personas import DeviceRule, MemoryRules, Persona
-from dispatcher.contracts import SERVICES, Algorithm, Language, Priority, Service, SpeechFormat, TunerMode
+from dispatcher.contracts import (
+    SERVICES,
+    Algorithm,
+    Language,
+    Priority,
+    Service,
+    SpeechFormat,
+    Thinking,
+    TunerMode,
+)
 
 DEFAULT_PROVIDER: Final = "openai_http"
+# A minute and a half of speech; small models may not stop by themselves.
+DEFAULT_MAX_TOKENS: Final = 400
 # The wire dialects that an instance may name, and the services that each can serve.
 # A new provider adds its line here, and its file and line to `dispatcher.providers`.
 PROVIDERS: Final[Mapping[str, tuple[Service, ...]]] = {
@@ -44,6 +56,11 @@ class Instance:
         api_secret_env: the same for the secret that signs requests, where a service wants one.
         format: how a TTS service is asked to send speech; None is the dialect's own choice.
         keep_alive_s: how long a server keeps the model in memory after a call, where it can be told.
+        thinking: whether an LLM may reason before it answers; None is the dialect's own choice.
+        temperature: of an LLM's sampling; None is the server's own.
+        max_tokens: length of a reply, at most; None is `DEFAULT_MAX_TOKENS`.
+        num_ctx: context length that Ollama loads the model with; None is its own.
+        extra_body: sent with each request as it is, over what the dialect sends itself.
     """
 
     service: Service
@@ -61,6 +78,11 @@ class Instance:
     api_secret_env: str | None = None
     format: SpeechFormat | None = None
     keep_alive_s: float | None = None
+    thinking: Thinking | None = None
+    temperature: float | None = None
+    max_tokens: int | None = None
+    num_ctx: int | None = None
+    extra_body: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     @property
     def hears_live(self) -> bool:
@@ -239,34 +261,6 @@ class TunerRules:
     """How far the tuner may go: say nothing, say what it would do, or do it."""
 
     mode: TunerMode = "observe"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class McpServer:
-    """A server with tools for the LLM; either a `command` of this machine or a `url`.
-
-    Attributes:
-        name: goes before the names of its tools.
-        env_from: names of the variables that the command gets beside PATH, HOME and their like.
-        token_env: name of the variable with the bearer token; the token itself is never kept.
-        allow: the tools that may be called; None for all of them.
-    """
-
-    name: str
-    command: str | None = None
-    args: tuple[str, ...] = ()
-    env_from: tuple[str, ...] = ()
-    url: str | None = None
-    token_env: str | None = None
-    allow: tuple[str, ...] | None = None
-
-    def environment(self) -> dict[str, str]:
-        """Return the variables that the command gets."""
-        return {name: value for name in self.env_from if (value := os.environ.get(name)) is not None}
-
-    def token(self) -> str | None:
-        """Return the token from the environment, or None where the server needs none."""
-        return os.environ.get(self.token_env) if self.token_env else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from dispatcher.catalogue.model import DEFAULT_PROVIDER
+from dispatcher.contracts import Service
 
 # The keys of an instance that a provider must be given, beside its endpoint.
 NEEDED_KEYS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -28,6 +29,24 @@ SCHEMES: Final[Mapping[str, tuple[str, ...]]] = {
     "volcano": _WEBSOCKET,
     "xfyun": _WEBSOCKET,
 }
+
+# Keys that only some services, by some dialects, have a use for; elsewhere they would be silently ignored.
+_LLM_KEYS: Final = ("thinking", "temperature", "max_tokens")
+_BODY_PROVIDERS: Final = ("openai_http", "ollama")
+
+
+def misplaced_keys(
+    entry: Mapping[str, Any], at: tuple[str | int, ...], *, service: Service
+) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Yield the keys that this service or dialect has no use for, each with its path."""
+    provider = entry.get("provider") or DEFAULT_PROVIDER
+    for key in _LLM_KEYS:
+        if entry.get(key) is not None and service != "llm":
+            yield (*at, key), "is for instances of llm_services only"
+    if entry.get("num_ctx") is not None and provider != "ollama":
+        yield (*at, "num_ctx"), "is for provider: ollama only"
+    if entry.get("extra_body") is not None and provider not in _BODY_PROVIDERS:
+        yield (*at, "extra_body"), f"is for provider: {' or '.join(_BODY_PROVIDERS)} only"
 
 
 def unmet_needs(

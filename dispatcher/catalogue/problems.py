@@ -15,7 +15,7 @@ from dispatcher.catalogue.document import Document, KeyPath
 from dispatcher.catalogue.endpoints import normalise_endpoint
 from dispatcher.catalogue.fields import VARIABLE_NAME
 from dispatcher.catalogue.model import DEFAULT_PROVIDER, PROVIDERS
-from dispatcher.catalogue.needs import unmet_needs
+from dispatcher.catalogue.needs import misplaced_keys, unmet_needs
 from dispatcher.catalogue.schema import WHOLE, Root, default_name
 from dispatcher.contracts import SERVICES, Service, canonical_device_id
 
@@ -56,6 +56,7 @@ def catalogue_problems(data: Any, environ: Mapping[str, str]) -> Iterator[Proble
             yield from _doubled_name(entry, (*above, position), service=service, names=names)
             yield from _wrong_service(entry, (*above, position), service=service)
             yield from unmet_needs(entry, (*above, position))
+            yield from misplaced_keys(entry, (*above, position), service=service)
             for key in _INSTANCE_SECRETS:
                 yield from _unset_variable(entry, (*above, position), environ, key=key)
     servers = _list(data, "load_balancing", "nginx_proxy", "upstream_servers")

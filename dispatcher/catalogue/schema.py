@@ -19,6 +19,7 @@ from dispatcher.catalogue.fields import (
     Count,
     CountOrNone,
     Duration,
+    ExtraBody,
     Frames,
     InstanceName,
     Interval,
@@ -28,7 +29,9 @@ from dispatcher.catalogue.fields import (
     Ratio,
     Section,
     SpeechFormatName,
+    Temperature,
     Text,
+    ThinkingName,
     TunerModeName,
     Url,
     VariableName,
@@ -99,6 +102,11 @@ class InstanceSection(Section):
     api_secret_env: VariableName | None = None
     format: SpeechFormatName | None = None
     keep_alive_s: Duration | None = Field(default=None, alias="keep_alive")
+    thinking: ThinkingName | None = None
+    temperature: Temperature | None = None
+    max_tokens: Count | None = None
+    num_ctx: Count | None = None
+    extra_body: ExtraBody | None = None
 
 
 class ServiceSection(Section):

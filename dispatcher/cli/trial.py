@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import aiohttp
@@ -15,7 +16,7 @@ from dispatcher.catalogue.model import Instance
 from dispatcher.contracts import REPLY_RATE_HZ, Service
 from dispatcher.conversation.history import Message
 from dispatcher.conversation.tools import Progress, ToolCall
-from dispatcher.errors import InstanceError, InstanceFailed, InstanceUnreachable
+from dispatcher.errors import EmptyReply, InstanceError, InstanceFailed, InstanceUnreachable
 from dispatcher.providers.registry import Providers
 
 TRIAL_TIMEOUT_S: Final = 60.0
@@ -42,6 +43,7 @@ class Trial:
         speech: s16le mono PCM at 24 kHz.
         audio_s: length of the sound that was spoken or heard.
         health: what the health check says.
+        refused: optional parameters that it refused, each with what it said; the call was made without them.
     """
 
     service: Service
@@ -52,6 +54,7 @@ class Trial:
     speech: bytes = b""
     audio_s: float = 0.0
     health: str = ""
+    refused: Mapping[str, str] = field(default_factory=dict)
     error: InstanceError | None = None
 
 
@@ -67,6 +70,7 @@ async def run_trial(instance: Instance, question: Question) -> Trial:
         trial.error = error
     except TimeoutError:
         trial.error = InstanceUnreachable(instance.name, f"no whole answer within {TRIAL_TIMEOUT_S:g} s")
+    trial.refused = {key: each.reason for key, each in providers.refused.of(instance.name).items()}
     try:
         trial.health = await _check(providers, instance)
     finally:
@@ -108,7 +112,7 @@ async def _ask(
             trial.first_s = trial.first_s or time.monotonic() - started_at
             trial.text += f"[calls {piece.name}]" if isinstance(piece, ToolCall) else piece
     if not trial.text.strip():
-        raise InstanceFailed(instance.name, "the reply is empty")
+        raise EmptyReply(instance.name, "the reply is empty")
 
 
 async def _speak(

@@ -19,6 +19,8 @@ from dispatcher.contracts import REPLY_RATE_HZ, SERVICES, Service
 from dispatcher.errors import (
     AudioError,
     ConfigError,
+    ContentRefused,
+    EmptyReply,
     InstanceBusy,
     InstanceError,
     InstanceFailed,
@@ -35,13 +37,17 @@ EXIT_CODES: Final[dict[type[InstanceError], int]] = {
     InstanceFailed: 5,
     InstanceForbidden: 6,
     InstanceRefused: 7,
+    ContentRefused: 8,
+    EmptyReply: 5,
 }
 _ADVICE: Final[dict[type[InstanceError], str]] = {
     InstanceUnreachable: "out of reach: is the address right, does it run, does a firewall stand between?",
     InstanceBusy: "busy: it works, but a quota or its calls at once are used up",
     InstanceFailed: "failed: it broke off, or answered something else than `provider` speaks",
     InstanceForbidden: "forbidden: look at its line: key, secret, app_id, model, voice, path",
-    InstanceRefused: "refused: it does not take this request",
+    InstanceRefused: "refused: it does not take this request: look at its model, its extra_body",
+    ContentRefused: "refused: its content filter does not let this text pass; other words may",
+    EmptyReply: "empty: it ended its reply without a word; is `model` one that chats?",
 }
 _TEXTS: Final[Mapping[Service, str]] = {
     "asr": "",
@@ -68,7 +74,7 @@ def try_instance(
     """Make one real call to INSTANCE of SERVICE, and show what came back and when.
 
     Nothing has to run for it, and only the keys of this instance have to be set. The exit code is 0 when it
-    answered, 3 out of reach, 4 busy, 5 failed, 6 forbidden, 7 refused.
+    answered, 3 out of reach, 4 busy, 5 failed, 6 forbidden, 7 refused, 8 refused by a content filter.
     """
     settings = settings_here(config)
     catalogue = load_catalogue(settings.dispatcher_config, EverythingIsSet())
@@ -124,6 +130,8 @@ def lines_of(trial: Trial) -> Iterator[str]:
             yield f"{what:<13} after {after_s * 1000:.0f} ms"
     if trial.audio_s and trial.total_s is not None:
         yield f"{'sound':<13} {trial.audio_s:.2f} s, real-time factor {trial.total_s / trial.audio_s:.2f}"
+    for parameter, reason in trial.refused.items():
+        yield f"{'without':<13} {parameter}, which it refuses: {reason}"
     if trial.text:
         yield f"{'said':<13} {trial.text}"
     yield f"{'health':<13} {trial.health}"

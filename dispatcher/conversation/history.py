@@ -25,12 +25,14 @@ class Message:
     Attributes:
         tool_calls: what an assistant asked to be done.
         tool_call_id: which of these calls a tool answers.
+        reasoning: how an assistant came to its calls, where its service sent that; it goes back with them.
     """
 
     role: Role
     content: str
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str = ""
+    reasoning: str = ""
 
 
 def count_tokens(text: str) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 
@@ -28,12 +28,16 @@ class ToolCall:
 
     Attributes:
         id: what the answer refers to; made up where the LLM gave none.
-        arguments: JSON as the LLM wrote it, unchecked.
+        arguments: a JSON object; empty where the LLM wrote something else.
+        problem: why it cannot be made, in words for the LLM; empty where it can.
+        extra: other fields of the call as they came; they go back with it unchanged.
     """
 
     id: str
     name: str
     arguments: str
+    problem: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

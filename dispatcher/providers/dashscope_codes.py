@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from typing import Final
 
 from dispatcher.errors import (
+    ContentRefused,
     InstanceBusy,
     InstanceError,
     InstanceFailed,
     InstanceForbidden,
-    InstanceRefused,
 )
 
 # 429 and 503: it works, but not now. Throttling.AllocationQuota is a rate, tokens in a minute, no budget.
@@ -45,7 +45,7 @@ _FAILED: Final = ("InternalError", "SystemError", "ModelServiceFailed", "Request
 CODES: Final[Mapping[str, type[InstanceError]]] = {
     **dict.fromkeys(_BUSY, InstanceBusy),
     **dict.fromkeys((*_ACCOUNT, *_LINE), InstanceForbidden),
-    **dict.fromkeys(_WORDS, InstanceRefused),
+    **dict.fromkeys(_WORDS, ContentRefused),
     **dict.fromkeys(_FAILED, InstanceFailed),
 }
 """What codes begin with, and the error that they mean; none begins with another one."""

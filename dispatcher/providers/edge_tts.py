@@ -17,7 +17,8 @@ from dispatcher.catalogue.model import Instance
 from dispatcher.contracts import Language
 from dispatcher.errors import InstanceFailed, InstanceForbidden, InstanceUnreachable
 from dispatcher.providers.base import Reported
-from dispatcher.providers.http import status_error, wire_errors
+from dispatcher.providers.http import wire_errors
+from dispatcher.providers.refusals import status_error
 from dispatcher.providers.speech import Form, decoded
 from dispatcher.providers.websocket import open_socket
 

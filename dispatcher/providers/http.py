@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 import aiohttp
 
 from dispatcher.catalogue.model import Instance
 from dispatcher.errors import (
-    InstanceBusy,
     InstanceError,
     InstanceFailed,
     InstanceForbidden,
-    InstanceRefused,
     InstanceUnreachable,
 )
+from dispatcher.providers.refusals import status_error
 
 MAX_ANSWER_BYTES: Final = 1_000_000
 MAX_LINE_BYTES: Final = 256_000
@@ -29,9 +26,6 @@ END_TIMEOUT_S: Final = 0.1
 SHOWN_BYTES: Final = 200
 # The message of a refusal may stand behind its codes; a page of HTML is no message.
 READ_BYTES: Final = 4_000
-_SAYING: Final = ("message", "detail", "status")
-_TOO_BUSY: Final = (429, 503)
-_FORBIDDEN: Final = (401, 402, 403, 404)
 
 
 def new_session(*, watched_by: Sequence[aiohttp.TraceConfig] = ()) -> aiohttp.ClientSession:
@@ -75,53 +69,7 @@ async def raise_for_status(instance: Instance, response: aiohttp.ClientResponse)
     if response.status < 400:
         return
     said = (await response.content.read(READ_BYTES))[:READ_BYTES].decode("utf-8", "replace")
-    raise status_error(instance, response.status, in_plain_words(said), response.headers)
-
-
-def in_plain_words(said: str) -> str:
-    """Return what an answer says for a person to read: the message in its JSON, else its text on one line."""
-    try:
-        answer = json.loads(said)
-    except (ValueError, RecursionError):
-        answer = None
-    found = answer if isinstance(answer, dict) else {}
-    error = found.get("error")
-    candidates = (error, _from(error, "message"), *map(found.get, _SAYING))
-    words = next((each for each in candidates if isinstance(each, str) and each), said)
-    return " ".join(words.split())[:SHOWN_BYTES]
-
-
-def _from(part: object, key: str) -> object:
-    return part.get(key) if isinstance(part, dict) else None
-
-
-def status_error(instance: Instance, status: int, said: str, headers: Mapping[str, str]) -> InstanceError:
-    """Return the InstanceError that a status which is no success means, with what was said beside it."""
-    reason = f"HTTP {status}: {said}"
-    if status in _TOO_BUSY:
-        return InstanceBusy(instance.name, reason, retry_after_s=_retry_after_s(headers))
-    if status in _FORBIDDEN:
-        return InstanceForbidden(instance.name, reason)
-    if 400 <= status < 500:
-        return InstanceRefused(instance.name, reason)
-    return InstanceFailed(instance.name, reason)
-
-
-def _retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds of a Retry-After, which is a number of them or a date (RFC 9110)."""
-    value = headers.get("Retry-After", "")
-    if value.isascii() and value.isdigit():
-        return float(value)
-    until, now = _at_s(value), _at_s(headers.get("Date", "")) or time.time()
-    return until - now if until is not None and until > now else None
-
-
-def _at_s(date: str) -> float | None:
-    """Return the Unix time of a date as HTTP writes it; None where it is none."""
-    try:
-        return parsedate_to_datetime(date).timestamp()
-    except (ValueError, OverflowError):
-        return None
+    raise status_error(instance, response.status, said, response.headers)
 
 
 def key_of(instance: Instance) -> str:

@@ -13,7 +13,7 @@ from yarl import URL
 from dispatcher.audio.pcm import read_wav, resample
 from dispatcher.catalogue.model import Instance
 from dispatcher.contracts import UPLINK_RATE_HZ
-from dispatcher.errors import AudioError, InstanceError, InstanceRefused, InstanceUnreachable
+from dispatcher.errors import AudioError, ContentRefused, InstanceError, InstanceUnreachable
 from dispatcher.providers.base import Reported
 from dispatcher.providers.http import as_object, bearer_headers
 from dispatcher.providers.websocket import Socket, open_socket
@@ -128,12 +128,12 @@ async def whole(instance: Instance, wav: bytes) -> AsyncGenerator[bytes, None]:
     """Yield the speech of a WAV as s16le mono PCM at 16 kHz, in one piece.
 
     Raises:
-        InstanceRefused: it is no WAV that can be read; no instance could.
+        ContentRefused: it is no WAV that can be read; no instance could.
     """
     try:
         yield await asyncio.to_thread(_as_pcm, wav)
     except AudioError as error:
-        raise InstanceRefused(instance.name, f"utterance: {error}") from error
+        raise ContentRefused(instance.name, f"utterance: {error}") from error
 
 
 def _as_pcm(wav: bytes) -> bytes:

@@ -7,67 +7,88 @@ from __future__ import annotations
 
 import asyncio
 import json
-import uuid
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import Any, Final
 
 import aiohttp
 
-from dispatcher.catalogue.model import Instance
+from dispatcher.catalogue.model import DEFAULT_MAX_TOKENS, Instance
 from dispatcher.conversation.history import Message
-from dispatcher.conversation.tools import ChatPiece, Tool, ToolCall
-from dispatcher.errors import InstanceFailed
+from dispatcher.conversation.tools import ChatPiece, Tool
+from dispatcher.errors import InstanceError, InstanceFailed
 from dispatcher.providers.base import Reported
 from dispatcher.providers.http import (
     SHOWN_BYTES,
     as_object,
     bearer_headers,
-    let_end,
     lines,
     raise_for_status,
     read_bounded,
     wire_errors,
 )
 from dispatcher.providers.ollama_loading import Loading
+from dispatcher.providers.openai_chat import ReplyReader, read_reply
 from dispatcher.providers.openai_tools import tool_body
+from dispatcher.providers.optional_parameters import (
+    Negotiation,
+    Parameter,
+    RefusedParameters,
+    parameter,
+)
+from dispatcher.providers.refusals import error_in_answer
 
 CHECK_TIMEOUT_S: Final = 5.0
 # Ollama's own five minutes would make the first turn of a quiet afternoon wait for the model.
 DEFAULT_KEEP_ALIVE_S: Final = 1800.0
 LATEST: Final = ":latest"
+# How Ollama calls the length of a reply.
+NUM_PREDICT: Final = "num_predict"
 
 
 class Ollama:
     """Calls instances that speak Ollama's own dialect."""
 
-    def __init__(self, session: aiohttp.ClientSession) -> None:
-        """Use the session of the running loop; the caller closes it."""
+    def __init__(self, session: aiohttp.ClientSession, refused: RefusedParameters | None = None) -> None:
+        """Use the session of the running loop, which the caller closes, and what instances refuse."""
         self._session = session
+        self._refused = refused or RefusedParameters()
         self._loading = Loading(self._load)
 
     async def chat(
         self, instance: Instance, messages: Sequence[Message], tools: Sequence[Tool] = ()
     ) -> AsyncGenerator[ChatPiece, None]:
         """Yield the reply's text as its lines come, and each call of a tool, which comes whole."""
-        body: dict[str, Any] = {
-            **_model(instance),
-            "messages": [_message_body(message, messages) for message in messages],
-            "stream": True,
-            # What a model thinks is not spoken, and whoever waits for it hears nothing.
-            "think": False,
-        }
-        if tools:
-            body["tools"] = [tool_body(tool) for tool in tools]
-        async with self._ask(instance, "POST", "/api/chat", json=body) as response:
-            async for line in lines(instance, response):
-                chunk = _chunk(instance, line)
-                for piece in _pieces(instance, chunk, line):
+        talk = Negotiation(self._refused, instance, _chat_parameters(instance))
+        while True:
+            reader = ReplyReader(instance)
+            try:
+                async for piece in self._reply(instance, _chat_body(instance, messages, tools, talk), reader):
+                    if reader.has_text:
+                        talk.accept()
                     yield piece
-                if chunk.get("done") is True:
-                    await let_end(response)
-                    return
-        raise InstanceFailed(instance.name, "the stream ended before it said that it is done")
+                if not reader.is_cut_before_text or not talk.drop((NUM_PREDICT,), "the reply had no room"):
+                    break
+            except InstanceError as error:
+                if reader.has_text or not talk.drop_named(error):
+                    raise
+        if not reader.end and not reader.is_done:
+            raise InstanceFailed(instance.name, "the stream ended before it said that it is done")
+        calls = reader.finish()
+        talk.accept()
+        for call in calls:
+            yield call
+
+    async def _reply(
+        self, instance: Instance, body: dict[str, Any], reader: ReplyReader
+    ) -> AsyncGenerator[ChatPiece, None]:
+        async with (
+            self._ask(instance, "POST", "/api/chat", json=body) as response,
+            aclosing(read_reply(instance, response, reader)) as pieces,
+        ):
+            async for piece in pieces:
+                yield piece
 
     async def check(self, instance: Instance) -> Reported:
         """Return nothing, once the model is in memory; else it is loaded, and the check fails till then.
@@ -114,14 +135,51 @@ def _model(instance: Instance) -> dict[str, Any]:
     return {"model": instance.model, "keep_alive": f"{keep_alive_s:.0f}s"}
 
 
+def _chat_parameters(instance: Instance) -> list[list[Parameter]]:
+    """Return what a chat request carries beside the dialogue, where the model takes it."""
+    optional = [[Parameter(label=NUM_PREDICT, fields={}, words=re.compile(NUM_PREDICT))]]
+    if instance.thinking != "auto":
+        # Whoever waits for what a model thinks hears nothing.
+        optional.append([parameter("think", value=False, words=r"\bthink(ing)?\b")])
+    return optional
+
+
+def _chat_body(
+    instance: Instance, messages: Sequence[Message], tools: Sequence[Tool], talk: Negotiation
+) -> dict[str, Any]:
+    options: dict[str, Any] = {"temperature": instance.temperature, "num_ctx": instance.num_ctx}
+    if talk.sends(NUM_PREDICT):
+        options[NUM_PREDICT] = instance.max_tokens or DEFAULT_MAX_TOKENS
+    given = {key: value for key, value in options.items() if value is not None}
+    extra = dict(instance.extra_body)
+    more = extra.pop("options", {})
+    body: dict[str, Any] = {
+        **_model(instance),
+        **talk.fields,
+        **extra,
+        "options": {**given, **more} if isinstance(more, dict) else given,
+        "stream": True,
+        "messages": [_message_body(message, messages) for message in messages],
+    }
+    if tools:
+        body["tools"] = [tool_body(tool) for tool in tools]
+    return body
+
+
 def _message_body(message: Message, dialogue: Sequence[Message]) -> dict[str, Any]:
     """Return a message as a request carries it: arguments as an object, a tool's answer under its name."""
     body: dict[str, Any] = {"role": message.role, "content": message.content}
     if message.tool_calls:
         body["tool_calls"] = [
-            {"id": call.id, "function": {"name": call.name, "arguments": json.loads(call.arguments or "{}")}}
+            {
+                **call.extra,
+                "id": call.id,
+                "function": {"name": call.name, "arguments": json.loads(call.arguments or "{}")},
+            }
             for call in message.tool_calls
         ]
+        if message.reasoning:
+            body["thinking"] = message.reasoning
     if message.tool_call_id:
         calls = (call for other in dialogue for call in other.tool_calls)
         names = (call.name for call in calls if call.id == message.tool_call_id)
@@ -129,33 +187,10 @@ def _message_body(message: Message, dialogue: Sequence[Message]) -> dict[str, An
     return body
 
 
-def _chunk(instance: Instance, line: bytes) -> dict[str, Any]:
+def _chunk(instance: Instance, line: bytes) -> None:
     chunk = as_object(instance, line)
     if chunk.get("error"):
-        raise InstanceFailed(instance.name, f"the stream said {chunk['error']!r:.{SHOWN_BYTES}}")
-    return chunk
-
-
-def _pieces(instance: Instance, chunk: dict[str, Any], line: bytes) -> list[ChatPiece]:
-    """Return the text of a chunk and the calls in it; the last chunk holds none."""
-    try:
-        message = chunk.get("message") or {}
-        text = message.get("content") or ""
-        calls = [_call(call) for call in message.get("tool_calls") or ()]
-    except (KeyError, TypeError, AttributeError) as error:
-        raise InstanceFailed(instance.name, f"chunk was {line[:SHOWN_BYTES]!r}") from error
-    if not isinstance(text, str):
-        raise InstanceFailed(instance.name, f"content was {text!r:.{SHOWN_BYTES}}, expected a string")
-    return [*([text] if text else []), *calls]
-
-
-def _call(call: dict[str, Any]) -> ToolCall:
-    function = call["function"]
-    name, arguments = function["name"], function.get("arguments") or {}
-    if not isinstance(name, str) or not isinstance(arguments, dict):
-        raise TypeError("a call is a name with an object")
-    call_id = str(call.get("id") or "") or uuid.uuid4().hex
-    return ToolCall(id=call_id, name=name, arguments=json.dumps(arguments, ensure_ascii=False))
+        raise error_in_answer(instance, chunk["error"])
 
 
 def _is_among(instance: Instance, running: object) -> bool:

@@ -6,31 +6,39 @@ Source: OpenAI API reference, audio/transcriptions, chat/completions with server
 from __future__ import annotations
 
 import asyncio
+import json
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from typing import Any, Final
 
 import aiohttp
 from yarl import URL
 
-from dispatcher.catalogue.model import Instance
+from dispatcher.catalogue.model import DEFAULT_MAX_TOKENS, Instance
 from dispatcher.contracts import REPLY_RATE_HZ, Language, SpeechFormat
 from dispatcher.conversation.history import Message
 from dispatcher.conversation.tools import ChatPiece, Tool
-from dispatcher.errors import InstanceFailed, InstanceForbidden
+from dispatcher.errors import InstanceError, InstanceFailed, InstanceForbidden
 from dispatcher.providers import openai_tools
 from dispatcher.providers.base import Reported, Transcript
 from dispatcher.providers.http import (
-    MAX_LINE_BYTES,
     SHOWN_BYTES,
     as_object,
     bearer_headers,
-    let_end,
     raise_for_status,
     read_bounded,
     wire_errors,
 )
+from dispatcher.providers.openai_chat import ReplyReader, read_reply
+from dispatcher.providers.optional_parameters import (
+    Negotiation,
+    Parameter,
+    RefusedParameters,
+    parameter,
+)
+from dispatcher.providers.refusals import error_in_answer
 from dispatcher.providers.reported import read_report
 from dispatcher.providers.speech import Form, decoded
 
@@ -47,27 +55,48 @@ _NO_SPEECH: Final = (
     *("text/", "application/json", "application/xml", "video/"),
     *("audio/aac", "audio/flac", "audio/mp4", "audio/webm"),
 )
+# Of the first form speech that is none can be told apart; a few models have the last one only.
+HEARD_AS: Final = ("verbose_json", "json", "text")
+# OpenAI's reasoning models take the second name only.
+MAX_TOKENS_NAMES: Final = ("max_tokens", "max_completion_tokens")
+# DashScope and Qwen; vLLM, SGLang and llama.cpp; Zhipu, DeepSeek and Volcano. Others ignore or refuse them.
+THINKING_OFF: Final[Mapping[str, Any]] = {
+    "enable_thinking": False,
+    "chat_template_kwargs": {"enable_thinking": False},
+    "thinking": {"type": "disabled"},
+}
+EXTRAS: Final = "reasoning_content, extra_content"
 DEFAULT_MODELS: Final = {"asr": "whisper-1", "llm": "default", "tts": "tts-1"}
 
 
 class OpenAiHttp:
     """Calls instances that speak the OpenAI dialect."""
 
-    def __init__(self, session: aiohttp.ClientSession) -> None:
-        """Use the session of the running loop; the caller closes it."""
+    def __init__(self, session: aiohttp.ClientSession, refused: RefusedParameters | None = None) -> None:
+        """Use the session of the running loop, which the caller closes, and what instances refuse."""
         self._session = session
+        self._refused = refused or RefusedParameters()
 
     async def transcribe(self, instance: Instance, wav: bytes, language: Language) -> Transcript:
         """Return what is said in the WAV; the instance's configured language wins over the device's."""
-        form = aiohttp.FormData()
-        form.add_field("file", wav, filename="utterance.wav", content_type="audio/wav")
-        form.add_field("model", _model(instance))
-        form.add_field("response_format", "verbose_json")
         wanted = instance.language or language
-        if wanted != "auto":
-            form.add_field("language", wanted)
-        async with self._post(instance, "/audio/transcriptions", data=form) as response:
-            answer = as_object(instance, await read_bounded(instance, response))
+        formats = [
+            parameter("response_format", each, words="format|verbose_json", shown=True) for each in HEARD_AS
+        ]
+        languages = [] if wanted == "auto" else [parameter("language", wanted)]
+        talk = Negotiation(self._refused, instance, [formats, languages], guesses=True)
+        while True:
+            try:
+                async with self._post(
+                    instance, "/audio/transcriptions", data=_form_of(instance, wav, talk.fields)
+                ) as response:
+                    raw = await read_bounded(instance, response)
+                answer = _transcript(instance, raw, is_text=talk.fields.get("response_format") == "text")
+                break
+            except InstanceError as error:
+                if not talk.drop_named(error):
+                    raise
+        talk.accept()
         text = answer.get("text")
         if not isinstance(text, str):
             raise InstanceFailed(instance.name, f"text was {text!r:.{SHOWN_BYTES}}, expected a string")
@@ -77,42 +106,64 @@ class OpenAiHttp:
         self, instance: Instance, messages: Sequence[Message], tools: Sequence[Tool] = ()
     ) -> AsyncGenerator[ChatPiece, None]:
         """Yield the reply's text as its events come; calls of tools are whole when the stream is over."""
-        body: dict[str, Any] = {
-            "model": _model(instance),
-            "stream": True,
-            "messages": [openai_tools.message_body(message) for message in messages],
-        }
-        if tools:
-            body["tools"] = [openai_tools.tool_body(tool) for tool in tools]
-        calls = openai_tools.CallJoiner(instance)
-        async with self._post(instance, "/chat/completions", json=body) as response:
-            async for event in _events(instance, response):
-                delta = _delta(instance, event)
-                calls.feed(delta.get("tool_calls"))
-                piece = _text(instance, delta)
-                if piece:
+        talk = Negotiation(self._refused, instance, _chat_parameters(instance, messages))
+        while True:
+            reader = ReplyReader(instance)
+            try:
+                async for piece in self._reply(instance, _chat_body(instance, messages, tools, talk), reader):
+                    if reader.has_text:
+                        talk.accept()
                     yield piece
-        for call in calls.finish():
+                if not reader.is_cut_before_text or not talk.drop(MAX_TOKENS_NAMES, "the reply had no room"):
+                    break
+            except InstanceError as error:
+                if reader.has_text or not talk.drop_named(error):
+                    raise
+        calls = reader.finish()
+        talk.accept()
+        for call in calls:
             yield call
+
+    async def _reply(
+        self, instance: Instance, body: dict[str, Any], reader: ReplyReader
+    ) -> AsyncGenerator[ChatPiece, None]:
+        async with (
+            self._post(instance, "/chat/completions", json=body) as response,
+            aclosing(read_reply(instance, response, reader)) as pieces,
+        ):
+            async for piece in pieces:
+                yield piece
 
     async def synthesize(
         self, instance: Instance, text: str, language: Language
     ) -> AsyncGenerator[bytes, None]:
         """Yield the speech as it comes, decoded where it is no PCM."""
-        body: dict[str, Any] = {
-            "model": _model(instance),
-            "input": text,
-            "voice": instance.voice or "default",
-            "response_format": instance.format or "pcm",
-        }
         wanted = instance.language or language
-        if wanted != "auto":
-            body["language"] = wanted
-        async with self._post(instance, "/audio/speech", json=body) as response:
-            pieces = decoded(instance, _slices(response), await _form(instance, response))
-            async with aclosing(pieces):
-                async for pcm in pieces:
-                    yield pcm
+        asked = dict.fromkeys((instance.format or "pcm", "wav", "mp3"))
+        formats = [parameter("response_format", each, words="format|pcm", shown=True) for each in asked]
+        languages = [] if wanted == "auto" else [parameter("language", wanted)]
+        talk = Negotiation(self._refused, instance, [formats, languages], guesses=True)
+        begun = False
+        while not begun:
+            body = {
+                "model": _model(instance),
+                "input": text,
+                "voice": instance.voice or "default",
+                **talk.fields,
+                **instance.extra_body,
+            }
+            try:
+                async with self._post(instance, "/audio/speech", json=body) as response:
+                    talk.accept()
+                    begun = True
+                    sent_as = replace(instance, format=body.get("response_format", "mp3"))
+                    pieces = decoded(instance, _slices(response), await _form(sent_as, response))
+                    async with aclosing(pieces):
+                        async for pcm in pieces:
+                            yield pcm
+            except InstanceError as error:
+                if begun or not talk.drop_named(error):
+                    raise
 
     async def check(self, instance: Instance) -> Reported:
         """Return what /health reports, or nothing where /models has to answer in its place."""
@@ -152,6 +203,55 @@ def _model(instance: Instance) -> str:
     return instance.model or DEFAULT_MODELS[instance.service]
 
 
+def _chat_parameters(instance: Instance, messages: Sequence[Message]) -> list[list[Parameter]]:
+    """Return what a chat request carries beside the dialogue, where the instance takes it."""
+    most = instance.max_tokens or DEFAULT_MAX_TOKENS
+    optional = [[parameter(name, most) for name in MAX_TOKENS_NAMES]]
+    if instance.temperature is not None:
+        optional.append([parameter("temperature", instance.temperature)])
+    if instance.thinking == "off":
+        optional += [[parameter(name, value)] for name, value in THINKING_OFF.items()]
+    if openai_tools.has_extras(messages):
+        words = "reasoning_content|extra_content|thought_signature"
+        optional.append([Parameter(label=EXTRAS, fields={}, words=re.compile(words))])
+    return optional
+
+
+def _chat_body(
+    instance: Instance, messages: Sequence[Message], tools: Sequence[Tool], talk: Negotiation
+) -> dict[str, Any]:
+    with_extras = talk.sends(EXTRAS)
+    body: dict[str, Any] = {
+        "model": _model(instance),
+        **talk.fields,
+        **instance.extra_body,
+        "stream": True,
+        "messages": [openai_tools.message_body(each, with_extras=with_extras) for each in messages],
+    }
+    if tools:
+        body["tools"] = [openai_tools.tool_body(tool) for tool in tools]
+    return body
+
+
+def _form_of(instance: Instance, wav: bytes, fields: Mapping[str, Any]) -> aiohttp.FormData:
+    form = aiohttp.FormData()
+    form.add_field("file", wav, filename="utterance.wav", content_type="audio/wav")
+    form.add_field("model", _model(instance))
+    for name, value in {**fields, **instance.extra_body}.items():
+        form.add_field(name, value if isinstance(value, str) else json.dumps(value))
+    return form
+
+
+def _transcript(instance: Instance, raw: bytes, *, is_text: bool) -> dict[str, Any]:
+    """Return a transcript as its JSON; the bare text where that was asked for."""
+    if is_text and not raw.lstrip().startswith((b"{", b"<")):
+        return {"text": raw.decode("utf-8", "replace")}
+    answer = as_object(instance, raw)
+    if answer.get("error") and not isinstance(answer.get("text"), str):
+        raise error_in_answer(instance, answer["error"])
+    return answer
+
+
 def _language(said: object, wanted: Language) -> Language:
     """Return the instance's word for the language ("en", "english", "zh", "chinese") as ours."""
     word = said.lower() if isinstance(said, str) else ""
@@ -177,46 +277,3 @@ async def _form(instance: Instance, response: aiohttp.ClientResponse) -> Form:
 async def _slices(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
     async for piece in response.content.iter_any():
         yield piece
-
-
-async def _events(instance: Instance, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
-    """Yield the data of each server-sent event; comments keep a line open and say nothing."""
-    rest, begun, seen = b"", b"", False
-    async for part in response.content.iter_any():
-        begun = begun or part[:SHOWN_BYTES]
-        *lines, rest = (rest + part).split(b"\n")
-        for line in lines:
-            if not line.startswith(b"data:"):
-                continue
-            event = line[5:].strip()
-            if event == b"[DONE]":
-                await let_end(response)
-                return
-            seen = True
-            yield event
-        if len(rest) > MAX_LINE_BYTES:
-            raise InstanceFailed(instance.name, f"a line of the stream is over {MAX_LINE_BYTES} bytes")
-    if not seen:
-        raise InstanceFailed(instance.name, f"the stream held no event, it began with {begun!r}")
-
-
-def _delta(instance: Instance, event: bytes) -> dict[str, Any]:
-    """Return what one chunk adds; a chunk may add nothing (the role, the usage)."""
-    chunk = as_object(instance, event)
-    if chunk.get("error"):
-        raise InstanceFailed(instance.name, f"the stream said {chunk['error']!r:.{SHOWN_BYTES}}")
-    try:
-        choices = chunk["choices"]
-        delta = choices[0]["delta"] if choices else {}
-    except (KeyError, IndexError, TypeError) as error:
-        raise InstanceFailed(instance.name, f"chunk was {event[:SHOWN_BYTES]!r}") from error
-    if not isinstance(delta, dict):
-        raise InstanceFailed(instance.name, f"chunk was {event[:SHOWN_BYTES]!r}")
-    return delta
-
-
-def _text(instance: Instance, delta: dict[str, Any]) -> str:
-    text = delta.get("content") or ""
-    if not isinstance(text, str):
-        raise InstanceFailed(instance.name, f"content was {text!r:.{SHOWN_BYTES}}, expected a string")
-    return text

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import uuid
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from dispatcher.catalogue.model import Instance
@@ -18,6 +19,8 @@ from dispatcher.errors import InstanceFailed
 MAX_CALLS: Final = 16
 MAX_ARGUMENT_CHARACTERS: Final = 32_000
 _SHOWN_CHARACTERS: Final = 200
+_CALL_FIELDS: Final = frozenset({"index", "id", "type", "function"})
+_FUNCTION_FIELDS: Final = frozenset({"name", "arguments", "parameters"})
 
 
 def tool_body(tool: Tool) -> dict[str, Any]:
@@ -26,17 +29,33 @@ def tool_body(tool: Tool) -> dict[str, Any]:
     return {"type": "function", "function": function}
 
 
-def message_body(message: Message) -> dict[str, Any]:
-    """Return a message as a request carries it."""
+def message_body(message: Message, *, with_extras: bool = True) -> dict[str, Any]:
+    """Return a message as a request carries it.
+
+    Args:
+        message: of the dialogue.
+        with_extras: send back what only some services know: reasoning, and the extra fields of calls.
+    """
     body: dict[str, Any] = {"role": message.role, "content": message.content}
     if message.tool_calls:
         body["tool_calls"] = [
-            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
-            for call in message.tool_calls
+            _call_body(call, call.extra if with_extras else {}) for call in message.tool_calls
         ]
+        if message.reasoning and with_extras:
+            body["reasoning_content"] = message.reasoning
     if message.tool_call_id:
         body["tool_call_id"] = message.tool_call_id
     return body
+
+
+def has_extras(messages: Sequence[Message]) -> bool:
+    """Return whether some message has what only some services know."""
+    return any(message.reasoning or any(call.extra for call in message.tool_calls) for message in messages)
+
+
+def _call_body(call: ToolCall, extra: Mapping[str, Any]) -> dict[str, Any]:
+    function = {**extra.get("function", {}), "name": call.name, "arguments": call.arguments}
+    return {**extra, "id": call.id, "type": "function", "function": function}
 
 
 @dataclass(slots=True)
@@ -46,6 +65,12 @@ class _Begun:
     id: str = ""
     name: str = ""
     arguments: str = ""
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether its arguments need no more."""
+        return _parsed(self.arguments) is not None
 
 
 class CallJoiner:
@@ -66,8 +91,8 @@ class CallJoiner:
         if pieces is None:
             return
         try:
-            for place, piece in enumerate(pieces):
-                self._add(piece, place)
+            for piece in [pieces] if isinstance(pieces, dict) else pieces:
+                self._add(piece)
         except (TypeError, AttributeError, KeyError) as error:
             raise self._failed("tool_calls was", pieces) from error
 
@@ -75,39 +100,92 @@ class CallJoiner:
         """Return the calls, whole, in their order.
 
         Raises:
-            InstanceFailed: the arguments of one are not a JSON object.
+            InstanceFailed: one has no name.
         """
         return [self._whole(begun) for begun in self._begun]
 
-    def _add(self, piece: dict[str, Any], place: int) -> None:
-        index = piece.get("index")
-        begun = self._of(index if isinstance(index, int) else place, str(piece.get("id") or ""))
+    def _add(self, piece: dict[str, Any]) -> None:
         function = piece.get("function") or {}
-        begun.name = begun.name or str(function.get("name") or "")
+        name = str(function.get("name") or "")
+        begun = self._of(_index(piece.get("index")), str(piece.get("id") or ""), name)
+        begun.name = begun.name or name
         arguments = function.get("arguments") or ""
         # A few servers send the object itself.
         begun.arguments += arguments if isinstance(arguments, str) else json.dumps(arguments)
+        _merge(begun.extra, {key: value for key, value in piece.items() if key not in _CALL_FIELDS})
+        extra = {key: value for key, value in function.items() if key not in _FUNCTION_FIELDS}
+        _merge(begun.extra, {"function": extra} if extra else {})
         if len(self._begun) > MAX_CALLS or len(begun.arguments) > MAX_ARGUMENT_CHARACTERS:
             raise self._failed("too much in tool_calls, the last was", piece)
 
-    def _of(self, index: int, call_id: str) -> _Begun:
-        """Return the call that a piece belongs to; some servers number every call 0, with other ids."""
-        begun = self._at.get(index)
-        if begun is None or (call_id and begun.id and call_id != begun.id):
-            begun = self._at[index] = _Begun()
+    def _of(self, index: int | None, call_id: str, name: str) -> _Begun:
+        """Return the call that a piece belongs to.
+
+        Some servers number every call 0, with other ids; some give no number, or no id; some repeat the
+        name in every piece, or make up a new id for each.
+        """
+        begun = next((each for each in self._begun if call_id and each.id == call_id), None)
+        if begun is None:
+            last = self._begun[-1] if self._begun else None
+            begun = last if index is None else self._at.get(index)
+        if begun is None or _begins_anew(begun, index, call_id, name):
+            begun = _Begun()
             self._begun.append(begun)
+        if index is not None:
+            self._at[index] = begun
         begun.id = begun.id or call_id
         return begun
 
     def _whole(self, begun: _Begun) -> ToolCall:
-        arguments = begun.arguments.strip() or "{}"
-        try:
-            parsed = json.loads(arguments)
-        except (ValueError, RecursionError) as error:
-            raise self._failed(f"arguments of {begun.name!r} are not JSON:", arguments) from error
-        if not isinstance(parsed, dict) or not begun.name:
-            raise self._failed(f"call of {begun.name!r} had the arguments", arguments)
-        return ToolCall(id=begun.id or uuid.uuid4().hex, name=begun.name, arguments=arguments)
+        if not begun.name:
+            raise self._failed("call without a name, its arguments were", begun.arguments)
+        parsed = _parsed(begun.arguments or "{}")
+        call_id = begun.id or uuid.uuid4().hex
+        if parsed is None:
+            problem = f"not done: the arguments are no JSON object: {begun.arguments!r:.{_SHOWN_CHARACTERS}}"
+            return ToolCall(id=call_id, name=begun.name, arguments="{}", problem=problem, extra=begun.extra)
+        arguments = (
+            begun.arguments.strip() if begun.arguments.lstrip().startswith("{") else json.dumps(parsed)
+        )
+        return ToolCall(id=call_id, name=begun.name, arguments=arguments, extra=begun.extra)
 
     def _failed(self, what: str, shown: Any) -> InstanceFailed:
         return InstanceFailed(self._instance.name, f"{what} {shown!r:.{_SHOWN_CHARACTERS}}")
+
+
+def _begins_anew(begun: _Begun, index: int | None, call_id: str, name: str) -> bool:
+    """Return whether a piece that could go on a call begins the next one."""
+    if call_id and begun.id == call_id:
+        return False
+    if call_id and begun.id:
+        return bool(name) or begun.is_whole
+    if index is None and name and begun.name:
+        return name != begun.name or begun.is_whole
+    return False
+
+
+def _index(value: Any) -> int | None:
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _parsed(arguments: str) -> dict[str, Any] | None:
+    """Return the object that arguments are: also `null` for none, and an object inside a JSON text."""
+    try:
+        found = json.loads(arguments)
+        found = json.loads(found) if isinstance(found, str) else found
+    except (ValueError, RecursionError):
+        return None
+    if found is None:
+        return {}
+    return found if isinstance(found, dict) else None
+
+
+def _merge(into: dict[str, Any], more: Mapping[str, Any]) -> None:
+    """Add fields; of mappings, theirs."""
+    for key, value in more.items():
+        if isinstance(value, dict) and isinstance(into.get(key), dict):
+            into[key] = {**into[key], **value}
+        elif value is not None:
+            into[key] = value

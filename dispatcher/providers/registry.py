@@ -18,6 +18,7 @@ from dispatcher.errors import ConfigError
 from dispatcher.providers.base import AsrProvider, LiveAsrProvider, LlmProvider, Provider, TtsProvider
 from dispatcher.providers.http import new_session
 from dispatcher.providers.ollama import Ollama
+from dispatcher.providers.optional_parameters import RefusedParameters
 
 # The module beside this one has the name of the dialect.
 _CLASSES: Final = {
@@ -34,13 +35,22 @@ _CLASSES: Final = {
 }
 
 
+# Those that learn which optional parameters an instance refuses.
+_LEARNING: Final = frozenset({"ollama", "openai_http"})
+
+
 class Providers:
-    """The providers of one event loop; all share one HTTP session."""
+    """The providers of one event loop; all share one HTTP session.
+
+    Attributes:
+        refused: the optional parameters that instances refuse.
+    """
 
     def __init__(self, *, watched_by: Sequence[aiohttp.TraceConfig] = ()) -> None:
         """Open the session; must be called inside the loop that will use it."""
         self._session = new_session(watched_by=watched_by)
         self._made: dict[str, Provider] = {}
+        self.refused = RefusedParameters()
 
     def asr(self, instance: Instance) -> AsrProvider:
         """Return the provider that calls an ASR instance."""
@@ -81,7 +91,8 @@ class Providers:
             raise ConfigError([f"{instance.name}.provider: was {name!r}; expected one of {known}"])
         if name not in self._made:
             module = import_module(f"dispatcher.providers.{name}")
-            self._made[name] = getattr(module, _CLASSES[name])(self._session)
+            shared = (self.refused,) if name in _LEARNING else ()
+            self._made[name] = getattr(module, _CLASSES[name])(self._session, *shared)
         return self._made[name]
 
 

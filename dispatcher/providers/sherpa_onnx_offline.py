@@ -15,7 +15,7 @@ import aiohttp
 from dispatcher.audio.pcm import read_wav, to_float32
 from dispatcher.catalogue.model import Instance
 from dispatcher.contracts import Language
-from dispatcher.errors import AudioError, InstanceFailed, InstanceRefused
+from dispatcher.errors import AudioError, ContentRefused, InstanceFailed
 from dispatcher.providers.base import Reported, Transcript
 from dispatcher.providers.http import SHOWN_BYTES, as_object, bearer_headers
 from dispatcher.providers.live import check_handshake, socket_url
@@ -40,7 +40,7 @@ class SherpaOnnxOffline:
         try:
             body = await asyncio.to_thread(_as_message, wav)
         except AudioError as error:
-            raise InstanceRefused(instance.name, f"utterance: {error}") from error
+            raise ContentRefused(instance.name, f"utterance: {error}") from error
         headers = bearer_headers(instance)
         async with open_socket(self._session, instance, socket_url(instance), headers=headers) as socket:
             for at in range(0, len(body), MESSAGE_BYTES):

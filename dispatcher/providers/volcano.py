@@ -20,11 +20,11 @@ import aiohttp
 from dispatcher.catalogue.model import Instance
 from dispatcher.contracts import REPLY_RATE_HZ, Language
 from dispatcher.errors import (
+    ContentRefused,
     InstanceBusy,
     InstanceError,
     InstanceFailed,
     InstanceForbidden,
-    InstanceRefused,
 )
 from dispatcher.providers.base import Reported
 from dispatcher.providers.http import SHOWN_BYTES, key_of
@@ -42,8 +42,8 @@ _ERRORS: Final[dict[int, type[InstanceError]]] = {
     3001: InstanceForbidden,
     3003: InstanceBusy,
     3005: InstanceBusy,
-    3010: InstanceRefused,
-    3011: InstanceRefused,
+    3010: ContentRefused,
+    3011: ContentRefused,
     3050: InstanceForbidden,
 }
 

@@ -21,11 +21,11 @@ import aiohttp
 from dispatcher.catalogue.model import Instance
 from dispatcher.contracts import Language
 from dispatcher.errors import (
+    ContentRefused,
     InstanceBusy,
     InstanceError,
     InstanceFailed,
     InstanceForbidden,
-    InstanceRefused,
 )
 from dispatcher.providers.base import Reported
 from dispatcher.providers.http import SHOWN_BYTES, key_of, secret_of
@@ -45,7 +45,7 @@ _ERRORS: Final[dict[int, type[InstanceError]]] = {
     # licences in use, calls of today, per second, at once
     **dict.fromkeys((10010, 11201, 11202, 11203), InstanceBusy),
     # the text is too long
-    10109: InstanceRefused,
+    10109: ContentRefused,
 }
 
 

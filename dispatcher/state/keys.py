@@ -7,6 +7,7 @@
 | fleet:{service} | hash | publish script | pick script | none: one per service |
 | leaving:{service} | set | publish script | pick, sweep script | none: a name goes with its last lease |
 | instance:{service}:{name} | hash | publish, finish, checks, operator | pick script | none: removed with it |
+| refused:{name} | hash | workers | workers, status | 24 h; parameters that an instance refuses, few |
 | leases:{service}:{name} | sorted set | pick script | pick script | each lease 5 s, the set 60 s |
 | waiting:{service} | sorted set | pick script | pick, finish | 60 s; calls in the order in which they came |
 | seen:{service} | sorted set | pick script | pick script | 60 s; when each of them last looked |
@@ -134,6 +135,7 @@ RECORDED_TTL_S: Final = 58
 LEASE_TTL_MS: Final = 5_000
 SCRATCH_TTL_S: Final = 60
 REASON_CHARACTERS: Final = 200
+REFUSED_TTL_S: Final = 24 * 3600
 
 
 def fleet(service: Service) -> str:
@@ -149,6 +151,11 @@ def leaving(service: Service) -> str:
 def instance(service: Service, name: str) -> str:
     """Name the hash with what is configured and known of one instance."""
     return f"instance:{service}:{name}"
+
+
+def refused(name: str) -> str:
+    """Name the optional parameters that an instance refuses, each with reason and end."""
+    return f"refused:{name}"
 
 
 def leases(service: Service, name: str) -> str:

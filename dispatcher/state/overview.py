@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, NamedTuple, get_args
 
 from dispatcher.balancing.kpis import percentile
 from dispatcher.contracts import QUEUES, SERVICES, Priority, Service
-from dispatcher.state import keys
+from dispatcher.state import keys, refused_parameters
 from dispatcher.state.commands import Value
 from dispatcher.state.hashes import as_text
 from dispatcher.state.line import RedisLine
@@ -50,6 +50,7 @@ class InstanceView:
         memory_ratio: likewise.
         fault_began_at_s: Unix time of the first failed call of the last fault; None when there was none.
         fault_at_s: Unix time of the last failed call of it.
+        refused: parameters that are not sent to it, with what it said to each.
     """
 
     service: Service
@@ -78,6 +79,7 @@ class InstanceView:
     memory_ratio: float | None = None
     fault_began_at_s: float | None = None
     fault_at_s: float | None = None
+    refused: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @property
     def is_usable(self) -> bool:
@@ -159,11 +161,7 @@ async def read_overview(line: RedisLine) -> Overview:
 
 
 async def count_waiting(line: RedisLine, service: Service) -> int:
-    """Return how many calls wait for a slot of a service at the moment.
-
-    Raises:
-        StateError: Redis is out of reach.
-    """
+    """Return how many calls wait for a slot of a service; StateError where Redis is out of reach."""
     clock = await line.call("TIME")
     now_ms = int(clock[0]) * 1000 + int(clock[1]) // 1000
     return int(await line.call("ZCOUNT", keys.seen(service), f"({now_ms - WAITER_GONE_MS}", "+inf"))
@@ -191,13 +189,14 @@ async def _read_service(line: RedisLine, fleet: Published, now_ms: int) -> Servi
 
 
 async def _read_instance(line: RedisLine, service: Service, name: str, *, now_ms: int) -> InstanceView:
-    flat, in_flight = await asyncio.gather(
+    flat, in_flight, refused = await asyncio.gather(
         line.submit(("HGETALL", keys.instance(service, name))),
         line.submit(("ZCOUNT", keys.leases(service, name), f"({now_ms}", "+inf")),
+        line.submit(("HGETALL", keys.refused(name))),
     )
-    fields = as_text(flat)
-    view = _view(service, name, fields=fields, in_flight=int(in_flight), now_ms=now_ms)
-    return _measured(view, fields)
+    view = _view(service, name, fields=as_text(flat), in_flight=int(in_flight), now_ms=now_ms)
+    view = replace(view, refused=refused_parameters.as_shown(as_text(refused)))
+    return _measured(view, as_text(flat))
 
 
 def _view(

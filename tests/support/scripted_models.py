@@ -81,8 +81,8 @@ class ScriptedModels:
             return await self._assistant.respond(request)
         step = self.script.pop(0)
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
-        if getattr(step, "refuses", False):
-            raise web.HTTPBadRequest(text='{"error": {"message": "this model does not support tools"}}')
+        if refusal := getattr(step, "refuses", ""):
+            raise web.HTTPBadRequest(text=json.dumps({"error": {"message": refusal}}))
         await response.prepare(request)
         await step(response)
         await response.write(b"data: [DONE]\n\n")
@@ -100,15 +100,19 @@ def says(*pieces: str) -> Step:
     return step
 
 
-def calls(*asked: tuple[str, dict[str, Any] | str], before: str = "") -> Step:
+def calls(
+    *asked: tuple[str, dict[str, Any] | str], before: str = "", reasoning: str = "", **extra: Any
+) -> Step:
     """Ask for these tools, in pieces as real servers do; arguments that are text are sent as they are."""
 
     async def step(response: web.StreamResponse) -> None:
         if before:
             await response.write(_event({"content": before}))
+        if reasoning:
+            await response.write(_event({"reasoning_content": reasoning}))
         for index, (name, given) in enumerate(asked):
             arguments = given if isinstance(given, str) else json.dumps(given)
-            begun = {"index": index, "id": f"call-{index}", "type": "function"}
+            begun = {"index": index, "id": f"call-{index}", "type": "function", **extra}
             await response.write(
                 _event({"tool_calls": [{**begun, "function": {"name": name, "arguments": ""}}]})
             )
@@ -141,16 +145,25 @@ def rests() -> Step:
     return step
 
 
-def refuses() -> Step:
-    """Refuse the request because of its tools."""
+def filtered() -> Step:
+    """End the reply by a content filter, before its first word."""
+
+    async def step(response: web.StreamResponse) -> None:
+        await response.write(_event({}, end="content_filter"))
+
+    return step
+
+
+def refuses(words: str = "this model does not support tools") -> Step:
+    """Refuse the request in these words."""
 
     async def step(_: web.StreamResponse) -> None:
         raise AssertionError("refused before")
 
-    step.refuses = True  # type: ignore[attr-defined]
+    step.refuses = words  # type: ignore[attr-defined]
     return step
 
 
-def _event(delta: dict[str, Any]) -> bytes:
-    chunk = {"choices": [{"index": 0, "delta": delta, "finish_reason": None}]}
+def _event(delta: dict[str, Any], *, end: str | None = None) -> bytes:
+    chunk = {"choices": [{"index": 0, "delta": delta, "finish_reason": end}]}
     return b"data: " + json.dumps(chunk).encode() + b"\n\n"

@@ -10,7 +10,14 @@ import pytest
 from redis.asyncio import Redis
 
 from dispatcher import router as router_module
-from dispatcher.errors import InstanceFailed, InstanceRefused, NoInstanceAvailable
+from dispatcher.errors import (
+    ContentRefused,
+    EmptyReply,
+    InstanceFailed,
+    InstanceForbidden,
+    InstanceRefused,
+    NoInstanceAvailable,
+)
 from dispatcher.router import Router
 from dispatcher.state import keys
 from dispatcher.state.line import RedisLine, connect
@@ -125,8 +132,16 @@ async def test_a_place_in_line_that_is_taken_at_the_moment_of_the_cancel_is_left
     await are_in_flight(fleet, 0)
 
 
-async def test_only_what_is_the_instances_own_fault_counts_against_it(fleet: Fleet, router: Router) -> None:
-    for error, failures in ((InstanceRefused("A", "HTTP 400"), None), (InstanceFailed("A", "HTTP 500"), "1")):
+async def test_what_the_user_said_and_an_empty_reply_count_against_nobody(
+    fleet: Fleet, router: Router
+) -> None:
+    for error, failures in (
+        (ContentRefused("A", "HTTP 400: filtered"), None),
+        (EmptyReply("A", "the reply is empty"), None),
+        (InstanceRefused("A", "HTTP 400: no such parameter"), "1"),
+        (InstanceForbidden("A", "HTTP 404: no such model"), "2"),
+        (InstanceFailed("A", "HTTP 500"), "3"),
+    ):
         with pytest.raises(type(error)):
             async with router.lease("llm", turn_id="a-turn", deadline_at_s=time.time() + LONG_S):
                 raise error

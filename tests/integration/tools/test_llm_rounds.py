@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from redis import Redis
+
 from dispatcher.conversation.tool_schema import read_tool
 from dispatcher.conversation.tools import ToolResult
 from dispatcher.softdevice.tools import Board
-from dispatcher.state import tool_calls
+from dispatcher.state import keys, tool_calls
 from tests.support.front_side import FrontSide
-from tests.support.scripted_models import ScriptedModels, breaks_after, calls, refuses, rests, says
+from tests.support.scripted_models import ScriptedModels, breaks_after, calls, filtered, refuses, rests, says
 from tests.support.stack import Stack
 from tests.support.tool_device import device_of
 from tests.support.waiting import soon
@@ -179,8 +181,72 @@ async def test_a_model_that_takes_no_tools_is_asked_without_them(
     models.script += [refuses(), says("I just talk.")]
     async with device_of(tool_stack, "small-model") as device:
         answer = await device.types("hush")
-    # The worker remembers that for a while; the next test gets a new one.
+    # That is remembered for a day; the next test gets a worker and a Redis that know nothing of it.
     tool_stack.workers["llm"].kill()
+    with Redis.from_url(tool_stack.broker.url) as client:
+        refusals = client.hvals(*client.keys(keys.refused("*")))
+        client.delete(*client.keys(keys.refused("*")))
+    assert b"does not support tools" in refusals[0]
     assert answer.sentences == ("I just talk.",)
     assert "tools" in models.asked[0]
     assert "tools" not in models.asked[1]
+
+
+async def test_one_refusal_that_speaks_of_tools_does_not_take_them_from_anybody(
+    tool_stack: Stack, models: ScriptedModels
+) -> None:
+    """LangBot #2223: DeepSeek's 400 in the second round; the dialogue is then told as plain text, once."""
+    words = "The reasoning_content in the thinking mode must be passed back with tool calls"
+    models.script += [calls(QUIET), refuses(words), says("It is quiet.")]
+    async with device_of(tool_stack, "deepseek") as device:
+        answer = await device.types("hush")
+        assert answer.sentences == ("It is quiet.",)
+        models.script += [says("Hello.")]
+        await device.types("hello")
+    assert "tools" in models.asked[-1]
+
+
+async def test_reasoning_and_signatures_go_back_with_the_results(
+    tool_stack: Stack, models: ScriptedModels
+) -> None:
+    """labring/aiproxy #450 (Gemini 3), langbot-app/LangBot #2223 (DeepSeek v4)."""
+    signature = {"google": {"thought_signature": "c2ln"}}
+    models.script += [calls(QUIET, reasoning="Quiet, then.", extra_content=signature), says("It is quiet.")]
+    async with device_of(tool_stack, "gemini") as device:
+        answer = await device.types("hush")
+    assert answer.sentences == ("It is quiet.",)
+    asked = models.asked[1]["messages"][-2]
+    assert asked["reasoning_content"] == "Quiet, then."
+    assert asked["tool_calls"][0]["extra_content"] == signature
+
+
+async def test_a_reply_of_only_a_face_shows_it_and_is_no_silence(
+    tool_stack: Stack, models: ScriptedModels
+) -> None:
+    models.script += [says("😔"), says("……")]
+    async with device_of(tool_stack, "wordless") as device:
+        first = await device.types("你难过吗？")
+        second = await device.types("Are you sad?")
+    assert (first.emotion, first.sentences) == ("sad", ("嗯嗯。",))
+    assert second.sentences == ("Mm-hm.",)
+
+
+async def test_a_content_filter_is_one_apology_and_ejects_nobody(
+    tool_stack: Stack, models: ScriptedModels
+) -> None:
+    models.script += [filtered()] * 4
+    async with device_of(tool_stack, "filtered") as device:
+        for _ in range(4):
+            answer = await device.types("something bad")
+            assert answer.sentences == ("Sorry, I could not answer that. Please try again.",)
+        assert len(models.asked) == 4
+        models.script += [says("Hello.")]
+        assert (await device.types("hello")).sentences == ("Hello.",)
+
+
+async def test_an_empty_reply_is_asked_for_elsewhere_once(tool_stack: Stack, models: ScriptedModels) -> None:
+    models.script += [says(), says("Hello.")]
+    async with device_of(tool_stack, "empty-reply") as device:
+        answer = await device.types("hello")
+    assert answer.sentences == ("Hello.",)
+    assert len(models.asked) == 2

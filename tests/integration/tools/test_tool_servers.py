@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from dispatcher.catalogue import load_catalogue
-from dispatcher.catalogue.model import McpServer
+from dispatcher.catalogue.mcp_server import McpServer
 from dispatcher.errors import ToolError
 from tests.integration.tools.conftest import SOURCE, WEATHER
 from tests.support.scripted_models import ScriptedModels, calls, says

@@ -8,7 +8,7 @@ import pytest
 
 from dispatcher.catalogue import load_catalogue
 from dispatcher.catalogue.codec import decode, encode
-from dispatcher.catalogue.model import McpServer
+from dispatcher.catalogue.mcp_server import McpServer
 from dispatcher.errors import ConfigError
 
 SERVICES = """

@@ -92,6 +92,15 @@ class Dialect:
 
         self.does(handler)
 
+    def streams_in_turn(self, *streams: Sequence[bytes]) -> None:
+        """Answer one request after the other with these streams."""
+        left = list(streams)
+
+        async def handler(_: web.Request) -> web.Response:
+            return web.Response(body=b"".join(left.pop(0)), content_type="text/event-stream")
+
+        self.does(handler)
+
     async def handle(self, request: web.Request) -> web.StreamResponse:
         self.asked.append(await _read(request))
         if self._handler is None:

@@ -9,11 +9,11 @@ import aiohttp
 import pytest
 
 from dispatcher.errors import (
+    ContentRefused,
     InstanceBusy,
     InstanceError,
     InstanceFailed,
     InstanceForbidden,
-    InstanceRefused,
 )
 from dispatcher.providers.dashscope_asr import DashscopeAsr
 from dispatcher.providers.dashscope_codes import CODES, NOTHING_HEARD
@@ -38,7 +38,7 @@ DOCUMENTED: dict[type[InstanceError], tuple[str, ...]] = {
         *("BadRequest.EmptyModel", "BadRequest.TooLarge", "UnsupportedModel", "UnsupportedOperation"),
         *("UNSUPPORTED_FORMAT", "InvalidFile.Format"),
     ),
-    InstanceRefused: ("DataInspectionFailed",),
+    ContentRefused: ("DataInspectionFailed",),
     InstanceFailed: (
         *("InternalError", "InternalError.Algo", "InternalError.Timeout", "SystemError"),
         *("ModelServiceFailed", "RequestTimeOut"),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from dispatcher.audio.wav import wav_bytes
 from dispatcher.catalogue.model import PROVIDERS, STREAMING_ASR, Instance
-from dispatcher.errors import InstanceFailed, InstanceRefused, InstanceUnreachable
+from dispatcher.errors import ContentRefused, InstanceFailed, InstanceUnreachable
 from dispatcher.providers import live
 from dispatcher.providers.live import Conversation, join_texts, slices, whole
 from dispatcher.providers.registry import Providers
@@ -51,7 +51,7 @@ async def test_a_wav_of_another_rate_is_brought_to_16_khz() -> None:
 
 
 async def test_what_is_no_wav_would_be_refused_by_every_instance() -> None:
-    with pytest.raises(InstanceRefused, match="utterance: "):
+    with pytest.raises(ContentRefused, match="utterance: "):
         [piece async for piece in whole(EAR, b"nothing")]
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from dispatcher.catalogue.model import Instance
 from dispatcher.conversation.history import Message
-from dispatcher.conversation.tools import ChatPiece, Tool, ToolCall
+from dispatcher.conversation.tools import ChatPiece, Progress, Tool, ToolCall
 from dispatcher.errors import (
     InstanceBusy,
     InstanceError,
@@ -77,6 +77,7 @@ async def test_a_reply_comes_in_its_pieces(ollama: Ollama, server: FakeOllama) -
         "keep_alive": "1800s",
         "stream": True,
         "think": False,
+        "options": {"num_predict": 400},
         "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "几点了？"}],
     }
 
@@ -98,7 +99,7 @@ async def test_what_the_model_thinks_is_not_said(ollama: Ollama, server: FakeOll
     thought = {"message": {"role": "assistant", "content": "", "thinking": "Hm."}, "done": False}
     server.raw = [json.dumps(thought).encode() + b"\n", *server._lines(MODEL)]
 
-    assert await said(ollama, server) == list(REPLY)
+    assert await said(ollama, server) == [Progress(reasoning="Hm."), *REPLY]
 
 
 async def test_a_call_of_a_tool_comes_whole(ollama: Ollama, server: FakeOllama) -> None:

@@ -87,6 +87,7 @@ async def test_a_reply_is_asked_for_as_a_stream_and_comes_in_pieces(dialect: Dia
     assert asked.body == {
         "model": "small",
         "stream": True,
+        "max_tokens": 400,
         "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi!"}],
     }
 

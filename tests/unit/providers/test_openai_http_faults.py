@@ -139,11 +139,10 @@ async def test_a_transcript_that_is_none_is_the_instances_fault(dialect: Dialect
     [
         HTML.encode(),
         b"",
-        b'{"error": "no stream"}',
         b": ping\n\n: ping\n\n",
         b"event: message\n\n",
     ],
-    ids=["html", "empty", "json", "comments", "no data"],
+    ids=["html", "empty", "comments", "no data"],
 )
 async def test_a_stream_without_any_event_is_the_instances_fault(dialect: Dialect, stream: bytes) -> None:
     dialect.streams(stream)
@@ -155,26 +154,42 @@ async def test_a_stream_without_any_event_is_the_instances_fault(dialect: Dialec
 @pytest.mark.parametrize(
     "broken",
     [
-        b"data: {\n\n",
-        b"data: <html>\n\n",
-        b"data:\n\n",
-        b"data: [1]\n\n",
-        b"data: " + b"[" * 200_000 + b"\n\n",
         event(error={"message": "out of memory"}),
         event(error="out of memory", choices=[]),
-        event(object="chat.completion.chunk"),
-        event(choices=None, error=None) + event(choices={}) + event(choices="text"),
-        event(choices=[{}]),
-        event(choices=[{"delta": None}]),
-        event(choices=[{"delta": {"content": ["Noon."]}}]),
+        event(choices=[{"delta": {}, "finish_reason": "error"}]),
+    ],
+)
+async def test_an_error_in_the_stream_ends_the_reply_after_what_came_before(
+    dialect: Dialect, broken: bytes
+) -> None:
+    dialect.streams(says("It is "), broken, says("noon."), DONE)
+
+    assert await spoken_before(dialect.chat(), InstanceFailed) == ["It is "]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        b"data: {\n\n",
+        b"data: <html>\n\n",
+        b"data: [1]\n\n",
+        b"data: " + b"[" * 200_000 + b"\n\n",
+        event(choices={}) + event(choices="text"),
         event(choices=[{"delta": {"content": 12}}]),
         event(choices=["Noon."]),
     ],
 )
-async def test_a_broken_event_ends_the_reply_after_what_came_before(dialect: Dialect, broken: bytes) -> None:
+async def test_data_that_is_no_chunk_is_passed_over(dialect: Dialect, broken: bytes) -> None:
     dialect.streams(says("It is "), broken, says("noon."), DONE)
 
-    assert await spoken_before(dialect.chat(), InstanceFailed) == ["It is "]
+    assert [piece async for piece in dialect.chat()] == ["It is ", "noon."]
+
+
+async def test_a_stream_of_nothing_but_what_is_no_chunk_is_the_instances_fault(dialect: Dialect) -> None:
+    dialect.streams(b"data: <html>\n\n" * 3, DONE)
+
+    with pytest.raises(InstanceFailed, match="chunk was b'<html>'"):
+        await anext(dialect.chat())
 
 
 async def test_what_an_error_event_says_is_said_on(dialect: Dialect) -> None:

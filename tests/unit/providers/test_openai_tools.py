@@ -8,7 +8,7 @@ import pytest
 
 from dispatcher.catalogue.model import Instance
 from dispatcher.conversation.history import Message
-from dispatcher.conversation.tools import Tool, ToolCall
+from dispatcher.conversation.tools import Progress, Tool, ToolCall
 from dispatcher.errors import InstanceFailed
 from dispatcher.providers.openai_tools import CallJoiner, message_body
 from tests.unit.providers.dialect import DONE, Dialect, event, says
@@ -57,12 +57,86 @@ async def test_a_request_without_tools_does_not_speak_of_them(dialect: Dialect) 
     assert "tools" not in dialect.asked[0].body
 
 
-@pytest.mark.parametrize("arguments", ['{"volume": 3', "[30]", '"30"', "volume=30"])
-async def test_arguments_that_are_no_object_are_the_instances_fault(dialect: Dialect, arguments: str) -> None:
+@pytest.mark.parametrize("arguments", ['{"volume": 3', "[30]", '"30"', "volume=30", '{"a": "\\u4'])
+async def test_arguments_that_are_no_object_are_told_to_the_model(dialect: Dialect, arguments: str) -> None:
     dialect.streams(asks(piece(id="c1", name="set_volume", arguments=arguments)), DONE)
-    with pytest.raises(InstanceFailed) as failed:
-        _ = [item async for item in dialect.chat([VOLUME])]
-    assert arguments in failed.value.reason
+
+    (call,) = [item async for item in dialect.chat([VOLUME])]
+    assert isinstance(call, ToolCall)
+    assert (call.name, call.arguments) == ("set_volume", "{}")
+    assert call.problem.startswith("not done: the arguments are no JSON object")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "read"),
+    [
+        (None, "{}"),
+        ("null", "{}"),
+        ("", "{}"),
+        ({"x": 1}, '{"x": 1}'),
+        ('"{\\"x\\": 1}"', '{"x": 1}'),
+    ],
+)
+def test_arguments_that_are_null_or_no_text_are_read_all_the_same(arguments: Any, read: str) -> None:
+    chunk = [{"index": 0, "id": "a", "function": {"name": "one", "arguments": arguments}}]
+    assert joined(chunk) == [("a", "one", read)]
+
+
+def test_pieces_without_number_and_id_go_on_with_the_last_call() -> None:
+    chunks = [
+        [piece(None, name="one", arguments='{"x":')],
+        [piece(None, name="one", arguments="1}")],
+        [piece(None, name="one", arguments="{}")],
+        [piece(None, name="two", arguments='{"y"')],
+        [piece(None, arguments=":2}")],
+    ]
+    assert [call[1:] for call in joined(*chunks)] == [("one", '{"x":1}'), ("one", "{}"), ("two", '{"y":2}')]
+
+
+def test_pieces_that_are_mixed_under_number_0_are_told_apart_by_their_ids() -> None:
+    chunks = [
+        [piece(0, id="a", name="one"), piece(0, id="b", name="two")],
+        [piece(0, id="a", arguments='{"x":')],
+        [piece(0, id="b", arguments="{}")],
+        [piece(0, id="a", arguments="1}")],
+    ]
+    assert joined(*chunks) == [("a", "one", '{"x":1}'), ("b", "two", "{}")]
+
+
+def test_a_new_id_in_every_piece_makes_no_new_call() -> None:
+    chunks = [[piece(0, id="a", name="one", arguments='{"x":')], [piece(0, id="b", arguments="1}")]]
+    assert joined(*chunks) == [("a", "one", '{"x":1}')]
+
+
+async def test_a_call_in_the_old_form_is_made(dialect: Dialect) -> None:
+    old = {"name": "set_volume", "arguments": '{"volume"'}
+    dialect.streams(
+        event(choices=[{"delta": {"function_call": old}}]),
+        event(choices=[{"delta": {"function_call": {"arguments": ": 30}"}}}]),
+        event(choices=[{"delta": {}, "finish_reason": "function_call"}]),
+    )
+    (call,) = [item async for item in dialect.chat([VOLUME])]
+    assert isinstance(call, ToolCall)
+    assert (call.name, call.arguments) == ("set_volume", '{"volume": 30}')
+
+
+async def test_what_gemini_and_deepseek_put_beside_a_call_goes_back_as_it_came(dialect: Dialect) -> None:
+    """labring/aiproxy #450, tinyhumansai/openhuman #3548; langbot-app/LangBot #2223: else a 400 follows."""
+    signature = {"google": {"thought_signature": "c2lnbmF0dXJl"}}
+    dialect.streams(
+        event(choices=[{"delta": {"reasoning_content": "The user wants "}}]),
+        event(choices=[{"delta": {"reasoning_content": "it louder."}}]),
+        asks({**piece(id="c1", name="set_volume", arguments="{}"), "extra_content": signature}),
+        DONE,
+    )
+    items = [item async for item in dialect.chat([VOLUME])]
+    reasoning = "".join(item.reasoning for item in items if isinstance(item, Progress))
+    calls = tuple(item for item in items if isinstance(item, ToolCall))
+
+    body = message_body(Message(role="assistant", content="", tool_calls=calls, reasoning=reasoning))
+
+    assert body["reasoning_content"] == "The user wants it louder."
+    assert body["tool_calls"][0]["extra_content"] == signature
 
 
 def test_calls_that_come_mixed_are_told_apart_by_their_number() -> None:

@@ -8,11 +8,11 @@ import pytest
 from dispatcher.audio.wav import wav_bytes
 from dispatcher.catalogue.model import Instance
 from dispatcher.errors import (
+    ContentRefused,
     InstanceBusy,
     InstanceError,
     InstanceFailed,
     InstanceForbidden,
-    InstanceRefused,
     InstanceUnreachable,
 )
 from dispatcher.providers import live
@@ -164,5 +164,5 @@ async def test_nonsense_of_the_other_server_is_its_fault(
 async def test_what_is_no_wav_would_be_refused_by_every_instance(
     offline: SherpaOnnxOffline, sockets: SocketServer
 ) -> None:
-    with pytest.raises(InstanceRefused):
+    with pytest.raises(ContentRefused):
         await offline.transcribe(sockets.instance("asr"), b"nothing", "auto")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from dispatcher.errors import (
+    ContentRefused,
     InstanceBusy,
     InstanceError,
     InstanceFailed,
     InstanceForbidden,
-    InstanceRefused,
 )
 from tests.unit.providers.voices import Serve, fails
 
@@ -20,7 +20,7 @@ from tests.unit.providers.voices import Serve, fails
         *((code, InstanceForbidden) for code in (10005, 10105, 10163, 10313, 11200)),
         *((code, InstanceBusy) for code in (10010, 11201, 11202, 11203)),
         *((code, InstanceFailed) for code in (10019, 10101, 10200, 99999)),
-        (10109, InstanceRefused),
+        (10109, ContentRefused),
     ],
 )
 async def test_each_code_of_xfyun_tells_whose_fault_it_is(
@@ -42,7 +42,7 @@ async def test_each_code_of_xfyun_tells_whose_fault_it_is(
         ("3001 extract request resource id: access denied", InstanceForbidden),
         ("3003 too many", InstanceBusy),
         ("3005 busy", InstanceBusy),
-        ("3011 illegal input text!", InstanceRefused),
+        ("3011 illegal input text!", ContentRefused),
         ("3031 Init Engine Instance failed", InstanceFailed),
         ("3050 no such voice", InstanceForbidden),
     ],

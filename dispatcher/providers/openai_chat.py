@@ -1,0 +1,241 @@
+"""Chat replies of the OpenAI dialect: text, reasoning and tool calls out of chunks as servers send them.
+
+Chunks may lack choices, delta or both; carry `message` in the place of `delta`, or content as a list of
+parts; come malformed. What carries nothing adds nothing. docs/providers/openai-http.md names the reports.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from typing import Any, Final
+
+import aiohttp
+
+from dispatcher.catalogue.model import Instance
+from dispatcher.conversation.tools import ChatPiece, Progress, ToolCall
+from dispatcher.errors import ContentRefused, InstanceBusy, InstanceFailed
+from dispatcher.providers.event_stream import MAX_PENDING_BYTES, EventStreamDecoder, Malformed, StreamItem
+from dispatcher.providers.http import MAX_LINE_BYTES, SHOWN_BYTES, let_end
+from dispatcher.providers.openai_tools import CallJoiner
+from dispatcher.providers.refusals import FILTERED_ENDS, error_in_answer
+
+# More than this is no fault of the line, but another dialect.
+MAX_MALFORMED_CHUNKS: Final = 16
+PROGRESS_INTERVAL_S: Final = 0.5
+_REASONING_FIELDS: Final = ("reasoning_content", "reasoning", "thinking")
+_SHOWN_CHARACTERS: Final = 200
+
+
+async def read_reply(
+    instance: Instance, response: aiohttp.ClientResponse, reader: ReplyReader
+) -> AsyncGenerator[ChatPiece, None]:
+    """Yield a reply as its bytes come, with a sign of life now and then while they bring no text.
+
+    Raises:
+        InstanceError: as in `ReplyReader`; also for a stream without any event, or with an endless one.
+    """
+    decoder = EventStreamDecoder()
+    begun, has_events, yielded_at = b"", False, time.monotonic()
+    async for part in _parts(response, reader):
+        begun = begun or part[:SHOWN_BYTES]
+        for item in decoder.finish() if not part else decoder.feed(part):
+            has_events = has_events or item != "comment"
+            if item == "done":
+                await let_end(response)
+                return
+            for piece in _pieces(reader, item):
+                yield piece
+                yielded_at = time.monotonic()
+            if reader.is_done:
+                await let_end(response)
+                return
+        if decoder.pending_bytes > (MAX_PENDING_BYTES if decoder.is_json_body else MAX_LINE_BYTES):
+            raise InstanceFailed(instance.name, f"a line of the stream is over {MAX_LINE_BYTES} bytes")
+        if time.monotonic() - yielded_at >= PROGRESS_INTERVAL_S:
+            yield Progress()
+            yielded_at = time.monotonic()
+    if not has_events:
+        raise InstanceFailed(instance.name, f"the stream held no event, it began with {begun!r}")
+
+
+async def _parts(response: aiohttp.ClientResponse, reader: ReplyReader) -> AsyncIterator[bytes]:
+    """Yield the bytes of a stream, none at its end; a break after the reply's end is no fault."""
+    try:
+        async for part in response.content.iter_any():
+            if part:
+                yield part
+    except (aiohttp.ClientError, ConnectionError):
+        if not reader.end:
+            raise
+    yield b""
+
+
+def _pieces(reader: ReplyReader, item: StreamItem) -> Iterator[ChatPiece]:
+    if isinstance(item, Malformed):
+        reader.skip(item)
+    elif isinstance(item, dict):
+        yield from reader.feed(item)
+
+
+class ReplyReader:
+    """Reader of one reply.
+
+    Attributes:
+        has_text: some text of the reply came.
+        has_reasoning: some reasoning came.
+        end: why the reply ended, in the server's word; empty while it goes on.
+        is_done: Ollama said that nothing more comes.
+    """
+
+    def __init__(self, instance: Instance) -> None:
+        """Begin a reply; `instance` answers for what it sends."""
+        self.has_text = False
+        self.has_reasoning = False
+        self.end = ""
+        self.is_done = False
+        self._instance = instance
+        self._calls = CallJoiner(instance)
+        self._has_deltas = False
+        self._malformed: list[bytes] = []
+
+    @property
+    def is_cut_before_text(self) -> bool:
+        """Whether reasoning took all the tokens that a reply may have."""
+        return self.has_reasoning and not self.has_text and self.end == "length"
+
+    def feed(self, chunk: dict[str, Any]) -> Iterator[ChatPiece]:
+        """Yield what a chunk adds.
+
+        Raises:
+            InstanceError: the chunk is an error, or ends the reply for a reason that is none of its own.
+        """
+        if chunk.get("error"):
+            raise error_in_answer(self._instance, chunk["error"])
+        self.is_done = chunk.get("done") is True
+        choice = _choice(chunk)
+        if choice is None:
+            if chunk.get("choices"):
+                self.skip(Malformed(repr(chunk)[:_SHOWN_CHARACTERS].encode()))
+            elif _is_error(chunk):
+                raise error_in_answer(self._instance, chunk)
+            return
+        yield from self._message(choice)
+        end = choice.get("finish_reason") or choice.get("done_reason")
+        if isinstance(end, str) and end:
+            self._take_end(end)
+
+    def skip(self, malformed: Malformed) -> None:
+        """Pass over data that is no chunk.
+
+        Raises:
+            InstanceFailed: it is too much of it.
+        """
+        self._malformed.append(malformed.data)
+        if len(self._malformed) > MAX_MALFORMED_CHUNKS:
+            raise self._unreadable()
+
+    def finish(self) -> list[ToolCall]:
+        """Return the calls of tools, when the stream is over.
+
+        Raises:
+            ContentRefused: a content filter left nothing of the reply.
+            InstanceFailed: nothing of it could be read.
+        """
+        calls = self._calls.finish()
+        if not self.has_text and not calls:
+            if self.end.lower() in FILTERED_ENDS:
+                raise ContentRefused(self._instance.name, f"the reply was filtered: {self.end}")
+            if self._malformed:
+                raise self._unreadable()
+        return calls
+
+    def _message(self, choice: dict[str, Any]) -> Iterator[ChatPiece]:
+        """Yield what a choice says, in its delta or in a whole message; one after deltas repeats them."""
+        delta = choice.get("delta")
+        if isinstance(delta, dict) and delta:
+            self._has_deltas = True
+        else:
+            delta = None if self._has_deltas else choice.get("message")
+        if delta is None or delta == {}:
+            return
+        if not isinstance(delta, dict):
+            self.skip(Malformed(repr(delta)[:_SHOWN_CHARACTERS].encode()))
+            return
+        said, thought = _texts(delta.get("content"))
+        if said is None:
+            self.skip(Malformed(repr(delta)[:_SHOWN_CHARACTERS].encode()))
+            said = ""
+        thought = next(filter(None, (_joined(delta.get(key)) for key in _REASONING_FIELDS)), "") or thought
+        if thought:
+            self.has_reasoning = True
+            yield Progress(reasoning=thought)
+        # OpenAI's models say why they will not answer in a field of its own.
+        said = said or _joined(delta.get("refusal"))
+        if said:
+            self.has_text = self.has_text or bool(said.strip())
+            yield said
+        self._calls.feed(delta.get("tool_calls"))
+        if isinstance(delta.get("function_call"), dict):
+            self._calls.feed([{"index": 0, "function": delta["function_call"]}])
+
+    def _take_end(self, end: str) -> None:
+        self.end = end
+        if end == "insufficient_system_resource":
+            raise InstanceBusy(self._instance.name, f"the reply ended: {end}")
+        if end in {"error", "network_error"}:
+            raise InstanceFailed(self._instance.name, f"the reply ended: {end}")
+
+    def _unreadable(self) -> InstanceFailed:
+        shown = self._malformed[0][:_SHOWN_CHARACTERS]
+        return InstanceFailed(self._instance.name, f"chunk was {shown!r}")
+
+
+def _choice(chunk: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the first choice; Ollama's own form, a message without choices, counts as one."""
+    choices = chunk.get("choices")
+    if isinstance(choices, list) and choices and isinstance(choices[0], dict):
+        first: dict[str, Any] = choices[0]
+        return first
+    return chunk if choices is None and isinstance(chunk.get("message"), dict) else None
+
+
+def _is_error(chunk: dict[str, Any]) -> bool:
+    """Return whether a chunk without choices is an error by another name: vLLM, FastAPI, MiniMax."""
+    verdict = chunk.get("base_resp")
+    if isinstance(verdict, dict) and verdict.get("status_code"):
+        return True
+    says = isinstance(chunk.get("message"), str) or any(
+        chunk.get(key) for key in ("detail", "msg", "error_msg")
+    )
+    return "choices" not in chunk and says
+
+
+def _texts(content: Any) -> tuple[str | None, str]:
+    """Return what content says and what it thinks; None where it is no text at all."""
+    if content is None or isinstance(content, str):
+        return content or "", ""
+    if not isinstance(content, list | dict):
+        return None, ""
+    said = thought = ""
+    for part in [content] if isinstance(content, dict) else content:
+        if isinstance(part, str):
+            said += part
+        elif isinstance(part, dict):
+            kind = str(part.get("type") or "text")
+            if kind in {"thinking", "reasoning"}:
+                thought += _joined(part.get("thinking") or part.get("reasoning") or part.get("text"))
+            elif kind in {"text", "output_text", "refusal"}:
+                said += _joined(part.get("text") or part.get("refusal"))
+    return said, thought
+
+
+def _joined(value: Any) -> str:
+    """Return the text in a text, in a list of parts or in a part; nothing for anything else."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return "".join(map(_joined, value))
+    if isinstance(value, dict):
+        return _joined(value.get("text") or value.get("value") or value.get("content"))
+    return ""

@@ -1,0 +1,187 @@
+"""Optional parameters of requests: which of them an instance refuses, learned once from its own refusals.
+
+A refusal that names a parameter is followed, in the same call, by the same request without it (or with its
+next form: `verbose_json`, `json`, `text`). Only a request that then succeeds is evidence. What was learned
+holds for a day, or until the instance's line in the YAML changes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
+
+import structlog
+
+from dispatcher.catalogue.model import Instance
+from dispatcher.errors import InstanceError, InstanceFailed, InstanceRefused
+
+log = structlog.get_logger(__name__)
+
+REFUSED_TTL_S: Final = 24 * 3600.0
+_FINGERPRINT_CHARACTERS: Final = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """What an instance said about a parameter, and until when that holds (Unix time)."""
+
+    reason: str
+    until_s: float
+
+
+class RefusedParameters:
+    """What the instances of one process's catalogue refuse.
+
+    Attributes:
+        on_learned: called with the instance's name, its fingerprint, the parameter and the refusal.
+    """
+
+    def __init__(self) -> None:
+        """Begin with nothing learned."""
+        self.on_learned: Callable[[str, str, str, Refusal], None] = _nothing
+        self._refusals: dict[str, dict[str, Refusal]] = {}
+        self._fingerprints: dict[str, str] = {}
+
+    def of(self, name: str) -> Mapping[str, Refusal]:
+        """Return what an instance refuses now."""
+        known = self._refusals.get(name)
+        if not known:
+            return {}
+        now_s = time.time()
+        return {parameter: refusal for parameter, refusal in known.items() if refusal.until_s > now_s}
+
+    def learn(self, instance: Instance, parameter: str, reason: str) -> None:
+        """Take in that an instance refuses a parameter and works without it."""
+        refusal = Refusal(reason=reason, until_s=time.time() + REFUSED_TTL_S)
+        self._refusals.setdefault(instance.name, {})[parameter] = refusal
+        log.warning(
+            "parameter refused, no longer sent", instance=instance.name, parameter=parameter, reason=reason
+        )
+        fingerprint_ = self._fingerprints.get(instance.name) or fingerprint(instance)
+        self.on_learned(instance.name, fingerprint_, parameter, refusal)
+
+    def follow(self, instances: Iterable[Instance]) -> None:
+        """Forget what was learned of instances whose lines changed, or that left the catalogue."""
+        found = {instance.name: fingerprint(instance) for instance in instances}
+        for name in [*self._refusals]:
+            if self._fingerprints.get(name, found.get(name)) != found.get(name):
+                del self._refusals[name]
+        self._fingerprints = found
+
+    @property
+    def fingerprints(self) -> Mapping[str, str]:
+        """Fingerprint of each instance's line, by its name."""
+        return self._fingerprints
+
+    def update(self, learned: Mapping[str, Mapping[str, tuple[str, float]]]) -> None:
+        """Take in what other processes have learned: reason and end, by instance and parameter."""
+        for name, refusals in learned.items():
+            known = self._refusals.setdefault(name, {})
+            known.update({key: Refusal(reason=each[0], until_s=each[1]) for key, each in refusals.items()})
+
+
+def fingerprint(instance: Instance) -> str:
+    """Return what changes when anything in an instance's line does."""
+    line = json.dumps(asdict(instance), sort_keys=True, default=str)
+    return hashlib.sha256(line.encode()).hexdigest()[:_FINGERPRINT_CHARACTERS]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter:
+    """One form of an optional parameter.
+
+    Attributes:
+        label: names it where it is learned and shown.
+        fields: what it adds to the request.
+        words: what a refusal of it says.
+    """
+
+    label: str
+    fields: Mapping[str, Any]
+    words: re.Pattern[str]
+
+
+def parameter(name: str, value: Any, *, words: str = "", shown: bool = False) -> Parameter:
+    """Return one form of a parameter.
+
+    Args:
+        name: its key in the request.
+        value: of the key.
+        words: pattern of what a refusal of it says; its name when left out.
+        shown: the value belongs to the label: another value may be taken.
+    """
+    return Parameter(
+        label=f"{name}={value}" if shown else name,
+        fields={name: value},
+        words=re.compile(words or rf"\b{re.escape(name)}\b", re.IGNORECASE),
+    )
+
+
+@dataclass(slots=True)
+class Negotiation:
+    """The optional parameters of one call; each has one form or more, tried in their order.
+
+    Attributes:
+        guesses: a refusal that names no parameter is taken for one of the first that is sent.
+    """
+
+    refused: RefusedParameters
+    instance: Instance
+    parameters: Sequence[Sequence[Parameter]]
+    guesses: bool = False
+    _dropped: dict[str, str] = field(default_factory=dict)
+    _known: Mapping[str, Refusal] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Begin with what is known of the instance."""
+        self._known = self.refused.of(self.instance.name)
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """What the next request carries of them."""
+        return {key: value for each in self._sent() for key, value in each.fields.items()}
+
+    def sends(self, label: str) -> bool:
+        """Return whether the next request has this one."""
+        return any(each.label == label for each in self._sent())
+
+    def drop_named(self, error: InstanceError) -> bool:
+        """Return whether the request may be made again without what a refusal names, and drop that."""
+        if not isinstance(error, InstanceRefused | InstanceFailed):
+            return False
+        named = [each for each in self._sent() if each.words.search(error.said)]
+        if not named and self.guesses and isinstance(error, InstanceRefused):
+            named = self._sent()[:1]
+        for each in named:
+            self._dropped[each.label] = error.reason
+        return bool(named)
+
+    def drop(self, labels: Iterable[str], reason: str) -> bool:
+        """Return whether one of these was sent, and drop them all."""
+        found = [each.label for each in self._sent() if each.label in set(labels)]
+        if found:
+            self._dropped |= dict.fromkeys(labels, reason)
+        return bool(found)
+
+    def accept(self) -> None:
+        """Learn what was dropped: the request succeeds without it."""
+        if not self._dropped:
+            return
+        for label, reason in self._dropped.items():
+            self.refused.learn(self.instance, label, reason)
+        self._dropped.clear()
+        self._known = self.refused.of(self.instance.name)
+
+    def _sent(self) -> list[Parameter]:
+        gone = self._known.keys() | self._dropped.keys()
+        firsts = (next((each for each in forms if each.label not in gone), None) for forms in self.parameters)
+        return [each for each in firsts if each is not None]
+
+
+def _nothing(name: str, fingerprint_: str, parameter_: str, refusal: Refusal) -> None:
+    """Be the listener of a process that tells nobody."""

@@ -1,0 +1,155 @@
+"""Optional parameters that an instance refuses: left out in the same call, and in those after it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from dispatcher.conversation.history import Message
+from dispatcher.conversation.tools import ToolCall
+from dispatcher.errors import InstanceRefused
+from dispatcher.providers.openai_http import OpenAiHttp
+from dispatcher.providers.optional_parameters import RefusedParameters
+from tests.unit.providers.dialect import DONE, Dialect, says
+
+Judge = Callable[[Mapping[str, Any]], str]
+WHISPER = (
+    "response_format 'verbose_json' is not compatible with model 'gpt-4o-mini-transcribe'. "
+    "Use 'json' or 'text' instead."
+)
+
+
+def refusing(dialect: Dialect, judge: Judge, answer: bytes, kind: str, *, status: int = 400) -> None:
+    """Refuse what the judge has words against; answer the rest."""
+
+    async def handler(_: web.Request) -> web.Response:
+        words = judge(dialect.asked[-1].body)
+        if words:
+            return web.json_response({"error": {"message": words}}, status=status)
+        return web.Response(body=answer, content_type=kind)
+
+    dialect.does(handler)
+
+
+def unless(**wanted: Any) -> Judge:
+    """Have something against requests in which these are not so."""
+    return lambda body: next(
+        (f"Unsupported parameter: '{key}'" for key, value in wanted.items() if body.get(key) != value), ""
+    )
+
+
+async def test_an_asr_that_refuses_verbose_json_is_asked_for_json_and_then_at_once(dialect: Dialect) -> None:
+    """vercel/ai #8214, lfnovo/esperanto #204."""
+    refusing(
+        dialect,
+        lambda body: WHISPER if body["response_format"] == "verbose_json" else "",
+        b'{"text": "Hi!"}',
+        "application/json",
+    )
+    for _ in range(2):
+        assert await dialect.hears() == ("Hi!", "auto")
+    assert [each.body["response_format"] for each in dialect.asked] == ["verbose_json", "json", "json"]
+
+
+async def test_an_asr_that_only_has_text_is_asked_for_that(dialect: Dialect) -> None:
+    refusing(
+        dialect,
+        lambda body: "" if body["response_format"] == "text" else "Bad request",
+        "你好。\n".encode(),
+        "text/plain",
+    )
+    assert (await dialect.hears())[0] == "你好。"
+
+
+@pytest.mark.parametrize("status", [400, 422])
+async def test_a_voice_that_has_no_pcm_is_asked_for_what_it_has(dialect: Dialect, status: int) -> None:
+    """Kokoros #63, wyoming_openai #72."""
+    wav = b"RIFF\xff\xff\xff\xffWAVEfmt \x10\0\0\0\1\0\1\0\xc0\x5d\0\0\x80\xbb\0\0\2\0\x10\0data"
+    wav += b"\xff\xff\xff\xff"
+    refusing(dialect, unless(response_format="wav"), wav + b"\1\0" * 50, "audio/wav", status=status)
+
+    for _ in range(2):
+        assert b"".join([piece async for piece in dialect.speech()]) == b"\1\0" * 50
+    assert [each.body["response_format"] for each in dialect.asked] == ["pcm", "wav", "wav"]
+
+
+async def test_a_model_that_wants_max_completion_tokens_gets_them(dialect: Dialect) -> None:
+    words = "Unsupported parameter: 'max_tokens' is not supported. Use 'max_completion_tokens' instead."
+    refusing(
+        dialect,
+        lambda body: words if "max_tokens" in body else "",
+        says("Noon.") + DONE,
+        "text/event-stream",
+    )
+    assert [piece async for piece in dialect.chat()] == ["Noon."]
+    assert dialect.asked[1].body["max_completion_tokens"] == 400
+
+
+async def test_a_server_that_refuses_all_words_against_thinking_is_asked_without_them(
+    dialect: Dialect,
+) -> None:
+    def judge(body: Mapping[str, Any]) -> str:
+        names = [name for name in ("enable_thinking", "chat_template_kwargs", "thinking") if name in body]
+        return f"Unrecognized request arguments supplied: {', '.join(names)}" if names else ""
+
+    refusing(dialect, judge, says("Noon.") + DONE, "text/event-stream")
+
+    for _ in range(2):
+        assert [piece async for piece in dialect.chat(thinking="off", temperature=0.5)] == ["Noon."]
+    assert len(dialect.asked) == 3
+    assert dialect.asked[0].body["thinking"] == {"type": "disabled"}
+    assert dialect.asked[2].body["temperature"] == 0.5
+
+
+async def test_reasoning_and_extra_fields_are_not_sent_to_a_server_that_refuses_them(
+    dialect: Dialect,
+) -> None:
+    def judge(body: Mapping[str, Any]) -> str:
+        return "extra_forbidden: reasoning_content" if "reasoning_content" in json.dumps(body) else ""
+
+    refusing(dialect, judge, says("Done.") + DONE, "text/event-stream")
+    call = ToolCall(id="c", name="mute", arguments="{}", extra={"extra_content": {"google": {}}})
+    dialogue = [
+        Message(role="user", content="Hush."),
+        Message(role="assistant", content="", tool_calls=(call,), reasoning="Hm."),
+        Message(role="tool", content="true", tool_call_id="c"),
+    ]
+    pieces = dialect.provider.chat(dialect.instance("llm"), dialogue)
+
+    assert [piece async for piece in pieces] == ["Done."]
+    assert "extra_content" in json.dumps(dialect.asked[0].body)
+
+
+async def test_what_is_refused_with_and_without_a_parameter_teaches_nothing(dialect: Dialect) -> None:
+    refused = RefusedParameters()
+    dialect.provider = OpenAiHttp(dialect.provider._session, refused)
+    refusing(dialect, lambda _: "max_tokens is over the context length", b"", "text/plain")
+
+    with pytest.raises(InstanceRefused):
+        await anext(dialect.chat())
+    assert refused.of("llm-1") == {}
+
+
+async def test_what_was_learned_is_forgotten_when_the_line_in_the_yaml_changes(dialect: Dialect) -> None:
+    refused = RefusedParameters()
+    line, other = dialect.instance("llm", model="one"), dialect.instance("llm", model="two")
+    refused.follow([line])
+    refused.learn(line, "tools", "HTTP 400: no tools")
+    refused.follow([line])
+    assert [*refused.of("llm-1")] == ["tools"]
+
+    refused.follow([other])
+    assert refused.of("llm-1") == {}
+
+
+async def test_extra_body_wins_over_what_is_sent_but_the_dialogue(dialect: Dialect) -> None:
+    dialect.streams(says("Noon."), DONE)
+    extra = {"max_tokens": 7, "top_k": 3, "messages": [], "stream": False}
+    assert [piece async for piece in dialect.chat(extra_body=extra)] == ["Noon."]
+    body = dialect.asked[0].body
+    assert (body["max_tokens"], body["top_k"], body["stream"]) == (7, 3, True)
+    assert body["messages"]
