@@ -85,7 +85,8 @@ class EventStreamDecoder:
             self._dispatch(items)
             return
         field, _, value = line.partition(b":")
-        value = value.removeprefix(b" ")
+        # A proxy may frame frames anew.
+        value = value.removeprefix(b" ").removeprefix(b"data: ")
         if field == b"data":
             self._take_data(value, items)
         elif field == b"event":

@@ -110,6 +110,8 @@ class ReplyReader:
         Raises:
             InstanceError: the chunk is an error, or ends the reply for a reason that is none of its own.
         """
+        if self.end and not chunk.get("choices"):
+            return  # nothing that follows the end takes back what was said
         if chunk.get("error"):
             raise error_in_answer(self._instance, chunk["error"])
         self.is_done = chunk.get("done") is True
@@ -175,9 +177,16 @@ class ReplyReader:
         if said:
             self.has_text = self.has_text or bool(said.strip())
             yield said
-        self._calls.feed(delta.get("tool_calls"))
+        self._feed_calls(delta.get("tool_calls"))
         if isinstance(delta.get("function_call"), dict):
             self._calls.feed([{"index": 0, "function": delta["function_call"]}])
+
+    def _feed_calls(self, pieces: Any) -> None:
+        listed = [pieces] if isinstance(pieces, dict) else pieces
+        if listed is None or (isinstance(listed, list) and all(map(_is_call, listed))):
+            self._calls.feed(listed)
+        else:
+            self.skip(Malformed(repr(pieces)[:_SHOWN_CHARACTERS].encode()))
 
     def _take_end(self, end: str) -> None:
         self.end = end
@@ -189,6 +198,10 @@ class ReplyReader:
     def _unreadable(self) -> InstanceFailed:
         shown = self._malformed[0][:_SHOWN_CHARACTERS]
         return InstanceFailed(self._instance.name, f"chunk was {shown!r}")
+
+
+def _is_call(piece: Any) -> bool:
+    return isinstance(piece, dict) and isinstance(piece.get("function") or {}, dict)
 
 
 def _choice(chunk: dict[str, Any]) -> dict[str, Any] | None:

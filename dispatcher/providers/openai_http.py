@@ -65,6 +65,8 @@ THINKING_OFF: Final[Mapping[str, Any]] = {
     "chat_template_kwargs": {"enable_thinking": False},
     "thinking": {"type": "disabled"},
 }
+# Of a refusal that names no parameter.
+MAX_GUESSES: Final = 2
 EXTRAS: Final = "reasoning_content, extra_content"
 DEFAULT_MODELS: Final = {"asr": "whisper-1", "llm": "default", "tts": "tts-1"}
 
@@ -84,14 +86,17 @@ class OpenAiHttp:
             parameter("response_format", each, words="format|verbose_json", shown=True) for each in HEARD_AS
         ]
         languages = [] if wanted == "auto" else [parameter("language", wanted)]
-        talk = Negotiation(self._refused, instance, [formats, languages], guesses=True)
+        talk = Negotiation(self._refused, instance, [formats, languages], guesses=MAX_GUESSES)
         while True:
             try:
                 async with self._post(
                     instance, "/audio/transcriptions", data=_form_of(instance, wav, talk.fields)
                 ) as response:
                     raw = await read_bounded(instance, response)
-                answer = _transcript(instance, raw, is_text=talk.fields.get("response_format") == "text")
+                is_text = (
+                    response.content_type == "text/plain" or talk.fields.get("response_format") == "text"
+                )
+                answer = _transcript(instance, raw, is_text=is_text)
                 break
             except InstanceError as error:
                 if not talk.drop_named(error):
@@ -142,7 +147,7 @@ class OpenAiHttp:
         asked = dict.fromkeys((instance.format or "pcm", "wav", "mp3"))
         formats = [parameter("response_format", each, words="format|pcm", shown=True) for each in asked]
         languages = [] if wanted == "auto" else [parameter("language", wanted)]
-        talk = Negotiation(self._refused, instance, [formats, languages], guesses=True)
+        talk = Negotiation(self._refused, instance, [formats, languages], guesses=MAX_GUESSES)
         begun = False
         while not begun:
             body = {
@@ -154,12 +159,12 @@ class OpenAiHttp:
             }
             try:
                 async with self._post(instance, "/audio/speech", json=body) as response:
-                    talk.accept()
                     begun = True
                     sent_as = replace(instance, format=body.get("response_format", "mp3"))
                     pieces = decoded(instance, _slices(response), await _form(sent_as, response))
                     async with aclosing(pieces):
                         async for pcm in pieces:
+                            talk.accept()
                             yield pcm
             except InstanceError as error:
                 if begun or not talk.drop_named(error):
@@ -243,7 +248,7 @@ def _form_of(instance: Instance, wav: bytes, fields: Mapping[str, Any]) -> aioht
 
 
 def _transcript(instance: Instance, raw: bytes, *, is_text: bool) -> dict[str, Any]:
-    """Return a transcript as its JSON; the bare text where that was asked for."""
+    """Return a transcript as its JSON, or as the bare text that some servers send whatever was asked for."""
     if is_text and not raw.lstrip().startswith((b"{", b"<")):
         return {"text": raw.decode("utf-8", "replace")}
     answer = as_object(instance, raw)

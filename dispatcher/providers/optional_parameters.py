@@ -19,6 +19,7 @@ import structlog
 
 from dispatcher.catalogue.model import Instance
 from dispatcher.errors import InstanceError, InstanceFailed, InstanceRefused
+from dispatcher.providers.refusals import is_about_account
 
 log = structlog.get_logger(__name__)
 
@@ -127,13 +128,13 @@ class Negotiation:
     """The optional parameters of one call; each has one form or more, tried in their order.
 
     Attributes:
-        guesses: a refusal that names no parameter is taken for one of the first that is sent.
+        guesses: so many refusals that name no parameter are taken for one of the first that is sent.
     """
 
     refused: RefusedParameters
     instance: Instance
     parameters: Sequence[Sequence[Parameter]]
-    guesses: bool = False
+    guesses: int = 0
     _dropped: dict[str, str] = field(default_factory=dict)
     _known: Mapping[str, Refusal] = field(init=False)
 
@@ -155,7 +156,13 @@ class Negotiation:
         if not isinstance(error, InstanceRefused | InstanceFailed):
             return False
         named = [each for each in self._sent() if each.words.search(error.said)]
-        if not named and self.guesses and isinstance(error, InstanceRefused):
+        if (
+            not named
+            and self.guesses
+            and isinstance(error, InstanceRefused)
+            and not is_about_account(error.said)
+        ):
+            self.guesses -= 1
             named = self._sent()[:1]
         for each in named:
             self._dropped[each.label] = error.reason

@@ -60,9 +60,20 @@ def in_plain_words(said: str) -> str:
     answer = answer[0] if isinstance(answer, list) and answer and isinstance(answer[0], dict) else answer
     found = answer if isinstance(answer, dict) else {}
     error = found.get("error")
-    candidates = (error, _from(error, "message"), *map(found.get, _SAYING))
+    candidates = (error, _from(error, "message"), _details(found.get("detail")), *map(found.get, _SAYING))
     words = next((each for each in candidates if isinstance(each, str) and each), said)
     return " ".join(words.split())[:SHOWN_CHARACTERS]
+
+
+def _details(detail: Any) -> str:
+    """Return what FastAPI has against fields, a field after the other."""
+    entries = [each for each in detail if isinstance(each, dict)] if isinstance(detail, list) else []
+    return "; ".join(f"{'.'.join(map(str, each.get('loc') or []))}: {each.get('msg')}" for each in entries)
+
+
+def is_about_account(said: str) -> bool:
+    """Return whether a refusal is about the key, the balance or the model."""
+    return bool(_ACCOUNT_WORDS.search(said))
 
 
 def status_error(
@@ -90,7 +101,7 @@ def error_in_answer(instance: Instance, error: Any) -> InstanceError:
     reason = f"the answer said {in_plain_words(said)!r}"
     if is_about_content(said):
         return ContentRefused(instance.name, reason, said=said)
-    kind = InstanceForbidden if _ACCOUNT_WORDS.search(said) else InstanceFailed
+    kind = InstanceForbidden if is_about_account(said) else InstanceFailed
     return kind(instance.name, reason, said=said)
 
 

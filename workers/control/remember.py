@@ -12,10 +12,12 @@ import time
 import uuid
 from collections.abc import Coroutine, Sequence
 from contextlib import aclosing, suppress
+from dataclasses import replace
 from typing import Any, Final
 
 import structlog
 
+from dispatcher.catalogue.model import DEFAULT_MAX_TOKENS
 from dispatcher.catalogue.personas import MemoryRules
 from dispatcher.contracts import REMEMBER
 from dispatcher.conversation.history import Message
@@ -126,7 +128,10 @@ async def _ask(shared: Runtime, asked: Sequence[Message], *, most: int) -> str:
     turn_id = f"memory-{uuid.uuid4().hex}"
     with suppress(_Written):
         async with shared.router.lease("llm", turn_id=turn_id, deadline_at_s=time.time()) as lease:
-            stream = shared.providers.llm(lease.instance).chat(lease.instance, asked)
+            # A memory may be longer than a reply; a CJK character is about a token.
+            longest = max(lease.instance.max_tokens or DEFAULT_MAX_TOKENS, most // 4)
+            writer = replace(lease.instance, max_tokens=longest)
+            stream = shared.providers.llm(writer).chat(writer, asked)
             async with aclosing(stream) as pieces:
                 async for piece in pieces:
                     answer += piece if isinstance(piece, str) else ""

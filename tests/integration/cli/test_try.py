@@ -81,6 +81,14 @@ def test_an_llm_is_tried(config: Path, ollama: FakeOllama) -> None:
     assert ollama.asked[0]["messages"][-1] == {"role": "user", "content": "几点了？"}
 
 
+def test_what_an_instance_refuses_and_was_left_out_is_told(config: Path, ollama: FakeOllama) -> None:
+    ollama.refuses = "think"
+    result = tries(config, "llm", "brain")
+
+    assert result.exit_code == 0, result.output
+    assert facts(result)["without"].startswith("think, which it refuses: HTTP 400: ")
+
+
 def test_an_asr_is_tried_with_the_recording_that_ships(config: Path) -> None:
     result = tries(config, "asr", "ears")
 

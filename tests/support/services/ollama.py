@@ -25,6 +25,7 @@ class FakeOllama(FakeService):
         tool_calls: what chat asks to be called, as the API carries it.
         loading: set while a load is under way; `go_on` lets it end.
         slow_load: loads wait for `go_on`.
+        refuses: key that a chat may not have, as of a model that cannot do it.
     """
 
     def __init__(self) -> None:
@@ -35,6 +36,7 @@ class FakeOllama(FakeService):
         self.tool_calls: list[dict[str, Any]] = []
         self.loading = asyncio.Event()
         self.slow_load = False
+        self.refuses = ""
         self.raw: list[bytes] | None = None
 
     @property
@@ -90,6 +92,9 @@ class FakeOllama(FakeService):
     def _refusal(self, asked: dict[str, Any]) -> web.Response | None:
         if asked["model"] not in self.pulled:
             return web.json_response({"error": f"model '{asked['model']}' not found"}, status=404)
+        if self.refuses and self.refuses in asked:
+            words = f'"{asked["model"]}" does not support {self.refuses}ing'
+            return web.json_response({"error": words}, status=400)
         if self.fault == "quota":
             words = "server busy, please try again.  maximum pending requests exceeded"
             return web.json_response({"error": words}, status=503)

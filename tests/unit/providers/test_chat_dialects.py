@@ -183,3 +183,25 @@ async def test_a_reply_of_which_reasoning_took_all_tokens_is_asked_for_again_wit
     assert await reply(dialect) == [Progress(reasoning="Hm."), "Noon."]
     assert "max_tokens" in dialect.asked[0].body
     assert not {"max_tokens", "max_completion_tokens"} & dialect.asked[1].body.keys()
+
+
+@pytest.mark.parametrize("calls", [7, ["text"], [{"function": "text"}], "mute()"])
+async def test_calls_that_are_none_take_nothing_back(dialect: Dialect, calls: Any) -> None:
+    dialect.streams(
+        says("One moment."), event(choices=[{"delta": {"tool_calls": calls}}]), says(" Done."), DONE
+    )
+
+    assert await reply(dialect) == ["One moment.", " Done."]
+
+
+async def test_an_error_after_the_end_of_the_reply_takes_nothing_back(dialect: Dialect) -> None:
+    end = event(choices=[{"delta": {}, "finish_reason": "stop"}])
+    dialect.streams(says("Noon."), end, event(error={"message": "usage is not available"}))
+
+    assert await reply(dialect) == ["Noon."]
+
+
+async def test_frames_inside_frames_are_read(dialect: Dialect) -> None:
+    dialect.streams(b"data: " + says("Noon."), b"data: data: [DONE]\n\n")
+
+    assert await reply(dialect) == ["Noon."]

@@ -23,6 +23,7 @@ async def test_a_busy_instance_may_say_until_what_time(dialect: Dialect) -> None
         ('{"error": {"code": 7, "message": "no such model"}, "status": "bad"}', "no such model"),
         ('{"error": "overloaded"}', "overloaded"),
         ('{"detail": "try later"}', "try later"),
+        ('{"detail": [{"loc": ["body", "x"], "msg": "extra fields"}]}', "body.x: extra fields"),
         ('{"status": "loading", "in_flight": 0, "memory": 0.1}', "loading"),
         ('{"error": {"message": "' + "x" * 500 + '"}}', "x" * 200),
         ("<html>\n<h1>502</h1>\n\n</html>\n", "<html> <h1>502</h1> </html>"),

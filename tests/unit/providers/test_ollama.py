@@ -251,3 +251,23 @@ async def test_a_check_that_is_answered_by_a_web_page_fails(ollama: Ollama, serv
 
     with pytest.raises(InstanceFailed, match="<!doctype html>"):
         await ollama.check(at(server))
+
+
+async def test_how_the_model_is_asked_can_be_chosen(ollama: Ollama, server: FakeOllama) -> None:
+    fields = {"temperature": 0.2, "max_tokens": 90, "num_ctx": 8192, "thinking": "auto"}
+    extra = {"options": {"top_k": 3, "num_ctx": 4096}, "format": "json", "stream": False}
+    async for _ in ollama.chat(at(server, **fields, extra_body=extra), HI):
+        pass
+    (asked,) = server.asked
+    assert asked["options"] == {"temperature": 0.2, "num_predict": 90, "num_ctx": 4096, "top_k": 3}
+    assert (asked["format"], asked["stream"]) == ("json", True)
+    assert "think" not in asked
+
+
+async def test_a_model_that_cannot_think_is_not_told_about_it_twice(
+    ollama: Ollama, server: FakeOllama
+) -> None:
+    server.refuses = "think"
+    for _ in range(2):
+        assert await said(ollama, server) == list(REPLY)
+    assert ["think" in asked for asked in server.asked] == [True, False, False]

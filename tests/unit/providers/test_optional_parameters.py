@@ -153,3 +153,21 @@ async def test_extra_body_wins_over_what_is_sent_but_the_dialogue(dialect: Diale
     body = dialect.asked[0].body
     assert (body["max_tokens"], body["top_k"], body["stream"]) == (7, 3, True)
     assert body["messages"]
+
+
+async def test_an_asr_without_a_model_of_that_name_is_not_asked_again_and_again(dialect: Dialect) -> None:
+    refusing(dialect, lambda _: "Model Not Exist", b"", "text/plain")
+
+    with pytest.raises(InstanceRefused):
+        await dialect.hears()
+    assert len(dialect.asked) == 1
+
+
+async def test_extra_body_goes_with_speech_and_its_recognition(dialect: Dialect) -> None:
+    dialect.answers('{"text": "Hi!"}')
+    await dialect.hears(extra_body={"prompt": "小智", "temperature": 0})
+    dialect.streams(b"\1\0", content_type="audio/pcm")
+    _ = [piece async for piece in dialect.speech(extra_body={"speed": 1.2})]
+
+    assert (dialect.asked[0].body["prompt"], dialect.asked[0].body["temperature"]) == ("小智", "0")
+    assert dialect.asked[1].body["speed"] == 1.2
