@@ -61,7 +61,10 @@ def _failure(instance: Instance, header: Mapping[str, Any]) -> InstanceError:
     """Return the error that the header of a failed task means."""
     code = str(header.get("error_code") or "no code")
     reason = f"{code}: {header.get('error_message')}"[:SHOWN_BYTES]
-    return error_of(code)(instance.name, reason)
+    error = error_of(code)(instance.name, reason)
+    # A user who holds the button and is silent must not eject anybody.
+    error.counts = error.counts and "request timeout after" not in reason
+    return error
 
 
 class DashScopeTask:

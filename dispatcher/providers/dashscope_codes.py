@@ -33,7 +33,7 @@ _ACCOUNT: Final = (
 # 400: all that we send but the words and the sound comes from the instance's line. A voice that is none of
 # its model's, a language that the voice does not speak and a model for 8 kHz are told so, and another one has
 # a line of its own. CLIENT_ERROR says the same; or both say that nothing was sent for 23 s, as by a user who
-# holds the button and is silent, which must not eject anybody.
+# holds the button and is silent, which counts against nobody.
 _LINE: Final = (
     *("InvalidParameter", "BadRequest", "InvalidURL", "CLIENT_ERROR"),
     *("UnsupportedModel", "UnsupportedOperation", "UNSUPPORTED", "InvalidFile"),

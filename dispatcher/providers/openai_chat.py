@@ -238,7 +238,7 @@ def _texts(content: Any) -> tuple[str | None, str]:
             kind = str(part.get("type") or "text")
             if kind in {"thinking", "reasoning"}:
                 thought += _joined(part.get("thinking") or part.get("reasoning") or part.get("text"))
-            elif kind in {"text", "output_text", "refusal"}:
+            else:
                 said += _joined(part.get("text") or part.get("refusal"))
     return said, thought
 

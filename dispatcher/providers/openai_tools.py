@@ -107,9 +107,9 @@ class CallJoiner:
     def _add(self, piece: dict[str, Any]) -> None:
         function = piece.get("function") or {}
         name = str(function.get("name") or "")
-        begun = self._of(_index(piece.get("index")), str(piece.get("id") or ""), name)
-        begun.name = begun.name or name
         arguments = function.get("arguments") or ""
+        begun = self._of(piece, name, has_arguments=bool(arguments))
+        begun.name = begun.name or name
         # A few servers send the object itself.
         begun.arguments += arguments if isinstance(arguments, str) else json.dumps(arguments)
         _merge(begun.extra, {key: value for key, value in piece.items() if key not in _CALL_FIELDS})
@@ -118,17 +118,18 @@ class CallJoiner:
         if len(self._begun) > MAX_CALLS or len(begun.arguments) > MAX_ARGUMENT_CHARACTERS:
             raise self._failed("too much in tool_calls, the last was", piece)
 
-    def _of(self, index: int | None, call_id: str, name: str) -> _Begun:
+    def _of(self, piece: dict[str, Any], name: str, *, has_arguments: bool) -> _Begun:
         """Return the call that a piece belongs to.
 
         Some servers number every call 0, with other ids; some give no number, or no id; some repeat the
         name in every piece, or make up a new id for each.
         """
+        index, call_id = _index(piece.get("index")), str(piece.get("id") or "")
         begun = next((each for each in self._begun if call_id and each.id == call_id), None)
         if begun is None:
             last = self._begun[-1] if self._begun else None
             begun = last if index is None else self._at.get(index)
-        if begun is None or _begins_anew(begun, index, call_id, name):
+        if begun is None or _begins_anew(begun, call_id, name, has_arguments=has_arguments):
             begun = _Begun()
             self._begun.append(begun)
         if index is not None:
@@ -153,15 +154,13 @@ class CallJoiner:
         return InstanceFailed(self._instance.name, f"{what} {shown!r:.{_SHOWN_CHARACTERS}}")
 
 
-def _begins_anew(begun: _Begun, index: int | None, call_id: str, name: str) -> bool:
+def _begins_anew(begun: _Begun, call_id: str, name: str, *, has_arguments: bool) -> bool:
     """Return whether a piece that could go on a call begins the next one."""
-    if call_id and begun.id == call_id:
-        return False
     if call_id and begun.id:
-        return bool(name) or begun.is_whole
-    if index is None and name and begun.name:
-        return name != begun.name or begun.is_whole
-    return False
+        return call_id != begun.id and (bool(name) or begun.is_whole)
+    if not name or not begun.name:
+        return False
+    return name != begun.name or (begun.is_whole and has_arguments)
 
 
 def _index(value: Any) -> int | None:

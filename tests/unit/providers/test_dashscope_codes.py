@@ -8,6 +8,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from dispatcher.catalogue.model import Instance
 from dispatcher.errors import (
     ContentRefused,
     InstanceBusy,
@@ -15,6 +16,7 @@ from dispatcher.errors import (
     InstanceFailed,
     InstanceForbidden,
 )
+from dispatcher.providers.dashscope import _failure
 from dispatcher.providers.dashscope_asr import DashscopeAsr
 from dispatcher.providers.dashscope_codes import CODES, NOTHING_HEARD
 from tests.support.ears.dashscope import DashscopeServer
@@ -134,3 +136,12 @@ def test_every_code_of_the_list_is_tried_here_and_told_on_its_page() -> None:
     assert [begins for begins in CODES if not any(code.startswith(begins) for code in tried)] == []
     page = PAGE.read_text("utf-8")
     assert [begins for begins in [*CODES, *NOTHING_HEARD] if f"`{begins}" not in page] == []
+
+
+@pytest.mark.parametrize("code", ["InvalidParameter", "CLIENT_ERROR"])
+def test_a_user_who_is_silent_with_the_button_held_counts_against_nobody(code: str) -> None:
+    instance = Instance(service="asr", name="asr-1", endpoint="ws://127.0.0.1:1")
+    silent = {"error_code": code, "error_message": "request timeout after 23 seconds."}
+    wrong = {"error_code": code, "error_message": "Engine return error code: 418"}
+
+    assert (_failure(instance, silent).counts, _failure(instance, wrong).counts) == (False, True)

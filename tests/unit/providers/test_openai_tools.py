@@ -103,6 +103,14 @@ def test_pieces_that_are_mixed_under_number_0_are_told_apart_by_their_ids() -> N
     assert joined(*chunks) == [("a", "one", '{"x":1}'), ("b", "two", "{}")]
 
 
+def test_calls_that_are_all_number_0_without_ids_are_told_apart_by_what_is_whole() -> None:
+    chunks = [
+        [piece(0, name="one", arguments='{"x":1}'), piece(0, name="one", arguments='{"x":2}')],
+        [piece(0, name="one"), piece(0, name="two")],
+    ]
+    assert [call[1:] for call in joined(*chunks)] == [("one", '{"x":1}'), ("one", '{"x":2}'), ("two", "{}")]
+
+
 def test_a_new_id_in_every_piece_makes_no_new_call() -> None:
     chunks = [[piece(0, id="a", name="one", arguments='{"x":')], [piece(0, id="b", arguments="1}")]]
     assert joined(*chunks) == [("a", "one", '{"x":1}')]
