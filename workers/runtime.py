@@ -146,6 +146,8 @@ class Runtime:
         asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(START_TIMEOUT_S)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(START_TIMEOUT_S)
+        if not self._thread.is_alive():
+            self._loop.close()
 
     async def _open(self) -> None:
         self.line = RedisLine(connect(self.settings.redis_url), patience_s=PATIENCE_S)

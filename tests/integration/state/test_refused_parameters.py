@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
 
+import pytest
+import yaml
+
+from dispatcher.catalogue import load_catalogue
+from dispatcher.settings import Settings
 from dispatcher.state import keys, refused_parameters
 from dispatcher.state.line import RedisLine
 from dispatcher.state.overview import read_overview
+from tests.support.broker import Broker
 from tests.support.fleet import Fleet, llm
+from tests.support.waiting import PATIENCE_S, eventually
+from workers.runtime import Runtime
 
 
 def note(line: RedisLine, parameter: str, *, fingerprint: str = "one", until_s: float | None = None) -> None:
@@ -38,3 +49,48 @@ async def test_what_was_learned_of_a_line_that_changed_or_long_ago_is_removed(li
 
     assert await refused_parameters.read(line, {"A": "after"}) == {}
     assert await line.call("EXISTS", keys.refused("A")) == 0
+
+
+@pytest.fixture
+def worker(broker: Broker, catalogue_path: Path) -> Iterator[Callable[[], Runtime]]:
+    """Start the runtime of one more worker process."""
+    settings = Settings(redis_url=broker.url, dispatcher_config=catalogue_path)
+    started: list[Runtime] = []
+
+    def start() -> Runtime:
+        started.append(Runtime(settings, load_catalogue(catalogue_path)).start())
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.stop()
+
+
+@pytest.fixture
+def catalogue_path(tmp_path: Path) -> Path:
+    path = tmp_path / "x.yaml"
+    instance = {"instances": [{"endpoint": "http://127.0.0.1:9"}]}
+    services = {f"{each}_services": instance for each in ("asr", "llm", "tts")}
+    path.write_text(yaml.safe_dump({"load_balancing": {"api_gateway": services}}), "utf-8")
+    return path
+
+
+def test_what_one_worker_learned_the_next_one_begins_with_until_the_line_changes(
+    worker: Callable[[], Runtime], catalogue_path: Path
+) -> None:
+    first = worker()
+    first.run(learned(first), timeout_s=PATIENCE_S)
+    second = worker()
+    eventually(lambda: "tools" in second.providers.refused.of("llm-1"), what="the second worker knows")
+
+    changed = load_catalogue(catalogue_path)
+    llm_ = replace(changed.services["llm"].instances[0], model="another")
+    services = {**changed.services, "llm": replace(changed.services["llm"], instances=(llm_,))}
+    second.run(second.router.live.adopt(replace(changed, services=services)), timeout_s=PATIENCE_S)
+    assert second.providers.refused.of("llm-1") == {}
+
+
+async def learned(runtime: Runtime) -> None:
+    instance = runtime.catalogue.instance("llm-1")
+    runtime.providers.refused.learn(instance, "tools", "HTTP 400: does not support tools")
+    await runtime.line.call("PING")
