@@ -34,6 +34,7 @@ from dispatcher.state.canaries import LOST_AFTER_PERIODS
 from dispatcher.state.line import PATIENCE_S
 from dispatcher.state.starting import starting_catalogue
 from workers.beat import tick
+from workers.transport import use_dropping_transports
 
 CONFIG_EXIT_CODE = 2
 
@@ -53,6 +54,7 @@ _settings, _health = _begin()
 _PUBLISH_AGAIN_S = 0.2
 _redis = parse_redis_url(_settings.redis_url)
 
+use_dropping_transports()
 broker_url = kombu_url(_redis)
 broker_use_ssl = _redis.tls_options() or None
 # A dead broker is waited for, however long: the supervisor would only start the same process again.

@@ -1,7 +1,8 @@
-"""Celery's consumer, quickly back after the broker was away for a moment."""
+"""Celery's consumer: quickly back after the broker was away, and deaf to what is no task of ours."""
 
 from __future__ import annotations
 
+import logging
 import random
 from typing import Any, Final
 
@@ -9,7 +10,11 @@ import structlog
 from celery.worker.consumer import Consumer
 from celery.worker.state import maybe_shutdown
 
+from workers.transport import drop_message
+
 log = structlog.get_logger(__name__)
+# kombu logs through it what it cannot reject.
+stdlib_log = logging.getLogger(__name__)
 
 FIRST_S: Final = 0.05
 STEP_S: Final = 0.05
@@ -44,3 +49,24 @@ class QuickConsumer(Consumer):
         )
         self.first_connection_attempt = False
         return connected
+
+    def on_unknown_message(self, body: Any, message: Any) -> None:  # noqa: ARG002  Celery's signature
+        """Drop a message that names no task. Celery would log all that it holds."""
+        self._drop(message, "it names no task")
+
+    def on_unknown_task(self, body: Any, message: Any, exc: BaseException) -> None:  # noqa: ARG002  likewise
+        """Drop a task of another version, or of another program."""
+        self._drop(message, "no task of this version has its name")
+
+    def on_invalid_task(self, body: Any, message: Any, exc: BaseException) -> None:  # noqa: ARG002  likewise
+        """Drop a task whose description is wrong."""
+        self._drop(message, f"no task of Celery ({type(exc).__name__})")
+
+    def on_decode_error(self, message: Any, exc: BaseException) -> None:
+        """Drop a message whose body cannot be read."""
+        self._drop(message, f"its body cannot be read ({type(exc).__name__})")
+
+    def _drop(self, message: Any, reason: str) -> None:
+        queue = message.delivery_info.get("routing_key") if isinstance(message.delivery_info, dict) else None
+        drop_message(message.channel, queue, reason)
+        message.reject_log_error(stdlib_log, self.connection_errors)

@@ -27,6 +27,8 @@ STYLES: Final[dict[State, str]] = {
 }
 HIGH_ERROR_RATIO: Final = 0.05
 LAST_REASON: Final = "last reason"
+# Messages that do not say which queue they were for.
+OTHER_QUEUE: Final = "other"
 # What a narrow terminal does without, the first first; `--json` has all of it.
 SPARE: Final = (LAST_REASON, "mem", "cpu", "p95 ms", "priority", "ewma ms")
 NONE_YET: Final = "no instances yet: they are known when the first process has started"
@@ -73,14 +75,20 @@ def _instance_table(instances: Sequence[InstanceView], left_out: AbstractSet[str
 def service_table(overview: Overview) -> Table:
     """Return one row for each queue: the services, then control."""
     table = _table("service", "algorithm")
-    for heading in ("queued tasks", "waiting calls"):
+    # Nobody needs a column of zeros: it comes with the first message that could not be read.
+    dropped = overview.dropped
+    for heading in ("queued tasks", "waiting calls", *(["unreadable messages"] if dropped else [])):
         table.add_column(heading, justify="right", no_wrap=True)
+
+    def add_row(name: str, algorithm: str, *counts: Text) -> None:
+        table.add_row(name, algorithm, *counts, *([_pressure(dropped.get(name, 0))] if dropped else []))
+
     for service in overview.services:
-        queued = overview.queues[service.service]
-        table.add_row(
-            service.service, service.algorithm or "–", _pressure(queued), _pressure(service.waiting)
-        )
-    table.add_row(CONTROL_QUEUE, "", _pressure(overview.queues[CONTROL_QUEUE]), "")
+        queued = _pressure(overview.queues[service.service])
+        add_row(service.service, service.algorithm or "–", queued, _pressure(service.waiting))
+    add_row(CONTROL_QUEUE, "", _pressure(overview.queues[CONTROL_QUEUE]), Text(""))
+    if OTHER_QUEUE in dropped:
+        add_row(OTHER_QUEUE, "", Text(""), Text(""))
     return table
 
 

@@ -36,6 +36,7 @@
 | records-drainer | string | drain of records | drain of records | 15 s, refreshed |
 | served:{queue} | string | workers | fronts' readiness | 30 s, refreshed |
 | worker:{queue}:{host}:{pid} | string | workers | supervisor, bench | 30 s, refreshed |
+| dropped-messages | hash | workers | status | 1 day, refreshed; one field per queue |
 | tick:{task} | string | control worker | control worker | 0.9 of the task's period, held while it runs |
 | canary:{queue} | hash | any worker | control worker, status | none: one per queue |
 | front-token-key | string | fronts | fronts | none: one, the key of all tokens |
@@ -89,6 +90,8 @@ RECORDS: Final = "records"
 RECORDS_DRAINED: Final = "records-drained"
 RECORDS_DRAINER: Final = "records-drainer"
 KNOBS: Final = "knobs"
+DROPPED_MESSAGES: Final = "dropped-messages"
+DROPPED_MESSAGES_TTL_S: Final = 24 * 3600
 TUNER_STATE: Final = "tuner-state"
 TUNER: Final = "tuner"
 TUNER_REQUESTS: Final = "tuner-requests"

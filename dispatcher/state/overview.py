@@ -104,10 +104,15 @@ class ServiceView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overview:
-    """All services, and how many tasks wait in each queue."""
+    """All services, how many tasks wait in each queue, and how many messages of it nobody could read.
+
+    Attributes:
+        dropped: over the last day or so; a queue without any is left out.
+    """
 
     services: tuple[ServiceView, ...]
     queues: Mapping[str, int]
+    dropped: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def instances(self) -> tuple[InstanceView, ...]:
@@ -153,11 +158,16 @@ async def read_overview(line: RedisLine) -> Overview:
     """
     fleets, clock = await asyncio.gather(read_fleets(line), line.submit(("TIME",)))
     now_ms = int(clock[0]) * 1000 + int(clock[1]) // 1000
-    lengths, services = await asyncio.gather(
+    lengths, dropped, services = await asyncio.gather(
         _all(line, [("LLEN", queue) for queue in QUEUES]),
+        line.submit(("HGETALL", keys.DROPPED_MESSAGES)),
         asyncio.gather(*(_read_service(line, fleet, now_ms) for fleet in fleets)),
     )
-    return Overview(services=tuple(services), queues=dict(zip(QUEUES, map(int, lengths), strict=True)))
+    return Overview(
+        services=tuple(services),
+        queues=dict(zip(QUEUES, map(int, lengths), strict=True)),
+        dropped={queue: int(count) for queue, count in as_text(dropped).items()},
+    )
 
 
 async def count_waiting(line: RedisLine, service: Service) -> int:
