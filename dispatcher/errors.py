@@ -28,13 +28,21 @@ DispatcherError
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
+NO_ANSWER: Final = "no answer in time"
 Origin = Literal["ours", "theirs", "caller"]
 
 
 class DispatcherError(Exception):
     """The root of every error that this project raises on purpose."""
+
+
+def in_words(error: BaseException) -> str:
+    """Return what an error says of itself, never nothing: a time-out has no words of its own."""
+    if said := str(error).strip():
+        return said
+    return NO_ANSWER if isinstance(error, TimeoutError) else type(error).__name__
 
 
 class ConfigError(DispatcherError):

@@ -19,6 +19,7 @@ from dispatcher.errors import (
     DispatcherError,
     InstanceUnreachable,
     TurnCancelled,
+    in_words,
 )
 from dispatcher.router import Lease, remaining_s
 from dispatcher.state import replies
@@ -55,8 +56,8 @@ def run_stage(
         except (DeadlineExceeded, TimeoutError):
             log.warning("stage dropped, its deadline passed")
         except DispatcherError as error:
-            log.warning("stage failed", reason=str(error), error=type(error).__name__)
-            shared.run(_tell_failure(shared, ticket, f"{stage}: {error}", index), timeout_s=1.0)
+            log.warning("stage failed", reason=in_words(error), error=type(error).__name__)
+            shared.run(_tell_failure(shared, ticket, f"{stage}: {in_words(error)}", index), timeout_s=1.0)
     return None
 
 

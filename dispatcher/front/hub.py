@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 
 from dispatcher.catalogue.model import Catalogue
 from dispatcher.contracts import Reply
-from dispatcher.errors import StateError
+from dispatcher.errors import StateError, in_words
 from dispatcher.front.apology import Apologies
 from dispatcher.front.auth import Tokens
 from dispatcher.front.playback import Pacer
@@ -190,7 +190,7 @@ class Hub:
             except (RedisError, OSError, StateError) as error:
                 self.replies_flow = False
                 if not pauses.tries:
-                    log.warning("replies interrupted", reason=str(error))
+                    log.warning("replies interrupted", reason=in_words(error))
                 await asyncio.sleep(pauses.next_s())
 
     def _hand_over(self, reply: Reply) -> None:

@@ -206,6 +206,7 @@ class LiveTurn:
         self._turn.on_tool_ended(self._hub.pacer.now())
 
     def _apologise(self, reason: str) -> None:
+        reason = reason.strip() or "a stage failed without a word"
         log.warning("turn apologised for", turn=self.ticket.turn_id, reason=reason)
         self._outcome, self._reason = "apologised", reason
         # What may still be queued or at work for it is for nobody.

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias, cast
 import hiredis
 import structlog
 
-from dispatcher.errors import StateError
+from dispatcher.errors import StateError, in_words
 
 log = structlog.get_logger(__name__)
 
@@ -77,15 +77,14 @@ class Pending:
 
     def settle(self, answer: Any) -> None:
         """Give the answer, or the error, to whoever waits; an error that nobody waits for is logged."""
-        failed = isinstance(answer, Exception)
         if self.answer is None:
-            if failed:
-                log.warning("redis command failed", command=self.name, reason=str(answer))
+            if isinstance(answer, Exception):
+                log.warning("redis command failed", command=self.name, reason=in_words(answer))
             return
         if self.answer.done():  # its waiter gave up
             return
-        if failed:
-            error = StateError(f"redis: {answer}")
+        if isinstance(answer, Exception):
+            error = StateError(f"redis: {in_words(answer)}")
             error.__cause__ = answer
             self.answer.set_exception(error)
         else:

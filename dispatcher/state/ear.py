@@ -13,6 +13,7 @@ from redis.asyncio.client import PubSub
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
+from dispatcher.errors import in_words
 from dispatcher.state.backoff import BackOff
 
 log = structlog.get_logger(__name__)
@@ -48,7 +49,7 @@ async def hear(
                             on_listening()
         except (RedisError, OSError) as error:
             if not pauses.tries:
-                log.warning("redis not heard", channels=",".join(channels), reason=str(error))
+                log.warning("redis not heard", channels=",".join(channels), reason=in_words(error))
             await asyncio.sleep(pauses.next_s())
 
 

@@ -33,7 +33,7 @@ from redis.exceptions import (
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from dispatcher.errors import StateError
+from dispatcher.errors import StateError, in_words
 from dispatcher.settings import Settings
 from dispatcher.state.backoff import BackOff
 from dispatcher.state.commands import Pending, Script, Value
@@ -146,7 +146,7 @@ class RedisLine:
             except (RedisError, OSError, TimeoutError) as error:
                 if self._waits_after(error, asked_at_s):
                     if not pauses.tries:
-                        log.warning("redis went away, it is waited for", reason=str(error))
+                        log.warning("redis went away, it is waited for", reason=in_words(error))
                     await asyncio.sleep(pauses.next_s())
                 else:
                     self._settle_all(error)

@@ -16,7 +16,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from dispatcher.contracts import TurnTicket
-from dispatcher.errors import StateError
+from dispatcher.errors import StateError, in_words
 from dispatcher.state import keys
 from dispatcher.state.backoff import BackOff
 from dispatcher.state.commands import Value
@@ -86,7 +86,7 @@ class UtteranceReader:
             except (RedisError, OSError, TimeoutError) as error:
                 missed_at_s = missed_at_s or time.monotonic()
                 if isinstance(error, TimeoutError) or time.monotonic() - missed_at_s > PATIENCE_S:
-                    raise StateError(f"redis: {str(error) or 'no answer in time'}") from error
+                    raise StateError(f"redis: {in_words(error)}") from error
             await asyncio.sleep(pauses.next_s())
 
     async def _more(self) -> Any:

@@ -139,6 +139,7 @@ async def test_the_first_question_to_a_broker_that_came_back_empty_is_answered_w
 async def test_a_broker_that_hangs_is_apologised_for_and_turns_are_answered_when_it_goes_on(
     stack: Stack,
 ) -> None:
+    since = stack.front.printed_bytes()
     async with stack.front.device("waiting") as device:
         stack.broker.send_signal(signal.SIGSTOP)
         try:
@@ -146,6 +147,9 @@ async def test_a_broker_that_hangs_is_apologised_for_and_turns_are_answered_when
             assert await spoken_reply(device) == TEXTS["sorry", "en"]
         finally:
             stack.broker.send_signal(signal.SIGCONT)
+        reasons = [str(event["reason"]) for event in stack.front.events("turn apologised for", since)]
+        assert reasons
+        assert all("no answer in time" in reason for reason in reasons), reasons
         await device.abort()
 
         async def is_answered() -> bool:

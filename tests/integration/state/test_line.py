@@ -123,7 +123,7 @@ async def test_a_broker_that_hangs_is_a_state_error_after_the_time_out(
     fresh_broker.send_signal(signal.SIGSTOP)
     try:
         async with asyncio.timeout(10):
-            with pytest.raises(StateError):
+            with pytest.raises(StateError, match="redis: no answer in time"):
                 await fresh_line.call("PING")
     finally:
         fresh_broker.send_signal(signal.SIGCONT)
