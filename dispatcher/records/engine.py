@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import URL, Connection, Engine
@@ -16,6 +16,8 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from dispatcher.errors import ConfigError, RecordsError
 from dispatcher.records.address import shown
+
+FileIdentity: TypeAlias = tuple[int, int]
 
 CONNECT_S: Final = 1
 # A hung server costs a drain the ping of its old connection, a new one and its greeting: under 5 s together.
@@ -55,14 +57,37 @@ def open_engine(url: URL, *, patience_s: int = DRAIN_PATIENCE_S) -> Engine:
 
 
 def _open_sqlite(url: URL, patience_s: int) -> Engine:
-    try:
-        Path(url.database or "").parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError([f"DATABASE_URL: was {shown(url)}; its folder cannot be made: {error}"]) from error
+    make_folder(url)
     engine = create_engine(url, connect_args={"timeout": patience_s})
     event.listen(engine, "connect", partial(_prepare_sqlite, patience_s=patience_s))
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def make_folder(url: URL) -> None:
+    """Make the folder of an SQLite file.
+
+    Raises:
+        ConfigError: it cannot be made.
+    """
+    try:
+        Path(url.database or "").parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError([f"DATABASE_URL: was {shown(url)}; its folder cannot be made: {error}"]) from error
+
+
+def identity_of(url: URL) -> FileIdentity | None:
+    """Return which file lies where an SQLite URL says; None for a server, and where there is none.
+
+    A connection goes on with a file that was removed, as long as it is open: all that is written is lost.
+    """
+    if url.drivername != "sqlite":
+        return None
+    try:
+        state = Path(url.database or "").stat()
+    except OSError:
+        return None
+    return state.st_dev, state.st_ino
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _: Any, *, patience_s: int) -> None:

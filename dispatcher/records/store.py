@@ -17,7 +17,15 @@ from dispatcher.contracts import Record
 from dispatcher.errors import RecordsError
 from dispatcher.records import migrate
 from dispatcher.records.address import parse
-from dispatcher.records.engine import DRAIN_PATIENCE_S, open_engine, reason_of, transaction
+from dispatcher.records.engine import (
+    DRAIN_PATIENCE_S,
+    FileIdentity,
+    identity_of,
+    make_folder,
+    open_engine,
+    reason_of,
+    transaction,
+)
 from dispatcher.records.rows import row_of
 from dispatcher.records.tables import DRAINED, DROPS, OF_KIND
 
@@ -47,6 +55,7 @@ class Store:
         """Use an engine; the tables are brought up to date with the first write."""
         self.engine = engine
         self._is_current = False
+        self._file: FileIdentity | None = None
 
     @classmethod
     def at(cls, written: str, *, patience_s: int = DRAIN_PATIENCE_S) -> Store:
@@ -57,15 +66,26 @@ class Store:
         """
         return cls(open_engine(parse(written), patience_s=patience_s))
 
-    def prepare(self) -> None:
-        """Bring the tables up to date, once per process.
+    def prepare(self) -> bool:
+        """Bring the tables up to date, once per process, and once more for an SQLite file that was removed.
+
+        Returns:
+            Whether the file was removed, or replaced, since the last time: what it held is not here.
 
         Raises:
             RecordsError: the store is away or of another version.
         """
+        is_another = self._is_current and self._file != identity_of(self.engine.url)
+        if is_another:
+            log.error("records file is gone or another one, it is opened anew", path=self.engine.url.database)
+            self._is_current = False
+            make_folder(self.engine.url)
+            self.engine.dispose()
         if not self._is_current:
             migrate.upgrade(self.engine)
+            self._file = identity_of(self.engine.url)
             self._is_current = True
+        return is_another
 
     def keep(self, records: Sequence[Record], *, life: str) -> None:
         """Write records and the place of the last one, all or none of it.

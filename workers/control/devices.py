@@ -42,7 +42,8 @@ def keep_devices() -> None:
     if store is None:
         return
     try:
-        store.prepare()
+        if store.prepare():
+            runtime().run(_change_all(runtime()), timeout_s=CALL_TIMEOUT_S)
         _restore(runtime(), store)
         _keep(runtime(), store)
     except (RecordsError, StateError, TimeoutError) as error:
@@ -102,6 +103,13 @@ def _keep(shared: Runtime, store: Store) -> None:
         except (RecordsError, StateError, TimeoutError):
             shared.run(registry.give_back_changed(shared.line, changed), timeout_s=CALL_TIMEOUT_S)
             raise
+
+
+async def _change_all(shared: Runtime) -> None:
+    """Have every known device written again."""
+    known = [device.device_id for device in await registry.read_all(shared.line)]
+    if known:
+        await registry.give_back_changed(shared.line, known)
 
 
 async def _rows(shared: Runtime, device_ids: Sequence[str]) -> dict[str, Mapping[str, Any] | None]:

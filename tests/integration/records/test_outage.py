@@ -44,6 +44,22 @@ def test_nothing_is_lost_while_the_store_is_down_and_everything_comes_once(
         assert "secret-word" not in worker.output()
 
 
+def test_the_file_of_the_records_that_is_removed_is_made_anew_and_that_is_said(
+    tmp_path: Path, fresh_broker: Broker, instances: Instances
+) -> None:
+    file = tmp_path / "store" / "records.sqlite3"
+    add_turns(fresh_broker, 10)
+    url = f"sqlite:///{file}"
+    with control_worker(tmp_path, broker=fresh_broker, instances=instances, database_url=url) as worker:
+        worker.drains_until(lambda: not backlog(fresh_broker), what="the first ten are drained")
+        for each in file.parent.iterdir():
+            each.unlink()
+        add_turns(fresh_broker, 5, since=10)
+        worker.drains_until(lambda: not backlog(fresh_broker), what="the others are drained")
+        assert ask(url, COUNT) == [(5, 5)]
+        assert "records file is gone or another one" in worker.output()
+
+
 def test_a_frozen_store_holds_up_nobody_and_the_backlog_comes_after(
     tmp_path: Path, fresh_broker: Broker, instances: Instances, mariadb: MariaDB
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -144,3 +145,21 @@ def test_a_file_that_cannot_be_written_is_an_error_of_ours(tmp_path: Path) -> No
     with pytest.raises(RecordsError, match="store of records"):
         opened.prepare()
     opened.close()
+
+
+@pytest.mark.parametrize("how", ["removed", "folder removed", "another in its place"])
+def test_records_go_to_a_new_file_when_theirs_was_removed(store: Store, url: str, how: str) -> None:
+    path = Path(url.removeprefix("sqlite:///"))
+    record = Record(entry_ms=T0, entry_seq=0, kind="turn", fields={"turn": "before"})
+    store.keep([record], life="first")
+    if how == "folder removed":
+        shutil.rmtree(path.parent)
+    else:
+        path.unlink()
+    if how == "another in its place":
+        other = Store.at(url)
+        other.prepare()
+        other.close()
+    store.keep([Record(entry_ms=T0 + 1, entry_seq=0, kind="turn", fields={"turn": "after"})], life="first")
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("SELECT turn FROM turns").fetchall() == [("after",)]
