@@ -37,6 +37,7 @@ FIRST_PAUSE_S: Final = 1.0
 # So soon is a store that came back found again.
 LONGEST_PAUSE_S: Final = 10.0
 CONFIG_EXIT_CODE: Final = 2
+_ONE_MAKER: Final = threading.Lock()
 MISSING: Final = "the packages of the extra `records` are not installed"
 
 
@@ -154,8 +155,14 @@ def _halves(entry: str) -> tuple[int, int]:
     return int(milliseconds), int(sequence)
 
 
-@cache
 def _drain(shared: Runtime) -> Drain | None:
+    """Return the one drain of this process, whichever of its threads asks first."""
+    with _ONE_MAKER:
+        return _make_drain(shared)
+
+
+@cache
+def _make_drain(shared: Runtime) -> Drain | None:
     try:
         from dispatcher.records.store import Store  # noqa: PLC0415  only where the control queue is served
     except ModuleNotFoundError as error:
