@@ -17,7 +17,7 @@ from dispatcher.state import keys, record_stream
 from dispatcher.state.hashes import as_text
 from dispatcher.state.knobs import extra_workers
 from dispatcher.state.line import RedisLine
-from dispatcher.state.overview import read_fleets
+from dispatcher.state.published import read_fleets
 
 log = structlog.get_logger(__name__)
 

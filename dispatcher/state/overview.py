@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Literal, NamedTuple, get_args
+from typing import Final, Literal, get_args
 
 from dispatcher.balancing.kpis import percentile
-from dispatcher.contracts import QUEUES, SERVICES, Priority, Service
+from dispatcher.contracts import QUEUES, Priority, Service
 from dispatcher.state import keys, refused_parameters
-from dispatcher.state.commands import Value
 from dispatcher.state.hashes import as_text
 from dispatcher.state.line import RedisLine
+from dispatcher.state.published import Published, read_fleets, submit_all
 
 State = Literal["ready", "slow start", "half-open", "ejected", "down", "draining", "leaving"]
 
@@ -120,36 +120,6 @@ class Overview:
         return tuple(instance for service in self.services for instance in service.instances)
 
 
-class Published(NamedTuple):
-    """What is published of one service: its algorithm, its instances, and those that left the YAML."""
-
-    service: Service
-    algorithm: str
-    names: tuple[str, ...]
-    leaving: tuple[str, ...]
-
-
-async def read_fleets(line: RedisLine) -> tuple[Published, ...]:
-    """Return what is published of every service.
-
-    Raises:
-        StateError: Redis is out of reach.
-    """
-    known, left = await asyncio.gather(
-        _all(line, [("HMGET", keys.fleet(service), "algorithm", "names") for service in SERVICES]),
-        _all(line, [("SMEMBERS", keys.leaving(service)) for service in SERVICES]),
-    )
-    return tuple(
-        Published(
-            service,
-            algorithm=_text(algorithm),
-            names=tuple(name for name in _text(names).split(",") if name),
-            leaving=tuple(sorted(name.decode() for name in leaving)),
-        )
-        for service, (algorithm, names), leaving in zip(SERVICES, known, left, strict=True)
-    )
-
-
 async def read_overview(line: RedisLine) -> Overview:
     """Return the fleet as it is now: the names first, then all the rest in one go.
 
@@ -159,7 +129,7 @@ async def read_overview(line: RedisLine) -> Overview:
     fleets, clock = await asyncio.gather(read_fleets(line), line.submit(("TIME",)))
     now_ms = int(clock[0]) * 1000 + int(clock[1]) // 1000
     lengths, dropped, services = await asyncio.gather(
-        _all(line, [("LLEN", queue) for queue in QUEUES]),
+        submit_all(line, [("LLEN", queue) for queue in QUEUES]),
         line.submit(("HGETALL", keys.DROPPED_MESSAGES)),
         asyncio.gather(*(_read_service(line, fleet, now_ms) for fleet in fleets)),
     )
@@ -175,11 +145,6 @@ async def count_waiting(line: RedisLine, service: Service) -> int:
     clock = await line.call("TIME")
     now_ms = int(clock[0]) * 1000 + int(clock[1]) // 1000
     return int(await line.call("ZCOUNT", keys.seen(service), f"({now_ms - WAITER_GONE_MS}", "+inf"))
-
-
-def _all(line: RedisLine, commands: Sequence[tuple[Value, ...]]) -> asyncio.Future[list[Any]]:
-    """Return the answers to commands that travel together, as one future."""
-    return asyncio.gather(*(line.submit(command) for command in commands))
 
 
 async def _read_service(line: RedisLine, fleet: Published, now_ms: int) -> ServiceView:
@@ -302,7 +267,3 @@ def _priority(written: str) -> Priority:
 
 def _number(fields: Mapping[str, str], field: str, default: float) -> float:
     return float(fields.get(field) or default)
-
-
-def _text(value: bytes | None) -> str:
-    return (value or b"").decode()

@@ -11,7 +11,7 @@ from dispatcher.errors import UnknownName
 from dispatcher.state import keys
 from dispatcher.state.commands import Script, Value
 from dispatcher.state.line import RedisLine
-from dispatcher.state.overview import read_fleets
+from dispatcher.state.published import read_fleets
 
 log = structlog.get_logger(__name__)
 
