@@ -19,10 +19,10 @@ from dispatcher.conversation.language import detect_language
 from dispatcher.conversation.persona import character
 from dispatcher.conversation.remembering import with_memory
 from dispatcher.conversation.sentences import SentenceSplitter
-from dispatcher.conversation.speakable import speakable
 from dispatcher.conversation.tools import ChatPiece, Progress, ToolCall
 from dispatcher.errors import EmptyReply
 from dispatcher.router import Lease
+from dispatcher.speech_text import BlockStream, clean
 from dispatcher.state import dialogue, memory
 from workers.call import reply, run_stage, without_stalls
 from workers.celery import app
@@ -151,6 +151,7 @@ class Draft:
         self._has_text = False
         self._reasoning: list[str] = []
         self._emotion = EmotionTaker()
+        self._blocks = BlockStream(speaker.language)
         self._splitter = SentenceSplitter()
         self._timings: dict[str, str | float] = {
             "llm_instance": lease.instance.name,
@@ -180,7 +181,7 @@ class Draft:
                 else:
                     await self._take(*self._emotion.feed(piece))
         await self._take(*self._emotion.finish())
-        for sentence in self._splitter.finish():
+        for sentence in self._splitter.feed(self._blocks.finish()) + self._splitter.finish():
             await self._say(sentence)
         if calls:
             self._take_floor()
@@ -203,11 +204,11 @@ class Draft:
     async def _take(self, mood: str | None, text: str) -> None:
         self._mood = mood or self._mood
         self._has_text = self._has_text or bool(mood or text.strip())
-        for sentence in self._splitter.feed(text):
+        for sentence in self._splitter.feed(self._blocks.feed(text)):
             await self._say(sentence)
 
     async def _say(self, sentence: str) -> None:
-        text = speakable(sentence)
+        text = clean(sentence, language=self._speaker.language)
         if not text:
             return
         self._take_floor()

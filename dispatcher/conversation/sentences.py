@@ -11,10 +11,6 @@ from collections.abc import Mapping
 from typing import Final
 
 from dispatcher.conversation.places import Kind, place_at
-from dispatcher.conversation.speakable import speakable
-
-__all__ = ["SentenceSplitter", "speakable"]
-
 
 # From how much speech on a piece may end at each kind of place. The measure is a CJK character = 1,
 # a word = 2: about a quarter of a second of speech.

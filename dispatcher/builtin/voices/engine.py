@@ -17,9 +17,8 @@ from dispatcher.builtin.voices.chinese import ChineseVoice
 from dispatcher.builtin.voices.english import EnglishVoice
 from dispatcher.builtin.voices.loudness import finished, gain_for
 from dispatcher.builtin.voices.script_runs import Run, script_runs, sentences
-from dispatcher.builtin.voices.spoken_text import spoken_text
 from dispatcher.builtin.voices.voice import Voice
-from dispatcher.speech_text import normalize
+from dispatcher.speech_text import clean, normalize
 
 # The first audio waits for a whole piece, so a long sentence is spoken clause by clause.
 LONGEST_PIECE: Final[Mapping[SpokenLanguage, int]] = {"en": 160, "zh": 40}
@@ -84,7 +83,7 @@ class VoicesEngine:
     def pieces(self, text: str, language: Language) -> list[Run]:
         """Return what is spoken, in the order and the sizes in which it is synthesized."""
         default: SpokenLanguage = "zh" if language == "zh" and "zh" in self._voices else "en"
-        runs = script_runs(normalize(spoken_text(text), default), default=default)
+        runs = script_runs(normalize(clean(text, language=default), default), default=default)
         return [
             piece
             for run in runs

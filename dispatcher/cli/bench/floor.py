@@ -23,10 +23,10 @@ from dispatcher.cli.bench.talk import speech_pcm
 from dispatcher.contracts import REPLY_FRAME_MS, REPLY_RATE_HZ, UPLINK_RATE_HZ, Language, Service
 from dispatcher.conversation.history import Message
 from dispatcher.conversation.sentences import SentenceSplitter
-from dispatcher.conversation.speakable import speakable
 from dispatcher.errors import InstanceError
 from dispatcher.providers.registry import Providers
 from dispatcher.softdevice import DecodeQueue
+from dispatcher.speech_text import BlockStream, clean
 
 THINK_S: Final = 0.1
 # No queue between the speech and the ear: it holds a whole reply.
@@ -74,11 +74,11 @@ class Floor:
 
     async def _write(self, text: str, sentences: asyncio.Queue[str | None]) -> None:
         instance = self._instance("llm")
-        splitter = SentenceSplitter()
+        blocks, splitter = BlockStream(), SentenceSplitter()
         async for piece in self._providers.llm(instance).chat(instance, [Message(role="user", content=text)]):
-            for sentence in splitter.feed(piece if isinstance(piece, str) else ""):
+            for sentence in splitter.feed(blocks.feed(piece if isinstance(piece, str) else "")):
                 sentences.put_nowait(sentence)
-        for sentence in splitter.finish():
+        for sentence in splitter.feed(blocks.finish()) + splitter.finish():
             sentences.put_nowait(sentence)
         sentences.put_nowait(None)
 
@@ -86,7 +86,7 @@ class Floor:
         """Let the ear hear a sentence; return when the first packet of the turn was there."""
         clock = asyncio.get_running_loop().time
         instance = self._instance("tts")
-        text = speakable(sentence)
+        text = clean(sentence)
         if not text:
             return first_s
         async for pcm in self._providers.tts(instance).synthesize(instance, text, self._language):

@@ -5,31 +5,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatcher.builtin.voices.script_runs import Run, script_runs, sentences
-from dispatcher.builtin.voices.spoken_text import spoken_text
-
-
-@pytest.mark.parametrize(
-    ("written", "spoken"),
-    [
-        ("🙂 Hello **there**!", "Hello there!"),
-        ("👨‍👩‍👧 family 🇨🇳", "family."),
-        ("# Title\n\n- one\n- two", "Title. one. two."),
-        ("```python\nx\n```", "x."),
-        ("see [the page](http://x.org/a_b) now", "see the page now."),
-        ("go to https://example.org/x?y=1 now", "go to now."),
-        ("*a* _b_ ~~c~~ `d`", "a b c d."),
-        ("3 * 4 is 12, snake_case stays", "3 * 4 is 12, snake_case stays."),
-        ("a <b>bold</b> word", "a bold word."),
-        ("21 °C outside", "21 °C outside."),
-        ("你好", "你好。"),
-        ("a\x00b\u200bc", "abc."),
-        ("| a | b |\n|---|---|", "a b."),
-        ("🙂", ""),
-        ("", ""),
-    ],
-)
-def test_what_is_spoken_of_a_text(written: str, spoken: str) -> None:
-    assert spoken_text(written) == spoken
 
 
 def runs(*pairs: tuple[str, str]) -> list[Run]:
