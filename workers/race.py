@@ -225,16 +225,9 @@ class Race(Generic[Result]):
             return False
         if runner.has_floor:
             self._floor.is_free_again()
-        if isinstance(error, InstanceError) and error.retryable:
-            log.warning("call failed", instance=error.instance, reason=error.reason)
-            if isinstance(error, EmptyReply) and any(isinstance(each, EmptyReply) for each in self._failed):
-                raise error  # two instances have nothing to say to this
-            self._failed.append(error)
-            self._nobody_else = False
-            if not self._runners:
-                if not self._shared.may_retry(self._service, failed=len(self._failed)):
-                    raise error
-                self._enter()
+        # While another one speaks, its reply is not ended by what this one may not carry on.
+        if isinstance(error, InstanceError) and (error.retryable or self._floor.holder is not None):
+            self._replace_failed(error)
             return False
         if isinstance(error, NoInstanceAvailable) and (self._runners or self._failed):
             if self._runners:
@@ -242,6 +235,25 @@ class Race(Generic[Result]):
                 return False
             raise self._failed[-1] from error
         raise error
+
+    def _replace_failed(self, error: InstanceError) -> None:
+        """Let another draft start in the place of one that failed, where none is under way.
+
+        Raises:
+            InstanceError: nobody else may be asked.
+        """
+        log.warning("call failed", instance=error.instance, reason=error.reason)
+        # Two instances that have nothing to say to this are enough.
+        is_empty_again = isinstance(error, EmptyReply) and any(
+            isinstance(each, EmptyReply) for each in self._failed
+        )
+        self._failed.append(error)
+        self._nobody_else = False
+        if self._runners:
+            return
+        if is_empty_again or not self._shared.may_retry(self._service, failed=len(self._failed)):
+            raise error
+        self._enter()
 
     @staticmethod
     async def _stop(runners: set[Runner]) -> None:

@@ -6,6 +6,7 @@ parts; come malformed. What carries nothing adds nothing. docs/providers/openai-
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from typing import Any, Final
@@ -146,7 +147,8 @@ class ReplyReader:
         """
         calls = self._calls.finish()
         if not self.has_text and not calls:
-            if self.end.lower() in FILTERED_ENDS:
+            # Gemini says "content_filter: PROHIBITED_CONTENT".
+            if not FILTERED_ENDS.isdisjoint(re.split(r"[^a-z_]+", self.end.lower())):
                 raise ContentRefused(self._instance.name, f"the reply was filtered: {self.end}")
             if self._malformed:
                 raise self._unreadable()

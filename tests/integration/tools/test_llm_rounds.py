@@ -235,13 +235,17 @@ async def test_a_content_filter_is_one_apology_and_ejects_nobody(
     tool_stack: Stack, models: ScriptedModels
 ) -> None:
     models.script += [filtered()] * 4
+    async with FrontSide.opened(tool_stack.broker) as front:
+        for _ in range(3):
+            ticket = await front.types("something bad")
+            await front.reads(ticket, "failed")
     async with device_of(tool_stack, "filtered") as device:
-        for _ in range(4):
-            answer = await device.types("something bad")
-            assert answer.sentences == ("Sorry, I could not answer that. Please try again.",)
+        answer = await device.types("something bad")
+        assert answer.sentences == ("Sorry, I could not answer that. Please try again.",)
         assert len(models.asked) == 4
         models.script += [says("Hello.")]
         assert (await device.types("hello")).sentences == ("Hello.",)
+    assert {tool_stack.failures("llm", f"llm-{number}") for number in (1, 2)} == {0}
 
 
 async def test_an_empty_reply_is_asked_for_elsewhere_once(tool_stack: Stack, models: ScriptedModels) -> None:
@@ -250,3 +254,17 @@ async def test_an_empty_reply_is_asked_for_elsewhere_once(tool_stack: Stack, mod
         answer = await device.types("hello")
     assert answer.sentences == ("Hello.",)
     assert len(models.asked) == 2
+
+
+async def test_a_refusal_about_one_instance_goes_to_the_next_one_and_is_its_last_reason(
+    tool_stack: Stack, models: ScriptedModels
+) -> None:
+    """DeepSeek: 400 for a model that is not there; context_length_exceeded is another one."""
+    models.script += [refuses("Model Not Exist"), says("Hello.")]
+    async with device_of(tool_stack, "standby") as device:
+        answer = await device.types("hello")
+    assert answer.sentences == ("Hello.",)
+    assert ["tools" in each for each in models.asked] == [True, True]
+    with Redis.from_url(tool_stack.broker.url) as client:
+        reasons = [client.hget(key, "last_reason") for key in client.keys(keys.instance("llm", "*"))]
+    assert b"HTTP 400: Model Not Exist" in reasons

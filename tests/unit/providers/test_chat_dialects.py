@@ -148,7 +148,9 @@ async def test_an_error_under_another_name_is_one(dialect: Dialect, body: dict[s
         await reply(dialect)
 
 
-@pytest.mark.parametrize("end", ["content_filter", "sensitive", "SAFETY", "PROHIBITED_CONTENT"])
+@pytest.mark.parametrize(
+    "end", ["content_filter", "sensitive", "SAFETY", "content_filter: PROHIBITED_CONTENT"]
+)
 async def test_an_empty_reply_of_a_content_filter_is_about_the_words(dialect: Dialect, end: str) -> None:
     dialect.streams(event(choices=[{"delta": {}, "finish_reason": end}]), DONE)
 
