@@ -86,6 +86,18 @@ def make_secret_file(path: Path, secret: str) -> None:
         fresh.unlink(missing_ok=True)
 
 
+def write_private(path: Path, text: str) -> None:
+    """Write a file that its owner alone can read, over the one that is there.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        os.fchmod(descriptor, 0o600)
+        file.write(text)
+
+
 def _below(folder: Path) -> Iterator[Path]:
     """Yield the folder and what lies in it; a link is not followed."""
     yield folder

@@ -54,6 +54,18 @@ def broker() -> None:
     settings = load_settings()
     port = broker_port(settings)
     require_free(port)
+    words, secrets = broker_command(settings)
+    give_on_stdin(secrets)
+    os.execv(words[0], words)  # noqa: S606  no shell is wanted
+
+
+def broker_command(settings: Settings) -> tuple[list[str], str]:
+    """Return the command line of the server, and what it must read on its standard input.
+
+    Raises:
+        StartError: there is no server, or the broker is on another machine.
+    """
+    port = broker_port(settings)
     server = find_server(os.environ.get("PATH", ""))
     # A server of another family or major version cannot read the files: each has a folder of its own.
     folder = settings.data_dir.absolute() / "broker" / f"{server.family}-{server.version[0]}"
@@ -62,9 +74,8 @@ def broker() -> None:
         f"memory only, because {folder} cannot be written to: {trouble}" if trouble else f"files in {folder}"
     )
     click.echo(f"broker: {server.path} on 127.0.0.1:{port}, {where}", err=bool(trouble))
-    give_on_stdin(secret_options(settings))
-    words = server_options(port, folder, keeps_files=not trouble)
-    os.execv(server.path, [server.path, "-", *words])  # noqa: S606  no shell is wanted
+    words = [server.path, "-", *server_options(port, folder, keeps_files=not trouble)]
+    return words, secret_options(settings)
 
 
 def why_not_kept(folder: Path) -> str:

@@ -127,6 +127,7 @@ def writing(path: Path, spool: Path) -> Iterator[ArchiveWriter]:
     fresh = path.with_name(f"{path.name}.partial")
     try:
         descriptor = os.open(fresh, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, MODE)
+        os.fchmod(descriptor, MODE)
         with os.fdopen(descriptor, "wb") as file, tarfile.open(fileobj=file, mode="w:gz") as tar:
             writer = ArchiveWriter(tar, spool)
             yield writer

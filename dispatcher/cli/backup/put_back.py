@@ -12,6 +12,7 @@ import click
 
 from dispatcher.cli.backup import files_part, state_part
 from dispatcher.cli.backup.archive import Opened, open_archive
+from dispatcher.cli.backup.own_broker import with_broker
 from dispatcher.cli.backup.save import import_records
 from dispatcher.cli.settings_here import settings_here
 from dispatcher.cli.shared_state import with_shared_state
@@ -46,18 +47,23 @@ def restore_backup(file: Path, *, force: bool, only: tuple[str, ...]) -> None:
     wanted = [part for part in PARTS if not only or part in only]
     with tempfile.TemporaryDirectory(prefix="dispatcher-restore-", dir=file.absolute().parent) as folder:
         opened = open_archive(file, Path(folder))
-        _require_fitting(opened, settings, wanted, force=force)
-        steps: dict[str, Callable[[], Iterator[str]]] = {
-            "files": lambda: _files(opened, settings),
-            "records": lambda: _records(opened, settings),
-            "state": lambda: _state(opened, settings),
-        }
-        for part in wanted:
-            try:
-                for line in steps[part]():
-                    click.echo(f"{part:<8} {line}")
-            except DispatcherError as error:
-                raise BackupError(f"{part} could not be restored: {error}") from error
+        with with_broker(settings) as is_stopped:
+            _require_fitting(opened, settings, wanted, force=force or is_stopped)
+            _put_back(opened, settings, wanted)
+
+
+def _put_back(opened: Opened, settings: Settings, wanted: list[str]) -> None:
+    steps: dict[str, Callable[[], Iterator[str]]] = {
+        "files": lambda: _files(opened, settings),
+        "records": lambda: _records(opened, settings),
+        "state": lambda: _state(opened, settings),
+    }
+    for part in wanted:
+        try:
+            for line in steps[part]():
+                click.echo(f"{part:<8} {line}")
+        except DispatcherError as error:
+            raise BackupError(f"{part} could not be restored: {error}") from error
 
 
 def _require_fitting(opened: Opened, settings: Settings, wanted: list[str], *, force: bool) -> None:
@@ -71,7 +77,8 @@ def _require_fitting(opened: Opened, settings: Settings, wanted: list[str], *, f
     if "state" in wanted and not force and (running := with_shared_state(_who_runs)):
         raise BackupError(
             f"the deployment runs ({running}), and its devices would lose what they say meanwhile: stop "
-            "fronts and workers first, or give --force; nothing was changed"
+            "fronts and workers first (`dispatcher up` with its broker: the restore starts one), or give --force; "
+            "nothing was changed"
         )
     if "records" in wanted and opened.manifest.records_version:
         records = import_records()

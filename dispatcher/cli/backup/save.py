@@ -17,6 +17,7 @@ import click
 from dispatcher.cli.backup import files_part, state_part
 from dispatcher.cli.backup.archive import ArchiveWriter, writing
 from dispatcher.cli.backup.note import BackupNote, leave_note
+from dispatcher.cli.backup.own_broker import with_broker
 from dispatcher.cli.settings_here import settings_here
 from dispatcher.cli.shared_state import with_shared_state
 from dispatcher.errors import BackupError, StartError
@@ -39,13 +40,20 @@ def backup(file: Path, *, force: bool) -> None:
     settings = settings_here()
     with tempfile.TemporaryDirectory(prefix="dispatcher-backup-", dir=file.absolute().parent) as spool:
         rows_file = Path(spool) / "keys"
-        with_shared_state(lambda line: _spool_state(line, rows_file))
+        with with_broker(settings):
+            with_shared_state(lambda line: _spool_state(line, rows_file))
         with writing(file, Path(spool)) as writer:
             for line in _save(writer, settings, rows_file):
                 click.echo(line)
     size_bytes = file.stat().st_size
     note = BackupNote(path=str(file.absolute()), at_s=round(time.time(), 3), size_bytes=size_bytes)
-    leave_note(settings.data_dir, note)
+    try:
+        leave_note(settings.data_dir, note)
+    except OSError as error:
+        click.echo(
+            f"{settings.data_dir} cannot be written to, so `dispatcher check` knows no backup: {error}",
+            err=True,
+        )
     click.echo(f"{file}: {size_bytes / 1e6:.1f} MB")
 
 

@@ -23,6 +23,7 @@ from dispatcher.cli.bench.samples import FloorPlan, GeneratorPlan, Samples, merg
 from dispatcher.cli.bench.stack import Stack, StackPlan, plan_stack, running_stack
 from dispatcher.cli.bench.usage import UsageMeter
 from dispatcher.cli.bench.verdict import Run
+from dispatcher.data_dir import write_private
 from dispatcher.errors import ConfigError
 
 DEFAULT_DEVICES: Final = "1,10,25,50,100,150,200"
@@ -82,7 +83,7 @@ def devices(
         report = runner.run(run_bench(plan, BenchProgress(console)))
     print_report(console, report)
     if json_file is not None:
-        json_file.write_text(json.dumps(report.as_json(), indent=1), "utf-8")
+        write_private(json_file, json.dumps(report.as_json(), indent=1))
         console.print(f"all results are in {json_file}", highlight=False)
 
 

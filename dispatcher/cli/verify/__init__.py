@@ -21,6 +21,7 @@ from dispatcher.cli.verify.page import page
 from dispatcher.cli.verify.run import VerifyPlan, VerifyReport, parse_names, run
 from dispatcher.cli.verify.supervised import Supervised
 from dispatcher.cli.verify.view import as_json, report_view
+from dispatcher.data_dir import write_private
 from dispatcher.errors import StateError
 from dispatcher.logs import configure_logging
 from dispatcher.settings import load_settings
@@ -73,9 +74,9 @@ def verify(
     console = make_console()
     console.print(report_view(report), soft_wrap=not console.is_terminal)
     if json_file is not None:
-        json_file.write_text(json.dumps(as_json(report), indent=1), "utf-8")
+        write_private(json_file, json.dumps(as_json(report), indent=1))
     if html_file is not None:
-        html_file.write_text(page(report), "utf-8")
+        write_private(html_file, page(report))
     if report.problems:
         context.exit(FAILED_EXIT_CODE)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import stat
 import subprocess
 from collections.abc import Iterator
@@ -19,9 +20,10 @@ from dispatcher.records.tables import TURNS
 from dispatcher.state import keys
 from tests.support.broker import Broker
 from tests.support.mariadb import MariaDB
-from tests.support.processes import BIN, own_environment
+from tests.support.processes import BIN, free_port, own_environment
 
 TURNS_KEPT = 5_000
+MADE_BEFORE = Path(__file__).with_name("made-by-0.1.tar.gz")
 YAML = Path("config/embedded.yaml").read_text(encoding="utf-8")
 
 
@@ -207,3 +209,50 @@ def mariadb_name(mariadb: MariaDB) -> str:
     """Make an empty database and return its name."""
     mariadb.make("moved")
     return "moved"
+
+
+def test_a_backup_of_before_the_password_restores_on_one_box_that_is_stopped(tmp_path: Path) -> None:
+    """`restore` asked for a stop of the deployment, and then for a broker that only the deployment brings."""
+    box = Box(tmp_path)
+    said = box.dispatcher("restore", str(MADE_BEFORE))
+    assert said.returncode == 0, said.stdout + said.stderr
+    assert "broker   started for this command" in said.stdout
+    assert "3 keys of dialogues, devices and knobs are back" in said.stdout
+    again = tmp_path / "again.tar.gz"
+    said = box.dispatcher("backup", str(again))
+    assert said.returncode == 0, said.stdout + said.stderr
+    assert "3 keys of dialogues" in said.stdout
+    assert "1 drops" in said.stdout
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (again, *box.data_dir.rglob("*"))}
+    assert {name: oct(mode) for name, mode in modes.items() if mode & 0o077} == {}
+    assert box.dispatcher("restore", str(again)).returncode == 0
+    assert not box.listens()
+
+
+class Box:
+    """One machine whose deployment is stopped, with settings as of the README."""
+
+    def __init__(self, folder: Path) -> None:
+        self.data_dir = folder / "var"
+        self._port = free_port()
+        self._environ = {
+            "DATA_DIR": str(self.data_dir),
+            "BROKER_PORT": str(self._port),
+            "DISPATCHER_CONFIG": str(folder / "box.yaml"),
+        }
+
+    def dispatcher(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of ours there."""
+        return subprocess.run(
+            [str(BIN / "dispatcher"), *words],
+            env=own_environment(self._environ),
+            capture_output=True,
+            text=True,
+            timeout=90,
+            check=False,
+        )
+
+    def listens(self) -> bool:
+        """Whether a broker was left running."""
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self._port)) == 0
