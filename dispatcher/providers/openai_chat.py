@@ -23,6 +23,8 @@ from dispatcher.providers.refusals import FILTERED_ENDS, error_in_answer
 
 # More than this is no fault of the line, but another dialect.
 MAX_MALFORMED_CHUNKS: Final = 16
+THOUGHT_BEGINS: Final = "<think"
+THOUGHT_ENDS: Final = "</think"
 PROGRESS_INTERVAL_S: Final = 0.5
 _REASONING_FIELDS: Final = ("reasoning_content", "reasoning", "thinking")
 _SHOWN_CHARACTERS: Final = 200
@@ -98,12 +100,20 @@ class ReplyReader:
         self._instance = instance
         self._calls = CallJoiner(instance)
         self._has_deltas = False
+        self._thinks_aloud = False
+        # Text from the start on, while it may be a thought that is not closed.
+        self._open_thought: str = ""
         self._malformed: list[bytes] = []
 
     @property
-    def is_cut_before_text(self) -> bool:
-        """Whether reasoning took all the tokens that a reply may have."""
-        return self.has_reasoning and not self.has_text and self.end == "length"
+    def is_cut_by_reasoning(self) -> bool:
+        """Whether reasoning took tokens of a reply that then had too few."""
+        return self.end == "length" and (self.has_reasoning or self._thinks_aloud)
+
+    @property
+    def has_answer(self) -> bool:
+        """Whether there is text that is no reasoning."""
+        return self.has_text and not self._open_thought
 
     def feed(self, chunk: dict[str, Any]) -> Iterator[ChatPiece]:
         """Yield what a chunk adds.
@@ -177,11 +187,21 @@ class ReplyReader:
         # OpenAI's models say why they will not answer in a field of its own.
         said = said or _joined(delta.get("refusal"))
         if said:
+            self._follow_thought(said)
             self.has_text = self.has_text or bool(said.strip())
             yield said
         self._feed_calls(delta.get("tool_calls"))
         if isinstance(delta.get("function_call"), dict):
             self._calls.feed([{"index": 0, "function": delta["function_call"]}])
+
+    def _follow_thought(self, said: str) -> None:
+        """Note whether the text so far is a thought: some servers leave `<think>` in it."""
+        if self.has_text and not self._open_thought:
+            return
+        text = (self._open_thought + said).lstrip()
+        self._thinks_aloud = text.startswith(THOUGHT_BEGINS)
+        is_open = THOUGHT_BEGINS.startswith(text[: len(THOUGHT_BEGINS)]) and THOUGHT_ENDS not in text
+        self._open_thought = text if is_open else ""
 
     def _feed_calls(self, pieces: Any) -> None:
         listed = [pieces] if isinstance(pieces, dict) else pieces

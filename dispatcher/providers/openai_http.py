@@ -119,7 +119,11 @@ class OpenAiHttp:
                     if reader.has_text:
                         talk.accept()
                     yield piece
-                if not reader.is_cut_before_text or not talk.drop(MAX_TOKENS_NAMES, "the reply had no room"):
+                # The next reply has room; so has this one, where nothing of it was said.
+                is_cut = reader.is_cut_by_reasoning and talk.drop(
+                    MAX_TOKENS_NAMES, "reasoning took all tokens"
+                )
+                if not is_cut or reader.has_answer:
                     break
             except InstanceError as error:
                 if reader.has_text or not talk.drop_named(error):

@@ -173,18 +173,41 @@ async def test_a_connection_that_breaks_after_the_end_of_the_reply_takes_nothing
     assert await reply(dialect) == ["Noon."]
 
 
+THOUGHTS = [
+    ([event(choices=[{"delta": {"reasoning": "Hm."}}])], [Progress(reasoning="Hm.")]),
+    ([says("<th"), says("ink>Hm.")], ["<th", "ink>Hm."]),
+]
+CUT = event(choices=[{"delta": {}, "finish_reason": "length"}])
+BOUNDS = {"max_tokens", "max_completion_tokens"}
+
+
+@pytest.mark.parametrize(("thought", "pieces"), THOUGHTS)
 async def test_a_reply_of_which_reasoning_took_all_tokens_is_asked_for_again_without_the_bound(
+    dialect: Dialect, thought: list[bytes], pieces: list[ChatPiece]
+) -> None:
+    dialect.streams_in_turn([*thought, CUT, DONE], [says("Noon."), DONE])
+
+    assert await reply(dialect) == [*pieces, "Noon."]
+    assert [sorted(BOUNDS & asked.body.keys()) for asked in dialect.asked] == [["max_tokens"], []]
+
+
+async def test_a_reply_that_reasoning_left_too_few_tokens_is_said_and_the_next_one_has_room(
     dialect: Dialect,
 ) -> None:
-    answers = [
-        [event(choices=[{"delta": {"reasoning": "Hm."}, "finish_reason": "length"}]), DONE],
-        [says("Noon."), DONE],
-    ]
-    dialect.streams_in_turn(*answers)
+    cut = [says("<think>Hm.</think>It is"), CUT, DONE]
+    dialect.streams_in_turn(cut, [says("Noon."), DONE])
 
-    assert await reply(dialect) == [Progress(reasoning="Hm."), "Noon."]
-    assert "max_tokens" in dialect.asked[0].body
-    assert not {"max_tokens", "max_completion_tokens"} & dialect.asked[1].body.keys()
+    assert await reply(dialect) == ["<think>Hm.</think>It is"]
+    assert await reply(dialect) == ["Noon."]
+    assert [sorted(BOUNDS & asked.body.keys()) for asked in dialect.asked] == [["max_tokens"], []]
+
+
+async def test_a_long_reply_without_reasoning_keeps_its_bound(dialect: Dialect) -> None:
+    dialect.streams_in_turn([says("On and on"), CUT, DONE], [says("Noon."), DONE])
+
+    assert await reply(dialect) == ["On and on"]
+    assert await reply(dialect) == ["Noon."]
+    assert all("max_tokens" in asked.body for asked in dialect.asked)
 
 
 @pytest.mark.parametrize("calls", [7, ["text"], [{"function": "text"}], "mute()"])
