@@ -63,7 +63,7 @@ UPLINK_RATE_HZ: Final = 16_000
 # A tool that an LLM calls has so long; the front waits for its turn accordingly.
 TOOL_TIMEOUT_S: Final = 10.0
 
-ReplyKind = Literal["transcript", "emotion", "sentence", "audio", "tool", "end", "failed"]
+ReplyKind = Literal["transcript", "alive", "emotion", "sentence", "audio", "tool", "end", "failed"]
 RecordKind = Literal["turn", "kpi", "sample", "alert", "decision"]
 
 
@@ -109,6 +109,8 @@ class TurnTicket:
         tool_list: names the list of what the device can do; empty where it can do nothing.
         persona: the one that an operator chose for the device at run time; empty leaves it to the YAML.
         live: the utterance comes in a stream while it is spoken, instead of in a claim.
+        spoken: what an earlier sending of the reply gave away to be spoken, where it broke off.
+        spoken_count: how many sentences that is; the reply goes on with this index.
     """
 
     turn_id: str
@@ -123,10 +125,16 @@ class TurnTicket:
     tool_list: str = ""
     persona: str = ""
     live: bool = False
+    spoken: str = ""
+    spoken_count: int = 0
 
     def as_payload(self) -> dict[str, Any]:
-        """Return the ticket as JSON-ready fields."""
-        return asdict(self)
+        """Return the ticket as JSON-ready fields, without those of a broken reply where there is none."""
+        # A worker of an older version takes every ticket but that of a reply that broke off.
+        fields = asdict(self)
+        if not self.spoken_count:
+            del fields["spoken"], fields["spoken_count"]
+        return fields
 
     @classmethod
     def from_payload(cls, payload: dict[str, Any]) -> Self:
@@ -159,10 +167,12 @@ class Reply:
     Attributes:
         turn_id: which turn it belongs to; the front drops what it no longer knows.
         attempt: which sending of the stage it comes from.
-        kind: transcript and emotion (`text`) · sentence (`index`, `text`) · audio (`index`,
+        kind: transcript and emotion (`text`) · alive (the LLM thinks or loads: its time does not
+            count, and it is not sent again) · sentence (`index`, `text`) · audio (`index`,
             `packets`, `last` on the sentence's final entry) · tool (`text` = a call for the
             device, empty where a server is called; `last` = that is over) · end (`index` =
-            number of sentences) · failed (`text` = stage and reason).
+            number of sentences, `text` = why the reply was ended before its model did) ·
+            failed (`text` = stage and reason).
         index: number of the sentence, from 0.
         text: transcript, sentence, emotion or reason.
         packets: audio packed by `dispatcher.audio.packets.pack`.

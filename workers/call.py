@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar, Unpack
 import structlog
 
 from dispatcher.contracts import Reply, ReplyFields, ReplyKind, Service, TurnTicket
+from dispatcher.conversation.tools import Progress
 from dispatcher.errors import (
     DeadlineExceeded,
     DispatcherError,
@@ -31,6 +32,8 @@ Item = TypeVar("Item")
 
 # An instance that lets a stream rest this long is left for another one.
 STALL_S: Final = 5.0
+# One that thinks or loads sends comments as rarely as every ten seconds.
+THINKING_STALL_S: Final = 20.0
 
 
 def run_stage(
@@ -39,8 +42,16 @@ def run_stage(
     work: Callable[[Runtime], Coroutine[Any, Any, Result]],
     *,
     index: int = 0,
+    is_thinking_allowed: bool = False,
 ) -> Result | None:
     """Run a stage of a turn to its end; called on the task's thread.
+
+    Args:
+        stage: names the stage in the log and in a failure.
+        ticket: of the turn.
+        work: the stage.
+        index: number of the sentence that a failure is about.
+        is_thinking_allowed: the stage may take the time that an LLM thinks beyond the turn's deadline.
 
     Returns:
         What the stage returned, or None where it ended early: cancelled, late or failed. The front
@@ -50,7 +61,8 @@ def run_stage(
     with structlog.contextvars.bound_contextvars(turn=ticket.turn_id, stage=stage):
         try:
             left_s = remaining_s(ticket.deadline_at_s)
-            return shared.run(_framed(shared, ticket, work), timeout_s=left_s)
+            left_s += shared.catalogue.conversation.thinking_timeout_s * is_thinking_allowed
+            return shared.run(_framed(shared, ticket, work, left_s), timeout_s=left_s)
         except TurnCancelled:
             log.debug("stage cancelled")
         except (DeadlineExceeded, TimeoutError):
@@ -62,10 +74,10 @@ def run_stage(
 
 
 async def _framed(
-    shared: Runtime, ticket: TurnTicket, work: Callable[[Runtime], Coroutine[Any, Any, Result]]
+    shared: Runtime, ticket: TurnTicket, work: Callable[[Runtime], Coroutine[Any, Any, Result]], left_s: float
 ) -> Result:
     with shared.cancels.guard(ticket.turn_id):
-        async with asyncio.timeout(remaining_s(ticket.deadline_at_s)):
+        async with asyncio.timeout(left_s):
             return await work(shared)
 
 
@@ -82,15 +94,19 @@ def reply(shared: Runtime, ticket: TurnTicket, kind: ReplyKind, **fields: Unpack
 async def without_stalls(lease: Lease, stream: AsyncGenerator[Item, None]) -> AsyncGenerator[Item, None]:
     """Yield from an instance's stream; one that rests too long counts as out of reach.
 
+    After a sign of life without text it may rest for longer: comments are rare while a model loads.
+
     Closing this closes the stream, and with it the connection to the instance.
     """
+    rest_s = STALL_S
     async with aclosing(stream):
         while True:
             try:
-                async with asyncio.timeout(STALL_S):
+                async with asyncio.timeout(rest_s):
                     item = await anext(stream)
             except StopAsyncIteration:
                 return
             except TimeoutError as error:
-                raise InstanceUnreachable(lease.instance.name, f"silent for {STALL_S:g} s") from error
+                raise InstanceUnreachable(lease.instance.name, f"silent for {rest_s:g} s") from error
+            rest_s = THINKING_STALL_S if isinstance(item, Progress) else STALL_S
             yield item

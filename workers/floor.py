@@ -85,6 +85,8 @@ class Runner:
         self.task: asyncio.Task[Any] | None = None
         self.started_at = time.monotonic()
         self._floor = floor
+        self._alive_at = self.started_at
+        self._is_thinking = False
         self._is_known = False
         self._has_lost = False
         self._bound: asyncio.Timeout | None = None
@@ -117,18 +119,30 @@ class Runner:
 
     @property
     def late_at(self) -> float:
-        """When its first result is late by the measure of its instance, by the monotonic clock."""
+        """When its next result is late by the measure of its instance, by the monotonic clock."""
+        if self._is_known:
+            return self._alive_at + self._floor.usual_times.patience.pause_s
         return self.asked_at + self._floor.usual_times.wait_s(self.name, size=self._floor.course.size)
 
     @property
     def is_late(self) -> bool:
-        """Whether its first result is late."""
+        """Whether its next result is late."""
         return self.lease is not None and time.monotonic() >= self.late_at
+
+    @property
+    def is_thinking(self) -> bool:
+        """Whether its stream lives and holds no result yet: it is slow, and nothing is wrong with it."""
+        return self._is_thinking and not self._is_known
 
     def begin(self, lease: Lease) -> None:
         """Take the instance that is asked now."""
         self.lease = lease
-        self.started_at = time.monotonic()
+        self.started_at = self._alive_at = time.monotonic()
+
+    def mark_alive(self, *, is_thinking: bool = False) -> None:
+        """Note a piece of its stream, or a sign of life without one."""
+        self._alive_at = time.monotonic()
+        self._is_thinking = is_thinking
 
     async def write(self, lease: Lease, draft: Draft[Result]) -> Result:
         """Write the draft on its instance.
@@ -144,7 +158,8 @@ class Runner:
             if not self._bound or not self._bound.expired():
                 raise
             # Its silence counts against it, or a hung instance would cost every turn a second request.
-            reason = f"no {self._floor.usual_times.patience.result} in time"
+            result = "next sentence" if self._is_known else self._floor.usual_times.patience.result
+            reason = f"no {result} in time"
             raise InstanceUnreachable(lease.instance.name, reason) from None
         finally:
             self._bound = None
@@ -155,7 +170,7 @@ class Runner:
         if not self._is_known:
             self._is_known = True
             self._floor.usual_times.note(self.name, self.elapsed_s, size=self._floor.course.size)
-            self._is_trusted()
+        self._is_trusted()
         return not self._has_lost and self._floor.is_wanted_by(self)
 
     def is_doubted(self) -> None:
@@ -168,13 +183,14 @@ class Runner:
         """Let a draft that lost and is late go on to its first result, as long as one may take at most.
 
         Returns:
-            False where there is nothing to learn: it is in time, has no instance, or is over already.
+            False where there is nothing to learn: it is in time, has no instance, thinks, or is over already.
         """
         self._has_lost = True
-        if self._bound is None or not self.is_late:
+        if self._bound is None or not self.is_late or self.is_thinking:
             return False
         silence_s = self._floor.usual_times.patience.silence_s
-        self._bound.reschedule(asyncio.get_running_loop().time() + silence_s - self.elapsed_s)
+        silent_s = time.monotonic() - self._alive_at if self._is_known else self.elapsed_s
+        self._bound.reschedule(asyncio.get_running_loop().time() + silence_s - silent_s)
         return True
 
     def _is_trusted(self) -> None:

@@ -9,27 +9,33 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from typing import Any, Final, Unpack
+from typing import Any, Final
 
-from dispatcher import chains
-from dispatcher.contracts import RESPOND, Language, ReplyFields, ReplyKind, TurnTicket
+import structlog
+
+from dispatcher.contracts import RESPOND, Language, TurnTicket
 from dispatcher.conversation.emotion import EmotionTaker
-from dispatcher.conversation.history import Message, chat_messages
+from dispatcher.conversation.history import Message, chat_messages, continuation, well_formed
 from dispatcher.conversation.language import detect_language
 from dispatcher.conversation.persona import character
 from dispatcher.conversation.remembering import with_memory
+from dispatcher.conversation.repeats import RepeatFilter
+from dispatcher.conversation.reply_limits import MOST_UNSPOKEN
 from dispatcher.conversation.sentences import SentenceSplitter
 from dispatcher.conversation.tools import ChatPiece, Progress, ToolCall
-from dispatcher.errors import EmptyReply
-from dispatcher.router import Lease
+from dispatcher.errors import EmptyReply, InstanceUnreachable
+from dispatcher.router import Lease, remaining_s
 from dispatcher.speech_text import BlockStream, clean
 from dispatcher.state import dialogue, memory
-from workers.call import reply, run_stage, without_stalls
+from workers.call import run_stage, without_stalls
 from workers.celery import app
 from workers.floor import Outrun, Runner
 from workers.race import Race
 from workers.runtime import Runtime
+from workers.speaker import Speaker
 from workers.tools import Toolbox, chat
+
+log = structlog.get_logger(__name__)
 
 # Spoken where a reply shows a face and says nothing.
 ASSENTS: Final = {"en": "Mm-hm.", "zh": "嗯嗯。"}
@@ -39,10 +45,21 @@ ASSENTS: Final = {"en": "Mm-hm.", "zh": "嗯嗯。"}
 def respond(payload: dict[str, Any]) -> None:
     """Stream the reply to the ticket's text; sentences go to the front and to the TTS queue."""
     ticket = TurnTicket.from_payload(payload)
-    run_stage("llm", ticket, lambda shared: _respond(shared, ticket))
+    run_stage("llm", ticket, lambda shared: _respond(shared, ticket), is_thinking_allowed=True)
 
 
 async def _respond(shared: Runtime, ticket: TurnTicket) -> None:
+    async with asyncio.timeout(remaining_s(ticket.deadline_at_s)) as deadline:
+        # What the user said is of no use to the voice.
+        speaker = Speaker(shared, ticket.with_text("", ticket.language), deadline, language=_language(ticket))
+        try:
+            await _write(shared, ticket, speaker)
+        finally:
+            speaker.stop_heartbeat()
+
+
+async def _write(shared: Runtime, ticket: TurnTicket, speaker: Speaker) -> None:
+    """Write the reply, round by round."""
     rules = shared.catalogue.conversation
     history, toolbox, prompt = await asyncio.gather(
         dialogue.recall(shared.line, ticket.device_id),
@@ -50,8 +67,6 @@ async def _respond(shared: Runtime, ticket: TurnTicket) -> None:
         _system_prompt(shared, ticket),
     )
     messages = chat_messages(prompt, history, ticket.text, max_tokens=rules.history_tokens)
-    # What the user said is of no use to the voice.
-    speaker = Speaker(shared, ticket.with_text("", ticket.language), language=_language(ticket))
     while calls := await _write_round(shared, ticket, speaker, messages, toolbox):
         asked = Message(
             role="assistant",
@@ -59,7 +74,7 @@ async def _respond(shared: Runtime, ticket: TurnTicket) -> None:
             tool_calls=tuple(calls),
             reasoning=speaker.reasoning,
         )
-        messages += [asked, *await toolbox.run(calls)]
+        messages += [asked, *await toolbox.run(calls, deadline_at_s=speaker.ticket.deadline_at_s)]
         speaker.begin_round(tools=toolbox.called, tools_ms=toolbox.took_ms)
 
 
@@ -75,8 +90,8 @@ async def _write_round(
 
     async def draft(runner: Runner, lease: Lease) -> list[ToolCall]:
         # A substitute goes on from what was spoken already.
-        spoken = [Message(role="assistant", content=speaker.spoken)] if speaker.spoken else []
-        stream = chat(shared, lease.instance, [*messages, *spoken], tools)
+        asked = well_formed([*messages, *continuation(speaker.spoken)])
+        stream = chat(shared, lease.instance, asked, tools)
         return await Draft(speaker, runner, lease).write(stream)
 
     return await Race(shared, "llm", ticket, draft).run()
@@ -89,53 +104,6 @@ async def _system_prompt(shared: Runtime, ticket: TurnTicket) -> str:
     if not rules.memory.enabled:
         return who.system_prompt
     return with_memory(who.system_prompt, (await memory.read(shared.line, ticket.device_id)).text)
-
-
-class Speaker:
-    """What of a reply was given away to be spoken.
-
-    Attributes:
-        spoken: all sentences of this round so far, as they were written.
-        reasoning: what this round's calls came from, where the instance sent that.
-        before_ms: how long the rounds before this one took, with their tools.
-        facts: of the turn, for its summary.
-        language: that the user speaks.
-    """
-
-    def __init__(self, shared: Runtime, ticket: TurnTicket, *, language: Language) -> None:
-        """Start with nothing said."""
-        self.language = language
-        self.spoken = ""
-        self.reasoning = ""
-        self.count = 0
-        self.before_ms = 0.0
-        self.facts: dict[str, str | float] = {}
-        self._shared = shared
-        self._ticket = ticket
-        self._began_at: float | None = None
-
-    def note_start(self, started_at: float) -> None:
-        """Note when an instance was first asked; its time counts from there through all rounds."""
-        if self._began_at is None:
-            self._began_at = started_at
-
-    def begin_round(self, **facts: float) -> None:
-        """Go on after tools were called."""
-        self.spoken = ""
-        self.facts |= facts
-        self.before_ms = (time.monotonic() - (self._began_at or time.monotonic())) * 1000
-
-    async def say(self, sentence: str, text: str, timings: dict[str, str | float]) -> None:
-        """Show a sentence, and send its text to be spoken."""
-        index = self.count
-        self.count += 1
-        self.spoken = f"{self.spoken} {sentence}".lstrip()
-        self.tell("sentence", index=index, text=text, timings=None if index else timings)
-        await chains.synthesize(self._shared.line, self._ticket, index=index, text=text)
-
-    def tell(self, kind: ReplyKind, **fields: Unpack[ReplyFields]) -> None:
-        """Reply to the front."""
-        reply(self._shared, self._ticket, kind, **fields)
 
 
 class Draft:
@@ -152,7 +120,10 @@ class Draft:
         self._reasoning: list[str] = []
         self._emotion = EmotionTaker()
         self._blocks = BlockStream(speaker.language)
+        self._repeats = RepeatFilter(speaker.spoken)
         self._splitter = SentenceSplitter()
+        self._text_at = time.monotonic()
+        self._unspoken = 0
         self._timings: dict[str, str | float] = {
             "llm_instance": lease.instance.name,
             "llm_wait_ms": round(lease.wait_ms, 1),
@@ -168,10 +139,33 @@ class Draft:
         Raises:
             Outrun: another draft had its first sentence, or asked for a tool, earlier.
             EmptyReply: the stream held no text at all.
+            InstanceUnreachable: it thought for longer than any reply is waited for.
         """
+        try:
+            calls = await self._read(stream)
+        finally:
+            self._speaker.stop_heartbeat()
+        await self._finish()
+        if calls and not self._speaker.ended_because:
+            self._take_floor()
+            self._speaker.reasoning = "".join(self._reasoning)
+            return calls
+        if not self._speaker.count:
+            await self._say_without_words()
+        self._take_floor()
+        self._timings["llm_ms"] = self._elapsed_ms()
+        because = self._speaker.ended_because
+        if because:
+            log.warning("reply ended early", instance=self._lease.instance.name, reason=because)
+        self._speaker.tell("end", index=self._speaker.count, text=because, timings=self._timings)
+        return []
+
+    async def _read(self, stream: AsyncGenerator[ChatPiece, None]) -> list[ToolCall]:
+        """Take in the stream, to its end or to that of the reply, and return the calls in it."""
         calls: list[ToolCall] = []
         async with aclosing(without_stalls(self._lease, stream)) as pieces:
             async for piece in pieces:
+                self._mark_alive(is_thinking=isinstance(piece, Progress))
                 if isinstance(piece, Progress):
                     self._reasoning.append(piece.reasoning)
                     continue
@@ -180,23 +174,33 @@ class Draft:
                     calls.append(piece)
                 else:
                     await self._take(*self._emotion.feed(piece))
+                if self._speaker.ended_because:
+                    break
+        return calls
+
+    async def _finish(self) -> None:
+        """Say what is held back at the end of the stream."""
+        if self._speaker.ended_because:
+            return
         await self._take(*self._emotion.finish())
-        for sentence in self._splitter.feed(self._blocks.finish()) + self._splitter.finish():
+        rest = self._repeats.feed(self._blocks.finish()) + self._repeats.finish()
+        for sentence in self._splitter.feed(rest) + self._splitter.finish():
             await self._say(sentence)
-        if calls:
-            self._take_floor()
-            self._speaker.reasoning = "".join(self._reasoning)
-            return calls
-        if not self._speaker.count:
-            await self._say_without_words()
-        self._take_floor()
-        self._timings["llm_ms"] = self._elapsed_ms()
-        self._speaker.tell("end", index=self._speaker.count, timings=self._timings)
-        return []
+
+    def _mark_alive(self, *, is_thinking: bool) -> None:
+        """Note a piece of the stream, or a sign of life without text, which is not waited for without end."""
+        now = time.monotonic()
+        if not is_thinking:
+            self._text_at = now
+        self._runner.mark_alive(is_thinking=is_thinking)
+        self._speaker.mark_alive(is_thinking=is_thinking)
+        longest_s = self._speaker.thinking_timeout_s
+        if now - self._text_at > longest_s:
+            raise InstanceUnreachable(self._lease.instance.name, f"no text after {longest_s:g} s of thinking")
 
     async def _say_without_words(self) -> None:
         """Show the face of a reply that is only an emoji or marks, with a sound of assent, never silence."""
-        if not self._has_text:
+        if not self._has_text or self._speaker.ended_because:
             raise EmptyReply(self._lease.instance.name, "the reply is empty")
         language = self._speaker.language
         await self._say(ASSENTS["zh" if language == "zh" else "en"])
@@ -204,14 +208,22 @@ class Draft:
     async def _take(self, mood: str | None, text: str) -> None:
         self._mood = mood or self._mood
         self._has_text = self._has_text or bool(mood or text.strip())
-        for sentence in self._splitter.feed(self._blocks.feed(text)):
+        text = self._blocks.feed(text)
+        self._unspoken += len(text)
+        for sentence in self._splitter.feed(self._repeats.feed(text)):
             await self._say(sentence)
+        if self._unspoken > MOST_UNSPOKEN and not self._speaker.ended_because:
+            self._speaker.ended_because = "the model writes what is no sentence"
 
     async def _say(self, sentence: str) -> None:
         text = clean(sentence, language=self._speaker.language)
-        if not text:
+        if not text or self._speaker.ended_because:
             return
         self._take_floor()
+        self._unspoken = 0
+        self._speaker.ended_because = self._speaker.limits.refusal(text)
+        if self._speaker.ended_because:
+            return
         self._timings.setdefault("llm_first_sentence_ms", self._elapsed_ms())
         if self._mood and not self._speaker.count:
             self._speaker.tell("emotion", text=self._mood)

@@ -2,7 +2,11 @@
 
 The first result (a transcript, a whole sentence, the first audio) wins the floor. The other draft is heard
 out, unheard, up to its own first result: an instance that is slow is known by its time from then on, and one
-that hangs has failed. When the one that has the floor fails, a substitute goes on from what was given away.
+that hangs has failed. When the one that has the floor fails, or pauses for too long between its sentences, a
+substitute goes on from what was given away.
+
+A stream that lives without a result, because its model thinks or loads, is not late: it has only an idle
+instance beside it, and nothing counts against it.
 
 While nothing is late a race costs one task and one timer: it is woken by the end of a draft, by a timer that
 was not needed otherwise, and by the floor only where there are losers.
@@ -38,10 +42,12 @@ class Door:
     Attributes:
         excluded: names of those that will not do.
         waits: in line for a free slot; else only an instance that is well and free at once will do.
+        is_for_idle: only an instance without any call will do.
     """
 
     excluded: Collection[str]
     waits: bool = True
+    is_for_idle: bool = False
 
 
 class Race(Generic[Result]):
@@ -102,7 +108,6 @@ class Race(Generic[Result]):
         """Act on what happened: let losers go, or ask another instance where the only one is late."""
         if self._floor.holder is not None:
             await self._let_go(self._runners - {self._floor.holder})
-            return
         if self._patience_s() == 0:
             self._hedge()
         self._set_timer(self._patience_s())
@@ -119,8 +124,9 @@ class Race(Generic[Result]):
         await self._stop(losers - heard_out)
 
     def _on_taken(self) -> None:
-        """Take in that a draft has the floor; there is something to do only where others have not."""
-        self._set_timer(None)
+        """Take in that a draft has the floor; others are let go, and its pauses are watched."""
+        self._refused_s = 0.0
+        self._set_timer(self._patience_s())
         if len(self._runners) > 1:
             self._news.set()
 
@@ -133,10 +139,12 @@ class Race(Generic[Result]):
 
     def _patience_s(self) -> float | None:
         """Return how long the only draft may still be silent; None when nobody else would be asked."""
-        if self._floor.holder is not None or len(self._runners) != 1 or self._nobody_else:
+        if len(self._runners) != 1 or self._nobody_else:
             return None
         (runner,) = self._runners
         if runner.lease is None:  # it waits for a free slot, as another one would
+            return None
+        if runner.has_floor and math.isinf(self._floor.usual_times.patience.pause_s):
             return None
         late_at = runner.late_at + self._refused_s
         return LOOK_AGAIN_S if math.isinf(late_at) else max(0.0, late_at - time.monotonic())
@@ -152,12 +160,22 @@ class Race(Generic[Result]):
             self._nobody_else = True
             return
         if self._may_ask_beside(late):
-            late.is_doubted()
-            result = self._floor.usual_times.patience.result
-            log.warning("instance late, another one asked", instance=late.name, awaited=result)
-            self._enter(spared)
+            self._ask_beside(late, spared)
         else:
             self._refused_s += LOOK_AGAIN_S
+
+    def _ask_beside(self, late: Runner, spared: Collection[str]) -> None:
+        result = self._floor.usual_times.patience.result
+        if late.is_thinking:
+            log.info("instance thinks, an idle one is asked too", instance=late.name, awaited=result)
+            self._enter(spared, is_for_idle=True)
+            return
+        if late.has_floor:
+            result = "next sentence"
+            self._floor.is_free_again()
+        late.is_doubted()
+        log.warning("instance late, another one asked", instance=late.name, awaited=result)
+        self._enter(spared)
 
     def _may_ask_beside(self, late: Runner) -> bool:
         """Return whether a second request may be made, and count it, after a long silence as a retry."""
@@ -166,10 +184,15 @@ class Race(Generic[Result]):
             return True
         return late.elapsed_s >= patience.retry_s and self._shared.retry_budget.spend(now)
 
-    def _enter(self, spared: Collection[str] = ()) -> None:
+    def _enter(self, spared: Collection[str] = (), *, is_for_idle: bool = False) -> None:
         runner = Runner(self._floor)
         excluded = {*spared, *self._tried(), *(other.name for other in self._runners if other.name)}
-        runner.task = asyncio.get_running_loop().create_task(self._write(runner, excluded))
+        writing = (
+            self._write_behind(Door(excluded=excluded, waits=False, is_for_idle=True), runner)
+            if is_for_idle
+            else self._write(runner, excluded)
+        )
+        runner.task = asyncio.get_running_loop().create_task(writing)
         runner.task.add_done_callback(lambda _: self._news.set())
         self._runners.add(runner)
 
@@ -188,6 +211,8 @@ class Race(Generic[Result]):
         ) as lease:
             if not door.waits and "panic" in lease.slot.reason:
                 raise NoInstanceAvailable(self._service, "the one to ask first is not well")
+            if door.is_for_idle and lease.slot.in_flight > 1:
+                raise NoInstanceAvailable(self._service, "none is idle")
             runner.begin(lease)
             self._set_timer(self._patience_s())
             return await runner.write(lease, self._draft)

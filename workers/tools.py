@@ -18,7 +18,7 @@ import structlog
 
 from dispatcher.catalogue.model import Instance
 from dispatcher.contracts import TOOL_TIMEOUT_S, TurnTicket
-from dispatcher.conversation.history import Message
+from dispatcher.conversation.history import Message, well_formed
 from dispatcher.conversation.tool_arguments import argument_problem, fitted
 from dispatcher.conversation.tool_messages import as_plain_text
 from dispatcher.conversation.tool_names import llm_name
@@ -84,6 +84,7 @@ class Toolbox:
         self._offers = {offer.tool.name: offer for offer in offers}
         self._asked = 0
         self._may_act = False
+        self._deadline_at_s = ticket.deadline_at_s
 
     @classmethod
     async def opened(cls, shared: Runtime, ticket: TurnTicket) -> Toolbox:
@@ -106,13 +107,18 @@ class Toolbox:
         """What the LLM may call now; nothing after the last call of the turn."""
         return tuple(offer.tool for offer in self._offers.values()) if self._asked < MAX_CALLS else ()
 
-    async def run(self, calls: Sequence[ToolCall]) -> list[Message]:
+    async def run(self, calls: Sequence[ToolCall], *, deadline_at_s: float) -> list[Message]:
         """Make the calls, one after the other, and return their results for the LLM.
+
+        Args:
+            calls: what the LLM asks for.
+            deadline_at_s: of the turn, later than the ticket's by what the LLM spent thinking.
 
         Raises:
             TurnCancelled: another sending of this turn acts; this one ends.
             StateError: Redis is out of reach.
         """
+        self._deadline_at_s = deadline_at_s
         results = []
         for call in calls:
             result = await self._answer(call)
@@ -140,7 +146,7 @@ class Toolbox:
     async def _call(self, offer: _Offer, arguments: Mapping[str, Any]) -> ToolResult:
         await self._take_floor()
         began_at = time.monotonic()
-        left_s = max(0.1, remaining_s(self._ticket.deadline_at_s) - ANSWER_S)
+        left_s = max(0.1, remaining_s(self._deadline_at_s) - ANSWER_S)
         if offer.server:
             reply(self._shared, self._ticket, "tool")
             result = await self._shared.tool_servers.call(
@@ -194,7 +200,7 @@ async def chat(
             refusal = error.reason if is_first and _refuses_tools(error.said) else ""
         else:
             return
-    async with aclosing(provider.chat(instance, as_plain_text(messages))) as items:
+    async with aclosing(provider.chat(instance, well_formed(as_plain_text(messages)))) as items:
         async for item in items:
             if refusal and not isinstance(item, Progress):
                 refused.learn(instance, TOOLS, refusal)

@@ -36,6 +36,7 @@ class Patience:
         longest_s: another one is asked after this in any case.
         silence_s: one that lost and was silent for so long in all has failed.
         retry_s: after this a second request may be paid as a retry; a stream that rests fails by itself.
+        pause_s: after its first result, a stream that pauses for so long is late again.
     """
 
     result: str
@@ -45,6 +46,7 @@ class Patience:
     longest_s: float = 3.0
     silence_s: float = 3.0
     retry_s: float = math.inf
+    pause_s: float = math.inf
 
 
 # A transcript comes in one piece and costs the most of all calls: times of one instance spread by a factor
@@ -53,7 +55,8 @@ PATIENCES: Final[Mapping[Service, Patience]] = {
     "asr": Patience(
         result="transcript", times_usual=2.0, unknown_s=0.7, longest_s=4.0, silence_s=6.0, retry_s=6.0
     ),
-    "llm": Patience(result="first sentence"),
+    # The sentence before is still being spoken then; what another instance needs comes on top.
+    "llm": Patience(result="first sentence", pause_s=1.0),
     "tts": Patience(result="first audio"),
 }
 

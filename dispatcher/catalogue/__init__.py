@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dispatcher.catalogue.conversation import Conversation, FillerRules
 from dispatcher.catalogue.load import load_catalogue
 from dispatcher.catalogue.model import (
     PROVIDERS,
@@ -9,7 +10,6 @@ from dispatcher.catalogue.model import (
     Bound,
     Catalogue,
     ConnectionPool,
-    Conversation,
     HealthRules,
     Instance,
     KpiTargets,
@@ -29,6 +29,7 @@ __all__ = [
     "ConnectionPool",
     "Conversation",
     "DeviceRule",
+    "FillerRules",
     "HealthRules",
     "Instance",
     "KpiTargets",

@@ -12,13 +12,13 @@ from typing import Any, Final
 import structlog
 from pydantic import BaseModel, ValidationError
 
+from dispatcher.catalogue.conversation import Conversation, FillerRules
 from dispatcher.catalogue.document import Document, read_document
 from dispatcher.catalogue.mcp_server import McpServer
 from dispatcher.catalogue.model import (
     AlertRules,
     Catalogue,
     ConnectionPool,
-    Conversation,
     HealthRules,
     Instance,
     KpiTargets,
@@ -154,9 +154,21 @@ def _conversation(section: ConversationSection | None) -> Conversation:
         for name, rule in (section.devices or {}).items()
     }
     personas = {name: Persona(**_words(persona)) for name, persona in (section.personas or {}).items()}
-    given = _words(section, without={"devices", "personas", "memory"})
+    given = _words(section, without={"devices", "personas", "memory", "filler"})
     memory = MemoryRules(**_given(section.memory))
-    return Conversation(devices=devices, personas=personas, memory=memory, **given)
+    filler = _filler(section)
+    return Conversation(devices=devices, personas=personas, memory=memory, filler=filler, **given)
+
+
+def _filler(section: ConversationSection) -> FillerRules:
+    """Return the filler: a language that has no list of its own keeps the default phrases."""
+    given = section.filler
+    if given is None:
+        is_off = "filler" in section.model_fields_set
+        return FillerRules(after_ms=0) if is_off else FillerRules()
+    rules = _given(given)
+    phrases = {language: tuple(texts) for language, texts in rules.pop("phrases", {}).items()}
+    return FillerRules(phrases={**FillerRules().phrases, **phrases}, **rules)
 
 
 def _words(section: BaseModel | None, *, without: AbstractSet[str] = frozenset()) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from dispatcher.catalogue.conversation import Conversation
 from dispatcher.catalogue.mcp_server import McpServer
-from dispatcher.catalogue.personas import DeviceRule, MemoryRules, Persona
 from dispatcher.contracts import (
     SERVICES,
     Algorithm,
@@ -157,38 +157,6 @@ class NginxProxy:
 
     upstream_servers: tuple[UpstreamServer, ...] = ()
     connection_pool: ConnectionPool = field(default_factory=ConnectionPool)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Conversation:
-    """How the dialogue goes.
-
-    Attributes:
-        language: default for devices that say nothing of their own; "auto" detects.
-        endpoint_silence_ms: silence that ends an utterance in auto and realtime listening.
-        max_utterance_s: an utterance is closed at this length.
-        history_tokens: dialogue that the LLM sees, at most.
-        turn_timeout_s: from the end of speech to the last sentence, at most.
-        stage_timeout_s: wait for a stage's first result, before it is sent again once.
-        name, voices, greeting, goodbyes: as in `Persona`, for devices to which nothing narrower is said.
-        personas: by name, for devices to take one of.
-    """
-
-    language: Language = "auto"
-    name: str | None = None
-    voices: Mapping[str, str] = field(default_factory=dict)
-    greeting: str = ""
-    goodbyes: tuple[str, ...] | None = None
-    system_prompt: str = ""
-    wake_words: tuple[str, ...] = ()
-    endpoint_silence_ms: int = 700
-    max_utterance_s: float = 60.0
-    history_tokens: int = 2000
-    turn_timeout_s: float = 60.0
-    stage_timeout_s: float = 10.0
-    personas: Mapping[str, Persona] = field(default_factory=dict)
-    devices: Mapping[str, DeviceRule] = field(default_factory=dict)
-    memory: MemoryRules = field(default_factory=MemoryRules)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

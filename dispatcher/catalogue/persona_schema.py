@@ -1,8 +1,8 @@
-"""What the YAML may say of personas, devices and memory."""
+"""What the YAML may say of personas, devices, memory and the filler."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -14,6 +14,7 @@ from dispatcher.catalogue.fields import (
     Section,
     Text,
     expected,
+    one_of,
 )
 from dispatcher.catalogue.personas import EVERYWHERE
 
@@ -31,6 +32,10 @@ Voices = Annotated[
 ]
 Words = Annotated[list[Text], expected("a list of texts")]
 MemoryLength = Annotated[int, Field(ge=100, le=4000), expected("a whole number of 100 to 4000 characters")]
+# A minute of silence is an outage, not a pause to fill.
+FillerDelay = Annotated[
+    int, Field(ge=1, le=60_000), expected("a whole number of 1 to 60000 milliseconds; filler: null is off")
+]
 Switch = Annotated[bool, expected("true or false")]
 
 
@@ -58,3 +63,18 @@ class MemorySection(Section):
     enabled: Switch | None = None
     max_characters: MemoryLength | None = None
     idle_s: Duration | None = Field(default=None, alias="idle")
+
+
+class FillerSection(Section):
+    """What is said while the answer is slow."""
+
+    after_ms: FillerDelay | None = None
+    phrases: dict[Annotated[Literal["zh", "en"], one_of(("zh", "en"))], Words] | None = None
+
+
+def _switched(value: Any) -> Any:
+    """Return null for false, and all defaults for true."""
+    return {True: {}, False: None}[value] if isinstance(value, bool) else value
+
+
+Filler = Annotated[FillerSection | None, BeforeValidator(_switched)]

@@ -39,7 +39,14 @@ from dispatcher.catalogue.fields import (
     Weight,
 )
 from dispatcher.catalogue.model import KpiTargets
-from dispatcher.catalogue.persona_schema import DeviceSection, MemorySection, PersonaSection, Voices, Words
+from dispatcher.catalogue.persona_schema import (
+    DeviceSection,
+    Filler,
+    MemorySection,
+    PersonaSection,
+    Voices,
+    Words,
+)
 from dispatcher.contracts import Service
 
 # Marks an error whose text says itself what was there.
@@ -148,6 +155,9 @@ class ConversationSection(Section):
     history_tokens: CountOrNone | None = None
     turn_timeout_s: Duration | None = None
     stage_timeout_s: Duration | None = None
+    thinking_timeout_s: Duration | None = Field(default=None, alias="thinking_timeout")
+    max_reply_s: Duration | None = None
+    filler: Filler | None = None
     personas: dict[InstanceName, PersonaSection | None] | None = None
     devices: dict[str, DeviceSection | None] | None = None
     memory: MemorySection | None = None

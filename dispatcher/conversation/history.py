@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Final, Literal
 
+from dispatcher.conversation.language import detect_language
 from dispatcher.conversation.tools import ToolCall
 
 Role = Literal["system", "user", "assistant", "tool"]
@@ -16,6 +17,10 @@ Role = Literal["system", "user", "assistant", "tool"]
 _FIRST_WIDE: Final = "\u2e80"
 _NARROW_PER_TOKEN: Final = 4
 _CUT_MARK: Final = "…"
+_GO_ON: Final[Mapping[str, str]] = {
+    "en": "Go on exactly where you stopped, and do not repeat what you have already said.",
+    "zh": "请从刚才停下的地方接着说完，不要重复已经说过的内容。",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +80,46 @@ def chat_messages(
     """
     system = [Message(role="system", content=system_prompt)] if system_prompt else []
     return system + trim([*history, Message(role="user", content=user_text)], max_tokens=max_tokens)
+
+
+def well_formed(messages: Sequence[Message]) -> list[Message]:
+    """Return the messages in the form that any server takes, also one with a strict chat template.
+
+    One system message comes first, no two messages of one role follow each other, the first of the dialogue
+    is the user's, and results of tools stand right behind the calls that they answer.
+    """
+    system = "\n\n".join(each.content for each in messages if each.role == "system" and each.content)
+    formed = [Message(role="system", content=system)] if system else []
+    asked: set[str] = set()
+    for message in messages:
+        before = formed[-1] if formed else None
+        if message.role == "tool":
+            if message.tool_call_id in asked:
+                asked.remove(message.tool_call_id)
+                formed.append(message)
+        elif message.role == "system" or not (message.content or message.tool_calls):
+            continue
+        elif before is not None and before.role == message.role and not before.tool_calls:
+            content = "\n".join(part for part in (before.content, message.content) if part)
+            formed[-1] = replace(message, content=content)
+        elif message.role == "user" or not _begins_dialogue(before):
+            formed.append(message)
+        asked |= {call.id for call in message.tool_calls}
+    return formed
+
+
+def _begins_dialogue(before: Message | None) -> bool:
+    return before is None or before.role == "system"
+
+
+def continuation(spoken: str) -> list[Message]:
+    """Return what asks for the rest of a reply of which something was spoken already.
+
+    The last word is the user's: a request that ends with a message of the assistant is refused by strict
+    chat templates. Servers that begin anew all the same are met by `RepeatFilter`.
+    """
+    wish = _GO_ON[detect_language(spoken)]
+    return [Message(role="assistant", content=spoken), Message(role="user", content=wish)] if spoken else []
 
 
 def _quarters(character: str) -> int:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from dispatcher.catalogue.model import Conversation, Instance
+from dispatcher.catalogue.conversation import Conversation
+from dispatcher.catalogue.model import Instance
 from dispatcher.catalogue.personas import EVERYWHERE, DeviceRule, Persona
 from dispatcher.contracts import Language
 from dispatcher.conversation.goodbye import GOODBYES

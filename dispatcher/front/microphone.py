@@ -8,7 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final, Literal
 
 from dispatcher.audio.opus import OpusDecoder
-from dispatcher.catalogue.model import Conversation
+from dispatcher.catalogue.conversation import Conversation
 from dispatcher.contracts import UPLINK_RATE_HZ, AudioFormat
 from dispatcher.conversation.endpointing import Endpointer, EndpointRules
 from dispatcher.errors import AudioError

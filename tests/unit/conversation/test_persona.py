@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dispatcher.catalogue.model import Conversation, Instance
+from dispatcher.catalogue.conversation import Conversation
+from dispatcher.catalogue.model import Instance
 from dispatcher.catalogue.personas import EVERYWHERE, DeviceRule, Persona
 from dispatcher.conversation.goodbye import GOODBYES
 from dispatcher.conversation.persona import character, voice_at

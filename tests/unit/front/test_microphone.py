@@ -10,7 +10,7 @@ import pytest
 from dispatcher.audio import vad
 from dispatcher.audio.opus import OpusDecoder, OpusEncoder, PacketEncoder
 from dispatcher.audio.pcm import level_dbfs
-from dispatcher.catalogue.model import Conversation
+from dispatcher.catalogue.conversation import Conversation
 from dispatcher.errors import AudioError
 from dispatcher.front.microphone import MAX_PACKET_BYTES, Heard, Microphone
 from dispatcher.front.protocol import AudioParams
