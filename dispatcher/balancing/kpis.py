@@ -63,7 +63,7 @@ class TurnFacts:
     """One finished turn.
 
     Attributes:
-        outcome: the front's word: answered, apologised, spoken over, nothing said, device left.
+        outcome: the front's word: answered, cut, apologised, spoken over, nothing said, device left.
         asked: the user said something that was understood, or typed it.
         first_audio_s: from the end of speech to the first packet; None where none was sent.
         instances_s: what of that the instances took; None where a stage did not say.
@@ -82,8 +82,8 @@ class TurnFacts:
 
     @property
     def is_error(self) -> bool:
-        """Whether the user was left without an audible answer; an apology is none."""
-        return self.counts and self.outcome in ("apologised", "nothing said")
+        """Whether the user was left without a whole audible answer; an apology is none."""
+        return self.counts and self.outcome in ("apologised", "cut", "nothing said")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

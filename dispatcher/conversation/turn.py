@@ -3,109 +3,53 @@
 A turn is executed at least once and spoken at most once. Sentences and audio are taken from the
 first sending of a stage that delivers them; what a second sending repeats is dropped. No two
 sendings of a turn share an attempt, whatever their stage, so an attempt tells who said something.
+A reply that breaks off is gone on with once, from the next sentence, by a sending of its own.
 """
 
 from __future__ import annotations
 
-from collections import deque
+import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Final, Literal, cast
+from typing import Final, cast
 
 from dispatcher.contracts import TOOL_TIMEOUT_S, Reply, ReplyKind
 from dispatcher.conversation.emotion import Emotion
+from dispatcher.conversation.filler import FILLER_INDEX, Filler
+from dispatcher.conversation.sentence_audio import SentenceAudio
+from dispatcher.conversation.steps import (
+    Apologise,
+    AskForFiller,
+    BreakOff,
+    CallTool,
+    Finish,
+    Play,
+    PlayFiller,
+    SendAgain,
+    ShowEmotion,
+    ShowTranscript,
+    Stage,
+    Step,
+    Subtitle,
+)
 
-Stage = Literal["asr", "llm", "tts"]
+__all__ = [
+    "Apologise",
+    "AskForFiller",
+    "BreakOff",
+    "CallTool",
+    "Finish",
+    "Play",
+    "PlayFiller",
+    "SendAgain",
+    "ShowEmotion",
+    "ShowTranscript",
+    "Step",
+    "Subtitle",
+    "Turn",
+]
+
 MAX_SENTENCES: Final = 200
 SENDINGS: Final = 2
-
-
-@dataclass(frozen=True, slots=True)
-class ShowTranscript:
-    """The transcript is there: the device shows it and gets ready to speak."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class ShowEmotion:
-    """The reply's mood is known."""
-
-    emotion: Emotion
-
-
-@dataclass(frozen=True, slots=True)
-class Subtitle:
-    """The sentence whose audio follows."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Play:
-    """Packed audio, next in order."""
-
-    packets: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class CallTool:
-    """The device is to do something; `request` says what, in the worker's words."""
-
-    request: str
-
-
-@dataclass(frozen=True, slots=True)
-class SendAgain:
-    """A stage is late: send it once more (for tts, sentence `index` with `text`)."""
-
-    stage: Stage
-    attempt: int
-    index: int = 0
-    text: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Finish:
-    """All speech was handed over; the turn ends when it is played out."""
-
-
-@dataclass(frozen=True, slots=True)
-class Apologise:
-    """Nothing can be spoken; the reason is for the log."""
-
-    reason: str
-
-
-Step = ShowTranscript | ShowEmotion | Subtitle | Play | CallTool | SendAgain | Finish | Apologise
-
-
-@dataclass(slots=True)
-class _Sentence:
-    """One sentence until it is spoken.
-
-    Attributes:
-        waiting: its audio, and word of a failure, while it is not its turn.
-        sendings: the attempts that were asked to speak it, the LLM's own first.
-        heard: the attempt whose audio is taken, 0 before any came.
-        played: replies handed over.
-        skip: replies that `heard` repeats and that were handed over before.
-    """
-
-    text: str = ""
-    waiting: deque[Reply] = field(default_factory=deque)
-    sendings: list[int] = field(default_factory=list)
-    heard: int = 0
-    played: int = 0
-    skip: int = 0
-
-    def takes(self, reply: Reply) -> bool:
-        """Return whether a reply counts: the first sending that delivers is heard, and it alone."""
-        if reply.kind == "failed":
-            return reply.attempt == (self.heard or self.sendings[-1])
-        if not self.heard and reply.attempt in self.sendings:
-            self.heard = reply.attempt
-        return reply.attempt == self.heard
 
 
 class Turn:
@@ -115,15 +59,26 @@ class Turn:
         spoken: sentences whose audio was handed over, for the history and the log.
         timings: facts that the stages reported.
         acted: a tool was called, so the LLM is not asked again: what is done would be done twice.
+        alive_s: time that the LLM spent thinking, which counts for no deadline.
+        ended_because: why the reply was ended before its model did; empty where it was not.
     """
 
-    def __init__(self, *, typed: bool, now: float, stage_timeout_s: float) -> None:
+    def __init__(
+        self, *, typed: bool, now: float, stage_timeout_s: float, filler_after_s: float = math.inf
+    ) -> None:
         """Start waiting: for the transcript, or for the first sentence when the text was typed."""
         self.transcript = ""
         self.spoken: list[str] = []
         self.timings: dict[str, str | float] = {}
         self.over = False
         self.acted = False
+        self.alive_s = 0.0
+        self.ended_because = ""
+        self._filler = Filler(now + filler_after_s)
+        self._written: list[str] = []
+        self._was_resumed = False
+        self._is_cut = False
+        self._tail_failure = ""
         self._stage_timeout_s = stage_timeout_s
         self._heard_at = now
         self._tool_until = now
@@ -132,7 +87,7 @@ class Turn:
         self._sendings: dict[Stage, int] = {"asr": 1, "llm": 1}
         self._attempts = 1
         self._awaited = 1
-        self._sentences: dict[int, _Sentence] = {}
+        self._sentences: dict[int, SentenceAudio] = {}
         self._llm_attempt = 0
         self._current = 0
         self._total: int | None = None
@@ -146,12 +101,17 @@ class Turn:
         """Take in a reply of a stage."""
         if self.over:
             return []
+        if reply.index == FILLER_INDEX:
+            return [*self._filler.take(reply, now), *self._advance()]
+        if reply.kind == "alive":
+            self.alive_s += now - self._heard_at
         self._heard_at = now
         if reply.timings:
             for name, value in reply.timings.items():
                 self.timings.setdefault(name, value)
         handlers: dict[ReplyKind, Callable[[Reply], list[Step]]] = {
             "transcript": self._on_transcript,
+            "alive": lambda _: [],
             "emotion": lambda mood: [ShowEmotion(cast("Emotion", mood.text))],
             "sentence": self._on_sentence,
             "audio": self._on_audio,
@@ -162,17 +122,14 @@ class Turn:
         return handlers[reply.kind](reply)
 
     def on_clock(self, now: float) -> list[Step]:
-        """Act on a stage that is late: send it again once, then give it up."""
-        if self.over or now < self.late_at:
+        """Act on a stage that is late: send it again once, then give it up; ask for a filler before that."""
+        if self.over:
             return []
-        self._heard_at = now
-        if self._stage == "tts":
-            return self._late_sentence()
-        if self._sendings[self._stage] < SENDINGS and not self._sentences and not self.acted:
-            self._sendings[self._stage] += 1
-            self._awaited = self._next_attempt()
-            return [SendAgain(self._stage, self._awaited)]
-        return self._give_up(f"{self._stage}: no answer in time")
+        if self._filler.try_ask(now):
+            return [AskForFiller(self._next_attempt())]
+        if self._filler.try_end(now):
+            return self._advance()
+        return self._on_late(now) if now >= self.late_at else []
 
     def on_tool_ended(self, now: float) -> None:
         """Take in that a tool did what it could; from here on the LLM's time counts again."""
@@ -181,6 +138,16 @@ class Turn:
     def cancel(self) -> None:
         """Close the turn: a barge-in, or the device is gone."""
         self.over = True
+
+    def _on_late(self, now: float) -> list[Step]:
+        self._heard_at = now
+        if self._stage == "tts":
+            return self._late_sentence()
+        if self._sendings[self._stage] < SENDINGS and not self._sentences and not self.acted:
+            self._sendings[self._stage] += 1
+            self._awaited = self._next_attempt()
+            return [SendAgain(self._stage, self._awaited)]
+        return self._give_up(f"{self._stage}: no answer in time")
 
     def _on_transcript(self, reply: Reply) -> list[Step]:
         if self._stage != "asr":
@@ -198,10 +165,12 @@ class Turn:
         self._llm_attempt = self._llm_attempt or reply.attempt
         if reply.attempt != self._llm_attempt or not self._current <= reply.index < MAX_SENTENCES:
             return []
-        sentence = self._sentences.setdefault(reply.index, _Sentence())
+        sentence = self._sentences.setdefault(reply.index, SentenceAudio())
         if sentence.text:
             return []
         sentence.text = reply.text
+        if reply.index == len(self._written):
+            self._written.append(reply.text)
         sentence.sendings = [reply.attempt]
         self._stage = "tts"
         return self._advance()
@@ -210,7 +179,7 @@ class Turn:
         """Keep audio, or word that there will be none, until its sentence is next."""
         if reply.index < self._current or reply.index >= MAX_SENTENCES:
             return []
-        self._sentences.setdefault(reply.index, _Sentence()).waiting.append(reply)
+        self._sentences.setdefault(reply.index, SentenceAudio()).waiting.append(reply)
         return self._advance()
 
     def _on_tool(self, reply: Reply) -> list[Step]:
@@ -227,6 +196,7 @@ class Turn:
         if reply.attempt == self._llm_attempt:
             self._total = min(reply.index, MAX_SENTENCES)
             self._stage = "tts"
+            self.ended_because = reply.text
         return self._advance()
 
     def _on_failed(self, reply: Reply) -> list[Step]:
@@ -237,17 +207,24 @@ class Turn:
         is_over = stage == "asr" and self._stage != "asr"
         if is_over or reply.attempt != (self._llm_attempt or self._awaited):
             return []
-        if not self._llm_attempt:
-            return self._give_up(reply.text)
-        # The sentences that the LLM did finish are spoken.
-        self._failure = reply.text
-        self._total = self._current + sum(bool(sentence.text) for sentence in self._sentences.values())
-        return self._advance()
+        return self._resume(reply.text) if self._written else self._give_up(reply.text)
+
+    def _resume(self, reason: str) -> list[Step]:
+        """Have the rest of a broken reply written by another sending, once; else end with what there is."""
+        if self._was_resumed or self.acted:
+            self._failure, self._is_cut = reason, True
+            self._total = len(self._written)
+            return self._advance()
+        self._was_resumed, self._total = True, None
+        self._sentences = {at: each for at, each in self._sentences.items() if at < len(self._written)}
+        self._llm_attempt = self._next_attempt()
+        return [SendAgain("llm", self._llm_attempt, len(self._written), " ".join(self._written))]
 
     def _late_sentence(self) -> list[Step]:
         sentence = self._sentences.get(self._current)
         if sentence is None or not sentence.text:
-            return self._give_up("llm: the reply stopped")
+            reason = "llm: the reply stopped"
+            return self._resume(reason) if self._written else self._give_up(reason)
         if len(sentence.sendings) >= SENDINGS:
             return self._give_up("tts: no answer in time")
         attempt = self._next_attempt()
@@ -261,23 +238,33 @@ class Turn:
         return self._attempts
 
     def _give_up(self, reason: str) -> list[Step]:
-        """End with what was spoken; where that is nothing, with an apology."""
+        """End with an apology: for all of the answer, or for the rest of it."""
         self.over = True
-        return [Finish()] if self.spoken else [Apologise(reason)]
+        return [BreakOff(reason) if self.spoken else Apologise(reason)]
 
     def _advance(self) -> list[Step]:
         """Hand over whatever is next in order."""
         steps: list[Step] = []
+        if self._filler.is_speaking:
+            return steps
         while (sentence := self._sentences.get(self._current)) is not None and sentence.text:
             if not self._drain(sentence, steps):
                 break
             del self._sentences[self._current]
             self._current += 1
         if self._total is not None and self._current >= self._total:
-            steps += self._give_up(self._failure)
+            steps += self._end()
         return steps
 
-    def _drain(self, sentence: _Sentence, steps: list[Step]) -> bool:
+    def _end(self) -> list[Step]:
+        if self._is_cut or not self.spoken:
+            return self._give_up(self._failure)
+        if self._tail_failure:
+            return self._give_up(self._tail_failure)
+        self.over = True
+        return [Finish()]
+
+    def _drain(self, sentence: SentenceAudio, steps: list[Step]) -> bool:
         """Hand over the sentence's audio so far; return whether it was all of it."""
         while sentence.waiting:
             reply = sentence.waiting.popleft()
@@ -287,10 +274,13 @@ class Turn:
                 sentence.skip -= 1
             elif reply.packets:
                 if not sentence.played:
+                    self._filler.end()
                     steps.append(Subtitle(sentence.text))
                     self.spoken.append(sentence.text)
                 sentence.played += 1
                 steps.append(Play(reply.packets))
             if reply.last or reply.kind == "failed":
+                # Only where it is the last one does the answer break off with it.
+                self._tail_failure = reply.text if reply.kind == "failed" else ""
                 return True
         return False

@@ -11,9 +11,9 @@ from dispatcher.contracts import REPLY_FRAME_MS, REPLY_RATE_HZ, AudioFormat, Lan
 from dispatcher.conversation.language import detect_language, shows_language
 from dispatcher.recordings import recording
 
-# What was asked for may have been done by a tool before the answer failed.
+# What was asked for may have been done by a tool before the answer failed, or some of the answer was heard.
 # "admit" is for a client in the name of a device that is bound to another one.
-Kind = Literal["sorry", "done", "admit"]
+Kind = Literal["sorry", "done", "cut", "admit"]
 TEXTS: dict[tuple[Kind, Language], str] = {
     ("sorry", "en"): "Sorry, I could not answer that. Please try again.",
     ("sorry", "zh"): "抱歉，我暂时回答不了，请再试一次。",
@@ -21,6 +21,8 @@ TEXTS: dict[tuple[Kind, Language], str] = {
     ("admit", "zh"): "请先在服务器上允许这台设备接入。",
     ("done", "en"): "That is done, but I could not finish my answer.",
     ("done", "zh"): "已经做好了，不过我没能把话说完。",
+    ("cut", "en"): "But I could not finish my answer.",
+    ("cut", "zh"): "不过我没能把话说完。",
 }
 # Far more than one front serves; who has been silent for longest is forgotten first.
 MOST_DEVICES: Final = 1000
@@ -56,9 +58,9 @@ class Apologies:
             ticket: tells the language, where that is not open.
             said: what the turn is about, as far as it is known. Where that tells no language, the device's
                 last utterance does; where nothing was ever understood, it is English.
-            kind: whether what was asked for was done all the same.
+            kind: whether what was asked for was done all the same, or some of the answer was heard.
         """
-        language = ticket.language if ticket.language != "auto" else self._language(ticket.device_id, said)
+        language = self.language(ticket, said=said)
         return self.recorded(kind, language, ticket.audio_format)
 
     def recorded(self, kind: Kind, language: Language, audio_format: AudioFormat) -> tuple[str, list[bytes]]:
@@ -66,5 +68,8 @@ class Apologies:
         spoken: Language = "en" if language == "auto" else language
         return TEXTS[kind, spoken], self._packets[kind, spoken, audio_format]
 
-    def _language(self, device_id: str, said: str) -> Language:
-        return detect_language(said) if shows_language(said) else self._spoken.get(device_id, "en")
+    def language(self, ticket: TurnTicket, *, said: str) -> Language:
+        """Return the language that the user of a turn is spoken to in; arguments as in `phrase`."""
+        if ticket.language != "auto":
+            return ticket.language
+        return detect_language(said) if shows_language(said) else self._spoken.get(ticket.device_id, "en")

@@ -15,8 +15,10 @@ from dispatcher.conversation import turn as steps
 from dispatcher.conversation.emotion import EMOTION_EMOJI
 from dispatcher.conversation.history import Message
 from dispatcher.errors import StateError
-from dispatcher.front import summary
+from dispatcher.front import filler, summary
+from dispatcher.front.apology import Kind
 from dispatcher.front.device_tools import DeviceTools, carry_out
+from dispatcher.front.filler import Aside
 from dispatcher.front.hub import Hub
 from dispatcher.front.playback import Player
 from dispatcher.front.utterance import Utterance, ticket_of
@@ -24,6 +26,7 @@ from dispatcher.front.wire import Wire
 from dispatcher.state import dialogue, keys, memory, turn_log, turns
 
 log = structlog.get_logger(__name__)
+_LOGGED = {"apologised": "turn apologised for", "cut": "answer cut"}
 
 
 class LiveTurn:
@@ -47,7 +50,10 @@ class LiveTurn:
         self._on_end = on_end
         self._began_at = hub.pacer.now()
         self._turn = steps.Turn(
-            typed=bool(utterance.text), now=self._began_at, stage_timeout_s=rules.stage_timeout_s
+            typed=bool(utterance.text),
+            now=self._began_at,
+            stage_timeout_s=rules.stage_timeout_s,
+            filler_after_s=filler.delay_s(rules.filler, is_known=bool(utterance.phrase)),
         )
         self._player = Player(
             hub.pacer,
@@ -63,6 +69,7 @@ class LiveTurn:
         self._reason = ""
         self._text = utterance.text
         self._phrase = utterance.phrase
+        self._filler = ""
 
     @property
     def said(self) -> str:
@@ -157,11 +164,23 @@ class LiveTurn:
                     self._hub.spawn(self._call_tool(request))
                 case steps.SendAgain():
                     self._send_again(step)
-                case steps.Finish():
-                    self._mark("reply_ready_ms")
-                    self._player.finish()
-                case steps.Apologise(reason):
-                    self._apologise(reason)
+                case steps.AskForFiller(attempt):
+                    self._filler = filler.ask(self._hub, self._ticket_of(attempt), said=self._text)
+                case steps.PlayFiller(packed):
+                    self._play_filler(packed)
+                case _:
+                    self._finish(step)
+
+    def _finish(self, step: steps.Step) -> None:
+        match step:
+            case steps.Finish():
+                self._mark("reply_ready_ms")
+                self._player.finish()
+            case steps.Apologise(reason):
+                self._apologise(reason, outcome="apologised", kind="done" if self._done else "sorry")
+            case steps.BreakOff(reason):
+                self._mark("reply_ready_ms")
+                self._apologise(reason, outcome="cut", kind="cut")
 
     def _show_transcript(self, text: str) -> None:
         self._text = text
@@ -171,8 +190,20 @@ class LiveTurn:
         self._wire.send("stt", text=text)
         self._start_speaking()
 
+    def _play_filler(self, packed: bytes) -> None:
+        self._start_speaking()
+        shown, self._filler = [Aside(self._filler)] if self._filler else [], ""
+        self._player.add_filler(*shown, *packets.unpack(packed))
+        self._mark("filler_ms")
+
+    def _ticket_of(self, attempt: int) -> TurnTicket:
+        """Return the ticket of another sending; the time that the LLM spent thinking does not count."""
+        deadline_at_s = self.ticket.deadline_at_s + self._turn.alive_s
+        return replace(self.ticket, attempt=attempt, deadline_at_s=deadline_at_s)
+
     def _subtitle(self, text: str) -> None:
-        self._heard.append(text)
+        if not isinstance(text, Aside):
+            self._heard.append(text)
         self._wire.send("tts", state="sentence_start", text=text)
 
     def _start_speaking(self) -> None:
@@ -185,11 +216,12 @@ class LiveTurn:
         log.warning(
             "stage late, sent again", turn=self.ticket.turn_id, stage=late.stage, attempt=late.attempt
         )
-        ticket = replace(self.ticket, attempt=late.attempt)
+        ticket = self._ticket_of(late.attempt)
         if late.stage == "tts":
             work = chains.synthesize(self._hub.line, ticket, index=late.index, text=late.text)
         else:
             text = self._text if late.stage == "llm" else ""
+            ticket = replace(ticket, spoken=late.text, spoken_count=late.index)
             # Whatever became of the stream of an utterance: this time the whole of it goes the common way.
             claim = None if text or self._uplink is None else self._claim()
             work = self._repeat(replace(ticket, text=text), after=claim)
@@ -205,22 +237,22 @@ class LiveTurn:
         self._done = self._done if done is None else done
         self._turn.on_tool_ended(self._hub.pacer.now())
 
-    def _apologise(self, reason: str) -> None:
+    def _apologise(self, reason: str, *, outcome: str, kind: Kind) -> None:
         reason = reason.strip() or "a stage failed without a word"
-        log.warning("turn apologised for", turn=self.ticket.turn_id, reason=reason)
-        self._outcome, self._reason = "apologised", reason
+        log.warning(_LOGGED[outcome], turn=self.ticket.turn_id, reason=reason)
+        self._outcome, self._reason = outcome, reason
         # What may still be queued or at work for it is for nobody.
         turns.cancel(self._hub.line, self.ticket.turn_id)
         self._start_speaking()
-        text, phrase = self._hub.apologies.phrase(
-            self.ticket, said=self._phrase or self._text, kind="done" if self._done else "sorry"
-        )
-        self._player.add(text, *phrase)
+        # Of what was cut, the apology is in its language; it is no part of the answer.
+        said = " ".join(self._turn.spoken) or self._phrase or self._text
+        text, phrase = self._hub.apologies.phrase(self.ticket, said=said, kind=kind)
+        self._player.add(Aside(text) if outcome == "cut" else text, *phrase)
         self._player.finish()
 
     def _played(self) -> None:
         self._mark("played_ms")
-        spoke = self._player.sent > 0
+        spoke = bool(self._turn.spoken) or self._outcome != "answered"
         self._close(self._outcome if spoke else "nothing said")
         self._on_end(spoke)
 
@@ -239,10 +271,9 @@ class LiveTurn:
 
     def _note_for_memory(self) -> None:
         """Let what was said be remembered, where the operator wants that."""
-        rules = self._hub.catalogue.conversation.memory
-        if rules.enabled:
-            device_id = self.ticket.device_id
-            self._hub.spawn(memory.note_exchange(self._hub.line, device_id, idle_s=rules.idle_s))
+        if (rules := self._hub.catalogue.conversation.memory).enabled:
+            noted = memory.note_exchange(self._hub.line, self.ticket.device_id, idle_s=rules.idle_s)
+            self._hub.spawn(noted)
 
     def _summarise(self, outcome: str) -> None:
         """Tell the whole turn, once."""
@@ -250,7 +281,7 @@ class LiveTurn:
             self._marks["first_audio_ms"] = self._since_began(self._player.first_frame_at)
         told = summary.Summary(
             outcome=outcome,
-            reason=self._reason,
+            reason=self._reason or self._turn.ended_because,
             lasted_s=self._hub.pacer.now() - self._began_at,
             sentences=len(self._heard),
             frames=self._player.sent,
@@ -260,8 +291,8 @@ class LiveTurn:
         )
         summary.tell(self._hub.line, self.ticket, told, server_id=self._hub.front_id)
         figures = {**self._marks, **self._turn.timings}
-        typed = not self._recording
-        turn_log.note(self._hub.line, outcome=outcome, asked=bool(self._text), typed=typed, figures=figures)
+        asked, typed = bool(self._text), not self._recording
+        turn_log.note(self._hub.line, outcome=outcome, asked=asked, typed=typed, figures=figures)
 
     def _mark(self, name: str) -> None:
         self._marks.setdefault(name, self._since_began(self._hub.pacer.now()))

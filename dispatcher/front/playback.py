@@ -80,9 +80,9 @@ class Player:
 
     Attributes:
         sent: frames written so far.
-        gaps: times that the device's ear ran dry before the end.
+        gaps: times that the device's ear ran dry before the end; the silence after a filler is none.
         gap_ms: how long it was dry in all.
-        first_frame_at: clock time of the first frame, None before it.
+        first_frame_at: clock time of the first frame of the answer, None before it.
     """
 
     def __init__(
@@ -104,6 +104,7 @@ class Player:
         self._send_packet = send_packet
         self._send_subtitle = send_subtitle
         self._on_played = on_played
+        self._filler_frames = 0
         self._queue: deque[bytes | str] = deque()
         self._not_before = math.inf
         self._anchor = -math.inf
@@ -120,6 +121,11 @@ class Player:
         """Queue packets, and texts as the subtitles of the packets after them."""
         self._queue.extend(items)
         self.pump()
+
+    def add_filler(self, *items: bytes | str) -> None:
+        """Queue what comes before the answer, in the same way."""
+        self._filler_frames += sum(isinstance(item, bytes) for item in items)
+        self.add(*items)
 
     def finish(self) -> None:
         """Nothing more comes; `on_played` is called when the last frame was heard."""
@@ -152,15 +158,15 @@ class Player:
         now = self._pacer.now()
         dry_at = self._anchor + self.sent * FRAME_S
         if now >= dry_at:
-            if self.sent:
+            if self.sent > self._filler_frames:
                 self.gaps += 1
                 self.gap_ms += (now - dry_at) * 1000
-            else:
-                self.first_frame_at = now
             # The clock starts again from here, so that no burst makes up for the gap.
             self._anchor = now - self.sent * FRAME_S
         if self._sleeps_until(self._anchor + (self.sent + 1 - self._lead_frames) * FRAME_S):
             return False
+        if self.sent == self._filler_frames:
+            self.first_frame_at = now
         self._send_packet(packet, round(self.sent * REPLY_FRAME_MS))
         self.sent += 1
         return True

@@ -20,8 +20,9 @@ class Summary:
     """One turn from its end.
 
     Attributes:
-        outcome: "answered", "apologised", "spoken over", "device left" or "nothing said".
-        reason: why it was apologised for; empty otherwise.
+        outcome: "answered", "cut" (the answer broke off), "apologised", "spoken over", "device left" or
+            "nothing said".
+        reason: why it was apologised for, cut, or ended before its model did; empty otherwise.
         lasted_s: from the end of speech to the end of the turn.
         marks: when what was ready or heard, in ms after the end of speech.
         timings: what the stages reported: instances, waits, times in ms.
@@ -41,6 +42,8 @@ def tell(line: RedisLine, ticket: TurnTicket, summary: Summary, *, server_id: st
     """Write the one line that tells the whole turn, and leave its record; neither waits for anything."""
     counts = {name: getattr(summary, name) for name in ("outcome", "sentences", "frames", "gaps")}
     facts = {**counts, **summary.marks, **summary.timings}
+    if summary.reason:
+        facts["reason"] = summary.reason
     log.info("turn finished", turn=ticket.turn_id, device=ticket.device_id, **facts)
     record = {
         **facts,

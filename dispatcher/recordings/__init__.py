@@ -7,6 +7,8 @@
 | sorry_zh.wav | the same in Mandarin | 24 kHz, as devices hear |
 | done_en.wav | "That is done, but I could not finish my answer." | 24 kHz, as devices hear |
 | done_zh.wav | the same in Mandarin | 24 kHz, as devices hear |
+| cut_en.wav | "But I could not finish my answer." | 24 kHz, as devices hear |
+| cut_zh.wav | the same in Mandarin | 24 kHz, as devices hear |
 
 All are mono s16 WAV, made by `make.py` beside this module with the built-in speech engines.
 """

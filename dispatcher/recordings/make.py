@@ -79,6 +79,19 @@ PHRASES: Final = (
         sample_rate_hz=REPLY_RATE_HZ,
         speed=1.4,
     ),
+    Phrase(
+        name="cut_en.wav",
+        text="But I could not finish my answer.",
+        language="en",
+        sample_rate_hz=REPLY_RATE_HZ,
+    ),
+    Phrase(
+        name="cut_zh.wav",
+        text="不过我没能把话说完。",
+        language="zh",
+        sample_rate_hz=REPLY_RATE_HZ,
+        speed=1.4,
+    ),
 )
 
 

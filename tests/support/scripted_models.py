@@ -9,7 +9,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from threading import Thread
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from aiohttp import web
 
@@ -20,6 +20,8 @@ from dispatcher.builtin.running import Running
 
 Step = Callable[[web.StreamResponse], Awaitable[None]]
 INSTANCES: Final = 3
+# Between two pieces of reasoning.
+THOUGHT_S: Final = 0.25
 
 
 class ScriptedModels:
@@ -150,6 +152,40 @@ def filtered() -> Step:
 
     async def step(response: web.StreamResponse) -> None:
         await response.write(_event({}, end="content_filter"))
+
+    return step
+
+
+def thinks(seconds: float, *, sign: Literal["reasoning", "comments"] = "reasoning") -> Step:
+    """Send reasoning, or comments alone, for so long.
+
+    Source: xinnan PR #1920 and PR #3313 (`reasoning_content` for 5 to 20 s), DeepSeek (`: keep-alive`).
+    """
+
+    async def step(response: web.StreamResponse) -> None:
+        reasoning = _event({"content": None, "reasoning_content": "Hmm."})
+        for _ in range(round(seconds / THOUGHT_S)):
+            await response.write(b": keep-alive\n\n" if sign == "comments" else reasoning)
+            await asyncio.sleep(THOUGHT_S)
+
+    return step
+
+
+def waits(seconds: float) -> Step:
+    """Send nothing for so long."""
+
+    async def step(_: web.StreamResponse) -> None:
+        await asyncio.sleep(seconds)
+
+    return step
+
+
+def after(*steps: Step) -> Step:
+    """Do one after the other."""
+
+    async def step(response: web.StreamResponse) -> None:
+        for each in steps:
+            await each(response)
 
     return step
 

@@ -51,6 +51,7 @@ def write_config(path: Path, instances: Instances, **conversation: Any) -> Path:
         "wake_words": ["你好小智"],
         "stage_timeout_s": 2,
         "turn_timeout_s": 20,
+        "filler": None,
         **conversation,
     }
     content = {"load_balancing": {"api_gateway": services}, "conversation": rules}

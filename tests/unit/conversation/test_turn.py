@@ -8,6 +8,7 @@ from dispatcher.contracts import Reply
 from dispatcher.conversation.turn import (
     MAX_SENTENCES,
     Apologise,
+    BreakOff,
     Finish,
     Play,
     SendAgain,
@@ -166,12 +167,12 @@ def test_a_sentence_that_stops_in_its_middle_goes_on_where_it_stopped() -> None:
     assert clock.gets(audio(0, b"c", attempt=1, last=True), *again, end(1)) == [Play(b"c"), Finish()]
 
 
-def test_a_sentence_that_stays_away_twice_ends_the_turn_with_what_was_spoken() -> None:
+def test_a_sentence_that_stays_away_twice_ends_the_turn_and_the_user_is_told() -> None:
     clock = heard()
     clock.gets(sentence(0, "One."), audio(0, b"a", last=True), sentence(1, "Two."))
 
     assert clock.waits() == [SendAgain("tts", 2, 1, "Two.")]
-    assert clock.waits() == [Finish()]
+    assert clock.waits() == [BreakOff("tts: no answer in time")]
 
 
 def test_a_first_sentence_that_stays_away_twice_is_apologised_for() -> None:
@@ -182,18 +183,30 @@ def test_a_first_sentence_that_stays_away_twice_is_apologised_for() -> None:
     assert clock.waits() == [Apologise("tts: no answer in time")]
 
 
-def test_a_reply_that_breaks_off_ends_with_what_was_spoken() -> None:
+def test_a_reply_that_stops_is_gone_on_with_by_another_sending_and_spoken_once() -> None:
     clock = heard()
     clock.gets(sentence(0, "One."), audio(0, b"a", last=True))
 
-    assert clock.waits() == [Finish()]
+    assert clock.waits() == [SendAgain("llm", 2, 1, "One.")]
+    late = [sentence(1, "Deux."), audio(1, b"deux", last=True), end(2)]
+    again = [sentence(1, "Two.", attempt=2), audio(1, b"b", last=True, attempt=2), end(2, attempt=2)]
+    assert clock.gets(*late, *again) == [Subtitle("Two."), Play(b"b"), Finish()]
+
+
+def test_a_reply_that_stops_twice_is_cut_and_the_user_is_told() -> None:
+    clock = heard()
+    clock.gets(sentence(0, "One."), audio(0, b"a", last=True))
+    clock.waits()
+
+    assert clock.waits() == [BreakOff("llm: the reply stopped")]
+    assert clock.waits() == []
 
 
 def test_audio_of_a_sentence_that_never_came_is_not_asked_for_again() -> None:
     clock = heard()
     clock.gets(sentence(0, "One."), audio(0, b"a", last=True), audio(1, b"b"))
 
-    assert clock.waits() == [Finish()]
+    assert clock.waits() == [SendAgain("llm", 2, 1, "One.")]
 
 
 def test_an_llm_that_began_is_not_sent_again() -> None:

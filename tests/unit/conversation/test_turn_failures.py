@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 
 from dispatcher.contracts import Reply
-from dispatcher.conversation.turn import Apologise, Finish, Play, ShowTranscript, Subtitle
+from dispatcher.conversation.turn import (
+    Apologise,
+    BreakOff,
+    Finish,
+    Play,
+    SendAgain,
+    ShowTranscript,
+    Subtitle,
+)
 from tests.unit.conversation.replies import audio, end, failed, sentence, transcript
 from tests.unit.conversation.test_turn import Clock, heard
 
@@ -43,20 +51,32 @@ def test_an_llm_that_is_not_listened_to_may_fail() -> None:
     assert clock.gets(failed("llm: away", attempt=2)) == []
 
 
-def test_sentences_that_the_llm_finished_are_spoken_after_it_failed() -> None:
+def test_a_reply_that_breaks_off_twice_is_spoken_as_far_as_it_goes_and_the_user_is_told() -> None:
     clock = heard()
-    clock.gets(sentence(0, "One."), audio(0, b"1"), sentence(1, "Two."), failed("llm: away"))
+    clock.gets(sentence(0, "One."), audio(0, b"1"), sentence(1, "Two."))
 
+    assert clock.gets(failed("llm: away")) == [SendAgain("llm", 2, 2, "One. Two.")]
+    assert clock.gets(failed("llm: away", attempt=1)) == []
+    assert clock.gets(failed("llm: still away", attempt=2)) == []
     steps = clock.gets(audio(0, b"one", last=True), audio(1, b"two", last=True))
+    assert steps == [Play(b"one"), Subtitle("Two."), Play(b"two"), BreakOff("llm: still away")]
 
-    assert steps == [Play(b"one"), Subtitle("Two."), Play(b"two"), Finish()]
 
-
-def test_an_llm_that_fails_after_all_it_said_was_spoken_ends_the_turn() -> None:
+def test_an_llm_that_fails_after_all_it_said_was_spoken_goes_on_from_the_next_sentence() -> None:
     clock = heard()
     clock.gets(sentence(0, "One."), audio(0, b"1", last=True))
 
-    assert clock.gets(failed("llm: away")) == [Finish()]
+    assert clock.gets(failed("llm: away")) == [SendAgain("llm", 2, 1, "One.")]
+    rest = [sentence(1, "Two.", attempt=2), audio(1, b"2", last=True, attempt=2), end(2, attempt=2)]
+    assert clock.gets(*rest) == [Subtitle("Two."), Play(b"2"), Finish()]
+
+
+def test_a_reply_that_called_a_tool_is_not_asked_for_again_when_it_breaks_off() -> None:
+    clock = heard()
+    called = Reply(turn_id="a-turn", attempt=1, kind="tool", text="a call")
+    clock.gets(called, sentence(0, "One."), audio(0, b"1", last=True))
+
+    assert clock.gets(failed("llm: away")) == [BreakOff("llm: away")]
 
 
 @pytest.mark.parametrize("nothing", [failed("tts: away"), audio(0, b"", last=True)])
@@ -69,11 +89,12 @@ def test_a_sentence_without_speech_is_left_out(nothing: Reply) -> None:
     assert clock.turn.spoken == ["Two."]
 
 
-def test_a_sentence_that_fails_before_its_turn_waits_for_it() -> None:
+def test_a_last_sentence_that_cannot_be_spoken_waits_for_its_turn_and_cuts_the_answer() -> None:
     clock = heard()
     clock.gets(sentence(0, "One."), failed("tts: away", index=1), sentence(1, "Two."), end(2))
 
-    assert clock.gets(audio(0, b"one", last=True)) == [Subtitle("One."), Play(b"one"), Finish()]
+    steps = clock.gets(audio(0, b"one", last=True))
+    assert steps == [Subtitle("One."), Play(b"one"), BreakOff("tts: away")]
 
 
 def test_a_turn_of_which_no_sentence_can_be_spoken_is_apologised_for() -> None:
@@ -98,4 +119,4 @@ def test_the_sending_that_speaks_ends_the_sentence_when_it_fails() -> None:
     clock.waits()
     clock.gets(audio(0, b"a", attempt=1))
 
-    assert clock.gets(failed("tts: away", attempt=1)) == [Finish()]
+    assert clock.gets(failed("tts: away", attempt=1)) == [BreakOff("tts: away")]
