@@ -259,13 +259,12 @@ class LiveTurn:
     def _close(self, outcome: str) -> None:
         if not self._hub.end_turn(self.ticket.turn_id):
             return
-        line = self._hub.line
         self._hub.cache.cast("UNLINK", keys.claim(self.ticket.turn_id), keys.utterance(self.ticket.turn_id))
         if self._turn.spoken and self._heard and not self._phrase:
             # What was spoken over was not heard, so the LLM is not told that it was said.
             heard = " ".join(self._heard)
             said = [Message(role="user", content=self._text), Message(role="assistant", content=heard)]
-            dialogue.remember(line, self.ticket.device_id, said)
+            dialogue.remember(self._hub.line, self.ticket.device_id, said)
             self._note_for_memory()
         self._summarise(outcome)
 
