@@ -45,8 +45,8 @@ _ASCII_FACE: Final = (
 )
 _FACE_INSIDE: Final = re.compile(rf"[*=;:o\s]{{0,3}}{_ASCII_FACE}[;*'=o~\s]{{0,3}}")
 _FACE: Final = re.compile(
-    r"(?:¯\\{0,2}_|[ヾヽ٩ᕙ╭╮ᕦ\\])?[(（]([^()（）\n]{1,24})[)）]"
-    r"(?:_/¯|[ノﾉ゛ゞوづっ╯︵┻━彡✧☆★♡♪シ/~～≡=]{0,8}(?:[*oO](?![A-Za-z*]))?)"
+    r"(?:¯\\{0,2}_|[ヾヽ٩ᕙ╭╮ᕦ\\]|(?<![A-Za-z])[oO](?=[^\n]{1,26}[oO]))?[(（]([^()（）\n]{1,24})[)）]"
+    r"(?:_/¯|[ノﾉ۶゛ゞوづっ╯︵┻━彡✧☆★♡♪シ/~～≡=]{0,8}(?:[*oO](?![A-Za-z*]))?)"
 )
 _BEAR: Final = re.compile("ʕ[^ʔ\n]{1,12}ʔ")
 _BARE_FACE: Final = re.compile(
@@ -71,7 +71,7 @@ _STAGE_ZH: Final = (
     r"[地着了的说道一下笑状脸头声口气]{0,4}"
 )
 _STAGE: Final = re.compile(
-    rf"(?<![\w*])\*(?:{_STAGE_EN}|{_STAGE_ZH})\*(?![\w*])|[(（\[【](?:{_STAGE_EN}|{_STAGE_ZH})[)）\]】](?![(])"
+    rf"(?<![\w*])(?P<sign>[*_])(?:{_STAGE_EN}|{_STAGE_ZH})(?P=sign)(?![\w*])|[(（\[【](?:{_STAGE_EN}|{_STAGE_ZH})[)）\]】](?![(])"
     rf"|(?<=[\u3000-\uffee])\*{_STAGE_ZH}\*|\*{_STAGE_ZH}\*(?=[\u3000-\uffee])",
     re.IGNORECASE | re.ASCII,
 )

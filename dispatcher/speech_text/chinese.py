@@ -95,7 +95,7 @@ def _degrees(written: str) -> str:
 def _percent(match: Match) -> str:
     first, last = match["first"], match["last"]
     whole = "千分之" if match["sign"] == "‰" else "百分之"
-    said = whole + number_zh(first)
+    said = ("负" if first.startswith("-") else "") + whole + number_zh(first.lstrip("-"))
     return said if last is None else f"{said}到{whole}{number_zh(last)}"
 
 
@@ -147,6 +147,7 @@ _RULES: Final[tuple[Rule, ...]] = (
     rule(r"(?<=\d)T(?=\d\d:\d\d)", " "),
     rule(r"(?<=:\d\d)(?:\.\d{1,6})?Z\b", ""),
     rule(r"(?<!\d)(?P<year>\d{4})([-/.])(?P<month>\d{1,2})\2(?P<day>\d{1,2})(?![\d.])", _date),
+    rule(r"(?<![\d/-])(?P<month>\d{1,2})([-/])(?P<day>\d{1,2})\2(?P<year>[12]\d{3})(?![\d/-])", _date),
     rule(
         rf"(?<!\d)((?:1[89]|20)\d\d){_TO}((?:1[89]|20)\d\d)(?!\d)(?=\s?(?:年|学年|赛季))",
         lambda match: f"{digits_zh(match[1])}到{digits_zh(match[2])}",
@@ -182,6 +183,10 @@ _RULES: Final[tuple[Rule, ...]] = (
         rf"(?:{_TO}(?P<upto>{_NUMBER}))?\s?(?P<scale>[千万亿]+)?(?:元|美元|欧元)?",
         _money,
     ),
+    rule(
+        rf"({_NUMBER})\s?(USD|CNY|RMB|EUR|GBP|JPY)\b",
+        lambda match: price_zh(match[1]) + CURRENCIES[match[2]],
+    ),
     rule(rf"({_NUMBER})(?=\s?[块元](?!素|旦))", lambda match: price_zh(match[1])),
     rule(r"(?<![\d.])(\d{1,6}(?:\.\d{1,6}){2,5})(?!\d)", _dotted),
     rule(
@@ -216,6 +221,7 @@ _RULES: Final[tuple[Rule, ...]] = (
         r"(?<=\d)[eE]([+-]?\d{1,3})\b",
         lambda match: f"乘以十的{number_zh(match[1])}次方",
     ),
+    rule(r"(?<=\d)[*xX](?=\d)", "乘"),
     rule(r"(?P<name>[A-Za-z]{1,20})-?(?P<digits>\d{1,15})(?![\d.])", _model),
     rule(r"(?<=[A-Za-z])-(?=\d)", " "),
     rule(r"([⁻⁺]?[⁰¹²³⁴-⁹]{1,4}|ⁿ)", _power),

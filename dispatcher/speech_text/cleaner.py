@@ -15,6 +15,8 @@ from dispatcher.speech_text.asides import without_asides
 from dispatcher.speech_text.block_stream import BlockStream
 from dispatcher.speech_text.emoji import without_emoji
 from dispatcher.speech_text.html_tags import spoken_tag
+from dispatcher.speech_text.latex import SUBSCRIPT_DIGITS, SUPERSCRIPT_DIGITS, formula_text
+from dispatcher.speech_text.rules import Match
 from dispatcher.speech_text.script import CJK, is_cjk
 
 # Markdown is read line by line, since a sentence is all there is of it; and a longer line in parts, so
@@ -38,6 +40,12 @@ _LINE_SEPARATOR: Final = re.compile("\r\n?|[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 _MATHEMATICAL: Final = re.compile("[\U0001d400-\U0001d7ff]+")
 # Between letters and digits a star is a sign of arithmetic, not of emphasis: 2*3*4.
 _TIMES: Final = re.compile(r"(?<=[A-Za-z0-9)])\*(?=[A-Za-z0-9(])")
+# Formulas without the signs around them, and HTML's raised and lowered digits.
+_BARE_COMMAND: Final = re.compile(
+    r"\\(?:[dt]?frac|sqrt|times|div|cdot|[lg]eq?|neq?|pm|pi|alpha|beta|theta|approx|infty|sum|int|text|mathrm"
+    r"|left|right|degree|circ)(?![A-Za-z])(?:\{[^{}\n]{0,80}\}){0,2}"
+)
+_LOWERED: Final = re.compile(r"<(?P<tag>su[bp])>(?P<digits>\d{1,4})</(?P=tag)>")
 _TABLE_RULE: Final = re.compile(r"^[ \t]*\|?[ \t]*:?-{2,}[-:| \t]*$", re.MULTILINE)
 _CELL_END: Final = re.compile(r"[ \t]*\|[ \t]*")
 _CHECK_BOX: Final = re.compile(r"^\s?\[[ xX]\]\s")
@@ -96,11 +104,20 @@ def clean(markdown: str, *, language: Literal["zh", "en", "auto"] = "auto") -> s
 def _cleaned(text: str, language: Literal["zh", "en", "auto"]) -> str:
     stream = BlockStream(language)
     text = stream.feed(_LINE_SEPARATOR.sub("\n", html.unescape(text))) + stream.finish()
+    text = _LOWERED.sub(_digits_there, _BARE_COMMAND.sub(_formula, text))
     text = without_asides(_MATHEMATICAL.sub(lambda match: unicodedata.normalize("NFKC", match[0]), text))
     text = _TABLE_RULE.sub("", without_emoji(_INVISIBLE.sub("", text)))
     text = _TIMES.sub(r"\\*", _as_rows(text))
     lines = [line for part in _PART.findall(text) for line in _lines(part)]
     return _joined([line for line in map(_tidy, lines) if line])
+
+
+def _formula(match: Match) -> str:
+    return formula_text(match[0]) or ""
+
+
+def _digits_there(match: Match) -> str:
+    return match["digits"].translate(SUPERSCRIPT_DIGITS if match["tag"] == "sup" else SUBSCRIPT_DIGITS)
 
 
 def _as_rows(text: str) -> str:
@@ -143,7 +160,7 @@ def _tidy(line: str) -> str:
     return line.strip()
 
 
-def _host(address: re.Match[str]) -> str:
+def _host(address: Match) -> str:
     """Return the host and the marks of the sentence that stand right after the address."""
     written: str = address[0]
     return address[1] + written[len(written.rstrip(".,;:!?)]}>\"'*_`")) :]

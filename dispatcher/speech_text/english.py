@@ -159,8 +159,8 @@ def _power(match: Match) -> str:
     return _POWERS.get(power, f" to the power of {said}")
 
 
-def _word(said: str) -> str:
-    return f" {said} "
+def _spaced(match: Match, said: str) -> str:
+    return f" {said} " if match.start() else f"{said} "
 
 
 _RULES: Final[tuple[Rule, ...]] = (
@@ -179,7 +179,17 @@ _RULES: Final[tuple[Rule, ...]] = (
     rule(r"\bSt\.(?=\s[A-Z])", "Saint"),
     rule(r"(?<=[a-z] )St\.?(?![\w])", "Street"),
     rule(r"(?<!\d)(?P<year>\d{4})([-/.])(?P<month>\d{1,2})\2(?P<day>\d{1,2})(?![\d.])", _date),
-    rule(r"(?<![\d/])(?P<month>\d{1,2})/(?P<day>\d{1,2})/(?P<year>[12]\d{3})(?![\d/])", _date),
+    rule(r"(?<![\d/-])(?P<month>\d{1,2})([-/])(?P<day>\d{1,2})\2(?P<year>[12]\d{3})(?![\d/-])", _date),
+    rule(
+        rf"(?<![\d.:])(?P<day>[0-3]?\d)(?:st|nd|rd|th)?\s(?:of\s)?(?P<month>{_MONTH})(?![A-Za-z])",
+        lambda match: f"{ordinal_en(str(int(match['day'])))} of {_MONTH_NAMES[match['month'][:3]]}",
+    ),
+    rule(r"(?<=:\d\d)\s?[-~–—]\s?(?=\d{1,2}:\d\d)", " to "),
+    rule(r"\b(?:USD|US\$)\s?(?=\d)", "$"),
+    rule(rf"({_NUMBER})\s?USD\b", r"$\1"),
+    rule(r"\b9/11\b", "nine eleven"),
+    rule(r"(?<![\d,.$-])911(?![\d,.-]\d|\d)", "nine one one"),
+    rule(r"(?<![\d.])(\d)['’](\d{1,2})(?:[\"”]|(?!\d))", r"\1 foot \2"),
     rule(rf"\b(?P<month>{_MONTH})\s(?P<day>[0-3]?\d)(?:st|nd|rd|th)?(?![\d:.,]\d|\d)", _month_and_day),
     rule(r"(?<!\d)(1[1-9]\d0|20\d0)['’]?s\b", lambda match: decade_en(match[1])),
     rule(r"(?<!\w)['’]?([2-9]0)s\b", lambda match: decade_en(match[1])),
@@ -252,6 +262,7 @@ _RULES: Final[tuple[Rule, ...]] = (
         r"(?<=\d)[eE]([+-]?\d{1,3})\b",
         lambda match: f" times ten to the power of {number_en(match[1])}",
     ),
+    rule(r"(?<=\d)[*xX](?=\d)", " times "),
     rule(r"(?P<name>[A-Za-z]{1,20})-?(?P<digits>\d{1,15})(?!\d|\.\d)", _model),
     rule(r"(?<=[A-Za-z])-?(?=\d)", " "),
     rule(r"([⁻⁺]?[⁰¹²³⁴-⁹]{1,4}|ⁿ)", _power),
@@ -264,8 +275,8 @@ _RULES: Final[tuple[Rule, ...]] = (
     rule(r"(?<![\w.,-])[12]\d{3}(?![\w]|[.,]\d)", _year),
     rule(r"(?<=\d)(?=[A-Za-z])", " "),
     rule(_SIGNED, lambda match: number_en(match[0])),
-    rule(r"\d", lambda match: _word(digits_en(match[0]))),
-    rule(alternatives(SIGNS), lambda match: _word(SIGNS[match[0]])),
+    rule(r"\d", lambda match: _spaced(match, digits_en(match[0]))),
+    rule(alternatives(SIGNS), lambda match: _spaced(match, SIGNS[match[0]])),
     rule(r"[~^]", ""),
     rule(r" {2,}", " "),
     rule(r" (?=[,.!?;:](?:\s|$))", ""),

@@ -12,8 +12,8 @@ LONGEST_FORMULA: Final = 120
 _DEEPEST: Final = 20
 
 _SIGN: Final = re.compile(r"\\[A-Za-z]+\*?|\\.|[{}^_&~\[\]]|\s+|[^\\{}^_&~\[\]\s]|\\")
-_SUPERSCRIPTS: Final = str.maketrans("0123456789+-n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ")
-_SUBSCRIPTS: Final = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+SUPERSCRIPT_DIGITS: Final = str.maketrans("0123456789+-n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ")
+SUBSCRIPT_DIGITS: Final = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _SYMBOLS: Final = dict(
     pair.split("=", 1)
     for pair in (
@@ -78,7 +78,7 @@ class _Formula:
             return self._raised(self._argument())
         if sign == "_":
             lowered = self._argument()
-            return lowered.translate(_SUBSCRIPTS) if lowered.isdecimal() else f" {lowered} "
+            return lowered.translate(SUBSCRIPT_DIGITS) if lowered.isdecimal() else f" {lowered} "
         if sign == "&" or sign in ("\\\\", "\\begin"):
             self.is_too_rich = True
             return " "
@@ -105,7 +105,7 @@ class _Formula:
             return power
         plain = power.replace(" ", "")
         if plain and not plain.strip("0123456789+-n"):
-            return plain.translate(_SUPERSCRIPTS)
+            return plain.translate(SUPERSCRIPT_DIGITS)
         return self._power.format(power)
 
     def _command(self, name: str) -> str:
@@ -128,7 +128,7 @@ class _Formula:
         degree = ""
         while self._at < len(self._signs) and (sign := self._take()) != "]":
             degree += sign
-        return degree.translate(_SUPERSCRIPTS)
+        return degree.translate(SUPERSCRIPT_DIGITS)
 
 
 def _in_brackets(part: str) -> str:

@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 _HALF_WIDTH: Final = {full: chr(ord(full) - 0xFEE0) for full in "０１２３４５６７８９％＋＝－．／＜＞＄＃＆"}
-_OTHERS: Final = {"−": "-", "‑": "-", "⁄": "/", "µ": "μ"}
+_OTHERS: Final = {"−": "-", "‑": "-", "⁄": "/", "µ": "μ"} | dict(zip("₀₁₂₃₄₅₆₇₈₉", "0123456789", strict=True))
 _FRACTIONS: Final = {
     "½": "1/2", "⅓": "1/3", "⅔": "2/3", "¼": "1/4", "¾": "3/4", "⅕": "1/5", "⅛": "1/8", "⅜": "3/8",
     "⅝": "5/8", "⅞": "7/8",

@@ -39,6 +39,22 @@ async def test_text_before_a_call_is_spoken_and_the_reply_goes_on(
     assert result == {"role": "tool", "content": "true", "tool_call_id": asked["tool_calls"][0]["id"]}
 
 
+async def test_code_formulas_and_citations_are_neither_read_aloud_nor_shown(
+    tool_stack: Stack, models: ScriptedModels
+) -> None:
+    code = ("```py", "thon\nprint('Hi. You?')\n", "\nx = 1\n``", "`\n")
+    models.script.append(
+        says("**Do** it ", "like this[1]:\n", *code, "Then $E=m", "c^2$ (^_^) and a<b hold.")
+    )
+    async with device_of(tool_stack, "code") as device:
+        answer = await device.types("show me")
+    assert answer.sentences == (
+        "Do it like this:",
+        "See the text for the code.",
+        "Then E=mc² and a<b hold.",
+    )
+
+
 async def test_a_turn_with_tools_says_so_in_its_log_line(tool_stack: Stack, models: ScriptedModels) -> None:
     models.script += [calls(QUIET), says("Done.")]
     since_byte = tool_stack.front.printed_bytes()

@@ -44,6 +44,10 @@ def test_what_closes_on_one_line_may_come_sign_by_sign() -> None:
     assert streamed(text, list(range(len(text)))) == "use ls or x now"
 
 
+def test_tildes_inside_a_line_open_no_fence() -> None:
+    assert streamed("好的~~~\n", [2]) == "好的~~~\n"
+
+
 def sentences(text: str) -> list[str]:
     blocks, splitter = BlockStream(), SentenceSplitter()
     pieces = [piece for each in text for piece in splitter.feed(blocks.feed(each))]

@@ -50,6 +50,8 @@ from dispatcher.speech_text import clean
         ("$5 to $8, or $1,299.99.", "$5 to $8, or $1,299.99."),
         ("US$ and A$ and $x $y", "US$ and A$ and $x $y"),
         ("价格是$5到$8。", "价格是$5到$8。"),
+        (r"\frac{1}{2} \times 3", "1/2 × 3"),
+        ("H<sub>2</sub>O 10<sup>3</sup>", "H₂O 10³"),
         # Code
         ("代码：\n```python\nprint(1)\n```\n好了", "代码：代码请看屏幕。好了"),
         ("Run:\n~~~\nls\n~~~\nDone", "Run: See the text for the code. Done"),
@@ -68,6 +70,8 @@ from dispatcher.speech_text import clean
         ("*laughs* Hello! (smiles warmly) [pause] Bye.", "Hello! Bye."),
         ("（微笑）你好。【点点头】*轻轻地笑了笑*再见", "你好。再见"),
         ("I *really* think (see below) f(x) （见下文）", "I really think (see below) f(x) （见下文）"),
+        ("o(╥﹏╥)o 好的٩(๑❛ᴗ❛๑)۶", "好的"),
+        ("_sighs_ Well", "Well"),
         # Signs
         ("你\u200b好\u00ad吗\ufeff\u202e\x07？", "你好吗？"),
         ("什么？？！！好……嗯。。。啊！！！", "什么？！好……嗯……啊！"),

@@ -70,6 +70,8 @@ CHINESE = [
     ("-3.5，１２％", "负三点五，百分之十二"),
     ("18+，C++，约~5天", "十八加，C加加，约五天"),
     ("好的～没有数字", "好的没有数字"),
+    ("12/25/2026，-0.5%，100USD", "二零二六年十二月二十五日，负百分之零点五，一百美元"),
+    ("7x24小时，H₂O", "七乘二十四小时，H二O"),
 ]
 ENGLISH = [
     ("2026-11-30", "November thirtieth, twenty twenty-six"),
@@ -146,6 +148,12 @@ ENGLISH = [
         ("zero zero seven, one two three four five six seven eight nine zero one two three four "
         "five six seven"),
     ),
+    ("5 May 2026, 2nd of May", "fifth of May twenty twenty-six, second of May"),
+    ("11-30-2026", "November thirtieth, twenty twenty-six"),
+    ("7:00-9:30, 3x4", "seven o'clock to nine thirty, three times four"),
+    ("USD 50, 50 USD, 911, 9/11", "fifty dollars, fifty dollars, nine one one, nine eleven"),
+    ("5'10\"", "five foot ten"),
+    ("π ≈ 3.14", "pi approximately three point one four"),
     ("5x faster", "five x faster"),
 ]  # fmt: skip
 
