@@ -48,6 +48,10 @@ class Settings(BaseModel):
         server_id: this front's name in logs; a random part keeps two apart.
         instance_weight: its share of the devices, as nginx has it; `/healthz` says so to whoever checks.
         queue_limit: a stage queue longer than this means overload; the turn gets an apology.
+        max_connections_per_address: of one address (IPv6: one /64) at a time; this host and trusted proxies
+            are not counted, who comes through a trusted proxy by the address that it tells.
+        new_connections_per_s: of one address, after as many at once as it may have.
+        max_silent_per_address: sockets of one address on which no hello was said yet.
         idle_timeout_s: a connection without any frame for this long is closed.
         drain_s: how long a stop waits for turns under way.
         config_chosen_at_s: Unix time at which an operator chose the YAML, set by `dispatcher up`.
@@ -86,6 +90,9 @@ class Settings(BaseModel):
     server_id: str = "front"
     instance_weight: int = Field(default=1, ge=1)
     max_devices: int = Field(default=500, ge=1)
+    max_connections_per_address: int = Field(default=128, ge=1)
+    new_connections_per_s: float = Field(default=20, gt=0)
+    max_silent_per_address: int = Field(default=32, ge=1)
     queue_limit: int = Field(default=500, ge=1)
     idle_timeout_s: float = Field(default=300, gt=0)
     drain_s: float = Field(default=10, ge=0)

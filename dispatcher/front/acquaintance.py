@@ -15,6 +15,7 @@ from dispatcher.errors import StateError
 from dispatcher.front.handshake import Peer
 from dispatcher.front.hub import Hub
 from dispatcher.front.origin import origin_of
+from dispatcher.front.seats import Seat
 from dispatcher.state import registry
 from dispatcher.state.registry import Registered
 
@@ -31,11 +32,13 @@ class Acquaintance:
 
     Attributes:
         peer: the device as it named itself.
+        seat: what its socket holds; a hello keeps it.
     """
 
     def __init__(self, hub: Hub, peer: Peer) -> None:
         """Ask nothing yet."""
         self.peer = peer
+        self.seat: Seat | None = None
         self._hub = hub
         self._known: Registered | None = None
 
@@ -78,8 +81,14 @@ class Acquaintance:
 
     def has_come(self) -> None:
         """Let the registry know that the device is connected."""
+        self.keep_seat()
         if not self.peer.anonymous:
             self._hub.spawn(self._note())
+
+    def keep_seat(self) -> None:
+        """Keep the seat: hello was said."""
+        if self.seat is not None:
+            self.seat.mark_greeted()
 
     async def character(self) -> Character:
         """Return who the assistant is to the device, by the YAML in force."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import gc
+import logging
 import signal
 from collections.abc import AsyncIterator
 from functools import partial
@@ -13,16 +14,20 @@ from typing import Final
 import structlog
 import uvloop
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from dispatcher.catalogue.model import Catalogue
 from dispatcher.contracts import WEBSOCKET_PATH
 from dispatcher.errors import StartError
-from dispatcher.front.acquaintance import make_acquaintance
+from dispatcher.front.acquaintance import BLOCKED_CODE, Acquaintance, make_acquaintance
+from dispatcher.front.connections import raise_descriptor_limit
 from dispatcher.front.device import Device
 from dispatcher.front.drain import drain
 from dispatcher.front.errands import carry, look_again
 from dispatcher.front.handshake import admit, read_peer
 from dispatcher.front.hub import HUB, Hub
+from dispatcher.front.listening import BrokenRequests, ListeningSite
+from dispatcher.front.origin import counted_address
 from dispatcher.front.ota import add_ota
 from dispatcher.front.pages import add_pages, flower_address
 from dispatcher.front.probes import add_probes
@@ -39,11 +44,13 @@ log = structlog.get_logger(__name__)
 
 # Larger messages are no mistake of a device; the socket is closed.
 MAX_MESSAGE_BYTES: Final = 1024 * 1024
+# Longer than nginx keeps an idle connection to a front, so that no request meets a closed one.
+KEEPALIVE_TIMEOUT_S: Final = 75.0
 
 
 def create_app(settings: Settings, catalogue: Catalogue) -> web.Application:
     """Return the application; it connects when it starts."""
-    app = web.Application(client_max_size=MAX_MESSAGE_BYTES)
+    app = web.Application(client_max_size=MAX_MESSAGE_BYTES, middlewares=[mark_asked])
 
     async def share_hub(app: web.Application) -> AsyncIterator[None]:
         hub = app[HUB] = Hub(settings, catalogue)
@@ -65,22 +72,39 @@ def create_app(settings: Settings, catalogue: Catalogue) -> web.Application:
     return app
 
 
+@web.middleware
+async def mark_asked(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Note that the headers of a request came: its connection is not closed as a silent one."""
+    request.app[HUB].connections.mark_asked(request.transport)
+    return await handler(request)
+
+
 async def connect_device(request: web.Request) -> web.StreamResponse:
     """Upgrade a device's request and serve it until it is gone."""
     hub = request.app[HUB]
     peer = read_peer(request)
     settings = hub.settings
     admit(request, peer, hub.tokens, trusted=settings.trusted_proxies, public_url=settings.front_public_url)
-    if hub.draining or len(hub.devices) >= hub.most_devices:
-        raise web.HTTPServiceUnavailable(
-            text=f"{len(hub.devices)} devices are connected, at most {hub.most_devices} are let in",
-            headers={"Retry-After": "5"},
-        )
-    who = await make_acquaintance(request, hub, peer)
+    if hub.draining:
+        raise web.HTTPServiceUnavailable(text="this front stops", headers={"Retry-After": "5"})
+    # Before anything is waited for: of any number at once no more than the limit get past.
+    seat = hub.seats.take(counted_address(request, settings.trusted_proxies), most=hub.most_devices)
+    try:
+        who = await make_acquaintance(request, hub, peer)
+        who.seat = seat
+        return await _serve_device(request, hub, who)
+    finally:
+        seat.release()
+
+
+async def _serve_device(request: web.Request, hub: Hub, who: Acquaintance) -> web.StreamResponse:
+    """Upgrade the request of a device that was let in."""
     # No heartbeat: a pong deadline would cut real devices. No compression: Opus does not shrink.
     socket = web.WebSocketResponse(max_msg_size=MAX_MESSAGE_BYTES, compress=False, timeout=1)
     await socket.prepare(request)
-    wire = Wire(socket, request.transport, peer.version)
+    if who.seat is not None:
+        who.seat.close = lambda: hub.spawn(socket.close(code=BLOCKED_CODE, message=b"no hello in time"))
+    wire = Wire(socket, request.transport, who.peer.version)
     await (UnadmittedDevice if who.waits else Device)(hub, socket, wire, who).serve()
     return socket
 
@@ -94,6 +118,7 @@ def run_front() -> None:
     """
     settings = load_settings()
     configure_logging(settings)
+    raise_descriptor_limit(settings.max_devices)
     catalogue = starting_catalogue(settings)
     gc.freeze()
     try:
@@ -112,11 +137,14 @@ async def _serve(app: web.Application, settings: Settings) -> None:
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1, keepalive_timeout=KEEPALIVE_TIMEOUT_S)
     await runner.setup()
+    connections = app[HUB].connections
+    logging.getLogger("aiohttp.server").addFilter(BrokenRequests(connections))
     succession = Succession.inherited()
     try:
-        site = succession.site(runner, settings)
+        sockets = succession.sockets(settings)
+        site = ListeningSite(runner, sockets, connections)
         await site.start()
         succession.say_serving()
         await stopping.wait()

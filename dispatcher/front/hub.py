@@ -17,7 +17,9 @@ from dispatcher.contracts import Reply
 from dispatcher.errors import StateError, in_words
 from dispatcher.front.apology import Apologies
 from dispatcher.front.auth import Tokens
+from dispatcher.front.connections import make_connections
 from dispatcher.front.playback import Pacer
+from dispatcher.front.seats import Seats
 from dispatcher.front.token_key import agree_on_key, load_key
 from dispatcher.settings import Settings
 from dispatcher.state import fronts, keys
@@ -80,6 +82,7 @@ class Hub:
 
     Attributes:
         devices: connections by device id; one device has one.
+        connections, seats: of the port, and of sockets of devices among them.
         turns: turns under way, by turn id.
         uplinks: utterances that are still being spoken, by the id of their turn.
         draining: the front is about to stop; no new device is let in, and what was begun may end.
@@ -99,6 +102,12 @@ class Hub:
         self.apologies = Apologies()
         self.tokens = Tokens(load_key(settings)) if settings.front_auth == "token" else None
         self.devices: dict[str, ConnectedDevice] = {}
+        self.connections = make_connections(settings)
+        self.seats = Seats(
+            per_address=settings.max_connections_per_address,
+            silent_per_address=settings.max_silent_per_address,
+            refusals=self.connections.refusals,
+        )
         self.turns: dict[str, RunningTurn] = {}
         self.uplinks: dict[str, RepliedTo] = {}
         self.draining = False
@@ -138,7 +147,14 @@ class Hub:
         loop = asyncio.get_running_loop()
         self._tasks = [
             loop.create_task(work())
-            for work in (self._pump_replies, self._watch_turns, self._trim, self._show, self._follow_knobs)
+            for work in (
+                self._pump_replies,
+                self._watch_turns,
+                self.seats.watch,
+                self._trim,
+                self._show,
+                self._follow_knobs,
+            )
         ]
         self._tasks.append(loop.create_task(listen(self._reloads, self.live)))
 

@@ -69,9 +69,12 @@ def _client_of(request: web.BaseRequest, trusted: Sequence[Network]) -> tuple[st
     return client, secure
 
 
-def client_address(request: web.BaseRequest, trusted: Sequence[Network]) -> str:
-    """Return the address of the client; of one behind a proxy that is not trusted, the proxy's."""
-    return _client_of(request, trusted)[0] or request.remote or ""
+def counted_address(request: web.BaseRequest, trusted: Sequence[Network]) -> str | None:
+    """Return the address by which a client is counted; None for this host and for proxies."""
+    client, _ = _client_of(request, trusted)
+    if client is None or is_loopback(client) or _is_in(client, trusted):
+        return None
+    return client
 
 
 def _foreign_page(request: web.BaseRequest, public_url: str) -> str:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Final, Self
 
 import structlog
-from aiohttp import web
 
 from dispatcher.contracts import CHANNEL_VARIABLE, SAYS_LEAVING, SAYS_SERVING, SOCKET_VARIABLE
+from dispatcher.front.listening import bind_sockets
 from dispatcher.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -24,9 +24,15 @@ FOLLOWED_WITHIN_S: Final = 15.0
 class Succession:
     """One front after another at the same port; without a supervisor, one front alone."""
 
-    def __init__(self, place: socket.socket | None, channel: socket.socket | None) -> None:
-        """Use the socket to listen on, and the channel to the supervisor."""
+    def __init__(
+        self,
+        place: socket.socket | None,
+        channel: socket.socket | None,
+        companions: Sequence[socket.socket] = (),
+    ) -> None:
+        """Use the socket to listen on, those of the other family beside it, and the channel."""
         self._place = place
+        self._companions = companions
         self._channel = channel
         if channel is not None:
             channel.setblocking(False)
@@ -34,17 +40,21 @@ class Succession:
     @classmethod
     def inherited(cls, environ: Mapping[str, str] = os.environ) -> Self:
         """Return what this process was started with."""
-        numbers = environ.get(SOCKET_VARIABLE, ""), environ.get(CHANNEL_VARIABLE, "")
+        numbers = [environ.get(CHANNEL_VARIABLE, ""), *environ.get(SOCKET_VARIABLE, "").split(",")]
         if not all(number.isdecimal() for number in numbers):
             return cls(None, None)
-        place, channel = (socket.socket(fileno=int(number)) for number in numbers)
-        return cls(place, channel)
+        channel, place, *companions = (socket.socket(fileno=int(number)) for number in numbers)
+        return cls(place, channel, companions)
 
-    def site(self, runner: web.AppRunner, settings: Settings) -> web.BaseSite:
-        """Return where the front listens: at the socket that was handed to it, else at its own port."""
+    def sockets(self, settings: Settings) -> Sequence[socket.socket]:
+        """Return where the front listens: at the sockets that were handed to it, else at its own port.
+
+        Raises:
+            OSError: the port is taken.
+        """
         if self._place is not None:
-            return web.SockSite(runner, self._place)
-        return web.TCPSite(runner, settings.front_host, settings.front_port)
+            return (self._place, *self._companions)
+        return bind_sockets(settings.front_host, settings.front_port)
 
     def say_serving(self) -> None:
         """Say that devices are let in; who was here before may go."""

@@ -100,6 +100,7 @@ class UnadmittedDevice:
     async def _on_hello(self, hello: Hello) -> None:
         if hello.version in frames.VERSIONS:
             self._wire.version = read_version(hello.version)
+        self._who.keep_seat()
         self._audio = hello.audio_params
         self._wire.session_id = str(uuid.uuid4())
         self._wire.send_text(protocol.hello_answer(self._wire.session_id, hello.audio_params.format))

@@ -23,16 +23,20 @@ class Channel:
         leaves: it is to stop, and waits for word that it was followed.
     """
 
-    def __init__(self, place: socket.socket) -> None:
-        """Make both ends; the other one is for the process that is about to be started."""
+    def __init__(self, *places: socket.socket) -> None:
+        """Make both ends; the other one is for the process that is about to be started.
+
+        Args:
+            places: the sockets that it is to listen on, one for each family of addresses.
+        """
         self.serves = asyncio.Event()
         self.leaves = asyncio.Event()
         self._ours, self._theirs = socket.socketpair()
         self._ours.setblocking(False)
-        self.handed = (place.fileno(), self._theirs.fileno())
+        self.handed = (*(place.fileno() for place in places), self._theirs.fileno())
         self.variables = {
-            SOCKET_VARIABLE: str(self.handed[0]),
-            CHANNEL_VARIABLE: str(self.handed[1]),
+            SOCKET_VARIABLE: ",".join(map(str, self.handed[:-1])),
+            CHANNEL_VARIABLE: str(self.handed[-1]),
         }
 
     def open(self) -> None:

@@ -174,7 +174,7 @@ class Keeper:
         """Start the process, at the place of the one before where it has one."""
         if self._place is None:
             return await Process.start(self.part, self._environment)
-        channel = Channel(self._place.take())
+        channel = Channel(self._place.take(), *self._place.companions)
         try:
             return await Process.start(self.part, self._environment, channel=channel)
         except OSError:

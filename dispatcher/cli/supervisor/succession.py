@@ -15,6 +15,7 @@ from typing import Final, Self
 
 from dispatcher.cli.supervisor.parts import Address, Part
 from dispatcher.cli.supervisor.process import Process
+from dispatcher.front.listening import bind_other_family
 
 # A grandchild that left the group may hold the pipe open; the rest of its output is not waited for.
 LAST_OUTPUT_TIMEOUT_S: Final = 1.0
@@ -24,11 +25,15 @@ class Place:
     """The port of a part, held while one process of it follows another.
 
     Whoever connects in a moment in which none accepts, after a crash say, waits for the next one.
+
+    Attributes:
+        companions: bound at the same port of the other family, IPv6 beside IPv4, where that can be had.
     """
 
     def __init__(self, address: Address) -> None:
         self._address = address
         self._socket: socket.socket | None = None
+        self.companions: list[socket.socket] = []
 
     @classmethod
     def of(cls, part: Part) -> Self | None:
@@ -53,13 +58,15 @@ class Place:
                 fresh.close()
                 raise
             self._socket = fresh
+            self.companions = bind_other_family(fresh)
         return self._socket
 
     def give_up(self) -> None:
         """Let go of the port: who waits there is refused, and may look elsewhere."""
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
+        for each in (self._socket, *self.companions):
+            if each is not None:
+                each.close()
+        self._socket, self.companions = None, []
 
 
 class Predecessors:

@@ -1,0 +1,44 @@
+"""A host that connects without end, seen from another one."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+
+from tests.integration.hosts.house import known_device
+from tests.support.hosts import two_hosts
+from tests.support.instances import SENTENCES
+from tests.support.stack import Stack
+
+MOST_OF_AN_ADDRESS = 20
+# Connects 300 times without a word, waits until the front has had its say, and tells how many are open.
+FLOOD = """
+import select, socket, sys, time
+opened = [socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=10) for _ in range(300)]
+time.sleep(1)
+closed, _, _ = select.select(opened, [], [], 0)
+print(len(opened) - len(closed), flush=True)
+sys.stdin.read()
+"""
+
+
+async def test_a_host_that_connects_without_end_keeps_its_share_and_others_are_answered(stack: Stack) -> None:
+    with two_hosts() as (attacker, _):
+        gateway = attacker.address.rpartition(".")[0] + ".1"
+        limits = {"MAX_CONNECTIONS_PER_ADDRESS": str(MOST_OF_AN_ADDRESS)}
+        async with stack.another_front(FRONT_HOST="0.0.0.0", SERVER_ID="flooded", **limits) as front:
+            flood = await asyncio.create_subprocess_exec(
+                *attacker.command(sys.executable, "-c", FLOOD, gateway, str(front.port)),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+            )
+            assert flood.stdout is not None
+            assert flood.stdin is not None
+            still_open = int(await flood.stdout.readline())
+            url = f"http://{gateway}:{front.port}"
+            async with known_device(url, f"ws://{gateway}:{front.port}/xiaozhi/v1/", "victim") as device:
+                assert (await device.says()).sentences == SENTENCES
+            flood.stdin.close()
+            await flood.wait()
+    assert 0 < still_open <= MOST_OF_AN_ADDRESS
