@@ -113,7 +113,10 @@ class Ollama:
 
     async def _load(self, instance: Instance) -> None:
         """Return when the model is in memory."""
-        async with self._ask(instance, "POST", "/api/generate", json=_model(instance)) as response:
+        # With another context length the first chat would load it anew.
+        num_ctx = _options(instance).get("num_ctx")
+        body = _model(instance) | ({"options": {"num_ctx": num_ctx}} if num_ctx else {})
+        async with self._ask(instance, "POST", "/api/generate", json=body) as response:
             async for line in lines(instance, response):
                 _chunk(instance, line)
 
@@ -146,20 +149,24 @@ def _chat_parameters(instance: Instance) -> list[list[Parameter]]:
     return optional
 
 
+def _options(instance: Instance) -> dict[str, Any]:
+    """Return the options of the line, those of its `extra_body` over its own keys."""
+    own = {"temperature": instance.temperature, "num_ctx": instance.num_ctx}
+    extra = instance.extra_body.get("options")
+    given = {key: value for key, value in own.items() if value is not None}
+    return {**given, **extra} if isinstance(extra, dict) else given
+
+
 def _chat_body(
     instance: Instance, messages: Sequence[Message], tools: Sequence[Tool], talk: Negotiation
 ) -> dict[str, Any]:
-    options: dict[str, Any] = {"temperature": instance.temperature, "num_ctx": instance.num_ctx}
-    if talk.sends(NUM_PREDICT):
-        options[NUM_PREDICT] = instance.max_tokens or DEFAULT_MAX_TOKENS
-    given = {key: value for key, value in options.items() if value is not None}
-    extra = dict(instance.extra_body)
-    more = extra.pop("options", {})
+    bound = {NUM_PREDICT: instance.max_tokens or DEFAULT_MAX_TOKENS} if talk.sends(NUM_PREDICT) else {}
+    extra = {key: value for key, value in instance.extra_body.items() if key != "options"}
     body: dict[str, Any] = {
         **_model(instance),
         **talk.fields,
         **extra,
-        "options": {**given, **more} if isinstance(more, dict) else given,
+        "options": {**bound, **_options(instance)},
         "stream": True,
         "messages": [_message_body(message, messages) for message in messages],
     }

@@ -83,7 +83,8 @@ class OpenAiHttp:
         """Return what is said in the WAV; the instance's configured language wins over the device's."""
         wanted = instance.language or language
         formats = [
-            parameter("response_format", each, words="format|verbose_json", shown=True) for each in HEARD_AS
+            parameter("response_format", each, words="response.?format|verbose_json", shown=True)
+            for each in HEARD_AS
         ]
         languages = [] if wanted == "auto" else [parameter("language", wanted)]
         talk = Negotiation(self._refused, instance, [formats, languages], guesses=MAX_GUESSES)

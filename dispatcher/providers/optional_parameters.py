@@ -25,6 +25,8 @@ log = structlog.get_logger(__name__)
 
 REFUSED_TTL_S: Final = 24 * 3600.0
 _FINGERPRINT_CHARACTERS: Final = 12
+# A server that is overloaded, or a proxy before one that is away, is not asked again at once.
+_NO_REFUSALS: Final = ("HTTP 502", "HTTP 504", "HTTP 52")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +155,7 @@ class Negotiation:
 
     def drop_named(self, error: InstanceError) -> bool:
         """Return whether the request may be made again without what a refusal names, and drop that."""
-        if not isinstance(error, InstanceRefused | InstanceFailed):
+        if not isinstance(error, InstanceRefused | InstanceFailed) or error.reason.startswith(_NO_REFUSALS):
             return False
         named = [each for each in self._sent() if each.words.search(error.said)]
         if (

@@ -271,3 +271,12 @@ async def test_a_model_that_cannot_think_is_not_told_about_it_twice(
     for _ in range(2):
         assert await said(ollama, server) == list(REPLY)
     assert ["think" in asked for asked in server.asked] == [True, False, False]
+
+
+async def test_a_model_is_loaded_with_the_context_that_chats_ask_for(
+    ollama: Ollama, server: FakeOllama
+) -> None:
+    server.loaded = set()
+    await ollama.check(at(server, num_ctx=8192))
+
+    assert server.asked[0]["options"] == {"num_ctx": 8192}
