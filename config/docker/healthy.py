@@ -11,7 +11,8 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from urllib.parse import urlsplit
+from collections.abc import Mapping
+from urllib.parse import unquote, urlsplit
 
 TIMEOUT_S = 5
 # The signs of dispatcher/state/keys.py; a test compares them.
@@ -28,23 +29,42 @@ def answers(url: str) -> bool:
 
 
 def exists(key: str, redis_url: str) -> bool:
-    """Return whether a Redis without password and TLS holds a key."""
+    """Return whether a Redis without TLS holds a key."""
     address = urlsplit(redis_url)
-    request = f"EXISTS {key}\r\n"
-    return _ask(address.hostname, address.port or 6379, request).startswith(":1")
+    user = [unquote(address.username)] if address.username else []
+    first = _command("AUTH", *user, unquote(address.password)) if address.password else ""
+    answers = _ask(address.hostname, address.port or 6379, first + _command("EXISTS", key), 2 if first else 1)
+    return answers.splitlines()[-1:] == [":1"]
 
 
-def _ask(host: str | None, port: int, request: str) -> str:
+def broker_url(environ: Mapping[str, str]) -> str:
+    """Return the URL of the broker, from the variable or the file that it names."""
+    if path := environ.get("REDIS_URL_FILE"):
+        with open(path, encoding="utf-8") as file:  # noqa: PTH123  pathlib would take longer to load
+            return file.read().strip()
+    return environ["REDIS_URL"]
+
+
+def _command(*words: str) -> str:
+    """Return a command of Redis; each word says how long it is, whatever is in it."""
+    return f"*{len(words)}\r\n" + "".join(f"${len(word.encode())}\r\n{word}\r\n" for word in words)
+
+
+def _ask(host: str | None, port: int, request: str, lines: int = 1) -> str:
+    """Return what is answered, at least so many lines of it."""
     with socket.create_connection((host or "localhost", port), timeout=TIMEOUT_S) as connection:
         connection.sendall(request.encode())
-        return connection.recv(1024).decode("latin-1")
+        answer = b""
+        while answer.count(b"\r\n") < lines and (more := connection.recv(1024)):
+            answer += more
+        return answer.decode("latin-1")
 
 
 def is_healthy(kind: str, name: str = "") -> bool:
     """Return whether the container is well."""
     if kind == "url":
         return answers(name)
-    return exists(f"{SERVED}{name}" if kind == "queue" else KPIS, os.environ["REDIS_URL"])
+    return exists(f"{SERVED}{name}" if kind == "queue" else KPIS, broker_url(os.environ))
 
 
 if __name__ == "__main__":

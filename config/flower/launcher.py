@@ -65,6 +65,13 @@ class GuardedFlower(Flower):
         return super().find_handler(request, **kwargs)
 
 
+def broker_url() -> str:
+    """Return the URL of the broker from the environment or from the file that it names."""
+    if path := os.environ.get("REDIS_URL_FILE"):
+        return Path(path).read_text(encoding="utf-8").strip()
+    return os.environ["REDIS_URL"]
+
+
 def password() -> str:
     """Return the password from the environment or from the file that it names."""
     given = os.environ.get("FLOWER_PASSWORD")
@@ -96,7 +103,7 @@ def make_celery() -> Celery:
         if waits and "socket_keepalive_options" in waits:
             numbered = {int(name): value for name, value in waits["socket_keepalive_options"].items()}
             waits["socket_keepalive_options"] = numbered
-    app = Celery("flower", broker=os.environ["REDIS_URL"], set_as_current=True)
+    app = Celery("flower", broker=broker_url(), set_as_current=True)
     app.conf.update(
         result_backend=None,
         broker_connection_retry_on_startup=True,

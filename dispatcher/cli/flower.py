@@ -53,7 +53,7 @@ def flower_environment(settings: Settings, environ: Mapping[str, str]) -> dict[s
     kept = {
         name: value
         for name, value in environ.items()
-        if name not in _OF_THIS_PYTHON and not name.startswith("FLOWER_")
+        if name not in (*_OF_THIS_PYTHON, "REDIS_URL_FILE") and not name.startswith("FLOWER_")
     }
     return {
         **kept,

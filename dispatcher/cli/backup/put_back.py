@@ -77,8 +77,8 @@ def _require_fitting(opened: Opened, settings: Settings, wanted: list[str], *, f
     if "state" in wanted and not force and (running := with_shared_state(_who_runs)):
         raise BackupError(
             f"the deployment runs ({running}), and its devices would lose what they say meanwhile: stop "
-            "fronts and workers first (`dispatcher up` with its broker: the restore starts one), or give --force; "
-            "nothing was changed"
+            "fronts and workers first (all of `dispatcher up`: the restore starts the broker that it needs), "
+            "or give --force; nothing was changed"
         )
     if "records" in wanted and opened.manifest.records_version:
         records = import_records()

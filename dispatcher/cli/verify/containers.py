@@ -75,7 +75,7 @@ class Containers:
         """
         containers = await self._inspect()
         brokers = [each for each in containers if each["Config"]["Labels"].get(ROLE) == "broker"]
-        told = (_variable(each, "REDIS_URL") for each in containers)
+        told = (_variable(each, "REDIS_URL") or _held(each, "REDIS_URL_FILE") for each in containers)
         url = next((each for each in told if each), "")
         if not brokers or not url:
             raise StartError("no container that allows to be hurt is the broker; its role is a label")
@@ -129,6 +129,18 @@ def is_in_container(pid: int, container_id: str) -> bool:
 def _variable(inspected: Mapping[str, Any], name: str) -> str:
     assigned = (each.partition("=") for each in inspected["Config"]["Env"] or [])
     return next((value for variable, _, value in assigned if variable == name), "")
+
+
+def _held(inspected: Mapping[str, Any], name: str) -> str:
+    """Return what the file of a variable holds, read where this host has it; empty where it cannot be."""
+    inside = _variable(inspected, name)
+    source = next(
+        (each["Source"] for each in inspected.get("Mounts", ()) if each["Destination"] == inside), ""
+    )
+    try:
+        return Path(source).read_text(encoding="utf-8").strip() if source else ""
+    except OSError:
+        return ""
 
 
 async def _docker(*words: str) -> str:

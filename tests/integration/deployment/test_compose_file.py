@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from dispatcher.redis_url import parse_redis_url
 from tests.support.broker import give_up
 from tests.support.processes import ROOT
 
@@ -52,6 +54,10 @@ def test_the_secrets_are_made_once_and_kept(tmp_path: Path) -> None:
 
     assert {path.name: path.read_text() for path in (tmp_path / "secrets").iterdir()} == first
     assert first["mysql_password"] in first["database_url"]
-    assert len(set(first.values())) == len(first) == 5
+    for name in ("redis_url", "cache_url", "redis_exporter"):
+        assert first["redis_password"] in first[name]
+    parse_redis_url(first["redis_url"])
+    assert len(json.loads(first["redis_exporter"])) == 2
+    assert len(set(first.values())) == len(first) == 9
     assert all(len(value) >= 48 for value in first.values())
     assert (tmp_path / "secrets").stat().st_mode & 0o777 == 0o700

@@ -34,7 +34,7 @@ def compose() -> list[str]:
     missing = [name for name in IMAGES if docker("image", "inspect", f"xiaozhi-{name}").returncode != 0]
     if missing:
         pytest.skip(f"no local images of {', '.join(missing)} (docs/deployment.md)")
-    if docker("network", "ls", "--quiet", "--filter", "name=_xiaozhi$").stdout.strip():
+    if docker("network", "ls", "--quiet", "--filter", "name=_edge$").stdout.strip():
         pytest.skip("another stack runs in containers here; their addresses would be the same")
     return [*compose_command(), "-p", PROJECT, *(word for file in FILES for word in ("-f", file))]
 

@@ -107,3 +107,15 @@ async def test_a_process_outside_its_container_gets_no_signal(
 def test_a_process_of_nobody_is_in_no_container() -> None:
     assert not is_in_container(os.getpid(), "f" * 64)
     assert not is_in_container(2**22 + 1, "f" * 64)
+
+
+async def test_the_url_of_the_broker_may_lie_in_a_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("redis://:hush@redis:6379/0\n")
+    front = inspected("front-1", "front", environ=["REDIS_URL_FILE=/run/secrets/redis_url"])
+    front["Mounts"] = [{"Source": str(secret), "Destination": "/run/secrets/redis_url"}]
+    broker = inspected("redis", "broker", address="172.28.1.3")
+    put_docker_on_the_path(tmp_path, monkeypatch, [front, broker])
+    assert await Containers("xiaozhi").redis_url() == "redis://:hush@172.28.1.3:6379/0"

@@ -79,7 +79,7 @@ def test_nobody_is_sure_of_more_than_he_may_use(compose: dict[str, Any]) -> None
 
 def test_nginx_is_the_only_door(compose: dict[str, Any]) -> None:
     assert [name for name, each in compose["services"].items() if each.get("ports")] == ["nginx"]
-    assert list(compose["networks"]) == ["xiaozhi"]
+    assert list(compose["networks"]) == ["edge", "state"]
     assert not [name for name, each in compose["services"].items() if each.get("network_mode")]
 
 
@@ -143,29 +143,61 @@ def test_what_nginx_names_keeps_its_address(compose: dict[str, Any]) -> None:
     fixed = {
         name
         for name, each in compose["services"].items()
-        if isinstance(each["networks"], dict) and each["networks"]["xiaozhi"].get("ipv4_address")
+        if isinstance(each["networks"], dict) and each["networks"].get("edge", {}).get("ipv4_address")
     }
 
     assert named <= fixed
     assert named <= compose["services"]["nginx"]["depends_on"].keys()
 
 
-def test_no_container_can_be_given_the_address_of_another(compose: dict[str, Any]) -> None:
-    (config,) = compose["networks"]["xiaozhi"]["ipam"]["config"]
+@pytest.mark.parametrize("network", ["edge", "state"])
+def test_no_container_can_be_given_the_address_of_another(compose: dict[str, Any], network: str) -> None:
+    (config,) = compose["networks"][network]["ipam"]["config"]
     fixed = [
-        each["networks"]["xiaozhi"]["ipv4_address"]
+        each["networks"][network]["ipv4_address"]
         for each in compose["services"].values()
-        if isinstance(each["networks"], dict)
+        if isinstance(each["networks"], dict) and "ipv4_address" in each["networks"].get(network, {})
     ]
 
+    assert fixed
     assert len(set(fixed)) == len(fixed)
     for address in map(ip_address, fixed):
         assert address in ip_network(config["subnet"])
         assert address not in ip_network(config["ip_range"])
 
 
+def test_only_our_own_processes_reach_redis_and_sql(compose: dict[str, Any]) -> None:
+    on_state = {name for name, each in compose["services"].items() if "state" in each["networks"]}
+    on_edge = {name for name, each in compose["services"].items() if "edge" in each["networks"]}
+
+    assert on_state == {
+        *("front-1", "front-2", "worker-asr", "worker-llm", "worker-tts", "control", "beat", "flower"),
+        *("redis", "redis-cache", "mysql", "redis-exporter"),
+    }
+    assert compose["services"].keys() - on_edge == {"redis", "redis-cache", "mysql"}
+    assert compose["networks"]["state"]["internal"] is True
+
+
+def test_both_redis_have_a_password_that_only_who_needs_it_is_given(compose: dict[str, Any]) -> None:
+    given = {
+        secret: {name for name, each in compose["services"].items() if secret in each.get("secrets", [])}
+        for secret in ("redis_password", "redis_url", "cache_url", "redis_exporter")
+    }
+    ours = {"front-1", "front-2", "worker-asr", "worker-llm", "worker-tts", "control", "beat"}
+    assert given == {
+        "redis_password": {"redis", "redis-cache"},
+        "redis_url": ours | {"flower"},
+        "cache_url": ours,
+        "redis_exporter": {"redis-exporter"},
+    }
+    for name in ("redis", "redis-cache"):
+        assert compose["services"][name]["command"][:2] == ["sh", "/etc/redis/start.sh"], name
+    for name, each in compose["services"].items():
+        assert "redis://" not in str(each.get("environment")), name
+
+
 def test_the_fronts_believe_nginx_alone(services: dict[str, dict[str, Any]]) -> None:
-    nginx = services["nginx"]["networks"]["xiaozhi"]["ipv4_address"]
+    nginx = services["nginx"]["networks"]["edge"]["ipv4_address"]
 
     for name in ("front-1", "front-2"):
         assert services[name]["environment"]["TRUSTED_PROXIES"] == nginx
