@@ -12,6 +12,7 @@ from dispatcher.contracts import REPLY_FRAME_MS, REPLY_RATE_HZ, SYNTHESIZE, Repl
 from dispatcher.conversation.persona import character, voice_at
 from dispatcher.errors import InstanceFailed
 from dispatcher.router import Lease
+from dispatcher.speech_text import normalize
 from workers.call import reply, run_stage, without_stalls
 from workers.celery import app
 from workers.floor import Outrun, Runner
@@ -39,7 +40,8 @@ async def _synthesize(shared: Runtime, ticket: TurnTicket, index: int, text: str
     async def draft(runner: Runner, lease: Lease) -> None:
         voice = voice_at(voices, lease.instance) or lease.instance.voice
         speaker = replace(lease.instance, voice=voice)
-        stream = shared.providers.tts(speaker).synthesize(speaker, text, ticket.language)
+        said = normalize(text, ticket.language) if speaker.normalize_text else text
+        stream = shared.providers.tts(speaker).synthesize(speaker, said, ticket.language)
         async with aclosing(without_stalls(lease, stream)) as pieces:
             async for piece in pieces:
                 if piece and not runner.has_floor:

@@ -55,6 +55,7 @@ class Instance:
         api_key_env: name of the variable that holds the key; the key itself is never kept.
         api_secret_env: the same for the secret that signs requests, where a service wants one.
         format: how a TTS service is asked to send speech; None is the dialect's own choice.
+        normalize_text: whether a TTS service is sent numbers, dates and units as words.
         keep_alive_s: how long a server keeps the model in memory after a call, where it can be told.
         thinking: whether an LLM may reason before it answers; None is the dialect's own choice.
         temperature: of an LLM's sampling; None is the server's own.
@@ -77,6 +78,7 @@ class Instance:
     api_key_env: str | None = None
     api_secret_env: str | None = None
     format: SpeechFormat | None = None
+    normalize_text: bool = False
     keep_alive_s: float | None = None
     thinking: Thinking | None = None
     temperature: float | None = None

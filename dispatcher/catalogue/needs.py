@@ -43,6 +43,8 @@ def misplaced_keys(
     for key in _LLM_KEYS:
         if entry.get(key) is not None and service != "llm":
             yield (*at, key), "is for instances of llm_services only"
+    if entry.get("normalize_text") is not None and service != "tts":
+        yield (*at, "normalize_text"), "is for instances of tts_services only"
     if entry.get("num_ctx") is not None and provider != "ollama":
         yield (*at, "num_ctx"), "is for provider: ollama only"
     if entry.get("extra_body") is not None and provider not in _BODY_PROVIDERS:

@@ -44,6 +44,7 @@ from dispatcher.catalogue.persona_schema import (
     Filler,
     MemorySection,
     PersonaSection,
+    Switch,
     Voices,
     Words,
 )
@@ -108,6 +109,7 @@ class InstanceSection(Section):
     api_key_env: VariableName | None = None
     api_secret_env: VariableName | None = None
     format: SpeechFormatName | None = None
+    normalize_text: Switch | None = None
     keep_alive_s: Duration | None = Field(default=None, alias="keep_alive")
     thinking: ThinkingName | None = None
     temperature: Temperature | None = None

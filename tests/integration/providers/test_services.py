@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from tests.support.instances import Instances
 from tests.support.processes import BIN, own_environment
 from tests.support.services import xfyun
 from tests.support.services.fake import in_a_thread
-from tests.support.services.ollama import MODEL, FakeOllama
+from tests.support.services.ollama import MODEL, REPLY, FakeOllama
 from tests.support.stack import Stack
 
 FRAME_S = 0.06
@@ -63,14 +64,20 @@ def _put_first(house: House) -> None:
     content = yaml.safe_load(path.read_text("utf-8"))
     gateway = content["load_balancing"]["api_gateway"]
     keys = {"app_id": xfyun.APP_ID, "api_key_env": "XF_KEY", "api_secret_env": "XF_SECRET"}
-    first = {
+    first: dict[str, dict[str, object]] = {
         "asr_services": {
             "name": "funasr",
             "endpoint": f"ws://127.0.0.1:{house.ear.port}",
             "provider": "funasr",
         },
         "llm_services": {"name": "ollama", "endpoint": ollama.url, "provider": "ollama", "model": MODEL},
-        "tts_services": {"name": "xfyun", "endpoint": voice.url, "provider": "xfyun", **keys},
+        "tts_services": {
+            "name": "xfyun",
+            "endpoint": voice.url,
+            "provider": "xfyun",
+            "normalize_text": True,
+            **keys,
+        },
     }
     for service, instance in first.items():
         for other in gateway[service]["instances"]:
@@ -102,6 +109,19 @@ async def test_a_typed_text_is_answered_by_ollama_and_spoken_by_xfyun(house: Hou
     assert house.ollama.asked[-1]["messages"][-1] == {"role": "user", "content": "几点了？"}
     assert len(house.voice.asked) == len(answer.sentences)
     assert len(answer.packets) >= len(answer.sentences) * SENTENCE_S / FRAME_S
+
+
+async def test_a_voice_that_asks_for_it_gets_numbers_as_words_and_the_screen_does_not(house: House) -> None:
+    house.ollama.reply = ("It is -5°C ", "at 3:05 today.")
+    try:
+        answer = await house.answers("多少度？")
+    finally:
+        house.ollama.reply = REPLY
+
+    assert answer.sentences == ("It is -5°C at 3:05 today.",)
+    (asked,) = house.voice.asked
+    said = base64.b64decode(asked["data"]["text"]).decode()
+    assert said == "It is minus five degrees Celsius at three oh five today."
 
 
 async def talk(house: House) -> str:
