@@ -7,9 +7,11 @@ from dataclasses import replace
 
 import pytest
 
+from dispatcher.cli.supervisor.channel import Channel
 from dispatcher.cli.supervisor.parts import Address, Part
 from dispatcher.cli.supervisor.ports import free_ports
 from dispatcher.cli.supervisor.succession import Place
+from dispatcher.contracts import SOCKET_VARIABLE
 
 FRONT = Part(
     name="front",
@@ -61,3 +63,18 @@ def test_who_waits_at_a_place_that_is_given_up_is_refused() -> None:
 def test_a_port_of_another_program_is_an_os_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other, pytest.raises(OSError, match="in use"):
         Place(Address("127.0.0.1", other.getsockname()[1])).take()
+
+
+async def test_a_front_is_handed_the_port_in_both_families() -> None:
+    (port,) = free_ports(1)
+    place = Place(Address("127.0.0.1", port))
+    own = place.take()
+    (companion,) = place.companions
+    channel = Channel(own, companion)
+
+    assert companion.getsockname()[:2] == ("::1", port)
+    assert channel.variables[SOCKET_VARIABLE] == f"{own.fileno()},{companion.fileno()}"
+    assert set(channel.handed) > {own.fileno(), companion.fileno()}
+    channel.close()
+    place.give_up()
+    assert not place.companions

@@ -11,6 +11,7 @@ import pytest
 from dispatcher.contracts import CHANNEL_VARIABLE, MAY_GO, SAYS_LEAVING, SAYS_SERVING, SOCKET_VARIABLE
 from dispatcher.front import succession as succession_module
 from dispatcher.front.succession import Succession
+from dispatcher.settings import Settings
 
 
 @pytest.fixture
@@ -71,3 +72,15 @@ def test_what_the_supervisor_handed_over_is_found_by_its_numbers() -> None:
     ours.close()
     assert found._place is not None
     found._place.close()
+
+
+def test_a_front_listens_at_both_sockets_that_it_was_handed() -> None:
+    places = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
+    ours, theirs = socket.socketpair()
+    numbers = ",".join(str(place.detach()) for place in places)
+    found = Succession.inherited({SOCKET_VARIABLE: numbers, CHANNEL_VARIABLE: str(theirs.detach())})
+    sockets = found.sockets(Settings())
+    assert ",".join(str(each.fileno()) for each in sockets) == numbers
+    found.close()
+    for each in (ours, *sockets):
+        each.close()
