@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, Final
 
 import click
@@ -18,6 +18,7 @@ from click.core import ParameterSource
 
 from dispatcher.catalogue.model import Catalogue, ServiceConfig
 from dispatcher.contracts import CONTROL_QUEUE, SERVICES
+from workers.threads import ElasticThreads
 
 CONTROL_SLOTS: Final = 4
 MIN_SLOTS: Final = 4
@@ -34,15 +35,26 @@ class ResizablePool(TaskPool):
     limit: int
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Make room for the largest pool; threads are started only when they are needed."""
+        """Make room for the largest pool; threads come when they are needed and go when they are not."""
         super().__init__(*args, **kwargs)
-        self.executor = ThreadPoolExecutor(max_workers=MAX_SLOTS, thread_name_prefix="task")
+        self.executor = ElasticThreads(max_threads=MAX_SLOTS)
         self._gate = threading.Condition()
         self._running = 0
 
     def on_apply(self, target: Callable[..., Any], *args: Any, **options: Any) -> ApplyResult:
         """Run the task in a thread once a place is free."""
-        return ApplyResult(self.executor.submit(self._pass_gate, target, args, options))
+        return ApplyResult(self.executor.submit(partial(self._pass_gate, target, args, options)))
+
+    def on_stop(self) -> None:
+        """Wait for the tasks that run."""
+        self.executor.shutdown()
+
+    def _get_info(self) -> dict[str, Any]:
+        return {
+            "implementation": "workers.pools:ResizablePool",
+            "max-concurrency": self.limit,
+            "threads": self.executor.count,
+        }
 
     def grow(self, n: int = 1) -> None:
         """Let `n` more tasks run at once."""
