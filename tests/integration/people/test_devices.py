@@ -127,6 +127,11 @@ async def test_a_device_waits_for_its_code_where_activation_is_on(house: Stack) 
         assert "activation" not in await ask_ota(front, name)
         async with front.device(name, **FROM_ELSEWHERE) as device:
             assert (await device.types("what is two plus two?")).sentences
+            thief = {**FROM_ELSEWHERE, "Client-Id": "thief"}
+            async with Device.connected(front.socket_url, device_id=name, headers=thief) as other:
+                await other.hello()
+                await other.hears(type="alert")
+            assert (await device.types("and three plus three?")).sentences
     code, _, err = await command(house, "devices", "activate", told["code"])
     assert code == 1
     assert f"no device shows the code {told['code']!r}" in err
