@@ -236,6 +236,7 @@ def _devices(facts: Facts, bound: Bound) -> Kpi:
 def _errors(turns: Sequence[TurnFacts], targets: KpiTargets) -> Kpi:
     counted = _count(turns, lambda turn: turn.counts)
     errors = _count(turns, lambda turn: turn.is_error)
+    cut = _count(turns, lambda turn: turn.outcome == "cut")
     return Kpi(
         name="errors",
         unit="ratio",
@@ -244,7 +245,7 @@ def _errors(turns: Sequence[TurnFacts], targets: KpiTargets) -> Kpi:
         alert=targets.errors.alert,
         window_s=targets.window_s,
         judged=counted >= FEWEST_TURNS,
-        detail=f"{errors} of {counted} turns",
+        detail=f"{errors} of {counted} turns" + (f", {cut} cut off" if cut else ""),
     )
 
 

@@ -12,38 +12,47 @@ from rich.text import Text
 
 from dispatcher.cli.shared_state import with_shared_state
 from dispatcher.cli.supervisor.screen import make_console
-from dispatcher.state import decisions
+from dispatcher.state import decisions, turn_log
 from dispatcher.state.decisions import Decision
 from dispatcher.state.line import RedisLine
+from dispatcher.state.turn_log import End
 
 
 @click.command("why")
 @click.argument("turn_id", metavar="TURN")
 def why(turn_id: str) -> None:
-    """Explain each call of TURN: candidates, loads, reason, outcome and time.
+    """Explain each call of TURN: candidates, loads, reason, outcome and time, and how the turn ended.
 
     TURN is the id that log lines carry as turn=..., or at least its first six characters. The last few
     thousand decisions are kept.
     """
 
     async def explain(line: RedisLine) -> None:
-        show(make_console(), await decisions.of_turn(line, turn_id))
+        found = await decisions.of_turn(line, turn_id)
+        show(make_console(), found, await turn_log.end_of(line, found[0].turn_id))
 
     with_shared_state(explain)
 
 
-def show(console: Console, found: Sequence[Decision]) -> None:
-    """Print the decisions of one turn; there is at least one."""
-    console.print(why_view(found), soft_wrap=not console.is_terminal)
+def show(console: Console, found: Sequence[Decision], end: End | None = None) -> None:
+    """Print the decisions of one turn, of which there is at least one, and how it ended."""
+    console.print(why_view(found, end), soft_wrap=not console.is_terminal)
 
 
-def why_view(found: Sequence[Decision]) -> RenderableType:
-    """Return the turn's heading and a block for each call, oldest first."""
+def why_view(found: Sequence[Decision], end: End | None = None) -> RenderableType:
+    """Return the turn's heading, a block for each call, oldest first, and its end where that is known."""
     started_at_ms = found[0].at_ms
     began = datetime.fromtimestamp(started_at_ms / 1000).astimezone()
     calls = "1 call" if len(found) == 1 else f"{len(found)} calls"
     heading = Text(f"turn {found[0].turn_id}, {calls} from {began:%Y-%m-%d %H:%M:%S %z}", style="bold")
-    return Group(heading, *(_block(decision, started_at_ms) for decision in found))
+    blocks = [_block(decision, started_at_ms) for decision in found]
+    return Group(heading, *blocks, *([_end_text(end)] if end else []))
+
+
+def _end_text(end: End) -> Text:
+    """Return how the user found the turn to end, and why where that is not as it should be."""
+    style = "green" if end.outcome == "answered" and not end.reason else "yellow"
+    return Text(f"the turn ended: {end.outcome}" + (f", {end.reason}" if end.reason else ""), style=style)
 
 
 def _block(decision: Decision, started_at_ms: int) -> RenderableType:

@@ -23,7 +23,7 @@ from dispatcher.front.hub import Hub
 from dispatcher.front.playback import Player
 from dispatcher.front.utterance import Utterance, ticket_of
 from dispatcher.front.wire import Wire
-from dispatcher.state import dialogue, keys, memory, turn_log, turns
+from dispatcher.state import dialogue, keys, memory, turns
 
 log = structlog.get_logger(__name__)
 _LOGGED = {"apologised": "turn apologised for", "cut": "answer cut"}
@@ -281,6 +281,8 @@ class LiveTurn:
         told = summary.Summary(
             outcome=outcome,
             reason=self._reason or self._turn.ended_because,
+            asked=bool(self._text),
+            typed=not self._recording,
             lasted_s=self._hub.pacer.now() - self._began_at,
             sentences=len(self._heard),
             frames=self._player.sent,
@@ -289,9 +291,6 @@ class LiveTurn:
             timings=self._turn.timings,
         )
         summary.tell(self._hub.line, self.ticket, told, server_id=self._hub.front_id)
-        figures = {**self._marks, **self._turn.timings}
-        asked, typed = bool(self._text), not self._recording
-        turn_log.note(self._hub.line, outcome=outcome, asked=asked, typed=typed, figures=figures)
 
     def _mark(self, name: str) -> None:
         self._marks.setdefault(name, self._since_began(self._hub.pacer.now()))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from dispatcher.contracts import TurnTicket
-from dispatcher.state import record_stream
+from dispatcher.state import record_stream, turn_log
 from dispatcher.state.line import RedisLine
 
 log = structlog.get_logger(__name__)
@@ -23,6 +23,8 @@ class Summary:
         outcome: "answered", "cut" (the answer broke off), "apologised", "spoken over", "device left" or
             "nothing said".
         reason: why it was apologised for, cut, or ended before its model did; empty otherwise.
+        asked: whether the user said or typed something.
+        typed: whether no speech had to be recognised.
         lasted_s: from the end of speech to the end of the turn.
         marks: when what was ready or heard, in ms after the end of speech.
         timings: what the stages reported: instances, waits, times in ms.
@@ -33,6 +35,8 @@ class Summary:
     lasted_s: float
     sentences: int
     frames: int
+    asked: bool
+    typed: bool
     gaps: int
     marks: Mapping[str, float] = field(default_factory=dict)
     timings: Mapping[str, str | float] = field(default_factory=dict)
@@ -54,3 +58,5 @@ def tell(line: RedisLine, ticket: TurnTicket, summary: Summary, *, server_id: st
         "started_at_ms": round((time.time() - summary.lasted_s) * 1000),
     }
     record_stream.add(line, "turn", record)
+    asked, typed = summary.asked, summary.typed
+    turn_log.note(line, outcome=summary.outcome, asked=asked, typed=typed, figures=record)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from dispatcher.balancing.kpis import TurnFacts
@@ -14,12 +15,24 @@ from dispatcher.state.line import RedisLine
 # What the instances take before the first sound; the rest of that time is ours.
 _HEARING: Final = "asr_ms"
 _ANSWERING: Final = ("llm_first_sentence_ms", "tts_first_audio_ms")
+_LONGEST: Final = 300
 _KEPT: Final = ("first_audio_ms", _HEARING, *_ANSWERING)
 
 
-def note(
-    line: RedisLine, *, outcome: str, asked: bool, typed: bool, figures: Mapping[str, str | float]
-) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """How a turn ended.
+
+    Attributes:
+        outcome: the front's word for it.
+        reason: why it was cut, apologised for, or ended before its model did; empty otherwise.
+    """
+
+    outcome: str
+    reason: str = ""
+
+
+def note(line: RedisLine, *, outcome: str, asked: bool, typed: bool, figures: Mapping[str, Any]) -> None:
     """Add a finished turn; the oldest beyond the last thousand goes.
 
     Args:
@@ -27,12 +40,27 @@ def note(
         outcome: the front's word for how it ended.
         asked: whether the user said or typed something.
         typed: whether no speech had to be recognised.
-        figures: the turn's times in ms by name; what is not needed here is left out.
+        figures: the turn's times in ms by name, its id as `turn`, and the `reason` of its end, if it has one;
+            what is not needed here is left out.
     """
     times = {name: figures[name] for name in _KEPT if isinstance(figures.get(name), (int, float))}
     turn = {"at_s": round(time.time(), 3), "outcome": outcome, "asked": asked, "typed": typed, **times}
+    turn |= {name: str(figures[name])[:_LONGEST] for name in ("turn", "reason") if figures.get(name)}
     line.cast("LPUSH", keys.TURNS, json.dumps(turn))
     line.cast("LTRIM", keys.TURNS, 0, keys.TURNS_KEPT - 1)
+
+
+async def end_of(line: RedisLine, turn_id: str) -> End | None:
+    """Return how a turn ended; None while it goes on, and for one that is no longer kept.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    for one in await line.call("LRANGE", keys.TURNS, 0, keys.TURNS_KEPT - 1):
+        turn = json.loads(one)
+        if turn.get("turn") == turn_id:
+            return End(outcome=turn["outcome"], reason=turn.get("reason", ""))
+    return None
 
 
 async def read_since(line: RedisLine, at_s: float) -> list[TurnFacts]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 
 import pytest
 
@@ -59,3 +60,34 @@ def test_only_the_first_result_counts_and_the_time_of_both_is_known(usual: Usual
     assert (first.take_floor(), second.take_floor(), first.take_floor()) == (True, False, True)
     floor.is_free_again()
     assert second.take_floor(), "the one that had it failed"
+
+
+def begun_llm(usual: UsualTimes) -> Runner:
+    runner = Runner(Floor(usual, Suspects(), Course(), on_taken=lambda: None))
+    runner.begin(lease())
+    return runner
+
+
+def test_a_stream_that_pauses_after_its_first_sentence_is_late_again() -> None:
+    runner = begun_llm(UsualTimes(PATIENCES["llm"]))
+    runner.mark_alive()
+    assert runner.take_floor()
+    assert not runner.is_late
+    assert runner.late_at - time.monotonic() == pytest.approx(PATIENCES["llm"].pause_s, abs=0.2)
+
+
+def test_a_stream_that_lives_without_text_thinks_until_its_first_sentence() -> None:
+    runner = begun_llm(UsualTimes(PATIENCES["llm"]))
+    runner.started_at -= 60
+    runner.mark_alive(is_thinking=True)
+    assert runner.is_thinking
+    assert runner.is_late
+    assert not runner.hear_out(), "it is slow, and nothing is wrong with it"
+    runner.mark_alive()
+    assert not runner.is_thinking
+
+
+def test_a_pause_between_pieces_of_speech_is_a_matter_of_the_stream_itself(usual: UsualTimes) -> None:
+    runner = begun_llm(usual)
+    assert runner.take_floor()
+    assert math.isinf(runner.late_at)

@@ -63,17 +63,18 @@ def test_a_percentile_is_a_value_that_was_measured(ratio: float, value: float) -
     assert percentile([float(number) for number in range(100, 0, -1)], ratio) == value
 
 
-def test_an_apology_counts_as_an_error_and_silence_or_a_device_that_left_counts_as_nothing() -> None:
+def test_an_apology_and_a_cut_answer_are_errors_and_silence_or_a_device_that_left_is_nothing() -> None:
     turns = [
-        *(turn() for _ in range(7)),
+        *(turn() for _ in range(6)),
         turn("apologised"),
+        turn("cut"),
         turn("nothing said"),
         turn("spoken over", first_audio_s=None),
         turn("nothing said", asked=False),
         turn("device left"),
     ]
     errors = figure("errors", Facts(now_s=NOW_S, turns=turns))
-    assert (errors.value, errors.judged, errors.detail) == (0.2, True, "2 of 10 turns")
+    assert (errors.value, errors.judged, errors.detail) == (0.3, True, "3 of 10 turns, 1 cut off")
 
 
 def test_few_turns_are_shown_and_not_judged() -> None:

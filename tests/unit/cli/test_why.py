@@ -9,6 +9,7 @@ from rich.console import Console
 
 from dispatcher.cli.why import outcome_text, why_view
 from dispatcher.state.decisions import Decision, End
+from dispatcher.state.turn_log import End as TurnEnd
 
 DECISION = Decision(
     at_ms=1_700_000_000_000,
@@ -22,10 +23,10 @@ DECISION = Decision(
 )
 
 
-def told(*decisions: Decision) -> list[str]:
+def told(*decisions: Decision, end: TurnEnd | None = None) -> list[str]:
     console = Console(width=120, color_system=None)
     with console.capture() as capture:
-        console.print(why_view(decisions))
+        console.print(why_view(decisions, end))
     return [" ".join(line.split()) for line in capture.get().splitlines()]
 
 
@@ -38,6 +39,21 @@ def test_a_call_is_told_with_its_time_in_the_turn_reason_and_candidates() -> Non
         "among llm-1 0/8, llm-2 7/8, llm-3 ejected",
         "+250 ms tts to tts-2: ok after 312 ms",
     ]
+
+
+@pytest.mark.parametrize(
+    ("end", "line"),
+    [
+        (TurnEnd(outcome="cut", reason="llm: llm-1: silent for 5 s"), "cut, llm: llm-1: silent for 5 s"),
+        (
+            TurnEnd(outcome="answered", reason="it repeats itself"),
+            "answered, it repeats itself",
+        ),
+        (TurnEnd(outcome="answered"), "answered"),
+    ],
+)
+def test_the_end_of_the_turn_is_told_last_with_its_reason(end: TurnEnd, line: str) -> None:
+    assert told(DECISION, end=end)[-1] == f"the turn ended: {line}"
 
 
 @pytest.mark.parametrize(

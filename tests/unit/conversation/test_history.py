@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.conversation.history import Message, chat_messages, count_tokens, trim
+from dispatcher.conversation.history import (
+    Message,
+    chat_messages,
+    continuation,
+    count_tokens,
+    trim,
+    well_formed,
+)
+from dispatcher.conversation.tools import ToolCall
 
 MESSAGES = st.lists(
     st.builds(
@@ -94,3 +102,49 @@ def test_an_empty_prompt_is_not_sent() -> None:
 def test_the_utterance_is_kept_when_the_budget_is_used_up() -> None:
     history = [user("a" * 40), assistant("b" * 40)]
     assert chat_messages("", history, "c" * 40, max_tokens=12) == [user("c" * 40)]
+
+
+CALL = ToolCall(id="c1", name="set_volume", arguments="{}")
+ASKED = Message(role="assistant", content="", tool_calls=(CALL,))
+DONE = Message(role="tool", content="true", tool_call_id="c1")
+
+
+def system(text: str) -> Message:
+    return Message(role="system", content=text)
+
+
+@pytest.mark.parametrize(
+    ("messages", "formed"),
+    [
+        ([system("s"), user("a"), assistant("b"), user("c")],) * 2,
+        ([user("a"), system("s"), user("b")], [system("s"), user("a\nb")]),
+        ([system("s"), assistant("b"), user("c")], [system("s"), user("c")]),
+        ([user("a"), assistant("b"), assistant("c")], [user("a"), assistant("b\nc")]),
+        ([user("a"), ASKED, DONE, assistant("b")],) * 2,
+        ([user("a"), DONE, assistant(""), assistant("b")], [user("a"), assistant("b")]),
+    ],
+)
+def test_a_request_has_the_form_that_strict_templates_take(
+    messages: list[Message], formed: list[Message]
+) -> None:
+    assert well_formed(messages) == formed
+
+
+@given(MESSAGES)
+def test_roles_alternate_whatever_the_dialogue_was(messages: list[Message]) -> None:
+    roles = [message.role for message in well_formed(messages)]
+    assert roles == [("user", "assistant")[at % 2] for at in range(len(roles))]
+
+
+@pytest.mark.parametrize(("spoken", "word"), [("Sure, here it is.", "repeat"), ("好的，在这里。", "重复")])
+def test_a_substitute_is_asked_to_go_on_by_the_user_in_the_language_of_the_reply(
+    spoken: str, word: str
+) -> None:
+    partial, wish = continuation(spoken)
+    assert partial == assistant(spoken)
+    assert wish.role == "user"
+    assert word in wish.content
+
+
+def test_a_first_request_is_not_asked_to_go_on() -> None:
+    assert continuation("") == []

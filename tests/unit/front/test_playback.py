@@ -222,3 +222,20 @@ def test_an_earlier_player_moves_the_timer_forward() -> None:
 
     assert early_ear.frame_times[0] - started_at <= AFTER_START_S + TICK_S
     assert len(late_ear.played_at) == 1
+
+
+def test_the_silence_after_a_filler_is_no_gap_and_the_answers_first_frame_is_the_first() -> None:
+    room = Room()
+    player, ear = room.player()
+    player.add_filler("Let me think.", *frames(3))
+    room.clock.advance(5.0)
+    assert player.first_frame_at is None
+
+    player.add("Noon.", *frames(3, first=3))
+    room.clock.advance(5.0)
+    player.add(*frames(1, first=6))
+    player.finish()
+    room.clock.advance()
+
+    assert player.first_frame_at == ear.frame_times[3]
+    assert player.gaps == 1
