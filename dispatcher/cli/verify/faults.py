@@ -10,6 +10,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
+from dispatcher.cli.verify.full_disk import full_disk
 from dispatcher.cli.verify.ground import NotHere
 from dispatcher.cli.verify.household import Household
 from dispatcher.cli.verify.target import Target
@@ -115,6 +116,13 @@ async def overload(scene: Scene) -> AsyncGenerator[str]:
         scene.residents.turns += [each for each in crowd.turns if each.outcome != "refused"]
 
 
+@asynccontextmanager
+async def fill_disk(_: Scene) -> AsyncGenerator[str]:
+    """Fill the disk of DATA_DIR, where it is one of its own; turns go on."""
+    async with full_disk() as said:
+        yield said
+
+
 def rather(service: Service) -> tuple[Service, ...]:
     """Return all services, this one first: a box may have two instances of another one only."""
     return (service, *(each for each in SERVICES if each != service))
@@ -147,6 +155,7 @@ FAULTS: Final[Mapping[str, Fault]] = {
         Fault(name="stall", inject=switched("llm", "stall-after", 3)),
         Fault(name="worker", inject=kill_worker),
         Fault(name="overload", inject=overload),
+        Fault(name="disk", inject=fill_disk),
         Fault(name="redis", inject=restart_redis),
         Fault(name="front", inject=restart_front),
     )

@@ -66,7 +66,8 @@ def test_the_stack_in_containers_takes_every_fault(trial: list[str], tmp_path: P
     # How busy the box is, is nothing of the stack's.
     problems = [problem for each in found.values() for problem in each["problems"] if "alert" not in problem]
     assert problems == [], said.stdout
-    assert [name for name, each in found.items() if each["skipped"]] == []
+    # The disk of the engine is the host's own.
+    assert [name for name, each in found.items() if each["skipped"]] == ["disk"]
     assert sum(each["outcomes"]["silent"] for each in found.values()) == 0
     running = subprocess.run(
         [*trial, "ps", "-q"], cwd=ROOT, capture_output=True, text=True, check=True

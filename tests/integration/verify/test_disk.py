@@ -154,3 +154,18 @@ def test_the_password_of_the_broker_is_in_no_log_and_no_command_line(stack: Stac
 def test_what_the_stack_writes_is_its_owners_alone(stack: StackOnSmallDisk) -> None:
     assert stack.on_disk('find "$DISK/" ! -type l -perm /077 ! -path "$DISK/"').strip() == ""
     assert stack.on_disk('stat -c %a "$DISK"').strip() == "700"
+
+
+def test_verify_fills_the_disk_and_gives_it_back(stack: StackOnSmallDisk, tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    said = stack.dispatcher(*("verify", "--quick", "--only", "disk", "--devices", "2", "--json", str(report)))
+    assert report.exists(), said.stdout + said.stderr
+    assert report.stat().st_mode & 0o077 == 0
+    (disk,) = [each for each in json.loads(report.read_text())["faults"] if each["fault"] == "disk"]
+    assert disk["skipped"] in ("", None, False), said.stdout
+    assert disk["problems"] == [], said.stdout
+    assert disk["outcomes"]["silent"] == 0
+    eventually(
+        lambda: "read-only" not in (text := stack.dispatcher("status").stdout) and "is full" not in text,
+        what="space",
+    )
