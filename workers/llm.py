@@ -37,6 +37,8 @@ from workers.tools import Toolbox, chat
 
 log = structlog.get_logger(__name__)
 
+NO_SENTENCE: Final = "the model writes on without a sentence"
+
 # Spoken where a reply shows a face and says nothing.
 ASSENTS: Final = {"en": "Mm-hm.", "zh": "嗯嗯。"}
 
@@ -200,7 +202,7 @@ class Draft:
 
     async def _say_without_words(self) -> None:
         """Show the face of a reply that is only an emoji or marks, with a sound of assent, never silence."""
-        if not self._has_text or self._speaker.ended_because:
+        if not self._has_text:
             raise EmptyReply(self._lease.instance.name, "the reply is empty")
         language = self._speaker.language
         await self._say(ASSENTS["zh" if language == "zh" else "en"])
@@ -212,8 +214,10 @@ class Draft:
         self._unspoken += len(text)
         for sentence in self._splitter.feed(self._repeats.feed(text)):
             await self._say(sentence)
-        if self._unspoken > MOST_UNSPOKEN and not self._speaker.ended_because:
-            self._speaker.ended_because = "the model writes what is no sentence"
+        if self._unspoken > MOST_UNSPOKEN:
+            if not self._runner.has_floor:
+                raise EmptyReply(self._lease.instance.name, NO_SENTENCE)
+            self._speaker.ended_because = self._speaker.ended_because or NO_SENTENCE
 
     async def _say(self, sentence: str) -> None:
         text = clean(sentence, language=self._speaker.language)

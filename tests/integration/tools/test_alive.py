@@ -181,6 +181,16 @@ async def test_a_model_that_does_not_stop_is_ended_and_its_slot_given_back(
     await tool_stack.is_given_back()
 
 
+async def test_a_model_that_writes_marks_without_end_is_left_for_another(
+    tool_stack: Stack, models: ScriptedModels
+) -> None:
+    models.script += [says(*["!! -- "] * 1000), says("Here I am.")]
+    async with device_of(tool_stack, "scribbler") as device:
+        answer = await device.types("well?")
+    assert answer.sentences == ("Here I am.",)
+    assert len(models.asked) == 2
+
+
 async def test_a_long_answer_ends_at_a_sentence_in_time(
     tool_stack: Stack, models: ScriptedModels, ruled: Ruled
 ) -> None:
