@@ -77,6 +77,7 @@ class DiskWatch:
                 f"{self._data_dir}: {trouble}: turns go on, logs, records and dialogues are not kept", "error"
             )
         else:
+            self._retry_at_s = 0.0
             self._say(f"{self._data_dir} can be written to again", "info")
             self._on_healed()
 
