@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from celery.beat import BeatLazyFunc
@@ -41,7 +42,8 @@ CONFIG_EXIT_CODE = 2
 
 def _begin() -> tuple[Settings, HealthRules]:
     """Return settings and health rules; Celery would show what is wrong with them as a long traceback."""
-    make_private()
+    if Path(sys.argv[0]).name == "celery":  # not who only sends tasks, or looks at these settings
+        make_private()
     try:
         settings = load_settings()
         return settings, starting_catalogue(settings).health

@@ -11,6 +11,12 @@ from dispatcher.redis_url import parse_redis_url
 from dispatcher.settings import DEFAULT_REDIS_URL, Settings, load_settings
 
 
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave a checkout in which `make run` has made a password."""
+    monkeypatch.chdir(tmp_path)
+
+
 def test_an_empty_environment_gives_the_defaults() -> None:
     assert load_settings({}) == Settings()
 
