@@ -16,6 +16,7 @@ import structlog
 from dispatcher.audio.opus import SAMPLE_BYTES
 from dispatcher.contracts import UPLINK_RATE_HZ, TurnTicket
 from dispatcher.conversation.language import detect_language
+from dispatcher.conversation.transcript_filter import said
 from dispatcher.errors import InstanceError, NoInstanceAvailable
 from dispatcher.providers.base import Transcript
 from dispatcher.router import Lease, remaining_s
@@ -129,11 +130,15 @@ def tell_transcript(
     shared: Runtime, ticket: TurnTicket, lease: Lease, heard: Transcript, *, wait_ms: float
 ) -> Transcript:
     """Tell the front what was said and how long that took; return it with its language filled in."""
-    language = heard.language if heard.language != "auto" else detect_language(heard.text)
+    words = said(heard.text, no_speech_ratio=heard.no_speech_ratio, logprob=heard.logprob)
+    if heard.text and not words.text:
+        log.info("noise not answered", instance=lease.instance.name, characters=len(heard.text))
+    known = words.language if words.language != "auto" else heard.language
+    language = known if known != "auto" else detect_language(words.text)
     timings: dict[str, str | float] = {
         "asr_instance": lease.instance.name,
         "asr_wait_ms": round(wait_ms, 1),
         "asr_ms": round(lease.clock.elapsed_ms, 1),
     }
-    reply(shared, ticket, "transcript", text=heard.text, timings=timings)
-    return Transcript(text=heard.text, language=language)
+    reply(shared, ticket, "transcript", text=words.text, timings=timings)
+    return Transcript(text=words.text, language=language)

@@ -14,10 +14,17 @@ from dispatcher.conversation.tools import ChatPiece, Tool
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transcript:
-    """What was said, and in which language where the instance tells."""
+    """What was said, and in which language where the instance tells.
+
+    Attributes:
+        no_speech_ratio: likelihood of silence, 0..1, where the instance tells; the least of all segments.
+        logprob: mean logarithm of the likelihood of its tokens, where the instance tells.
+    """
 
     text: str
     language: Language
+    no_speech_ratio: float | None = None
+    logprob: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -106,7 +106,12 @@ class OpenAiHttp:
         text = answer.get("text")
         if not isinstance(text, str):
             raise InstanceFailed(instance.name, f"text was {text!r:.{SHOWN_BYTES}}, expected a string")
-        return Transcript(text=text.strip(), language=_language(answer.get("language"), wanted))
+        return Transcript(
+            text=text.strip(),
+            language=_language(answer.get("language"), wanted),
+            no_speech_ratio=_least(answer, "no_speech_prob"),
+            logprob=_least(answer, "avg_logprob"),
+        )
 
     async def chat(
         self, instance: Instance, messages: Sequence[Message], tools: Sequence[Tool] = ()
@@ -268,6 +273,16 @@ def _language(said: object, wanted: Language) -> Language:
     if word.startswith(("zh", "chinese", "mandarin", "yue")):
         return "zh"
     return "en" if word.startswith("en") else wanted
+
+
+def _least(answer: Mapping[str, Any], name: str) -> float | None:
+    """Return the least of a number that `verbose_json` has for each segment; None where it has none."""
+    segments = answer.get("segments")
+    found = (
+        [each.get(name) for each in segments if isinstance(each, dict)] if isinstance(segments, list) else []
+    )
+    numbers = [float(each) for each in found if isinstance(each, int | float)]
+    return min(numbers, default=None)
 
 
 async def _form(instance: Instance, response: aiohttp.ClientResponse) -> Form:
