@@ -15,12 +15,11 @@ from typing import Any, Final, Protocol
 from dispatcher.catalogue.model import Instance
 from dispatcher.contracts import REPLY_RATE_HZ, SpeechFormat
 from dispatcher.errors import AudioError, InstanceFailed, InstanceForbidden
-from dispatcher.providers.http import SHOWN_BYTES
+from dispatcher.providers import sniffing
+from dispatcher.providers.http import READ_BYTES, SHOWN_BYTES
+from dispatcher.providers.refusals import in_plain_words
 from dispatcher.providers.wav_stream import WavStream
 
-_MAGIC_BYTES: Final = 4
-# How a file of each form begins; PCM begins with anything.
-_MAGIC: Final[dict[bytes, SpeechFormat]] = {b"RIFF": "wav", b"OggS": "opus", b"ID3": "mp3"}
 # What is decoded, and encoded for the device, before the loop's other calls go on: of MP3 half a second of
 # speech, of PCM a third, which take 2 ms.
 _PART_BYTES: Final[dict[SpeechFormat, int]] = {"mp3": 4_096, "opus": 4_096, "wav": 16_384, "pcm": 16_384}
@@ -140,10 +139,15 @@ async def decoded(
     """
     async with aclosing(pieces):
         begun = b""
-        while len(begun) < (1 if form.certain else _MAGIC_BYTES) and (piece := await anext(pieces, b"")):
+        while sniffing.is_undecided(begun, certain=form.certain) and (piece := await anext(pieces, b"")):
             begun += piece
-        kind = form.kind if form.certain else _kind_by_magic(begun) or form.kind
+        if sniffing.is_text(begun):
+            said = in_plain_words(begun[:READ_BYTES].decode("utf-8", "replace"))
+            shown = f"speech as {form.kind}: it is a text, {said}; it began with {begun[:SHOWN_BYTES]!r}"
+            raise InstanceFailed(instance.name, shown)
+        kind = form.kind
         try:
+            kind = form.kind if form.certain else sniffing.kind_of(begun, form.kind)
             decoder = decoder_of(instance, replace(form, kind=kind))
             async for pcm in _decode(decoder, _small(begun, pieces, _PART_BYTES[kind])):
                 yield pcm
@@ -174,7 +178,3 @@ async def _small(begun: bytes, rest: AsyncGenerator[bytes, None], part_bytes: in
                 await asyncio.sleep(0)
             yield piece[at : at + part_bytes]
         piece = await anext(rest, b"")
-
-
-def _kind_by_magic(begun: bytes) -> SpeechFormat | None:
-    return next((kind for magic, kind in _MAGIC.items() if begun.startswith(magic)), None)
