@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any, Final
 
 import structlog
@@ -17,7 +18,8 @@ from dispatcher.contracts import RESPOND, Language, TurnTicket
 from dispatcher.conversation.emotion import EmotionTaker
 from dispatcher.conversation.history import Message, chat_messages, continuation, well_formed
 from dispatcher.conversation.language import detect_language
-from dispatcher.conversation.persona import character
+from dispatcher.conversation.local_time import with_local_time
+from dispatcher.conversation.persona import Character, character
 from dispatcher.conversation.remembering import with_memory
 from dispatcher.conversation.repeats import RepeatFilter
 from dispatcher.conversation.reply_limits import MOST_UNSPOKEN
@@ -33,7 +35,7 @@ from workers.floor import Outrun, Runner
 from workers.race import Race
 from workers.runtime import Runtime
 from workers.speaker import Speaker
-from workers.tools import Toolbox, chat
+from workers.tools import Toolbox, chat, zone_now
 
 log = structlog.get_logger(__name__)
 
@@ -63,12 +65,17 @@ async def _respond(shared: Runtime, ticket: TurnTicket) -> None:
 async def _write(shared: Runtime, ticket: TurnTicket, speaker: Speaker) -> None:
     """Write the reply, round by round."""
     rules = shared.catalogue.conversation
+    who = character(rules, ticket.device_id, chosen=ticket.persona)
     history, toolbox, prompt = await asyncio.gather(
         dialogue.recall(shared.line, ticket.device_id),
-        Toolbox.opened(shared, ticket),
-        _system_prompt(shared, ticket),
+        Toolbox.opened(shared, ticket, timezone=who.timezone),
+        _system_prompt(shared, ticket, who),
     )
     messages = chat_messages(prompt, history, ticket.text, max_tokens=rules.history_tokens)
+    told = with_local_time(
+        messages[-1].content, zone_now(who.timezone), language=speaker.language, place=who.place
+    )
+    messages[-1] = replace(messages[-1], content=told)
     while calls := await _write_round(shared, ticket, speaker, messages, toolbox):
         asked = Message(
             role="assistant",
@@ -99,11 +106,9 @@ async def _write_round(
     return await Race(shared, "llm", ticket, draft).run()
 
 
-async def _system_prompt(shared: Runtime, ticket: TurnTicket) -> str:
+async def _system_prompt(shared: Runtime, ticket: TurnTicket, who: Character) -> str:
     """Return who the assistant is to the device, and what it remembers of its users."""
-    rules = shared.catalogue.conversation
-    who = character(rules, ticket.device_id, chosen=ticket.persona)
-    if not rules.memory.enabled:
+    if not shared.catalogue.conversation.memory.enabled:
         return who.system_prompt
     return with_memory(who.system_prompt, (await memory.read(shared.line, ticket.device_id)).text)
 

@@ -12,13 +12,16 @@ import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import structlog
 
 from dispatcher.catalogue.model import Instance
 from dispatcher.contracts import TOOL_TIMEOUT_S, TurnTicket
 from dispatcher.conversation.history import Message, well_formed
+from dispatcher.conversation.local_time import NOW_TOOL, local_time
 from dispatcher.conversation.tool_arguments import argument_problem, fitted
 from dispatcher.conversation.tool_messages import as_plain_text
 from dispatcher.conversation.tool_names import llm_name
@@ -54,6 +57,11 @@ _ABOUT_A_PART: Final = re.compile(
 )
 
 
+_CLOCK: Final = ListedTool(
+    name=NOW_TOOL.name, description=NOW_TOOL.description, parameters=NOW_TOOL.parameters
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Offer:
     """A tool under the LLM's name for it.
@@ -75,8 +83,9 @@ class Toolbox:
         took_ms: how long they took in all.
     """
 
-    def __init__(self, shared: Runtime, ticket: TurnTicket, offers: Sequence[_Offer]) -> None:
+    def __init__(self, shared: Runtime, ticket: TurnTicket, offers: Sequence[_Offer], timezone: str) -> None:
         """Offer these; nothing was called yet."""
+        self._timezone = timezone
         self.called = 0
         self.took_ms = 0.0
         self._shared = shared
@@ -87,8 +96,16 @@ class Toolbox:
         self._deadline_at_s = ticket.deadline_at_s
 
     @classmethod
-    async def opened(cls, shared: Runtime, ticket: TurnTicket) -> Toolbox:
-        """Return the tools of the turn's own device, and those of the servers that are there.
+    async def opened(cls, shared: Runtime, ticket: TurnTicket, *, timezone: str = "") -> Toolbox:
+        """Return the tools of the turn's own device, those of the servers that are there, and the clock.
+
+        An LLM that has no tools at all is not offered the clock: some models take none, and the time stands
+        in the user's message.
+
+        Args:
+            shared: what the tasks of this process share.
+            ticket: of the turn.
+            timezone: IANA name of the device's zone, empty for that of the host.
 
         Raises:
             StateError: Redis is out of reach.
@@ -100,7 +117,9 @@ class Toolbox:
             name = llm_name(server, tool.name, taken=offers)
             offered = Tool(name=name, description=tool.description, parameters=tool.parameters)
             offers[name] = _Offer(tool=offered, server=server, listed=tool)
-        return cls(shared, ticket, list(offers.values()))
+        if offers and NOW_TOOL.name not in offers:
+            offers[NOW_TOOL.name] = _Offer(tool=NOW_TOOL, server="", listed=_CLOCK)
+        return cls(shared, ticket, list(offers.values()), timezone)
 
     @property
     def offered(self) -> tuple[Tool, ...]:
@@ -141,7 +160,18 @@ class Toolbox:
         if problem:
             log.info("tool not called", tool=call.name, server=offer.server or "device")
             return ToolResult(text=f"not done: {problem}", failed=True)
+        if offer.listed is _CLOCK:
+            return self._tell_time(str(arguments.get("timezone") or ""))
         return await self._call(offer, fitted(offer.tool.parameters, arguments))
+
+    def _tell_time(self, timezone: str) -> ToolResult:
+        try:
+            now = zone_now(timezone or self._timezone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            reason = f"there is no time zone {timezone[:64]!r}; use an IANA name such as Asia/Tokyo"
+            return ToolResult(text=reason, failed=True)
+        self.called += 1
+        return ToolResult(text=local_time(now, language="en"))
 
     async def _call(self, offer: _Offer, arguments: Mapping[str, Any]) -> ToolResult:
         await self._take_floor()
@@ -173,6 +203,15 @@ class Toolbox:
         if not self._may_act:
             log.warning("another sending of this turn calls tools, this one ends")
             raise TurnCancelled(self._ticket.turn_id)
+
+
+def zone_now(timezone: str) -> datetime:
+    """Return the time in a zone by its IANA name; that of the host where there is none.
+
+    Raises:
+        ZoneInfoNotFoundError, ValueError, OSError: no zone has this name.
+    """
+    return datetime.now(ZoneInfo(timezone)) if timezone else datetime.now().astimezone()
 
 
 async def chat(

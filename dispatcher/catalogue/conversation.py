@@ -44,7 +44,8 @@ class Conversation:
             the other two timeouts counts that time.
         max_reply_s: spoken time after which a reply ends at the next end of a sentence.
         filler: what is said while nothing of the answer is audible.
-        name, voices, greeting, goodbyes: as in `Persona`, for devices to which nothing narrower is said.
+        name, voices, greeting, goodbyes, timezone, place: as in `Persona`, for devices to which nothing
+            narrower is said.
         personas: by name, for devices to take one of.
     """
 
@@ -53,6 +54,8 @@ class Conversation:
     voices: Mapping[str, str] = field(default_factory=dict)
     greeting: str = ""
     goodbyes: tuple[str, ...] | None = None
+    timezone: str | None = None
+    place: str | None = None
     system_prompt: str = ""
     wake_words: tuple[str, ...] = ()
     endpoint_silence_ms: int = 700

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from dispatcher.catalogue.fields import (
     AnyText,
@@ -19,6 +20,14 @@ from dispatcher.catalogue.fields import (
 from dispatcher.catalogue.personas import EVERYWHERE
 
 
+def _known_zone(value: str) -> str:
+    """Return the name of a zone that this machine, or the package tzdata, knows."""
+    try:
+        return ZoneInfo(value).key
+    except (ZoneInfoNotFoundError, OSError) as error:
+        raise ValueError(value) from error
+
+
 def _by_instance(value: Any) -> Any:
     """Return a mapping for a voice that is the same everywhere."""
     return {EVERYWHERE: value} if isinstance(value, str) else value
@@ -31,6 +40,9 @@ Voices = Annotated[
     expected("a voice, or a mapping from an instance or provider to its voice"),
 ]
 Words = Annotated[list[Text], expected("a list of texts")]
+Zone = Annotated[
+    str, AfterValidator(_known_zone), expected("an IANA time zone such as Asia/Shanghai or Europe/Berlin")
+]
 MemoryLength = Annotated[int, Field(ge=100, le=4000), expected("a whole number of 100 to 4000 characters")]
 # A minute of silence is an outage, not a pause to fill.
 FillerDelay = Annotated[
@@ -49,6 +61,8 @@ class PersonaSection(Section):
     wake_words: Words | None = None
     greeting: AnyText | None = None
     goodbyes: Words | None = Field(default=None, alias="goodbye")
+    timezone: Zone | None = None
+    place: Text | None = None
 
 
 class DeviceSection(PersonaSection):

@@ -22,6 +22,8 @@ class Persona:
             each service.
         greeting: spoken when a device wakes up; empty says nothing.
         goodbyes: what the user says to end the session.
+        timezone: IANA name of the zone that the local time is told in, such as "Asia/Shanghai".
+        place: where its users are, in words for the LLM, such as "Shenzhen".
     """
 
     name: str | None = None
@@ -31,6 +33,8 @@ class Persona:
     wake_words: tuple[str, ...] | None = None
     greeting: str | None = None
     goodbyes: tuple[str, ...] | None = None
+    timezone: str | None = None
+    place: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,6 +47,7 @@ from dispatcher.catalogue.persona_schema import (
     Switch,
     Voices,
     Words,
+    Zone,
 )
 from dispatcher.contracts import Service
 
@@ -152,6 +153,8 @@ class ConversationSection(Section):
     wake_words: list[Text] | None = None
     greeting: AnyText | None = None
     goodbyes: Words | None = Field(default=None, alias="goodbye")
+    timezone: Zone | None = None
+    place: Text | None = None
     endpoint_silence_ms: Count | None = None
     max_utterance_s: Duration | None = None
     history_tokens: CountOrNone | None = None

@@ -22,6 +22,7 @@ class Character:
     Attributes:
         system_prompt: with the name in it.
         language: fixed for the device or its persona; None leaves it to what the device says of itself.
+        timezone: IANA name of its zone, empty for that of the host.
         voices: see `Persona`.
     """
 
@@ -32,6 +33,8 @@ class Character:
     wake_words: tuple[str, ...]
     greeting: str
     goodbyes: tuple[str, ...]
+    timezone: str
+    place: str
 
 
 def character(rules: Conversation, device_id: str, *, chosen: str = "") -> Character:
@@ -56,6 +59,8 @@ def character(rules: Conversation, device_id: str, *, chosen: str = "") -> Chara
         wake_words=_first(layers, "wake_words") or (),
         greeting=_first(layers, "greeting") or "",
         goodbyes=_first((*layers, _DEFAULT), "goodbyes") or (),
+        timezone=_first(layers, "timezone") or "",
+        place=_first(layers, "place") or "",
     )
 
 

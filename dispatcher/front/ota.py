@@ -7,11 +7,14 @@ import json
 import re
 import time
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
 from dispatcher.contracts import OTA_PATH, WEBSOCKET_PATH
+from dispatcher.conversation.persona import character
 from dispatcher.front.activation import ACTIVATE_PATH, ask_activation, welcome
 from dispatcher.front.handshake import FOREIGN_PAGE, Peer, anonymous_peer, read_device_id, read_peer
 from dispatcher.front.hub import HUB
@@ -45,15 +48,24 @@ async def tell_device(request: web.Request) -> web.Response:
     peer = _peer(request, told)
     version = _plain_version(_inside(told, "application", "version"))
     now_s = time.time()
-    offset_minutes = (time.localtime(now_s).tm_gmtoff or 0) // 60
     return web.json_response(
         {
-            "server_time": {"timestamp": int(now_s * 1000), "timezone_offset": offset_minutes},
+            "server_time": {
+                "timestamp": int(now_s * 1000),
+                "timezone_offset": _offset_minutes(request, peer),
+            },
             "firmware": {"version": version, "url": ""},
             "websocket": {"url": websocket_url(request), "token": _token(request, peer, now_s)},
             **await welcome(request.app[HUB], peer, _said_of_itself(request, told)),
         }
     )
+
+
+def _offset_minutes(request: web.Request, peer: Peer) -> int:
+    """Return how far the device's clock is ahead of UTC, by its zone in the YAML, else by the host's."""
+    zone = character(request.app[HUB].catalogue.conversation, peer.device_id).timezone
+    now = datetime.now(ZoneInfo(zone)) if zone else datetime.now().astimezone()
+    return int((now.utcoffset() or timedelta()).total_seconds()) // 60
 
 
 async def tell_person(request: web.Request) -> web.Response:

@@ -78,6 +78,9 @@ class Asked:
         return len(self.earlier)
 
 
+# The line that the dispatcher adds for models without a clock; the rules have one.
+_LOCAL_TIME: Final = re.compile(r"\n\[(?:Current time: |当前时间：)[^\n]*\]\s*$")
+
 # Answers, or returns None when the question is not its subject.
 Rule: TypeAlias = Callable[[Asked], str | None]
 
@@ -86,7 +89,7 @@ def asked_of(
     messages: Sequence[Message], *, hint: Language, now: datetime, tools: Sequence[Tool] = ()
 ) -> Asked:
     """Return the last question of a dialogue, what came before it and what was called for it."""
-    spoken = [message.content.strip() for message in messages if message.role == "user"]
+    spoken = [_LOCAL_TIME.sub("", message.content).strip() for message in messages if message.role == "user"]
     answers = (message.content for message in messages if message.role == "assistant")
     replies = tuple(content for content in answers if content)
     said, earlier = (spoken[-1], tuple(spoken[:-1])) if spoken else ("", ())

@@ -11,6 +11,8 @@ from dispatcher.conversation.goodbye import GOODBYES
 
 GREETING: Final = "我在呢，请说。"
 _SILENCE_MS: Final = range(300, 3001)
+_ZONE_HOURS: Final = range(-12, 15)
+_ZONE_NAMES: Final = {8: "Asia/Shanghai", 9: "Asia/Tokyo", 0: "Etc/UTC"}
 # Modules of theirs that have no counterpart, and what to do instead.
 _STAYS: Final[Mapping[str, str]] = {
     "plugins": "plugins (weather, news, music, Home Assistant): tools come by MCP servers here",
@@ -46,6 +48,7 @@ def conversation_lines(legacy: Legacy, taken: list[str]) -> Iterator[str]:
     if text_of(legacy.section("selected_module").get("Memory")) not in {"", "nomem"}:
         taken.append("Memory as conversation.memory, kept in your own database")
         yield "  memory: {enabled: true}"
+    yield from _timezone(legacy, taken)
     yield "  history_tokens: 2000"
 
 
@@ -82,6 +85,21 @@ def _silence(legacy: Legacy, taken: list[str]) -> Iterator[str]:
     if isinstance(silence, int) and silence in _SILENCE_MS:
         taken.append("min_silence_duration_ms as endpoint_silence_ms")
         yield f"  endpoint_silence_ms: {silence}"
+
+
+def _timezone(legacy: Legacy, taken: list[str]) -> Iterator[str]:
+    """Yield the zone of an offset in hours; China's by its name, others by their offset."""
+    offset = legacy.section("server").get("timezone_offset")
+    try:
+        hours = float(text_of(offset))
+    except ValueError:
+        return
+    if hours not in _ZONE_HOURS:
+        return
+    taken.append("server.timezone_offset as conversation.timezone")
+    # POSIX counts the other way round: Etc/GMT-9 is nine hours ahead.
+    name = _ZONE_NAMES.get(int(hours)) or f"Etc/GMT{-int(hours):+d}"
+    yield f"  timezone: {name}"
 
 
 def _quoted(text: str) -> str:

@@ -207,3 +207,10 @@ def test_a_lead_that_firmware_2_5_would_drop_is_cut_and_warned_of(
 def test_a_mac_in_the_yaml_may_be_written_as_on_the_box(catalogue_file: CatalogueFile, written: str) -> None:
     rule = f'\nconversation:\n  devices:\n    "{written}": {{language: zh}}\n'
     assert list(catalogue_file.loads_as(file_with() + rule).conversation.devices) == ["aa:bb:cc:dd:ee:ff"]
+
+
+def test_a_zone_that_nobody_knows_is_refused_by_its_name(catalogue_file: CatalogueFile) -> None:
+    (line,) = catalogue_file.problems(file_with(more="conversation:\n  timezone: Asia/Shanghia\n"))
+    assert "conversation.timezone" in line
+    assert "Asia/Shanghia" in line
+    assert "IANA time zone" in line
