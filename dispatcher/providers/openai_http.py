@@ -25,20 +25,19 @@ from dispatcher.providers import openai_tools
 from dispatcher.providers.base import Reported, Transcript
 from dispatcher.providers.http import (
     SHOWN_BYTES,
-    as_object,
     bearer_headers,
     raise_for_status,
     read_bounded,
     wire_errors,
 )
 from dispatcher.providers.openai_chat import ReplyReader, read_reply
+from dispatcher.providers.openai_transcript import read_transcript
 from dispatcher.providers.optional_parameters import (
     Negotiation,
     Parameter,
     RefusedParameters,
     parameter,
 )
-from dispatcher.providers.refusals import error_in_answer
 from dispatcher.providers.reported import read_report
 from dispatcher.providers.speech import Form, decoded
 
@@ -97,21 +96,13 @@ class OpenAiHttp:
                 is_text = (
                     response.content_type == "text/plain" or talk.fields.get("response_format") == "text"
                 )
-                answer = _transcript(instance, raw, is_text=is_text)
+                transcript = read_transcript(instance, raw, wanted, is_text=is_text)
                 break
             except InstanceError as error:
                 if not talk.drop_named(error):
                     raise
         talk.accept()
-        text = answer.get("text")
-        if not isinstance(text, str):
-            raise InstanceFailed(instance.name, f"text was {text!r:.{SHOWN_BYTES}}, expected a string")
-        return Transcript(
-            text=text.strip(),
-            language=_language(answer.get("language"), wanted),
-            no_speech_ratio=_least(answer, "no_speech_prob"),
-            logprob=_least(answer, "avg_logprob"),
-        )
+        return transcript
 
     async def chat(
         self, instance: Instance, messages: Sequence[Message], tools: Sequence[Tool] = ()
@@ -255,34 +246,6 @@ def _form_of(instance: Instance, wav: bytes, fields: Mapping[str, Any]) -> aioht
     for name, value in {**fields, **instance.extra_body}.items():
         form.add_field(name, value if isinstance(value, str) else json.dumps(value))
     return form
-
-
-def _transcript(instance: Instance, raw: bytes, *, is_text: bool) -> dict[str, Any]:
-    """Return a transcript as its JSON, or as the bare text that some servers send whatever was asked for."""
-    if is_text and not raw.lstrip().startswith((b"{", b"<")):
-        return {"text": raw.decode("utf-8", "replace")}
-    answer = as_object(instance, raw)
-    if answer.get("error") and not isinstance(answer.get("text"), str):
-        raise error_in_answer(instance, answer["error"])
-    return answer
-
-
-def _language(said: object, wanted: Language) -> Language:
-    """Return the instance's word for the language ("en", "english", "zh", "chinese") as ours."""
-    word = said.lower() if isinstance(said, str) else ""
-    if word.startswith(("zh", "chinese", "mandarin", "yue")):
-        return "zh"
-    return "en" if word.startswith("en") else wanted
-
-
-def _least(answer: Mapping[str, Any], name: str) -> float | None:
-    """Return the least of a number that `verbose_json` has for each segment; None where it has none."""
-    segments = answer.get("segments")
-    found = (
-        [each.get(name) for each in segments if isinstance(each, dict)] if isinstance(segments, list) else []
-    )
-    numbers = [float(each) for each in found if isinstance(each, int | float)]
-    return min(numbers, default=None)
 
 
 async def _form(instance: Instance, response: aiohttp.ClientResponse) -> Form:
