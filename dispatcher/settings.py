@@ -140,7 +140,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """
     source = os.environ if environ is None else environ
     given: dict[str, Any] = {
-        name: source[name.upper()] for name in Settings.model_fields if source.get(name.upper())
+        name: held for name in Settings.model_fields if (held := _without_ends(source.get(name.upper(), "")))
     }
     for name in ("redis_url", "cache_url", "database_url"):
         if f"{name}_file" in given:
@@ -160,6 +160,11 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     if unusable:
         raise ConfigError(unusable)
     return settings
+
+
+def _without_ends(value: str) -> str:
+    """Return a value without what an editor puts around it: blanks, line ends, a byte order mark."""
+    return value.strip().strip("\ufeff\u200b").strip()
 
 
 def _read_redis_urls(given: dict[str, Any]) -> list[str]:
@@ -186,7 +191,7 @@ def _secret(variable: str, path: str, *, instead_of: str | None) -> str:
     if instead_of:
         raise ConfigError([f"{named}: was set beside {instead}; expected one of the two"])
     try:
-        held = Path(path).read_text(encoding="utf-8").strip()
+        held = _without_ends(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError([f"{named}: was {path!r}; it cannot be read: {error}"]) from error
     if not held:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from dispatcher.catalogue.conversation import Conversation, FillerRules
 from dispatcher.catalogue.document import Document, read_document
+from dispatcher.catalogue.known_hosts import completed
 from dispatcher.catalogue.mcp_server import McpServer
 from dispatcher.catalogue.model import (
     AlertRules,
@@ -28,6 +29,7 @@ from dispatcher.catalogue.model import (
     TunerRules,
     UpstreamServer,
 )
+from dispatcher.catalogue.needs import warnings
 from dispatcher.catalogue.personas import DeviceRule, MemoryRules, Persona
 from dispatcher.catalogue.problems import catalogue_problems, report, schema_problems
 from dispatcher.catalogue.schema import (
@@ -60,8 +62,8 @@ def load_catalogue(path: Path, environ: Mapping[str, str] | None = None) -> Cata
     Raises:
         ConfigError: the file cannot be used; one problem for each thing to mend, in the file's order.
     """
-    document = read_document(path)
-    root = _checked(document, os.environ if environ is None else environ)
+    environ = os.environ if environ is None else environ
+    root = _checked(read_document(path), environ)
     balancing = root.load_balancing
     shared = balancing.global_settings
     algorithm = (shared and shared.algorithm) or DEFAULT_ALGORITHM
@@ -72,7 +74,7 @@ def load_catalogue(path: Path, environ: Mapping[str, str] | None = None) -> Cata
         "tts": gateway.tts_services,
     }
     services = {service: _service(service, section, algorithm) for service, section in sections.items()}
-    return Catalogue(
+    catalogue = Catalogue(
         path=str(path),
         services=services,
         health=HealthRules(**_given(shared, without={"algorithm"})),
@@ -84,13 +86,17 @@ def load_catalogue(path: Path, environ: Mapping[str, str] | None = None) -> Cata
         tuner=TunerRules(**_given(root.tuner)),
         mcp_servers=_mcp_servers(root),
     )
+    for instance, reason in warnings(catalogue, environ):
+        log.warning("instance may not be what was meant", instance=instance.name, reason=reason)
+    return catalogue
 
 
 def _checked(document: Document, environ: Mapping[str, str]) -> Root:
     """Return the file as its schema, or raise with every problem in it."""
-    problems = [*document.problems, *catalogue_problems(document.data, environ)]
+    data, bare = completed(document.data)
+    problems = [*document.problems, *catalogue_problems(data, environ, may_lack_keys=bare)]
     try:
-        root = Root.model_validate(document.data)
+        root = Root.model_validate(data)
     except ValidationError as error:
         problems += schema_problems(error)
         raise ConfigError(report(document, problems)) from error

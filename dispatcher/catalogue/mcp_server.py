@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+from dispatcher.catalogue.secrets import read_secret
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class McpServer:
@@ -27,8 +29,10 @@ class McpServer:
 
     def environment(self) -> dict[str, str]:
         """Return the variables that the command gets."""
-        return {name: value for name in self.env_from if (value := os.environ.get(name)) is not None}
+        given = {name: os.environ.get(name) for name in self.env_from}
+        # A file saved on Windows leaves a CR at the end of each.
+        return {name: value.rstrip("\r\n") for name, value in given.items() if value is not None}
 
     def token(self) -> str | None:
-        """Return the token from the environment, or None where the server needs none."""
-        return os.environ.get(self.token_env) if self.token_env else None
+        """Return the token from the environment, or None where there is none that can be sent."""
+        return read_secret(self.token_env)

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from dispatcher.catalogue.conversation import Conversation
 from dispatcher.catalogue.mcp_server import McpServer
+from dispatcher.catalogue.secrets import passphrase_problem, plain_passphrase, read_secret
 from dispatcher.contracts import (
     SERVICES,
     Algorithm,
@@ -92,12 +93,12 @@ class Instance:
         return self.service == "asr" and self.provider in STREAMING_ASR
 
     def api_key(self) -> str | None:
-        """Return the key from the environment, or None where the instance needs none."""
-        return os.environ.get(self.api_key_env) if self.api_key_env else None
+        """Return the key from the environment, or None where there is none that can be sent."""
+        return read_secret(self.api_key_env)
 
     def api_secret(self) -> str | None:
-        """Return the secret from the environment, or None where the instance needs none."""
-        return os.environ.get(self.api_secret_env) if self.api_secret_env else None
+        """Return the secret from the environment, or None where there is none that can be sent."""
+        return read_secret(self.api_secret_env)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,7 +224,8 @@ class AlertRules:
 
     def secret(self) -> str | None:
         """Return the secret from the environment, or None where nothing is signed."""
-        return os.environ.get(self.secret_env) if self.secret_env else None
+        held = os.environ.get(self.secret_env) if self.secret_env else None
+        return plain_passphrase(held) if held and not passphrase_problem(held) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
+from urllib.parse import urlsplit
 
-from dispatcher.catalogue.model import DEFAULT_PROVIDER
+from dispatcher.catalogue.known_hosts import is_public, known_host
+from dispatcher.catalogue.model import DEFAULT_PROVIDER, Catalogue, Instance
+from dispatcher.catalogue.secrets import secret_problem
 from dispatcher.contracts import Service
 
 # The keys of an instance that a provider must be given, beside its endpoint.
@@ -32,6 +36,7 @@ SCHEMES: Final[Mapping[str, tuple[str, ...]]] = {
 
 # Keys that only some services, by some dialects, have a use for; elsewhere they would be silently ignored.
 _LLM_KEYS: Final = ("thinking", "temperature", "max_tokens")
+_BUILT_IN_LLM_PORTS: Final = range(8200, 8300)
 _BODY_PROVIDERS: Final = ("openai_http", "ollama")
 
 
@@ -51,14 +56,60 @@ def misplaced_keys(
         yield (*at, "extra_body"), f"is for provider: {' or '.join(_BODY_PROVIDERS)} only"
 
 
+def what_is_missing(instance: Instance, environ: Mapping[str, str] | None = None) -> str:
+    """Return what an instance lacks before it can be called, with what to write; nothing where it has all.
+
+    `environ` is where its variables are looked up; this process's own when left out.
+    """
+    environ = os.environ if environ is None else environ
+    host = known_host(instance.endpoint)
+    variables = host.variables if host else {}
+    needed = dict.fromkeys([*NEEDED_KEYS.get(instance.provider, ()), *variables])
+    lacking = [key for key in needed if not getattr(instance, key)]
+    examples = {**variables, **(host.examples if host else {})}
+    words = [f"{key} is missing: write `{key}: {examples.get(key, '…')}` in its line" for key in lacking]
+    for key in ("api_key_env", "api_secret_env"):
+        name = getattr(instance, key)
+        held = environ.get(name, "") if name else ""
+        wrong = secret_problem(held) if held else "which is not set"
+        if name and wrong:
+            words.append(f"{key} is {name}, {wrong}: write `{name}=…` in the environment and start again")
+    return "; ".join(words)
+
+
+def warnings(catalogue: Catalogue, environ: Mapping[str, str]) -> Iterator[tuple[Instance, str]]:
+    """Yield the instances that load and may not be what was meant, each with the reason."""
+    for config in catalogue.services.values():
+        for instance in config.instances:
+            missing = what_is_missing(instance, environ)
+            if missing:
+                yield instance, f"not configured, no call goes to it: {missing}"
+            elif instance.api_key_env is None and is_public(instance.endpoint) and not _is_free(instance):
+                yield instance, "its address is public and its line has no api_key_env"
+            if instance.service == "llm" and instance.model is None and not _is_built_in(instance):
+                yield instance, "its line has no model: the server may refuse, or answer with any that it has"
+
+
+def _is_free(instance: Instance) -> bool:
+    return instance.provider == "edge_tts"
+
+
+def _is_built_in(instance: Instance) -> bool:
+    """Return whether an LLM has a port of the bundled assistants (Procfile)."""
+    return urlsplit(instance.endpoint).port in _BUILT_IN_LLM_PORTS
+
+
 def unmet_needs(
-    entry: Mapping[str, Any], at: tuple[str | int, ...]
+    entry: Mapping[str, Any], at: tuple[str | int, ...], *, may_lack_keys: bool = False
 ) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """Yield the keys that are missing, and an endpoint of the wrong kind, each with its path."""
+    """Yield the keys that are missing, and an endpoint of the wrong kind, each with its path.
+
+    A line that names a known host alone `may_lack_keys`: it is then not configured, and stops nobody.
+    """
     provider = entry.get("provider") or DEFAULT_PROVIDER
     if not isinstance(provider, str):
         return
-    for key in NEEDED_KEYS.get(provider, ()):
+    for key in () if may_lack_keys else NEEDED_KEYS.get(provider, ()):
         if entry.get(key) is None:
             yield (*at, key), f"is missing; {provider} needs {', '.join(NEEDED_KEYS[provider])}"
     endpoint = entry.get("endpoint")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any, TypeAlias, get_args
 
@@ -14,9 +14,11 @@ from pydantic_core import ErrorDetails
 from dispatcher.catalogue.document import Document, KeyPath
 from dispatcher.catalogue.endpoints import normalise_endpoint
 from dispatcher.catalogue.fields import VARIABLE_NAME
+from dispatcher.catalogue.known_hosts import known_host
 from dispatcher.catalogue.model import DEFAULT_PROVIDER, PROVIDERS
 from dispatcher.catalogue.needs import misplaced_keys, unmet_needs
 from dispatcher.catalogue.schema import WHOLE, Root, default_name
+from dispatcher.catalogue.secrets import passphrase_problem, secret_problem
 from dispatcher.contracts import SERVICES, Service, canonical_device_id
 
 # Where, and what is wrong there.
@@ -40,7 +42,9 @@ def schema_problems(error: ValidationError) -> Iterator[Problem]:
         yield tuple(part for part in detail["loc"] if part != "[key]"), _schema_words(detail)
 
 
-def catalogue_problems(data: Any, environ: Mapping[str, str]) -> Iterator[Problem]:
+def catalogue_problems(
+    data: Any, environ: Mapping[str, str], *, may_lack_keys: Collection[KeyPath] = ()
+) -> Iterator[Problem]:
     """Yield what only shows across keys: doubled names and addresses, and variables that are not set.
 
     Works on the file's data and passes over what has the wrong shape, so that these are found in the same
@@ -54,11 +58,8 @@ def catalogue_problems(data: Any, environ: Mapping[str, str]) -> Iterator[Proble
         yield from _doubled_instances(entries, above=above)
         for position, entry in entries:
             yield from _doubled_name(entry, (*above, position), service=service, names=names)
-            yield from _wrong_service(entry, (*above, position), service=service)
-            yield from unmet_needs(entry, (*above, position))
-            yield from misplaced_keys(entry, (*above, position), service=service)
-            for key in _INSTANCE_SECRETS:
-                yield from _unset_variable(entry, (*above, position), environ, key=key)
+            is_bare = (*above, position) in may_lack_keys
+            yield from _unfit(entry, (*above, position), environ, service=service, is_bare=is_bare)
     servers = _list(data, "load_balancing", "nginx_proxy", "upstream_servers")
     above = ("load_balancing", "nginx_proxy", "upstream_servers")
     addresses = ((position, entry.get("server")) for position, entry in _entries(servers))
@@ -71,6 +72,19 @@ def catalogue_problems(data: Any, environ: Mapping[str, str]) -> Iterator[Proble
         if isinstance(entry, dict):
             yield from _unset_variable(entry, ("mcp_servers", name), environ, key="token_env")
             yield from _unset_listed(_list(entry, "env_from"), ("mcp_servers", name, "env_from"), environ)
+
+
+def _unfit(
+    entry: Mapping[str, Any], at: KeyPath, environ: Mapping[str, str], *, service: Service, is_bare: bool
+) -> Iterator[Problem]:
+    """Yield what of one instance's line does not fit its service, its dialect or the environment."""
+    yield from _wrong_service(entry, at, service=service)
+    yield from unmet_needs(entry, at, may_lack_keys=is_bare)
+    yield from misplaced_keys(entry, at, service=service)
+    may_be_unset = known_host(entry.get("endpoint")) is not None
+    for key in _INSTANCE_SECRETS:
+        if not may_be_unset or environ.get(str(entry.get(key))):
+            yield from _unset_variable(entry, at, environ, key=key)
 
 
 def report(document: Document, problems: list[Problem]) -> list[str]:
@@ -200,8 +214,13 @@ def _unset_variable(
     entry: Mapping[str, Any], at: KeyPath, environ: Mapping[str, str], *, key: str
 ) -> Iterator[Problem]:
     name = entry.get(key)
-    if isinstance(name, str) and VARIABLE_NAME.fullmatch(name) and not environ.get(name):
-        yield (*at, key), f"was {name!r}, which is not set; expected a variable that holds the key"
+    if not isinstance(name, str) or not VARIABLE_NAME.fullmatch(name):
+        return
+    held = environ.get(name)
+    unusable = passphrase_problem if key == "secret_env" else secret_problem
+    wrong = unusable(held) if held else "which is not set"
+    if wrong:
+        yield (*at, key), f"was {name!r}, {wrong}; expected a variable that holds the key"
 
 
 def _unset_listed(names: list[Any], at: KeyPath, environ: Mapping[str, str]) -> Iterator[Problem]:

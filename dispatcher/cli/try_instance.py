@@ -12,6 +12,8 @@ import click
 
 from dispatcher.audio.wav import wav_bytes
 from dispatcher.catalogue import Catalogue, Instance, load_catalogue
+from dispatcher.catalogue.needs import what_is_missing
+from dispatcher.catalogue.secrets import secret_problem
 from dispatcher.cli.settings_here import settings_here
 from dispatcher.cli.talk import read_recording
 from dispatcher.cli.trial import Question, Trial, run_trial
@@ -100,7 +102,7 @@ def find(catalogue: Catalogue, service: Service, name: str) -> Instance:
 
     Raises:
         UnknownName: the service has none of that name; the text lists those it has.
-        ConfigError: a variable that the instance names is not set.
+        ConfigError: a variable that the instance names is not set or cannot be sent, or its line lacks a key.
     """
     instances = {each.name: each for each in catalogue.services[service].instances}
     if name not in instances:
@@ -110,14 +112,20 @@ def find(catalogue: Catalogue, service: Service, name: str) -> Instance:
         )
     found = instances[name]
     named = {"api_key_env": found.api_key_env, "api_secret_env": found.api_secret_env}
-    unset = [
-        f"{catalogue.path}: {name}.{key}: was {variable!r}, which is not set; "
+    held = {variable: os.environ.get(variable, "") for variable in named.values() if variable}
+    wrong = {
+        variable: secret_problem(value) if value else "which is not set" for variable, value in held.items()
+    }
+    unusable = [
+        f"{catalogue.path}: {name}.{key}: was {variable!r}, {wrong[variable]}; "
         "expected a variable that holds the key"
         for key, variable in named.items()
-        if variable and not os.environ.get(variable)
+        if variable and wrong[variable]
     ]
-    if unset:
-        raise ConfigError(unset)
+    if not unusable and (missing := what_is_missing(found)):
+        unusable = [f"{catalogue.path}: {name}: not configured: {missing}"]
+    if unusable:
+        raise ConfigError(unusable)
     return found
 
 
