@@ -10,7 +10,7 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from typing import Any, Final, Self, TypeVar
@@ -22,18 +22,18 @@ from dispatcher.balancing.hedging import PATIENCES, HedgeBudget, Suspects, Usual
 from dispatcher.balancing.retries import RetryBudget
 from dispatcher.catalogue.model import Catalogue, Instance
 from dispatcher.contracts import CONTROL_QUEUE, Service
-from dispatcher.errors import InstanceError, StateError, TurnCancelled
-from dispatcher.providers.base import Reported
+from dispatcher.errors import StateError, TurnCancelled
 from dispatcher.providers.optional_parameters import Refusal
 from dispatcher.providers.registry import Providers
 from dispatcher.router import Router
 from dispatcher.settings import Settings, load_settings
-from dispatcher.state import fleet, keys, refused_parameters
+from dispatcher.state import keys, refused_parameters
 from dispatcher.state.line import PATIENCE_S, RedisLine, cache_line, connect
 from dispatcher.state.live import chosen_at_s
 from dispatcher.state.starting import starting_catalogue
 from workers.cancels import Cancels
 from workers.device_tools import DeviceTools
+from workers.health import CALL_TIMEOUT_S, Examined, check_instance
 from workers.tool_servers import ToolServers
 
 log = structlog.get_logger(__name__)
@@ -45,6 +45,8 @@ GRACE_S: Final = 2.0
 # Engines load their weights for seconds; after this long only the health checks ask.
 LOADING_S: Final = 120.0
 LOOK_AGAIN_S: Final = 1.0
+# With the check before it, within the time of a start.
+FIRST_CALL_TIMEOUT_S: Final = 3.0
 REFUSALS_POLL_INTERVAL_S: Final = 30.0
 NO_ANSWER: Final = "no answer in time"
 
@@ -75,6 +77,7 @@ class Runtime:
         self.settings = settings
         self.started_with = catalogue
         self._queues: tuple[str, ...] = ()
+        self._checked: frozenset[Instance] = frozenset()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="loop", daemon=True)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -114,15 +117,6 @@ class Runtime:
             return True
         log.warning("retry budget spent, no other instance is asked")
         return False
-
-    async def probe(self, instance: Instance) -> tuple[str, Reported]:
-        """Check an instance; return why that failed, or nothing, and what it said of its load."""
-        try:
-            return "", await self.providers.of(instance).check(instance)
-        except InstanceError as error:
-            return error.reason, Reported()
-        except TimeoutError as error:
-            return str(error) or NO_ANSWER, Reported()
 
     def warm_up(self, queues: Sequence[str], pool_size: Callable[[], int]) -> None:
         """Pay the first-time costs before the first turn does, then show that the queues are served.
@@ -179,38 +173,48 @@ class Runtime:
     async def _warm_up(self, queues: Sequence[str], pool_size: Callable[[], int]) -> None:
         self._queues = tuple(queues)
         await self.router.live.sync()
-        services = [config for name, config in self.catalogue.services.items() if name in queues]
-        instances = [instance for config in services for instance in config.instances]
-        checks = [self._first_check(instance) for instance in instances]
-        for instance, reason in zip(instances, await asyncio.gather(*checks), strict=True):
-            if reason:
-                log.warning("instance not ready", instance=instance.name, reason=reason)
+        instances = list(self._instances_served())
+        self._checked = frozenset(instances)
+        checks = [self._check(each, call_timeout_s=FIRST_CALL_TIMEOUT_S) for each in instances]
+        for instance, found in zip(instances, await asyncio.gather(*checks), strict=True):
+            if found.reason:
+                log.warning("instance not ready", instance=instance.name, reason=found.reason)
+            if found.reason and not found.evidence.missing:
                 self._spawn(self._await_loaded(instance))
         if "llm" in queues:
             self.tool_servers.follow(self.started_with.mcp_servers)
         self._spawn(self._show_ready(queues, pool_size))
 
-    async def _first_check(self, instance: Instance) -> str:
-        """Check an instance and count a failure; return its reason, or nothing."""
-        reason, _ = await self.probe(instance)
-        if reason:
-            await fleet.note_check(self.line, instance, reason=reason, rules=self.catalogue.health)
-        return reason
+    def _instances_served(self) -> Iterator[Instance]:
+        for service, config in self.catalogue.services.items():
+            if service in self._queues:
+                yield from config.instances
+
+    async def _check_changed(self) -> None:
+        """Check what a reload brought to our queues, so that no call goes to a line that is not whole."""
+        found = frozenset(self._instances_served())
+        new, self._checked = found - self._checked, found
+        with suppress(StateError):
+            await asyncio.gather(*(self._check(instance) for instance in new))
 
     async def _await_loaded(self, instance: Instance) -> None:
         """Tell the others as soon as an instance that was still loading is well."""
-        rules = self.catalogue.health
         passed, end_at = 0, self._loop.time() + LOADING_S
-        while passed < rules.recovery_threshold and self._loop.time() < end_at:
+        while passed < self.catalogue.health.recovery_threshold and self._loop.time() < end_at:
             await asyncio.sleep(LOOK_AGAIN_S)
-            reason, _ = await self.probe(instance)
-            if reason:
-                continue
             with suppress(StateError):
-                await fleet.note_check(self.line, instance, reason="", rules=rules)
+                found = await self._check(instance)
+                if found.reason or not found.evidence.is_verdict:
+                    continue
                 passed += 1
                 if passed == 1:
                     log.info("instance ready", instance=instance.name)
+
+    async def _check(self, instance: Instance, *, call_timeout_s: float = CALL_TIMEOUT_S) -> Examined:
+        rules = self.catalogue.health
+        return await check_instance(
+            self.line, self.providers, instance, rules=rules, call_timeout_s=call_timeout_s
+        )
 
     def _share_refusal(self, name: str, fingerprint: str, parameter: str, refusal: Refusal) -> None:
         reason, until_s = refusal.reason, refusal.until_s
@@ -233,6 +237,7 @@ class Runtime:
 
     def _on_swap(self) -> None:
         self._forget_refusals_of_changed_lines()
+        self._spawn(self._check_changed())
         self._tell_what_stays()
 
     def _tell_what_stays(self) -> None:

@@ -22,6 +22,8 @@ STYLES: Final[dict[State, str]] = {
     "half-open": "yellow",
     "ejected": "bold red",
     "down": "bold red",
+    "failing": "bold red",
+    "not configured": "bold red",
     "draining": "cyan",
     "leaving": "cyan",
 }

@@ -17,6 +17,7 @@ from dispatcher.contracts import REPLY_RATE_HZ, Service
 from dispatcher.conversation.history import Message
 from dispatcher.conversation.tools import Progress, ToolCall
 from dispatcher.errors import EmptyReply, InstanceError, InstanceFailed, InstanceUnreachable
+from dispatcher.providers.model_lists import ask_unlisted_model
 from dispatcher.providers.registry import Providers
 
 TRIAL_TIMEOUT_S: Final = 60.0
@@ -72,7 +73,7 @@ async def run_trial(instance: Instance, question: Question) -> Trial:
         trial.error = InstanceUnreachable(instance.name, f"no whole answer within {TRIAL_TIMEOUT_S:g} s")
     trial.refused = {key: each.reason for key, each in providers.refused.of(instance.name).items()}
     try:
-        trial.health = await _check(providers, instance)
+        trial.health = await _check(providers, instance, is_answered=trial.error is None)
     finally:
         await providers.close()
     return trial
@@ -128,12 +129,18 @@ async def _speak(
         raise InstanceFailed(instance.name, "the speech is empty")
 
 
-async def _check(providers: Providers, instance: Instance) -> str:
+async def _check(providers: Providers, instance: Instance, *, is_answered: bool) -> str:
+    """Return what the health check sees; a call that succeeded says more than any page."""
     started_at = time.monotonic()
+    if not is_answered and (unlisted := await ask_unlisted_model(providers.of(instance), instance)):
+        return f"failing: {unlisted}"
     try:
         await providers.of(instance).check(instance)
     except (InstanceError, TimeoutError) as error:
-        return f"not well: {getattr(error, 'reason', '') or 'no answer in time'}"
+        reason = getattr(error, "reason", "") or "no answer in time"
+        if is_answered and not isinstance(error, InstanceUnreachable | TimeoutError):
+            return f"well by its calls; no page says so: {reason}"
+        return f"not well: {reason}"
     return f"well, after {(time.monotonic() - started_at) * 1000:.0f} ms"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from dispatcher.catalogue.model import Instance
 from dispatcher.contracts import Language
@@ -49,6 +49,15 @@ class Provider(Protocol):
 
     async def check(self, instance: Instance) -> Reported:
         """Return what the instance reports, once it is well; the cheapest call that really reaches it."""
+        ...
+
+
+@runtime_checkable
+class PageProvider(Provider, Protocol):
+    """Checks instances by pages beside the calls: what such a page refuses, calls may well do."""
+
+    async def models(self, instance: Instance) -> Sequence[str] | None:
+        """Return the names of the models that the server lists; None where it lists none, or takes any."""
         ...
 
 

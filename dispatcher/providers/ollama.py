@@ -28,6 +28,7 @@ from dispatcher.providers.http import (
     read_bounded,
     wire_errors,
 )
+from dispatcher.providers.model_lists import LATEST, names_in
 from dispatcher.providers.ollama_loading import Loading
 from dispatcher.providers.openai_chat import ReplyReader, read_reply
 from dispatcher.providers.openai_tools import tool_body
@@ -42,7 +43,6 @@ from dispatcher.providers.refusals import error_in_answer
 CHECK_TIMEOUT_S: Final = 5.0
 # Ollama's own five minutes would make the first turn of a quiet afternoon wait for the model.
 DEFAULT_KEEP_ALIVE_S: Final = 1800.0
-LATEST: Final = ":latest"
 # How Ollama calls the length of a reply.
 NUM_PREDICT: Final = "num_predict"
 
@@ -106,6 +106,11 @@ class Ollama:
             else:
                 await self._loading.ensure(instance)
         return Reported()
+
+    async def models(self, instance: Instance) -> Sequence[str] | None:
+        """Return the names of the models that were pulled."""
+        async with asyncio.timeout(CHECK_TIMEOUT_S), self._ask(instance, "GET", "/api/tags") as response:
+            return names_in(await read_bounded(instance, response))
 
     async def close(self) -> None:
         """Stop waiting for models that are being loaded."""

@@ -20,7 +20,7 @@ from dispatcher.catalogue.model import DEFAULT_MAX_TOKENS, Instance
 from dispatcher.contracts import REPLY_RATE_HZ, Language, SpeechFormat
 from dispatcher.conversation.history import Message
 from dispatcher.conversation.tools import ChatPiece, Tool
-from dispatcher.errors import InstanceError, InstanceFailed, InstanceForbidden
+from dispatcher.errors import InstanceBusy, InstanceError, InstanceFailed, InstanceUnreachable
 from dispatcher.providers import openai_tools
 from dispatcher.providers.base import Reported, Transcript
 from dispatcher.providers.http import (
@@ -30,6 +30,7 @@ from dispatcher.providers.http import (
     read_bounded,
     wire_errors,
 )
+from dispatcher.providers.model_lists import names_in
 from dispatcher.providers.openai_chat import ReplyReader, read_reply
 from dispatcher.providers.openai_transcript import read_transcript
 from dispatcher.providers.optional_parameters import (
@@ -178,9 +179,17 @@ class OpenAiHttp:
                 health = str(URL(instance.endpoint).with_path("/health"))
                 async with self._get(instance, health) as response:
                     return await read_report(instance, response)
-            except InstanceForbidden:
+            except (InstanceUnreachable, InstanceBusy):
+                raise
+            except InstanceError:
                 async with self._get(instance, instance.endpoint + "/models"):
                     return Reported()
+
+    async def models(self, instance: Instance) -> Sequence[str] | None:
+        """Return the names in /models."""
+        url = instance.endpoint + "/models"
+        async with asyncio.timeout(CHECK_TIMEOUT_S), self._get(instance, url) as response:
+            return names_in(await read_bounded(instance, response))
 
     @asynccontextmanager
     async def _post(

@@ -14,7 +14,9 @@ from dispatcher.state.hashes import as_text
 from dispatcher.state.line import RedisLine
 from dispatcher.state.published import Published, read_fleets, submit_all
 
-State = Literal["ready", "slow start", "half-open", "ejected", "down", "draining", "leaving"]
+State = Literal[
+    "ready", "slow start", "half-open", "ejected", "down", "failing", "not configured", "draining", "leaving"
+]
 
 # As in pick_lease.lua, which alone decides; here the numbers only explain.
 SLOW_START_MS: Final = 10_000
@@ -196,7 +198,7 @@ def _view(
         error_ratio=_number(fields, "error_ratio", 0),
         failures=int(_number(fields, "failures", 0)),
         check_run=int(_number(fields, "check_run", 0)),
-        last_reason=fields.get("last_reason", ""),
+        last_reason=fields.get("unconfigured") or fields.get("failing") or fields.get("last_reason", ""),
         failed_s_ago=_s_ago(fields, "failed_at_ms", now_ms),
     )
 
@@ -242,8 +244,12 @@ def _reported(fields: Mapping[str, str], field: str) -> float | None:
 
 def _state(fields: Mapping[str, str], now_ms: int) -> State:
     """Return the first thing that keeps calls away, in the order in which the pick script asks."""
+    if fields.get("unconfigured"):
+        return "not configured"
     if fields.get("draining") == "1":
         return "draining"
+    if fields.get("failing"):
+        return "failing"
     if fields.get("healthy") == "0":
         return "down"
     ejected_until_ms = _number(fields, "ejected_until_ms", 0)

@@ -1,20 +1,15 @@
-"""Active health checks: every instance is really called, and several results in a row decide."""
+"""Active health checks: every instance in each round, and several results in a row decide."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Final
 
-import structlog
-
-from dispatcher.catalogue.model import Instance
 from dispatcher.contracts import CHECK_HEALTH
-from dispatcher.state import fleet
 from workers.celery import app
 from workers.control.ticks import tick
+from workers.health import check_instance
 from workers.runtime import Runtime, runtime
-
-log = structlog.get_logger(__name__)
 
 ROUND_TIMEOUT_S: Final = 20.0
 
@@ -30,19 +25,8 @@ def check_health() -> None:
 async def _check_all(shared: Runtime) -> None:
     configs = shared.catalogue.services.values()
     instances = [instance for config in configs for instance in config.instances]
-    await asyncio.gather(*(_check(shared, instance) for instance in instances))
-
-
-async def _check(shared: Runtime, instance: Instance) -> None:
-    reason, reported = await shared.probe(instance)
     rules = shared.catalogue.health
-    changed = await fleet.note_check(
-        shared.line,
-        instance,
-        reason=reason,
-        rules=rules,
-        cpu_ratio=reported.cpu_ratio,
-        memory_ratio=reported.memory_ratio,
-    )
-    if changed:
-        log.warning(f"instance {changed}", instance=instance.name, reason=reason)  # noqa: G004  one of two words
+    checks = (check_instance(shared.line, shared.providers, each, rules=rules) for each in instances)
+    for result in await asyncio.gather(*checks, return_exceptions=True):
+        if isinstance(result, BaseException):
+            raise result  # when all others are done: only Redis is away for all of them

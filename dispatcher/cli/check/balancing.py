@@ -15,6 +15,8 @@ from dispatcher.state.overview import ServiceView
 # A smooth round robin is never further off than one call of each instance.
 ROUNDS: Final = 20
 NGINX_MISS: Final = 0.05
+# States that end when its line in the YAML, or a variable, is mended.
+_BY_ITS_LINE: Final = ("failing", "not configured")
 
 
 @row("1")
@@ -83,14 +85,16 @@ def _shares(name: str, service: ServiceView, evidence: Evidence) -> Finding:
 def instances_usable(evidence: Evidence) -> Iterator[Finding]:
     """Look for instances that get no calls because something is wrong with them."""
     out = [
-        f"{one.name} {one.state}" for one in evidence.overview.instances if one.state in ("down", "ejected")
+        f"{one.name} {one.state}" + (f" ({one.last_reason})" if one.state in _BY_ITS_LINE else "")
+        for one in evidence.overview.instances
+        if one.state in ("down", "ejected", *_BY_ITS_LINE)
     ]
     count = len(evidence.overview.instances)
     yield judged(
         "instances healthy",
         good=count > 0 and not out,
         saw=", ".join(out) or f"all {count}",
-        expected="none down, none ejected",
+        expected="none down, ejected, failing or not configured",
     )
 
 

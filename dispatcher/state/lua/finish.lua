@@ -48,7 +48,7 @@ local clock = redis.call("TIME")
 local now = tonumber(ARGV[7] or "") or clock[1] * 1000 + math.floor(clock[2] / 1000)
 local raw = redis.call("HMGET", KEYS[1], "latency_ewma_ms", "latency_at_ms", "error_ratio", "failures",
   "ejected_until_ms", "ejections", "recent", "failed_at_ms", "held_until_ms", "response_times", "fault_at_ms",
-  "recovered_at_ms", "trial_ms", "tried_since_ms")
+  "recovered_at_ms", "trial_ms", "tried_since_ms", "healthy", "check_run", "failing")
 local errors, failures = tonumber(raw[3]) or 0, tonumber(raw[4]) or 0
 local ejected_until, ejections = tonumber(raw[5]) or 0, tonumber(raw[6]) or 0
 local recovered_at, trial = tonumber(raw[12]) or 0, tonumber(raw[13]) or 0
@@ -74,7 +74,14 @@ if outcome == "ok" then
     "response_times", string.sub((raw[10] or "") .. time, -TIMES_KEPT * TIME_WIDTH))
   -- A call that began before the last failure ends well without saying anything of now.
   local is_news = now - latency >= (tonumber(raw[8]) or 0)
-  if ejected_until == 0 or held or not is_news then return "" end
+  local was_down = is_news and (raw[15] == "0" or raw[17])
+  if is_news and (was_down or (tonumber(raw[16]) or 0) < 0) then
+    -- A call that succeeds is better evidence than any check.
+    redis.call("HSET", KEYS[1], "healthy", "1", "check_run", 0)
+    redis.call("HDEL", KEYS[1], "failing")
+    if was_down then redis.call("HSET", KEYS[1], "recovered_at_ms", now) end
+  end
+  if ejected_until == 0 or held or not is_news then return was_down and "recovered" or "" end
   local tried_since = tonumber(raw[14]) or now
   if now - tried_since < trial then
     redis.call("HSET", KEYS[1], "tried_since_ms", tried_since)

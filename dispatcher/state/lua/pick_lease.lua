@@ -46,13 +46,12 @@ local function set_of(names)
   return set
 end
 local excluded = set_of(ARGV[4])
-
 local instances = {}
 for name in string.gmatch(fleet[2], "[^,]+") do
   local key = INSTANCE .. name
   local raw = redis.call("HMGET", key, "weight", "cap", "priority", "draining", "healthy", "ejected_until_ms",
     "recovered_at_ms", "latency_ewma_ms", "error_ratio", "current", "cpu", "memory", "latency_at_ms", "adjustment",
-    "cap_limit", "priority_override")
+    "cap_limit", "priority_override", "unconfigured", "failing")
   local leases = LEASES .. name
   redis.call("ZREMRANGEBYSCORE", leases, "-inf", now)
   local ejected_until = tonumber(raw[6]) or 0
@@ -65,7 +64,8 @@ for name in string.gmatch(fleet[2], "[^,]+") do
     name = name, key = key, leases = leases,
     weight = (tonumber(raw[1]) or 1) * (tonumber(raw[14]) or 1), cap = math.min(cap, tonumber(raw[15]) or cap),
     priority = raw[16] or raw[3] or "normal",
-    draining = raw[4] == "1", healthy = raw[5] ~= "0",
+    unconfigured = raw[17], draining = raw[4] == "1", failing = raw[18],
+    healthy = raw[5] ~= "0" and not raw[18],
     ejected = ejected_until > now, half_open = ejected_until > 0 and ejected_until <= now,
     recovered_at = tonumber(raw[7]) or 0, latency = latency, known = known, errors = tonumber(raw[9]) or 0,
     current = tonumber(raw[10]) or 0, cpu = tonumber(raw[11]), memory = tonumber(raw[12]),
@@ -76,7 +76,7 @@ end
 -- Most of the time nobody waits, and all that keeps the line costs nothing.
 local anyone_waits = redis.call("ZCARD", WAITING) > 0
 
-local function in_service(it) return not it.draining and it.healthy and not it.ejected end
+local function in_service(it) return not it.unconfigured and not it.draining and it.healthy and not it.ejected end
 -- One that stands by is for when nobody else can be relied on, and never because the others are full or slow.
 local relied_on = false
 local function spared(it) return relied_on and it.priority == "standby" end
@@ -184,9 +184,9 @@ end
 
 -- What `dispatcher why` tells: every instance and why it could, or could not, have the call.
 local function state_of(it)
-  if excluded[it.name] then return "failed this call" end
+  if it.unconfigured or excluded[it.name] then return it.unconfigured and "not configured" or "failed this call" end
   if it.draining then return "draining" end
-  if not it.healthy then return "down" end
+  if not it.healthy then return it.failing and "failing" or "down" end
   if it.ejected then return "ejected" end
   if it.half_open then return "half-open" end
   if it.shunned then return "slow" end
@@ -293,7 +293,7 @@ if full then return wait_in_line() end
 -- Panic: nobody is healthy, so try the one that failed least, and say so.
 local least_bad
 for _, it in ipairs(instances) do
-  local open = not it.draining and not excluded[it.name] and it.in_flight < it.cap
+  local open = not it.unconfigured and not it.draining and not excluded[it.name] and it.in_flight < it.cap
   if open and (not least_bad or it.errors < least_bad.errors) then least_bad = it end
 end
 if least_bad then return take(least_bad, "panic, no healthy instance") end

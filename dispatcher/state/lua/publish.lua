@@ -24,14 +24,15 @@ local services = (#KEYS - 1) / 2
 
 local function write_instance(service, it)
   local key = service.prefix .. it.name
-  local before = redis.call("HMGET", key, "endpoint", "draining")
-  if before[1] and before[1] ~= it.endpoint then
-    -- Another server under the same name: what was learned is not about it, what an operator said is.
+  local before = redis.call("HMGET", key, "endpoint", "draining", "answers_as")
+  local answers_as = tostring(it.provider) .. " " .. tostring(it.model)
+  if before[1] and (before[1] ~= it.endpoint or before[3] and before[3] ~= answers_as) then
+    -- Another server or model under the same name: what was learned is not about it, what an operator said is.
     redis.call("DEL", key)
     if before[2] then redis.call("HSET", key, "draining", before[2]) end
   end
   redis.call("HSET", key, "weight", it.weight, "cap", it.max_concurrent, "priority", it.priority,
-    "endpoint", it.endpoint)
+    "endpoint", it.endpoint, "answers_as", answers_as)
   -- Turns are counted anew, so that new weights hold from the next call on.
   redis.call("HDEL", key, "current")
   redis.call("SREM", service.leaving, it.name)

@@ -2,13 +2,56 @@
 
 from __future__ import annotations
 
-import pytest
+from collections.abc import AsyncIterator, Awaitable, Callable
 
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from dispatcher.catalogue.model import HealthRules, Instance
+from dispatcher.providers.registry import Providers
 from dispatcher.state.line import RedisLine
 from tests.support.fleet import Fleet
+from tests.support.model_server import FakeModelServer
+from workers.health import Examined, check_instance
+
+RULES = HealthRules(failure_threshold=3, recovery_threshold=2)
 
 
 @pytest.fixture
 def fleet(line: RedisLine) -> Fleet:
     """LLM instances in an empty broker."""
     return Fleet(line)
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[FakeModelServer]:
+    """A model server on a port of its own."""
+    fake = FakeModelServer()
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", fake.answer)
+    running = TestServer(app)
+    await running.start_server()
+    fake.port = running.port or 0
+    yield fake
+    await running.close()
+
+
+@pytest.fixture
+async def providers() -> AsyncIterator[Providers]:
+    """The providers of one loop."""
+    made = Providers()
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+def check(line: RedisLine, providers: Providers) -> Callable[..., Awaitable[Examined]]:
+    """Checks an instance as workers do, once or several times."""
+
+    async def run(instance: Instance, times: int = 1) -> Examined:
+        for _ in range(times):
+            found = await check_instance(line, providers, instance, rules=RULES)
+        return found
+
+    return run

@@ -1,0 +1,104 @@
+"""A model server whose pages beside the calls say nothing, and what a check leaves of it in Redis."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+
+from dispatcher.catalogue.model import Catalogue, Instance, ServiceConfig
+from dispatcher.contracts import SERVICES, Service
+from dispatcher.state import fleet as fleets
+from dispatcher.state import keys, leases
+from dispatcher.state.leases import NoSlot, Slot
+from dispatcher.state.line import RedisLine
+from dispatcher.state.overview import InstanceView, read_overview
+
+REPLY = 'data: {"choices":[{"delta":{"content":"Hi"}}]}\n\ndata: [DONE]\n\n'
+
+
+@dataclass
+class FakeModelServer:
+    """Plays a server whose pages are as reported, and whose calls work while `call_status` says so.
+
+    Reports: OpenCoworkAI/open-codesign #179 (Zhipu: no /models), devnen/Chatterbox-TTS-Server #173,
+    rsxdalv/TTS-WebUI #603: GET /health and /v1/models answer 404, 405, 400, 500, 401 or a page; POST works.
+
+    Attributes:
+        models: answer of /v1/models and /api/tags; None where these are pages like any other.
+        asked: path and body of each call.
+    """
+
+    page_status: int = 404
+    page: str = ""
+    models: Any = None
+    call_status: int = 200
+    refusal: str = '{"error":{"message":"model \'x\' not found"}}'
+    asked: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
+    port: int = 0
+
+    def instance(self, service: Service = "llm", **given: Any) -> Instance:
+        """Return the line of this server, named A."""
+        endpoint = f"http://127.0.0.1:{self.port}/v1"
+        return Instance(service=service, name="A", endpoint=endpoint, **{"model": "m", **given})
+
+    @property
+    def calls(self) -> list[str]:
+        """Paths of the calls, without those of pages."""
+        return [path for path, _ in self.asked]
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        """Answer as reported."""
+        if request.method == "GET":
+            if self.models is not None and request.path in ("/v1/models", "/api/tags"):
+                return web.json_response(self.models)
+            return web.Response(status=self.page_status, text=self.page)
+        body = await request.read()
+        is_json = request.content_type == "application/json"
+        self.asked.append((request.path, json.loads(body) if is_json else {"size": len(body)}))
+        if self.call_status != 200:
+            return web.Response(status=self.call_status, text=self.refusal)
+        if request.path.endswith("/transcriptions"):
+            return web.json_response({"text": ""})
+        if request.path.endswith("/speech"):
+            return web.Response(body=bytes(4800), content_type="audio/pcm")
+        return web.Response(text=REPLY, content_type="text/event-stream")
+
+
+async def publish(line: RedisLine, *instances: Instance) -> None:
+    """Put these instances in force."""
+    services = {
+        service: ServiceConfig(
+            service=service,
+            algorithm="round_robin",
+            instances=tuple(each for each in instances if each.service == service),
+        )
+        for service in SERVICES
+    }
+    await fleets.publish(line, Catalogue(path="", services=services))
+
+
+async def view_of(line: RedisLine, name: str = "A") -> InstanceView:
+    """Return what an operator sees of an instance."""
+    return next(each for each in (await read_overview(line)).instances if each.name == name)
+
+
+async def pick(line: RedisLine, service: Service = "llm") -> Slot | NoSlot:
+    """Pick an instance for a call."""
+    return await leases.pick(line, service, turn_id="turn", excluded=())
+
+
+async def call_ends(line: RedisLine, outcome: leases.Outcome, service: Service = "llm") -> str:
+    """Let a call to instance A end; return what that changed."""
+    slot = Slot(service=service, name="A", lease_id="x", in_flight=1, reason="")
+    return await leases.finish(line, slot, outcome=outcome, latency_ms=1, reason="HTTP 500")
+
+
+async def age_of_last_call(line: RedisLine, *fields: str, service: Service = "llm") -> None:
+    """Move what was called or asked ten minutes into the past."""
+    for each in fields:
+        if at := await line.call("HGET", keys.instance(service, "A"), each):
+            await line.call("HSET", keys.instance(service, "A"), each, float(at) - 600_000)
