@@ -31,6 +31,7 @@ from dispatcher.errors import (
     InstanceUnreachable,
     UnknownName,
 )
+from dispatcher.providers.untagged_thinking import OPENING_TAG
 
 # Beside 0 (it answered), 1 (something here) and 2 (the YAML or the environment).
 EXIT_CODES: Final[dict[type[InstanceError], int]] = {
@@ -139,7 +140,8 @@ def lines_of(trial: Trial) -> Iterator[str]:
     if trial.audio_s and trial.total_s is not None:
         yield f"{'sound':<13} {trial.audio_s:.2f} s, real-time factor {trial.total_s / trial.audio_s:.2f}"
     for parameter, reason in trial.refused.items():
-        yield f"{'without':<13} {parameter}, which it refuses: {reason}"
+        told = reason if parameter == OPENING_TAG else f"which it refuses: {reason}"
+        yield f"{'without':<13} {parameter}, {told}"
     if trial.text:
         yield f"{'said':<13} {trial.text}"
     yield f"{'health':<13} {trial.health}"

@@ -39,6 +39,7 @@ from dispatcher.providers.optional_parameters import (
     parameter,
 )
 from dispatcher.providers.refusals import error_in_answer
+from dispatcher.providers.untagged_thinking import UntaggedThinking
 
 CHECK_TIMEOUT_S: Final = 5.0
 # Ollama's own five minutes would make the first turn of a quiet afternoon wait for the model.
@@ -54,6 +55,7 @@ class Ollama:
         """Use the session of the running loop, which the caller closes, and what instances refuse."""
         self._session = session
         self._refused = refused or RefusedParameters()
+        self._untagged = UntaggedThinking(self._refused)
         self._loading = Loading(self._load)
 
     async def chat(
@@ -62,7 +64,7 @@ class Ollama:
         """Yield the reply's text as its lines come, and each call of a tool, which comes whole."""
         talk = Negotiation(self._refused, instance, _chat_parameters(instance))
         while True:
-            reader = ReplyReader(instance)
+            reader = ReplyReader(instance, tools, starts_thinking=self._untagged.is_expected(instance))
             try:
                 async for piece in self._reply(instance, _chat_body(instance, messages, tools, talk), reader):
                     if reader.has_text:
@@ -70,17 +72,18 @@ class Ollama:
                     yield piece
                 # The next reply has room; so has this one, where nothing of it was said.
                 is_cut = reader.is_cut_by_reasoning and talk.drop((NUM_PREDICT,), "reasoning took all tokens")
-                if not is_cut or reader.has_answer:
+                if not is_cut or reader.has_text:
                     break
             except InstanceError as error:
                 if reader.has_text or not talk.drop_named(error):
                     raise
         if not reader.end and not reader.is_done:
             raise InstanceFailed(instance.name, "the stream ended before it said that it is done")
-        calls = reader.finish()
+        rest = reader.finish()
         talk.accept()
-        for call in calls:
-            yield call
+        self._untagged.learn(instance, reader)
+        for piece in rest:
+            yield piece
 
     async def _reply(
         self, instance: Instance, body: dict[str, Any], reader: ReplyReader

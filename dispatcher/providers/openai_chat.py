@@ -1,20 +1,24 @@
 """Chat replies of the OpenAI dialect: text, reasoning and tool calls out of chunks as servers send them.
 
 Chunks may lack choices, delta or both; carry `message` in the place of `delta`, or content as a list of
-parts; come malformed. What carries nothing adds nothing. docs/providers/openai-http.md names the reports.
+parts; come malformed; have reasoning and tool calls in the text. What carries nothing adds nothing.
+docs/providers/openai-http.md names the reports.
 """
 
 from __future__ import annotations
 
 import re
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+import uuid
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from typing import Any, Final
 
 import aiohttp
 
 from dispatcher.catalogue.model import Instance
-from dispatcher.conversation.tools import ChatPiece, Progress, ToolCall
+from dispatcher.conversation.reply_markup import ReplyMarkup
+from dispatcher.conversation.tools import ChatPiece, Progress, Tool, ToolCall
+from dispatcher.conversation.written_calls import offered
 from dispatcher.errors import ContentRefused, InstanceBusy, InstanceFailed
 from dispatcher.providers.event_stream import MAX_PENDING_BYTES, EventStreamDecoder, Malformed, StreamItem
 from dispatcher.providers.http import MAX_LINE_BYTES, SHOWN_BYTES, let_end
@@ -23,8 +27,6 @@ from dispatcher.providers.refusals import FILTERED_ENDS, error_in_answer
 
 # More than this is no fault of the line, but another dialect.
 MAX_MALFORMED_CHUNKS: Final = 16
-THOUGHT_BEGINS: Final = "<think"
-THOUGHT_ENDS: Final = "</think"
 PROGRESS_INTERVAL_S: Final = 0.5
 _REASONING_FIELDS: Final = ("reasoning_content", "reasoning", "thinking")
 _SHOWN_CHARACTERS: Final = 200
@@ -86,34 +88,38 @@ class ReplyReader:
 
     Attributes:
         has_text: some text of the reply came.
-        has_reasoning: some reasoning came.
+        has_reasoning: some reasoning came in a field of its own.
         end: why the reply ended, in the server's word; empty while it goes on.
         is_done: Ollama said that nothing more comes.
+        markup: what the text holds beside the reply.
     """
 
-    def __init__(self, instance: Instance) -> None:
-        """Begin a reply; `instance` answers for what it sends."""
+    def __init__(
+        self, instance: Instance, tools: Sequence[Tool] = (), *, starts_thinking: bool = False
+    ) -> None:
+        """Begin a reply.
+
+        Args:
+            instance: answers for what it sends.
+            tools: what it may call.
+            starts_thinking: its text begins with reasoning that has no opening tag.
+        """
         self.has_text = False
         self.has_reasoning = False
         self.end = ""
         self.is_done = False
+        self.markup = ReplyMarkup(starts_thinking=starts_thinking)
         self._instance = instance
+        self._tools = tools
         self._calls = CallJoiner(instance)
         self._has_deltas = False
-        self._thinks_aloud = False
-        # Text from the start on, while it may be a thought that is not closed.
-        self._open_thought: str = ""
         self._malformed: list[bytes] = []
 
     @property
     def is_cut_by_reasoning(self) -> bool:
         """Whether reasoning took tokens of a reply that then had too few."""
-        return self.end == "length" and (self.has_reasoning or self._thinks_aloud)
-
-    @property
-    def has_answer(self) -> bool:
-        """Whether there is text that is no reasoning."""
-        return self.has_text and not self._open_thought
+        is_thinking = self.has_reasoning or self.markup.has_reasoning or self.markup.is_hiding
+        return self.end == "length" and is_thinking
 
     def feed(self, chunk: dict[str, Any]) -> Iterator[ChatPiece]:
         """Yield what a chunk adds.
@@ -148,21 +154,27 @@ class ReplyReader:
         if len(self._malformed) > MAX_MALFORMED_CHUNKS:
             raise self._unreadable()
 
-    def finish(self) -> list[ToolCall]:
-        """Return the calls of tools, when the stream is over.
+    def finish(self) -> list[ChatPiece]:
+        """Return the rest of the text and the calls of tools, when the stream is over.
 
         Raises:
             ContentRefused: a content filter left nothing of the reply.
             InstanceFailed: nothing of it could be read.
         """
-        calls = self._calls.finish()
+        rest = self.markup.finish(is_cut=self.end == "length")
+        self.has_text = self.has_text or bool(rest.strip())
+        # A server that reads the calls of its model may leave their text in the reply.
+        calls = self._calls.finish() or [
+            ToolCall(id=uuid.uuid4().hex, name=name, arguments=arguments)
+            for name, arguments in offered(self.markup.calls, self._tools)
+        ]
         if not self.has_text and not calls:
             # Gemini says "content_filter: PROHIBITED_CONTENT".
             if not FILTERED_ENDS.isdisjoint(re.split(r"[^a-z_]+", self.end.lower())):
                 raise ContentRefused(self._instance.name, f"the reply was filtered: {self.end}")
             if self._malformed:
                 raise self._unreadable()
-        return calls
+        return [rest, *calls] if rest else [*calls]
 
     def _message(self, choice: dict[str, Any]) -> Iterator[ChatPiece]:
         """Yield what a choice says, in its delta or in a whole message; one after deltas repeats them."""
@@ -182,26 +194,26 @@ class ReplyReader:
             said = ""
         thought = next(filter(None, (_joined(delta.get(key)) for key in _REASONING_FIELDS)), "") or thought
         if thought:
+            if not self.has_reasoning:
+                self.markup.accept_text()
             self.has_reasoning = True
             yield Progress(reasoning=thought)
         # OpenAI's models say why they will not answer in a field of its own.
         said = said or _joined(delta.get("refusal"))
         if said:
-            self._follow_thought(said)
-            self.has_text = self.has_text or bool(said.strip())
-            yield said
+            yield from self._say(said)
         self._feed_calls(delta.get("tool_calls"))
         if isinstance(delta.get("function_call"), dict):
             self._calls.feed([{"index": 0, "function": delta["function_call"]}])
 
-    def _follow_thought(self, said: str) -> None:
-        """Note whether the text so far is a thought: some servers leave `<think>` in it."""
-        if self.has_text and not self._open_thought:
-            return
-        text = (self._open_thought + said).lstrip()
-        self._thinks_aloud = text.startswith(THOUGHT_BEGINS)
-        is_open = THOUGHT_BEGINS.startswith(text[: len(THOUGHT_BEGINS)]) and THOUGHT_ENDS not in text
-        self._open_thought = text if is_open else ""
+    def _say(self, said: str) -> Iterator[ChatPiece]:
+        """Yield what of the text is of the reply, or a sign of life where none of it is."""
+        text = self.markup.feed(said)
+        self.has_text = self.has_text or bool(text.strip())
+        if text:
+            yield text
+        elif self.markup.is_hiding:
+            yield Progress()
 
     def _feed_calls(self, pieces: Any) -> None:
         listed = [pieces] if isinstance(pieces, dict) else pieces

@@ -41,6 +41,7 @@ from dispatcher.providers.optional_parameters import (
 )
 from dispatcher.providers.reported import read_report
 from dispatcher.providers.speech import Form, decoded
+from dispatcher.providers.untagged_thinking import UntaggedThinking
 
 CHECK_TIMEOUT_S: Final = 5.0
 # Some servers send speech without a type, or under an odd one: then it is what was asked for.
@@ -78,6 +79,7 @@ class OpenAiHttp:
         """Use the session of the running loop, which the caller closes, and what instances refuse."""
         self._session = session
         self._refused = refused or RefusedParameters()
+        self._untagged = UntaggedThinking(self._refused)
 
     async def transcribe(self, instance: Instance, wav: bytes, language: Language) -> Transcript:
         """Return what is said in the WAV; the instance's configured language wins over the device's."""
@@ -111,7 +113,7 @@ class OpenAiHttp:
         """Yield the reply's text as its events come; calls of tools are whole when the stream is over."""
         talk = Negotiation(self._refused, instance, _chat_parameters(instance, messages))
         while True:
-            reader = ReplyReader(instance)
+            reader = ReplyReader(instance, tools, starts_thinking=self._untagged.is_expected(instance))
             try:
                 async for piece in self._reply(instance, _chat_body(instance, messages, tools, talk), reader):
                     if reader.has_text:
@@ -121,15 +123,16 @@ class OpenAiHttp:
                 is_cut = reader.is_cut_by_reasoning and talk.drop(
                     MAX_TOKENS_NAMES, "reasoning took all tokens"
                 )
-                if not is_cut or reader.has_answer:
+                if not is_cut or reader.has_text:
                     break
             except InstanceError as error:
                 if reader.has_text or not talk.drop_named(error):
                     raise
-        calls = reader.finish()
+        rest = reader.finish()
         talk.accept()
-        for call in calls:
-            yield call
+        self._untagged.learn(instance, reader)
+        for piece in rest:
+            yield piece
 
     async def _reply(
         self, instance: Instance, body: dict[str, Any], reader: ReplyReader

@@ -58,13 +58,18 @@ class RefusedParameters:
         now_s = time.time()
         return {parameter: refusal for parameter, refusal in known.items() if refusal.until_s > now_s}
 
-    def learn(self, instance: Instance, parameter: str, reason: str) -> None:
-        """Take in that an instance refuses a parameter and works without it."""
+    def learn(
+        self,
+        instance: Instance,
+        parameter: str,
+        reason: str,
+        *,
+        event: str = "parameter refused, no longer sent",
+    ) -> None:
+        """Take in that an instance refuses a parameter and works without it; `event` says so in the log."""
         refusal = Refusal(reason=reason, until_s=time.time() + REFUSED_TTL_S)
         self._refusals.setdefault(instance.name, {})[parameter] = refusal
-        log.warning(
-            "parameter refused, no longer sent", instance=instance.name, parameter=parameter, reason=reason
-        )
+        log.warning(event, instance=instance.name, parameter=parameter, reason=reason)
         fingerprint_ = self._fingerprints.get(instance.name) or fingerprint(instance)
         self.on_learned(instance.name, fingerprint_, parameter, refusal)
 
