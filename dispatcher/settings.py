@@ -40,6 +40,8 @@ class Settings(BaseModel):
         database_url_file: a file that holds DATABASE_URL: a secret need not stand in the environment.
         data_dir: logs, the embedded broker, model weights, the generated key.
         front_public_url: what devices are told by OTA, when they cannot reach the address they asked.
+        front_on_network: this machine's own address is one that devices can use, which no container can say;
+            `dispatcher up` sets it.
         trusted_proxies: addresses or networks, by comma, of the nginx whose X-Forwarded-For and
             X-Forwarded-Proto are believed; from anyone else they are not.
         front_token_key_file: the key of the tokens, the same for all fronts; without it they agree on one.
@@ -83,6 +85,7 @@ class Settings(BaseModel):
     front_host: str = "0.0.0.0"  # noqa: S104  devices are on the LAN; the token keeps strangers out
     front_port: int = Field(default=8000, ge=1, le=65535)
     front_public_url: str = ""
+    front_on_network: bool = False
     trusted_proxies: Annotated[tuple[IPvAnyNetwork, ...], BeforeValidator(_listed)] = ()
     front_token_key_file: str = ""
     front_auth: Literal["token", "off"] = "token"

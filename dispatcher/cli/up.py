@@ -59,6 +59,7 @@ def children_environment(settings: Settings) -> dict[str, str]:
         **os.environ,
         "DISPATCHER_CONFIG": str(settings.dispatcher_config.absolute()),
         "DATA_DIR": str(settings.data_dir.absolute()),
+        "FRONT_ON_NETWORK": "true",
         "PATH": os.pathsep.join([folder, os.environ.get("PATH", os.defpath)]),
         # Who runs this chooses the file, whenever it was written (docs/adr/0006-live-reload.md).
         "CONFIG_CHOSEN_AT_S": str(time.time()),

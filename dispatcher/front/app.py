@@ -29,7 +29,7 @@ from dispatcher.front.hub import HUB, Hub
 from dispatcher.front.listening import BrokenRequests, ListeningSite
 from dispatcher.front.origin import counted_address
 from dispatcher.front.ota import add_ota
-from dispatcher.front.pages import add_pages, flower_address
+from dispatcher.front.pages import add_pages
 from dispatcher.front.probes import add_probes
 from dispatcher.front.succession import Succession
 from dispatcher.front.unadmitted import UnadmittedDevice
@@ -68,7 +68,7 @@ def create_app(settings: Settings, catalogue: Catalogue) -> web.Application:
         app.router.add_get(path, connect_device)
     add_ota(app)
     add_probes(app)
-    add_pages(app, flower=flower_address(settings))
+    add_pages(app, settings)
     return app
 
 

@@ -21,12 +21,12 @@ from dispatcher.front.handshake import read_version
 from dispatcher.front.hub import Hub
 from dispatcher.front.live_turn import LiveTurn
 from dispatcher.front.microphone import Microphone
-from dispatcher.front.protocol import Abort, AudioParams, Hello, Listen, Mcp
+from dispatcher.front.protocol import Abort, AudioParams, DeviceMessage, Hello, Listen, Mcp, NewDialogue
 from dispatcher.front.uplink import Uplink, Uplinks
-from dispatcher.front.utterance import Utterance
+from dispatcher.front.utterance import Utterance, empty_utterance
 from dispatcher.front.wire import Wire
 from dispatcher.front.words import is_wake_word
-from dispatcher.state.registry import Registered
+from dispatcher.state import dialogue
 
 
 class Device:
@@ -155,6 +155,9 @@ class Device:
             if not self._said_hello and b'"hello"' in head:
                 self._on_hello(Hello(type="hello"))
             return
+        await self._use(message)
+
+    async def _use(self, message: DeviceMessage) -> None:
         match message:
             case Hello():
                 self._on_hello(message)
@@ -165,6 +168,9 @@ class Device:
             case Mcp():
                 if self._tools is not None:
                     self._tools.on_payload(message.payload)
+            case NewDialogue():
+                await self._obey(self._session.abort() if self.turn else [])
+                self._hub.spawn(self._begin_dialogue())
             case other:
                 self._complain(f"message not used: {other.type}")
 
@@ -253,20 +259,10 @@ class Device:
         if refusal:
             await self.close(code=BLOCKED_CODE, reason=refusal)
         elif recording or text:
-            said = await self._nothing_said(known)
+            said = await empty_utterance(self._who, known, self._microphone.params)
             self._run(replace(said, recording=recording, uplink=uplink, text=text, phrase=phrase))
         else:
             self._on_turn_end(spoke=False)
-
-    async def _nothing_said(self, known: Registered) -> Utterance:
-        """Return what each utterance of the device begins with: whose it is, and how it sounds."""
-        return Utterance(
-            device_id=self.peer.device_id,
-            language=await self._who.language(),
-            persona=known.persona,
-            audio_format=self._microphone.params.format,
-            uplink_rate_hz=self._microphone.params.sample_rate,
-        )
 
     def _run(self, utterance: Utterance) -> None:
         self.turn = LiveTurn(self._hub, self._wire, utterance, lambda spoke: self._on_turn_end(spoke=spoke))
@@ -291,6 +287,10 @@ class Device:
         who = await self._who.character()
         if is_goodbye(said, who.goodbyes, names=(who.name, *who.wake_words)) and self.turn is None:
             await self.close(code=1000, reason=b"goodbye")
+
+    async def _begin_dialogue(self) -> None:
+        await dialogue.clear(self._hub.line, self.peer.device_id)
+        self._wire.send("new_dialogue")
 
     def _complain(self, event: str, **fields: Any) -> None:
         """Log what is wrong with this device, once for each kind."""

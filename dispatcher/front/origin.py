@@ -86,8 +86,7 @@ def _foreign_page(request: web.BaseRequest, public_url: str) -> str:
     hosts = request.headers.getall("Host", [])
     for host in hosts:
         if not (
-            _is_own_name(_authority(f"//{host}")[0])
-            or (public[0] and public[0] == _authority(f"//{host}")[0])
+            is_own_name(_authority(f"//{host}")[0]) or (public[0] and public[0] == _authority(f"//{host}")[0])
         ):
             return f"Host {host!r:.80}"
     for page in request.headers.getall("Origin", []):
@@ -106,7 +105,7 @@ def _authority(url: str) -> tuple[str, int]:
         return "", 0
 
 
-def _is_own_name(host: str) -> bool:
+def is_own_name(host: str) -> bool:
     """Return whether a host can only mean this host: no DNS server of somebody else answers for it."""
     if host == "localhost" or host.endswith(".localhost"):
         return True

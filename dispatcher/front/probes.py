@@ -34,14 +34,12 @@ class Start:
 
     async def missing(self, hub: Hub) -> dict[str, str]:
         """Return the state of each stage while one of them cannot begin, else nothing."""
-        try:
-            async with asyncio.timeout(PATIENCE_S):
-                stages = await read_stages(hub.line)
-        except (StateError, TimeoutError) as error:
-            return {"stages": str(error) or NO_ANSWER}
+        stages = await _stages(hub)
+        if "stages" in stages:
+            return stages
         all_ready = all(state == READY for state in stages.values())
         self.over = all_ready or time.monotonic() > self._ends_at
-        return {} if self.over else dict(stages.items())
+        return {} if self.over else stages
 
 
 START: Final = web.AppKey("start", Start)
@@ -65,6 +63,7 @@ async def readyz(request: web.Request) -> web.Response:
     """Answer 200 when the broker answers, replies flow and the stages have started; else 503 with the reason.
 
     `?only=front` leaves the stages out: whoever starts the parts one by one asks this part alone.
+    `?stages=now` also tells how each stage stands, for people; the verdict goes by the checks all the same.
     """
     hub, start = request.app[HUB], request.app[START]
     checks = {"broker": await _broker(hub), "replies": "ok" if hub.replies_flow else "no stream yet"}
@@ -74,8 +73,23 @@ async def readyz(request: web.Request) -> web.Response:
     if hub.draining:
         checks["front"] = "draining"
     ready = all(state == "ok" for state in checks.values())
-    body = {"status": "ready" if ready else "not ready", "devices": len(hub.devices), "checks": checks}
+    body: dict[str, object] = {
+        "status": "ready" if ready else "not ready",
+        "devices": len(hub.devices),
+        "checks": checks,
+    }
+    if request.query.get("stages") == "now" and checks["broker"] == "ok":
+        body["stages"] = await _stages(hub)
     return web.json_response(body, status=200 if ready else 503)
+
+
+async def _stages(hub: Hub) -> dict[str, str]:
+    """Return the state of each stage, or under "stages" why it is not known."""
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            return dict((await read_stages(hub.line)).items())
+    except (StateError, TimeoutError) as error:
+        return {"stages": str(error) or NO_ANSWER}
 
 
 async def _broker(hub: Hub) -> str:

@@ -83,18 +83,25 @@ class Mcp(_Message):
     payload: Any = None
 
 
+class NewDialogue(_Message):
+    """Begin the dialogue anew: a message of ours, answered with the same type when it is done."""
+
+    type: Literal["new_dialogue"]
+
+
 class Other(_Message):
     """A message that this front has no use for (yet): `ping`, `goodbye`, anything new."""
 
     type: str
 
 
-DeviceMessage = Hello | Listen | Abort | Mcp | Other
-_MODELS: Final[dict[str, type[Hello | Listen | Abort | Mcp]]] = {
+DeviceMessage = Hello | Listen | Abort | Mcp | NewDialogue | Other
+_MODELS: Final[dict[str, type[Hello | Listen | Abort | Mcp | NewDialogue]]] = {
     "hello": Hello,
     "listen": Listen,
     "abort": Abort,
     "mcp": Mcp,
+    "new_dialogue": NewDialogue,
 }
 
 
@@ -150,6 +157,8 @@ def hello_answer(session_id: str, audio_format: AudioFormat = "opus") -> str:
     )
 
 
-def message(kind: Literal["stt", "tts", "llm", "mcp", "alert"], session_id: str, **fields: Any) -> str:
+def message(
+    kind: Literal["stt", "tts", "llm", "mcp", "alert", "new_dialogue"], session_id: str, **fields: Any
+) -> str:
     """Write a message to the device."""
     return json.dumps({"type": kind, "session_id": session_id, **fields}, ensure_ascii=False)

@@ -7,8 +7,11 @@ import uuid
 from dataclasses import dataclass, replace
 
 from dispatcher.contracts import AudioFormat, Language, TurnTicket
+from dispatcher.front.acquaintance import Acquaintance
 from dispatcher.front.hub import Hub
+from dispatcher.front.protocol import AudioParams
 from dispatcher.front.uplink import Uplink
+from dispatcher.state.registry import Registered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +33,17 @@ class Utterance:
     persona: str = ""
     phrase: str = ""
     uplink: Uplink | None = None
+
+
+async def empty_utterance(who: Acquaintance, known: Registered, params: AudioParams) -> Utterance:
+    """Return what each utterance of a device begins with: whose it is, and how it sounds."""
+    return Utterance(
+        device_id=who.peer.device_id,
+        language=await who.language(),
+        persona=known.persona,
+        audio_format=params.format,
+        uplink_rate_hz=params.sample_rate,
+    )
 
 
 def ticket_of(utterance: Utterance, hub: Hub, turn_timeout_s: float) -> TurnTicket:

@@ -19,6 +19,15 @@ def remember(line: RedisLine, device_id: str, messages: Sequence[Message]) -> No
     line.cast("EXPIRE", key, keys.HISTORY_TTL_S)
 
 
+async def clear(line: RedisLine, device_id: str) -> None:
+    """Remove the device's dialogue; what is remembered of its users beyond it stays.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    await line.call("DEL", keys.history(device_id))
+
+
 async def recall(line: RedisLine, device_id: str) -> list[Message]:
     """Return the device's dialogue, oldest message first.
 

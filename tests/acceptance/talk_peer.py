@@ -19,6 +19,7 @@ from aiohttp import web
 from dispatcher.audio.opus import OpusEncoder
 from dispatcher.contracts import REPLY_FRAME_MS, REPLY_RATE_HZ
 from dispatcher.front.pages import add_pages
+from dispatcher.settings import Settings
 from tests.support.waiting import PATIENCE_S
 
 LEAD_FRAMES = 5
@@ -84,6 +85,8 @@ class TalkPeer:
         ota: headers of the OTA requests.
         connections: sockets that got their hello, oldest first.
         says_hello: whether a page's hello is answered.
+        forgets: whether a new dialogue is begun when the page asks for one.
+        settings: those of the front that the pages are told of.
     """
 
     def __init__(self) -> None:
@@ -92,6 +95,8 @@ class TalkPeer:
         self.ota: list[dict[str, str]] = []
         self.connections: list[Connection] = []
         self.says_hello = True
+        self.forgets = True
+        self.settings = Settings(front_public_url="http://devices.example:8000")
         self._greeted = asyncio.Event()
 
     @property
@@ -100,7 +105,8 @@ class TalkPeer:
 
     def application(self) -> web.Application:
         app = web.Application()
-        add_pages(app)
+        add_pages(app, self.settings)
+        app.router.add_get("/readyz", self._ready)
         app.router.add_post("/xiaozhi/ota/", self._tell)
         app.router.add_get("/xiaozhi/v1/", self._talk)
         app.on_shutdown.append(self._hang_up)
@@ -110,6 +116,11 @@ class TalkPeer:
         """Wait for the first hello of a page."""
         async with asyncio.timeout(PATIENCE_S):
             await self._greeted.wait()
+
+    async def _ready(self, _request: web.Request) -> web.Response:
+        stages = {"asr": "ok", "llm": "no worker", "tts": "no instance ready: tts-1 (refused)"}
+        checks = {"broker": "ok", "replies": "ok"}
+        return web.json_response({"status": "ready", "devices": 3, "checks": checks, "stages": stages})
 
     async def _tell(self, request: web.Request) -> web.Response:
         self.ota.append(dict(request.headers))
@@ -143,6 +154,8 @@ class TalkPeer:
                 self._answer(connection, self.script.transcript)
             case {"type": "listen", "state": "detect", "text": str(text)}:
                 self._answer(connection, text)
+            case {"type": "new_dialogue"} if self.forgets:
+                await connection.socket.send_json({"type": "new_dialogue"})
             case {"type": "abort"}:
                 await _cancel(connection)
                 await connection.socket.send_json({"type": "tts", "state": "stop"})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import sys
 from pathlib import Path
 from typing import Final
@@ -11,12 +10,10 @@ from typing import Final
 from dispatcher.cli.flower_place import PASSWORD_FILE, USER
 from dispatcher.cli.supervisor.parts import Address
 from dispatcher.cli.supervisor.plan import Plan
-from dispatcher.contracts import OTA_PATH
+from dispatcher.front.device_address import network_address
 from dispatcher.redis_url import parse_redis_url
 from dispatcher.settings import Settings
 
-# An address for documentation; connecting a UDP socket sends nothing, it only picks the way out.
-_SOMEWHERE: Final = ("192.0.2.1", 9)
 _LOOPBACK: Final = "127.0.0.1"
 
 
@@ -35,10 +32,9 @@ def closing_lines(plan: Plan, settings: Settings) -> list[str]:
 
 def _front_lines(front: Address, settings: Settings) -> list[str]:
     local = "localhost" if front.reachable.host == _LOOPBACK else front.host
-    public = settings.front_public_url.rstrip("/") or f"http://{_seen_from_the_lan(front)}:{front.port}"
     return [
         f"Talk page           http://{local}:{front.port}/",
-        f"Device OTA address  {public}{OTA_PATH}",
+        f"Device OTA address  {network_address(settings)}",
         f"Try                 {own_command()} talk hello.wav",
     ]
 
@@ -48,21 +44,6 @@ def _flower_line(flower: Address, settings: Settings) -> str:
     where = settings.flower_password_file or str(settings.data_dir / PASSWORD_FILE)
     where = "that of FLOWER_PASSWORD" if settings.flower_password else f"in {where}"
     return f"Flower              http://{local}:{flower.port}/  (user {USER}, password {where})"
-
-
-def _seen_from_the_lan(front: Address) -> str:
-    """Return the host that devices use; a front that listens on one address is reached there only."""
-    return lan_address() if front.reachable != front else front.host
-
-
-def lan_address() -> str:
-    """Return this machine's address on the network that leads outside; loopback without a network."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(_SOMEWHERE)
-        except OSError:
-            return _LOOPBACK
-        return str(probe.getsockname()[0])
 
 
 def own_command() -> str:

@@ -16,6 +16,7 @@ from typing import Final
 from aiohttp import web
 
 from dispatcher.front.auth import is_loopback
+from dispatcher.front.device_address import add_device_address
 from dispatcher.settings import Settings
 
 PAGE: Final = "index.html"
@@ -63,16 +64,13 @@ class Asset:
         return web.Response(body=self.body, content_type=self.content_type, charset="utf-8", headers=headers)
 
 
-def add_pages(app: web.Application, *, flower: str = "") -> None:
-    """Add `GET /` and `GET /assets/{name}` to the front.
+def add_pages(app: web.Application, settings: Settings) -> None:
+    """Add `GET /`, `GET /assets/{name}` and the address for devices to the front.
 
     The files are read here, once; requests never touch the disk.
-
-    Args:
-        app: the front.
-        flower: what `flower_address` says of Flower.
     """
-    assets = read_assets(STATIC, flower=flower)
+    add_device_address(app, settings)
+    assets = read_assets(STATIC, flower=flower_address(settings))
 
     async def page(request: web.Request) -> web.Response:
         return assets[PAGE].response(request)

@@ -10,6 +10,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
+from dispatcher.conversation.emotion import EMOTIONS
 from dispatcher.front.pages import PAGE, STATIC, add_pages, flower_address, read_assets
 from dispatcher.settings import Settings
 
@@ -20,7 +21,7 @@ SCRIPTS = [name for name in ASSETS if name.endswith(".js")]
 async def get(path: str, headers: Mapping[str, str] | None = None) -> web.Response:
     """Return what the front answers to a GET, without a socket."""
     app = web.Application()
-    add_pages(app)
+    add_pages(app, Settings())
     match = await app.router.resolve(make_mocked_request("GET", path))
     response = await match.handler(make_mocked_request("GET", path, headers, match_info=dict(match)))
     assert isinstance(response, web.Response)
@@ -137,6 +138,18 @@ def test_no_asset_asks_another_host(name: str) -> None:
     assert set(addresses) <= {"http://www.w3.org", "http://localhost"}
 
 
+def test_every_emotion_of_the_protocol_has_a_drawing_that_the_page_knows() -> None:
+    drawn = re.findall(r'<symbol id="(\w+)"', text_of("faces.svg"))
+    known = re.findall(r'"(\w+)",', text_of("faces.js").split("new Set([")[1].split("]")[0])
+
+    assert drawn == known == list(EMOTIONS)
+
+
+@pytest.mark.parametrize("name", ASSETS)
+def test_no_asset_needs_a_font_with_emoji(name: str) -> None:
+    assert re.findall("[\u2600-\u27bf\ufe0f\U0001f000-\U0001faff]", text_of(name)) == []
+
+
 def test_the_page_has_nothing_inline_that_its_policy_forbids() -> None:
     page = text_of(PAGE)
 
@@ -149,7 +162,7 @@ def test_both_languages_have_the_same_texts_and_the_page_uses_known_ones() -> No
         set(re.findall(r'^  "([\w.]+)":', part, re.MULTILINE))
         for part in text_of("strings.js").split("const zh")
     )
-    used = set(re.findall(r'data-(?:text|label|title|placeholder)="([^"]+)"', text_of(PAGE)))
+    used = set(re.findall(r'data-(?:text|label|title|placeholder|alt)="([^"]+)"', text_of(PAGE)))
 
     assert english == chinese
     assert used <= english

@@ -83,3 +83,20 @@ async def test_a_front_is_not_ready_before_the_stages_have_started_though_the_pa
     assert status == 503
     assert "does not know" in said["checks"]["stages"]
     assert alone.status == 200
+
+
+async def test_people_are_told_how_each_stage_stands_though_the_verdict_does_not_go_by_it(
+    house: House,
+) -> None:
+    answer = await house.get("/readyz?stages=now")
+    said = await answer.json()
+
+    assert answer.status == 200
+    assert "does not know" in said["stages"]["stages"]
+
+
+async def test_stages_are_not_asked_for_while_the_broker_is_away(house: House) -> None:
+    house.redis.away = True
+    said = await (await house.get("/readyz?stages=now")).json()
+
+    assert "stages" not in said

@@ -12,11 +12,14 @@ import { Meter } from "./meter.js";
 import { Microphone, microphoneObstacle } from "./microphone.js";
 import { Notice } from "./notice.js";
 import { Player } from "./player.js";
+import { Readiness } from "./readiness.js";
 import { Session } from "./session.js";
 import { TabGuard } from "./tabs.js";
 
 const $ = (id) => document.getElementById(id);
+const NAME = "xiaozhi dispatcher";
 const SPEECH_KEY = "talk.speech-language";
+const TALKED_KEY = "talk.has-talked";
 const SPEECH_TAGS = { auto: null, en: "en", zh: "zh-CN" };
 // A loss that heals with the first try is not worth a message.
 const OFFLINE_NOTICE_MS = 1500;
@@ -31,7 +34,15 @@ const conversation = new Conversation($("turns"));
 const notice = new Notice($("notice"));
 const meter = new Meter($("meter"), () => session.level);
 const obstacle = microphoneObstacle();
-const deviceCard = new DeviceCard($("device"), $("device-open"));
+const isTouch = window.matchMedia("(pointer: coarse)");
+const talkButton = new TalkButton($("talk"), {
+  onDown: () => session.startTalking(),
+  onUp: () => session.stopTalking(),
+  onLatch: () => showState(session.state),
+  listens: () => session.state === "asking" || session.state === "listening",
+});
+new DeviceCard($("device"), $("device-open"));
+new Readiness($("readiness"), $("readiness-open"));
 const tabs = new TabGuard(() => giveWay());
 let offlineTimer = 0;
 let turnCount = 0;
@@ -39,19 +50,25 @@ let turnCount = 0;
 function showState(state) {
   document.body.dataset.state = state;
   label($("state"), `state.${state}`);
-  label($("hint"), state === "ready" && obstacle ? "hint.typing" : `hint.${state}`);
+  label($("hint"), hintOf(state));
   $("hint-more").hidden = state !== "ready" || obstacle !== null;
   meter.active = state === "listening" || state === "speaking";
   const isAnswering = state === "thinking" || state === "speaking";
   $("stop").classList.toggle("shown", isAnswering);
   $("stop").disabled = !isAnswering;
   const isUsable = isAnswering || state === "ready";
-  $("send").disabled = !isUsable;
+  $("send").disabled = $("new-dialogue").disabled = !isUsable;
   const canTalk = obstacle === null && (isUsable || state === "asking" || state === "listening");
   $("talk").setAttribute("aria-disabled", String(!canTalk));
   for (const chip of document.querySelectorAll("#welcome button")) chip.disabled = !isUsable;
-  document.title = state === "ready" ? t("page.title") : `${t(`state.${state}`)} · ${t("page.title")}`;
+  document.title = `${t(state === "ready" ? "page.title" : `state.${state}`)} · ${NAME}`;
   announceLoss(state);
+}
+
+function hintOf(state) {
+  if (state === "ready" && obstacle) return "hint.typing";
+  if (state === "listening" && talkButton.latched) return "hint.listening.tap";
+  return state === "ready" && isTouch.matches ? "hint.ready.touch" : `hint.${state}`;
 }
 
 function announceLoss(state) {
@@ -96,9 +113,10 @@ function wireSession() {
   on("notice", showNotice);
   on("turn", (turn) => {
     turnCount += 1;
-    $("welcome").hidden = true;
+    showWelcome(false);
     conversation.begin(turn);
   });
+  on("forgotten", (upTo) => showWelcome(conversation.forget(upTo)));
   on("transcript", (detail) => conversation.transcript(detail));
   on("sentence", (detail) => conversation.sentence(detail));
   on("emotion", (detail) => conversation.emotion(detail));
@@ -106,9 +124,21 @@ function wireSession() {
   on("end", (detail) => conversation.end(detail));
 }
 
+/** The dialogue lives on the server, so a page that was opened again may have one that it does not show. */
+function showWelcome(isShown) {
+  remember(TALKED_KEY, isShown ? "" : "yes");
+  // Whoever pressed the button that goes away types next, or speaks; focus must not be lost with it.
+  if (isShown && document.activeElement === $("new-dialogue")) $("talk").focus({ preventScroll: true });
+  $("welcome").hidden = !isShown;
+  $("new-dialogue").hidden = isShown;
+}
+
 function wireControls() {
   if (obstacle) showNotice({ key: `microphone.${obstacle}` });
-  new TalkButton($("talk"), { onDown: () => session.startTalking(), onUp: () => session.stopTalking() });
+  $("new-dialogue").hidden = !recall(TALKED_KEY);
+  $("new-dialogue").addEventListener("click", () => session.startNewDialogue());
+  label($("welcome").querySelector("p"), isTouch.matches ? "welcome.text.touch" : "welcome.text");
+  if (isTouch.matches) $("talk").setAttribute("aria-label", t(($("talk").dataset.label = "talk.label.touch")));
   wireComposer($("composer"), (text) => session.say(text));
   $("stop").addEventListener("click", () => session.interrupt());
   window.addEventListener("keydown", ({ key }) => {
@@ -130,7 +160,6 @@ function wireControls() {
     connection.language = SPEECH_TAGS[speech.value];
     takeOver();
   });
-  connection.addEventListener("address", ({ detail }) => deviceCard.show(detail));
 }
 
 /** For tests and the curious: what goes on, to read only. */
@@ -163,7 +192,7 @@ const status = {
 Object.defineProperty(window, "talk", { value: Object.freeze(status) });
 
 $("about").textContent = `${identity.deviceId} · ${format}`;
-showFlowerLink($("flower"));
+showFlowerLink($("flower"), $("readiness").querySelector(".flower"));
 wireSession();
 wireControls();
 showState(session.state);

@@ -13,7 +13,7 @@ const UPLINK_BACKLOG_BYTES = 256 * 1024;
 
 /**
  * Events: `status` (detail "connecting" | "ready" | "offline"), `message` (detail: object),
- * `audio` (detail: Uint8Array), `address` (detail: the URL that OTA gave, as a string).
+ * `audio` (detail: Uint8Array).
  */
 export class Connection extends EventTarget {
   #identity;
@@ -88,7 +88,6 @@ export class Connection extends EventTarget {
     try {
       const target = await this.#askAddress();
       if (run !== this.#run) return;
-      this.#tell("address", target.url);
       this.#open(socketUrl(target, this.#identity));
     } catch {
       if (run === this.#run) this.#retryLater();

@@ -1,5 +1,8 @@
 // Fingers, mouse and keyboard on the talk button, as "goes down" and "comes up".
 
+// A finger that is up again sooner has tapped, and wants the microphone on until it taps once more.
+const TAP_MS = 300;
+const TAPPED = "tap";
 const FIELDS = "input, textarea, select, [contenteditable]";
 
 /** The big button: pointer, space bar anywhere outside of text fields, and a plain click from assistive tools. */
@@ -7,13 +10,20 @@ export class TalkButton {
   #button;
   #onDown;
   #onUp;
+  #onLatch;
+  #listens;
   #heldBy = null;
+  #downAt = 0;
 
-  constructor(button, { onDown, onUp }) {
+  /** `onLatch()`: a tap leaves the button down. `listens()`: whether what a tap began still goes on. */
+  constructor(button, { onDown, onUp, onLatch, listens }) {
     this.#button = button;
+    this.#onLatch = onLatch;
+    this.#listens = listens;
     this.#onDown = onDown;
     this.#onUp = onUp;
     button.addEventListener("pointerdown", (event) => this.#pointerDown(event));
+    button.addEventListener("pointerup", (event) => this.#latchTap(event));
     for (const type of ["pointerup", "pointercancel", "lostpointercapture"]) {
       button.addEventListener(type, ({ pointerId }) => this.#release(pointerId));
     }
@@ -26,10 +36,27 @@ export class TalkButton {
     document.addEventListener("visibilitychange", () => document.hidden && this.#letGo());
   }
 
+  /** Whether a tap keeps it down. */
+  get latched() {
+    return this.#heldBy === TAPPED;
+  }
+
   #pointerDown(event) {
     if (event.button !== 0) return;
+    if (this.latched) {
+      const wasOn = this.#listens();
+      this.#letGo();
+      if (wasOn) return;
+    }
     this.#button.setPointerCapture(event.pointerId);
+    this.#downAt = event.timeStamp;
     this.#hold(event.pointerId);
+  }
+
+  #latchTap({ pointerId, pointerType, timeStamp }) {
+    if (pointerType !== "touch" || this.#heldBy !== pointerId || timeStamp - this.#downAt >= TAP_MS) return;
+    this.#heldBy = TAPPED;
+    this.#onLatch();
   }
 
   #keyDown(event) {

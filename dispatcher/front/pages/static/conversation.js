@@ -1,6 +1,6 @@
 // The written conversation: a pair of bubbles per turn, with the times of the answer.
 
-import { faceOf } from "./faces.js";
+import { makeFace, showEmotion } from "./faces.js";
 import { label } from "./i18n.js";
 import { Waterfall } from "./waterfall.js";
 
@@ -30,6 +30,16 @@ export class Conversation {
     }
   }
 
+  /** Remove the turns up to this number; returns whether none is left. */
+  forget(upTo) {
+    for (const [number, view] of [...this.#views]) {
+      if (number > upTo) continue;
+      view.element.remove();
+      this.#views.delete(number);
+    }
+    return this.#views.size === 0;
+  }
+
   transcript({ turn, text }) {
     this.#with(turn, ({ said }) => {
       if (text) said.replaceChildren(text);
@@ -49,7 +59,7 @@ export class Conversation {
   }
 
   emotion({ turn, name }) {
-    this.#with(turn, ({ face }) => (face.textContent = faceOf(name)));
+    this.#with(turn, ({ face }) => showEmotion(face, name));
   }
 
   times(turn) {
@@ -90,9 +100,7 @@ function turnView(turn) {
   said.dir = "auto";
   said.append(dots());
   if (turn.kind !== "server") element.append(side("user", "turn.you", said));
-  const face = tag("span", "face");
-  face.setAttribute("aria-hidden", "true");
-  face.textContent = faceOf("neutral");
+  const face = makeFace();
   const answered = tag("span", "answered");
   const answer = tag("p", "bubble");
   answer.dir = "auto";

@@ -1,51 +1,52 @@
-// "Connect a device": the OTA address to type into a real one.
+// "Connect a device": the OTA address to type into a real one, in letters and as a QR code.
 
 import { label } from "./i18n.js";
 
-const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
 const COPIED_MS = 2000;
 
 export class DeviceCard {
   #dialog;
   #address;
   #note;
+  #code;
 
   constructor(dialog, opener) {
     this.#dialog = dialog;
-    this.#address = dialog.querySelector("input");
+    this.#address = dialog.querySelector("code");
     this.#note = dialog.querySelector(".note");
-    opener.addEventListener("click", () => dialog.showModal());
+    this.#code = dialog.querySelector(".qr");
+    opener.addEventListener("click", () => this.#open());
     // A click on the dialog itself is one beside its content: on the backdrop.
     dialog.addEventListener("click", ({ target }) => target === dialog && dialog.close());
-    this.#address.addEventListener("focus", () => this.#address.select());
     const copy = dialog.querySelector(".copy");
     copy.addEventListener("click", () => this.#copy(copy));
-    this.show(window.location.href);
+    this.#show({ ota: new URL("/xiaozhi/ota/", window.location.href).href, local: false });
   }
 
-  /**
-   * Show the address for devices.
-   *
-   * `socketAddress`: what OTA told this page. Its host is the better one when the page was opened
-   * by a name that only this machine understands and the server knows its public one.
-   */
-  show(socketAddress) {
-    const page = window.location;
-    const told = new URL(socketAddress, page.href);
-    const isLocal = LOOPBACK.test(page.hostname);
-    const host = isLocal && !LOOPBACK.test(told.hostname) ? told.host : page.host;
-    const isSecure = host === page.host ? page.protocol === "https:" : told.protocol === "wss:";
-    this.#address.value = `${isSecure ? "https" : "http"}://${host}/xiaozhi/ota/`;
-    this.#note.hidden = host !== page.host || !isLocal;
-    label(this.#note, "device.local", { host: page.hostname });
+  /** The server knows its address on the network; asked each time, since a machine may move to another one. */
+  async #open() {
+    this.#dialog.showModal();
+    try {
+      const response = await fetch("/device-address", { cache: "no-store" });
+      if (response.ok) this.#show(await response.json());
+    } catch {
+      // Out of reach: what was shown last stands.
+    }
+  }
+
+  #show({ ota, local }) {
+    this.#address.textContent = ota;
+    this.#note.hidden = !local;
+    this.#code.hidden = local || !this.#dialog.open;
+    if (!this.#code.hidden) this.#code.src = `/device-address.svg?of=${encodeURIComponent(ota)}`;
   }
 
   async #copy(button) {
     try {
-      await navigator.clipboard.writeText(this.#address.value);
+      await navigator.clipboard.writeText(this.#address.textContent);
     } catch {
       // The clipboard API is hidden on plain http; this old way is not.
-      this.#address.select();
+      window.getSelection().selectAllChildren(this.#address);
       document.execCommand("copy");
     }
     label(button, "device.copied");

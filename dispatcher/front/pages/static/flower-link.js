@@ -2,12 +2,12 @@
 
 const LOCAL = ["localhost", "127.0.0.1"];
 
-/** Show the link when the page was told an address that this browser reaches. */
-export function showFlowerLink(link) {
+/** Show the link, and the note that has it too, when the page was told an address that this browser reaches. */
+export function showFlowerLink(link, note) {
   const address = flowerAddress(link.dataset.flower, window.location.hostname);
   if (address === null) return;
-  link.href = address;
-  link.hidden = false;
+  link.href = note.querySelector("a").href = address;
+  link.hidden = note.hidden = false;
 }
 
 function flowerAddress(told, pageHost) {

@@ -32,6 +32,7 @@ export function translate(root = document) {
   for (const element of root.querySelectorAll("[data-placeholder]")) {
     element.placeholder = t(element.dataset.placeholder);
   }
+  for (const element of root.querySelectorAll("[data-alt]")) element.alt = t(element.dataset.alt);
   for (const element of root.querySelectorAll("[data-title]")) element.title = t(element.dataset.title);
 }
 

@@ -19,6 +19,9 @@ export function hello(format) {
 export const listenStart = () => ({ type: "listen", state: "start", mode: "manual" });
 export const listenStop = () => ({ type: "listen", state: "stop" });
 export const typed = (text) => ({ type: "listen", state: "detect", text });
+/** Ours beside the stock messages: forget the dialogue so far. The server answers with the same type. */
+export const NEW_DIALOGUE = "new_dialogue";
+export const newDialogue = () => ({ type: NEW_DIALOGUE });
 export const abort = () => ({ type: "abort" });
 
 /** The message in a text frame, or null for anything that is not a JSON object with a type. */

@@ -2,7 +2,7 @@
 
 import { Answer } from "./answer.js";
 import { makeEncoder } from "./codec.js";
-import { abort, listenStart, listenStop, typed } from "./protocol.js";
+import { abort, listenStart, listenStop, NEW_DIALOGUE, newDialogue, typed } from "./protocol.js";
 import { Turn } from "./turn.js";
 
 // Shorter than this is a tap, not speech.
@@ -13,13 +13,15 @@ const LONGEST_SPEECH_MS = 58_000;
 const SILENT_SERVER_MS = 70_000;
 // A server that never confirms an abort must not leave the page deaf.
 const ABORT_TIMEOUT_MS = 2_000;
+// Longer than the server waits for a store that restarts.
+const NEW_DIALOGUE_TIMEOUT_MS = 5_000;
 const MAY_BEGIN = ["ready", "thinking", "speaking"];
 
 /**
  * States: connecting, ready, asking (for the microphone), listening, thinking, speaking, offline.
  *
  * Events: `state` (name) · `turn` (turn) · `transcript` {turn, text} · `sentence` {turn, text} ·
- * `emotion` {turn, name} · `times` (turn) · `end` {turn, interrupted} · `notice` ({key} or {text}, or null to clear).
+ * `emotion` {turn, name} · `times` (turn) · `forgotten` (number of the last turn that is) · `end` {turn, interrupted} · `notice` ({key} or {text}, or null to clear).
  */
 export class Session extends EventTarget {
   #state = "connecting";
@@ -39,6 +41,8 @@ export class Session extends EventTarget {
   #answerTimer = 0;
   #abortsOpen = 0;
   #abortTimer = 0;
+  #newDialogueTimer = 0;
+  #forgetUpTo = 0;
 
   constructor({ connection, microphone, player, format }) {
     super();
@@ -126,6 +130,19 @@ export class Session extends EventTarget {
     this.#end({ interrupted: true });
   }
 
+  /** Begin the dialogue anew: what was said is forgotten, here when the server says that it has. */
+  startNewDialogue() {
+    if (!MAY_BEGIN.includes(this.#state)) return;
+    this.interrupt();
+    this.#forgetUpTo = this.#lastTurn?.number ?? 0;
+    this.#connection.send(newDialogue());
+    clearTimeout(this.#newDialogueTimer);
+    this.#newDialogueTimer = setTimeout(
+      () => this.#tell("notice", { key: "notice.notForgotten" }),
+      NEW_DIALOGUE_TIMEOUT_MS,
+    );
+  }
+
   #listen() {
     this.#connection.send(listenStart());
     const encoder = makeEncoder(this.#format, (packet) => {
@@ -204,10 +221,17 @@ export class Session extends EventTarget {
     }
     this.#expectServer();
     if (message.type === "tts") this.#onTts(message);
+    else if (message.type === NEW_DIALOGUE) this.#onForgotten();
     else if (message.type === "alert") this.#tell("notice", { text: String(message.message ?? "") });
     else if (this.#turn && message.type === "stt") this.#onTranscript(String(message.text ?? ""));
     else if (this.#turn && message.type === "llm" && message.emotion)
       this.#tell("emotion", { turn: this.#turn, name: String(message.emotion) });
+  }
+
+  #onForgotten() {
+    clearTimeout(this.#newDialogueTimer);
+    this.#tell("notice", null);
+    this.#tell("forgotten", this.#forgetUpTo);
   }
 
   #onTranscript(text) {
