@@ -28,21 +28,97 @@ DispatcherError
 
 from __future__ import annotations
 
+import re
 from typing import Final, Literal
 
 NO_ANSWER: Final = "no answer in time"
 Origin = Literal["ours", "theirs", "caller"]
+# What Python and its libraries write, and the same in plain English; applied from the first to the last.
+_PLAIN_WORDS: Final = tuple(
+    (re.compile(written), plain)
+    for written, plain in (
+        (r"Cannot connect to host (\S+) ssl:\S+ \[(.*?)\](?=$|;|,| \()", r"cannot connect to \1: \2"),
+        (r"Multiple exceptions: ", ""),
+        (r"Error -?\d+ connecting to (\S+)\. ", r"cannot connect to \1: "),
+        (
+            r"\[Errno (?:101|113|51|65)\] Connect call failed \('([^']+)', (\d+)[^)]*\)",
+            r"no way leads to \1:\2",
+        ),
+        (
+            r"(?:\[?Errno -?\d+\]? )?Connect call failed \('([^']+)', (\d+)[^)]*\)",
+            r"nothing answers at \1:\2",
+        ),
+        (
+            (
+                r"(?:\[Errno -?\d+\] )?(?:Name or service not known|No address associated with hostname"
+                r"|nodename nor servname provided, or not known|getaddrinfo failed)"
+            ),
+            "no host of that name is known",
+        ),
+        (
+            r"(?:\[Errno -?\d+\] )?Temporary failure in name resolution",
+            "its name cannot be looked up (DNS)",
+        ),
+        (r"\bSSL(?:CertVerification)?Error: \(\d+, '(.*?)'\)", r"\1"),
+        (r"\[SSL: CERTIFICATE_VERIFY_FAILED\] certificate verify failed", "its certificate is not trusted"),
+        (
+            r"\[SSL: (?:WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE)\] [^(\]]*?(?= ?\(_ssl|\]|$)",
+            "it speaks no TLS; is http:// or ws:// meant?",
+        ),
+        (r"\[(?:SSL|X509|PEM)(?:: [A-Z0-9_]+)?\] ", "TLS: "),
+        (r" ?\(_ssl\.c:\d+\)", ""),
+        (
+            (
+                r"'([\w-]+)' codec can't (?:decode|encode) .*? in position [\d-]+: "
+                r"(?:[a-z ]+\(\d+\)|[^;,)\n]*)"
+            ),
+            r"not readable as \1 text",
+        ),
+        (
+            r"Expecting (?:value|property name[^:]*|'.' delimiter): (line \d+) (column \d+) \(char \d+\)",
+            r"no JSON from \1, \2 on",
+        ),
+        (r"cannot connect to (\S+): nothing answers at \1", r"nothing answers at \1"),
+        (
+            r"\[Errno -?\d+\] ?|\((?:sqlite3|pymysql\.err)\.\w+\) |\s*\(Background on this error at: \S+\)",
+            "",
+        ),
+    )
+)
+# Most texts have none of it, which one look tells.
+_JARGON: Final = re.compile(
+    r"Errno|Cannot connect|connecting to|Connect call|exceptions:|ervice not known|servname|hostname"
+    r"|getaddrinfo|name resolution|SSL|ssl\.c|X509|PEM|codec can|Expecting|\(sqlite3|\(pymysql|Background on"
+)
+_CAMEL_CASE: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
-class DispatcherError(Exception):
-    """The root of every error that this project raises on purpose."""
+def without_jargon(text: str) -> str:
+    """Return a text with the words of Python and its libraries in plain English."""
+    if not _JARGON.search(text):
+        return text
+    for written, plain in _PLAIN_WORDS:
+        text = written.sub(plain, text)
+    return text
 
 
 def in_words(error: BaseException) -> str:
-    """Return what an error says of itself, never nothing: a time-out has no words of its own."""
-    if said := str(error).strip():
+    """Return what an error says of itself in plain English, never nothing: a time-out has no words."""
+    if said := without_jargon(str(error)).strip():
         return said
-    return NO_ANSWER if isinstance(error, TimeoutError) else type(error).__name__
+    if isinstance(error, TimeoutError):
+        return NO_ANSWER
+    if isinstance(error, EOFError):
+        return "it ended too early"
+    return _CAMEL_CASE.sub(" ", type(error).__name__).lower().removesuffix(" error")
+
+
+class DispatcherError(Exception):
+    """The root of every error that this project raises on purpose; its text is for people."""
+
+    def __init__(self, *said: object) -> None:
+        """Keep the text without the words of Python and its libraries."""
+        super().__init__(*(without_jargon(each) if isinstance(each, str) else each for each in said))
 
 
 class ConfigError(DispatcherError):
@@ -50,8 +126,8 @@ class ConfigError(DispatcherError):
 
     def __init__(self, problems: list[str]) -> None:
         """Keep the problems; the message is all of them, a line each."""
-        super().__init__("\n".join(problems))
-        self.problems = problems
+        self.problems = [without_jargon(problem) for problem in problems]
+        super().__init__("\n".join(self.problems))
 
 
 class StartError(DispatcherError):
@@ -132,6 +208,7 @@ class InstanceError(DispatcherError):
         self, instance: str, reason: str, *, retry_after_s: float | None = None, said: str = ""
     ) -> None:
         """Remember the instance; the message names it and the reason."""
+        reason = without_jargon(reason)
         super().__init__(f"{instance}: {reason}")
         self.instance = instance
         self.reason = reason

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from difflib import get_close_matches
 from importlib import import_module
 from typing import Any, Final, NamedTuple
 
 import click
 
-from dispatcher.errors import ConfigError, DispatcherError
+from dispatcher.cli.output import READER_GONE_EXIT_CODE, GuardedOutput
+from dispatcher.errors import ConfigError, DispatcherError, StartError, in_words
 
 CONFIG_EXIT_CODE: Final = 2
 ERROR_EXIT_CODE: Final = 1
@@ -92,6 +94,34 @@ class LazyCommands(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, command.summary) for name, command in SUBCOMMANDS.items()])
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the subcommand that is asked for.
+
+        Raises:
+            NoSuchCommand: there is none; the text names those that are spelled much like it.
+        """
+        name = args[0]
+        if name in SUBCOMMANDS or name.startswith("-"):
+            return super().resolve_command(ctx, args)
+        likely = get_close_matches(name.lower(), SUBCOMMANDS, n=1)
+        raise click.exceptions.NoSuchCommand(name, possibilities=likely, ctx=ctx)
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Run the command; where the reader of its output leaves, it ends without a word."""
+        if sys.stdout is None:
+            return super().main(*args, **extra)
+        before, guarded = sys.stdout, GuardedOutput(sys.stdout)
+        sys.stdout = guarded
+        try:
+            return super().main(*args, **extra)
+        finally:
+            sys.stdout = before
+            guarded.flush()
+            if guarded.is_unread and guarded.ends_command:
+                sys.exit(READER_GONE_EXIT_CODE)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the subcommand; a known error becomes red lines and an exit code, never a traceback."""
         try:
@@ -99,6 +129,13 @@ class LazyCommands(click.Group):
         except DispatcherError as error:
             report(error)
             ctx.exit(CONFIG_EXIT_CODE if isinstance(error, ConfigError) else ERROR_EXIT_CODE)
+        except (OSError, UnicodeError) as error:
+            report(StartError(in_words(error)))
+            ctx.exit(ERROR_EXIT_CODE)
+        except KeyboardInterrupt:
+            if isinstance(sys.stdout, GuardedOutput) and sys.stdout.is_unread:
+                ctx.exit(READER_GONE_EXIT_CODE)
+            raise
 
 
 def report(error: DispatcherError) -> None:

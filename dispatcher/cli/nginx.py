@@ -44,7 +44,7 @@ def render_command(
     """
     from dispatcher.catalogue import load_catalogue  # noqa: PLC0415  the group's help must start at once
     from dispatcher.cli.settings_here import settings_here  # noqa: PLC0415
-    from dispatcher.nginx import DOCKER, NATIVE, render  # noqa: PLC0415
+    from dispatcher.nginx import DOCKER, NATIVE, at_front, render  # noqa: PLC0415
 
     places = DOCKER if docker else replace(NATIVE, resolver=name_server(RESOLV_CONF) or NATIVE.resolver)
     if http_port is not None:
@@ -52,7 +52,10 @@ def render_command(
     if resolver is not None:
         places = replace(places, resolver=resolver)
     # nginx needs no key of a service, and the machine that renders may have none.
-    catalogue = load_catalogue(settings_here(config).dispatcher_config, environ=EveryKey())
+    settings = settings_here(config)
+    catalogue = load_catalogue(settings.dispatcher_config, environ=EveryKey())
+    if not docker:
+        catalogue = at_front(catalogue, settings.front_port)
     written = write_files(output, render(catalogue, places))
     click.echo("\n".join(str(path) for path in written))
     click.echo(f"check it with: nginx -t -c {(output / 'nginx.conf').absolute()}")

@@ -17,11 +17,11 @@ from dispatcher.cli.replay_calls import Call, Estimator, calls_of
 from dispatcher.cli.replay_figures import compare
 from dispatcher.cli.replay_view import comparison_view, turn_view
 from dispatcher.cli.replay_world import Outcome, ReplayWorld
+from dispatcher.cli.settings_here import settings_here
 from dispatcher.cli.shared_state import with_shared_state
 from dispatcher.cli.supervisor.screen import make_console
 from dispatcher.contracts import SERVICES, Algorithm, Service
 from dispatcher.errors import ConfigError, UnknownName
-from dispatcher.settings import load_settings
 from dispatcher.state import decisions, fleet
 from dispatcher.state.line import RedisLine
 from dispatcher.state.scratch import scratch_line
@@ -99,7 +99,7 @@ async def try_out(line: RedisLine, plan: ReplayPlan) -> None:
     console = make_console()
     estimator = Estimator(calls, random.Random(plan.seed))  # noqa: S311  a simulation
     with BenchProgress(console) as progress, progress.step("replaying", len(calls)) as on_call:
-        async with scratch_line(load_settings().redis_url) as scratch:
+        async with scratch_line(settings_here().redis_url) as scratch:
             world = ReplayWorld(
                 scratch, config, estimator, longest_wait_s=catalogue.conversation.turn_timeout_s
             )

@@ -11,14 +11,14 @@ from redis.exceptions import AuthenticationError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from dispatcher.cli.settings_here import settings_here
 from dispatcher.errors import ConfigError, StateError
 from dispatcher.logs import configure_logging
 from dispatcher.redis_url import parse_redis_url
-from dispatcher.settings import load_settings
 from dispatcher.state.line import RedisLine, connect
 
 Result = TypeVar("Result")
-_TLS_WORDS = ("SSL", "certificate")
+_TLS_WORDS = ("SSL", "TLS", "certificate")
 _PASSWORD_WORDS = ("NOAUTH", "WRONGPASS", "already authenticated", "without any password", "invalid password")
 _AWAY = (RedisConnectionError, RedisTimeoutError, OSError)
 
@@ -30,8 +30,11 @@ def with_shared_state(use: Callable[[RedisLine], Awaitable[Result]]) -> Result:
         StateError: no Redis answers there; the text says where, and never the password.
         ConfigError: REDIS_URL is no address of a Redis.
     """
-    settings = load_settings()
-    configure_logging(settings)
+    settings = settings_here()
+    if "log_level" not in settings.model_fields_set:  # the answer is what the command prints
+        configure_logging(settings.model_copy(update={"log_level": "error"}))
+    else:
+        configure_logging(settings)
     try:
         return asyncio.run(_use(settings.redis_url, use))
     except StateError as error:

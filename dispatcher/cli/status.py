@@ -14,13 +14,13 @@ from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
+from dispatcher.cli.settings_here import settings_here
 from dispatcher.cli.shared_state import explain, with_shared_state
 from dispatcher.cli.status_kpis import kpi_view
 from dispatcher.cli.status_view import status_view
 from dispatcher.cli.supervisor.screen import make_console
 from dispatcher.errors import StateError
 from dispatcher.metrics.disk import sample_disk
-from dispatcher.settings import load_settings
 from dispatcher.state.kpis import read_board
 from dispatcher.state.line import RedisLine
 from dispatcher.state.overview import read_overview
@@ -60,7 +60,7 @@ async def _show_table(line: RedisLine) -> None:
 async def _view(line: RedisLine) -> RenderableType:
     overview, board = await asyncio.gather(read_overview(line), read_board(line))
     view = status_view(overview, kpi_view(board))
-    data_dir = load_settings().data_dir
+    data_dir = settings_here().data_dir
     disk = sample_disk(data_dir)
     if disk is None or not disk.trouble:
         return view
@@ -82,7 +82,7 @@ async def _watch(line: RedisLine) -> None:
     console = make_console()
     if not console.is_terminal:
         await _repeat(_show_table)(line)
-    redis_url = load_settings().redis_url
+    redis_url = settings_here().redis_url
     view = await _view(line)
     with Live(view, console=console, auto_refresh=False, screen=False) as live:
         while True:

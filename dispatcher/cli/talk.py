@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ from rich.console import Console
 
 from dispatcher.audio.opus import OpusDecoder
 from dispatcher.audio.pcm import wav_bytes
+from dispatcher.cli.apologised import apology_error, is_apology
+from dispatcher.cli.settings_here import ota_url, settings_here
 from dispatcher.cli.talk_view import TalkView
 from dispatcher.errors import AudioError
 from dispatcher.recordings import names, recording
@@ -37,7 +40,6 @@ DEFAULT_RECORDING: Final = "hello.wav"
 # click hands over what was typed; these are the values that the device knows.
 VERSIONS: Final[dict[str, Version]] = {"1": 1, "2": 2, "3": 3}
 FRAMES_MS: Final[dict[str, FrameMs]] = {"20": 20, "60": 60}
-DEFAULT_OTA: Final = "http://127.0.0.1:8000/xiaozhi/ota/"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +68,9 @@ class Call:
 @click.argument("recording_name", metavar="[RECORDING]", required=False)
 @click.option("--text", help="Type this instead of speaking.")
 @click.option("--mic", is_flag=True, help="Speak into this machine's microphone.")
-@click.option("--ota", default=DEFAULT_OTA, show_default=True, help="Where the device learns its address.")
+@click.option(
+    "--ota", default="", help="Where the device learns its address.  [default: the front that runs here]"
+)
 @click.option("--url", default="", help="WebSocket address; leaves OTA out.")
 @click.option("--token", default="", help="Token to use with --url.")
 @click.option("--device-id", default="02:00:00:00:00:01", show_default=True, help="MAC address.")
@@ -97,7 +101,7 @@ def talk(recording_name: str | None, text: str | None, *, mic: bool, **options: 
         microphone=find_microphone() if mic else None,
         url=options["url"],
         token=options["token"],
-        ota=options["ota"],
+        ota=options["ota"] or ota_url(settings_here()),
         heard=options["out"],
     )
     asyncio.run(hold(call, _device_options(options), TalkView(Console())))
@@ -126,9 +130,10 @@ async def hold(call: Call, options: DeviceOptions, view: TalkView) -> None:
     """Connect, say it, show what comes and keep what was heard.
 
     Raises:
-        FrontError: no front, refused, or no answer.
+        FrontError: no front, refused, no answer, or an apology in its place.
         AudioError: the recording, or the answer, is no sound.
     """
+    began_at_s = time.time()
     async with aiohttp.ClientSession() as session:
         address = (
             Address(url=call.url, token=call.token)
@@ -141,6 +146,8 @@ async def hold(call: Call, options: DeviceOptions, view: TalkView) -> None:
             rate_hz = device.hello.audio_params.sample_rate
     view.summarise(result)
     view.say(_keep(result, call.heard, options, rate_hz))
+    if is_apology(result):
+        raise await apology_error(settings_here(), options.device_id, result, since_s=began_at_s)
 
 
 async def _speak(device: SoftDevice, call: Call, options: DeviceOptions, view: TalkView) -> TurnResult:

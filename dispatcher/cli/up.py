@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from dispatcher.catalogue import load_catalogue
+from dispatcher.cli.output import outlive_reader
 from dispatcher.cli.supervisor.plan import make_plan, without_taken_ports
 from dispatcher.cli.supervisor.ports import is_taken, require_free_ports
 from dispatcher.cli.supervisor.procfile import read_procfile
@@ -34,6 +35,7 @@ def up(config: Path | None, procfile: Path, *, verbose: bool) -> None:
 
     What a process prints is kept in DATA_DIR/log/NAME.log.
     """
+    outlive_reader()
     make_private()
     settings = load_settings({**os.environ, **({"DISPATCHER_CONFIG": str(config)} if config else {})})
     catalogue = load_catalogue(settings.dispatcher_config)

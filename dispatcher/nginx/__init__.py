@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from dispatcher.nginx.places import DOCKER, NATIVE, Places
 from dispatcher.nginx.render import render
+from dispatcher.nginx.upstreams import at_front
 
-__all__ = ["DOCKER", "NATIVE", "Places", "render"]
+__all__ = ["DOCKER", "NATIVE", "Places", "at_front", "render"]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import gcd
 from typing import Final
 from urllib.parse import urlsplit
 
-from dispatcher.catalogue.model import ConnectionPool, Instance, NginxProxy, UpstreamServer
+from dispatcher.catalogue.model import Catalogue, ConnectionPool, Instance, NginxProxy, UpstreamServer
 from dispatcher.contracts import Service
 
 # Idle connections that nginx keeps open to each service.
@@ -34,6 +34,14 @@ class Place:
     instance: Instance
     address: str
     relayed: bool
+
+
+def at_front(catalogue: Catalogue, port: int) -> Catalogue:
+    """Return a catalogue whose lone front listens at this port; one that names its fronts stays."""
+    if catalogue.nginx.upstream_servers:
+        return catalogue
+    front = replace(LONE_FRONT, server=f"127.0.0.1:{port}")
+    return replace(catalogue, nginx=replace(catalogue.nginx, upstream_servers=(front,)))
 
 
 def front_upstreams(proxy: NginxProxy) -> str:

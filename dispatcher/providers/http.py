@@ -16,6 +16,7 @@ from dispatcher.errors import (
     InstanceFailed,
     InstanceForbidden,
     InstanceUnreachable,
+    in_words,
 )
 from dispatcher.providers.refusals import status_error
 
@@ -53,15 +54,15 @@ async def wire_errors(instance: Instance) -> AsyncIterator[None]:
     except InstanceError:
         raise
     except (aiohttp.ClientConnectorError, aiohttp.ServerDisconnectedError, ConnectionError) as error:
-        raise InstanceUnreachable(instance.name, str(error) or type(error).__name__) from error
+        raise InstanceUnreachable(instance.name, in_words(error)) from error
     except TimeoutError as error:
-        raise InstanceUnreachable(instance.name, str(error) or "no answer in time") from error
+        raise InstanceUnreachable(instance.name, in_words(error)) from error
     except aiohttp.ClientResponseError as error:
         # Its own text has the whole address, and in that a dialect may have signed its key.
-        reason = f"{type(error).__name__}: {error.status} {error.message}"
+        reason = f"HTTP {error.status} {error.message}"
         raise InstanceFailed(instance.name, reason) from error
     except aiohttp.ClientError as error:
-        raise InstanceFailed(instance.name, f"{type(error).__name__}: {error}") from error
+        raise InstanceFailed(instance.name, in_words(error)) from error
 
 
 async def raise_for_status(instance: Instance, response: aiohttp.ClientResponse) -> None:

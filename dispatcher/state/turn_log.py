@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from dispatcher.balancing.kpis import TurnFacts
@@ -16,6 +16,7 @@ from dispatcher.state.line import RedisLine
 _HEARING: Final = "asr_ms"
 _ANSWERING: Final = ("llm_first_sentence_ms", "tts_first_audio_ms")
 _LONGEST: Final = 300
+_WORDS: Final = ("turn", "device", "reason")
 _KEPT: Final = ("first_audio_ms", _HEARING, *_ANSWERING)
 
 
@@ -26,10 +27,12 @@ class End:
     Attributes:
         outcome: the front's word for it.
         reason: why it was cut, apologised for, or ended before its model did; empty otherwise.
+        turn_id: which turn.
     """
 
     outcome: str
     reason: str = ""
+    turn_id: str = field(default="", compare=False)
 
 
 def note(line: RedisLine, *, outcome: str, asked: bool, typed: bool, figures: Mapping[str, Any]) -> None:
@@ -40,12 +43,12 @@ def note(line: RedisLine, *, outcome: str, asked: bool, typed: bool, figures: Ma
         outcome: the front's word for how it ended.
         asked: whether the user said or typed something.
         typed: whether no speech had to be recognised.
-        figures: the turn's times in ms by name, its id as `turn`, and the `reason` of its end, if it has one;
-            what is not needed here is left out.
+        figures: the turn's times in ms by name, its id as `turn`, its `device`, and the `reason` of its end,
+            if it has one; what is not needed here is left out.
     """
     times = {name: figures[name] for name in _KEPT if isinstance(figures.get(name), (int, float))}
     turn = {"at_s": round(time.time(), 3), "outcome": outcome, "asked": asked, "typed": typed, **times}
-    turn |= {name: str(figures[name])[:_LONGEST] for name in ("turn", "reason") if figures.get(name)}
+    turn |= {name: str(figures[name])[:_LONGEST] for name in _WORDS if figures.get(name)}
     line.cast("LPUSH", keys.TURNS, json.dumps(turn))
     line.cast("LTRIM", keys.TURNS, 0, keys.TURNS_KEPT - 1)
 
@@ -59,8 +62,27 @@ async def end_of(line: RedisLine, turn_id: str) -> End | None:
     for one in await line.call("LRANGE", keys.TURNS, 0, keys.TURNS_KEPT - 1):
         turn = json.loads(one)
         if turn.get("turn") == turn_id:
-            return End(outcome=turn["outcome"], reason=turn.get("reason", ""))
+            return _end(turn)
     return None
+
+
+async def last_of(line: RedisLine, device_id: str, *, since_s: float) -> End | None:
+    """Return how the last turn of a device ended; None where none ended since a Unix time.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    for one in await line.call("LRANGE", keys.TURNS, 0, keys.TURNS_KEPT - 1):
+        turn = json.loads(one)
+        if turn["at_s"] < since_s:
+            return None
+        if turn.get("device") == device_id:
+            return _end(turn)
+    return None
+
+
+def _end(turn: Mapping[str, Any]) -> End:
+    return End(outcome=turn["outcome"], reason=turn.get("reason", ""), turn_id=turn.get("turn", ""))
 
 
 async def read_since(line: RedisLine, at_s: float) -> list[TurnFacts]:

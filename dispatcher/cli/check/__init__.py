@@ -13,7 +13,7 @@ from dispatcher.catalogue import load_catalogue
 from dispatcher.cli.check.evidence import Evidence, Wish, gather
 from dispatcher.cli.check.row import LISTS, Finding, List, rows_of
 from dispatcher.cli.check.view import any_failed, as_json, check_view
-from dispatcher.cli.settings_here import settings_here
+from dispatcher.cli.settings_here import front_url, settings_here
 from dispatcher.cli.shared_state import with_shared_state
 from dispatcher.cli.supervisor.screen import make_console
 from dispatcher.errors import ConfigError
@@ -39,7 +39,7 @@ ROWS_OF: Final = ("box", "balancing", "queues", "routing")
     metavar="URL",
     multiple=True,
     help="A front, as http://host:8000; may be given again.  [default: those of the YAML's nginx_proxy, "
-    "else FRONT_PORT on this host]",
+    "else that of this host]",
 )
 @click.option(
     "--nginx", default="", metavar="URL", help="The entry, as http://host; its weights are checked."
@@ -83,4 +83,4 @@ def _fronts_of(settings: Settings) -> tuple[str, ...]:
         servers = load_catalogue(settings.dispatcher_config).nginx.upstream_servers
     except ConfigError:  # a row says so
         servers = ()
-    return tuple(f"http://{each.server}" for each in servers) or (f"http://127.0.0.1:{settings.front_port}",)
+    return tuple(f"http://{each.server}" for each in servers) or (front_url(settings),)

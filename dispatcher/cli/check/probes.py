@@ -11,9 +11,9 @@ from typing import Any, Final
 
 import aiohttp
 
+from dispatcher.cli.apologised import is_apology
 from dispatcher.contracts import OTA_PATH
-from dispatcher.errors import DispatcherError
-from dispatcher.front.apology import TEXTS
+from dispatcher.errors import DispatcherError, in_words
 from dispatcher.softdevice import DeviceOptions, TurnResult, connect, discover
 
 TIMEOUT: Final = aiohttp.ClientTimeout(total=5)
@@ -62,7 +62,7 @@ class TurnSeen:
         found = self.result
         if found is None or found.first_audio_ms is None:
             return False
-        return not any(sentence.text in TEXTS.values() for sentence in found.sentences)
+        return not is_apology(found)
 
 
 async def ask(session: aiohttp.ClientSession, url: str) -> Answer:
@@ -71,7 +71,7 @@ async def ask(session: aiohttp.ClientSession, url: str) -> Answer:
         async with session.get(url, timeout=TIMEOUT) as response:
             return Answer(status=response.status, text=await response.text())
     except (aiohttp.ClientError, OSError, ValueError) as error:
-        return Answer(status=0, text=str(error) or type(error).__name__)
+        return Answer(status=0, text=in_words(error))
     except TimeoutError:
         return Answer(status=0, text="no answer in 5 s")
 

@@ -36,7 +36,7 @@ class Address(NamedTuple):
 
     def __str__(self) -> str:
         """Return it as it stands in a URL."""
-        return f"{self.host}:{self.port}"
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     @property
     def reachable(self) -> Address:

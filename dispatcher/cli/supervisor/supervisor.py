@@ -218,7 +218,11 @@ class Supervisor:
     def _write_upfile(self) -> None:
         self._upfile.write(
             RunningPart(
-                name=each.part.name, pid=each.pid, port=each.part.address.port if each.part.address else None
+                name=each.part.name,
+                pid=each.pid,
+                port=each.part.address.port if each.part.address else None,
+                role=each.part.role,
+                host=each.part.address.host if each.part.address else "",
             )
             for each in self._keepers
         )

@@ -6,9 +6,9 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -22,20 +22,32 @@ FILE_NAME: Final = "up.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunningPart:
-    """One process as `up.json` names it; `pid` is None while it is down."""
+    """One process as `up.json` names it; `pid` is None while it is down.
+
+    Attributes:
+        role: what it is, as the Procfile's command says.
+        host: where it listens; empty where it does not.
+    """
 
     name: str
     pid: int | None
     port: int | None
+    role: str = ""
+    host: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunningUp:
-    """A `dispatcher up` that runs: its process id, the names of its parts, and the YAML it was given."""
+    """A `dispatcher up` that runs: its process id, the names of its parts, and the YAML it was given.
+
+    Attributes:
+        addresses: host and port of the first part of each role that listens.
+    """
 
     pid: int
     names: tuple[str, ...]
     config: Path | None = None
+    addresses: Mapping[str, tuple[str, int]] = field(default_factory=dict)
 
 
 def find_up(data_dir: Path) -> RunningUp | None:
@@ -51,10 +63,12 @@ def find_up(data_dir: Path) -> RunningUp | None:
     if began_at_s > content["started_at_s"]:
         return None
     config = content.get("config")
+    addresses = content.get("addresses") or {}
     return RunningUp(
         pid=content["pid"],
         names=tuple(part["name"] for part in content["processes"]),
         config=Path(config) if config else None,
+        addresses={role: (str(host), int(port)) for role, (host, port) in addresses.items()},
     )
 
 
@@ -103,10 +117,13 @@ class UpFile:
         Where the disk is full or read-only the old one stays: the next change, or a disk that is well again,
         writes it anew.
         """
+        parts = tuple(parts)
+        listening = {part.role: (part.host, part.port) for part in reversed(parts) if part.role and part.port}
         content = {
             "pid": os.getpid(),
             "started_at_s": round(self._started_at_s, 3),
             "config": str(self._config.absolute()) if self._config else None,
+            "addresses": listening,
             "processes": [{"name": part.name, "pid": part.pid, "port": part.port} for part in parts],
         }
         fresh = self._path.with_name(f"{FILE_NAME}.new")

@@ -10,11 +10,13 @@ from typing import Final
 from dispatcher.cli.flower_place import PASSWORD_FILE, USER
 from dispatcher.cli.supervisor.parts import Address
 from dispatcher.cli.supervisor.plan import Plan
+from dispatcher.contracts import OTA_PATH
 from dispatcher.front.device_address import network_address
 from dispatcher.redis_url import parse_redis_url
 from dispatcher.settings import Settings
 
 _LOOPBACK: Final = "127.0.0.1"
+_USUAL_FRONT: Final = Address(_LOOPBACK, 8000)
 
 
 def closing_lines(plan: Plan, settings: Settings) -> list[str]:
@@ -32,10 +34,12 @@ def closing_lines(plan: Plan, settings: Settings) -> list[str]:
 
 def _front_lines(front: Address, settings: Settings) -> list[str]:
     local = "localhost" if front.reachable.host == _LOOPBACK else front.host
+    # The line works from any folder and with any DATA_DIR, so it names what `talk` could not know there.
+    ota = "" if front.reachable == _USUAL_FRONT else f"--ota http://{front.reachable}{OTA_PATH} "
     return [
-        f"Talk page           http://{local}:{front.port}/",
+        f"Talk page           http://{Address(local, front.port)}/",
         f"Device OTA address  {network_address(settings)}",
-        f"Try                 {own_command()} talk hello.wav",
+        f"Try                 {own_command()} talk {ota}hello.wav",
     ]
 
 
@@ -43,7 +47,7 @@ def _flower_line(flower: Address, settings: Settings) -> str:
     local = "localhost" if flower.reachable.host == _LOOPBACK else flower.host
     where = settings.flower_password_file or str(settings.data_dir / PASSWORD_FILE)
     where = "that of FLOWER_PASSWORD" if settings.flower_password else f"in {where}"
-    return f"Flower              http://{local}:{flower.port}/  (user {USER}, password {where})"
+    return f"Flower              http://{Address(local, flower.port)}/  (user {USER}, password {where})"
 
 
 def own_command() -> str:

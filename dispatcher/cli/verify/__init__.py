@@ -13,6 +13,7 @@ from typing import Final
 import click
 
 from dispatcher.cli.bench.devices import stop_on_sigterm
+from dispatcher.cli.settings_here import settings_here
 from dispatcher.cli.shared_state import explain
 from dispatcher.cli.supervisor.screen import make_console
 from dispatcher.cli.verify.containers import Containers
@@ -104,7 +105,7 @@ def _carry_out(context: click.Context, plan: VerifyPlan, containers: Containers 
 async def _with_line(
     plan: VerifyPlan, tell: Callable[[str], None], containers: Containers | None
 ) -> VerifyReport:
-    redis_url = await containers.redis_url() if containers else load_settings().redis_url
+    redis_url = await containers.redis_url() if containers else settings_here().redis_url
     line = RedisLine(connect(redis_url))
     try:
         return await run(line, containers or Supervised(line), plan, tell)

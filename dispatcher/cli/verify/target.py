@@ -15,7 +15,7 @@ import aiohttp
 from dispatcher.catalogue import Catalogue, Instance
 from dispatcher.cli.verify.ground import Ground, NotHere, running
 from dispatcher.contracts import Service
-from dispatcher.errors import StartError, StateError
+from dispatcher.errors import StartError, StateError, in_words
 from dispatcher.state import fleet
 from dispatcher.state.line import RedisLine
 from dispatcher.state.overview import read_overview
@@ -141,7 +141,7 @@ class Target:
                 if answer.status != 200:
                     raise NotHere(f"{victim.instance.name} refused {mode}: {await answer.text()}")
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise NotHere(f"{victim.instance.name} cannot be told to fail: {error!r}") from error
+            raise NotHere(f"{victim.instance.name} cannot be told to fail: {in_words(error)}") from error
 
     async def end_fault(self, victim: Victim) -> None:
         """Let an instance do right again; one that is away is asked again for a while."""

@@ -118,7 +118,19 @@ async def test_turns_are_told_with_the_time_of_their_instances_and_the_list_is_b
     del figures["asr_ms"]
     turn_log.note(line, outcome="answered", asked=True, typed=True, figures=figures)
     turn_log.note(line, outcome="apologised", asked=True, typed=False, figures={})
-    apology, typed, spoken = await turn_log.read_since(line, time.time() - 60)
+    turn_log.note(
+        line,
+        outcome="apologised",
+        asked=True,
+        typed=False,
+        figures={"turn": "2f9edb", "device": "aa", "reason": "no llm instance"},
+    )
+    assert await turn_log.last_of(line, "bb", since_s=0) is None
+    last = await turn_log.last_of(line, "aa", since_s=time.time() - 60)
+    assert last is not None
+    assert (last.outcome, last.reason, last.turn_id) == ("apologised", "no llm instance", "2f9edb")
+    assert await turn_log.last_of(line, "aa", since_s=time.time() + 60) is None
+    _, apology, typed, spoken = await turn_log.read_since(line, time.time() - 60)
     assert spoken.first_audio_s == typed.first_audio_s == 0.9
     assert spoken.instances_s == pytest.approx(0.6)
     assert typed.instances_s == pytest.approx(0.4)

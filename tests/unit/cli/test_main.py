@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from dispatcher.cli import SUBCOMMANDS, main
+from dispatcher.cli.output import READER_GONE_EXIT_CODE
 
 PROGRAM = "import sys; from dispatcher.cli import main; main(sys.argv[1:])"
 
@@ -46,6 +49,76 @@ def test_an_unknown_subcommand_is_refused() -> None:
     result = CliRunner().invoke(main, ["fly"])
     assert result.exit_code == 2
     assert "No such command 'fly'" in result.output
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        (["stauts"], "status"),
+        (["Drian"], "drain"),
+        (["devices", "lst"], "list"),
+        (["talk", "--txt"], "--text"),
+    ],
+)
+def test_a_command_or_option_that_is_misspelt_is_answered_with_the_likely_one(
+    typed: list[str], meant: str
+) -> None:
+    result = CliRunner().invoke(main, typed)
+    assert result.exit_code == 2
+    assert "Did you mean" in result.output
+    assert f"'{meant}'" in result.output
+
+
+@pytest.mark.parametrize("typed", [["--help"], ["devices", "--help"], ["talk", "--help"]])
+def test_a_reader_that_leaves_ends_a_command_without_a_word(typed: list[str]) -> None:
+    result = unread(*typed)
+    assert (result.returncode, result.stderr) == (READER_GONE_EXIT_CODE, "")
+
+
+def test_a_reader_that_leaves_ends_what_is_under_way_without_a_word() -> None:
+    program = (
+        "import asyncio, click, dispatcher.cli as cli\n"
+        "async def print_for_ever():\n"
+        "    async with asyncio.TaskGroup() as group:\n"
+        "        group.create_task(print_lines())\n"
+        "async def print_lines():\n"
+        "    while True:\n"
+        "        print('line', flush=True)\n"
+        "        await asyncio.sleep(0)\n"
+        "command = click.Command('up', callback=lambda: asyncio.run(print_for_ever()))\n"
+        "cli.LazyCommands.get_command = lambda *_: command\n"
+        "cli.main(['up'])"
+    )
+    result = unread(program=program)
+    assert (result.returncode, result.stderr) == (READER_GONE_EXIT_CODE, "")
+
+
+def unread(*arguments: str, program: str = PROGRAM) -> subprocess.CompletedProcess[str]:
+    """Run a command whose output nobody reads."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        return subprocess.run(
+            [sys.executable, "-c", program, *arguments],
+            stdout=writing,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=20,
+        )
+    finally:
+        os.close(writing)
+
+
+def test_a_file_that_cannot_be_written_is_one_line_without_pythons_words(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail() -> None:
+        raise PermissionError(13, "Permission denied", "a.yaml")
+
+    monkeypatch.setattr(main, "get_command", lambda *_: click.Command("status", callback=fail))
+    result = CliRunner().invoke(main, ["status"])
+    assert (result.exit_code, result.stderr) == (1, "Permission denied: 'a.yaml'\n")
 
 
 def test_a_config_error_is_one_line_and_exit_code_2(tmp_path: Path) -> None:

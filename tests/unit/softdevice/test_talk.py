@@ -14,6 +14,8 @@ from click.testing import CliRunner, Result
 
 from dispatcher.audio.pcm import read_wav, wav_bytes
 from dispatcher.cli import main
+from dispatcher.cli.supervisor.upfile import RunningPart, UpFile
+from dispatcher.front.apology import TEXTS
 from tests.unit.softdevice.small_front import SmallFront, serving
 
 SHORT_WAV = wav_bytes(bytes(16_000 * 2 // 10), 16_000)
@@ -112,7 +114,36 @@ def test_no_front_is_one_line_and_exit_code_1(unused_tcp_port: int) -> None:
 
     assert result.exit_code == 1
     assert len(result.output.splitlines()) == 1
-    assert "cannot reach" in result.output
+    assert f"nothing answers at 127.0.0.1:{unused_tcp_port}; does" in result.output
+
+
+@pytest.mark.parametrize(
+    "text", [TEXTS["sorry", "en"], TEXTS["sorry", "zh"], TEXTS["cut", "en"], TEXTS["done", "zh"]]
+)
+def test_an_apology_is_exit_code_1_and_the_command_that_tells_why(
+    running_front: SmallFront, monkeypatch: pytest.MonkeyPatch, unused_tcp_port: int, text: str
+) -> None:
+    monkeypatch.setenv("REDIS_URL", f"redis://127.0.0.1:{unused_tcp_port}/0")
+    running_front.sentences = ("It is", text)
+
+    result = talk("--text", "hi", "--url", running_front.url, "--format", "pcm")
+
+    assert result.exit_code == 1
+    assert "the turn ended with an apology" in result.stderr
+    assert "dispatcher why" in result.stderr
+    assert text in result.stdout
+
+
+def test_the_front_that_runs_here_is_talked_to_wherever_it_listens(
+    running_front: SmallFront, own_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATA_DIR", str(own_folder))
+    with UpFile(own_folder) as upfile:
+        upfile.write([RunningPart(name="web", pid=1, port=running_front.port, role="front", host="0.0.0.0")])
+        result = talk("--text", "hi", "--format", "pcm")
+
+    assert result.exit_code == 0, result.output
+    assert "It is noon." in result.output
 
 
 def test_a_refused_device_is_told_about_its_token(running_front: SmallFront) -> None:
