@@ -118,6 +118,18 @@ async def test_turns_are_told_with_the_time_of_their_instances_and_the_list_is_b
     del figures["asr_ms"]
     turn_log.note(line, outcome="answered", asked=True, typed=True, figures=figures)
     turn_log.note(line, outcome="apologised", asked=True, typed=False, figures={})
+    apology, typed, spoken = await turn_log.read_since(line, time.time() - 60)
+    assert spoken.first_audio_s == typed.first_audio_s == 0.9
+    assert spoken.instances_s == pytest.approx(0.6)
+    assert typed.instances_s == pytest.approx(0.4)
+    assert (apology.outcome, apology.first_audio_s, apology.instances_s) == ("apologised", None, None)
+    assert await turn_log.read_since(line, time.time() + 60) == []
+    for _ in range(keys.TURNS_KEPT):
+        turn_log.note(line, outcome="answered", asked=True, typed=True, figures={})
+    assert await line.call("LLEN", keys.TURNS) == keys.TURNS_KEPT
+
+
+async def test_the_last_turn_of_a_device_is_found_with_why_it_ended(line: RedisLine) -> None:
     turn_log.note(
         line,
         outcome="apologised",
@@ -130,15 +142,6 @@ async def test_turns_are_told_with_the_time_of_their_instances_and_the_list_is_b
     assert last is not None
     assert (last.outcome, last.reason, last.turn_id) == ("apologised", "no llm instance", "2f9edb")
     assert await turn_log.last_of(line, "aa", since_s=time.time() + 60) is None
-    _, apology, typed, spoken = await turn_log.read_since(line, time.time() - 60)
-    assert spoken.first_audio_s == typed.first_audio_s == 0.9
-    assert spoken.instances_s == pytest.approx(0.6)
-    assert typed.instances_s == pytest.approx(0.4)
-    assert (apology.outcome, apology.first_audio_s, apology.instances_s) == ("apologised", None, None)
-    assert await turn_log.read_since(line, time.time() + 60) == []
-    for _ in range(keys.TURNS_KEPT):
-        turn_log.note(line, outcome="answered", asked=True, typed=True, figures={})
-    assert await line.call("LLEN", keys.TURNS) == keys.TURNS_KEPT
 
 
 async def test_a_front_that_is_silent_is_no_longer_counted(line: RedisLine) -> None:
