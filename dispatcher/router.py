@@ -12,6 +12,7 @@ from typing import Final
 import structlog
 
 from dispatcher.catalogue.model import Catalogue, Instance
+from dispatcher.catalogue.needs import what_is_missing
 from dispatcher.contracts import Service
 from dispatcher.errors import (
     DeadlineExceeded,
@@ -76,6 +77,8 @@ class Router:
         """Use the shared state on `line`, and a catalogue that was chosen at a Unix time."""
         self.live = LiveCatalogue(line, catalogue, chosen_at_s=chosen_at_s)
         self._line = line
+        self._looked_at: Catalogue | None = None
+        self._barred: dict[Service, frozenset[str]] = {}
         self._held: dict[str, Slot] = {}
         self._waiting: dict[str, asyncio.Event] = {}
         self._renewer: asyncio.Task[None] | None = None
@@ -96,6 +99,7 @@ class Router:
             StateError: Redis is out of reach.
         """
         asked_at = time.monotonic()
+        excluded = self._not_configured(service).union(excluded)
         slot = await self._pick(service, turn_id, deadline_at_s, excluded)
         clock = CallClock()
         wait_ms = (time.monotonic() - asked_at) * 1000
@@ -113,6 +117,16 @@ class Router:
         finally:
             self._held.pop(slot.lease_id, None)
             await asyncio.shield(self._finish(slot, outcome, clock.elapsed_ms, failure))
+
+    def _not_configured(self, service: Service) -> frozenset[str]:
+        """Return the instances that this process cannot call: checks tell all others of them, but later."""
+        if self._looked_at is not self.live.current:
+            self._looked_at = self.live.current
+            self._barred = {
+                name: frozenset(each.name for each in config.instances if what_is_missing(each))
+                for name, config in self._looked_at.services.items()
+            }
+        return self._barred[service]
 
     async def _instance(self, name: str) -> Instance:
         """Return what a name means; one that is not known yet is of a catalogue put in force just now."""
