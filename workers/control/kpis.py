@@ -159,7 +159,7 @@ def _is_out(instance: InstanceView) -> bool:
     """
     if instance.state == "half-open":
         return instance.failed_s_ago is not None and instance.failed_s_ago < HALF_OPEN_COUNTS_S
-    return instance.state in ("ejected", "down")
+    return instance.state in ("ejected", "down", "failing")
 
 
 def _faults(instances: Sequence[InstanceView]) -> Iterator[Fault]:

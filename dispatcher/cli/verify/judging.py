@@ -15,6 +15,7 @@ from dispatcher.state.overview import Overview, ServiceView
 Verdict: TypeAlias = Literal["pass", "over target", "alert", "not judged"]
 
 # A smooth round robin is off by one call of an instance at most: 20 rounds show 5 %.
+UNHEALTHY_STATES: Final = ("down", "ejected", "failing")
 ROUNDS: Final = 20
 FAILOVER_GOAL_S: Final = 2.0
 BASELINE: Final = "none"
@@ -88,7 +89,9 @@ def judge_window(window: Window, heard: Sequence[TurnHeard], seen: Seen, targets
         now_s=window.ended_at_s,
         turns=seen.turns,
         faults=tuple(_faults(seen.after, window)),
-        unhealthy=tuple(one.name for one in seen.after.instances if one.state in ("down", "ejected")),
+        unhealthy=tuple(
+            one.name for one in seen.after.instances if one.state in ("down", "ejected", "failing")
+        ),
         busy_devices=max((look.busy_devices for look in seen.looks), default=None),
         devices=len({turn.device for turn in turns}),
         windows=tuple(share for each in seen.after.services if (share := _share(seen, each, window))),

@@ -162,7 +162,11 @@ class Target:
         except (StateError, StartError):
             return False
         runs = all(part.pid is not None for part in parts)
-        return runs and bool(overview.instances) and all(one.is_usable for one in overview.instances)
+        return (
+            runs
+            and bool(overview.instances)
+            and all(one.is_usable or one.state == "not configured" for one in overview.instances)
+        )
 
     async def _has_switch(self, victim: Victim) -> bool:
         try:

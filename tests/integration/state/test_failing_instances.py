@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from dispatcher.state import decisions
+from dispatcher.cli.trial import Question, run_trial
+from dispatcher.state import decisions, keys, steering
 from dispatcher.state.leases import NoSlot, Slot
 from dispatcher.state.line import RedisLine
 from tests.support.model_server import FakeModelServer, pick, publish, view_of
@@ -112,3 +113,25 @@ async def test_a_provider_that_breaks_ends_only_its_own_check(
     broken = server.instance(provider="no-such-dialect")
     await publish(line, broken)
     assert "the check broke" in (await check(broken)).reason
+
+
+async def test_try_tells_the_models_that_are_there_and_trusts_a_call_that_succeeds(
+    server: FakeModelServer,
+) -> None:
+    server.page_status, server.call_status = 200, 404
+    server.models = {"data": [{"id": "qwen2.5:3b"}]}
+    trial = await run_trial(server.instance(model="qwen3:4b"), Question(text="hello"))
+    assert trial.error is not None
+    assert trial.health == "failing: no model qwen3:4b there; it has qwen2.5:3b"
+
+    server.call_status, server.page_status, server.models = 200, 405, None
+    trial = await run_trial(server.instance(model="qwen3:4b"), Question(text="hello"))
+    assert trial.error is None
+    assert trial.health.startswith("well by its calls; no page says so: HTTP 405")
+
+
+async def test_an_operator_ends_failing_as_well(line: RedisLine, server: FakeModelServer) -> None:
+    await publish(line, server.instance())
+    await line.call("HSET", keys.instance("llm", "A"), "failing", "no model m there")
+    await steering.restore(line, "A")
+    assert (await view_of(line)).state == "slow start"

@@ -66,6 +66,8 @@ UNCHECKED = (InstanceSeen(view=view("tts", 1), checked_s_ago=None, adjusted_s_ag
             {"tts calls by weight"},
         ),
         ({"overview": overview(state="ejected")}, {"instances healthy", "no outlier", "tts failover"}),
+        ({"overview": overview(state="failing")}, {"instances healthy", "tts failover"}),
+        ({"overview": overview(state="not configured")}, {"instances healthy", "tts failover"}),
         ({"overview": overview(in_flight=5)}, {"caps are kept"}),
         ({"nginx": NginxSeen(by_server={"a": 25, "b": 25})}, {"nginx weights"}),
         ({"nginx": NginxSeen(by_server={"a": 40, "b": 10})}, {"nginx weights"}),
