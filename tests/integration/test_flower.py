@@ -12,7 +12,7 @@ import pytest
 from celery import Celery
 from celery.events import EventReceiver
 
-from dispatcher.contracts import QUEUES, RESPOND, SYNTHESIZE, TRANSCRIBE
+from dispatcher.contracts import DRAIN_RECORDS, QUEUES, RESPOND, SYNTHESIZE, TRANSCRIBE
 from tests.support.flower import EventSwitch, Flower
 from tests.support.instances import SENTENCES, TRANSCRIPT
 from tests.support.processes import Process
@@ -49,6 +49,10 @@ class Listener:
     def tasks(self) -> list[dict[str, Any]]:
         """Return the events of tasks so far."""
         return [event for event in self.events if event["type"].startswith("task-")]
+
+    def sends(self, task: str, *, queue: str) -> None:
+        """Send a task, as by hand."""
+        self._app.send_task(task, queue=queue, routing_key=queue)
 
     def catches_up(self) -> None:
         """Wait for a new sign of life of every worker: what it sent before is known then."""
@@ -130,6 +134,20 @@ async def test_workers_tell_of_tasks_only_while_somebody_watches(stack: Stack, f
             await device.types("What time is it?")
         listener.catches_up()
         assert len(listener.tasks()) == told
+
+
+def test_work_by_the_clock_does_not_fill_the_list_of_tasks(flower: Flower, stack: Stack) -> None:
+    switch = EventSwitch(stack)
+    flower.get("/tasks")
+    switch.is_turned("enabled")
+    with Listener(stack.broker.url) as listener:
+        listener.sends(DRAIN_RECORDS, queue="control")
+        listener.sends(TRANSCRIBE, queue="asr")
+        eventually(listener.tasks, what="the event of a stage")
+        listener.catches_up()
+
+        told = {event.get("name") for event in listener.tasks() if event["type"] == "task-received"}
+    assert told == {TRANSCRIBE}
 
 
 def nobody_watches(stack: Stack, flower: Flower) -> None:
