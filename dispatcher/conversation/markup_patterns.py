@@ -10,11 +10,20 @@ from typing import Final, Literal
 LONGEST_MARK: Final = 140
 _THINK: Final = (
     *("think", "thinking", "thought", "thoughts", "reasoning", "reason", "reflection", "scratchpad"),
-    *("analysis", "seed:think", "antthinking", "思考"),
+    *(
+        "analysis",
+        "seed:think",
+        "antthinking",
+        "思考",
+        "inner_monologue",
+        "thought_process",
+        "thinking_process",
+    ),
 )
 _CALL: Final = (
     *("tool_call", "tool_calls", "tool-call", "toolcall", "function_call", "function_calls", "function-call"),
     *("functioncall", "tool_use", "minimax:tool_call", "seed:tool_call", "longcat_tool_call"),
+    *("tool_code", "tools"),
     "｜DSML｜function_calls",
 )
 _NAMED_CALL: Final = ("function", "invoke")
@@ -27,7 +36,15 @@ _OPENERS: Final = (
 _CLOSERS: Final = (
     "[/THINK]", "◁/think▷", "<|END_THINKING|>", "<|end_of_thought|>", "<|/thinking|>", "<channel|>",
 )  # fmt: skip
-_MARKS: Final = (*_OPENERS, *_CLOSERS, "[TOOL_CALLS]", "[/TOOL_CALLS]", "<tool_call|>", "<|tool_call>")
+_MARKS: Final = (
+    *_OPENERS,
+    *_CLOSERS,
+    "[TOOL_CALLS]",
+    "[/TOOL_CALLS]",
+    "[TOOL_REQUEST]",
+    "<tool_call|>",
+    "<|tool_call>",
+)
 _ATTRIBUTES: Final = r"(?:\s[^<>]{0,80})?"
 _END: Final = r"<\|(?:end|return|call|eot_id|eom_id|im_end|endoftext)\|>|</s>|<｜end▁of▁sentence｜>"
 _HARMONY_END: Final = r"<\|(?:end|return|call)\|>|(?=<\|(?:start|channel)\|>)"
@@ -86,7 +103,12 @@ BLOCKS: Final = {
             _block("call", _open_tag(_CALL), _close_tag(_CALL)),
             _block("call", _open_tag(_NAMED_CALL, r"[\s=][^<>]{1,100}"), _close_tag(_NAMED_CALL)),
             _block("nothing", _open_tag(_RESULT), _close_tag(_RESULT)),
-            _block("call", "<｜tool▁calls?▁begin｜>", "<｜tool▁calls▁end｜>|<｜end▁of▁sentence｜>"),
+            _block(
+                "call",
+                r"<[|｜]tool[▁_ ]calls?[▁_ ]begin[|｜]>",
+                r"<[|｜]tool[▁_ ]calls[▁_ ]end[|｜]>|<｜end▁of▁sentence｜>",
+            ),
+            _block("call", r"\[TOOL_REQUEST\]", r"\[END_TOOL_REQUEST\]"),
             _block("call", r"<\|tool_calls_section_begin\|>", r"<\|tool_calls_section_end\|>"),
             _block("call", r"<\|START_ACTION\|>", r"<\|END_ACTION\|>"),
             _block("call", r"<\|action_start\|>", r"<\|action_end\|>"),
@@ -171,6 +193,16 @@ _THOUGHTS: Final = (
         "here's a thinking process",
     ),
     *(f"{who}{verb}" for who in ("用户", "这个用户") for verb in _USER_DOES_ZH),
+    *(f"let me {verb}" for verb in ("think", "figure", "analyze", "recall", "consider", "break this")),
+    *(
+        "let's think",
+        "the question is",
+        "they are asking",
+        "they're asking",
+        "they want",
+        "让我想",
+        "让我思考",
+    ),
     *("我现在需要", "我需要先", "我需要回答", "我应该回答"),
 )
 _LEADS: Final = (

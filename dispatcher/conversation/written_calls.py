@@ -17,13 +17,13 @@ from dispatcher.conversation.tool_names import llm_name
 from dispatcher.conversation.tool_schema import types_of
 from dispatcher.conversation.tools import Tool
 
-_NAMES: Final = ("name", "tool_name", "tool", "function")
-_ARGUMENTS: Final = ("arguments", "parameters", "args", "input")
+_NAMES: Final = ("name", "tool_name", "tool", "function", "action")
+_ARGUMENTS: Final = ("arguments", "parameters", "args", "input", "tool_input", "action_input")
 _NESTED: Final = ("function", "function_call", "tool_call", "tool_calls")
 _DSML: Final = "｜DSML｜"
 _XML_CALL: Final = re.compile(
-    r"<(?:function\s*=\s*|(?:function|invoke)\s+name\s*=\s*)[\"']?([\w.:-]+)[\"']?\s*>"
-    r"(.*?)(?:</(?:function|invoke)\s*>|\Z)",
+    r"<(?:function\s*=\s*|(?:function|invoke|tool_call)\s+name\s*=\s*)[\"']?([\w.:-]+)[\"']?\s*>"
+    r"(.*?)(?:</(?:function|invoke|tool_call)\s*>|\Z)",
     re.DOTALL | re.IGNORECASE,
 )
 _XML_PARAMETER: Final = re.compile(
@@ -36,9 +36,9 @@ _GLM_ARGUMENT: Final = re.compile(
 )
 # A name, signs that divide, JSON: DeepSeek, Mistral, Kimi, harmony, and a name alone before its arguments.
 _NAMED: Final = re.compile(
-    r"(?:\bto=|<｜tool▁sep｜>|\[TOOL_CALLS\]|<｜tool▁call▁begin｜>|<\|tool_call_begin\|>|\A)\s*"
+    r"(?:\bto=|<[|｜]tool[▁_ ](?:sep|call[▁_ ]begin)[|｜]>|\[TOOL_CALLS\]|\A)\s*"
     r"([a-z_][\w.:-]{0,100})"
-    r"(?:<[|｜][^<>{}\s]{1,40}[|｜]>|\[ARGS\]|\[CALL_ID\]\w+|```\w*|json\b|commentary\b|\s)*(?=\{)",
+    r"(?:<[|｜][^<>{}\s]{1,40}[|｜]>|\[ARGS\]|\[CALL_ID\]\w+|```\w*|json\b|code\b|commentary\b|\s)*(?=\{)",
     re.IGNORECASE,
 )
 _PYTHON_CALL: Final = re.compile(r"(?<![\w.])[a-z_][\w.]*\(", re.IGNORECASE)

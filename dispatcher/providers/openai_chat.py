@@ -27,6 +27,8 @@ from dispatcher.providers.refusals import FILTERED_ENDS, error_in_answer
 
 # More than this is no fault of the line, but another dialect.
 MAX_MALFORMED_CHUNKS: Final = 16
+# Mistral's chat template refuses others.
+CALL_ID_CHARACTERS: Final = 9
 PROGRESS_INTERVAL_S: Final = 0.5
 _REASONING_FIELDS: Final = ("reasoning_content", "reasoning", "thinking")
 _SHOWN_CHARACTERS: Final = 200
@@ -165,7 +167,7 @@ class ReplyReader:
         self.has_text = self.has_text or bool(rest.strip())
         # A server that reads the calls of its model may leave their text in the reply.
         calls = self._calls.finish() or [
-            ToolCall(id=uuid.uuid4().hex, name=name, arguments=arguments)
+            ToolCall(id=uuid.uuid4().hex[:CALL_ID_CHARACTERS], name=name, arguments=arguments)
             for name, arguments in offered(self.markup.calls, self._tools)
         ]
         if not self.has_text and not calls:

@@ -32,6 +32,7 @@ THOUGHTS = {
     "no opening tag, english": "Okay, the user wants the time.\n</think>\n\nNoon.",
     "no opening tag, more words": "Hmm. Well, so the user's clock is broken.</think>Noon.",
     "no opening tag, chinese": "好的，用户问现在几点。</think>Noon.",
+    "no opening tag, another beginning": "Let me think. Twelve.</think>Noon.",
     "no text before the closing tag": "</think>\n\nNoon.",
     "chat template of llama": "<|start_header_id|>assistant<|end_header_id|>\n\nNoon.<|eot_id|>",
     "chat template of qwen": "<|im_start|>assistant\nNoon.<|im_end|>",

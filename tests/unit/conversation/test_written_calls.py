@@ -58,6 +58,16 @@ FORMS = {
     ),
     "phi 4": f"<|tool_call|>[{JSON}]<|/tool_call|>",
     "gemma": "```tool_code\nprint(default_api.set_volume(volume=20))\n```",
+    "deepseek, other signs": (
+        "<|tool_calls_begin|><|tool_call_begin|>function<|tool_sep|>set_volume\n"
+        '{"volume": 20}<|tool_call_end|>'
+    ),
+    "gpt-oss, in the analysis": (
+        '<|channel|>analysis to=functions.set_volume code<|message|>{"volume": 20}<|call|>'
+    ),
+    "lm studio": f"[TOOL_REQUEST]{JSON}[END_TOOL_REQUEST]",
+    "a name in the tag": '<tool_call name="set_volume">{"volume": 20}</tool_call>',
+    "langchain": '{"action": "set_volume", "action_input": {"volume": 20}}',
     "bare json": JSON,
     "bare json, a list": f"[{JSON}]",
     "bare json, python": "{'name': 'set_volume', 'parameters': {'volume': 20}}",

@@ -102,6 +102,16 @@ async def test_what_the_model_thinks_is_not_said(ollama: Ollama, server: FakeOll
     assert await said(ollama, server) == [Progress(reasoning="Hm."), *REPLY]
 
 
+async def test_thoughts_and_calls_in_the_text_are_not_said(ollama: Ollama, server: FakeOllama) -> None:
+    server.reply = ("<think>Hm.", "</think>\n\nNoon. ", '{"name": "mute", "argu', 'ments": {}}')
+    mute = Tool(name="mute", description="", parameters={})
+
+    *text, call = [piece for piece in await said(ollama, server, HI, [mute]) if piece != Progress()]
+    assert text == ["Noon. "]
+    assert isinstance(call, ToolCall)
+    assert (call.name, call.arguments) == ("mute", "{}")
+
+
 async def test_a_call_of_a_tool_comes_whole(ollama: Ollama, server: FakeOllama) -> None:
     server.reply = ()
     server.tool_calls = [

@@ -90,7 +90,7 @@ async def test_a_call_that_is_written_as_text_is_a_call(dialect: Dialect) -> Non
     assert text == "One moment. "
     assert isinstance(call, ToolCall)
     assert (call.name, call.arguments) == ("mute", "{}")
-    assert call.id
+    assert len(call.id) == 9
 
 
 async def test_a_call_that_comes_as_text_and_as_a_call_is_made_once(dialect: Dialect) -> None:
