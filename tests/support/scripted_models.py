@@ -156,16 +156,20 @@ def filtered() -> Step:
     return step
 
 
-def thinks(seconds: float, *, sign: Literal["reasoning", "comments"] = "reasoning") -> Step:
-    """Send reasoning, or comments alone, for so long.
+def thinks(seconds: float, *, sign: Literal["reasoning", "comments", "text"] = "reasoning") -> Step:
+    """Send reasoning, comments alone, or an open thought in the text, for so long.
 
     Source: xinnan PR #1920 and PR #3313 (`reasoning_content` for 5 to 20 s), DeepSeek (`: keep-alive`).
     """
 
     async def step(response: web.StreamResponse) -> None:
-        reasoning = _event({"content": None, "reasoning_content": "Hmm."})
+        signs = {
+            "reasoning": _event({"content": None, "reasoning_content": "Hmm."}),
+            "comments": b": keep-alive\n\n",
+            "text": _event({"content": "<think>Hmm."}),
+        }
         for _ in range(round(seconds / THOUGHT_S)):
-            await response.write(b": keep-alive\n\n" if sign == "comments" else reasoning)
+            await response.write(signs[sign])
             await asyncio.sleep(THOUGHT_S)
 
     return step

@@ -80,7 +80,7 @@ async def test_a_slow_answer_has_one_filler_before_it_that_is_no_part_of_it(
     tool_stack: Stack, models: ScriptedModels, ruled: Ruled
 ) -> None:
     await ruled(llms=1, filler=FILLER)
-    models.script += [after(thinks(3), says("Forty-two."))]
+    models.script += [after(thinks(3, sign="text"), says("Hmm.</think>Forty-two."))]
     async with device_of(tool_stack, "filled") as device:
         answer = await device.types("what is the answer?")
         assert answer.sentences == ("Let me think.", "Forty-two.")
@@ -92,6 +92,7 @@ async def test_a_slow_answer_has_one_filler_before_it_that_is_no_part_of_it(
     assert "filler_ms" not in quick
     said = [each["content"] for each in models.asked[-1]["messages"] if each["role"] == "assistant"]
     assert said == ["Forty-two."]
+    assert len(models.asked) == 2
 
 
 async def test_the_filler_is_in_the_users_language_and_a_barge_in_stops_it(
