@@ -36,7 +36,7 @@ log = structlog.get_logger(__name__)
 
 NO_ANSWER: Final = "no answer in time"
 # With the check before it, shorter than a round of checks.
-CALL_TIMEOUT_S: Final = 12.0
+CALL_TIMEOUT_S: Final = 8.0
 # Probing calls to an instance that is in service, and to one that is not.
 CALL_INTERVAL_S: Final = 300.0
 CALL_AGAIN_S: Final = 5.0

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
+
+import structlog
 
 from dispatcher.cli.supervisor.parts import Address
 from dispatcher.cli.supervisor.upfile import RunningUp, find_up
@@ -30,6 +33,9 @@ def settings_here(config: Path | None = None, environ: Mapping[str, str] | None 
     Raises:
         ConfigError: a variable is wrong.
     """
+    if not structlog.is_configured():
+        # What a command prints on stdout may be read by a program.
+        structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
     environ = os.environ if environ is None else environ
     named = {**environ, **({"DISPATCHER_CONFIG": str(config)} if config else {})}
     settings = load_settings(named)

@@ -12,6 +12,7 @@ import click
 
 from dispatcher.audio.wav import wav_bytes
 from dispatcher.catalogue import Catalogue, Instance, load_catalogue
+from dispatcher.catalogue.known_hosts import known_host
 from dispatcher.catalogue.needs import what_is_missing
 from dispatcher.catalogue.secrets import secret_problem
 from dispatcher.cli.settings_here import settings_here
@@ -123,7 +124,7 @@ def find(catalogue: Catalogue, service: Service, name: str) -> Instance:
         for key, variable in named.items()
         if variable and wrong[variable]
     ]
-    if not unusable and (missing := what_is_missing(found)):
+    if known_host(found.endpoint) and (missing := what_is_missing(found)):
         unusable = [f"{catalogue.path}: {name}: not configured: {missing}"]
     if unusable:
         raise ConfigError(unusable)

@@ -53,7 +53,7 @@ def names_in(raw: bytes) -> tuple[str, ...] | None:
 
 def unlisted_model(instance: Instance, names: Sequence[str] | None) -> str:
     """Return in words that a line's model is not among these; nothing where it is, or may well be."""
-    if not names and (names is None or instance.provider != "ollama"):
+    if names is None:
         return ""
     if instance.model and _plain(instance.model) in map(_plain, names):
         return ""
