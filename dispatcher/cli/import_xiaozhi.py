@@ -43,7 +43,8 @@ def import_xiaozhi(path: Path, output: Path, *, force: bool) -> None:
     except OSError as error:
         raise StartError(f"{output}: cannot be written: {error}") from error
     try:
-        load_catalogue(output, {**os.environ, **made.secrets})
+        # A key that was never filled in is told below, and refused at start by its name.
+        load_catalogue(output, {**os.environ, **dict.fromkeys(made.secrets, "set")})
     except ConfigError as error:
         hint = (
             f"{output} stays as it was written: mend it there, or mend {path} and import again with --force"
