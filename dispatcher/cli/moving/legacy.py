@@ -5,20 +5,24 @@ Source: xinnan-tech/xiaozhi-esp32-server, main/xiaozhi-server/config.yaml and it
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
-from dispatcher.errors import ConfigError
+from dispatcher.errors import ConfigError, in_words
 
 BASE: Final = "config.yaml"
 OWN: Final = Path("data/.config.yaml")
 # Words in the sample file that stand where a key belongs; and what it writes where a service wants none.
 _PLACEHOLDERS: Final = ("你的", "your", "选填")
 _NO_KEYS: Final = frozenset({"none", "null", "lm-studio"})
+UTF_8: Final = "UTF-8"
+_KINDS: Final[Mapping[type, str]] = {list: "a list", str: "a text"}
 _LONGEST_WORD: Final = 80
 
 
@@ -28,10 +32,12 @@ class Legacy:
 
     Attributes:
         files: those that were read, the one that wins last.
+        notes: what was odd about them, a line each.
     """
 
     files: tuple[Path, ...]
     data: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def section(self, *names: str) -> Mapping[str, Any]:
         """Return a section; an empty one where it is missing or no mapping."""
@@ -56,12 +62,24 @@ def read_legacy(path: Path) -> Legacy:
     if not files:
         raise ConfigError([f"{path}: no {BASE} and no {OWN} there; expected the folder of the other server"])
     data: Mapping[str, Any] = {}
+    notes = []
     for each in files:
         try:
-            data = _merged(data, _read(each))
+            text, encoding = _decoded(each)
+            data = _merged(data, _read(each, text))
+            if encoding != UTF_8:
+                notes.append(
+                    f"{each.name} is no UTF-8; it was read as {encoding}: look whether its words are right"
+                )
         except RecursionError as error:
             raise ConfigError([f"{each}: sections stand too deep in each other to be read"]) from error
-    return Legacy(files=tuple(files), data=data)
+    return Legacy(files=tuple(files), data=data, notes=tuple(notes))
+
+
+def kind_of(legacy: Legacy, module: str) -> str:
+    """Return the type of the module in use of a kind such as Memory; its name is the user's own choice."""
+    chosen = text_of(legacy.section("selected_module").get(module))
+    return (text_of(legacy.section(module, chosen).get("type")) or chosen).lower()
 
 
 def text_of(value: Any) -> str:
@@ -97,17 +115,47 @@ def _files(path: Path) -> list[Path]:
     return [path, path.parent / OWN]
 
 
-def _read(path: Path) -> Mapping[str, Any]:
+def _decoded(path: Path) -> tuple[str, str]:
+    """Return the text of a file and its encoding: editors on Chinese Windows write GBK and UTF-16 as well.
+
+    Raises:
+        ConfigError: it cannot be read, or is no text in any of these encodings.
+    """
     try:
-        found = yaml.safe_load(path.read_text("utf-8-sig"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError([f"{path}: cannot be read: {error}"]) from error
+        raw = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(
+            [f"{path}: cannot be read: {(error.strerror or in_words(error)).lower()}"]
+        ) from error
+    for encoding in _encodings(raw):
+        with suppress(UnicodeDecodeError):
+            return raw.decode(encoding), UTF_8 if encoding == "utf-8-sig" else encoding.upper()
+    raise ConfigError(
+        [f"{path}: is no text in UTF-8, UTF-16 or GBK; open it in an editor and save it as UTF-8"]
+    )
+
+
+def _encodings(raw: bytes) -> tuple[str, ...]:
+    """Return the encodings that bytes may be a text in, the likeliest first."""
+    if raw.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        return ("utf-32",)
+    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return ("utf-16",)
+    # The signs of YAML itself are ASCII: in UTF-16 every second byte of them is zero.
+    if b"\0" in raw:
+        return ("utf-16-le", "utf-16-be") if raw[1::2].count(0) > raw[::2].count(0) else ("utf-16-be",)
+    return ("utf-8-sig", "gb18030")
+
+
+def _read(path: Path, text: str) -> Mapping[str, Any]:
+    try:
+        found = yaml.safe_load(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
         raise ConfigError([f"{path}{line}: is not readable as YAML"]) from error
     if found is not None and not isinstance(found, dict):
-        raise ConfigError([f"{path}: was {type(found).__name__}; expected a mapping"])
+        raise ConfigError([f"{path}: holds {_KINDS.get(type(found), 'a single value')}; expected a mapping"])
     return found or {}
 
 

@@ -2,19 +2,46 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
 from dispatcher.catalogue.model import PROVIDERS
 from dispatcher.cli.moving.legacy import key_of, text_of, word_of
+from dispatcher.cli.moving.options import (
+    Module,
+    llm_options,
+    number_of,
+    sampling_options,
+    speech_format,
+    speed_option,
+)
 from dispatcher.contracts import Service
 
 DASHSCOPE_SOCKET: Final = "wss://dashscope.aliyuncs.com/api-ws/v1/inference"
 GEMINI: Final = "https://generativelanguage.googleapis.com/v1beta/openai"
 SILICONFLOW: Final = "https://api.siliconflow.cn/v1"
+# Options of Ollama, which stand in a place of their own in its requests.
+_OLLAMA_OPTIONS: Final = frozenset(
+    {"top_p", "top_k", "frequency_penalty", "presence_penalty", "seed", "num_ctx"}
+)
+# Of a request for speech in the OpenAI dialect: what an instance has keys for, or the dialect sends itself.
+_SPEECH_KEYS: Final = (
+    "input",
+    "text",
+    "model",
+    "model_name",
+    "voice",
+    "api_key",
+    "stream",
+    "url",
+    "base_url",
+)
+_SPEECH_SHAPE: Final = ("response_format",)
+_USUAL_HEADERS: Final = frozenset({"content-type", "accept", "user-agent"})
 VOLCANO_HOST: Final = "openspeech.bytedance.com"
 VOLCANO_LARGE_MODEL: Final = "volc.service_type.10029"
 VOLCANO_SOCKET: Final = f"wss://{VOLCANO_HOST}/api/v1/tts/ws_binary"
@@ -29,11 +56,13 @@ class Moved:
         keys: of the instance in the YAML.
         secrets: its key and secret, by the instance's key that names their variable.
         note: what differs from before.
+        lost: names of its options that have no place here.
     """
 
-    keys: Mapping[str, str]
+    keys: Mapping[str, Any]
     secrets: Mapping[str, str] = field(default_factory=dict)
     note: str = ""
+    lost: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,13 +72,13 @@ class NotMoved:
     reason: str
 
 
-Module: TypeAlias = Mapping[str, Any]
 Outcome: TypeAlias = Moved | NotMoved
 _Rule: TypeAlias = Callable[[Module], Outcome]
 
 
-def move(service: Service, module: Module) -> Outcome:
+def move(service: Service, options: Mapping[str, Any]) -> Outcome:
     """Return what becomes of a module of a service."""
+    module = Module(options)
     kind = text_of(module.get("type"))
     rule = _RULES[service].get(kind)
     if rule is None:
@@ -60,16 +89,44 @@ def move(service: Service, module: Module) -> Outcome:
         return NotMoved(reason=f"this version has no provider {provider}")
     if isinstance(outcome, Moved) and not outcome.keys.get("endpoint"):
         return NotMoved(reason="it names no address")
-    return outcome
+    if isinstance(outcome, Moved) and service == "llm":
+        outcome = _with_llm_options(outcome, module)
+    return replace(outcome, lost=outcome.lost + module.lost()) if isinstance(outcome, Moved) else outcome
 
 
-def _openai(module: Module) -> Outcome:
+def _with_llm_options(moved: Moved, module: Module) -> Moved:
+    """Return an LLM instance with what its module says of sampling and thinking."""
+    sampling = sampling_options(module)
+    if moved.keys.get("provider") == "ollama":
+        named = {"temperature", "num_ctx", "options"}
+        inside = {
+            name: value for name, value in sampling.items() if name in _OLLAMA_OPTIONS and name not in named
+        }
+        sampling = {name: value for name, value in sampling.items() if name not in _OLLAMA_OPTIONS}
+        sampling |= {"options": {**inside, **sampling.get("options", {})}} if inside else {}
+    extra = {"extra_body": sampling} if sampling else {}
+    return replace(moved, keys={**moved.keys, **llm_options(module), **extra})
+
+
+def _openai(module: Module) -> Moved:
     """Return an instance of the OpenAI dialect; its address ends before the path of a call."""
     address = text_of(module.get("base_url") or module.get("url") or module.get("api_url"))
     address = re.sub(r"/(?:chat/completions|audio/(?:speech|transcriptions))/?$", "", address)
     model = text_of(module.get("model_name") or module.get("model"))
     key = key_of(module.get("api_key"))
     return _moved("openai_http", address, model=model, voice=text_of(module.get("voice")), api_key_env=key)
+
+
+def _openai_voice(module: Module) -> Moved:
+    """Return a voice of the OpenAI dialect with its format and speed."""
+    return _with_speech_options(_openai(module), module)
+
+
+def _with_speech_options(moved: Moved, module: Module) -> Moved:
+    speed = speed_option(module)
+    return replace(
+        moved, keys={**moved.keys, **speech_format(module), **({"extra_body": speed} if speed else {})}
+    )
 
 
 def _ollama(module: Module) -> Outcome:
@@ -144,15 +201,38 @@ def _volcano_both_ways(module: Module) -> Outcome:
 
 def _siliconflow(module: Module) -> Outcome:
     keys = {"model": text_of(module.get("model")), "api_key_env": key_of(module.get("access_token"))}
-    return _moved("openai_http", SILICONFLOW, voice=_voice(module), **keys)
+    return _with_speech_options(_moved("openai_http", SILICONFLOW, voice=_voice(module), **keys), module)
 
 
 def _custom(module: Module) -> Outcome:
-    address = text_of(module.get("url"))
-    parameters = module.get("params")
-    if not address.endswith("/audio/speech") or not isinstance(parameters, Mapping):
+    """Return a request of the user's own making, where it is one of the OpenAI dialect."""
+    address = text_of(module.get("url")).rstrip("/")
+    parameters = _mapping(module.get("params"))
+    method = text_of(module.get("method")) or "POST"
+    if not address.endswith("/audio/speech") or not parameters or method.upper() != "POST":
         return NotMoved(reason="a request of one's own making; only the OpenAI dialect can be taken over")
-    return _openai({"url": address, **parameters})
+    headers = {str(name).lower(): text_of(value) for name, value in _mapping(module.get("headers")).items()}
+    token = re.sub(r"^bearer\s+", "", headers.pop("authorization", ""), flags=re.IGNORECASE)
+    request = Module({"api_key": token, **parameters, "url": address})
+    moved = _openai(request)
+    shape = {"format": module.get("format"), **{name: request.get(name) for name in _SPEECH_SHAPE}}
+    body = {str(name): parameters[name] for name in parameters if name not in (*_SPEECH_KEYS, *_SPEECH_SHAPE)}
+    if number_of(body.get("speed")) == 1:
+        del body["speed"]
+    keys = {**moved.keys, **speech_format(Module(shape)), **({"extra_body": body} if body else {})}
+    lost = [f"headers.{name}" for name, text in headers.items() if text and name not in _USUAL_HEADERS]
+    lost += [] if "format" in keys or not any(shape.values()) else ["format"]
+    return replace(moved, keys=keys, lost=tuple(lost))
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    """Return a mapping, also one that was written as JSON; an empty one for what is none."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            return {}
+    return value if isinstance(value, Mapping) else {}
 
 
 def _voice(module: Module) -> str:
@@ -182,7 +262,7 @@ _RULES: Final[Mapping[Service, Mapping[str, _Rule]]] = {
     "llm": {"openai": _openai, "xinference": _openai, "ollama": _ollama, "gemini": _gemini},
     "tts": {
         "edge": _edge,
-        "openai": _openai,
+        "openai": _openai_voice,
         "xunfei_stream": _xfyun,
         "alibl_stream": _cosyvoice,
         "doubao": _volcano,

@@ -6,26 +6,31 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from dispatcher.cli.moving.legacy import Legacy, is_placeholder, text_of
+from dispatcher.cli.moving.greeting import greeting_lines
+from dispatcher.cli.moving.legacy import Legacy, is_placeholder, kind_of, text_of
+from dispatcher.cli.moving.options import says_something
+from dispatcher.cli.moving.tools import tool_lines
 from dispatcher.conversation.goodbye import GOODBYES
 
-GREETING: Final = "我在呢，请说。"
+# Types of memory that keep nothing of a dialogue for the next one.
+_WITHOUT_MEMORY: Final = frozenset({"", "nomem", "mem_report_only"})
 _SILENCE_MS: Final = range(300, 3001)
 _ZONE_HOURS: Final = range(-12, 15)
 _ZONE_NAMES: Final = {8: "Asia/Shanghai", 9: "Asia/Tokyo", 0: "Etc/UTC"}
 # Modules of theirs that have no counterpart, and what to do instead.
 _STAYS: Final[Mapping[str, str]] = {
-    "plugins": "plugins (weather, news, music, Home Assistant): tools come by MCP servers here",
     "mcp_endpoint": "mcp_endpoint: name the server under mcp_servers",
     "voiceprint": "voiceprint: speakers are not told apart",
     "VLLM": "VLLM: pictures are not looked at",
     "end_prompt": "end_prompt: the assistant's own answer to a good-bye is the last word",
-    "module_test": "",
+    "enable_stop_tts_notify": "enable_stop_tts_notify: no sound tells that an answer is over",
+    "tts_timeout": "tts_timeout: a turn has deadlines of its own",
+    "context_providers": "context_providers: name MCP servers under mcp_servers",
 }
 
 
-def conversation_lines(legacy: Legacy, taken: list[str]) -> Iterator[str]:
-    """Yield the lines of `conversation:`, and note what was taken."""
+def conversation_lines(legacy: Legacy, taken: list[str], left: list[str]) -> Iterator[str]:
+    """Yield the lines of `conversation:`, and note what was taken and what could not be."""
     yield "conversation:"
     prompt = text_of(legacy.data.get("prompt"))
     if prompt:
@@ -36,16 +41,14 @@ def conversation_lines(legacy: Legacy, taken: list[str]) -> Iterator[str]:
         taken.append(f"{len(words)} wakeup_words as wake_words")
         yield "  wake_words:"
         yield from (f"    - {_quoted(word)}" for word in words)
-    if legacy.data.get("enable_greeting") is True:
-        taken.append("enable_greeting as a fixed greeting")
-        yield f"  greeting: {_quoted(GREETING)}  # spoken when a device wakes up"
+    yield from greeting_lines(legacy, taken, left)
     commands = legacy.texts("exit_commands")
     if commands:
         taken.append(f"{len(commands)} exit_commands as goodbye")
         yield "  goodbye:"
         yield from (f"    - {_quoted(word)}" for word in dict.fromkeys([*commands, *GOODBYES]))
     yield from _silence(legacy, taken)
-    if text_of(legacy.section("selected_module").get("Memory")) not in {"", "nomem"}:
+    if kind_of(legacy, "Memory") not in _WITHOUT_MEMORY:
         taken.append("Memory as conversation.memory, kept in your own database")
         yield "  memory: {enabled: true}"
     yield from _timezone(legacy, taken)
@@ -56,8 +59,11 @@ def left_behind(legacy: Legacy) -> Iterator[str]:
     """Yield what was not taken over, a line each, with the reason."""
     if text_of(legacy.section("manager-api").get("url")):
         yield "manager-api: what was set in its web console is not in these files; enter it here by hand"
-    yield from (words for name, words in _STAYS.items() if words and legacy.data.get(name))
-    if text_of(legacy.section("selected_module").get("Intent")) not in {"", "nointent"}:
+    yield from tool_lines(legacy)
+    yield from (words for name, words in _STAYS.items() if says_something(name, legacy.data.get(name)))
+    if kind_of(legacy, "Memory") == "mem0ai":
+        yield "Memory mem0ai: what its own service remembers stays there"
+    if kind_of(legacy, "Intent") not in {"", "nointent"}:
         yield "Intent: the LLM calls the tools of the device by itself; functions of the other server stay"
     if "{{" in text_of(legacy.data.get("prompt")):
         yield "prompt: what stands in {{ }} was filled in by the other server; take it out"
@@ -75,6 +81,8 @@ def _access(legacy: Legacy) -> Iterator[str]:
     if not is_placeholder(text_of(server.get("auth_key"))):
         yield "server.auth_key: tokens are signed with a key that is made at the first start (var/auth.key)"
     port = text_of(server.get("http_port")) or text_of(server.get("port"))
+    if (public := text_of(server.get("websocket"))) and not is_placeholder(public):
+        yield "server.websocket: devices get the address that they asked; FRONT_PUBLIC_URL names another one"
     if port.isdecimal():
         yield f"server: devices ask port {port} for OTA; FRONT_PORT={port} answers them there, unchanged"
 

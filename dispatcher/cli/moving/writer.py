@@ -9,8 +9,9 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from dispatcher.catalogue.secrets import secret_problem
 from dispatcher.cli.moving.legacy import Legacy, is_placeholder, text_of, word_of
 from dispatcher.cli.moving.services import Moved, NotMoved, move
 from dispatcher.cli.moving.talk import conversation_lines, left_behind
@@ -62,7 +63,7 @@ class _Notes:
 
 def convert(legacy: Legacy) -> Import:
     """Return our configuration for the other server's."""
-    notes = _Notes()
+    notes = _Notes(left=list(legacy.notes))
     lines = [
         "# Taken over by `dispatcher import-xiaozhi`; every key is explained in config/load_balancing.yaml."
     ]
@@ -70,7 +71,7 @@ def convert(legacy: Legacy) -> Import:
     for service in SERVICES:
         lines += [f"    {service}_services:", f"      algorithm: {ALGORITHMS[service]}", "      instances:"]
         lines += _instances(legacy, service, notes)
-    lines += ["", *conversation_lines(legacy, notes.taken)]
+    lines += ["", *conversation_lines(legacy, notes.taken, notes.left)]
     notes.left += left_behind(legacy)
     return Import(
         text="\n".join(lines) + "\n",
@@ -94,9 +95,9 @@ def write_secrets(path: Path, secrets: Mapping[str, str]) -> None:
         file.writelines(f"{name}={shlex.quote(value)}\n" for name, value in secrets.items())
 
 
-def quoted(text: str) -> str:
-    """Return a text as YAML takes it anywhere: JSON's strings are YAML's."""
-    return json.dumps(text, ensure_ascii=False)
+def quoted(value: Any) -> str:
+    """Return a value as YAML takes it anywhere: JSON is YAML."""
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _instances(legacy: Legacy, service: Service, notes: _Notes) -> Iterator[str]:
@@ -139,8 +140,8 @@ def _moved_lines(service: Service, chosen: str, moved: Moved, notes: _Notes) -> 
     if moved.note:
         yield f"        # {moved.note}."
     yield f"        - name: {quoted(name)}"
-    for key, text in moved.keys.items():
-        yield f"          {key}: {quoted(text)}"
+    for key, value in moved.keys.items():
+        yield f"          {key}: {quoted(value)}"
     for key, secret in moved.secrets.items():
         variable = f"{service}_{_IMPOSSIBLE.sub('_', chosen).strip('_')}_{key.removesuffix('_env')}"
         variable = re.sub(r"[^A-Z0-9]+", "_", variable.upper())
@@ -150,6 +151,11 @@ def _moved_lines(service: Service, chosen: str, moved: Moved, notes: _Notes) -> 
             notes.left.append(
                 f"{service.upper()} {word_of(chosen)}: its key was never filled in; write it to {variable}"
             )
+        elif problem := secret_problem(secret).removeprefix("which "):
+            notes.left.append(f"{service.upper()} {word_of(chosen)}: its key {problem}; mend {variable}")
+    if moved.lost:
+        names = ", ".join(word_of(option) for option in moved.lost)
+        notes.left.append(f"{service.upper()} {word_of(chosen)}: {names}: its instance here has no such key")
     note = f" ({moved.note})" if moved.note else ""
     notes.taken.append(
         f"{service.upper()} {word_of(chosen)} as {moved.keys.get('provider', 'openai_http')}{note}"
