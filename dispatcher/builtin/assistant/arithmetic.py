@@ -1,4 +1,4 @@
-"""Sums."""
+"""Sums; what cannot be parsed as a whole is not guessed."""
 
 from __future__ import annotations
 
@@ -9,68 +9,85 @@ from typing import Final
 
 from simpleeval import InvalidExpression, SimpleEval
 
-from dispatcher.builtin.assistant.asked import Asked
 from dispatcher.builtin.assistant.numbers import short_number
+from dispatcher.builtin.assistant.query import Query
 
 _NUMBER: Final = r"(-?\d+(?:\.\d+)?)"
+_ASKED: Final = (
+    r"^(?:and |so |then |tell me |know )*(?:what is|what are|how much is|how much are"
+    r"|how many is|calculate|compute|work out|solve"
+    r"|what does|what do you get if you)\b(?: (?:the )?(?:answer to|result of|value of))?"
+)
 # In this order: longer phrases before their parts.
 _ENGLISH: Final = tuple(
     (re.compile(pattern), replacement)
     for pattern, replacement in (
-        (r"^(?:so )?(?:what is|what are|how much is|calculate|compute|work out|tell me|what does)\b", ""),
-        (r"\b(?:equals?|makes?)\b|=", ""),
+        # "2 and 2" is a sum only where somebody asks what it is.
+        (rf"{_ASKED} {_NUMBER} and {_NUMBER}$", r"\1 + \2"),
+        (rf"{_ASKED} {_NUMBER} and {_NUMBER} and {_NUMBER}$", r"\1 + \2 + \3"),
+        (_ASKED, ""),
+        (r"\b(?:equals?(?: to)?|makes?)\b|= ?$", ""),
         (rf"\badd {_NUMBER} (?:and|to) {_NUMBER}", r"\1 + \2"),
         (rf"\bsubtract {_NUMBER} from {_NUMBER}", r"\2 - \1"),
         (rf"\b(?:the )?product of {_NUMBER} and {_NUMBER}", r"\1 * \2"),
         (rf"\b(?:the )?sum of {_NUMBER} and {_NUMBER}", r"\1 + \2"),
+        (rf"\b(?:the )?difference (?:of|between) {_NUMBER} and {_NUMBER}", r"\1 - \2"),
         (rf"\bmultiply {_NUMBER} (?:by|and|with) {_NUMBER}", r"\1 * \2"),
         (rf"\bdivide {_NUMBER} by {_NUMBER}", r"\1 / \2"),
-        (rf"\b(?:the )?square root of {_NUMBER}", r"\1 ** 0.5"),
+        (r"\b(?:the )?square root of (\d+(?:\.\d+)?)", r"\1 ** 0.5"),
         (rf"{_NUMBER} ?(?:percent|%) of {_NUMBER}", r"\1 / 100 * \2"),
-        (rf"\bhalf of {_NUMBER}", r"\1 / 2"),
+        (rf"\b(?:a )?half of {_NUMBER}", r"\1 / 2"),
+        (rf"\b(?:a|one|1) (?:third|3rd) of {_NUMBER}", r"\1 / 3"),
+        (rf"\b(?:a|one|1) (?:quarter|fourth) of {_NUMBER}", r"\1 / 4"),
+        (rf"\b(?:double|twice) {_NUMBER}", r"2 * \1"),
         (r"\b(?:multiplied by|times)\b|×|(?<=\d) ?x ?(?=\d)", "*"),
         (r"\b(?:divided by|over)\b|÷", "/"),
-        (r"\bto the power of\b|\^", "**"),
+        (r"\b(?:raised )?to the power of\b|\^", "**"),
         (r"\bsquared\b", "** 2"),
         (r"\bcubed\b", "** 3"),
         (r"\bplus\b", "+"),
-        (r"\b(?:minus|less|take away)\b", "-"),
-        (r"\b(?:modulo|mod)\b", "%"),
+        (r"\b(?:minus|less|take away|negative)\b", "-"),
     )
 )
 _CHINESE: Final = tuple(
     (re.compile(pattern), replacement)
     for pattern, replacement in (
-        (r"^(?:计算|算算|算一下|算)", ""),
-        (r"(?:等于|是|得|一共|总共|结果)*(?:多少|几)?(?:呢|啊)?$|=", ""),
-        (rf"百分之{_NUMBER}", r"\1/100"),
-        (rf"{_NUMBER}%", r"\1/100"),
-        (rf"根号{_NUMBER}|{_NUMBER}的平方根", r"\1\2**0.5"),
+        (r"^(?:计算一?下?|算算|算一下|算)", ""),
+        (r"(?:等于|是|得|一共|总共|结果)*(?:多少|几)?(?:呢|啊)?$|=$", ""),
+        (rf"^{_NUMBER}的百分之{_NUMBER}$|^{_NUMBER}的{_NUMBER}%$", r"\1\3*\2\4/100"),
+        (rf"^{_NUMBER}的{_NUMBER}分之{_NUMBER}$", r"\1*\3/\2"),
+        (rf"^{_NUMBER}的[一1]半$", r"\1/2"),
+        (r"根号(\d+(?:\.\d+)?)|(?<![-负\d.])(\d+(?:\.\d+)?)的平方根", r"\1\2**0.5"),
         (rf"{_NUMBER}的{_NUMBER}次方", r"\1**\2"),
         (r"的?平方", "**2"),
         (r"的?立方", "**3"),
-        (r"乘以|乘上|乘|×|(?<=\d)的(?=\d)", "*"),
+        (r"乘以|乘上|乘|×|(?<=\d)x(?=\d)", "*"),
         (r"除以|÷", "/"),
         (r"加上|加", "+"),
         (r"减去|减", "-"),
+        (r"负", "-"),
     )
 )
-_EXPRESSION: Final = re.compile(r"[\d.+\-*/% ()]{3,100}")
-_HAS_OPERATOR: Final = re.compile(r"\d[ )]*(?:\*\*|[+\-*/%])[ (]*-?\d")
+_EXPRESSION: Final = re.compile(r"[\d.+\-*/ ()]{3,100}")
+_HAS_OPERATOR: Final = re.compile(r"\d[ )]*(?:\*\*|[+\-*/])[ (]*-?\d")
 _SPOKEN: Final = (
     ("**", " to the power of "), ("*", " times "), ("/", " divided by "),
-    ("+", " plus "), ("-", " minus "), ("%", " modulo "),
+    ("+", " plus "), ("-", " minus "),
 )  # fmt: skip
-_SPOKEN_ZH: Final = (("**", "的幂"), ("*", "乘以"), ("/", "除以"), ("+", "加"), ("-", "减"), ("%", "除余"))
+_SPOKEN_ZH: Final = (("**", "的幂"), ("*", "乘以"), ("/", "除以"), ("+", "加"), ("-", "减"))
 _ROOT: Final = re.compile(r"(\d+(?:\.\d+)?) ?\*\* ?0\.5")
+# "5!" is a factorial before a sign; a date or a telephone number is no subtraction.
+_NO_SUM: Final = re.compile(r"\d ?! ?[-+*/×÷x]|\d+-\d+-\d+|\b0\d+-\d|\d/\d+/\d|\b\d{3}-\d{4}\b")
 _LARGEST: Final = 1e15
 _LARGEST_EXPONENT: Final = 64
 
 
-def work_out(asked: Asked) -> str | None:
+def work_out(query: Query) -> str | None:
     """Answer a sum."""
-    expression = asked.figures
-    for pattern, replacement in _CHINESE if asked.language == "zh" else _ENGLISH:
+    if _NO_SUM.search(query.said):
+        return None
+    expression = query.figures
+    for pattern, replacement in _CHINESE if query.language == "zh" else _ENGLISH:
         expression = pattern.sub(replacement, expression)
     expression = expression.strip()
     if not _EXPRESSION.fullmatch(expression) or not _HAS_OPERATOR.search(expression):
@@ -78,21 +95,13 @@ def work_out(asked: Asked) -> str | None:
     try:
         value = evaluate(expression)
     except ZeroDivisionError:
-        return (
-            "😲 除以零可不行，谁也算不出来。" if asked.language == "zh" else "😲 Nobody can divide by zero."
-        )
+        return query.say("😲 Nobody can divide by zero.", "😲 除以零可不行，谁也算不出来。")
     except (ValueError, OverflowError):
-        return (
-            "😲 这个数太大了，我说不出来。"
-            if asked.language == "zh"
-            else "😲 That number is too large for me."
-        )
+        return query.say("😲 That number is too large for me.", "😲 这个数太大了，我说不出来。")
     except (InvalidExpression, SyntaxError, TypeError):
         return None
     result = short_number(value)
-    if asked.language == "zh":
-        return f"🙂 {_spoken_zh(expression)}等于{result}。"
-    return f"🙂 {_spoken(expression)} is {result}."
+    return query.say(f"🙂 {_spoken(expression)} is {result}.", f"🙂 {_spoken_zh(expression)}等于{result}。")
 
 
 def evaluate(expression: str) -> float:
@@ -124,7 +133,6 @@ _OPERATORS: Final = {
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
     ast.Div: operator.truediv,
-    ast.Mod: operator.mod,
     ast.Pow: _power,
     ast.USub: operator.neg,
     ast.UAdd: operator.pos,
@@ -133,6 +141,7 @@ _OPERATORS: Final = {
 
 def _spoken(expression: str) -> str:
     text = _ROOT.sub(r"the square root of \1", expression).replace(" / 100 * ", " percent of ")
+    text = re.sub(r" ?\*\* ?2(?![\d.])", " squared", text)
     for sign, words in _SPOKEN:
         text = text.replace(sign, words)
     text = " ".join(text.split())
@@ -140,7 +149,7 @@ def _spoken(expression: str) -> str:
 
 
 def _spoken_zh(expression: str) -> str:
-    text = _ROOT.sub(r"根号\1", expression)
+    text = re.sub(r"(?<![\d) ])-", "负", _ROOT.sub(r"根号\1", expression))
     text = re.sub(r"(\d+)\*(\d+)/100(?!\d)", r"\1的百分之\2", text)
     text = re.sub(r"\*\*2(?!\d)", "的平方", text)
     text = re.sub(r"\*\*(\d+)", r"的\1次方", text)

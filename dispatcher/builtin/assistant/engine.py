@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from dispatcher.builtin.assistant.asked import asked_of
-from dispatcher.builtin.assistant.control import next_call
-from dispatcher.builtin.assistant.notes import is_memory_task, memory_of
+from dispatcher.builtin.assistant.device_calls import next_call
+from dispatcher.builtin.assistant.memory import is_memory_task, memory_of
+from dispatcher.builtin.assistant.places import zones
+from dispatcher.builtin.assistant.query import parse_query
 from dispatcher.builtin.assistant.rules import answer
 from dispatcher.builtin.assistant.units import load_units
 from dispatcher.builtin.engines import Call, Language, Message, Tool
@@ -34,7 +35,7 @@ class AssistantOptions:
 
 
 def prepare(options: Mapping[str, str]) -> Prepared:
-    """Return the engine for these options; loading reads the table of units."""
+    """Return the engine for these options; loading reads units and time zones."""
     chosen = read_options(AssistantOptions, options)
     return Prepared(load=lambda: load(chosen))
 
@@ -42,6 +43,7 @@ def prepare(options: Mapping[str, str]) -> Prepared:
 def load(options: AssistantOptions) -> AssistantEngine:
     """Return the engine, ready to answer at once."""
     load_units()
+    zones()
     return AssistantEngine(options)
 
 
@@ -74,8 +76,8 @@ class AssistantEngine:
                 await asyncio.sleep(self._pause_s)
 
     def _answer(self, messages: Sequence[Message], language: Language, tools: Sequence[Tool]) -> str | Call:
-        asked = asked_of(messages, hint=language, now=self._now(), tools=tools)
-        return next_call(asked) or answer(asked)
+        query = parse_query(messages, hint=language, now=self._now(), tools=tools)
+        return next_call(query) or answer(query)
 
     def close(self) -> None:
         """Do nothing: there is nothing to give back."""

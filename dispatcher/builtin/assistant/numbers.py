@@ -27,7 +27,13 @@ _ENGLISH: Final = re.compile(
     rf"\b{_GROUP}(?: (?:{'|'.join(_LARGE)})(?:(?: and)? {_GROUP})?)*(?: point(?: (?:{_UNIT}))+)?\b"
 )
 _MIXED: Final = re.compile(r"\b(\d+(?:\.\d+)?) (hundred|thousand|million|billion)\b")
-_CHINESE: Final = re.compile(r"[零\u3007一二两三四五六七八九十百千万亿]+(?:点[零\u3007一二三四五六七八九]+)?")
+# 两 after a digit is the unit of weight, not a two.
+_CHINESE: Final = re.compile(
+    r"(?:(?<![一二三四五六七八九十])两|[零\u3007一二三四五六七八九十百千万亿])+(?:点[零\u3007一二三四五六七八九]+)?"
+)
+# "a hundred" is one hundred.
+_ONE: Final = re.compile(r"\ban? (hundred|thousand|million|billion)\b")
+_HALF: Final = re.compile(r"\b(\d+) and a half\b")
 _MOST_DECIMALS: Final = 12
 
 
@@ -35,7 +41,8 @@ def with_digits(text: str, language: SpokenLanguage) -> str:
     """Return the text with its numbers in digits."""
     if language == "zh":
         return _CHINESE.sub(_chinese, text)
-    text = _ENGLISH.sub(lambda match: str(_english(match[0])), text)
+    text = _ENGLISH.sub(lambda match: str(_english(match[0])), _ONE.sub(r"one \1", text))
+    text = _HALF.sub(r"\1.5", text)
     return _MIXED.sub(
         lambda match: short_number(float(match[1]) * ({"hundred": 100} | _LARGE)[match[2]]), text
     )

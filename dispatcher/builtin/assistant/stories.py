@@ -1,16 +1,19 @@
-"""Stories and poems: replies of several sentences."""
+"""Jokes and stories: another one each time, as long as there are some."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final, TypeAlias
 
-from dispatcher.builtin.assistant.asked import Asked
+from dispatcher.builtin.assistant.query import Query
 
-_STORY: Final = re.compile(r"\bstor(?:y|ies)\b|\bfairy ?tale\b|\bonce upon a time\b")
-_POEM: Final = re.compile(r"\bpoems?\b|\bpoetry\b|\brhyme\b|\bverse\b")
-_STORY_ZH: Final = re.compile(r"故事|童话")
-_POEM_ZH: Final = re.compile(r"诗|儿歌|歌谣")
+_JOKE: Final = re.compile(r"\bjokes?\b|make me laugh|something funny|笑话|逗我|好笑的")
+_STORY: Final = re.compile(r"\bstor(?:y|ies)\b|\bfairy ?tale\b|故事|童话")
+# "Who wrote the story of ..." asks for something else.
+_NOT_TOLD: Final = re.compile(r"^(?:who|what|when|where|why|which)\b|谁写|是什么|听懂|好听")
+_KEY_LENGTH: Final = 40
+_KEY_LENGTH_ZH: Final = 12
 
 # A story is its sentences.
 Stories: TypeAlias = tuple[tuple[str, ...], ...]
@@ -61,35 +64,40 @@ STORIES_ZH: Final[Stories] = (
         "你猜，谁的故事更多呢？",
     ),
 )
-POEMS: Final[Stories] = (
-    (
-        "😌 A short one. The kettle hums, the window glows, the evening comes on quiet toes.",
-        "The clock has nothing left to say; it counts the crumbs of one good day.",
-    ),
-    (
-        "😌 Here it is. A cloud came by and asked the tree: why do you never run with me?",
-        "The tree said: friend, I cannot roam, but every bird here calls me home.",
-    ),
+JOKES: Final = (
+    "😆 Here is one. Why did the clock go to school? It wanted to learn how to tell the time.",
+    "😂 All right. I told my router a joke about packets. It got it, but only on the second try.",
+    "😆 Listen. What did the kettle say to the cup? Stay cool, I will handle the hot part.",
+    "😂 My calendar is worried. It says its days are numbered.",
 )
-POEMS_ZH: Final[Stories] = (
-    (
-        "😌 念一首短的。窗前灯一盏，壶里水声喧。",
-        "晚风轻敲门，说是又一天。",
-    ),
-    (
-        "😌 好的。白云问小树，为何不远行。",
-        "小树笑着说，鸟儿在我心。",
-    ),
+JOKES_ZH: Final = (
+    "😆 好，听着。闹钟为什么去上学？因为它想学会看时间。",
+    "😂 有一个。路由器听了我的笑话没笑，过了一会儿说：刚才丢包了，请再讲一遍。",
+    "😆 来了。茶壶对茶杯说：你别急，烫的事情交给我。",
+    "😂 日历最近很担心，它说自己的日子不多了。",
 )
 
 
-def tell(asked: Asked) -> str | None:
-    """Tell a story or a poem, another one at each turn."""
-    if asked.language == "zh":
-        story, poem, stories, poems = _STORY_ZH, _POEM_ZH, STORIES_ZH, POEMS_ZH
-    else:
-        story, poem, stories, poems = _STORY, _POEM, STORIES, POEMS
-    for pattern, texts in ((story, stories), (poem, poems)):
-        if pattern.search(asked.text):
-            return ("" if asked.language == "zh" else " ").join(texts[asked.turn % len(texts)])
-    return None
+def tell(query: Query) -> str | None:
+    """Tell a joke or a story that was not told in this dialogue, else the one told longest ago."""
+    if _NOT_TOLD.search(query.text):
+        return None
+    if _JOKE.search(query.text):
+        return _fresh(JOKES_ZH if query.language == "zh" else JOKES, query)
+    if not _STORY.search(query.text):
+        return None
+    separator = query.say(" ", "")
+    stories = STORIES_ZH if query.language == "zh" else STORIES
+    return _fresh([separator.join(each) for each in stories], query)
+
+
+def _fresh(texts: Sequence[str], query: Query) -> str:
+    return min(texts, key=lambda text: _last_told(text, query))
+
+
+def _last_told(text: str, query: Query) -> int:
+    """Return the place of the last reply with this text, -1 for none; a reply may have been interrupted."""
+    length = _KEY_LENGTH_ZH if query.language == "zh" else _KEY_LENGTH
+    key = text.partition(" ")[2][:length]
+    told = [place for place, reply in enumerate(query.replies) if key in reply]
+    return told[-1] if told else -1

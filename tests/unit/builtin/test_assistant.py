@@ -1,110 +1,18 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.builtin.assistant.asked import asked_of
 from dispatcher.builtin.assistant.engine import AssistantEngine, AssistantOptions, tokens_of
-from dispatcher.builtin.assistant.rules import answer
-from dispatcher.builtin.engines import Language, Message
-
-# A Monday.
-NOW = datetime(2026, 11, 23, 15, 25, 30, 123_457, tzinfo=UTC)
-
-
-def says(said: str, *before: tuple[str, str], hint: Language = "auto", now: datetime = NOW) -> str:
-    """Return the answer to a question, after the exchanges before it."""
-    messages = [
-        Message(role=role, content=content)
-        for exchange in before
-        for role, content in zip(("user", "assistant"), exchange, strict=True)
-    ]
-    return answer(asked_of([*messages, Message(role="user", content=said)], hint=hint, now=now))
-
-
-@pytest.mark.parametrize(
-    ("said", "expected"),
-    [
-        ("What time is it?", "It is 3:25 in the afternoon."),
-        ("whats the time", "It is 3:25 in the afternoon."),
-        ("Hello! What time is it?", "It is 3:25 in the afternoon."),
-        ("Can you tell me the time, please?", "It is 3:25 in the afternoon."),
-        ("what time is it in new york", "not of New York. Here it is 3:25"),
-        ("What day is it today?", "Today is Monday, November 23, 2026."),
-        ("what is the date tomorrow", "Tomorrow is Tuesday, November 24, 2026."),
-        ("what day was yesterday", "Yesterday was Sunday, November 22, 2026."),
-        ("What's 12 times 7?", "12 times 7 is 84."),
-        ("what is twelve times seven", "12 times 7 is 84."),
-        ("how much is twenty percent of fifty", "20 percent of 50 is 10."),
-        ("what is the square root of 144", "The square root of 144 is 12."),
-        ("Add five and seven.", "5 plus 7 is 12."),
-        ("one hundred and five minus six", "105 minus 6 is 99."),
-        ("how many miles are in ten kilometers", "10 kilometers is 6.214 miles."),
-        ("convert 100 Fahrenheit to Celsius", "100 degrees Fahrenheit is 37.78 degrees Celsius."),
-        ("how many feet in a mile", "1 mile is 5280 feet."),
-        ("what is 5 kg in meters", "measure different things"),
-        ("set a timer for five minutes", "5 minutes from now it will be 3:30 in the afternoon."),
-        ("remind me in an hour and a half", "1.5 hours from now it will be 4:55"),
-        ("what time will it be in twenty minutes", "20 minutes from now it will be 3:45"),
-        ("set a timer", "For how long?"),
-        ("set a timer for 9999 hours", "too long"),
-        ("hello", "Hello! How can I help?"),
-        ("how are you", "I am fine"),
-        ("Who are you?", "the built-in assistant"),
-        ("tell me a joke", "clock"),
-        ("Tell me a story.", "lighthouse"),
-        ("a poem please", "kettle"),
-        ("thank you very much", "You are welcome"),
-        ("repeat after me: The sea is blue", "The sea is blue"),
-        ("My name is Anna.", "Hello, Anna!"),
-        ("flip a coin", "Tails!"),
-        ("roll a dice", "A 2!"),
-        ("what can you do", "Ask me for the time"),
-        ("turn on the light in the kitchen", "I cannot reach that"),
-        ("who was Napoleon?", "I heard: who was Napoleon. "),
-    ],
-)
-def test_it_answers_in_english(said: str, expected: str) -> None:
-    assert expected in says(said)
-
-
-@pytest.mark.parametrize(
-    ("said", "expected"),
-    [
-        ("现在几点了？", "现在是下午3点25分。"),
-        ("請問現在幾點", "现在是下午3点25分。"),
-        ("今天星期几", "今天是星期一，2026年11月23日。"),
-        ("明天是几号", "明天是2026年11月24日，星期二。"),
-        ("三十乘以四是多少", "30乘以4等于120。"),
-        ("一百的百分之二十是多少", "100的百分之20等于20。"),
-        ("根号十六是多少", "根号16等于4。"),
-        ("六除以零", "除以零可不行"),
-        ("十公里是多少英里", "10公里等于6.214英里。"),
-        ("五斤等于多少公斤", "5斤等于2.5公斤。"),
-        ("五公斤是多少米", "不是一类单位"),
-        ("定一个五分钟的闹钟", "5分钟以后是下午3点30分。"),
-        ("两个半小时以后是几点", "2.5个小时以后是下午5点55分。"),
-        ("半个小时后提醒我", "30分钟以后是下午3点55分。"),
-        ("定个闹钟", "要多久呢"),
-        ("你好小智", "有什么可以帮你"),
-        ("小智", "有什么可以帮你"),
-        ("你是谁", "内置的小助手"),
-        ("讲个笑话", "闹钟"),
-        ("给我讲一个故事", "灯塔"),
-        ("念首诗", "窗前灯一盏"),
-        ("谢谢", "不客气"),
-        ("跟我说：你好世界", "你好世界"),
-        ("我叫小明", "你好，小明"),
-        ("掷骰子", "2点！"),
-        ("你会什么", "时间和日期"),
-        ("什么是量子力学", "我听到的是：什么是量子力学。"),
-    ],
-)
-def test_it_answers_in_chinese(said: str, expected: str) -> None:
-    assert expected in says(said)
+from dispatcher.builtin.assistant.query import GO_ON_MARKS
+from dispatcher.builtin.engines import Message
+from dispatcher.contracts import Language
+from dispatcher.conversation.history import continuation
+from dispatcher.conversation.local_time import with_local_time
+from tests.unit.builtin.dialogues import NOW, STAND_IN, STAND_IN_ZH, says, talk
 
 
 @pytest.mark.parametrize(
@@ -146,9 +54,115 @@ def test_at_the_beginning_there_is_nothing_to_remember(question: str) -> None:
     assert says(question)[0] in "🤔😳"
 
 
-def test_the_next_joke_is_another_one() -> None:
-    first = says("tell me a joke")
-    assert says("tell me a joke", ("tell me a joke", first)) != first
+@pytest.mark.parametrize(
+    "questions",
+    [
+        ("tell me a joke", "another one", "One more, please.", "tell me another joke"),
+        ("tell me a joke", "thanks", "another one"),
+        ("讲个笑话", "再讲一个", "还有吗", "换一个"),
+        ("tell me a story", "another one", "one more story"),
+        ("讲个故事", "再讲一个"),
+    ],
+)
+def test_one_more_is_another_one(questions: tuple[str, ...]) -> None:
+    told = [reply for reply in talk(*questions) if "welcome" not in reply]
+    assert len({*told}) == len(told)
+    assert not any(STAND_IN in reply or STAND_IN_ZH in reply for reply in told)
+
+
+@pytest.mark.parametrize("said", ["tell me a joke", "讲个笑话"])
+def test_no_joke_says_that_it_is_one_more(said: str) -> None:
+    assert not [reply for reply in talk(*[said] * 6) if "One more" in reply or "再来一个" in reply]
+
+
+def test_another_one_without_a_first_one_is_not_guessed() -> None:
+    assert STAND_IN in says("another one")
+    assert STAND_IN_ZH in says("再讲一个")
+
+
+@pytest.mark.parametrize(
+    ("questions", "expected"),
+    [
+        (("how many kilometers is five miles", "And ten miles?"), "10 miles is 16.09 kilometers."),
+        (("how many kilometers is five miles", "and ten?", "and in feet?"), "10 miles is 52800 feet."),
+        (("What is 100 celsius in kelvin?", "And in Fahrenheit?"), "is 212 degrees Fahrenheit."),
+        (("convert 20 celsius to fahrenheit", "how about 30 degrees"), "30 degrees Celsius is 86"),
+        (("五公里是多少英里", "那十公里呢"), "10公里等于6.214英里。"),
+        (("五公里是多少英里", "那二十呢", "换成英尺呢"), "20公里等于65617英尺。"),
+        (("三加五等于几", "那二十呢"), "3加20等于23。"),
+        (("三加五等于几", "再加五"), "8加5等于13。"),
+        (("what is 12 times 7", "and 8?", "plus five"), "96 plus 5 is 101."),
+        (("what is 20 percent of 50", "and of 80?", "and thirty percent?"), "30 percent of 80 is 24."),
+        (("what is two and two", "and three and three?"), "3 plus 3 is 6."),
+        (("What time is it in Tokyo?", "And in London?"), "It is 3:25 in the afternoon in London."),
+        (("what time is it", "thanks", "what about New York?"), "10:25 in the morning in New York."),
+        (("现在几点", "那东京呢", "纽约呢"), "纽约现在是上午10点25分。"),
+        (("what day is it", "and tomorrow?"), "Tomorrow is Tuesday"),
+        (("今天星期几", "那后天呢"), "后天是星期三"),
+        (("what time is it in two hours", "and in three hours?"), "3 hours from now it will be 6:25"),
+        (("两个小时以后是几点", "那三个小时呢"), "3个小时以后是晚上6点25分。"),
+        (("what's the weather like", "and tomorrow?"), "no weather report"),
+        (("今天天气怎么样", "那明天呢"), "没有天气预报"),
+        (("hello", "and ten miles?"), "I have no answer to that."),
+        (("what's the weather like", "and who was Caesar?"), "I have no answer to that."),
+    ],
+)
+def test_a_follow_up_is_answered_as_the_question_that_it_stands_for(
+    questions: tuple[str, ...], expected: str
+) -> None:
+    assert expected in talk(*questions)[-1]
+
+
+@pytest.mark.parametrize(
+    ("questions", "later"),
+    [
+        (("who was Napoleon", "play a song", "who was Caesar"), "🤔 I have no answer to that."),
+        (("今天天气怎么样", "放首歌", "拿破仑是谁"), "🤔 这个我不会。"),
+    ],
+)
+def test_it_says_once_that_it_is_a_stand_in(questions: tuple[str, ...], later: str) -> None:
+    replies = talk(*questions)
+    assert [STAND_IN in reply or STAND_IN_ZH in reply for reply in replies] == [True, False, False]
+    assert replies[-1] == later
+
+
+@pytest.mark.parametrize(
+    ("said", "language", "zone", "place", "expected"),
+    [
+        ("现在几点了？", "zh", "Asia/Shanghai", "", "🙂 现在是晚上11点25分。"),
+        ("现在几点了？", "en", "Asia/Shanghai", "Xiamen", "🙂 现在是晚上11点25分。"),
+        ("What time is it?", "zh", "America/New_York", "", "🙂 It is 10:25 in the morning."),
+        ("what time is it in Springfield", "en", "America/New_York", "Springfield", "🙂 It is 10:25 in the"),
+        ("今天几号", "zh", "Pacific/Auckland", "", "🙂 今天是2026年11月24日，星期二。"),
+        ("What time is it in Shanghai?", "en", "Asia/Tokyo", "", "🙂 It is 11:25 at night on Monday in Sh"),
+        ("where am I", "en", "Asia/Tokyo", "Osaka", "🙂 We are in Osaka."),
+        ("who was Napoleon", "zh", "Asia/Shanghai", "北京", "🤔 I have no answer to that."),
+        ("2+2", "zh", "Asia/Shanghai", "北京", "🙂 2 plus 2 is 4."),
+        ("repeat after me: good day", "en", "Asia/Tokyo", "Osaka", "😜 good day"),
+        ("", "zh", "Asia/Shanghai", "北京", "🤔 I did not catch that."),
+    ],
+)
+def test_the_line_of_local_time_tells_zone_and_place_and_is_not_echoed(
+    said: str, language: Language, zone: str, place: str, expected: str
+) -> None:
+    line = with_local_time(said, NOW.astimezone(ZoneInfo(zone)), language=language, place=place)
+    reply = says(line)
+    assert reply.startswith(expected)
+    assert not {*"[]"} & {*reply}
+
+
+def test_the_line_of_local_time_may_have_an_offset_alone() -> None:
+    assert "5:25 in the afternoon" in says(
+        "what time is it\n[Current time: Monday, 23 November 2026, 17:25 (UTC+02:00)]"
+    )
+
+
+@pytest.mark.parametrize("said", ["What is twelve times seven?", "十二乘以七是多少"])
+def test_the_rest_of_a_broken_reply_is_the_reply_anew(said: str) -> None:
+    whole = says(said)
+    (_, spoken), (_, wish) = ((each.role, each.content) for each in continuation(whole[:6]))
+    assert wish.startswith(GO_ON_MARKS)
+    assert says(wish, (said, spoken)) == whole
 
 
 @pytest.mark.parametrize(

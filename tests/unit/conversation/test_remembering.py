@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dispatcher.builtin.assistant import notes
+from dispatcher.builtin.assistant import memory
 from dispatcher.conversation import remembering
 from dispatcher.conversation.history import Message
 from dispatcher.conversation.remembering import as_memory, task_messages, with_memory
@@ -42,4 +42,4 @@ def test_the_prompt_tells_what_is_known_only_where_something_is() -> None:
 
 
 def test_the_built_in_assistant_knows_the_same_words() -> None:
-    assert (notes.TASK_MARK, notes.KNOWN_MARK) == (remembering.TASK_MARK, remembering.KNOWN_MARK)
+    assert (memory.TASK_MARK, memory.KNOWN_MARK) == (remembering.TASK_MARK, remembering.KNOWN_MARK)

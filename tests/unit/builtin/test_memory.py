@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dispatcher.builtin.assistant.notes import KNOWN_MARK, TASK_MARK, is_memory_task, known_of, memory_of
+from dispatcher.builtin.assistant.memory import KNOWN_MARK, TASK_MARK, is_memory_task, known_facts, memory_of
 from dispatcher.builtin.engines import Message
 
 
@@ -64,6 +64,6 @@ def test_only_the_newest_facts_are_kept() -> None:
 
 def test_what_is_known_is_read_from_the_prompt() -> None:
     prompt = Message(role="system", content=f"Be kind.\n\n{KNOWN_MARK}\nMy name is Ada\n\nI like tea")
-    assert known_of([prompt]) == ["My name is Ada", "I like tea"]
-    assert known_of([Message(role="system", content="Be kind.")]) == []
+    assert known_facts(prompt.content) == ["My name is Ada", "I like tea"]
+    assert known_facts("Be kind.") == []
     assert not is_memory_task([prompt])

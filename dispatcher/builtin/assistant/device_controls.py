@@ -1,4 +1,4 @@
-"""What has a number that one may change, and how people and tools speak of it."""
+"""Device controls: values that a user may change, such as the volume, and the tools for them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from dispatcher.builtin.assistant.asked import Asked
+from dispatcher.builtin.assistant.query import Query
 from dispatcher.builtin.engines import Tool
 
 STEP: Final = 10
@@ -16,8 +16,8 @@ _NUMBER_TYPES: Final = ("integer", "number")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Dial:
-    """Something such as the volume.
+class Control:
+    """A value of the device, such as its volume.
 
     Attributes:
         key: its word in the names of tools and in what they report.
@@ -38,17 +38,17 @@ class Dial:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """What the user wants of a dial: a value, a step up or down, or to be told where it stands."""
+class ControlRequest:
+    """What the user wants of a control: a value, a step up or down, or to know its value."""
 
-    dial: Dial
+    control: Control
     kind: Literal["set", "step", "ask"]
     value: float = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setter:
-    """The tool that turns a dial, and the one argument that it takes."""
+    """The tool that sets a control, and the one argument that it takes."""
 
     tool: Tool
     argument: str
@@ -56,25 +56,35 @@ class Setter:
     high: float
 
 
-DIALS: Final = (
-    Dial(
+CONTROLS: Final = (
+    Control(
         key="volume",
         spoken="volume",
         spoken_zh="音量",
-        named=re.compile(r"\bvolume\b|\bhow loud\b"),
+        named=re.compile(
+            r"\bvolume\b(?! of (?:an?|one|\d))|\bhow loud (?:are you|is (?:it|this|the (?:sound"
+            r"|volume|speaker)))\b"
+        ),
         named_zh=re.compile(r"音量|声音|多大声"),
-        up=re.compile(r"\blouder\b|\bturn (?:it|the (?:sound|volume)) up\b|\bvolume up\b|\bturn up the\b"),
+        up=re.compile(
+            r"\blouder\b|\bturn (?:it|the (?:sound|volume)) up\b|\bvolume up\b"
+            r"|\bturn up the (?:sound|volume|music|speaker)\b"
+        ),
         down=re.compile(
-            r"\b(?:quieter|softer|volume down)\b|\bturn (?:it|the (?:sound|volume)) down\b|\bturn down the\b"
+            r"\b(?:quieter|softer|volume down)\b|\bturn (?:it|the (?:sound|volume)) down\b"
+            r"|\bturn down the (?:sound|volume|music|speaker)\b"
         ),
         up_zh=re.compile(r"大声[1一]?点|(?:音量|声音)(?:再)?(?:调|开|放)?[大高]|(?:调|开)[大高](?:音量|声音|[1一]?点)|太小声|声音太小"),
         down_zh=re.compile(r"小声[1一]?点|(?:音量|声音)(?:再)?(?:调|开|放)?[小低]|(?:调|开)[小低](?:音量|声音|[1一]?点)|太大声|声音太大|太吵"),
     ),
-    Dial(
+    Control(
         key="brightness",
         spoken="brightness",
         spoken_zh="亮度",
-        named=re.compile(r"\bbrightness\b|\bhow bright\b"),
+        named=re.compile(
+            r"\bbrightness\b(?! of (?:an?|the (?!screen|display)))|\bhow bright (?:are you|is (?:it"
+            r"|the (?:screen|display)))\b"
+        ),
         named_zh=re.compile(r"亮度|屏幕多亮"),
         up=re.compile(r"\bbrighter\b|\b(?:turn the )?brightness up\b|\bturn up the brightness\b"),
         down=re.compile(
@@ -92,55 +102,57 @@ _ASKS: Final = re.compile(r"\b(?:what|how|which)\b|多少|多大|多亮|几")
 _MUTE: Final = re.compile(r"^(?:mute|be silent)\b|静音")
 
 
-def wish_of(asked: Asked) -> Wish | None:
-    """Return what the user wants of a dial, or None when he speaks of something else."""
-    text = asked.figures
-    # The brightness first: "turn up the" is about the volume only where nothing else is named.
-    for dial in reversed(DIALS):
-        chinese = asked.language == "zh"
-        named = (dial.named_zh if chinese else dial.named).search(text)
+def parse_control(query: Query) -> ControlRequest | None:
+    """Return what the user wants of a control, None where that is something else."""
+    text = query.figures
+    # The brightness first: "turn it up" is about the volume only where nothing else is named.
+    for control in reversed(CONTROLS):
+        chinese = query.language == "zh"
+        named = (control.named_zh if chinese else control.named).search(text)
         value = (_VALUE_ZH if chinese else _VALUE).search(text) if named else None
         if value:
-            return Wish(dial=dial, kind="set", value=float(next(filter(None, value.groups()))))
-        silent = dial.key == "volume" and _MUTE.search(text)
+            return ControlRequest(
+                control=control, kind="set", value=float(next(filter(None, value.groups())))
+            )
+        silent = control.key == "volume" and _MUTE.search(text)
         for extreme, bound in ((_FULL, float("inf")), (_NONE, float("-inf"))):
             if (named or silent) and extreme.search(text):
-                return Wish(dial=dial, kind="set", value=bound)
-        for ways, step in _steps(dial, chinese=chinese):
+                return ControlRequest(control=control, kind="set", value=bound)
+        for ways, step in _steps(control, chinese=chinese):
             if ways.search(text):
-                return Wish(dial=dial, kind="step", value=step)
+                return ControlRequest(control=control, kind="step", value=step)
         if named and _ASKS.search(text):
-            return Wish(dial=dial, kind="ask")
+            return ControlRequest(control=control, kind="ask")
     return None
 
 
-def setter_of(dial: Dial, tools: Sequence[Tool]) -> Setter | None:
-    """Return the tool that turns a dial: one whose name, or else description, speaks of it."""
+def setter_of(control: Control, tools: Sequence[Tool]) -> Setter | None:
+    """Return the tool that sets a control: one whose name, or else description, speaks of it."""
     fitting = [setter for tool in tools if (setter := _as_setter(tool)) is not None]
-    by_name = [each for each in fitting if dial.key in each.tool.name.lower()]
-    by_words = [each for each in fitting if _speaks_of(dial, each.tool)]
+    by_name = [each for each in fitting if control.key in each.tool.name.lower()]
+    by_words = [each for each in fitting if _speaks_of(control, each.tool)]
     return next(iter([*by_name, *by_words]), None)
 
 
 def reporter_of(tools: Sequence[Tool]) -> Tool | None:
-    """Return the tool that tells how the device stands and wants to know nothing for that."""
+    """Return the tool that reports the state of the device and requires no argument."""
     return next(
         (tool for tool in tools if "status" in tool.name.lower() and not tool.parameters.get("required")),
         None,
     )
 
 
-def reading(dial: Dial, report: str) -> float | None:
-    """Return where a dial stands, from what a device reports of itself."""
+def reading(control: Control, report: str) -> float | None:
+    """Return where a control stands, from what a device reports of itself."""
     try:
-        told = json.loads(report)
+        reported = json.loads(report)
     except (ValueError, RecursionError):
         return None
-    return next(_values(told, dial.key), None)
+    return next(_values(reported, control.key), None)
 
 
-def _steps(dial: Dial, *, chinese: bool) -> tuple[tuple[re.Pattern[str], float], ...]:
-    up, down = (dial.up_zh, dial.down_zh) if chinese else (dial.up, dial.down)
+def _steps(control: Control, *, chinese: bool) -> tuple[tuple[re.Pattern[str], float], ...]:
+    up, down = (control.up_zh, control.down_zh) if chinese else (control.up, control.down)
     return (up, STEP), (down, -STEP)
 
 
@@ -156,15 +168,15 @@ def _as_setter(tool: Tool) -> Setter | None:
     )
 
 
-def _speaks_of(dial: Dial, tool: Tool) -> bool:
+def _speaks_of(control: Control, tool: Tool) -> bool:
     text = tool.description.lower()
-    return dial.key in text or dial.spoken_zh in text
+    return control.key in text or control.spoken_zh in text
 
 
-def _values(told: Any, key: str) -> Iterator[float]:
-    if isinstance(told, Mapping):
-        value = told.get(key)
+def _values(reported: Any, key: str) -> Iterator[float]:
+    if isinstance(reported, Mapping):
+        value = reported.get(key)
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             yield value
-        for part in told.values():
+        for part in reported.values():
             yield from _values(part, key)

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from dispatcher.builtin.assistant.asked import asked_of
-from dispatcher.builtin.assistant.control import next_call
+from dispatcher.builtin.assistant.device_calls import next_call
+from dispatcher.builtin.assistant.query import parse_query
 from dispatcher.builtin.assistant.rules import answer
 from dispatcher.builtin.engines import Call, Message, Tool
 from dispatcher.softdevice.tools import Board, McpServer
@@ -33,10 +33,10 @@ def converse(said: str, tools: Sequence[Tool] = TOOLS, board: Board | None = Non
     messages = [Message(role="user", content=said)]
     calls: list[Call] = []
     while True:
-        asked = asked_of(messages, hint="auto", now=NOW, tools=tools)
-        call = next_call(asked)
+        query = parse_query(messages, hint="auto", now=NOW, tools=tools)
+        call = next_call(query)
         if call is None:
-            return calls, answer(asked)
+            return calls, answer(query)
         calls.append(call)
         assert len(calls) < 5
         name = call.tool.replace("self_", "self.", 1)
@@ -154,9 +154,9 @@ def test_what_came_of_it_is_told_as_it_was(result: str, answered: str) -> None:
         Message(role="assistant", content="", calls=(call,)),
         Message(role="tool", content=result),
     ]
-    asked = asked_of(messages, hint="auto", now=NOW, tools=TOOLS)
-    assert next_call(asked) is None
-    assert answered in answer(asked)
+    query = parse_query(messages, hint="auto", now=NOW, tools=TOOLS)
+    assert next_call(query) is None
+    assert answered in answer(query)
 
 
 def test_a_setter_is_found_by_its_description_where_its_name_says_nothing() -> None:
@@ -168,7 +168,15 @@ def test_a_setter_is_found_by_its_description_where_its_name_says_nothing() -> N
 
 
 @pytest.mark.parametrize(
-    "said", ["what time is it", "how are you", "convert 3 cups to liters", "讲个笑话", "几点了"]
+    "said",
+    [
+        "what time is it",
+        "how are you",
+        "convert 3 cups to liters",
+        "讲个笑话",
+        "几点了",
+        "what is the volume of a sphere",
+    ],
 )
 def test_other_questions_call_nothing(said: str) -> None:
     assert converse(said)[0] == []
