@@ -6,7 +6,7 @@ ENVIRONMENT := PYTHON="$(PYTHON)" scripts/environment.sh
 BIN := .venv/bin
 # Every wheel of every platform, no address of an index: the same files install from wherever pip looks.
 PIN := $(BIN)/uv pip compile --universal --python-version 3.11 --fork-strategy fewest \
-	--generate-hashes --no-annotate --no-header --no-config --system-certs $(if $(UPGRADE),--upgrade) --quiet
+	--generate-hashes --no-annotate --no-header --system-certs $(if $(UPGRADE),--upgrade) --quiet
 COMPILE := $(PIN) pyproject.toml --group environment
 
 # Most tests wait for processes, so a few run at once. Those of a module share what they start, and stay together.

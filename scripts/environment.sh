@@ -68,8 +68,19 @@ make_venv() {
 # only pip knows a mirror that is named in pip's configuration.
 install_uv() {
     echo "environment 2/4: the installer"
-    awk '/^uv==/ { found = 1 } found { print } found && !/\\$/ { exit }' "$1" > .venv/uv.txt
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r .venv/uv.txt
+    install_one uv "$1"
+}
+
+# install_one PACKAGE PINS
+install_one() {
+    awk -v start="$1==" 'index($0, start) == 1 { found = 1 } found { print } found && !/\\$/ { exit }' "$2" > ".venv/$1.txt"
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r ".venv/$1.txt"
+}
+
+# The small voice for Chinese is under the GPL, and is there for those who ask for it.
+install_espeak() {
+    [ "${TTS_VOICE:-}" = espeak ] || return 0
+    .venv/bin/python -c 'import espeakng_loader' 2>/dev/null || install_one espeakng-loader constraints.txt
 }
 
 # install_pinned PYTHON PINS [OPTION OF UV]: the interpreter may be one without pip.
@@ -150,4 +161,5 @@ if is_complete "$kind" || { [ "$kind" = run ] && is_complete dev; }; then
 else
     make_all "$kind" "$pins"
 fi
+install_espeak
 end_flower "$kind"

@@ -1,1 +1,1 @@
-"""Speech synthesis: hibari for Latin script, espeak-ng for Chinese, both inside one reply."""
+"""Speech synthesis: a voice for Latin script and one for Chinese, both inside one reply."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from dataclasses import dataclass
 from typing import Final
 
@@ -51,10 +52,15 @@ def script_runs(text: str, *, default: SpokenLanguage) -> list[Run]:
 
 
 def sentences(run: Run, *, longest: int) -> list[Run]:
-    """Return the run in pieces to synthesize one by one, cut at sentences, and at clauses where too long."""
+    """Return the run in pieces to synthesize one by one, cut at sentences, and at clauses where too long.
+
+    A clause that is too long itself is cut between words, or where its script has no spaces, anywhere.
+    """
     pieces: list[str] = []
     for sentence in _SENTENCE.findall(run.text):
-        pieces += [sentence] if len(sentence) <= longest else _CLAUSE.findall(sentence)
+        clauses = [sentence] if len(sentence) <= longest else _CLAUSE.findall(sentence)
+        for clause in clauses:
+            pieces += [clause] if len(clause) <= longest else textwrap.wrap(clause, longest)
     return [Run(language=run.language, text=piece.strip()) for piece in pieces if _SPEAKABLE.search(piece)]
 
 

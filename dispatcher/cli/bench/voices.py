@@ -38,7 +38,8 @@ class BenchedVoice:
 
 VOICES: Final = (
     BenchedVoice(name="hibari", language="en", options=VoicesOptions(chinese=False)),
-    BenchedVoice(name="espeak-ng", language="zh", options=VoicesOptions()),
+    BenchedVoice(name="baker", language="zh", options=VoicesOptions(voice="baker")),
+    BenchedVoice(name="espeak", language="zh", options=VoicesOptions(voice="espeak")),
 )
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Final, Literal, NamedTuple
 
+from dispatcher.builtin.voices.voice_names import description
 from dispatcher.cli.supervisor.procfile import Line
 from dispatcher.errors import ConfigError
 from dispatcher.redis_url import parse_redis_url
@@ -92,7 +93,7 @@ def part_of(line: Line, environ: Mapping[str, str]) -> Part:
         assignments=assignments,
         address=_address(role, argv, {**environ, **assignments}),
         queues=_queues(argv) if role == "worker" else (),
-        what=_what(role, argv),
+        what=_what(role, argv, {**environ, **assignments}),
     )
 
 
@@ -141,16 +142,23 @@ def _queues(argv: list[str]) -> tuple[str, ...]:
     return tuple(name for name in names.split(",") if name)
 
 
-def _what(role: Role, argv: list[str]) -> str:
+def _what(role: Role, argv: list[str], environ: Mapping[str, str]) -> str:
     match role:
         case "worker":
             return f"worker, queue {', '.join(_queues(argv)) or 'all'}"
         case "instance":
-            return f"built-in {argv[2] if len(argv) > 2 else 'instance'}"
+            return f"built-in {argv[2] if len(argv) > 2 else 'instance'}{_voice(argv, environ)}"
         case "other":
             return PurePath(argv[0]).name if argv else "shell"
         case _:
             return _WHAT[role]
+
+
+def _voice(argv: list[str], environ: Mapping[str, str]) -> str:
+    """Return which voice reads Chinese, for an instance that speaks."""
+    if argv[2:3] != ["tts"] or _option(argv, "--engine") not in {None, "voices"} or "chinese=off" in argv:
+        return ""
+    return f", {description(environ)}"
 
 
 def _option(argv: list[str], name: str) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import wave
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -82,13 +82,19 @@ class Tone:
         """Any text will do."""
         return "sample"
 
-    def say(self, text: str, speed: float) -> NDArray[np.float32]:
-        """Return the hum."""
+    @property
+    def name(self) -> str:
+        """What `/v1/models` calls it."""
+        return f"tone{self.frequency_hz:.0f}"
+
+    def say(self, text: str, speed: float) -> Iterator[NDArray[np.float32]]:
+        """Yield the hum in pieces of half a second."""
         self.said.append((text, speed))
         time_s = np.arange(round(0.1 * len(text) * 24_000)) / 24_000
         hum = self.level * np.sin(2 * np.pi * self.frequency_hz * time_s)
         silence = np.zeros(12_000)
-        return np.concatenate([silence, hum, silence]).astype(np.float32)
+        samples = np.concatenate([silence, hum, silence]).astype(np.float32)
+        yield from (samples[start : start + 12_000] for start in range(0, len(samples), 12_000))
 
 
 def wav_of(pcm: bytes, rate_hz: int = 16_000, channels: int = 1) -> bytes:

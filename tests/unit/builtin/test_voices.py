@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -16,7 +18,16 @@ from tests.unit.builtin.voices import CHINESE_HZ, ENGLISH_HZ, voices_engine
 async def speech(
     engine: VoicesEngine, text: str, *, language: Language = "auto", speed: float = 1.0
 ) -> list[NDArray[np.float32]]:
-    return [to_float32(pcm) async for pcm in engine.speak(text, language=language, speed=speed)]
+    """Return the speech cut at its pauses of 0.1 s and more, each part with the silence after it."""
+    chunks = [to_float32(pcm) async for pcm in engine.speak(text, language=language, speed=speed)]
+    samples = np.concatenate(chunks)
+    loud = np.flatnonzero(np.abs(samples) > 0.005)
+    starts = [int(after) - 200 for before, after in pairwise(loud) if after - before > 0.1 * 24_000]
+    return np.split(samples, starts)
+
+
+def whole(chunks: list[NDArray[np.float32]], gain: float) -> NDArray[np.float32]:
+    return np.concatenate([np.zeros(0, np.float32), *finished(chunks, gain)])
 
 
 def pitch_hz(samples: NDArray[np.float32]) -> float:
@@ -86,7 +97,7 @@ def test_a_long_chinese_sentence_is_cut_at_its_commas() -> None:
 def test_a_piece_that_would_be_clipped_is_made_quieter() -> None:
     spiky = np.zeros(24_000, np.float32)
     spiky[1000:1010] = 0.9
-    loudest = np.abs(finished(spiky, gain=5.0)).max()
+    loudest = np.abs(whole([spiky], gain=5.0)).max()
     assert 0.9 < loudest < 1.0
 
 
@@ -94,8 +105,31 @@ def test_a_piece_that_would_be_clipped_is_made_quieter() -> None:
     "samples", [np.zeros(0, np.float32), np.zeros(500, np.float32), np.full(500, 1e-6, np.float32)]
 )
 def test_silence_is_left_out(samples: NDArray[np.float32]) -> None:
-    assert not finished(samples, gain=1.0).size
+    assert not whole([samples], gain=1.0).size
 
 
 def test_a_silent_sample_leaves_the_voice_as_it_is() -> None:
-    assert gain_for(np.zeros(1000, np.float32)) == pytest.approx(1.0)
+    assert gain_for([np.zeros(1000, np.float32)]) == pytest.approx(1.0)
+
+
+def test_speech_in_chunks_is_that_of_the_whole() -> None:
+    voice = Tone(ENGLISH_HZ, level=0.1)
+    chunks = list(voice.say("hello there", 1.0))
+    assert len(chunks) > 3
+    assert np.array_equal(whole(chunks, 2.0), whole([np.concatenate(chunks)], 2.0))
+
+
+async def test_an_english_word_in_a_chinese_phrase_follows_without_a_pause() -> None:
+    (joined,) = await speech(voices_engine(), "我用iPhone打电话")
+    assert len(joined) / 24_000 == pytest.approx(0.1 * len("我用iPhone打电话"), abs=0.45)
+    assert len(await speech(voices_engine(), "我用。 iPhone. 打电话")) == 3
+
+
+def test_a_long_clause_without_marks_is_cut_too() -> None:
+    chinese = voices_engine().pieces("今天天气很好我们去公园" * 12, "zh")
+    english = voices_engine().pieces("and then we went on " * 30, "en")
+    assert max(len(piece.text) for piece in chinese) <= 40
+    assert max(len(piece.text) for piece in english) <= 160
+    assert all(
+        piece.text[0].isalpha() and piece.text.split()[-1] in "and then we went on" for piece in english
+    )

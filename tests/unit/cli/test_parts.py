@@ -75,3 +75,12 @@ def test_an_address_for_everybody_is_reached_over_loopback() -> None:
 def test_an_open_quote_is_a_config_error() -> None:
     with pytest.raises(ConfigError, match="No closing quotation"):
         part("echo 'hello")
+
+
+def test_an_instance_that_speaks_tells_whose_voice_it_is() -> None:
+    command = "exec dispatcher instance tts --port 8300"
+    assert part(command, {"TTS_VOICE": "espeak"}).what == "built-in tts, espeak-ng voice"
+    assert part(f"TTS_VOICE=edge {command}").what == "built-in tts, Edge voice"
+    assert part(f"{command} --engine timed").what == "built-in tts"
+    with pytest.raises(ConfigError, match="TTS_VOICE=siri: expected baker, espeak, edge"):
+        part(command, {"TTS_VOICE": "siri"})
