@@ -9,13 +9,14 @@ was lost is pushed again by the line; the mark of its task keeps it from being i
 
 from __future__ import annotations
 
+import base64
 import json
 import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from dispatcher.contracts import RESPOND, SYNTHESIZE, TRANSCRIBE, TurnTicket
+from dispatcher.contracts import RESPOND, SYNTHESIZE, TRANSCRIBE, Reply, TurnTicket
 from dispatcher.conversation.language import detect_language
 from dispatcher.state import keys
 from dispatcher.state.commands import Script
@@ -48,6 +49,28 @@ async def synthesize(line: RedisLine, ticket: TurnTicket, *, index: int, text: s
     language = detect_language(text) if ticket.language == "auto" else ticket.language
     ticket = ticket.with_text(ticket.text, language)
     return await _push(line, SYNTHESIZE, [ticket.as_payload(), index, text], ticket)
+
+
+def lost_stage(message: bytes) -> tuple[str, Reply] | None:
+    """Return the reply for a stage whose message was lost with its worker, and the stream that it belongs on.
+
+    None for a message that is no stage of a turn, or that another version wrote.
+    """
+    try:
+        content = json.loads(message)
+        queue = _QUEUE_OF.get(content["headers"]["task"])
+        if queue is None:
+            return None
+        body = content["body"]
+        # What Celery sends at the end of a chain's stage is in base64; what is sent here is not.
+        is_packed = content["properties"].get("body_encoding") == "base64"
+        payload, *rest = json.loads(base64.b64decode(body) if is_packed else body)[0]
+        ticket = TurnTicket.from_payload(payload)
+        index = int(rest[0]) if rest else 0
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError):
+        return None
+    lost = Reply(turn_id=ticket.turn_id, attempt=ticket.attempt, kind="lost", index=index, text=queue)
+    return ticket.reply_stream, lost
 
 
 async def _push(

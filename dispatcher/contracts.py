@@ -63,7 +63,7 @@ UPLINK_RATE_HZ: Final = 16_000
 # A tool that an LLM calls has so long; the front waits for its turn accordingly.
 TOOL_TIMEOUT_S: Final = 10.0
 
-ReplyKind = Literal["transcript", "alive", "emotion", "sentence", "audio", "tool", "end", "failed"]
+ReplyKind = Literal["transcript", "alive", "emotion", "sentence", "audio", "tool", "end", "failed", "lost"]
 RecordKind = Literal["turn", "kpi", "sample", "alert", "decision"]
 
 
@@ -172,7 +172,7 @@ class Reply:
             `packets`, `last` on the sentence's final entry) · tool (`text` = a call for the
             device, empty where a server is called; `last` = that is over) · end (`index` =
             number of sentences, `text` = why the reply was ended before its model did) ·
-            failed (`text` = stage and reason).
+            failed (`text` = stage and reason) · lost (its worker is gone: `text` = stage, `index`).
         index: number of the sentence, from 0.
         text: transcript, sentence, emotion or reason.
         packets: audio packed by `dispatcher.audio.packets.pack`.

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from celery.signals import setup_logging, worker_init, worker_process_init, worker_ready, worker_shutdown
+from celery.worker import state
 
 from dispatcher.logs import configure_logging
 from dispatcher.settings import load_settings
 from dispatcher.state.starting import starting_catalogue
-from workers.pools import choose_pool
+from workers.pools import ResizablePool, choose_pool
 from workers.runtime import runtime
+from workers.taken import TAKEN
 
 
 @setup_logging.connect
@@ -24,6 +26,9 @@ def prepare_worker(sender: Any, **_: Any) -> None:
     """Choose pool and size before they are built."""
     settings = load_settings()
     choose_pool(sender, starting_catalogue(settings))
+    if sender.pool_cls is ResizablePool:  # the processes of another pool are forked before there are threads
+        TAKEN.running, shared = state.requests, runtime()
+        shared.keep_running(TAKEN.follow(shared.line))
 
 
 @worker_process_init.connect

@@ -17,7 +17,8 @@ from kombu.transport import TRANSPORT_ALIASES, redis
 from redis.exceptions import RedisError
 
 from dispatcher.contracts import QUEUES
-from dispatcher.state import keys
+from dispatcher.state import keys, workers
+from workers.taken import TAKEN
 
 log = structlog.get_logger(__name__)
 
@@ -55,14 +56,61 @@ def _log(queue: object, reason: str) -> None:
 
 
 class _DroppingChannel:
-    """What is read but cannot be understood is dropped; that Redis is away is raised, as ever."""
+    """What is read is noted as in hand, or dropped if nobody can understand it; a lost Redis is raised."""
 
     connection: Any
+    client: Any
+    conn_or_acquire: Any
+    active_queues: Any
+    brpop_timeout: float
     qos: Any
     _queue_cycle: Any
+    _in_poll: Any
+    _brpop_sent_at: Any
+    _read: bytes | None = None
+    _task_id = ""
+
+    def _brpop_start(self, timeout: float | None = None) -> None:
+        """Ask for the next message; it moves to the list of this worker as it leaves its queue."""
+        if not TAKEN.is_followed:
+            super()._brpop_start(timeout)  # type: ignore[misc]
+            return
+        if TAKEN.is_stuck:
+            return
+        client = self.client
+        client.set_response_callback("BRPOP", self._note_answer)
+        if len(self.active_queues) > 1:  # no command moves from several lists at once
+            super()._brpop_start(timeout)  # type: ignore[misc]
+            return
+        (queue,) = self._queue_cycle.consume(1)
+        self._in_poll = client.connection
+        self._brpop_sent_at = time.monotonic()
+        taken = keys.taken(workers.worker_id())
+        client.connection.send_command("BLMOVE", queue, taken, "RIGHT", "LEFT", self.brpop_timeout)
+
+    def _note_answer(self, answer: Any, **_: Any) -> tuple[bytes, bytes] | None:
+        """Return queue and message, whichever command they were asked for with."""
+        if not answer:
+            return None
+        if isinstance(answer, bytes):
+            queue, message = self._queue_cycle.items[-1].encode(), answer
+        else:
+            queue, message = answer
+            with self.conn_or_acquire() as client:
+                client.lpush(keys.taken(workers.worker_id()), message)
+        self._read = message
+        return queue, message
 
     def _brpop_read(self, **options: Any) -> Any:
         """Read one message; what is no JSON counts as read."""
+        self._read, self._task_id = None, ""
+        try:
+            return self._read_next(**options)
+        finally:
+            if self._read is not None:
+                TAKEN.note(self._task_id, self._read)
+
+    def _read_next(self, **options: Any) -> Any:
         try:
             return super()._brpop_read(**options)  # type: ignore[misc]
         except (ValueError, RecursionError) as error:
@@ -79,6 +127,7 @@ class _DroppingChannel:
         return result
 
     def _deliver(self, deliver: Callable[[Any], Any], queue: str, raw: Any) -> Any:
+        self._task_id = _task_id(raw)
         try:
             return deliver(raw)
         except (RedisError, OSError):  # kombu counts a missing key of the message among its own errors
@@ -88,6 +137,12 @@ class _DroppingChannel:
             with suppress(Exception):
                 self.qos.ack(raw["properties"]["delivery_tag"])
             return None
+
+
+def _task_id(raw: Any) -> str:
+    """Return the id of a message's task, or nothing where it has none."""
+    headers = raw.get("headers") if isinstance(raw, dict) else None
+    return str(headers.get("id", "")) if isinstance(headers, dict) else ""
 
 
 class Channel(_DroppingChannel, redis.Channel):

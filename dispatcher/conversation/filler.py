@@ -41,7 +41,7 @@ class Filler:
         steps: list[Step] = [PlayFiller(reply.packets)] if reply.packets else []
         self._heard_at = now
         self.is_speaking = self.is_speaking or bool(steps)
-        if reply.last or reply.kind == "failed":
+        if reply.last or reply.kind in ("failed", "lost"):
             self.end()
         return steps
 

@@ -18,6 +18,7 @@ class SentenceAudio:
         heard: the attempt whose audio is taken, 0 before any came.
         played: replies handed over.
         skip: replies that `heard` repeats and that were handed over before.
+        losses: sendings that were lost with their worker.
     """
 
     text: str = ""
@@ -26,6 +27,7 @@ class SentenceAudio:
     heard: int = 0
     played: int = 0
     skip: int = 0
+    losses: int = 0
 
     def takes(self, reply: Reply) -> bool:
         """Return whether a reply counts: the first sending that delivers is heard, and it alone."""
@@ -34,3 +36,20 @@ class SentenceAudio:
         if not self.heard and reply.attempt in self.sendings:
             self.heard = reply.attempt
         return reply.attempt == self.heard
+
+    def awaits(self, attempt: int) -> bool:
+        """Return whether more of it is to come, from that sending alone."""
+        if not self.text or attempt != (self.heard or self.sendings[-1]):
+            return False
+        ends = (each for each in self.waiting if each.last or each.kind == "failed")
+        return all(each.attempt != attempt for each in ends)
+
+    def send_again(self, attempt: int, *, lost: int = 0) -> None:
+        """Have another sending speak it; one that is lost counts no more, should its worker wake up again."""
+        if lost:
+            self.losses += 1
+            self.waiting = deque(each for each in self.waiting if each.attempt != lost)
+            self.sendings = [each for each in self.sendings if each != lost]
+        self.sendings.append(attempt)
+        self.heard = attempt if self.played else 0
+        self.skip = self.played

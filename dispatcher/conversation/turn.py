@@ -32,24 +32,13 @@ from dispatcher.conversation.steps import (
     Subtitle,
 )
 
-__all__ = [
-    "Apologise",
-    "AskForFiller",
-    "BreakOff",
-    "CallTool",
-    "Finish",
-    "Play",
-    "PlayFiller",
-    "SendAgain",
-    "ShowEmotion",
-    "ShowTranscript",
-    "Step",
-    "Subtitle",
-    "Turn",
-]
+__all__ = ["Apologise", "AskForFiller", "BreakOff", "CallTool", "Finish", "Play", "PlayFiller", "SendAgain"]
+__all__ += ["ShowEmotion", "ShowTranscript", "Step", "Subtitle", "Turn"]
 
 MAX_SENTENCES: Final = 200
 SENDINGS: Final = 2
+# Beyond those: that its worker was lost says nothing of a stage, unless it is the stage that ends them.
+LOST_SENDINGS: Final = 3
 
 
 class Turn:
@@ -86,6 +75,7 @@ class Turn:
         self._stage: Stage = "llm" if typed else "asr"
         self._sendings: dict[Stage, int] = {"asr": 1, "llm": 1}
         self._attempts = 1
+        self._lost = 0
         self._awaited = 1
         self._sentences: dict[int, SentenceAudio] = {}
         self._llm_attempt = 0
@@ -118,6 +108,7 @@ class Turn:
             "tool": self._on_tool,
             "end": self._on_end,
             "failed": self._on_failed,
+            "lost": self._on_lost,
         }
         return handlers[reply.kind](reply)
 
@@ -141,13 +132,14 @@ class Turn:
 
     def _on_late(self, now: float) -> list[Step]:
         self._heard_at = now
-        if self._stage == "tts":
-            return self._late_sentence()
-        if self._sendings[self._stage] < SENDINGS and not self._sentences and not self.acted:
+        return self._late_sentence() if self._stage == "tts" else self._ask_again("no answer in time")
+
+    def _ask_again(self, reason: str) -> list[Step]:
+        if self._sendings[self._stage] < SENDINGS + self._lost and not self._sentences and not self.acted:
             self._sendings[self._stage] += 1
             self._awaited = self._next_attempt()
             return [SendAgain(self._stage, self._awaited)]
-        return self._give_up(f"{self._stage}: no answer in time")
+        return self._give_up(f"{self._stage}: {reason}")
 
     def _on_transcript(self, reply: Reply) -> list[Step]:
         if self._stage != "asr":
@@ -225,13 +217,31 @@ class Turn:
         if sentence is None or not sentence.text:
             reason = "llm: the reply stopped"
             return self._resume(reason) if self._written else self._give_up(reason)
-        if len(sentence.sendings) >= SENDINGS:
+        if len(sentence.sendings) >= SENDINGS + self._lost:
             return self._give_up("tts: no answer in time")
-        attempt = self._next_attempt()
-        sentence.sendings.append(attempt)
-        sentence.heard = attempt if sentence.played else 0
-        sentence.skip = sentence.played
-        return [SendAgain("tts", attempt, self._current, sentence.text)]
+        return self._speak_again(self._current)
+
+    def _speak_again(self, index: int, *, lost: int = 0) -> list[Step]:
+        attempt, sentence = self._next_attempt(), self._sentences[index]
+        sentence.send_again(attempt, lost=lost)
+        return [SendAgain("tts", attempt, index, sentence.text)]
+
+    def _on_lost(self, reply: Reply) -> list[Step]:
+        """Send again what a lost worker had in hand, unless it was done or another was asked since."""
+        stage, sentence = reply.text, self._sentences.get(reply.index)
+        if stage == "tts":
+            if sentence is None or not sentence.awaits(reply.attempt):
+                return []
+            if sentence.losses == LOST_SENDINGS:
+                return self._give_up("tts: worker lost")
+            return self._speak_again(reply.index, lost=reply.attempt)
+        is_awaited = reply.attempt == (self._llm_attempt or self._awaited)
+        # Until the LLM says something, a message to it may have been lost with the worker of the ASR.
+        is_over = self._total is not None or (stage == "asr" and self._llm_attempt)
+        if is_over or not is_awaited:
+            return []
+        self._lost = min(self._lost + 1, LOST_SENDINGS)
+        return self._resume("llm: worker lost") if self._written else self._ask_again("worker lost")
 
     def _next_attempt(self) -> int:
         self._attempts += 1

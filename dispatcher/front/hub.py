@@ -18,6 +18,7 @@ from dispatcher.errors import StateError, in_words
 from dispatcher.front.apology import Apologies
 from dispatcher.front.auth import Tokens
 from dispatcher.front.connections import make_connections
+from dispatcher.front.lost_workers import watch_workers
 from dispatcher.front.playback import Pacer
 from dispatcher.front.seats import Seats
 from dispatcher.front.token_key import agree_on_key, load_key
@@ -157,6 +158,7 @@ class Hub:
             )
         ]
         self._tasks.append(loop.create_task(listen(self._reloads, self.live)))
+        self._tasks.append(loop.create_task(watch_workers(self.line)))
 
     def follow(self, work: Coroutine[Any, Any, None]) -> None:
         """Run something beside the pump, until the front closes."""

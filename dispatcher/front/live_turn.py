@@ -99,7 +99,9 @@ class LiveTurn:
         self.on_reply(Reply(turn_id=turn_id, attempt=attempt, kind="end", index=1))
 
     def on_reply(self, reply: Reply) -> None:
-        """Take in a reply of a stage."""
+        """Take in a reply of a stage, or word that its worker is gone."""
+        if reply.kind == "lost":
+            log.warning("stage lost with its worker", turn=reply.turn_id, stage=reply.text)
         self._do(self._turn.on_reply(reply, self._hub.pacer.now()))
 
     def on_clock(self) -> None:

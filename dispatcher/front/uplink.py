@@ -78,8 +78,8 @@ class Uplink:
 
     def on_reply(self, reply: Reply) -> None:
         """Take in that the worker gave up; before the end of speech it has nothing else to say."""
-        if reply.kind == "failed":
-            self._fail(reply.text)
+        if reply.kind in ("failed", "lost"):
+            self._fail("its worker is gone" if reply.kind == "lost" else reply.text)
 
     async def _send(self) -> None:
         try:

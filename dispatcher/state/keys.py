@@ -36,6 +36,8 @@
 | records-drainer | string | drain of records | drain of records | 15 s, refreshed |
 | served:{queue} | string | workers | fronts' readiness | 30 s, refreshed |
 | worker:{queue}:{host}:{pid} | string | workers | supervisor, bench | 30 s, refreshed |
+| workers | sorted set | workers, fronts | fronts, supervisor | none: one per worker, the lost for 10 s more |
+| taken:{worker} | list | its worker | fronts | none: the messages that it works on; goes with it |
 | dropped-messages | hash | workers | status | 1 day, refreshed; one field per queue |
 | tick:{task} | string | control worker | control worker | 0.9 of the task's period, held while it runs |
 | canary:{queue} | hash | any worker | control worker, status | none: one per queue |
@@ -90,6 +92,7 @@ RECORDS: Final = "records"
 RECORDS_DRAINED: Final = "records-drained"
 RECORDS_DRAINER: Final = "records-drainer"
 KNOBS: Final = "knobs"
+WORKERS: Final = "workers"
 DROPPED_MESSAGES: Final = "dropped-messages"
 DROPPED_MESSAGES_TTL_S: Final = 24 * 3600
 TUNER_STATE: Final = "tuner-state"
@@ -250,6 +253,11 @@ def errand(errand_id: str) -> str:
 def worker_ready(queue: str, pid: int) -> str:
     """Name the sign of life of one worker process of this host that consumes a queue."""
     return f"worker:{queue}:{socket.gethostname()}:{pid}"
+
+
+def taken(worker_id: str) -> str:
+    """Name the messages that one worker process took from its queues and is not done with."""
+    return f"taken:{worker_id}"
 
 
 def front(front_id: str) -> str:

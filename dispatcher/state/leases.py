@@ -13,6 +13,7 @@ from dispatcher.errors import Origin, TurnCancelled
 from dispatcher.state import keys
 from dispatcher.state.commands import Script
 from dispatcher.state.line import RedisLine
+from dispatcher.state.workers import PROCESS_TOKEN
 
 Outcome = Literal["ok", "failed", "ignored"]
 FAILURES_THAT_EJECT: Final = 3
@@ -54,8 +55,11 @@ class NoSlot:
 
 
 def new_lease_id() -> str:
-    """Return an id for one call: its place in line while it waits, its lease once it has one."""
-    return uuid.uuid4().hex
+    """Return an id for one call: its place in line while it waits, its lease once it has one.
+
+    It begins with the word of its process, so that it can be taken back when that is lost.
+    """
+    return f"{PROCESS_TOKEN}{uuid.uuid4().hex}"
 
 
 async def pick(

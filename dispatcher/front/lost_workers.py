@@ -1,0 +1,35 @@
+"""Stages whose worker was lost: each front looks, one finds them, and the front of each turn is told.
+
+It works without a supervisor and over all hosts, since whoever has a turn under way is a front.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+import structlog
+
+from dispatcher import chains
+from dispatcher.errors import StateError
+from dispatcher.state import replies, workers
+from dispatcher.state.line import RedisLine
+
+log = structlog.get_logger(__name__)
+
+LOST_POLL_INTERVAL_S: Final = 0.25
+
+
+async def watch_workers(line: RedisLine) -> None:
+    """Look for workers that are lost, for ever, and have what they had in hand sent again at once."""
+    while True:
+        await asyncio.sleep(LOST_POLL_INTERVAL_S)
+        try:
+            messages = await workers.take_lost(line)
+        except StateError:  # the pump says when Redis is away
+            continue
+        stages = [stage for message in messages if (stage := chains.lost_stage(message)) is not None]
+        if stages:
+            log.warning("worker lost", stages=len(stages))
+        for stream, reply in stages:
+            replies.send(line, stream, reply)

@@ -1,0 +1,93 @@
+"""Signs of life of worker processes, and the messages that each of them has in hand.
+
+A worker moves a message from its queue to a list of its own in one step, and takes it from there when it is
+done. The fronts look after workers that show no life: what such a one had in hand is taken from it, once.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from dispatcher.contracts import SERVICES
+from dispatcher.state import keys
+from dispatcher.state.commands import Script
+from dispatcher.state.line import RedisLine
+
+BEAT_INTERVAL_S: Final = 0.25
+LOST_AFTER_S: Final = 1.0
+LOST_REMEMBERED_S: Final = 10.0
+
+_BEAT: Final = Script.load("beat.lua", repeatable=True)
+_TAKE_LOST: Final = Script.load("take_lost.lua")
+# Ids of leases begin with it. A process id comes again, that of a container each time; this does not.
+PROCESS_TOKEN: Final = secrets.token_hex(6)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerBeat:
+    """When a worker process showed life last; `at_ms` is 0 for one that is leaving."""
+
+    host: str
+    pid: int
+    at_ms: float
+
+
+def worker_id() -> str:
+    """Return the id of this worker process: host, process id, and a word that no other process has."""
+    return f"{socket.gethostname()}:{os.getpid()}:{PROCESS_TOKEN}"
+
+
+async def beat(line: RedisLine, worker: str) -> None:
+    """Show that a worker lives.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    await line.run(_BEAT, [keys.WORKERS], [worker])
+
+
+def leave(line: RedisLine, worker: str) -> None:
+    """Count a worker as lost from now on: what it leaves undone is for others at once."""
+    line.cast("ZADD", keys.WORKERS, 0, worker, repeatable=True)
+
+
+def end_message(line: RedisLine, worker: str, message: bytes) -> None:
+    """Note that a worker is done with a message."""
+    line.cast("LREM", keys.taken(worker), -1, message, repeatable=True)
+
+
+async def take_lost(line: RedisLine) -> list[bytes]:
+    """Return the messages of workers that are lost; they are the caller's from here on, and nobody else's.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    services = [
+        key
+        for each in SERVICES
+        for key in (keys.fleet(each), keys.waiting(each), keys.seen(each), keys.excluded(each))
+    ]
+    arguments = [round(LOST_AFTER_S * 1000), round(LOST_REMEMBERED_S * 1000)]
+    prefixes = [keys.leases(each, "") for each in SERVICES]
+    return list(
+        await line.run(
+            _TAKE_LOST,
+            [keys.WORKERS, *services],
+            [*arguments, keys.taken(""), keys.FREED_CHANNEL, *prefixes],
+        )
+    )
+
+
+def read_beats(entries: Iterable[tuple[Any, float]]) -> list[WorkerBeat]:
+    """Return the workers of the sorted set as redis-py answers it."""
+    beats = []
+    for member, at_ms in entries:
+        words = member.decode("utf-8", "replace").rsplit(":", 2)
+        if len(words) == 3 and words[1].isdigit():
+            beats.append(WorkerBeat(host=words[0], pid=int(words[1]), at_ms=at_ms))
+    return beats
