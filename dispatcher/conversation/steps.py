@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from dispatcher.conversation.emotion import Emotion
@@ -47,7 +47,7 @@ class CallTool:
 
 @dataclass(frozen=True, slots=True)
 class SendAgain:
-    """A stage is late or broke off: send it once more.
+    """A stage is late, broke off or was lost with its worker: send it once more.
 
     Attributes:
         index: for tts the sentence; for a reply that broke off the one that it goes on with.
@@ -58,6 +58,7 @@ class SendAgain:
     attempt: int
     index: int = 0
     text: str = ""
+    is_lost: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final, cast
 
 from dispatcher.contracts import TOOL_TIMEOUT_S, Reply, ReplyKind
@@ -74,12 +75,9 @@ class Turn:
         self._failure = "tts: no sentence could be spoken"
         self._stage: Stage = "llm" if typed else "asr"
         self._sendings: dict[Stage, int] = {"asr": 1, "llm": 1}
-        self._attempts = 1
-        self._lost = 0
-        self._awaited = 1
+        self._attempts = self._awaited = 1
         self._sentences: dict[int, SentenceAudio] = {}
-        self._llm_attempt = 0
-        self._current = 0
+        self._llm_attempt = self._current = self._lost = 0
         self._total: int | None = None
 
     @property
@@ -108,7 +106,7 @@ class Turn:
             "tool": self._on_tool,
             "end": self._on_end,
             "failed": self._on_failed,
-            "lost": self._on_lost,
+            "lost": lambda lost: [_marked(step) for step in self._on_lost(lost)],
         }
         return handlers[reply.kind](reply)
 
@@ -294,3 +292,7 @@ class Turn:
                 self._tail_failure = reply.text if reply.kind == "failed" else ""
                 return True
         return False
+
+
+def _marked(step: Step) -> Step:
+    return replace(step, is_lost=True) if isinstance(step, SendAgain) else step

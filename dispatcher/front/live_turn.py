@@ -99,9 +99,7 @@ class LiveTurn:
         self.on_reply(Reply(turn_id=turn_id, attempt=attempt, kind="end", index=1))
 
     def on_reply(self, reply: Reply) -> None:
-        """Take in a reply of a stage, or word that its worker is gone."""
-        if reply.kind == "lost":
-            log.warning("stage lost with its worker", turn=reply.turn_id, stage=reply.text)
+        """Take in a reply of a stage."""
         self._do(self._turn.on_reply(reply, self._hub.pacer.now()))
 
     def on_clock(self) -> None:
@@ -215,9 +213,8 @@ class LiveTurn:
             self._player.start()
 
     def _send_again(self, late: steps.SendAgain) -> None:
-        log.warning(
-            "stage late, sent again", turn=self.ticket.turn_id, stage=late.stage, attempt=late.attempt
-        )
+        event = "stage lost with its worker, sent again" if late.is_lost else "stage late, sent again"
+        log.warning(event, turn=self.ticket.turn_id, stage=late.stage, attempt=late.attempt)
         ticket = self._ticket_of(late.attempt)
         if late.stage == "tts":
             work = chains.synthesize(self._hub.line, ticket, index=late.index, text=late.text)

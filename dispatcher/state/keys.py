@@ -91,6 +91,7 @@ RECORDED: Final = "recorded"
 RECORDS: Final = "records"
 RECORDS_DRAINED: Final = "records-drained"
 RECORDS_DRAINER: Final = "records-drainer"
+RECORDS_DRAINER_TTL_S: Final = 15
 KNOBS: Final = "knobs"
 WORKERS: Final = "workers"
 DROPPED_MESSAGES: Final = "dropped-messages"
@@ -103,25 +104,19 @@ TUNER_MAXLEN: Final = 1_000
 TUNER_REQUESTS_KEPT: Final = 20
 TUNER_REQUESTS_TTL_S: Final = 60
 TUNING_TTL_MS: Final = 60_000
-SUPERVISOR_TTL_S: Final = 15
 VERIFYING: Final = "verifying"
-VERIFYING_TTL_S: Final = 15
-VERIFY_MARK_TTL_S: Final = 15
-CLAIM_TTL_S: Final = 90
+SIGN_OF_LIFE_TTL_S: Final = 15
+TURN_TTL_S: Final = 90
 # Longer than anybody tries to send the same message (dispatcher/state/line.py).
 SENT_TTL_S: Final = 15
-UTTERANCE_TTL_S: Final = 90
 # Ten minutes of speech in entries of 120 ms; `max_utterance_s` ends an utterance long before.
 UTTERANCE_MAXLEN: Final = 5_000
-CANCELLED_TTL_S: Final = 90
 REPLIES_TTL_S: Final = 60
 REPLIES_MAXLEN: Final = 20_000
 # Ten hours of fifty devices with a turn a minute each, in 30 MB at most (docs/records.md).
 RECORDS_MAXLEN: Final = 50_000
-RECORDS_DRAINER_TTL_S: Final = 15
 TOOLS_TTL_S: Final = 3600
 ANSWER_TTL_S: Final = 30
-ACTING_TTL_S: Final = 90
 HISTORY_TTL_S: Final = 24 * 3600
 HISTORY_MESSAGES: Final = 40
 # A known device takes a third of a KB, so a full registry takes 4 MB (dispatcher/state/registry.py).
@@ -256,7 +251,7 @@ def worker_ready(queue: str, pid: int) -> str:
 
 
 def taken(worker_id: str) -> str:
-    """Name the messages that one worker process took from its queues and is not done with."""
+    """Name the messages that a worker process works on."""
     return f"taken:{worker_id}"
 
 

@@ -91,7 +91,7 @@ async def may_act(line: RedisLine, turn_id: str, attempt: int) -> bool:
     Raises:
         StateError: Redis is out of reach.
     """
-    return bool(await line.call("SET", keys.acting(turn_id), attempt, "NX", "EX", keys.ACTING_TTL_S))
+    return bool(await line.call("SET", keys.acting(turn_id), attempt, "NX", "EX", keys.TURN_TTL_S))
 
 
 def answer(line: RedisLine, call_id: str, result: ToolResult) -> None:

@@ -15,7 +15,7 @@ def put_claim(cache: RedisLine, turn_id: str, packed: bytes) -> asyncio.Future[A
 
     The cache may be a server of its own, so that no order of commands says that the claim is there.
     """
-    return cache.submit(("SET", keys.claim(turn_id), packed, "EX", keys.CLAIM_TTL_S))
+    return cache.submit(("SET", keys.claim(turn_id), packed, "EX", keys.TURN_TTL_S))
 
 
 async def read_claim(line: RedisLine, turn_id: str, *, cache: RedisLine | None = None) -> bytes:
@@ -42,5 +42,5 @@ async def read_claim(line: RedisLine, turn_id: str, *, cache: RedisLine | None =
 
 def cancel(line: RedisLine, turn_id: str) -> None:
     """Mark the turn, so that queued stages are dropped, and tell the workers that hold its streams."""
-    line.cast("SET", keys.cancelled(turn_id), 1, "EX", keys.CANCELLED_TTL_S)
+    line.cast("SET", keys.cancelled(turn_id), 1, "EX", keys.TURN_TTL_S)
     line.cast("PUBLISH", keys.CANCEL_CHANNEL, turn_id)

@@ -59,7 +59,7 @@ def end(line: RedisLine, ticket: TurnTicket) -> None:
 def _add(line: RedisLine, turn_id: str, fields: list[Value]) -> None:
     key = keys.utterance(turn_id)
     line.cast("XADD", key, "MAXLEN", "~", keys.UTTERANCE_MAXLEN, "*", *fields)
-    line.cast("EXPIRE", key, keys.UTTERANCE_TTL_S)
+    line.cast("EXPIRE", key, keys.TURN_TTL_S)
 
 
 class UtteranceReader:

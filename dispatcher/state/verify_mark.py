@@ -44,7 +44,7 @@ _MARK: Final = TypeAdapter(VerifyMark)
 
 def leave(line: RedisLine, mark: VerifyMark) -> None:
     """Write the mark for a few seconds; the supervisor writes it again and again."""
-    line.cast("SET", keys.verify_mark(mark.host), _MARK.dump_json(mark), "EX", keys.VERIFY_MARK_TTL_S)
+    line.cast("SET", keys.verify_mark(mark.host), _MARK.dump_json(mark), "EX", keys.SIGN_OF_LIFE_TTL_S)
 
 
 async def claim(line: RedisLine, who: str) -> bool:
@@ -53,11 +53,11 @@ async def claim(line: RedisLine, who: str) -> bool:
     Raises:
         StateError: Redis is out of reach.
     """
-    if await line.call("SET", keys.VERIFYING, who, "NX", "EX", keys.VERIFYING_TTL_S):
+    if await line.call("SET", keys.VERIFYING, who, "NX", "EX", keys.SIGN_OF_LIFE_TTL_S):
         return True
     mine: bool = await line.call("GET", keys.VERIFYING) == who.encode()
     if mine:
-        line.cast("EXPIRE", keys.VERIFYING, keys.VERIFYING_TTL_S)
+        line.cast("EXPIRE", keys.VERIFYING, keys.SIGN_OF_LIFE_TTL_S)
     return mine
 
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from dispatcher.contracts import SERVICES
 from dispatcher.state import keys
@@ -30,11 +29,17 @@ PROCESS_TOKEN: Final = secrets.token_hex(6)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerBeat:
-    """When a worker process showed life last; `at_ms` is 0 for one that is leaving."""
+    """When a worker process showed life last, in ms by the clock of Redis."""
 
+    worker: str
     host: str
     pid: int
     at_ms: float
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether it stops of itself."""
+        return self.at_ms <= 0
 
 
 def worker_id() -> str:
@@ -83,11 +88,22 @@ async def take_lost(line: RedisLine) -> list[bytes]:
     )
 
 
-def read_beats(entries: Iterable[tuple[Any, float]]) -> list[WorkerBeat]:
-    """Return the workers of the sorted set as redis-py answers it."""
+async def read_beats(line: RedisLine) -> list[WorkerBeat]:
+    """Return the last sign of life of each worker, the lost among them for a while.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
     beats = []
-    for member, at_ms in entries:
-        words = member.decode("utf-8", "replace").rsplit(":", 2)
-        if len(words) == 3 and words[1].isdigit():
-            beats.append(WorkerBeat(host=words[0], pid=int(words[1]), at_ms=at_ms))
+    for member, at_ms in await line.call("ZRANGE", keys.WORKERS, 0, -1, "WITHSCORES"):
+        worker = member.decode("utf-8", "replace")
+        host, _, rest = worker.partition(":")
+        pid = rest.partition(":")[0]
+        if pid.isdigit():
+            beats.append(WorkerBeat(worker=worker, host=host, pid=int(pid), at_ms=float(at_ms)))
     return beats
+
+
+def mark_lost(line: RedisLine, beat: WorkerBeat) -> None:
+    """Count a worker as lost that is known to have ended, whatever life it showed a moment ago."""
+    line.cast("ZADD", keys.WORKERS, "XX", beat.at_ms - LOST_AFTER_S * 1000, beat.worker, repeatable=True)

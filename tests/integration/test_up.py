@@ -102,6 +102,18 @@ def test_a_killed_part_comes_back(up: Runner) -> None:
     assert run.pid_of("sleeper") not in {None, killed}
 
 
+def test_a_worker_that_stands_still_is_killed_and_another_takes_its_place(up: Runner) -> None:
+    run = up("broker: exec dispatcher broker\nllm: exec celery -A workers worker -Q llm\n")
+    run.is_up()
+    stopped = run.pid_of("llm")
+    assert stopped is not None
+    os.kill(stopped, signal.SIGSTOP)
+    run.says("llm has stood still for 3 s; killed")
+    run.says("llm exited with code -9 (killed); started again at once")
+    run.says("llm is back after")
+    assert run.pid_of("llm") not in {None, stopped}
+
+
 def test_a_killed_broker_comes_back(up: Runner) -> None:
     run = up(BROKER_AND_SLEEPER)
     run.is_up()

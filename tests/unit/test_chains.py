@@ -203,3 +203,35 @@ async def test_a_broker_that_is_away_is_said(broker: Broker) -> None:
 
     with pytest.raises(StateError, match="connection refused"):
         await chains.start_turn(broker.line(), SPOKEN)
+
+
+async def test_a_message_that_was_lost_with_its_worker_says_which_stage_of_which_turn_it_was(
+    broker: Broker,
+) -> None:
+    await chains.start_turn(broker.line(), SPOKEN)
+    await chains.synthesize(broker.line(), TYPED, index=3, text="中午十二点。")
+    (asr,), (tts,) = broker.pushed("asr"), broker.pushed("tts")
+    broker.take("asr").execute()  # Celery sends the LLM's message itself, in base64
+    chained = broker._channel._get("llm")
+
+    found = [chains.lost_stage(json.dumps(message).encode()) for message in (asr, chained, tts)]
+
+    assert [each and each[0] for each in found] == [SPOKEN.reply_stream] * 3
+    assert [(each[1].text, each[1].index) for each in found if each] == [("asr", 0), ("llm", 0), ("tts", 3)]
+    assert {(each[1].turn_id, each[1].attempt, each[1].kind) for each in found if each} == {
+        ("turn-1", 2, "lost")
+    }
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        b"",
+        b"no JSON",
+        b"[]",
+        b"{}",
+        b'{"headers": {"task": "asr.transcribe"}, "body": "[[]]", "properties": {}}',
+    ],
+)
+def test_a_message_that_is_no_stage_of_ours_was_lost_without_a_word(message: bytes) -> None:
+    assert chains.lost_stage(message) is None

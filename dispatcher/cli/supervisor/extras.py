@@ -50,7 +50,7 @@ class ExtraWorkers:
         try:
             while True:
                 with suppress(StateError):
-                    line.cast("SET", keys.supervisor(socket.gethostname()), 1, "EX", keys.SUPERVISOR_TTL_S)
+                    line.cast("SET", keys.supervisor(socket.gethostname()), 1, "EX", keys.SIGN_OF_LIFE_TTL_S)
                     await self._match((await read_knobs(line)).extra_workers)
                 await asyncio.sleep(LOOK_EVERY_S)
         finally:

@@ -31,11 +31,13 @@ class Listener:
         on_change: the state or the process id changed.
         on_event: something the operator should read, as one line or a few.
         on_output: the part printed a line; the flag marks a summary that is worth showing.
+        on_end: the process of that id ended, or makes way.
     """
 
     on_change: Callable[[Keeper], None]
     on_event: Callable[[Part, str, Level], None]
     on_output: Callable[[Part, str, Level, bool], None]
+    on_end: Callable[[int], None]
 
 
 class Keeper:
@@ -148,6 +150,12 @@ class Keeper:
         if self._process is not None:
             self._process.kill()
 
+    def replace(self, reason: str) -> None:
+        """Kill the process that runs, which `reason` says of it; it is started again like any that ends."""
+        if self.state == "ready" and self._process is not None:
+            self._listener.on_event(self.part, reason, "warning")
+            self._process.kill()
+
     async def _run_once(self) -> float | None:
         """Run the process to its end; return the pause before the next run, None for no further one."""
         started_at_s = time.monotonic()
@@ -163,6 +171,7 @@ class Keeper:
         if self._stop_asked.is_set():
             self._process.terminate()
         code, ready_s = await self._watch(self._process, started_at_s)
+        self._listener.on_end(self._process.pid)
         self._process, self.pid = None, None
         if self._stop_asked.is_set():
             return None

@@ -19,6 +19,7 @@ from dispatcher.cli.supervisor.plan import STOP_ORDER, Plan
 from dispatcher.cli.supervisor.readiness import Readiness
 from dispatcher.cli.supervisor.rolling import Rolling
 from dispatcher.cli.supervisor.screen import Screen
+from dispatcher.cli.supervisor.stuck_workers import WorkerWatch
 from dispatcher.cli.supervisor.upfile import RunningPart, UpFile
 from dispatcher.cli.supervisor.welcome import closing_lines, redis_address
 from dispatcher.errors import StartError
@@ -61,7 +62,9 @@ class Supervisor:
         self._stop_asked = asyncio.Event()
         self._failure: str | None = None
         self._readiness = Readiness(self._settings.redis_url)
-        self._keepers = [self._keeper(part) for part in plan.parts]
+        self._keepers: list[Keeper] = []
+        self._workers = WorkerWatch(self._settings.redis_url, self._keepers)
+        self._keepers += [self._keeper(part) for part in plan.parts]
         self._rolling = Rolling(
             self._settings.data_dir, self._keepers, grace_s=self._settings.drain_s + STOP_MARGIN_S
         )
@@ -90,6 +93,7 @@ class Supervisor:
                 group.create_task(self._bring_up(group)),
                 group.create_task(self._rolling.follow(self._screen.say)),
                 group.create_task(self._disk_watch().follow()),
+                group.create_task(self._workers.follow()),
             ]
             if self._settings.allow_verify:
                 tasks.append(group.create_task(keep_marked(self._settings.redis_url, self._keepers)))
@@ -196,6 +200,7 @@ class Supervisor:
                 on_change=self._on_change,
                 on_event=self._screen.part_event,
                 on_output=self._screen.part_output,
+                on_end=self._workers.on_end,
             ),
             leave_within_s=self._settings.drain_s + LEAVE_MARGIN_S,
         )

@@ -6,7 +6,7 @@ import asyncio
 import math
 import signal
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -76,6 +76,20 @@ async def kill_worker(scene: Scene) -> AsyncGenerator[str]:
         raise NotHere("the stack runs no worker of its own")
     await scene.target.kill(part, signal.SIGKILL)
     yield f"kill -9 of worker {part.name} (pid {part.pid})"
+
+
+@asynccontextmanager
+async def stop_worker(scene: Scene) -> AsyncGenerator[str]:
+    """Let the worker of the LLM queue stand still; whoever keeps the stack kills it and starts another."""
+    part = worker_of(await scene.target.running("worker"), "llm")
+    if part is None:
+        raise NotHere("the stack runs no worker of its own")
+    await scene.target.kill(part, signal.SIGSTOP)
+    try:
+        yield f"SIGSTOP to worker {part.name} (pid {part.pid})"
+    finally:
+        with suppress(NotHere):  # it was replaced
+            await asyncio.shield(scene.target.kill(part, signal.SIGCONT))
 
 
 @asynccontextmanager
@@ -154,6 +168,7 @@ FAULTS: Final[Mapping[str, Fault]] = {
         Fault(name="flap", inject=switched("tts", "flap", 2)),
         Fault(name="stall", inject=switched("llm", "stall-after", 3)),
         Fault(name="worker", inject=kill_worker),
+        Fault(name="stopped-worker", inject=stop_worker),
         Fault(name="overload", inject=overload),
         Fault(name="disk", inject=fill_disk),
         Fault(name="redis", inject=restart_redis),

@@ -9,7 +9,7 @@ from typing import Final, Literal, TypeAlias
 from dispatcher.balancing.kpis import Facts, Fault, Kpi, TurnFacts, judge
 from dispatcher.balancing.shares import BY_WEIGHT, ShareWindow
 from dispatcher.catalogue.model import KpiTargets
-from dispatcher.cli.verify.turns import Outcome, TurnHeard, Window, count, error_ratio, failover_s
+from dispatcher.cli.verify.turns import Outcome, TurnHeard, Window, count, error_ratio, failover_s, slowest_s
 from dispatcher.state.overview import Overview, ServiceView
 
 Verdict: TypeAlias = Literal["pass", "over target", "alert", "not judged"]
@@ -54,12 +54,14 @@ class Judged:
 
     Attributes:
         figures: every figure, in the order of docs/kpis.md.
+        slowest_s: the first audio that came latest, as a device heard it; None where nothing was heard.
     """
 
     window: Window
     counts: Mapping[Outcome, int]
     failover_s: float
     figures: tuple[Kpi, ...]
+    slowest_s: float | None = None
 
     @property
     def problems(self) -> list[str]:
@@ -100,7 +102,13 @@ def judge_window(window: Window, heard: Sequence[TurnHeard], seen: Seen, targets
         network_ratio=_mean([look.network_ratio for look in seen.looks]),
     )
     figures = tuple(_as_heard(kpi, turns, lasted_s) for kpi in judge(facts, targets))
-    return Judged(window=window, counts=count(turns), failover_s=lasted_s, figures=figures)
+    return Judged(
+        window=window,
+        counts=count(turns),
+        failover_s=lasted_s,
+        figures=figures,
+        slowest_s=slowest_s(turns),
+    )
 
 
 def _as_heard(kpi: Kpi, turns: Sequence[TurnHeard], lasted_s: float) -> Kpi:

@@ -69,7 +69,7 @@ def _verdict(report: VerifyReport) -> str:
 
 
 def _faults(judged: Sequence[Judged]) -> str:
-    numbers = ("turns", "hurt", "silent", "failover", "well after")
+    numbers = ("turns", "hurt", "silent", "failover", "well after", "latest first audio")
     counted = "".join(f'<th class="number">{each}</th>' for each in numbers)
     head = f"<th>fault</th><th>what was done</th>{counted}<th>verdict</th>"
     return _table(head, [f"<tr>{''.join(_fault_cells(each))}</tr>" for each in judged])
@@ -84,7 +84,7 @@ def _fault_cells(each: Judged) -> Iterator[str]:
     window = each.window
     yield f"<td>{html.escape(window.fault)}</td>"
     if window.skipped:
-        yield f'<td class="text dim" colspan="6">{html.escape(window.skipped)}</td>'
+        yield f'<td class="text dim" colspan="7">{html.escape(window.skipped)}</td>'
         yield '<td class="dim">not tried</td>'
         return
     yield f'<td class="text">{html.escape(window.what)}</td>'
@@ -96,6 +96,7 @@ def _fault_cells(each: Judged) -> Iterator[str]:
         (str(each.counts["silent"]), "bad" if each.counts["silent"] else ""),
         (f"{each.failover_s:.1f} s", "good" if is_quick else "fair"),
         (well, ""),
+        ("" if each.slowest_s is None else f"{each.slowest_s:.1f} s", ""),
     ):
         yield f'<td class="number {kind}">{text}</td>'
     problems = html.escape("; ".join(each.problems))

@@ -78,3 +78,9 @@ def failover_s(window: Window, turns: Sequence[TurnHeard]) -> float:
 def error_ratio(turns: Sequence[TurnHeard]) -> float | None:
     """Return the share of turns without an answer, 0..1; None of no turns."""
     return sum(turn.is_hurt for turn in turns) / len(turns) if turns else None
+
+
+def slowest_s(turns: Sequence[TurnHeard]) -> float | None:
+    """Return the first audio that came latest after its question; None where nothing was heard."""
+    heard_ms = [turn.first_audio_ms for turn in turns if turn.first_audio_ms is not None]
+    return max(heard_ms) / 1000 if heard_ms else None

@@ -30,7 +30,7 @@ def report_view(report: VerifyReport) -> RenderableType:
 def fault_table(judged: Sequence[Judged]) -> Table:
     """Return what each fault did to the turns."""
     table = _table("fault", "what was done")
-    for heading in ("turns", "hurt", "silent", "failover", "well after", "first audio p50/p95", "errors"):
+    for heading in ("turns", "hurt", "silent", "failover", "well after", "first audio p50/p95/max", "errors"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("verdict")
     for each in judged:
@@ -92,6 +92,7 @@ def _fault_json(each: Judged) -> dict[str, Any]:
         "outcomes": dict(each.counts),
         "hurt": hurt_in(each),
         "failover_s": round(each.failover_s, 3),
+        "slowest_first_audio_s": each.slowest_s,
         "problems": each.problems,
         "figures": [] if each.window.skipped else figures,
     }
@@ -112,7 +113,7 @@ def _fault_row(each: Judged) -> tuple[str | Text, ...]:
         Text(str(silent), style="bold red" if silent else ""),
         _failover(each),
         "never" if window.well_s is None else f"{window.well_s:.1f} s",
-        f"{value_text(p50.value, 's')} / {value_text(p95.value, 's')}",
+        f"{value_text(p50.value, 's')} / {value_text(p95.value, 's')} / {value_text(each.slowest_s, 's')}",
         value_text(errors.value, "ratio"),
         Text("; ".join(each.problems), style="bold red") if each.problems else Text("pass", style="green"),
     )

@@ -114,7 +114,7 @@ async def test_an_utterance_can_be_read_more_than_once(line: RedisLine) -> None:
     turns.put_claim(line, "t", EVERY_BYTE)
     assert await turns.read_claim(line, "t") == EVERY_BYTE
     assert await turns.read_claim(line, "t") == EVERY_BYTE
-    assert 0 < await line.call("TTL", keys.claim("t")) <= keys.CLAIM_TTL_S
+    assert 0 < await line.call("TTL", keys.claim("t")) <= keys.TURN_TTL_S
 
 
 async def test_an_utterance_that_is_gone_is_a_state_error(line: RedisLine) -> None:

@@ -54,7 +54,7 @@ async def test_every_reader_gets_all_of_it_in_order(line: RedisLine, client: Red
 async def test_it_expires_by_itself(line: RedisLine) -> None:
     utterances.append(line, "a-turn", b"one")
     ttl_s = await line.call("TTL", keys.utterance("a-turn"))
-    assert 0 < ttl_s <= keys.UTTERANCE_TTL_S
+    assert 0 < ttl_s <= keys.TURN_TTL_S
 
 
 async def test_a_quiet_while_is_an_empty_answer_and_a_lost_broker_an_error(

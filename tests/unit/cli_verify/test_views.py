@@ -64,6 +64,6 @@ def test_what_a_page_quotes_is_escaped(seen: VerifyReport) -> None:
 
 def test_faults_are_tried_in_the_order_of_the_table_and_unknown_ones_are_named() -> None:
     assert parse_names("stall, kill") == ["kill", "stall"]
-    assert len(parse_names("")) == 10
+    assert len(parse_names("")) == 11
     with pytest.raises(ValueError, match="nosuch: no such fault; expected some of kill, slow"):
         parse_names("kill,nosuch")

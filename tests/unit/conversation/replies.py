@@ -29,6 +29,10 @@ def failed(reason: str, *, index: int = 0, attempt: int = 1) -> Reply:
     return _reply("failed", attempt, index=index, text=reason)
 
 
+def lost(stage: str, *, index: int = 0, attempt: int = 1) -> Reply:
+    return _reply("lost", attempt, index=index, text=stage)
+
+
 def _reply(
     kind: ReplyKind, attempt: int, *, index: int = 0, text: str = "", packets: bytes = b"", last: bool = False
 ) -> Reply:

@@ -1,0 +1,92 @@
+"""Workers that show no life: what they had in hand is taken from them once, and their slots are free."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from dispatcher.state import keys, workers
+from dispatcher.state.leases import NoSlot, Slot
+from dispatcher.state.line import RedisLine
+from tests.support.fleet import Fleet, llm
+
+LIVING = "here:1:aaaaaaaaaaaa"
+GONE = f"here:2:{workers.PROCESS_TOKEN}"  # leases of this process are its
+
+
+@pytest.fixture
+async def watched(line: RedisLine) -> RedisLine:
+    """Return a line to a Redis in which a front looked just now, and one worker is silent."""
+    await workers.take_lost(line)
+    await workers.beat(line, LIVING)
+    await workers.beat(line, GONE)
+    await passes(line, 1.5)
+    await line.call("LPUSH", keys.taken(LIVING), "kept")
+    await line.call("LPUSH", keys.taken(GONE), "one", "two")
+    return line
+
+
+async def passes(line: RedisLine, seconds: float) -> None:
+    """Let time pass for a worker that shows no life."""
+    await line.call("ZINCRBY", keys.WORKERS, -seconds * 1000, GONE)
+
+
+async def known(line: RedisLine) -> set[bytes]:
+    return set(await line.call("ZRANGE", keys.WORKERS, 0, -1))
+
+
+async def test_of_many_fronts_one_is_given_what_a_lost_worker_had_in_hand(watched: RedisLine) -> None:
+    found = await asyncio.gather(*(workers.take_lost(watched) for _ in range(8)))
+
+    assert sorted(message for each in found for message in each) == [b"one", b"two"]
+    assert await watched.call("LRANGE", keys.taken(LIVING), 0, -1) == [b"kept"]
+
+
+async def test_a_message_that_a_stopped_worker_is_given_late_is_found_as_well(watched: RedisLine) -> None:
+    await workers.take_lost(watched)
+    await watched.call("LPUSH", keys.taken(GONE), "swallowed")
+
+    assert await workers.take_lost(watched) == [b"swallowed"]
+
+
+async def test_a_lost_worker_is_forgotten_after_a_while_and_a_leaving_one_at_once(watched: RedisLine) -> None:
+    workers.leave(watched, LIVING)
+    assert sorted(await workers.take_lost(watched)) == [b"kept", b"one", b"two"]
+    assert await known(watched) == {b"watch", GONE.encode()}
+    await passes(watched, workers.LOST_REMEMBERED_S)
+    await workers.take_lost(watched)
+    assert await known(watched) == {b"watch"}
+
+
+async def test_where_nobody_looked_for_a_while_every_worker_has_another_second(watched: RedisLine) -> None:
+    await watched.call("ZINCRBY", keys.WORKERS, -1500, "watch")
+
+    assert await workers.take_lost(watched) == []
+    await workers.beat(watched, GONE)
+    assert await workers.take_lost(watched) == []
+
+
+async def test_the_slots_of_a_lost_worker_are_free_at_once_and_its_place_in_line_too(
+    watched: RedisLine, fleet: Fleet
+) -> None:
+    await fleet.configure("round_robin", llm("A", cap=1))
+    held = await fleet.pick()
+    assert await fleet.try_pick() == NoSlot(full=True)
+    await watched.call("ZADD", keys.waiting("llm"), 1, f"{workers.PROCESS_TOKEN}-waits")
+
+    await workers.take_lost(watched)
+
+    assert await watched.call("ZCARD", keys.waiting("llm")) == 0
+    again: Any = await fleet.try_pick()
+    assert isinstance(again, Slot)
+    assert again.lease_id != held.lease_id
+
+
+async def test_a_worker_that_is_known_to_have_ended_is_lost_before_it_is_missed(watched: RedisLine) -> None:
+    await workers.beat(watched, LIVING)
+    (beat,) = [beat for beat in await workers.read_beats(watched) if beat.worker == LIVING]
+    assert (beat.host, beat.pid, beat.is_leaving) == ("here", 1, False)
+    workers.mark_lost(watched, beat)
+    assert b"kept" in await workers.take_lost(watched)
