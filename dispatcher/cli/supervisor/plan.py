@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -23,6 +24,8 @@ STOP_ORDER: Final[tuple[tuple[Role, ...], ...]] = (
 )
 LAST: Final[frozenset[Role]] = frozenset({"flower"})
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0"})  # noqa: S104  compared, not bound
+# What the speech recognition runs on; an environment without it has none of the built-in models.
+_MODEL_RUNTIME: Final = "ctranslate2"
 _SCHEME_PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -62,23 +65,60 @@ def make_plan(lines: Iterable[Line], *, catalogue: Catalogue, environ: Mapping[s
     Args:
         lines: the Procfile.
         catalogue: a built-in instance that it does not name is not started.
-        environ: variables of the children; REDIS_URL among them means that the broker is elsewhere.
+        environ: variables of the children; REDIS_URL among them means that the broker is elsewhere, and
+            MODELS=none that no built-in instance runs.
 
     Raises:
-        ConfigError: a line cannot be understood, or two parts want the same port.
+        ConfigError: a line cannot be understood, two parts want the same port, or a service is left without
+            an instance.
     """
     used = _addresses(catalogue)
     parts: list[Part] = []
     skipped: list[Skipped] = []
+    no_models = without_models(environ)
+    not_run: set[Address] = set()
     for line in lines:
         part = part_of(line, environ)
         reason = _reason_to_skip(part, used, external_redis=bool(environ.get("REDIS_URL")))
+        if reason is None and no_models and part.role == "instance" and part.address is not None:
+            not_run.add(_on_loopback(part.address))
+            reason = no_models
         if reason is None:
             parts.append(part)
         else:
             skipped.append(Skipped(part.name, reason))
+    if no_models:
+        _require_other_instances(catalogue, not_run, no_models)
     _require_distinct_ports(parts)
     return Plan(parts=tuple(parts), skipped=tuple(skipped))
+
+
+def without_models(environ: Mapping[str, str]) -> str | None:
+    """Return why no built-in instance can run; None where they can.
+
+    Raises:
+        ConfigError: MODELS is neither empty nor "none".
+    """
+    wish = environ.get("MODELS", "")
+    if wish not in ("", "none"):
+        raise ConfigError([f"MODELS: was {wish!r}; expected none, or nothing"])
+    if wish:
+        return "MODELS=none"
+    if find_spec(_MODEL_RUNTIME) is None:
+        return "the built-in models are not installed; `make run` without MODELS=none installs them"
+    return None
+
+
+def _require_other_instances(catalogue: Catalogue, not_run: Collection[Address], why: str) -> None:
+    """Refuse a service that has nothing but built-in instances, where those do not run."""
+    problems = [
+        f"{name}_services: was {', '.join(each.name for each in service.instances)}, which is built-in "
+        f"and not started ({why}); expected an instance of yours"
+        for name, service in catalogue.services.items()
+        if service.instances and all(_address_of(each.endpoint) in not_run for each in service.instances)
+    ]
+    if problems:
+        raise ConfigError(problems)
 
 
 def _reason_to_skip(part: Part, used: frozenset[Address], *, external_redis: bool) -> str | None:
@@ -103,13 +143,13 @@ def without_taken_ports(plan: Plan, is_taken: Callable[[str, int], bool]) -> Pla
 
 def _addresses(catalogue: Catalogue) -> frozenset[Address]:
     """Return the addresses of the catalogue's instances, loopback written in one way."""
-    addresses = set()
-    for service in catalogue.services.values():
-        for instance in service.instances:
-            url = urlsplit(instance.endpoint)
-            port = url.port or _SCHEME_PORTS.get(url.scheme, 80)
-            addresses.add(_on_loopback(Address(url.hostname or "", port)))
-    return frozenset(addresses)
+    instances = (each for service in catalogue.services.values() for each in service.instances)
+    return frozenset(_address_of(instance.endpoint) for instance in instances)
+
+
+def _address_of(endpoint: str) -> Address:
+    url = urlsplit(endpoint)
+    return _on_loopback(Address(url.hostname or "", url.port or _SCHEME_PORTS.get(url.scheme, 80)))
 
 
 def _on_loopback(address: Address) -> Address:

@@ -9,6 +9,7 @@ import pytest
 
 from dispatcher.catalogue import Catalogue, Instance, ServiceConfig
 from dispatcher.cli import flower_place
+from dispatcher.cli.supervisor import plan as plan_module
 from dispatcher.cli.supervisor.plan import STOP_ORDER, Plan, make_plan, without_taken_ports
 from dispatcher.cli.supervisor.procfile import parse_procfile
 from dispatcher.errors import ConfigError
@@ -49,6 +50,36 @@ def test_an_instance_that_the_catalogue_does_not_name_is_left_out() -> None:
     plan = plan_for(catalogue_with("http://127.0.0.1:8200/v1", "https://models.example/v1"))
     assert "llm-2" not in names(plan)
     assert plan.skipped == (("llm-2", "the catalogue has no instance at 127.0.0.1:8201"),)
+
+
+OURS = "https://models.example/v1"
+
+
+def test_without_models_no_built_in_instance_runs_though_the_catalogue_names_it() -> None:
+    plan = plan_for(catalogue_with("http://127.0.0.1:8200/v1", OURS), MODELS="none")
+
+    assert names(plan) == ["broker", "front", "llm"]
+    assert ("llm-1", "MODELS=none") in plan.skipped
+
+
+def test_where_the_models_are_not_installed_the_start_says_what_is_left_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(plan_module, "_MODEL_RUNTIME", "no_such_package")
+    plan = plan_for(catalogue_with("http://127.0.0.1:8200/v1", OURS))
+
+    assert "llm-1" not in names(plan)
+    assert "are not installed" in dict(plan.skipped)["llm-1"]
+
+
+def test_without_models_a_service_that_has_only_built_in_ones_is_refused_at_the_start() -> None:
+    with pytest.raises(ConfigError, match=r"llm_services: was llm-1, which is built-in .*MODELS=none"):
+        plan_for(catalogue_with("http://localhost:8200/v1"), MODELS="none")
+
+
+def test_another_wish_for_models_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"MODELS: was 'no'; expected none"):
+        plan_for(catalogue_with(OURS), MODELS="no")
 
 
 def test_an_instance_on_the_same_port_of_another_machine_is_not_ours() -> None:

@@ -35,7 +35,9 @@ export class DeviceCard {
   }
 
   #show({ ota, local }) {
-    this.#address.textContent = ota;
+    // A narrow screen breaks the line behind a slash.
+    const parts = ota.split(/(?<=\/)/).flatMap((part) => [part, document.createElement("wbr")]);
+    this.#address.replaceChildren(...parts);
     this.#note.hidden = !local;
     this.#code.hidden = local || !this.#dialog.open;
     if (!this.#code.hidden) this.#code.src = `/device-address.svg?of=${encodeURIComponent(ota)}`;

@@ -1,0 +1,31 @@
+"""`make run MODELS=none`: what it leaves out is pinned, and needed by the built-in instances alone."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.support.processes import ROOT
+
+SCRIPT = (ROOT / "scripts" / "environment.sh").read_text(encoding="utf-8")
+LEFT_OUT = re.findall(r'MODELS_ONLY="([^"]+)"', SCRIPT)[0].split()
+PINNED = re.findall(r"^([\w.-]+)==", (ROOT / "requirements.txt").read_text(encoding="utf-8"), re.MULTILINE)
+# What each package is imported as, where that is not its name.
+MODULES = {"hibari-tts": "hibari"}
+
+
+def sources() -> list[Path]:
+    """Return the files that run without any built-in instance."""
+    files = [*ROOT.glob("dispatcher/**/*.py"), *ROOT.glob("workers/**/*.py")]
+    return [file for file in files if "builtin" not in file.parts]
+
+
+@pytest.mark.parametrize("name", LEFT_OUT)
+def test_what_is_left_out_is_pinned_and_imported_by_nothing_that_stays(name: str) -> None:
+    module = MODULES.get(name, name).replace("-", "_")
+    importing = re.compile(rf"^\s*(?:from|import) {module}\b", re.MULTILINE)
+
+    assert name in PINNED
+    assert [file for file in sources() if importing.search(file.read_text(encoding="utf-8"))] == []
