@@ -14,7 +14,7 @@ from dispatcher.cli.shared_state import with_shared_state
 from dispatcher.cli.supervisor.screen import make_console
 from dispatcher.contracts import Language
 from dispatcher.errors import DispatcherError, UnknownName
-from dispatcher.state import errands, fleet, memory, registry
+from dispatcher.state import errands, fleet, fronts, memory, registry
 from dispatcher.state.errands import Errand
 from dispatcher.state.line import RedisLine
 from dispatcher.state.registry import Mark, Registered
@@ -33,15 +33,17 @@ def devices() -> None:
 @devices.command("list")
 @_JSON
 def list_devices(*, json_wanted: bool) -> None:
-    """List known devices, the latest seen first, and those that wait for their code or to be admitted."""
+    """List known devices, the latest seen first: who is connected, when each was last heard, who waits."""
 
     async def show(line: RedisLine) -> None:
         found = await registry.read_all(line)
+        heard = await fronts.read_connected(line)
         if json_wanted:
-            click.echo(json.dumps([as_json(device) for device in found], ensure_ascii=False))
+            told = [as_json(device, heard.get(device.device_id)) for device in found]
+            click.echo(json.dumps(told, ensure_ascii=False))
             return
         console = make_console()
-        console.print(devices_view(found), soft_wrap=not console.is_terminal)
+        console.print(devices_view(found, heard), soft_wrap=not console.is_terminal)
 
     with_shared_state(show)
 
@@ -54,11 +56,12 @@ def show_device(word: str, *, json_wanted: bool) -> None:
 
     async def show(line: RedisLine, device: Registered) -> None:
         remembered = len((await memory.read(line, device.device_id)).text)
+        heard = (await fronts.read_connected(line)).get(device.device_id)
         if json_wanted:
-            told = {**as_json(device), "remembered_characters": remembered}
+            told = {**as_json(device, heard), "remembered_characters": remembered}
             click.echo(json.dumps(told, ensure_ascii=False))
         else:
-            make_console().print(device_view(device, remembered=remembered))
+            make_console().print(device_view(device, heard, remembered=remembered))
 
     _with_device(word, show)
 

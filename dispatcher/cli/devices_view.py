@@ -2,39 +2,59 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from dispatcher.cli.fitting import Fitting
+from dispatcher.cli.supervisor.table import duration
 from dispatcher.state.registry import Registered
 
 NONE_YET = "no device was here yet; point one to the OTA address (docs/devices.md)"
 
 
-def devices_view(devices: Sequence[Registered]) -> RenderableType:
-    """Return a row for each device; columns in which none has anything to tell are left out."""
+# What a narrow terminal does without, the first first; `--json` has all of it.
+SPARE: Final = ("firmware", "board", "language", "persona", "last heard", "connected", "code")
+
+
+def devices_view(devices: Sequence[Registered], heard_at_s: Mapping[str, float]) -> RenderableType:
+    """Return a row for each device; columns in which none has anything to tell are left out.
+
+    Args:
+        devices: known ones.
+        heard_at_s: of those that are connected, the Unix time at which each was last heard.
+    """
     if not devices:
         return Text(NONE_YET, style="yellow")
+    return Fitting(partial(_devices_table, devices, heard_at_s), spare=SPARE)
+
+
+def _devices_table(
+    devices: Sequence[Registered], heard_at_s: Mapping[str, float], left_out: AbstractSet[str]
+) -> tuple[Table]:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    columns = [name for name in _COLUMNS if any(_cells(device)[name] for device in devices)]
+    rows = [_cells(device, heard_at_s.get(device.device_id)) for device in devices]
+    columns = [name for name in _COLUMNS if name not in left_out and any(cells[name] for cells in rows)]
     for name in columns:
         table.add_column(name, no_wrap=True)
-    for device in devices:
-        cells = _cells(device)
+    for device, cells in zip(devices, rows, strict=True):
         style = "red" if device.blocked else ""
         table.add_row(*(Text(cells[name]) for name in columns), style=style)
-    return table
+    return (table,)
 
 
-def device_view(device: Registered, *, remembered: int) -> RenderableType:
+def device_view(device: Registered, heard_at_s: float | None, *, remembered: int) -> RenderableType:
     """Return all that is known of one device; of its users only how much is remembered."""
     grid = Table.grid(padding=(0, 2))
-    cells = {**_cells(device), "first seen": moment(device.first_seen_ms)}
+    cells = {**_cells(device, heard_at_s), "first seen": moment(device.first_seen_ms)}
     cells["remembered"] = f"{remembered} characters" if remembered else "nothing"
     for name, text in cells.items():
         if text:
@@ -42,10 +62,11 @@ def device_view(device: Registered, *, remembered: int) -> RenderableType:
     return grid
 
 
-def as_json(device: Registered) -> Mapping[str, Any]:
-    """Return a device for scripts."""
+def as_json(device: Registered, heard_at_s: float | None = None) -> Mapping[str, Any]:
+    """Return a device for scripts; `last_heard_ms` is 0 for one that is not connected."""
     told = {name: value for name, value in asdict(device).items() if name not in _DIGESTS}
-    return {**told, "state": state_of(device)}
+    connected = {"connected": heard_at_s is not None, "last_heard_ms": round((heard_at_s or 0) * 1000)}
+    return {**told, "state": state_of(device), **connected}
 
 
 def state_of(device: Registered) -> str:
@@ -63,10 +84,28 @@ def moment(at_ms: int) -> str:
 
 
 _DIGESTS = ("client", "waiting_client")
-_COLUMNS = ("device", "name", "state", "code", "persona", "language", "board", "firmware", "last seen")
+_COLUMNS = (
+    "device",
+    "name",
+    "state",
+    "code",
+    "persona",
+    "language",
+    "board",
+    "firmware",
+    "connected",
+    "last heard",
+)
 
 
-def _cells(device: Registered) -> dict[str, str]:
+def _last_heard(device: Registered, heard_at_s: float | None) -> str:
+    """Return how long ago a connected device was heard, and when another one came last."""
+    if heard_at_s is None:
+        return moment(device.last_seen_ms)
+    return f"{duration(max(0.0, time.time() - heard_at_s))} ago"
+
+
+def _cells(device: Registered, heard_at_s: float | None) -> dict[str, str]:
     return {
         "device": device.device_id,
         "name": device.name,
@@ -76,6 +115,7 @@ def _cells(device: Registered) -> dict[str, str]:
         "language": device.language or "",
         "board": device.board,
         "firmware": device.firmware,
-        "last seen": moment(device.last_seen_ms),
+        "connected": "" if heard_at_s is None else "yes",
+        "last heard": _last_heard(device, heard_at_s),
         "waiting since": moment(device.waiting_since_ms),
     }

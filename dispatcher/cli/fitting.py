@@ -17,16 +17,23 @@ _ANY_WIDTH = 10_000
 class Fitting:
     """A table that is made anew with less, until nothing of it has to be wrapped or cut."""
 
-    def __init__(self, make: Make, *, spare: Sequence[str]) -> None:
-        """Leave out what is in `spare`, the first first; what then still does not fit is wrapped."""
+    def __init__(self, make: Make, *, spare: Sequence[str], may_fold: bool = False) -> None:
+        """Leave out what is in `spare`, the first first; what then still does not fit is wrapped.
+
+        Args:
+            make: returns the table without some columns.
+            spare: columns.
+            may_fold: a column that folds is no reason to leave any out.
+        """
         self._make = make
         self._spare = spare
+        self._may_fold = may_fold
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Yield as much as fits."""
         for count in range(len(self._spare) + 1):
             made = self._make(frozenset(self._spare[:count]))
-            wanted = Measurement.get(console, options.update(width=_ANY_WIDTH), made[0]).maximum
-            if wanted <= options.max_width:
+            wanted = Measurement.get(console, options.update(width=_ANY_WIDTH), made[0])
+            if (wanted.minimum if self._may_fold else wanted.maximum) <= options.max_width:
                 break
         yield from made

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 MEGABYTE = 1_000_000
 # What a narrow terminal does without, the first first.
-SPARE: Final = ("sentences", "gaps", "played ms", "instances")
+SPARE: Final = ("sentences", "gaps", "played ms", "instances", "reason", "audio ms", "device", "began")
 
 
 def report_view(

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
-from typing import Final
+from collections.abc import Set as AbstractSet
+from functools import partial
+from typing import Final, Literal
 
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from dispatcher.balancing.kpis import Kpi, Unit
+from dispatcher.cli.fitting import Fitting
 from dispatcher.cli.supervisor.table import duration
 from dispatcher.state.kpis import Board, Standing
 
@@ -21,6 +24,17 @@ STYLES: Final = {
     "firing": "bold red",
     "resolved": "cyan",
 }
+# Names of figures are keys of the YAML and of --json; some count the opposite of what they say.
+LABELS: Final = {
+    "share": "calls off weight",
+    "instances_healthy": "instances unhealthy",
+    "own_share": "our own time p99",
+}
+# What a narrow terminal does without, the first first.
+HEADINGS: Final = ("figure", "value", "target", "alert", "state", "since", "detail")
+NUMBERS: Final = frozenset({"value", "target", "alert", "since"})
+DETAIL_WIDTH: Final = 8
+SPARE: Final = ("since", "target", "alert", "detail")
 NOBODY: Final = "no figures yet: the control worker judges them every five seconds, driven by beat"
 # Beyond this a value in seconds is read more easily than one in ms.
 LONG_S: Final = 10.0
@@ -31,23 +45,29 @@ def kpi_view(board: Board | None, *, now_s: float | None = None) -> RenderableTy
     if board is None:
         return Text(NOBODY, style="yellow")
     now_s = time.time() if now_s is None else now_s
+    return Fitting(partial(_table, board, now_s), spare=SPARE, may_fold=True)
+
+
+def _table(board: Board, now_s: float, left_out: AbstractSet[str]) -> tuple[Table]:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("figure", no_wrap=True)
-    for heading in ("value", "target", "alert"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("state", no_wrap=True)
-    table.add_column("since", justify="right", no_wrap=True)
-    table.add_column("detail")
+    shown = [index for index, heading in enumerate(HEADINGS) if heading not in left_out]
+    for index in shown:
+        justify: Literal["left", "right"] = "right" if HEADINGS[index] in NUMBERS else "left"
+        folds = HEADINGS[index] == "detail"
+        table.add_column(
+            HEADINGS[index], justify=justify, no_wrap=not folds, min_width=DETAIL_WIDTH if folds else None
+        )
     for standing in board.standings:
-        table.add_row(*_row(standing, now_s))
-    return table
+        row = _row(standing, now_s)
+        table.add_row(*(row[index] for index in shown))
+    return (table,)
 
 
 def _row(standing: Standing, now_s: float) -> tuple[str | Text, ...]:
     kpi, state = standing.kpi, state_text(standing)
     is_off = kpi.value is not None and kpi.value > kpi.target
     return (
-        Text(kpi.name, style="bold"),
+        Text(label_of(kpi.name), style="bold"),
         Text(value_text(kpi.value, kpi.unit), style="yellow" if is_off else ""),
         value_text(kpi.target, kpi.unit),
         value_text(kpi.alert, kpi.unit),
@@ -55,6 +75,11 @@ def _row(standing: Standing, now_s: float) -> tuple[str | Text, ...]:
         duration(max(0.0, now_s - standing.alert.since_s)),
         Text(kpi.detail),
     )
+
+
+def label_of(name: str) -> str:
+    """Return what a figure counts, in words; the name itself where that says it."""
+    return LABELS.get(name, name)
 
 
 def state_text(standing: Standing) -> str:

@@ -32,7 +32,10 @@ LAST_REASON: Final = "last reason"
 # Messages that do not say which queue they were for.
 OTHER_QUEUE: Final = "other"
 # What a narrow terminal does without, the first first; `--json` has all of it.
-SPARE: Final = (LAST_REASON, "mem", "cpu", "p95 ms", "priority", "ewma ms")
+SPARE: Final = (
+    *(LAST_REASON, "mem", "cpu", "p95 ms", "priority", "ewma ms"),
+    *("weight", "errors", "in flight"),
+)
 NONE_YET: Final = "no instances yet: they are known when the first process has started"
 
 
@@ -41,7 +44,8 @@ def status_view(overview: Overview, figures: RenderableType) -> RenderableType:
     instances: RenderableType = Text(NONE_YET, style="yellow")
     if overview.instances:
         instances = Fitting(partial(instance_view, overview.instances), spare=SPARE)
-    return Group(instances, Text(""), figures, Text(""), service_table(overview))
+    services = Fitting(partial(service_tables, overview), spare=("algorithm",))
+    return Group(instances, Text(""), figures, Text(""), services)
 
 
 def instance_view(
@@ -74,16 +78,22 @@ def _instance_table(instances: Sequence[InstanceView], left_out: AbstractSet[str
     return table
 
 
-def service_table(overview: Overview) -> Table:
-    """Return one row for each queue: the services, then control."""
-    table = _table("service", "algorithm")
+def service_tables(overview: Overview, left_out: AbstractSet[str]) -> tuple[Table]:
+    """Return a table with one row for each queue: the services, then control."""
+    has_algorithm = "algorithm" not in left_out
+    table = _table("service", *(["algorithm"] if has_algorithm else []))
     # Nobody needs a column of zeros: it comes with the first message that could not be read.
     dropped = overview.dropped
     for heading in ("queued tasks", "waiting calls", *(["unreadable messages"] if dropped else [])):
         table.add_column(heading, justify="right", no_wrap=True)
 
     def add_row(name: str, algorithm: str, *counts: Text) -> None:
-        table.add_row(name, algorithm, *counts, *([_pressure(dropped.get(name, 0))] if dropped else []))
+        table.add_row(
+            name,
+            *([algorithm] if has_algorithm else []),
+            *counts,
+            *([_pressure(dropped.get(name, 0))] if dropped else []),
+        )
 
     for service in overview.services:
         queued = _pressure(overview.queues[service.service])
@@ -91,7 +101,7 @@ def service_table(overview: Overview) -> Table:
     add_row(CONTROL_QUEUE, "", _pressure(overview.queues[CONTROL_QUEUE]), Text(""))
     if OTHER_QUEUE in dropped:
         add_row(OTHER_QUEUE, "", Text(""), Text(""))
-    return table
+    return (table,)
 
 
 def _table(*headings: str) -> Table:
@@ -152,6 +162,8 @@ def weight_text(instance: InstanceView) -> str:
 
 def reason_text(instance: InstanceView) -> str:
     """Return what last went wrong and when; empty when all is well."""
+    if _is_over(instance):
+        return ""
     ago = "" if instance.failed_s_ago is None else f", {duration(instance.failed_s_ago)} ago"
     if instance.last_reason:
         return f"{instance.last_reason.removeprefix(f'{instance.name}: ')}{ago}"
@@ -160,6 +172,13 @@ def reason_text(instance: InstanceView) -> str:
     if instance.failures:
         return f"{_count(instance.failures, 'call')} failed in a row{ago}"
     return f"a call failed{ago}" if ago else ""
+
+
+def _is_over(instance: InstanceView) -> bool:
+    """Return whether what went wrong is older than the last success, of an instance that has calls."""
+    failed, succeeded = instance.failed_s_ago, instance.succeeded_s_ago
+    is_well = instance.state in {"ready", "slow start"} and not instance.failures and instance.check_run >= 0
+    return is_well and failed is not None and succeeded is not None and succeeded < failed
 
 
 def _count(number: int, what: str) -> str:

@@ -105,6 +105,7 @@ class Device:
                     continue
                 await self.close(code=1000, reason=b"idle")
                 return
+            self._hub.note_heard(self.peer.device_id)
             if frame.type is WSMsgType.BINARY:
                 await self._on_binary(frame.data)
             elif frame.type is WSMsgType.TEXT:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any, Final, Protocol
@@ -90,6 +91,10 @@ class Hub:
         knobs: as they stood a second ago.
     """
 
+    draining = False
+    replies_flow = False
+    _turns_ended = 0
+
     def __init__(self, settings: Settings, catalogue: Catalogue) -> None:
         """Connect nothing yet; must be called inside the front's loop."""
         self.settings = settings
@@ -103,6 +108,7 @@ class Hub:
         self.apologies = Apologies()
         self.tokens = Tokens(load_key(settings)) if settings.front_auth == "token" else None
         self.devices: dict[str, ConnectedDevice] = {}
+        self._heard_at_s: dict[str, float] = {}
         self.connections = make_connections(settings)
         self.seats = Seats(
             per_address=settings.max_connections_per_address,
@@ -111,10 +117,7 @@ class Hub:
         )
         self.turns: dict[str, RunningTurn] = {}
         self.uplinks: dict[str, RepliedTo] = {}
-        self.draining = False
         self.knobs = Knobs()
-        self._turns_ended = 0
-        self.replies_flow = False
         self._reader = ReplyReader(connect(settings.redis_url, socket_timeout_s=None), self.reply_stream)
         # A Redis that comes back empty has the stream before it has a task whose worker would look for it.
         self.line.greet_with(*self._reader.opening)
@@ -163,6 +166,10 @@ class Hub:
     def follow(self, work: Coroutine[Any, Any, None]) -> None:
         """Run something beside the pump, until the front closes."""
         self._tasks.append(asyncio.get_running_loop().create_task(work))
+
+    def note_heard(self, device_id: str) -> None:
+        """Note that a device has sent something now."""
+        self._heard_at_s[device_id] = time.time()
 
     def end_turn(self, turn_id: str) -> bool:
         """Forget a turn; return whether it was known."""
@@ -245,8 +252,10 @@ class Hub:
             await asyncio.sleep(LOOK_EVERY_S)
 
     async def _show(self) -> None:
-        """Tell how many devices are here, and how many of them are busy."""
+        """Tell which devices are here, when each was last heard, and how many of them are busy."""
         while True:
+            now_s = time.time()
+            self._heard_at_s = {each: self._heard_at_s.get(each, now_s) for each in self.devices}
             counts = fronts.FrontCounts(
                 devices=len(self.devices),
                 busy=sum(device.is_busy for device in self.devices.values()),
@@ -254,7 +263,7 @@ class Hub:
                 turns_begun=self._turns_ended + len(self.turns),
             )
             with suppress(StateError):  # the pump says when Redis is away
-                fronts.show(self.line, self.front_id, counts)
+                fronts.show(self.line, self.front_id, counts, heard_at_s=self._heard_at_s)
             await asyncio.sleep(fronts.SHOW_EVERY_S)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -33,14 +35,32 @@ class FrontCounts:
     turns_begun: int
 
 
-def show(line: RedisLine, front_id: str, counts: FrontCounts) -> None:
-    """Write a front's counts; they are gone soon after the front is."""
+def show(
+    line: RedisLine, front_id: str, counts: FrontCounts, *, heard_at_s: Mapping[str, float] | None = None
+) -> None:
+    """Write a front's counts, and when each of its devices was last heard; both are gone soon after it is."""
+    heard = json.dumps({device_id: round(at_s) for device_id, at_s in (heard_at_s or {}).items()})
     line.cast(
-        *("HSET", keys.front(front_id), "devices", counts.devices, "busy", counts.busy),
+        *("HSET", keys.front(front_id), "devices", counts.devices, "busy", counts.busy, "heard", heard),
         *("in_turn", counts.in_turn, "turns_begun", counts.turns_begun),
     )
     line.cast("EXPIRE", keys.front(front_id), keys.FRONT_TTL_S)
     line.cast("ZADD", keys.FRONTS, round(time.time(), 1), front_id)
+
+
+async def read_connected(line: RedisLine) -> dict[str, float]:
+    """Return the devices that are connected to any front, with the Unix time at which each was last heard.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    ids = [front_id.decode() for front_id in await line.call("ZRANGE", keys.FRONTS, 0, -1)]
+    told = await asyncio.gather(*(line.submit(("HGET", keys.front(front_id), "heard")) for front_id in ids))
+    found: dict[str, float] = {}
+    for heard in told:
+        for device_id, at_s in json.loads(heard or "{}").items():
+            found[device_id] = max(float(at_s), found.get(device_id, 0.0))
+    return found
 
 
 async def read_fronts(line: RedisLine) -> dict[str, FrontCounts]:

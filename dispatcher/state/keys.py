@@ -42,7 +42,7 @@
 | tick:{task} | string | control worker | control worker | 0.9 of the task's period, held while it runs |
 | canary:{queue} | hash | any worker | control worker, status | none: one per queue |
 | front-token-key | string | fronts | fronts | none: one, the key of all tokens |
-| front:{front} | hash | its front | control worker | 15 s, refreshed |
+| front:{front} | hash | its front | control worker, `dispatcher devices` | 15 s, refreshed |
 | fronts | sorted set | fronts | control worker | none: one per front, the silent are dropped |
 | turns | list | fronts | control worker | none: the last 1 000 turns |
 | samples:{service}:{name} | list | control worker | operations page | 1 h, refreshed; 100 samples |

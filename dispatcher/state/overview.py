@@ -43,6 +43,7 @@ class InstanceView:
         check_run: active checks in a row, > 0 passed, < 0 failed.
         last_reason: what last went wrong, in words; empty when that is not known.
         failed_s_ago: since the last call that failed; None when none did.
+        succeeded_s_ago: since the last call or health check that passed; None when none did.
         calls: ended so far, however they did.
         latency_mean_ms: of the last hundred calls that succeeded; None before the first.
         latency_p95_ms: of the same.
@@ -71,6 +72,7 @@ class InstanceView:
     check_run: int
     last_reason: str
     failed_s_ago: float | None
+    succeeded_s_ago: float | None = None
     calls: int = 0
     latency_mean_ms: float | None = None
     latency_p95_ms: float | None = None
@@ -200,6 +202,7 @@ def _view(
         check_run=int(_number(fields, "check_run", 0)),
         last_reason=fields.get("unconfigured") or fields.get("failing") or fields.get("last_reason", ""),
         failed_s_ago=_s_ago(fields, "failed_at_ms", now_ms),
+        succeeded_s_ago=_succeeded_s_ago(fields, now_ms),
     )
 
 
@@ -226,6 +229,13 @@ def _response_times_ms(fields: Mapping[str, str]) -> list[float]:
     packed = fields.get("response_times", "")
     starts = range(0, len(packed), RESPONSE_TIME_WIDTH)
     return [float(packed[start : start + RESPONSE_TIME_WIDTH]) for start in starts]
+
+
+def _succeeded_s_ago(fields: Mapping[str, str], now_ms: int) -> float | None:
+    """Return the time since the last call that succeeded, or check that passed and found all well."""
+    passed = "checked_at_ms" if _number(fields, "check_run", 0) > 0 else ""
+    known = (_s_ago(fields, name, now_ms) for name in ("latency_at_ms", passed) if name)
+    return min((each for each in known if each is not None), default=None)
 
 
 def _s_ago(fields: Mapping[str, str], field: str, now_ms: int) -> float | None:

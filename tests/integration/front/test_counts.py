@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 from redis import Redis
 
 from dispatcher.state import keys, turn_log
-from dispatcher.state.fronts import FrontCounts, read_fronts
+from dispatcher.state.fronts import FrontCounts, read_connected, read_fronts
 from dispatcher.state.line import RedisLine, connect
 from tests.support.stack import Stack
 from tests.support.waiting import soon
@@ -25,6 +27,9 @@ async def test_devices_busy_ones_and_turns_are_counted_and_each_turn_is_kept_in_
         await soon(lambda: counted(2, 1), what="two devices, one that listens")
         await talker.listen("stop")
         await talker.says()
+        heard = await read_connected(line)
+        assert {"quiet", "talker"} <= heard.keys()
+        assert all(time.time() - 60 < at_s <= time.time() + 1 for at_s in heard.values())
         quiet = await soon(lambda: counted(2, 0), what="two devices, none busy")
         assert quiet is not None
         assert quiet.turns_begun >= 1

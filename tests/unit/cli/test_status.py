@@ -91,6 +91,14 @@ def test_a_narrow_terminal_shows_what_is_wrong_below_and_cuts_nothing() -> None:
     assert "llm-1:" not in below
 
 
+@pytest.mark.parametrize("width", [30, 40, 50, 60, 69])
+def test_below_seventy_columns_whole_columns_go_and_no_name_is_cut(width: int) -> None:
+    long = replace(EJECTED, name="asr-living-room", last_reason="HTTP 500", latency_p95_ms=900, cpu_ratio=0.5)
+    text = drawn(of(replace(long, state="ready", back_in_s=None)), width=width)
+    assert "asr-living-room" in text
+    assert "…" not in text.partition("the figures")[0]
+
+
 def test_the_figures_stand_between_instances_and_services() -> None:
     text = drawn(of(WELL))
     assert text.index("llm-1") < text.index("the figures") < text.index("waiting calls")
@@ -132,6 +140,16 @@ def test_only_an_ejection_has_time_left() -> None:
         (replace(WELL, failures=1, failed_s_ago=2.0), "1 call failed in a row, 2.0 s ago"),
         (replace(WELL, check_run=-2), "2 health checks failed in a row"),
         (replace(EJECTED, last_reason="no answer in time"), "no answer in time, 4.0 s ago"),
+        (replace(EJECTED, last_reason="HTTP 500", succeeded_s_ago=1.0), "HTTP 500, 4.0 s ago"),
+        (
+            replace(WELL, last_reason="HTTP 500", failed_s_ago=70.0, succeeded_s_ago=80.0),
+            "HTTP 500, 1 min 10 s ago",
+        ),
+        (replace(WELL, last_reason="HTTP 500", failed_s_ago=70.0, succeeded_s_ago=2.0), ""),
+        (
+            replace(WELL, last_reason="HTTP 500", failed_s_ago=70.0, succeeded_s_ago=2.0, failures=1),
+            "HTTP 500, 1 min 10 s ago",
+        ),
     ],
 )
 def test_the_reason_is_what_last_went_wrong(view: InstanceView, text: str) -> None:

@@ -31,12 +31,16 @@ NETWORK = Standing(
 )
 
 
-def rows(*standings: Standing, width: int = 80) -> list[str]:
+def drawn(*standings: Standing, width: int = 80) -> str:
     board = Board(judged_at_s=NOW_S, host="box", standings=standings, box=BOX, processes=())
     console = Console(width=width)
     with console.capture() as capture:
         console.print(kpi_view(board, now_s=NOW_S))
-    return [" ".join(line.split()) for line in capture.get().splitlines()]
+    return capture.get()
+
+
+def rows(*standings: Standing, width: int = 80) -> list[str]:
+    return [" ".join(line.split()) for line in drawn(*standings, width=width).splitlines()]
 
 
 def test_a_row_tells_value_target_bound_state_and_since() -> None:
@@ -45,6 +49,26 @@ def test_a_row_tells_value_target_bound_state_and_since() -> None:
         "errors 7.1 % 1.0 % 5.0 % firing 1 min 5 s 2 of 28 turns",
         "network – 80.0 % 90.0 % unknown 5.0 s",
     ]
+
+
+def test_labels_say_what_is_counted_and_times_are_not_called_like_shares() -> None:
+    kpis = (
+        Kpi(name="share", unit="ratio", value=0.0, target=0.05, alert=0.1),
+        Kpi(name="instances_healthy", unit="count", value=0, target=0, alert=0),
+        Kpi(name="own_share", unit="s", value=0.2, target=0.5, alert=1),
+        Kpi(name="first_audio_p95", unit="s", value=0.2, target=0.5, alert=1),
+    )
+    standings = [replace(NETWORK, kpi=kpi) for kpi in kpis]
+    labels = [row.partition("  ")[0] for row in drawn(*standings).splitlines()[1:]]
+    assert labels == ["calls off weight", "instances unhealthy", "our own time p99", "first_audio_p95"]
+
+
+@pytest.mark.parametrize("width", [40, 50, 60, 69])
+def test_below_seventy_columns_whole_columns_go(width: int) -> None:
+    long = replace(ERRORS, kpi=replace(ERRORS.kpi, name="first_audio_p95", detail="2 of 28 turns"))
+    text = drawn(long, NETWORK, width=width)
+    assert "first_audio_p95" in text
+    assert "…" not in text
 
 
 def test_the_table_fits_eighty_columns_with_nothing_cut_off() -> None:
