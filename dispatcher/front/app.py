@@ -84,11 +84,18 @@ async def connect_device(request: web.Request) -> web.StreamResponse:
     hub = request.app[HUB]
     peer = read_peer(request)
     settings = hub.settings
-    admit(request, peer, hub.tokens, trusted=settings.trusted_proxies, public_url=settings.front_public_url)
+    address = counted_address(request, settings.trusted_proxies)
+    try:
+        admit(
+            request, peer, hub.tokens, trusted=settings.trusted_proxies, public_url=settings.front_public_url
+        )
+    except web.HTTPUnauthorized:
+        hub.connections.refusals.note("devices refused, no valid token", address or "this host")
+        raise
     if hub.draining:
         raise web.HTTPServiceUnavailable(text="this front stops", headers={"Retry-After": "5"})
     # Before anything is waited for: of any number at once no more than the limit get past.
-    seat = hub.seats.take(counted_address(request, settings.trusted_proxies), most=hub.most_devices)
+    seat = hub.seats.take(address, most=hub.most_devices)
     try:
         who = await make_acquaintance(request, hub, peer)
         who.seat = seat

@@ -6,6 +6,7 @@ import asyncio
 import json
 import signal
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -89,6 +90,8 @@ async def test_a_device_from_elsewhere_needs_the_token_that_ota_gave_it(stack: S
     async with Device.connected(stack.front.socket_url, device_id=DEVICE_ID, headers=headers) as device:
         await device.hello()
         assert (await device.says()).sentences == SENTENCES
+    logged = partial(stack.front.events, "devices refused, no valid token")
+    assert await asyncio.to_thread(eventually, logged, what="the log tells of devices without a token")
 
 
 async def test_a_web_page_in_a_browser_of_this_host_cannot_speak_as_a_device(stack: Stack) -> None:
