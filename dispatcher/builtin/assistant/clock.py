@@ -13,10 +13,10 @@ from dispatcher.builtin.assistant.query import Query
 _NOW: Final = r"(?: (?:now|right now|today|currently|at the moment|here|over there|exactly))*"
 _TIME: Final = re.compile(
     r"(?:tell me |give me |say |and |know )*"
-    r"(?:what time (?:is it|it is|do you have|have you got)|(?:what is "
+    r"(?:what (?:time|hour) (?:is it|it is|do you have|have you got)|(?:what is "
     r"|what )?(?:the )?(?:current |local |exact )*time"
     rf"(?: is(?: it)?)?|how late is it|(?:do you have"
-    rf"|have you got) the time){_NOW}(?: in (?P<place>[^\d]+?))?{_NOW}"
+    rf"|have you got|got) the time){_NOW}(?: in (?P<place>[^\d]+?))?{_NOW}"
     rf"|(?:what is )?(?P<named>[a-z ]+?) time{_NOW}"
 )
 _HERE: Final = re.compile(
@@ -26,13 +26,13 @@ _HERE: Final = re.compile(
 _WEEKDAY: Final = r"(?:mon|tues|wednes|thurs|fri|satur|sun)day"
 _WHEN: Final = (
     r"(?:(?:the )?day after tomorrow|tomorrow|(?:the )?day before yesterday|yesterday|today"
-    r"|in \d+ days?|\d+ days from (?:now|today)|\d+ days ago)"
+    r"|in (?:\d{1,4}|a) (?:day|week)s?|(?:\d{1,4}|a) (?:day|week)s? (?:from (?:now|today)|ago))"
 )
 _DATE: Final = re.compile(
-    r"(?:tell me |and |say )*(?:(?:(?:what|which) )?(?:is |was )?(?:the )?(?:(?:today|tomorrow"
-    r"|yesterday)s )?(?:current )?"
-    rf"(?:day|weekday|date|month|year)(?: of the (?:week|month))?(?: (?:is|was|will|it|be|this"
-    rf"|on|for|do we have))*(?: {_WHEN})?"
+    r"(?:tell me |and |say )*(?:(?:(?:what|which) )?(?:is |was |will )?(?:the )?"
+    r"(?:(?:today|tomorrow|yesterday)s )?(?:current )?"
+    r"(?:day|weekday|date|month|year)(?: of the (?:week|month))?"
+    rf"(?: (?:is|was|will|it|be|this|on|for|do we have))*(?: {_WHEN})?"
     rf"|what (?:is|was) {_WHEN}|is (?:it|today|tomorrow) {_WEEKDAY}(?: today| tomorrow)?){_NOW}"
 )
 _NOT_A_DATE: Final = re.compile(r"(?:and |is |was |the )*(?:day|weekday|month|year)\b.*")
@@ -42,8 +42,9 @@ _TIME_ZH: Final = re.compile(
 )
 _HERE_ZH: Final = re.compile(r"我?们?这里|我?们?这边|家里|本地|当地")
 _DATE_ZH: Final = re.compile(
-    r"(?:大后天|后天|明天|前天|昨天|今天|今日|今年|这个月|本月|现在|\d+天[之以]?[前后])?的?(?:公历)?(?:又?是)?"
-    r"(?P<what>(?:(?:星期|礼拜|周)(?:几|[\d日天](?=吗))|[几多]少?[号月日]|日期|哪[一1]?[年天月]|几几年|什么日子|什么日期|和|是|的|几月几[号日])+)"
+    r"(?:大后天|后天|明天|前天|昨天|今天|今日|今年|这个月|本月|现在|\d{1,4}(?:天|周|个?星期|个?礼拜)[之以]?[前后])?"
+    r"的?(?:公历)?(?:又?是)?"
+    r"(?P<what>(?:(?:星期|礼拜|周)(?:几|[\d日天](?=吗))|[几多]少?[号月日]|日期|哪[一1]?[年天月]|几几年|什么日子|什么日期|和|是|的)+)"
     r"(?:了|啦|呢|啊|呀|吗|多少)*"
 )
 _DAYS: Final = {
@@ -51,7 +52,9 @@ _DAYS: Final = {
     "大后天": 3, "后天": 2, "明天": 1, "前天": -2, "昨天": -1,
 }  # fmt: skip
 _MOST_DAYS: Final = 3660
-_SHIFT: Final = re.compile(r"(\d+)(?:天[之以]?(后|前)| days? ?(ago)?)")
+_SHIFT: Final = re.compile(
+    r"(\d{1,4}|\ba)个?(?:(?:天|(周|星期|礼拜))[之以]?(后|前)| (?:day|(week))s?(?: (ago))?)"
+)
 _LUNAR: Final = re.compile(
     r"农历|阴历|黄历|\blunar (?:date|day|month|calendar|new year)\b|\bchinese calendar\b"
 )
@@ -158,9 +161,10 @@ def _shift_of(figures: str) -> tuple[str, int]:
     match = _SHIFT.search(figures)
     if match is None:
         return "", 0
-    is_past = match[2] == "前" or bool(match[3])
-    name = match[0] if match[2] or is_past else f"in {match[1]} days"
-    return name.strip(), int(match[1]) * (-1 if is_past else 1)
+    number, week_zh, way_zh, week, ago = match.groups()
+    is_past = way_zh == "前" or bool(ago)
+    days = (1 if number == "a" else int(number)) * (7 if week_zh or week else 1)
+    return match[0] if way_zh or ago else f"in {match[0]}", -days if is_past else days
 
 
 def clock(time: datetime) -> str:

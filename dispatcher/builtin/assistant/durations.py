@@ -19,16 +19,17 @@ _LENGTH: Final = (
     r"|hour)s?(?: and a half)?(?: (?:and )?\d+ minutes?)?)"
 )
 _CLOCK: Final = (
-    r"(?:half past \d+|(?:a )?(?:quarter|\d+)(?: minutes?)? (?:past|to|after|before) \d+"
-    r"|\d+(?:[: .]\d\d)?(?: ?oclock)?(?: ?[ap]m| in the (?:morning|afternoon|evening)"
-    r"| at night)?|noon|midnight)"
+    r"(?:(?:half past \d{1,2}|(?:a )?(?:quarter|\d{1,2})(?: minutes?)? (?:past|to|after|before) \d{1,2}"
+    r"|\d{1,2}(?:[: .]\d\d)?)"
+    r"(?: ?oclock)?(?: ?[ap]m| in the (?:morning|afternoon|evening)| at night)?|noon|midnight)"
 )
 _ASKED: Final = (
-    r"(?:(?:and|so|tell me|know|what time|what is the time|what|when|time) ?)*(?:(?:is|was|will|it"
-    r"|be|would) ?)*"
+    r"(?:(?:and|so|tell me|know) )*(?:(?:what is the time|what time|what|when|time) )?"
+    r"(?:(?:is|was|will|it|be|would) )*"
 )
 _FROM_NOW: Final = re.compile(
-    rf"{_ASKED}(?:in (?P<in>{_LENGTH})|(?P<from>{_LENGTH}) (?:from now|later)"
+    rf"in {_LENGTH} what time (?:will it be|is it)|{_ASKED}(?:in (?P<in>{_LENGTH})"
+    rf"|(?P<from>{_LENGTH}) (?:from now|later)"
     rf"|(?P<ago>{_LENGTH}) ago)(?: from now)?"
 )
 _IS_QUESTION: Final = re.compile(r"\b(?:what|when|time)\b")
@@ -37,7 +38,7 @@ _FROM_CLOCK: Final = re.compile(
     rf"|(?P<clock2>{_CLOCK}) (?P<way2>plus|minus) (?P<length2>{_LENGTH}))"
 )
 _LENGTH_ZH: Final = r"(?:(?:\d+(?:\.\d+)?个?半?|半个?)(?:小时|钟头|分钟|分|秒钟|秒|刻钟)半?)+"
-_CLOCK_ZH: Final = r"(?:凌晨|早上|上午|中午|下午|傍晚|晚上)?\d+(?:点钟?|[:：])(?:半|\d+刻|\d+分?)?"
+_CLOCK_ZH: Final = r"(?:凌晨|早上|上午|中午|下午|傍晚|晚上)?\d{1,2}(?:点钟?|[:：])(?:半|\d刻|\d{1,2}分?)?"
 _FROM_NOW_ZH: Final = re.compile(
     rf"(?:现在|从现在起|从现在开始)?(?:再?过|再)?(?P<length>{_LENGTH_ZH})(?P<way>[之以]?后|[之以]?前)?的?(?:时间)?(?:是|会是|到)?几点钟?[了呢啊]?"
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -52,22 +53,36 @@ _DAY: Final = re.compile(
 _ELSEWHERE: Final = re.compile(r"(?:in|on|this|next) \w+(?: \w+)?|[^什谁哪为怎]{2,4}")
 # How many questions may lie between, such as a thank-you.
 _MOST_BETWEEN: Final = 3
+_MOST_EARLIER: Final = 12
 
 
 def stand_alone(query: Query) -> Query | None:
     """Return the question that a follow-up stands for, None for any other text."""
-    is_again = _AGAIN.fullmatch(query.text) is not None
-    if not is_again and not _MARK.search(query.said.strip()):
+    if not _is_follow_up(query):
         return None
+    earlier = query.earlier[-_MOST_EARLIER:]
+    before: list[Query] = []
+    for place, said in enumerate(earlier):
+        language = language_of(said, earlier[:place], query.language)
+        each = replace(query, said=said, earlier=earlier[:place], language=language)
+        before.append(_resolved(each, before) or each)
+    return _resolved(query, before)
+
+
+def _is_follow_up(query: Query) -> bool:
+    return bool(_AGAIN.fullmatch(query.text) or _MARK.search(query.said.strip()))
+
+
+def _resolved(query: Query, before: Sequence[Query]) -> Query | None:
+    """Return a follow-up as a whole question, from the newest of the questions before it that fits."""
+    if not _is_follow_up(query):
+        return None
+    is_again = _AGAIN.fullmatch(query.text) is not None
     rest = _WORDS.sub("", query.figures).strip()
-    for place in range(len(query.earlier) - 1, max(-1, len(query.earlier) - 1 - _MOST_BETWEEN), -1):
-        said, earlier = query.earlier[place], query.earlier[:place]
-        language = language_of(said, earlier, query.language)
-        before = replace(query, said=said, earlier=earlier, language=language)
-        before = stand_alone(before) or before
-        question = _repeated(before) if is_again else _changed(before, rest)
+    for each in reversed(before[-_MOST_BETWEEN:]):
+        question = _repeated(each) if is_again else _changed(each, rest)
         if question:
-            return replace(query, said=question, language=before.language)
+            return replace(query, said=question, language=each.language)
     return None
 
 

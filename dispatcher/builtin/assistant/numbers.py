@@ -77,6 +77,6 @@ def _chinese(match: re.Match[str]) -> str:
     words = match[0].replace("\u3007", "零")
     try:
         return short_number(cn2an(words, "smart"))
-    except ValueError:
-        # Not a number after all, such as 百 alone in a name.
+    except (ValueError, OverflowError):
+        # Not a number after all, such as 百 alone in a name, or one that nobody would say.
         return words

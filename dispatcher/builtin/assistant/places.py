@@ -55,7 +55,7 @@ _NAMES: Final[dict[str, str]] = {
     "Africa/Nairobi": "kenya 内罗毕 肯尼亚",
     "Africa/Lagos": "nigeria",
     "America/New_York": "new_york_city nyc washington washington_dc boston philadelphia miami atlanta"
-    " 纽约 华盛顿 波士顿 费城 迈阿密",
+    " washington_d_c 纽约 华盛顿 波士顿 费城 迈阿密",
     "America/Chicago": "houston dallas austin 芝加哥 休斯顿",
     "America/Denver": "丹佛",
     "America/Los_Angeles": "la california san_francisco seattle san_diego las_vegas silicon_valley"
@@ -72,13 +72,40 @@ _NAMES: Final[dict[str, str]] = {
     "Australia/Perth": "珀斯",
     "UTC": "utc gmt",
 }  # fmt: skip
-_MANY_ZONES: Final = frozenset((
-    "america", "usa", "the usa", "us", "the us", "united states", "the united states", "russia", "canada",
-    "australia", "brazil", "mexico", "indonesia", "spain", "chile", "europe", "africa", "asia",
-    "美国", "俄罗斯", "加拿大", "澳大利亚", "澳洲", "巴西", "墨西哥", "印尼", "西班牙", "欧洲", "非洲",
-))  # fmt: skip
+# Where the zones of their cities begin.
+_MANY_ZONES: Final[dict[str, str]] = {
+    word: zones
+    for zones, words in (
+        (
+            "America/",
+            "america usa the_usa us the_us united_states the_united_states canada brazil mexico chile",
+        ),
+        ("America/", "美国 加拿大 巴西 墨西哥"),
+        ("Australia/", "australia 澳大利亚 澳洲"),
+        ("Europe/", "russia spain europe 俄罗斯 西班牙 欧洲"),
+        ("Asia/", "indonesia asia 印尼"),
+        ("Africa/", "africa 非洲"),
+    )
+    for word in words.replace(" ", ",").replace("_", " ").split(",")
+}
 _CONTINENTS: Final = ("Africa/", "America/", "Asia/", "Atlantic/", "Australia/", "Europe/", "Pacific/")
-_NO_CITIES: Final = frozenset(("north", "south", "west", "act", "nsw", "lhi", "easter", "indiana"))
+_NO_CITIES: Final = frozenset(
+    (
+        "north",
+        "south",
+        "west",
+        "act",
+        "nsw",
+        "lhi",
+        "easter",
+        "indiana",
+        "samoa",
+        "norfolk",
+        "victoria",
+        "urumqi",
+        "kashgar",
+    )
+)
 _IN_CAPITALS: Final = ("us", "usa", "uk", "la", "nyc", "utc", "gmt")
 _SMALL: Final = ("the", "of")
 
@@ -97,18 +124,25 @@ def zones() -> dict[str, str]:
 
 
 def zone_of(place: str) -> ZoneInfo | None:
-    """Return the zone of a city, of a country with one zone, or of a city with its country behind it."""
+    """Return the zone of a city, of a country with one zone, or of a city with its country beside it."""
+    place = place.removesuffix("市")
     if place in _MANY_ZONES:
         return None
     known = zones()
     if place in known:
         return ZoneInfo(known[place])
-    words = place.split()
-    for cut in range(1, len(words)):
-        city, country = known.get(" ".join(words[:cut])), known.get(" ".join(words[cut:]))
-        if city is not None and city == country:
-            return ZoneInfo(city)
+    for one, other in _halves(place):
+        for city, country in ((one, other), (other, one)):
+            zone = known.get(city, "")
+            if zone and (zone == known.get(country) or zone.startswith(_MANY_ZONES.get(country, "?"))):
+                return ZoneInfo(zone)
     return None
+
+
+def _halves(place: str) -> list[tuple[str, str]]:
+    parts = place.split() if place.isascii() else list(place)
+    separator = " " if place.isascii() else ""
+    return [(separator.join(parts[:cut]), separator.join(parts[cut:])) for cut in range(1, len(parts))]
 
 
 def is_known(place: str) -> bool:

@@ -14,6 +14,8 @@ from zoneinfo import ZoneInfo
 from dispatcher.builtin.assistant.numbers import with_digits
 from dispatcher.builtin.engines import Call, Language, Message, SpokenLanguage, Tool
 
+# Of a text; no question for rules is longer, and patterns cost more than its length.
+_MOST_CHARACTERS: Final = 400
 _HAN: Final = re.compile(r"[\u3400-\u9fff]")
 _LATIN: Final = re.compile(r"[A-Za-z]")
 # A point, colon, slash or comma inside a number says something; elsewhere marks say nothing.
@@ -117,7 +119,7 @@ def parse_query(
 ) -> Query:
     """Return the last question of a dialogue, what came before it and what was called for it."""
     given = [message.content for message in messages if message.role == "user"]
-    spoken = [_LOCAL_TIME.sub("", content).strip() for content in given]
+    spoken = [_LOCAL_TIME.sub("", content).strip()[:_MOST_CHARACTERS] for content in given]
     replies = tuple(each.content for each in messages if each.role == "assistant" and each.content)
     if len(spoken) > 1 and spoken[-1].startswith(GO_ON_MARKS):
         spoken, replies = spoken[:-1], replies[:-1]

@@ -59,7 +59,7 @@ TOPICS: Final = (
             r"how old are you",
         ),
         chinese=_whole_zh(
-            r"(?:是)?谁(?:做|造|发明|创造|开发|设计)(?:了|的|出)*你(?:的|出来的)?",
+            r"(?:你是|是)?谁(?:做|造|发明|创造|开发|设计)(?:了|的|出)*你?(?:的|出来的)?",
             r"你(?:从哪里?来|今?年?几岁|多大)",
         ),
         answer="🙂 I come with this dispatcher, and I am as old as its last start.",
@@ -81,11 +81,12 @@ TOPICS: Final = (
     ),
     Topic(
         english=_whole(
+            r"(?:it is )?nice to meet you",
             r"i (?:am|feel) (?:very |quite |also )?(?:fine|good|great|well|happy|okay"
-            r"|ok)(?: (?:too|thanks|thank you))*"
+            r"|ok)(?: (?:too|thanks|thank you))*",
         ),
         chinese=_whole_zh(r"我(?:也|今天)?(?:很好|不错|挺好|还行|很开心|很高兴)"),
-        answer="🙂 Glad to hear that!",
+        answer="🙂 That is nice to hear!",
         answer_zh="🙂 太好了！",
     ),
     Topic(
@@ -139,8 +140,10 @@ GREETING: Final = Topic(
 UNKNOWN_TOPICS: Final = (
     Topic(
         english=re.compile(
-            r"\b(?:weather|temperature (?:is it )?(?:outside|today)|(?:(?:will|is|does) it"
+            r"\b(?:weather|temperature (?:is it )?(?:outside|today)|(?:cold|hot|warm|sunny"
+            r"|windy) (?:outside|today)|(?:(?:will|is|does) it"
             r"|going to) (?:be )?(?:rain|snow)(?:ing|y)?|forecast|umbrella|how (?:hot|cold|warm) is it)\b"
+            r"|^what is the temperature$"
         ),
         chinese=re.compile(
             r"天气|(?:会|在|要)下[雨雪]|下[雨雪][吗了]|气温|(?:外面|室外|今天|现在|明天).{0,3}温度|带伞|冷不冷|热不热|[冷热]吗"
@@ -168,7 +171,9 @@ UNKNOWN_TOPICS: Final = (
             r"\b(?:turn|switch) (?:(?:the |my )?(?:\w+ ){0,4})?(?:on|off|up|down)\b"
             r"|\b(?:volume up|thermostat|dim the)\b"
         ),
-        chinese=re.compile(r"打开|关掉|关上|关闭|开一下|调高|调低|调大|调小|音量|亮度|开灯|关灯"),
+        chinese=re.compile(
+            r"打开|把.{1,8}[开关](?:了|上|掉|一下)|关掉|关上|关闭|开一下|调高|调低|调大|调小|音量|亮度|开灯|关灯"
+        ),
         answer="😔 I cannot control that from here.",
         answer_zh="😔 这个我控制不了。",
     ),

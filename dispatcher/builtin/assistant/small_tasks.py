@@ -11,11 +11,13 @@ _COIN: Final = re.compile(r"\b(?:flip|toss|throw)\b.*\bcoin\b|\bheads or tails\b
 _DICE: Final = re.compile(r"\b(?:roll|throw)\b.*\b(?:dice|die)\b|[掷扔投摇].*(?:骰子|色子)")
 _RANDOM: Final = re.compile(
     r"(?:(?:pick|give me|say|tell me|choose|think of) )?a (?:random )?number"
-    r"(?: (?:between|from) (\d+) (?:and|to) (\d+))?"
-    r"|(?:说|选|来)?(?:[从在]?(\d+)[到和至](\d+)(?:之间|中间|里)?的?)?(?:随便|随机)(?:说|选|给|来)?(?:1个)?(?:数字?|随机数)"
+    r"(?: (?:between|from) (\d{1,6}) (?:and|to) (\d{1,6}))?"
+    r"|(?:说|选|来)?(?:[从在]?(\d{1,6})[到和至](\d{1,6})(?:之间|中间|里)?的?)?(?:随便|随机)(?:说|选|给|来)?(?:1个)?(?:数字?|随机数)"
 )
-_COUNT: Final = re.compile(r"count (?:up )?(?:from (\d+) )?to (\d+)|(?:从(\d+))?数到(\d+)")
-_COUNT_DOWN: Final = re.compile(r"count down from (\d+)(?: to (\d+))?|从(\d+)(?:开始)?倒数(?:到(\d+))?")
+_COUNT: Final = re.compile(r"count (?:up )?(?:from (\d{1,6}) )?to (\d{1,6})|(?:从(\d{1,6}))?数到(\d{1,6})")
+_COUNT_DOWN: Final = re.compile(
+    r"count down from (\d{1,6})(?: to (\d{1,6}))?|从(\d{1,6})(?:开始)?倒数(?:到(\d{1,6}))?"
+)
 _SPELL: Final = re.compile(
     r"(?:how (?:do|would) (?:you|i|we) spell|spell)(?: the (?:word|name))? ([a-z]{1,30})"
 )

@@ -11,7 +11,7 @@ from dispatcher.builtin.assistant.query import Query
 _JOKE: Final = re.compile(r"\bjokes?\b|make me laugh|something funny|笑话|逗我|好笑的")
 _STORY: Final = re.compile(r"\bstor(?:y|ies)\b|\bfairy ?tale\b|故事|童话")
 # "Who wrote the story of ..." asks for something else.
-_NOT_TOLD: Final = re.compile(r"^(?:who|what|when|where|why|which)\b|谁写|是什么|听懂|好听")
+_NOT_TOLD: Final = re.compile(r"^(?:who|what|when|where|why|which)\b|\babout\b|谁写|是什么|听懂|好听|关于")
 _KEY_LENGTH: Final = 40
 _KEY_LENGTH_ZH: Final = 12
 

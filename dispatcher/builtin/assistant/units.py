@@ -47,6 +47,7 @@ UNITS: Final = (
     Unit("gram", "gram", "grams", ("克",), ("g",)),
     Unit("pound", "pound", "pounds", ("磅",), ("lb", "lbs")),
     Unit("ounce", "ounce", "ounces", ("盎司",), ("oz",)),
+    Unit("fluid_ounce", "fluid ounce", "fluid ounces", ("液量盎司",), ("fl oz",)),
     Unit("metric_ton", "ton", "tons", ("吨",), ("tonne", "tonnes")),
     Unit("jin", "jin", "jin", ("斤",), ("catty", "catties")),
     Unit("liang", "liang", "liang", ("两",)),
@@ -122,6 +123,7 @@ _CHINESE: Final = (
 )
 _PART: Final = re.compile(rf"({_NUMBER}|\ban?) ?个?({_HAN}|{_LATIN}|degrees?|度)")
 _BELOW_ZERO: Final = re.compile(r"\b(?:minus|negative) (?=\d)|(?:0下|零下|负)(?=\d)")
+_VOLUMES: Final = ("liter", "milliliter", "gallon", "pint", "cup")
 _TEMPERATURES: Final = {"degC": "degF", "degF": "degC"}
 
 # Nobody asks in passing for more.
@@ -171,7 +173,15 @@ def parse_conversion(figures: str, language: SpokenLanguage) -> Conversion | Non
         if unit is None:
             return None
         amounts.append((1.0 if number.startswith("a") else float(number), unit))
+    # An ounce of what is measured in cups is a fluid one.
+    if any(unit.name in _VOLUMES for unit in (to, *(unit for _, unit in amounts))):
+        to = _fluid(to)
+        amounts = [(number, _fluid(unit)) for number, unit in amounts]
     return Conversion(amounts=tuple(amounts), to=to)
+
+
+def _fluid(unit: Unit) -> Unit:
+    return _UNIT_BY_NAME["fluid_ounce"] if unit.name == "ounce" else unit
 
 
 def as_question(conversion: Conversion, language: SpokenLanguage) -> str:

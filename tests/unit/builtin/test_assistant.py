@@ -185,6 +185,32 @@ def test_a_number_too_large_is_refused_at_once(said: str) -> None:
     assert "too large" in says(said)
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "what time " * 40 + "x",
+        "几月几号" * 90 + "x",
+        "and " * 100,
+        "九" * 390 + "加一",
+        "count to " + "9" * 5_000,
+        "how many miles is " + "9" * 380 + " km",
+        "what time is it " + "9" * 380 + " hours ago",
+        "what day is it in " + "9" * 380,
+        "请问" * 190 + "x",
+        "量" * 100_000,
+        "(" * 90 + "1+1",
+        "what is " + "-" * 300 + "1",
+    ],
+)
+def test_a_text_without_end_is_answered_at_once(said: str) -> None:
+    assert ord(says(said)[0]) > 0x1F000
+
+
+def test_a_long_history_of_follow_ups_is_answered_at_once() -> None:
+    before = [(f"and {number} miles and then?", "x") for number in range(60)]
+    assert STAND_IN in says("and ten?", *before)
+
+
 @given(st.text(max_size=80))
 def test_any_text_has_an_answer_that_begins_with_a_face(said: str) -> None:
     assert ord(says(said)[0]) > 0x1F000
