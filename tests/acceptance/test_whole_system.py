@@ -14,6 +14,7 @@ from playwright.async_api import Browser, async_playwright
 
 from dispatcher.audio.pcm import read_wav, resample
 from dispatcher.conversation.language import detect_language
+from dispatcher.front.device_address import lan_address
 from dispatcher.recordings import recording
 from tests.acceptance.house import House
 from tests.acceptance.talk_page import launch, new_tab
@@ -144,3 +145,22 @@ async def test_text_typed_on_the_talk_page_in_both_languages_is_answered(
             await tab.is_answered()
             answers = await tab.bubbles("assistant")
             assert expected in answers[-1]
+
+
+async def test_the_talk_page_tells_how_to_connect_a_device_and_how_all_parts_stand(
+    house: House, speaking_browser: Browser
+) -> None:
+    address = f"http://{lan_address()}:{house.front_port}/xiaozhi/ota/"
+    async with new_tab(speaking_browser) as tab:
+        await tab.opens(house.url)
+        await tab.page.click("#device-open")
+        await tab.page.locator("#device .qr").wait_for()
+        shown = await tab.page.locator("#device code").inner_text()
+        await tab.page.keyboard.press("Escape")
+        await tab.page.click("#readiness-open")
+        await tab.page.locator("#readiness dd").first.wait_for()
+        verdict = await tab.page.locator("#readiness .verdict").inner_text()
+
+    assert address in house.process.output()
+    assert shown == address
+    assert verdict.strip() == "Everything is ready"

@@ -15,6 +15,8 @@ SCRIPT = Path(__file__).parents[3] / "scripts" / "environment.sh"
 PYTHON = """#!/bin/sh
 echo "$*" >> "$NOTES"
 case "$*" in
+*"-r requirements.txt")
+    [ -z "$NO_BUILD" ] ;;
 "-m venv"*)
     for folder; do :; done
     mkdir -p "$folder/bin"
@@ -67,3 +69,30 @@ def test_a_folder_that_was_copied_gets_an_environment_of_its_own(
     assert make(copied) == 2
     assert str(copied) in (copied / ".venv" / "bin" / "pip").read_text()
     assert make(copied) == 2
+
+
+def test_where_a_package_has_no_build_the_models_are_left_out_and_that_is_said_at_each_start(
+    project: Path, tmp_path: Path
+) -> None:
+    (project / "requirements.txt").write_text(
+        "uv==1 \\\n  --hash=sha256:1\nctranslate2==4 \\\n  --hash=sha256:2\nrich==3\n"
+    )
+    python, notes = tmp_path / "python", tmp_path / "notes"
+    python.write_text(PYTHON)
+    python.chmod(0o755)
+    environ = {**os.environ, "PYTHON": str(python), "NOTES": str(notes), "NO_BUILD": "yes"}
+    said = [
+        subprocess.run(
+            [project / "scripts" / "environment.sh", "run"],
+            check=True,
+            env=environ,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        ).stdout
+        for _ in range(2)
+    ]
+
+    assert all("The built-in models are left out" in each for each in said)
+    assert (project / ".venv" / "lean.txt").read_text() == "uv==1 \\\n  --hash=sha256:1\nrich==3\n"
+    assert sum(line.endswith("-r requirements.txt") for line in notes.read_text().splitlines()) == 1
