@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 import random
+from collections.abc import Callable
 from typing import Any, Final
 
 import structlog
 from celery.worker.consumer import Consumer
 from celery.worker.state import maybe_shutdown
 
+from dispatcher.contracts import SERVICES
+from workers.taken import TAKEN
 from workers.transport import drop_message
 
 log = structlog.get_logger(__name__)
@@ -28,6 +31,8 @@ class QuickConsumer(Consumer):
     Celery's own intervals (2, 4, 6 ... 30 s) are in its code and in no setting. They made each restart of the
     broker last for two seconds at least, however quickly it was back.
     """
+
+    _taken_over: frozenset[str] | set[str] = frozenset()
 
     def ensure_connected(self, conn: Any) -> Any:
         """Return the connection once it is good."""
@@ -49,6 +54,28 @@ class QuickConsumer(Consumer):
         )
         self.first_connection_attempt = False
         return connected
+
+    def take_over(self, missed: set[str]) -> bool:
+        """Consume also the queues whose workers are all lost, until one is back; return whether that changed.
+
+        Called from another thread. Every worker knows every task, and one that is started takes seconds.
+        """
+        own = set(TAKEN.queues)
+        wanted = missed & set(SERVICES) - own if own & set(SERVICES) else set()
+        before, self._taken_over = self._taken_over, wanted
+        for queue in wanted - before:
+            log.warning("queue has no worker left, taken over", queue=queue)
+            self.call_soon(self._change_queue, self.add_task_queue, queue)
+        for queue in before - wanted:
+            log.info("queue has a worker again", queue=queue)
+            self.call_soon(self._change_queue, self.cancel_task_queue, queue)
+        return wanted != before
+
+    def _change_queue(self, change: Callable[[str], Any], queue: str) -> None:
+        try:
+            change(queue)
+        except Exception as error:  # noqa: BLE001  the next connection is made with the queues as they are then
+            log.warning("queue not changed", queue=queue, reason=type(error).__name__)
 
     def on_unknown_message(self, body: Any, message: Any) -> None:  # noqa: ARG002  Celery's signature
         """Drop a message that names no task. Celery would log all that it holds."""

@@ -27,7 +27,8 @@ def prepare_worker(sender: Any, **_: Any) -> None:
     settings = load_settings()
     choose_pool(sender, starting_catalogue(settings))
     if sender.pool_cls is ResizablePool:  # the processes of another pool are forked before there are threads
-        TAKEN.running, shared = state.requests, runtime()
+        TAKEN.begin(sender.app.amqp.queues.consume_from, state.requests)
+        shared = runtime()
         shared.keep_running(TAKEN.follow(shared.line))
 
 
@@ -41,6 +42,7 @@ def warm_up_process(**_: Any) -> None:
 def warm_up_worker(sender: Any, **_: Any) -> None:
     """Warm up the worker and show that its queues are served."""
     queues = list(sender.app.amqp.queues.consume_from)
+    TAKEN.on_missed = sender.take_over
     runtime().warm_up(queues, lambda: int(sender.pool.limit))
 
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Container
+from collections.abc import Callable, Container, Iterable
 from contextlib import suppress
 from typing import Any, Final
 
 from dispatcher.errors import StateError
-from dispatcher.state import workers
+from dispatcher.state import keys, workers
 from dispatcher.state.line import RedisLine
 
 # A loop that shows no life for so long works on nothing: its process takes no more messages.
@@ -25,25 +25,37 @@ class TakenMessages:
     """What is in hand; noted by the thread that reads the queues, looked through by the loop.
 
     Attributes:
-        running: the ids of the tasks that are not over, as Celery keeps them; None where nobody looks.
+        queues: those of this worker.
+        worker: the id under which it shows life; empty where nobody looks.
+        blocking_client: what Redis calls the connection that waits for messages.
+        on_missed: called with the queues whose workers are all lost, at every sign of life.
     """
 
     def __init__(self) -> None:
         """Have nothing in hand."""
-        self.running: Container[str] | None = None
+        self.worker = ""
+        self.queues: tuple[str, ...] = ()
+        self.blocking_client: int | None = None
+        self.on_missed: Callable[[set[str]], bool] = lambda _: False
+        self._running: Container[str] = ()
         self._lock = threading.Lock()
         self._messages: list[tuple[str, bytes]] = []
         self._beat_at_s = 0.0
 
     @property
-    def is_followed(self) -> bool:
-        """Whether this process shows life, so that what it takes is found if it does so no more."""
-        return self.running is not None
+    def key(self) -> str:
+        """Where the messages are."""
+        return keys.taken(self.worker)
 
     @property
     def is_stuck(self) -> bool:
         """Whether the loop stands still, which others take for the end of this process."""
         return time.monotonic() - self._beat_at_s > STUCK_AFTER_S
+
+    def begin(self, queues: Iterable[str], running: Container[str]) -> None:
+        """Be a worker of these queues; `running` holds the ids of the tasks that are not over."""
+        self.queues = tuple(queues)
+        self.worker, self._running = workers.worker_id(self.queues), running
 
     def note(self, task_id: str, message: bytes) -> None:
         """Note a message that was handed to its task, or dropped."""
@@ -52,33 +64,34 @@ class TakenMessages:
 
     async def follow(self, line: RedisLine) -> None:
         """Show life and let go of what is over, on the loop, until the worker stops."""
-        worker = workers.worker_id()
         beating: asyncio.Task[None] | None = None
         try:
             while True:
                 self._beat_at_s = time.monotonic()
-                self._let_go(line, worker)
+                self._let_go(line)
                 if beating is None or beating.done():  # while Redis is away one of them waits
-                    beating = asyncio.get_running_loop().create_task(_beat(line, worker))
+                    beating = asyncio.get_running_loop().create_task(self._beat(line))
                 await asyncio.sleep(workers.BEAT_INTERVAL_S)
         finally:
             if beating is not None:
                 beating.cancel()
-            self._let_go(line, worker)
-            workers.leave(line, worker)
+            self._let_go(line)
+            workers.leave(line, self.worker)
 
-    def _let_go(self, line: RedisLine, worker: str) -> None:
-        running: Any = self.running or ()
+    async def _beat(self, line: RedisLine) -> None:
+        with suppress(StateError):
+            missed = await workers.beat(line, self.worker)
+            if self.on_missed(missed) and self.blocking_client is not None:
+                # It waits at its old queues, for up to a second.
+                line.cast("CLIENT", "UNBLOCK", self.blocking_client)
+
+    def _let_go(self, line: RedisLine) -> None:
+        running: Any = self._running
         with self._lock:
             over = [message for task_id, message in self._messages if task_id not in running]
             self._messages = [each for each in self._messages if each[0] in running]
         for message in over:
-            workers.end_message(line, worker, message)
-
-
-async def _beat(line: RedisLine, worker: str) -> None:
-    with suppress(StateError):
-        await workers.beat(line, worker)
+            workers.end_message(line, self.worker, message)
 
 
 TAKEN: Final = TakenMessages()

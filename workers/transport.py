@@ -14,10 +14,10 @@ from typing import Any, Final
 
 import structlog
 from kombu.transport import TRANSPORT_ALIASES, redis
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from dispatcher.contracts import QUEUES
-from dispatcher.state import keys, workers
+from dispatcher.state import keys
 from workers.taken import TAKEN
 
 log = structlog.get_logger(__name__)
@@ -68,16 +68,18 @@ class _DroppingChannel:
     _in_poll: Any
     _brpop_sent_at: Any
     _read: bytes | None = None
+    _noted_socket: Any = None
     _task_id = ""
 
     def _brpop_start(self, timeout: float | None = None) -> None:
         """Ask for the next message; it moves to the list of this worker as it leaves its queue."""
-        if not TAKEN.is_followed:
+        if not TAKEN.worker:
             super()._brpop_start(timeout)  # type: ignore[misc]
             return
         if TAKEN.is_stuck:
             return
         client = self.client
+        self._note_connection(client.connection)
         client.set_response_callback("BRPOP", self._note_answer)
         if len(self.active_queues) > 1:  # no command moves from several lists at once
             super()._brpop_start(timeout)  # type: ignore[misc]
@@ -85,8 +87,16 @@ class _DroppingChannel:
         (queue,) = self._queue_cycle.consume(1)
         self._in_poll = client.connection
         self._brpop_sent_at = time.monotonic()
-        taken = keys.taken(workers.worker_id())
-        client.connection.send_command("BLMOVE", queue, taken, "RIGHT", "LEFT", self.brpop_timeout)
+        client.connection.send_command("BLMOVE", queue, TAKEN.key, "RIGHT", "LEFT", self.brpop_timeout)
+
+    def _note_connection(self, connection: Any) -> None:
+        """Learn what Redis calls the connection, once for each."""
+        if connection._sock is not self._noted_socket:  # noqa: SLF001  a connection object outlives its connection
+            TAKEN.blocking_client = None
+            with suppress(ResponseError):  # a server may refuse
+                connection.send_command("CLIENT", "ID")
+                TAKEN.blocking_client = int(connection.read_response())
+            self._noted_socket = connection._sock  # noqa: SLF001
 
     def _note_answer(self, answer: Any, **_: Any) -> tuple[bytes, bytes] | None:
         """Return queue and message, whichever command they were asked for with."""
@@ -97,7 +107,7 @@ class _DroppingChannel:
         else:
             queue, message = answer
             with self.conn_or_acquire() as client:
-                client.lpush(keys.taken(workers.worker_id()), message)
+                client.lpush(TAKEN.key, message)
         self._read = message
         return queue, message
 

@@ -36,7 +36,7 @@
 | records-drainer | string | drain of records | drain of records | 15 s, refreshed |
 | served:{queue} | string | workers | fronts' readiness | 30 s, refreshed |
 | worker:{queue}:{host}:{pid} | string | workers | supervisor, bench | 30 s, refreshed |
-| workers | sorted set | workers, fronts | fronts, supervisor | none: one per worker, the lost for 10 s more |
+| workers | sorted set | workers, fronts | fronts, supervisor | none: one per worker, the lost for 60 s more |
 | taken:{worker} | list | its worker | fronts | none: the messages that it works on; goes with it |
 | dropped-messages | hash | workers | status | 1 day, refreshed; one field per queue |
 | tick:{task} | string | control worker | control worker | 0.9 of the task's period, held while it runs |

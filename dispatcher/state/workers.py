@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 import socket
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,7 +20,8 @@ from dispatcher.state.line import RedisLine
 
 BEAT_INTERVAL_S: Final = 0.25
 LOST_AFTER_S: Final = 1.0
-LOST_REMEMBERED_S: Final = 10.0
+# So long others do its work where it was the last one of its queue.
+LOST_REMEMBERED_S: Final = 60.0
 
 _BEAT: Final = Script.load("beat.lua", repeatable=True)
 _TAKE_LOST: Final = Script.load("take_lost.lua")
@@ -42,18 +44,19 @@ class WorkerBeat:
         return self.at_ms <= 0
 
 
-def worker_id() -> str:
-    """Return the id of this worker process: host, process id, and a word that no other process has."""
-    return f"{socket.gethostname()}:{os.getpid()}:{PROCESS_TOKEN}"
+def worker_id(queues: Iterable[str]) -> str:
+    """Return the id of this worker process: host, process id, queues, and a word that none else has."""
+    return f"{socket.gethostname()}:{os.getpid()}:{','.join(queues)}:{PROCESS_TOKEN}"
 
 
-async def beat(line: RedisLine, worker: str) -> None:
-    """Show that a worker lives.
+async def beat(line: RedisLine, worker: str) -> set[str]:
+    """Show that a worker lives; return the queues whose workers are all lost.
 
     Raises:
         StateError: Redis is out of reach.
     """
-    await line.run(_BEAT, [keys.WORKERS], [worker])
+    missed = await line.run(_BEAT, [keys.WORKERS], [worker, round(LOST_AFTER_S * 1000)])
+    return {queue.decode() for queue in missed}
 
 
 def leave(line: RedisLine, worker: str) -> None:

@@ -1,11 +1,11 @@
-"""A worker dies, or stands still, with turns in hand: another one goes on with them, heard once."""
+"""The only worker of a queue dies, or stands still: others go on with its turns, and nobody hears twice."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
 import time
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import Final
@@ -13,13 +13,13 @@ from typing import Final
 import pytest
 from redis import Redis
 
-from dispatcher.contracts import SERVICES, Service
+from dispatcher.contracts import Service
 from dispatcher.state import keys
 from tests.support.device import Answer
 from tests.support.instances import SENTENCES, TRANSCRIPT
 from tests.support.processes import Process
-from tests.support.stack import Stack, worker_command
-from tests.support.waiting import eventually, soon
+from tests.support.stack import Stack
+from tests.support.waiting import soon
 
 DEVICES: Final = 6
 # The whole answer takes 0.3 s here, and a stage that is late is sent again after 20 s.
@@ -28,17 +28,6 @@ LOST: Final = "stage lost with its worker, sent again"
 SOON_S: Final = 8.0
 # Of what takes 20 ms, so that a stage is in hand for long enough.
 SLOW: Final = 60
-
-
-@pytest.fixture(scope="module")
-def other(running_stack: Stack) -> Iterator[Process]:
-    """Run a worker of all stages beside those of one."""
-    command = worker_command("-Q", ",".join(SERVICES), "-n", "other@%h")
-    other = Process("other", command, folder=running_stack.folder, environ=running_stack.environ)
-    other.start()
-    eventually(lambda: running_stack.serves("llm", other), what="the other worker is ready")
-    yield other
-    other.kill()
 
 
 @pytest.fixture
@@ -71,12 +60,12 @@ async def asked(stack: Stack, name: str, service: Service) -> AsyncGenerator[lis
         yield [asyncio.create_task(device.says()) for device in devices]
 
 
-@pytest.mark.usefixtures("patient", "other")
+@pytest.mark.usefixtures("patient")
 @pytest.mark.parametrize(
     ("service", "how"),
     [("asr", signal.SIGKILL), ("llm", signal.SIGKILL), ("tts", signal.SIGKILL), ("llm", signal.SIGSTOP)],
 )
-async def test_what_a_lost_worker_had_in_hand_is_done_at_once_by_another_and_heard_once(
+async def test_what_the_last_worker_of_a_queue_had_in_hand_is_done_at_once_by_others_and_heard_once(
     stack: Stack, service: Service, how: signal.Signals
 ) -> None:
     worker, printed = stack.workers[service], stack.front.printed_bytes()

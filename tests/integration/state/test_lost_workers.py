@@ -12,8 +12,8 @@ from dispatcher.state.leases import NoSlot, Slot
 from dispatcher.state.line import RedisLine
 from tests.support.fleet import Fleet, llm
 
-LIVING = "here:1:aaaaaaaaaaaa"
-GONE = f"here:2:{workers.PROCESS_TOKEN}"  # leases of this process are its
+LIVING = "here:1:asr:aaaaaaaaaaaa"
+GONE = f"here:2:llm,tts:{workers.PROCESS_TOKEN}"  # leases of this process are its
 
 
 @pytest.fixture
@@ -90,3 +90,10 @@ async def test_a_worker_that_is_known_to_have_ended_is_lost_before_it_is_missed(
     assert (beat.host, beat.pid, beat.is_leaving) == ("here", 1, False)
     workers.mark_lost(watched, beat)
     assert b"kept" in await workers.take_lost(watched)
+
+
+async def test_a_queue_whose_workers_are_all_lost_is_missed_until_one_is_back(watched: RedisLine) -> None:
+    assert await workers.beat(watched, LIVING) == {"llm", "tts"}
+    assert await workers.beat(watched, "there:1:tts:bbbbbbbbbbbb") == {"llm"}
+    workers.leave(watched, GONE)
+    assert await workers.beat(watched, LIVING) == set(), "who leaves of itself is not missed"
