@@ -33,6 +33,10 @@ WEBSOCKET_PATH: Final = "/xiaozhi/v1/"
 # Separators of a MAC address as boards, routers and people write it: colons, dashes, dots, blanks or none.
 _MAC: Final = re.compile(r"[0-9a-f]{2}(?:[-:._ ]?[0-9a-f]{2}){5}", re.ASCII)
 
+# Set by `dispatcher up`: fronts print a line for its screen at the end of each turn, begun by a sign that no
+# log line has; it never reaches a log file. "text": what the user said is in it, for the operator's terminal.
+SCREEN_TURNS_VARIABLE: Final = "SCREEN_TURNS"
+SCREEN_TURN_SIGN: Final = "\x1e"
 # Between a front and the supervisor that hands it its socket: the numbers of both descriptors, and the words.
 SOCKET_VARIABLE: Final = "FRONT_SOCKET_FD"
 CHANNEL_VARIABLE: Final = "FRONT_CHANNEL_FD"

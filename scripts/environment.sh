@@ -100,9 +100,9 @@ install_espeak() {
 
 # install_pinned PYTHON PINS [OPTION OF UV]: the interpreter may be one without pip.
 install_pinned() {
-    .venv/bin/uv pip install --python "$1" --no-config --system-certs ${3:+"$3"} \
+    .venv/bin/uv pip install --quiet --python "$1" --no-config --system-certs ${3:+"$3"} \
         --require-hashes --no-deps -r "$2" ||
-        .venv/bin/python -m pip --python "$1" install --disable-pip-version-check --require-hashes --no-deps -r "$2"
+        .venv/bin/python -m pip --python "$1" install --quiet --disable-pip-version-check --require-hashes --no-deps -r "$2"
 }
 
 install_packages() {

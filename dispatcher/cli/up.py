@@ -18,6 +18,7 @@ from dispatcher.cli.supervisor.procfile import read_procfile
 from dispatcher.cli.supervisor.screen import Screen, make_console
 from dispatcher.cli.supervisor.supervisor import Supervisor, Surroundings
 from dispatcher.cli.supervisor.upfile import UpFile
+from dispatcher.contracts import SCREEN_TURNS_VARIABLE
 from dispatcher.data_dir import make_private
 from dispatcher.settings import Settings, load_settings
 
@@ -44,6 +45,7 @@ def up(config: Path | None, procfile: Path, *, verbose: bool) -> None:
     plan = without_taken_ports(plan, is_taken)
     environment["FLOWER_LINK"] = str(any(part.role == "flower" for part in plan.parts)).lower()
     screen = Screen(make_console(), verbose=verbose)
+    environment[SCREEN_TURNS_VARIABLE] = "text" if screen.is_terminal else "plain"
     with UpFile(settings.data_dir, config=settings.dispatcher_config) as upfile:
         require_free_ports(plan.parts)
         surroundings = Surroundings(settings=settings, environment=environment, screen=screen, upfile=upfile)

@@ -92,8 +92,9 @@ class Acquaintance:
 
     async def character(self) -> Character:
         """Return who the assistant is to the device, by the YAML in force."""
-        chosen = (await self.registered()).persona
-        return character(self._hub.catalogue.conversation, self.peer.device_id, chosen=chosen)
+        known = await self.registered()
+        self._hub.names[self.peer.device_id] = known.name
+        return character(self._hub.catalogue.conversation, self.peer.device_id, chosen=known.persona)
 
     async def language(self) -> Language:
         """Return the device's language: set by an operator, by the YAML, told by OTA, or the default."""

@@ -84,6 +84,7 @@ class Hub:
 
     Attributes:
         devices: connections by device id; one device has one.
+        names: what the operator calls them, by device id.
         connections, seats: of the port, and of sockets of devices among them.
         turns: turns under way, by turn id.
         uplinks: utterances that are still being spoken, by the id of their turn.
@@ -108,6 +109,7 @@ class Hub:
         self.apologies = Apologies()
         self.tokens = Tokens(load_key(settings)) if settings.front_auth == "token" else None
         self.devices: dict[str, ConnectedDevice] = {}
+        self.names: dict[str, str] = {}
         self._heard_at_s: dict[str, float] = {}
         self.connections = make_connections(settings)
         self.seats = Seats(
@@ -256,6 +258,7 @@ class Hub:
         while True:
             now_s = time.time()
             self._heard_at_s = {each: self._heard_at_s.get(each, now_s) for each in self.devices}
+            self.names = {each: name for each, name in self.names.items() if each in self.devices}
             counts = fronts.FrontCounts(
                 devices=len(self.devices),
                 busy=sum(device.is_busy for device in self.devices.values()),

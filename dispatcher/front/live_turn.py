@@ -280,7 +280,7 @@ class LiveTurn:
         told = summary.Summary(
             outcome=outcome,
             reason=self._reason or self._turn.ended_because,
-            asked=bool(self._text),
+            said=self._text,
             typed=not self._recording,
             lasted_s=self._hub.pacer.now() - self._began_at,
             sentences=len(self._heard),
@@ -289,7 +289,8 @@ class LiveTurn:
             marks=self._marks,
             timings=self._turn.timings,
         )
-        summary.tell(self._hub.line, self.ticket, told, server_id=self._hub.front_id)
+        name = self._hub.names.get(self.ticket.device_id, "")
+        summary.tell(self._hub.line, self.ticket, told, server_id=self._hub.front_id, name=name)
 
     def _mark(self, name: str) -> None:
         self._marks.setdefault(name, self._since_began(self._hub.pacer.now()))

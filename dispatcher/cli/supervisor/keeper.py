@@ -15,6 +15,7 @@ from dispatcher.cli.supervisor.process import Process, describe_exit, was_stoppe
 from dispatcher.cli.supervisor.readiness import Readiness
 from dispatcher.cli.supervisor.restart import RestartPolicy, Run
 from dispatcher.cli.supervisor.succession import LAST_OUTPUT_TIMEOUT_S, Place, Predecessors
+from dispatcher.contracts import SCREEN_TURN_SIGN
 
 State = Literal["waiting", "starting", "ready", "restarting", "failed", "stopping", "stopped"]
 
@@ -31,12 +32,14 @@ class Listener:
         on_change: the state or the process id changed.
         on_event: something the operator should read, as one line or a few.
         on_output: the part printed a line; the flag marks a summary that is worth showing.
+        on_turn: a front told a turn for the screen, as JSON.
         on_end: the process of that id ended, or makes way.
     """
 
     on_change: Callable[[Keeper], None]
     on_event: Callable[[Part, str, Level], None]
     on_output: Callable[[Part, str, Level, bool], None]
+    on_turn: Callable[[str], None]
     on_end: Callable[[int], None]
 
 
@@ -49,6 +52,8 @@ class Keeper:
         changed_at_s: when the state began, on the monotonic clock.
         took_s: from the last start until it was ready; None before that.
     """
+
+    _tells_turns = False
 
     def __init__(
         self,
@@ -271,11 +276,17 @@ class Keeper:
             self._place.give_up()
 
     def _take_line(self, line: str) -> None:
+        if line.startswith(SCREEN_TURN_SIGN):  # it may hold what a user said, which no file keeps
+            self._tells_turns = True
+            self._listener.on_turn(line.removeprefix(SCREEN_TURN_SIGN))
+            return
         self._log.write(line)
         level = self._lines.level_of(line)
         if (self._stop_asked.is_set() or self._restart_asked) and level == "warning":
             level = "info"  # servers warn of their own stop, which the operator has asked for
-        self._listener.on_output(self.part, line, level, self._lines.is_summary(line))
+        self._listener.on_output(
+            self.part, line, level, not self._tells_turns and self._lines.is_summary(line)
+        )
 
     def _enter(self, state: State) -> None:
         self.state = state

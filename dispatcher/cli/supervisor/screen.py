@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import datetime
 from typing import Final
 
 from rich.console import Console
@@ -14,6 +15,7 @@ from rich.text import Text
 from dispatcher.cli.supervisor.keeper import Keeper
 from dispatcher.cli.supervisor.logs import Level
 from dispatcher.cli.supervisor.parts import Part
+from dispatcher.cli.supervisor.screen_lines import is_told_by_turn, reloaded_revision, turn_line
 from dispatcher.cli.supervisor.table import process_table
 
 WIDTH_WITHOUT_TERMINAL: Final = 120
@@ -37,6 +39,12 @@ class Screen:
         self._spinner = Spinner("dots")
         self._live: Live | None = None
         self._starting = True
+        self._revision = ""
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether an operator looks at it: what users say is shown to nobody else."""
+        return self._console.is_terminal
 
     def open(self, keepers: Sequence[Keeper]) -> None:
         """Begin to show these parts."""
@@ -84,10 +92,27 @@ class Screen:
 
     def part_output(self, part: Part, line: str, level: Level, is_summary: bool) -> None:  # noqa: FBT001
         """Print a line of a part, when it is worth it: a warning, an error, the summary of a turn, or all."""
-        if self._verbose or (not self._starting and (is_summary or level != "info")):
+        if part.role == "front":
+            self._say_reload(line)
+        is_news = is_summary or (level == "warning" and not is_told_by_turn(line)) or level == "error"
+        if self._verbose or (not self._starting and is_news):
             prefix = Text(f"{part.name:<8} ", style=self._colour(part))
             with suppress(OSError):
                 self._console.print(prefix + Text.from_ansi(line, style=_LEVEL_STYLES[level]), soft_wrap=True)
+
+    def turn_ended(self, told: str) -> None:
+        """Print a turn in one line for people; what a machine reads stands in the front's log file."""
+        if not self._starting and (line := turn_line(told, datetime.now().astimezone())):
+            with suppress(OSError):
+                self._console.print(line, soft_wrap=True)
+
+    def _say_reload(self, line: str) -> None:
+        """Say once that a changed YAML is in force; each process tells it."""
+        revision = reloaded_revision(line)
+        if revision and revision != self._revision and not self._starting:
+            self._revision = revision
+            now = datetime.now().astimezone()
+            self.say(f"{now:%H:%M:%S} the YAML was reloaded: revision {revision} is in force")
 
     def _colour(self, part: Part) -> str:
         names = [keeper.part.name for keeper in self._keepers]

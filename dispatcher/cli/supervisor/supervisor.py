@@ -200,6 +200,7 @@ class Supervisor:
                 on_change=self._on_change,
                 on_event=self._screen.part_event,
                 on_output=self._screen.part_output,
+                on_turn=self._screen.turn_ended,
                 on_end=self._workers.on_end,
             ),
             leave_within_s=self._settings.drain_s + LEAVE_MARGIN_S,
