@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from dispatcher.builtin.assistant.places import has_many_zones, is_known, spoken_place, zone_of
 from dispatcher.builtin.assistant.query import Query
@@ -47,6 +48,7 @@ _DATE_ZH: Final = re.compile(
     r"(?P<what>(?:(?:星期|礼拜|周)(?:几|[\d日天](?=吗))|[几多]少?[号月日]|日期|哪[一1]?[年天月]|几几年|什么日子|什么日期|和|是|的)+)"
     r"(?:了|啦|呢|啊|呀|吗|多少)*"
 )
+_AND: Final = re.compile(r" and |[和跟与]")
 _DAYS: Final = {
     "day after tomorrow": 2, "tomorrow": 1, "day before yesterday": -2, "yesterday": -1,
     "大后天": 3, "后天": 2, "明天": 1, "前天": -2, "昨天": -1,
@@ -108,17 +110,15 @@ def _is_home(query: Query, place: str) -> bool:
 
 
 def time_in(query: Query, place: str) -> str | None:
-    """Answer what time it is in a city, or that this is not known."""
-    zone = zone_of(place)
-    name = place if query.language == "zh" and not place.isascii() else spoken_place(place)
-    if zone is not None:
-        there = query.now.astimezone(zone)
-        other_day = there.date() != query.now.date()
-        day = f"星期{_WEEKDAYS_ZH[there.weekday()]}" if other_day else ""
-        return query.say(
-            f"🙂 It is {clock(there)}{f' on {there:%A}' if other_day else ''} in {name}.",
-            f"🙂 {name}现在是{day}{clock_zh(there)}。",
-        )
+    """Return what time it is in a city, or in several, or that this is not known."""
+    if any(day in place for day in _DAYS):
+        return None
+    parts = [part.strip() for part in _AND.split(place)]
+    found = [(part, zone) for part in parts if (zone := zone_of(part))]
+    if len(found) == len(parts):
+        told = [_time_at(query, *each) for each in found]
+        return query.say(f"🙂 It is {' and '.join(told)}.", f"🙂 {'，'.join(told)}。")
+    name = _name_of(query, place)
     if has_many_zones(place):
         return query.say(
             f"🤔 {name[0].upper() + name[1:]} has several time zones. Please name a city.",
@@ -128,6 +128,21 @@ def time_in(query: Query, place: str) -> str | None:
         f"🤔 I do not know what time it is in {name}. Here it is {clock(query.now)}.",
         f"🤔 我不知道{name}的时间，这里是{clock_zh(query.now)}。",
     )
+
+
+def _time_at(query: Query, place: str, zone: ZoneInfo) -> str:
+    there = query.now.astimezone(zone)
+    is_other_day = there.date() != query.now.date()
+    weekday = f"星期{_WEEKDAYS_ZH[there.weekday()]}" if is_other_day else ""
+    name = _name_of(query, place)
+    return query.say(
+        f"{clock(there)}{f' on {there:%A}' if is_other_day else ''} in {name}",
+        f"{name}现在是{weekday}{clock_zh(there)}",
+    )
+
+
+def _name_of(query: Query, place: str) -> str:
+    return place if query.language == "zh" and not place.isascii() else spoken_place(place)
 
 
 def tell_day(query: Query) -> str | None:

@@ -107,7 +107,7 @@ _NO_CITIES: Final = frozenset(
     )
 )
 _IN_CAPITALS: Final = ("us", "usa", "uk", "la", "nyc", "utc", "gmt")
-_SMALL: Final = ("the", "of")
+_SMALL: Final = ("the", "of", "and")
 
 
 @cache
