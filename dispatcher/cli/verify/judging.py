@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias
 
-from dispatcher.balancing.kpis import Facts, Fault, Kpi, TurnFacts, judge
+from dispatcher.balancing.kpis import FEWEST_TURNS, Facts, Fault, Kpi, TurnFacts, judge
 from dispatcher.balancing.shares import BY_WEIGHT, ShareWindow
 from dispatcher.catalogue.model import KpiTargets
 from dispatcher.cli.verify.turns import Outcome, TurnHeard, Window, count, error_ratio, failover_s, slowest_s
@@ -18,6 +18,7 @@ Verdict: TypeAlias = Literal["pass", "over target", "alert", "not judged"]
 UNHEALTHY_STATES: Final = ("down", "ejected", "failing")
 ROUNDS: Final = 20
 FAILOVER_GOAL_S: Final = 2.0
+PASSED: Final = "pass"
 BASELINE: Final = "none"
 
 
@@ -40,12 +41,14 @@ class Seen:
         turns: those that fronts noted in it.
         looks: one every few seconds.
         before: the instances at its begin, `after` at its end.
+        down_before: what was down before the run began, and is not counted against any fault.
     """
 
     turns: Sequence[TurnFacts]
     looks: Sequence[Look]
     before: Overview
     after: Overview
+    down_before: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +81,13 @@ class Judged:
             found += [f"{kpi.name} beyond its alert" for kpi in self.figures if verdict_of(kpi) == "alert"]
         return found
 
+    @property
+    def verdict(self) -> str:
+        """What is said of the window in a word or two: its problems, errors beyond their alert, or "pass"."""
+        if self.problems:
+            return "; ".join(self.problems)
+        return "errors in alert" if verdict_of(self.figure("errors")) == "alert" else PASSED
+
     def figure(self, name: str) -> Kpi:
         """Return one figure by its name."""
         return next(kpi for kpi in self.figures if kpi.name == name)
@@ -92,7 +102,9 @@ def judge_window(window: Window, heard: Sequence[TurnHeard], seen: Seen, targets
         turns=seen.turns,
         faults=tuple(_faults(seen.after, window)),
         unhealthy=tuple(
-            one.name for one in seen.after.instances if one.state in ("down", "ejected", "failing")
+            one.name
+            for one in seen.after.instances
+            if one.state in UNHEALTHY_STATES and one.name not in seen.down_before
         ),
         busy_devices=max((look.busy_devices for look in seen.looks), default=None),
         devices=len({turn.device for turn in turns}),
@@ -117,7 +129,8 @@ def _as_heard(kpi: Kpi, turns: Sequence[TurnHeard], lasted_s: float) -> Kpi:
         return replace(kpi, value=lasted_s, detail=f"goal {FAILOVER_GOAL_S:g} s")
     if kpi.name == "errors":
         hurt = sum(turn.is_hurt for turn in turns)
-        return replace(kpi, value=error_ratio(turns), detail=f"{hurt} of {len(turns)} turns")
+        detail = f"{hurt} of {len(turns)} turns"
+        return replace(kpi, value=error_ratio(turns), detail=detail, judged=len(turns) >= FEWEST_TURNS)
     return kpi
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from dispatcher.cli.status_kpis import value_text
-from dispatcher.cli.verify.judging import FAILOVER_GOAL_S, Judged, verdict_of
+from dispatcher.cli.verify.judging import FAILOVER_GOAL_S, PASSED, Judged, verdict_of
 from dispatcher.cli.verify.plot import plot
 from dispatcher.cli.verify.run import VerifyReport
 from dispatcher.cli.verify.view import hurt_in
@@ -99,8 +99,8 @@ def _fault_cells(each: Judged) -> Iterator[str]:
         ("" if each.slowest_s is None else f"{each.slowest_s:.1f} s", ""),
     ):
         yield f'<td class="number {kind}">{text}</td>'
-    problems = html.escape("; ".join(each.problems))
-    yield f'<td class="text bad">{problems}</td>' if problems else '<td class="good">pass</td>'
+    is_good = each.verdict == PASSED
+    yield f'<td class="{"good" if is_good else "text bad"}">{html.escape(each.verdict)}</td>'
 
 
 def _figures(judged: Sequence[Judged]) -> str:

@@ -48,7 +48,11 @@ class VerifyPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyReport:
-    """The whole run; times are Unix time."""
+    """The whole run; times are Unix time.
+
+    Attributes:
+        down_before: parts and instances that were down before it began; no fault is blamed for them.
+    """
 
     plan: VerifyPlan
     began_at_s: float
@@ -56,6 +60,7 @@ class VerifyReport:
     judged: tuple[Judged, ...]
     turns: tuple[TurnHeard, ...]
     repeated: int
+    down_before: tuple[str, ...] = ()
 
     @property
     def problems(self) -> list[str]:
@@ -82,6 +87,8 @@ async def run(line: RedisLine, ground: Ground, plan: VerifyPlan, tell: Callable[
         experiment = Experiment(target, household, plan, doors)
         async with experiment.watching(who), household.living(session):
             tell(f"{plan.devices} devices talk to {', '.join(doors)}; nothing is broken yet")
+            if down := await target.note_down():
+                tell(f"down before it began, and not counted: {', '.join(sorted(down))}")
             await experiment.baseline()
             for fault in [FAULTS[name] for name in plan.names]:
                 if time.time() - began_at_s > plan.total_s - plan.fault_s - plan.well_within_s:
@@ -95,6 +102,7 @@ async def run(line: RedisLine, ground: Ground, plan: VerifyPlan, tell: Callable[
         judged=tuple(experiment.judged),
         turns=tuple(household.turns),
         repeated=household.repeated,
+        down_before=tuple(sorted(target.down_before)),
     )
 
 
@@ -202,7 +210,8 @@ class Experiment:
         except StateError:  # it did not come back: what devices heard says so
             turns, after = [], self._overview
         looks = [look for look in self._looks if look.at_s >= window.began_at_s]
-        return Seen(turns=turns, looks=looks, before=self._overview, after=after)
+        down_before = self._target.down_before
+        return Seen(turns=turns, looks=looks, before=self._overview, after=after, down_before=down_before)
 
     async def _watch(self, who: str) -> None:
         while True:

@@ -50,6 +50,7 @@ class Target:
         self.session = session
         self.catalogue = catalogue
         self._ground = ground
+        self.down_before: frozenset[str] = frozenset()
 
     @classmethod
     async def find(cls, line: RedisLine, session: aiohttp.ClientSession, ground: Ground) -> Target:
@@ -154,19 +155,30 @@ class Target:
             else:
                 return
 
+    async def note_down(self) -> frozenset[str]:
+        """Return what is down now, before anything is broken; from now on `is_well` is well without it.
+
+        Raises:
+            StateError: Redis is out of reach.
+            StartError: nobody allows anything any more.
+        """
+        self.down_before = await self._down()
+        return self.down_before
+
     async def is_well(self) -> bool:
-        """Return whether every part runs and every instance may have calls; a Redis that is away is not."""
+        """Return whether all runs and may have calls that did before; a Redis that is away is not well."""
         try:
-            overview = await read_overview(self.line)
-            parts = await self._ground.parts()
+            return await self._down() <= self.down_before
         except (StateError, StartError):
             return False
-        runs = all(part.pid is not None for part in parts)
-        return (
-            runs
-            and bool(overview.instances)
-            and all(one.is_usable or one.state == "not configured" for one in overview.instances)
-        )
+
+    async def _down(self) -> frozenset[str]:
+        """Return the parts that do not run and the instances that may have no calls, by name."""
+        overview = await read_overview(self.line)
+        stopped = {part.name for part in await self._ground.parts() if part.pid is None}
+        states = {one.name: one for one in overview.instances if one.state != "not configured"}
+        unusable = {name for name, one in states.items() if not one.is_usable}
+        return frozenset(stopped | unusable | (set() if overview.instances else {"every instance"}))
 
     async def _has_switch(self, victim: Victim) -> bool:
         try:

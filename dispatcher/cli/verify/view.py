@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dispatcher.cli.status_kpis import value_text
-from dispatcher.cli.verify.judging import FAILOVER_GOAL_S, Judged, Verdict, verdict_of, worst
+from dispatcher.cli.verify.judging import FAILOVER_GOAL_S, PASSED, Judged, Verdict, verdict_of, worst
 from dispatcher.cli.verify.run import VerifyReport
 
 STYLES: Final[dict[Verdict, str]] = {
@@ -74,6 +74,7 @@ def as_json(report: VerifyReport) -> dict[str, Any]:
         "plan": asdict(report.plan),
         "began_at_s": report.began_at_s,
         "ended_at_s": report.ended_at_s,
+        "down_before": list(report.down_before),
         "repeated_utterances": report.repeated,
         "faults": [_fault_json(each) for each in report.judged],
         "turns": [asdict(turn) for turn in report.turns],
@@ -94,6 +95,7 @@ def _fault_json(each: Judged) -> dict[str, Any]:
         "failover_s": round(each.failover_s, 3),
         "slowest_first_audio_s": each.slowest_s,
         "problems": each.problems,
+        "verdict": each.verdict,
         "figures": [] if each.window.skipped else figures,
     }
 
@@ -115,7 +117,7 @@ def _fault_row(each: Judged) -> tuple[str | Text, ...]:
         "never" if window.well_s is None else f"{window.well_s:.1f} s",
         f"{value_text(p50.value, 's')} / {value_text(p95.value, 's')} / {value_text(each.slowest_s, 's')}",
         value_text(errors.value, "ratio"),
-        Text("; ".join(each.problems), style="bold red") if each.problems else Text("pass", style="green"),
+        Text(each.verdict, style="green" if each.verdict == PASSED else "bold red"),
     )
 
 
@@ -125,8 +127,10 @@ def _failover(each: Judged) -> Text:
 
 
 def _end(report: VerifyReport) -> Text:
+    down = ", ".join(report.down_before)
+    down = f"; down before it began and not counted: {down}" if down else ""
     lasted_s = report.ended_at_s - report.began_at_s
-    turns = f"{len(report.turns)} turns in {lasted_s:.0f} s"
+    turns = f"{len(report.turns)} turns in {lasted_s:.0f} s{down}"
     if not report.problems:
         return Text(f"passed: {turns}, none silent", style="bold green")
     return Text("\n".join([f"failed: {turns}", *report.problems]), style="bold red")

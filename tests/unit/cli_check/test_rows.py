@@ -54,7 +54,8 @@ UNCHECKED = (InstanceSeen(view=view("tts", 1), checked_s_ago=None, adjusted_s_ag
 @pytest.mark.parametrize(
     ("changed", "names"),
     [
-        ({"box": BoxSeen(cores=2, memory_bytes=8_000_000_000, disk_free_bytes=10**10)}, {"cores"}),
+        ({"box": BoxSeen(cores=1, memory_bytes=8_000_000_000, disk_free_bytes=10**10)}, {"cores"}),
+        ({"box": BoxSeen(cores=2, memory_bytes=8_000_000_000, disk_free_bytes=10**10)}, set()),
         ({"box": BoxSeen(cores=4, memory_bytes=10**9, disk_free_bytes=10**8)}, {"memory", "disk"}),
         ({"file": None, "file_problem": "line 3"}, {"YAML is valid", "YAML is in force"}),
         ({"in_force": None}, {"YAML is in force"}),

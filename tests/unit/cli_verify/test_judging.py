@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dispatcher.cli.verify.judging import verdict_of, worst
+from rich.console import Console
+
+from dispatcher.catalogue.model import KpiTargets
+from dispatcher.cli.verify.judging import Seen, judge_window, verdict_of, worst
 from dispatcher.cli.verify.turns import error_ratio, failover_s
-from tests.unit.cli_verify.seen import judged, report, turn, window
+from dispatcher.cli.verify.view import as_json, report_view
+from dispatcher.state.overview import InstanceView, Overview, ServiceView, State
+from tests.unit.cli_verify.seen import LOOK, judged, report, turn, window
 
 
 def test_failover_lasts_from_the_fault_to_the_end_of_the_last_turn_that_it_hurt() -> None:
@@ -46,6 +51,50 @@ def test_the_errors_of_a_window_are_those_that_devices_heard() -> None:
     found = judged(window(), turn(1001, "refused"), turn(1002), turn(1003), turn(1004))
     assert found.figure("errors").value == 0.25
     assert found.figure("errors").detail == "1 of 4 turns"
+
+
+def test_a_row_whose_errors_are_in_alert_does_not_read_pass() -> None:
+    good = [turn(1001 + each) for each in range(12)]
+    assert judged(window("front"), *good).verdict == "pass"
+    hurt = judged(window("front"), *good, *[turn(1014 + each, "refused") for each in range(3)])
+    assert hurt.problems == []
+    assert hurt.verdict == "errors in alert"
+
+
+def test_what_was_down_before_the_run_is_counted_against_no_fault() -> None:
+    one, other = view("llm-1", state="down"), view("llm-2")
+    service = ServiceView(service="llm", algorithm="round_robin", waiting=0, instances=(one, other))
+    fleet = Overview(services=(service,), queues={})
+
+    def unhealthy(down_before: frozenset[str]) -> float | None:
+        seen = Seen(turns=(), looks=(LOOK,), before=fleet, after=fleet, down_before=down_before)
+        return (
+            judge_window(window("none"), [turn(1001)], seen, KpiTargets()).figure("instances_healthy").value
+        )
+
+    assert unhealthy(frozenset()) == 1
+    assert unhealthy(frozenset({"llm-1"})) == 0
+
+
+def test_a_report_says_what_was_down_before_it_began() -> None:
+    run = replace(report(judged(window(), turn(1001))), down_before=("llm-1", "tts-2"))
+    assert as_json(run)["down_before"] == ["llm-1", "tts-2"]
+    console = Console(width=200)
+    with console.capture() as capture:
+        console.print(report_view(run))
+    assert "down before it began and not counted: llm-1, tts-2" in capture.get()
+
+
+def view(name: str, *, state: State = "ready") -> InstanceView:
+    return replace(READY, name=name, state=state)
+
+
+READY = InstanceView(
+    service="llm", name="", endpoint="", priority="normal", weight=1, effective_weight=1, cap=8, in_flight=0,
+    state="ready", back_in_s=None, latency_ewma_ms=None, error_ratio=0, failures=0, check_run=0,
+    last_reason="",
+    failed_s_ago=None,
+)  # fmt: skip
 
 
 def test_an_alert_fails_the_time_with_nothing_broken_only() -> None:
