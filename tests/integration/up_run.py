@@ -41,7 +41,7 @@ CATALOGUE = """
 load_balancing:
   api_gateway:
     asr_services: {{instances: [{{endpoint: "http://127.0.0.1:{port}"}}]}}
-    llm_services: {{instances: [{{endpoint: "http://127.0.0.1:9"}}]}}
+    llm_services: {{instances: [{{endpoint: "http://127.0.0.1:9", model: small}}]}}
     tts_services: {{instances: [{{endpoint: "http://127.0.0.1:9"}}]}}
 """
 

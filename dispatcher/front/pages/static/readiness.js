@@ -14,6 +14,7 @@ const REASONS = {
   "no stream yet": "readiness.noStream",
   "no answer in 1 s": "readiness.noAnswer",
 };
+const NO_INSTANCE = "no instance ready: ";
 
 export class Readiness {
   #dialog;
@@ -72,6 +73,7 @@ function row(key, state) {
   const element = document.createElement("div");
   const value = document.createElement("dd");
   if (Object.hasOwn(REASONS, state)) label(value, REASONS[state]);
+  else if (state.startsWith(NO_INSTANCE)) label(value, "readiness.noInstance", { reasons: state.slice(NO_INSTANCE.length) });
   else value.textContent = state;
   value.classList.toggle("bad", key.startsWith("readiness.part.") && state !== "ok");
   element.append(label(document.createElement("dt"), key), value);
