@@ -22,7 +22,7 @@ from dispatcher.errors import (
     StateError,
 )
 from dispatcher.state import keys, leases
-from dispatcher.state.leases import NoSlot, Outcome, Slot
+from dispatcher.state.leases import NoSlot, Outcome, PickMode, Slot
 from dispatcher.state.line import RedisLine
 from dispatcher.state.live import LiveCatalogue
 
@@ -35,10 +35,15 @@ LOOK_AGAIN_S: Final = 0.25
 
 
 class CallClock:
-    """How long an instance takes for a call, as its response time is learned."""
+    """How long an instance takes for a call, as its response time is learned.
+
+    Attributes:
+        first_ms: how long its first result took, for a call of usual size; at least, where none came.
+    """
 
     def __init__(self) -> None:
         """Start now."""
+        self.first_ms: float | None = None
         self.restart()
 
     def restart(self) -> None:
@@ -86,9 +91,15 @@ class Router:
 
     @asynccontextmanager
     async def lease(
-        self, service: Service, *, turn_id: str, deadline_at_s: float, excluded: Collection[str] = ()
+        self,
+        service: Service,
+        *,
+        turn_id: str,
+        deadline_at_s: float,
+        excluded: Collection[str] = (),
+        mode: PickMode = "",
     ) -> AsyncIterator[Lease]:
-        """Hold a slot on the best instance for the length of the block.
+        """Hold a slot on the best instance for the length of the block; `mode` as in `leases.pick`.
 
         An InstanceError that leaves the block counts against the instance unless its class says otherwise;
         anything else (a barge-in, a passed deadline) gives the slot back without a verdict.
@@ -100,7 +111,7 @@ class Router:
         """
         asked_at = time.monotonic()
         excluded = self._not_configured(service).union(excluded)
-        slot = await self._pick(service, turn_id, deadline_at_s, excluded)
+        slot = await self._pick(service, turn_id, deadline_at_s, excluded, mode)
         clock = CallClock()
         wait_ms = (time.monotonic() - asked_at) * 1000
         self._hold(slot)
@@ -116,7 +127,10 @@ class Router:
             raise
         finally:
             self._held.pop(slot.lease_id, None)
-            await asyncio.shield(self._finish(slot, outcome, clock.elapsed_ms, failure))
+            # A probe has done what it is for with its first result.
+            if mode == "probe" and failure is None and clock.first_ms is not None:
+                outcome = "probed"
+            await asyncio.shield(self._finish(slot, outcome, clock, failure))
 
     def _not_configured(self, service: Service) -> frozenset[str]:
         """Return the instances that this process cannot call: checks tell all others of them, but later."""
@@ -140,11 +154,11 @@ class Router:
             raise StateError(f"redis leased {name}, which left the catalogue at that moment") from error
 
     async def _pick(
-        self, service: Service, turn_id: str, deadline_at_s: float, excluded: Collection[str]
+        self, service: Service, turn_id: str, deadline_at_s: float, excluded: Collection[str], mode: PickMode
     ) -> Slot:
         lease_id = leases.new_lease_id()
         while True:
-            picked = await self._look(service, turn_id, lease_id, excluded)
+            picked = await self._look(service, turn_id, lease_id, excluded, mode)
             if isinstance(picked, Slot):
                 if "panic" in picked.reason:
                     log.warning("no healthy instance, trying the least bad", instance=picked.name)
@@ -157,11 +171,11 @@ class Router:
             await self._wait_in_line(service, lease_id)
 
     async def _look(
-        self, service: Service, turn_id: str, lease_id: str, excluded: Collection[str]
+        self, service: Service, turn_id: str, lease_id: str, excluded: Collection[str], mode: PickMode
     ) -> Slot | NoSlot:
         """Ask for a slot; one that arrives when the caller is gone is given back at once."""
         looking = asyncio.get_running_loop().create_task(
-            leases.pick(self._line, service, turn_id=turn_id, excluded=excluded, lease_id=lease_id)
+            leases.pick(self._line, service, turn_id=turn_id, excluded=excluded, lease_id=lease_id, mode=mode)
         )
         try:
             return await asyncio.shield(looking)
@@ -178,7 +192,7 @@ class Router:
         except DispatcherError:  # it took nothing, or what it took expires by itself
             return
         if isinstance(picked, Slot):
-            await self._finish(picked, "ignored", 0.0, None)
+            await self._finish(picked, "ignored", CallClock(), None)
         else:
             leases.leave(self._line, service, lease_id)
 
@@ -209,7 +223,7 @@ class Router:
         raise NoInstanceAvailable(service, "all full" if nothing.full else "none healthy")
 
     async def _finish(
-        self, slot: Slot, outcome: Outcome, latency_ms: float, failure: InstanceError | None
+        self, slot: Slot, outcome: Outcome, clock: CallClock, failure: InstanceError | None
     ) -> None:
         retry_after_s = failure.retry_after_s if failure else None
         try:
@@ -217,7 +231,8 @@ class Router:
                 self._line,
                 slot,
                 outcome=outcome,
-                latency_ms=latency_ms,
+                latency_ms=clock.elapsed_ms,
+                first_ms=clock.first_ms,
                 reason=failure.reason if failure else "",
                 origin=failure.origin if failure else None,
                 retry_after_ms=None if retry_after_s is None else retry_after_s * 1000,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
@@ -12,6 +12,7 @@ from typing import Any, TypeAlias, TypeVar
 from dispatcher.balancing.hedging import Suspects, UsualTimes
 from dispatcher.errors import InstanceUnreachable
 from dispatcher.router import Lease
+from dispatcher.state.leases import PickMode
 
 Result = TypeVar("Result")
 # Makes the call on an instance, asks for the floor when it has a first result, and may raise Outrun.
@@ -41,6 +42,23 @@ class Course:
     size: float = 1.0
     first: str = ""
     ready_at: Callable[[], float] = at_once
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Door:
+    """One way to an instance.
+
+    Attributes:
+        excluded: names of those that will not do.
+        waits: in line for a free slot; else only an instance that is well and free at once will do.
+        is_for_idle: only an instance without any call will do.
+        mode: how slow instances are treated, as in `leases.pick`; empty for what the race has come to.
+    """
+
+    excluded: Collection[str]
+    waits: bool = True
+    is_for_idle: bool = False
+    mode: PickMode = ""
 
 
 class Floor:
@@ -77,18 +95,20 @@ class Runner:
 
     Attributes:
         lease: the instance's, once there is one.
+        is_probe: it only shows how quick its instance is.
+        has_lost: nothing of it will be heard.
     """
 
-    def __init__(self, floor: Floor) -> None:
-        """Enter the race for a floor."""
+    def __init__(self, floor: Floor, *, is_probe: bool = False) -> None:
+        """Enter the race for a floor, or run beside it."""
         self.lease: Lease | None = None
+        self.is_probe = self.has_lost = is_probe
         self.task: asyncio.Task[Any] | None = None
         self.started_at = time.monotonic()
         self._floor = floor
         self._alive_at = self.started_at
         self._is_thinking = False
         self._is_known = False
-        self._has_lost = False
         self._bound: asyncio.Timeout | None = None
         self._doubt: ExitStack | None = None
 
@@ -122,7 +142,11 @@ class Runner:
         """When its next result is late by the measure of its instance, by the monotonic clock."""
         if self._is_known:
             return self._alive_at + self._floor.usual_times.patience.pause_s
-        return self.asked_at + self._floor.usual_times.wait_s(self.name, size=self._floor.course.size)
+        alternative_s = self.lease.slot.alternative_s if self.lease else None
+        size = self._floor.course.size
+        return self.asked_at + self._floor.usual_times.wait_s(
+            self.name, size=size, alternative_s=alternative_s
+        )
 
     @property
     def is_late(self) -> bool:
@@ -148,15 +172,19 @@ class Runner:
         """Write the draft on its instance.
 
         Raises:
-            Outrun: another one has the floor.
+            Outrun: another one has the floor, or this one was heard out and still thinks.
             InstanceUnreachable: it was heard out, and no first result came.
         """
+        longest_s = self._floor.usual_times.patience.probe_s if self.is_probe else None
         try:
-            async with asyncio.timeout(None) as self._bound:
+            async with asyncio.timeout(longest_s) as self._bound:
                 return await draft(self, lease)
         except TimeoutError:
             if not self._bound or not self._bound.expired():
                 raise
+            self._note_first()
+            if self.is_thinking:
+                raise Outrun from None
             # Its silence counts against it, or a hung instance would cost every turn a second request.
             result = "next sentence" if self._is_known else self._floor.usual_times.patience.result
             reason = f"no {result} in time"
@@ -170,8 +198,9 @@ class Runner:
         if not self._is_known:
             self._is_known = True
             self._floor.usual_times.note(self.name, self.elapsed_s, size=self._floor.course.size)
+            self._note_first()
         self._is_trusted()
-        return not self._has_lost and self._floor.is_wanted_by(self)
+        return not self.has_lost and self._floor.is_wanted_by(self)
 
     def is_doubted(self) -> None:
         """Let other calls go elsewhere until its first result, or its end, shows what it is."""
@@ -185,13 +214,18 @@ class Runner:
         Returns:
             False where there is nothing to learn: it is in time, has no instance, thinks, or is over already.
         """
-        self._has_lost = True
+        self.has_lost = True
         if self._bound is None or not self.is_late or self.is_thinking:
             return False
         silence_s = self._floor.usual_times.patience.silence_s
         silent_s = time.monotonic() - self._alive_at if self._is_known else self.elapsed_s
         self._bound.reschedule(asyncio.get_running_loop().time() + silence_s - silent_s)
         return True
+
+    def _note_first(self) -> None:
+        """Let all processes know how long the first result took, or takes at least."""
+        if self.lease is not None and self.lease.clock.first_ms is None:
+            self.lease.clock.first_ms = self.elapsed_s / self._floor.course.size * 1000
 
     def _is_trusted(self) -> None:
         if self._doubt is not None:

@@ -151,7 +151,10 @@ class Draft:
         try:
             calls = await self._read(stream)
         finally:
-            self._speaker.stop_heartbeat()
+            if not self._runner.has_lost:
+                self._speaker.stop_heartbeat()
+        if self._speaker.ended_because and not self._runner.has_floor:
+            raise Outrun  # another draft's reply was ended; that says nothing about this one
         await self._finish()
         if calls and not self._speaker.ended_because:
             self._take_floor()
@@ -200,7 +203,8 @@ class Draft:
         if not is_thinking:
             self._text_at = now
         self._runner.mark_alive(is_thinking=is_thinking)
-        self._speaker.mark_alive(is_thinking=is_thinking)
+        if not self._runner.has_lost:
+            self._speaker.mark_alive(is_thinking=is_thinking)
         longest_s = self._speaker.thinking_timeout_s
         if now - self._text_at > longest_s:
             raise InstanceUnreachable(self._lease.instance.name, f"no text after {longest_s:g} s of thinking")

@@ -19,35 +19,20 @@ import math
 import time
 from collections.abc import Collection, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Final, Generic
 
 import structlog
 
 from dispatcher.contracts import Service, TurnTicket
 from dispatcher.errors import DispatcherError, EmptyReply, InstanceError, NoInstanceAvailable
-from workers.floor import Course, Draft, Floor, Outrun, Result, Runner
+from dispatcher.state.leases import PickMode
+from workers.floor import Course, Door, Draft, Floor, Outrun, Result, Runner
 from workers.runtime import Runtime
 
 log = structlog.get_logger(__name__)
 
 LOOK_AGAIN_S: Final = 0.5
 ANY: Final = Course()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Door:
-    """One way to an instance.
-
-    Attributes:
-        excluded: names of those that will not do.
-        waits: in line for a free slot; else only an instance that is well and free at once will do.
-        is_for_idle: only an instance without any call will do.
-    """
-
-    excluded: Collection[str]
-    waits: bool = True
-    is_for_idle: bool = False
 
 
 class Race(Generic[Result]):
@@ -73,6 +58,8 @@ class Race(Generic[Result]):
         self._failed: list[InstanceError] = []
         self._refused_s = 0.0
         self._nobody_else = False
+        # The first draft may have a probe beside it, once there is something that a probe could be asked.
+        self._mode: PickMode = "spare" if math.isinf(course.ready_at()) else "offer"
         self._news = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
 
@@ -116,12 +103,25 @@ class Race(Generic[Result]):
         """Hear out the drafts of which something is to be learned; stop the others."""
         self._runners -= losers
         heard_out = {runner for runner in losers if runner.hear_out()}
-        self._heard_out |= heard_out
-        for task in [runner.task for runner in heard_out if runner.task]:
-            self._shared.keep(task)
-            # Its verdict is the lease's; nobody here waits for it.
-            task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+        self._keep(heard_out)
         await self._stop(losers - heard_out)
+
+    def _keep(self, unheard: Collection[Runner]) -> None:
+        """Let drafts of which nothing is heard go on; the verdict on them is the lease's."""
+        self._heard_out.update(unheard)
+        for task in [runner.task for runner in unheard if runner.task]:
+            self._shared.keep(task)
+            task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+
+    def _probe(self, name: str) -> None:
+        """Ask an instance that is slow, or comes back, beside the one that answers, if the budget has it."""
+        if not self._shared.hedge_budget.spend(time.monotonic()):
+            return
+        log.info("instance probed beside a call", instance=name)
+        runner = Runner(self._floor, is_probe=True)
+        door = Door(excluded=self._names() - {name}, waits=False, mode="probe")
+        runner.task = asyncio.get_running_loop().create_task(self._write_behind(door, runner))
+        self._keep([runner])
 
     def _on_taken(self) -> None:
         """Take in that a draft has the floor; others are let go, and its pauses are watched."""
@@ -207,14 +207,22 @@ class Race(Generic[Result]):
         ticket = self._ticket
         until_s = ticket.deadline_at_s if door.waits else time.time()
         async with self._shared.router.lease(
-            self._service, turn_id=ticket.turn_id, deadline_at_s=until_s, excluded=door.excluded
+            self._service,
+            turn_id=ticket.turn_id,
+            deadline_at_s=until_s,
+            excluded=door.excluded,
+            mode=door.mode or self._mode,
         ) as lease:
             if not door.waits and "panic" in lease.slot.reason:
                 raise NoInstanceAvailable(self._service, "the one to ask first is not well")
             if door.is_for_idle and lease.slot.in_flight > 1:
                 raise NoInstanceAvailable(self._service, "none is idle")
             runner.begin(lease)
-            self._set_timer(self._patience_s())
+            if not runner.is_probe:
+                self._mode = "spare"
+                self._set_timer(self._patience_s())
+            if lease.slot.probe:
+                self._probe(lease.slot.probe)
             return await runner.write(lease, self._draft)
 
     def _doors(self, excluded: set[str]) -> Iterator[Door]:

@@ -20,6 +20,9 @@ _NEW_SHARE: Final = 0.2
 _BUDGET_RATIO: Final = 0.05
 _FLOOR_EVERY_S: Final = 10.0
 _MOST_SAVED: Final = 10.0
+# One that usually takes so many times as long as a free alternative is not given its own time; as in
+# pick_slow.lua.
+_SLOW_FACTOR: Final = 2.0
 # As many failures in a row as eject an instance.
 _SAVED_BY_TIME: Final = 3.0
 
@@ -48,6 +51,11 @@ class Patience:
     retry_s: float = math.inf
     pause_s: float = math.inf
 
+    @property
+    def probe_s(self) -> float:
+        """How long a probe may take: more than a slow instance does, since nobody waits for it."""
+        return 2 * self.silence_s
+
 
 # A transcript comes in one piece and costs the most of all calls: times of one instance spread by a factor
 # of two and more (load, length), and a false alarm doubles the load that made it late.
@@ -55,8 +63,9 @@ PATIENCES: Final[Mapping[Service, Patience]] = {
     "asr": Patience(
         result="transcript", times_usual=2.0, unknown_s=0.7, longest_s=4.0, silence_s=6.0, retry_s=6.0
     ),
-    # The sentence before is still being spoken then; what another instance needs comes on top.
-    "llm": Patience(result="first sentence", pause_s=1.0),
+    # The sentence before is still being spoken then; what another instance needs comes on top. One that lost
+    # may be silent for as long as any stream: a slow one has not failed.
+    "llm": Patience(result="first sentence", silence_s=5.0, pause_s=1.0),
     "tts": Patience(result="first audio"),
 }
 
@@ -79,9 +88,15 @@ class UsualTimes:
         usual_s = self._usual_s.get(instance, elapsed_s)
         self._usual_s[instance] = usual_s + _NEW_SHARE * (elapsed_s - usual_s)
 
-    def wait_s(self, instance: str, *, size: float = 1.0) -> float:
-        """Return how long to wait for the instance's first result before another one is asked."""
+    def wait_s(self, instance: str, *, size: float = 1.0, alternative_s: float | None = None) -> float:
+        """Return how long to wait for the instance's first result before another one is asked.
+
+        An instance that is slow beside an alternative that is free, which usually takes `alternative_s`, is
+        waited for as long as that one would be.
+        """
         usual_s = self._usual_s.get(instance, self.patience.unknown_s)
+        if alternative_s is not None and usual_s > _SLOW_FACTOR * alternative_s:
+            usual_s = max(alternative_s, self.patience.unknown_s)
         return min(self.patience.times_usual * usual_s * size + self.patience.and_s, self.patience.longest_s)
 
 

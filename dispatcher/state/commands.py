@@ -28,7 +28,7 @@ Value: TypeAlias = str | bytes | int | float
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A Lua file beside this module, and its SHA1 as Redis computes it.
+    """Lua files beside this module, joined to one script, and its SHA1 as Redis computes it.
 
     Attributes:
         repeatable: running it twice with the same arguments does no harm.
@@ -39,11 +39,12 @@ class Script:
     repeatable: bool = False
 
     @classmethod
-    def load(cls, name: str, *, repeatable: bool = False) -> Script:
-        """Return the script of that file name."""
+    def load(cls, *names: str, repeatable: bool = False) -> Script:
+        """Return the script in the files of these names, joined in this order."""
         import hashlib  # noqa: PLC0415  only at start
 
-        source = resources.files("dispatcher.state").joinpath("lua", name).read_text("utf-8")
+        folder = resources.files("dispatcher.state").joinpath("lua")
+        source = "".join(folder.joinpath(name).read_text("utf-8") for name in names)
         return cls(source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest(), repeatable)
 
 

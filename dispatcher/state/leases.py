@@ -15,11 +15,15 @@ from dispatcher.state.commands import Script
 from dispatcher.state.line import RedisLine
 from dispatcher.state.workers import PROCESS_TOKEN
 
-Outcome = Literal["ok", "failed", "ignored"]
+Outcome = Literal["ok", "failed", "ignored", "probed"]
+# As pick_candidates.lua tells them apart.
+PickMode = Literal["", "spare", "offer", "probe"]
 FAILURES_THAT_EJECT: Final = 3
 
 # A second lease of a call whose first answer was lost is renewed by nobody, and ends by itself.
-_PICK = Script.load("pick_lease.lua", repeatable=True)
+_PICK = Script.load(
+    *("pick_candidates.lua", "pick_slow.lua", "pick_algorithm.lua", "pick_lease.lua"), repeatable=True
+)
 _FINISH = Script.load("finish.lua")
 _RENEW = Script.load("renew.lua", repeatable=True)
 
@@ -32,6 +36,9 @@ class Slot:
         lease_id: its member in the instance's sorted set.
         in_flight: leases on the instance, this one included.
         reason: why this instance was chosen, in words.
+        alternative_s: what the quickest other instance of its priority that is free usually takes to its
+            first result; None where there is none.
+        probe: name of an instance to probe beside this call; empty for none.
     """
 
     service: Service
@@ -39,6 +46,8 @@ class Slot:
     lease_id: str
     in_flight: int
     reason: str
+    alternative_s: float | None = None
+    probe: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +78,7 @@ async def pick(
     turn_id: str,
     excluded: Collection[str] = (),
     lease_id: str | None = None,
+    mode: PickMode = "",
     now_ms: float | None = None,
 ) -> Slot | NoSlot:
     """Choose an instance and lease a slot on it; both happen in one script.
@@ -82,6 +92,7 @@ async def pick(
         turn_id: a turn that was cancelled gets nothing.
         excluded: names of instances that failed this call already.
         lease_id: the call's id; without one this is a single look.
+        mode: whether the call may try instances that are slow or come back, or probe them beside it.
         now_ms: the time of a simulation; without it the clock of Redis counts.
 
     Raises:
@@ -98,7 +109,7 @@ async def pick(
         [
             *(call_id, keys.LEASE_TTL_MS, random.random(), ",".join(excluded)),  # noqa: S311  a die
             *(keys.instance(service, ""), keys.leases(service, ""), service, turn_id),
-            *(int(lease_id is not None), keys.FREED_CHANNEL, _or_redis_clock(now_ms)),
+            *(int(lease_id is not None), keys.FREED_CHANNEL, _or_redis_clock(now_ms), mode),
         ],
     )
     return _picked(answer, service, turn_id, call_id)
@@ -108,13 +119,15 @@ def _picked(answer: Sequence[bytes], service: Service, turn_id: str, lease_id: s
     """Return what the pick script's answer means."""
     match answer[0]:
         case b"ok":
-            _, name, in_flight, reason = answer
+            _, name, in_flight, reason, alternative_ms, probe = answer
             return Slot(
                 service=service,
                 name=name.decode(),
                 lease_id=lease_id,
                 in_flight=int(in_flight),
                 reason=reason.decode(),
+                alternative_s=float(alternative_ms) / 1000 if alternative_ms else None,
+                probe=probe.decode(),
             )
         case b"cancelled":
             raise TurnCancelled(turn_id)
@@ -135,6 +148,7 @@ async def finish(
     *,
     outcome: Outcome,
     latency_ms: float,
+    first_ms: float | None = None,
     reason: str = "",
     origin: Origin | None = None,
     retry_after_ms: float | None = None,
@@ -145,8 +159,10 @@ async def finish(
     Args:
         line: connection to the shared state.
         slot: what `pick` gave; its lease may have expired meanwhile.
-        outcome: "ignored" teaches nothing about the instance.
+        outcome: "ignored" teaches nothing about the instance but its first result; "probed" went well as far
+            as it went, which was to its first result.
         latency_ms: how long the call took.
+        first_ms: how long its first result took, for a call of usual size; None where none came.
         reason: what went wrong, in words; shown by `dispatcher status`.
         origin: whose fault a failure was; counted apart, also where it teaches nothing.
         retry_after_ms: for how long the instance asked to be left alone, where a failed call said so; it
@@ -166,6 +182,7 @@ async def finish(
             *(slot.lease_id, outcome, round(latency_ms, 3), FAILURES_THAT_EJECT, keys.FREED_CHANNEL),
             *("" if retry_after_ms is None else round(retry_after_ms), _or_redis_clock(now_ms)),
             *(reason[: keys.REASON_CHARACTERS], origin or "", slot.name),
+            "" if first_ms is None else round(first_ms, 3),
         ],
     )
     return str(changed.decode())

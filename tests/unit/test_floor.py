@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
 
 import pytest
 
-from dispatcher.balancing.hedging import PATIENCES, Suspects, UsualTimes
+from dispatcher.balancing.hedging import PATIENCES, Patience, Suspects, UsualTimes
 from dispatcher.catalogue.model import Instance
+from dispatcher.errors import InstanceUnreachable
 from dispatcher.router import CallClock, Lease
 from dispatcher.state.leases import Slot
-from workers.floor import Course, Floor, Runner
+from workers.floor import Course, Floor, Outrun, Runner
 
 
 @pytest.fixture
@@ -91,3 +93,34 @@ def test_a_pause_between_pieces_of_speech_is_a_matter_of_the_stream_itself(usual
     runner = begun_llm(usual)
     assert runner.take_floor()
     assert math.isinf(runner.late_at)
+
+
+def test_a_probe_never_has_the_floor_and_its_time_is_known_to_all(usual: UsualTimes) -> None:
+    floor = Floor(usual, Suspects(), Course(size=2.0), on_taken=lambda: None)
+    probe, first = Runner(floor, is_probe=True), Runner(floor)
+    for runner in (probe, first):
+        runner.begin(lease())
+    probe.started_at -= 3.0
+    assert not probe.take_floor()
+    assert first.take_floor(), "the floor was free for the one that answers"
+    assert probe.lease is not None
+    assert probe.lease.clock.first_ms == pytest.approx(1500, abs=200), "as a call of usual size would take"
+
+
+async def test_a_probe_that_thinks_for_too_long_is_no_failure_and_one_that_is_silent_is() -> None:
+    usual = UsualTimes(Patience(result="first sentence", silence_s=0.02))
+
+    async def never(_: Runner, __: Lease) -> None:
+        await asyncio.Event().wait()
+
+    thinking = Runner(Floor(usual, Suspects(), Course(), on_taken=lambda: None), is_probe=True)
+    thinking.begin(lease())
+    thinking.mark_alive(is_thinking=True)
+    with pytest.raises(Outrun):
+        await thinking.write(lease(), never)
+    silent = Runner(Floor(usual, Suspects(), Course(), on_taken=lambda: None), is_probe=True)
+    held = lease()
+    silent.begin(held)
+    with pytest.raises(InstanceUnreachable, match="no first sentence in time"):
+        await silent.write(held, never)
+    assert held.clock.first_ms is not None, "it takes so long at least"

@@ -1,11 +1,11 @@
 -- Give a lease back and learn from the call.
 --
 -- KEYS  instance:{service}:{name}, leases:{service}:{name}, waiting:{service}, decisions, excluded:{service}
--- ARGV  lease id, outcome (ok | failed | ignored), latency in ms, failures in a row that eject, the channel on
+-- ARGV  lease id, outcome (ok | failed | ignored | probed), latency in ms, failures in a row that eject, the channel on
 --       which the call that waits longest hears that a slot is free, for how many ms the instance asked to be
 --       left alone (Retry-After; "" where it did not), a time in ms in place of the clock of Redis (simulations),
 --       what went wrong in words, whose fault a failure was (ours | theirs | caller; "" where nothing failed),
---       the instance's name
+--       the instance's name, how long its first result took in ms ("" where none came); a probe ends with that
 -- Returns "ejected", "recovered" or "".
 --
 -- Peak EWMA: a slower call counts at once, faster ones over DECAY_MS (Finagle's rule).
@@ -24,6 +24,12 @@ local WINDOW_IDLE_MS = 60000
 local FLAP_MS, TRIAL_MS, TRIAL_MAX_MS = 60000, 5000, 40000
 -- The last response times stand in one field, each as wide as the others: to add one and drop the oldest is one cut.
 local TIMES_KEPT, TIME_WIDTH, LONGEST_MS = 100, 7, 9999999
+-- Times to a first result are averaged by their logarithms: a fifth of the way for each, three where one is so
+-- many times as long or as short as usual. One call that takes three times as long makes no instance slow.
+local FIRST_SHARE, FIRST_SURPRISE_SHARE, FIRST_SURPRISE, FIRST_LEAST_MS = 0.2, 0.6, 3, 20
+-- A result of a slow instance that is shorter by this is a sign that it has recovered: it counts as a surprise, and
+-- if that is not enough, the next probe comes soon.
+local FIRST_BETTER = 2
 -- Failed calls that come closer together than this are one fault.
 local FAULT_QUIET_MS = 60000
 
@@ -40,12 +46,29 @@ redis.call("XADD", KEYS[4], "MAXLEN", "~", 5000, "*", "lease", lease, "outcome",
   "reason", ARGV[8])
 -- An instance that left the YAML is not counted back into being.
 if redis.call("EXISTS", KEYS[1]) == 0 then return "" end
-redis.call("HINCRBY", KEYS[1], "calls", 1)
+if outcome ~= "probed" then redis.call("HINCRBY", KEYS[1], "calls", 1) end
 if ARGV[9] ~= "" then redis.call("HINCRBY", KEYS[1], "errors_" .. ARGV[9], 1) end
-if outcome == "ignored" then return "" end
 
 local clock = redis.call("TIME")
 local now = tonumber(ARGV[7] or "") or clock[1] * 1000 + math.floor(clock[2] / 1000)
+
+local function learn_first(took)
+  local known = redis.call("HMGET", KEYS[1], "first_ms", "slow_since_ms", "ejected_until_ms")
+  local usual = tonumber(known[1]) or took
+  local way = math.log(took / usual)
+  local is_better = known[2] and took * FIRST_BETTER < usual
+  local is_surprise = is_better or math.abs(way) > math.log(FIRST_SURPRISE)
+  local share = is_surprise and FIRST_SURPRISE_SHARE or FIRST_SHARE
+  -- What it took before it was ejected is of the past.
+  local ejected_until = tonumber(known[3]) or 0
+  if outcome ~= "failed" and ejected_until > 0 and ejected_until <= now then share = 1 end
+  redis.call("HSET", KEYS[1], "first_ms", usual * math.exp(share * way))
+  if is_better then redis.call("HSET", KEYS[1], "slow_since_ms", now) end
+end
+local first = tonumber(ARGV[11] or "")
+if first then learn_first(math.max(FIRST_LEAST_MS, first)) end
+if outcome == "ignored" then return "" end
+
 local raw = redis.call("HMGET", KEYS[1], "latency_ewma_ms", "latency_at_ms", "error_ratio", "failures",
   "ejected_until_ms", "ejections", "recent", "failed_at_ms", "held_until_ms", "response_times", "fault_at_ms",
   "recovered_at_ms", "trial_ms", "tried_since_ms", "healthy", "check_run", "failing")
@@ -58,9 +81,12 @@ local held = (tonumber(raw[9]) or 0) > now
 -- The last calls, one letter each: + went well, - failed.
 local last_at = math.max(tonumber(raw[2]) or 0, tonumber(raw[8]) or 0)
 local recent = now - last_at < WINDOW_IDLE_MS and raw[7] or ""
-recent = string.sub(recent .. (outcome == "ok" and "+" or "-"), -WINDOW)
+recent = string.sub(recent .. (outcome == "failed" and "-" or "+"), -WINDOW)
 
-if outcome == "ok" then
+-- A probe ends at its first result: it shows that the instance answers, not how long a whole call takes.
+if outcome == "probed" then
+  redis.call("HSET", KEYS[1], "error_ratio", errors * (1 - ERROR_WEIGHT), "failures", 0, "recent", recent)
+elseif outcome == "ok" then
   local ewma, at = tonumber(raw[1]), tonumber(raw[2]) or now
   if not ewma or latency > ewma then
     ewma = latency
@@ -72,6 +98,8 @@ if outcome == "ok" then
   redis.call("HSET", KEYS[1], "latency_ewma_ms", ewma, "latency_at_ms", now, "error_ratio",
     errors * (1 - ERROR_WEIGHT), "failures", 0, "recent", recent,
     "response_times", string.sub((raw[10] or "") .. time, -TIMES_KEPT * TIME_WIDTH))
+end
+if outcome ~= "failed" then
   -- A call that began before the last failure ends well without saying anything of now.
   local is_news = now - latency >= (tonumber(raw[8]) or 0)
   local was_down = is_news and (raw[15] == "0" or raw[17])

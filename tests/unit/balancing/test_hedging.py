@@ -59,6 +59,22 @@ def test_an_ear_of_which_nothing_is_known_is_no_false_alarm() -> None:
     assert UsualTimes(PATIENCES["asr"]).wait_s("asr-1") == pytest.approx(2.0)
 
 
+def test_a_slow_instance_is_waited_for_as_long_as_a_free_alternative_would_be() -> None:
+    usual = UsualTimes(PATIENCE)
+    usual.note("llm-1", 2.2)
+
+    assert usual.wait_s("llm-1") == pytest.approx(2.8)
+    assert usual.wait_s("llm-1", alternative_s=1.2) == pytest.approx(2.8), "it is as it is, and not slow"
+    assert usual.wait_s("llm-1", alternative_s=0.5) == pytest.approx(1.1)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_free_alternative_makes_nobody_wait_longer(service: Service) -> None:
+    usual = UsualTimes(PATIENCES[service])
+    for alternative_s in (0.01, 0.3, 9.0):
+        assert usual.wait_s("new", alternative_s=alternative_s) == usual.wait_s("new")
+
+
 @pytest.mark.parametrize("service", SERVICES)
 def test_one_that_lost_is_heard_out_at_least_as_long_as_any_is_waited_for(service: Service) -> None:
     patience = PATIENCES[service]
