@@ -40,6 +40,10 @@ def state_sentence(instance: InstanceView) -> str:
         case "ejected":
             back_in = duration(math.ceil(instance.back_in_s or 0))
             return f"{name} is ejected: {calls}, no new calls for {back_in}; then one call probes it"
+        case "slow":
+            return (
+                f"{name} is slow: {calls}; while a quicker one is free it is only probed, beside other calls"
+            )
         case "slow start":
             return f"{name} is back: {calls}; it gets its share over ten seconds"
         case state:

@@ -57,6 +57,8 @@ def calls_of(decisions: Sequence[Decision]) -> tuple[tuple[Call, ...], int]:
     by_turn: dict[str, list[list[Decision]]] = defaultdict(list)
     left_out = 0
     for decision in decisions:
+        if decision.is_probe:
+            continue
         if decision.end is None:
             left_out += 1
             continue

@@ -35,8 +35,10 @@ Show = Callable[[RedisLine], Awaitable[None]]
 def status(*, watch: bool, as_json: bool) -> None:
     """Show instances, figures with their alerts, queues and waiting calls.
 
-    STATE is ready, slow start, half-open, ejected, down (by health checks),
-    draining (by an operator), or leaving (out of the YAML, with calls under way).
+    STATE is ready, slow (to its first result, beside another instance of its
+    priority, and spared while that one is free), slow start, half-open, ejected,
+    down (by health checks), draining (by an operator), or leaving (out of the
+    YAML, with calls under way).
     A narrow terminal shows fewer columns; --json has everything.
     """
     show = _show_json if as_json else _show_table

@@ -18,6 +18,7 @@ from dispatcher.state.overview import InstanceView, Overview, State
 
 STYLES: Final[dict[State, str]] = {
     "ready": "green",
+    "slow": "yellow",
     "slow start": "yellow",
     "half-open": "yellow",
     "ejected": "bold red",

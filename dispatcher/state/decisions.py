@@ -17,6 +17,8 @@ CHUNK: Final = 500
 # The stream keeps about 5 000 entries; whatever is wrong with it, a reader stops here.
 MOST_ENTRIES: Final = 20_000
 SHORTEST_PREFIX: Final = 6
+# As pick_lease.lua writes it.
+PROBE_REASON: Final = ": probe, unheard"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +52,11 @@ class Decision:
     candidates: tuple[str, ...]
     end: End | None = None
     held: bool = False
+
+    @property
+    def is_probe(self) -> bool:
+        """Whether nobody waited for it: it only showed how an instance does that is slow or comes back."""
+        return self.reason.endswith(PROBE_REASON)
 
 
 async def of_turn(line: RedisLine, turn_id: str) -> tuple[Decision, ...]:

@@ -15,10 +15,19 @@ from dispatcher.state.line import RedisLine
 from dispatcher.state.published import Published, read_fleets, submit_all
 
 State = Literal[
-    "ready", "slow start", "half-open", "ejected", "down", "failing", "not configured", "draining", "leaving"
+    "ready",
+    "slow",
+    "slow start",
+    "half-open",
+    "ejected",
+    "down",
+    "failing",
+    "not configured",
+    "draining",
+    "leaving",
 ]
 
-# As in pick_lease.lua, which alone decides; here the numbers only explain.
+# As in pick_algorithm.lua, which alone decides; here the numbers only explain.
 SLOW_START_MS: Final = 10_000
 SLOW_START_FLOOR: Final = 0.1
 WAITER_GONE_MS: Final = 2_000
@@ -88,7 +97,7 @@ class InstanceView:
     @property
     def is_usable(self) -> bool:
         """Whether a pick may choose it at all, if it has room."""
-        return self.state in ("ready", "slow start", "half-open")
+        return self.state in ("ready", "slow", "slow start", "half-open")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -265,6 +274,8 @@ def _state(fields: Mapping[str, str], now_ms: int) -> State:
     ejected_until_ms = _number(fields, "ejected_until_ms", 0)
     if ejected_until_ms > 0:
         return "ejected" if ejected_until_ms > now_ms else "half-open"
+    if fields.get("slow_since_ms"):
+        return "slow"
     return "slow start" if _slow_start(fields, now_ms) < 1 else "ready"
 
 

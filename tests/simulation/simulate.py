@@ -6,14 +6,16 @@ import asyncio
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
-from typing import Final
+from typing import Final, get_args
 
+from dispatcher.contracts import Algorithm
 from dispatcher.state.line import RedisLine, connect
 from tests.simulation import figures, tuner_days
 from tests.simulation.figures import Figures
+from tests.simulation.house import House, HouseFigures, measure
 from tests.simulation.scenarios import SCENARIOS, Scenario
 from tests.simulation.weighing import FLEETS, Unequal, Weighed, weigh
 from tests.simulation.yardsticks import SIMPLE_RULES
@@ -22,6 +24,13 @@ from tests.support.broker import Broker
 RUNS: Final = 24
 HEADER: Final = (
     "| who chooses | p50 ms | p99 ms | over 1 s % | errors % | tried again % | share of A after the fault % |"
+)
+
+# Turns a second, and how many times as many runs: of few turns a minute one run shows little.
+HOUSE_RATES: Final[Mapping[float, int]] = {0.2: 10, 1.3: 3, 10: 1}
+HOUSE_HEADER: Final = (
+    "| turns/s | algorithm | turns | late % | of these in the first 10 s, a run | probes % "
+    "| second requests % | share of the slow one, from the third minute after it % |"
 )
 
 WEIGHED_RUNS: Final = 6
@@ -37,6 +46,7 @@ async def main(url: str, runs: int) -> None:
     started = time.monotonic()
     for scenario in SCENARIOS:
         await _print_scenario(line, scenario, range(runs))
+    await _print_house(line, max(1, runs // 4))
     await _print_weights(line, range(min(runs, WEIGHED_RUNS)))
     await line.close()
     _print("\nThe tuner, twelve hours a run (docs/tuner.md)\n")
@@ -58,6 +68,25 @@ async def _print_scenario(line: RedisLine, scenario: Scenario, seeds: range) -> 
     _print(_row(f"**{scenario.algorithm}**", measured))
     for rule in SIMPLE_RULES:
         _print(_row(rule, await figures.of_simple(scenario, rule, seeds)))
+
+
+async def _print_house(line: RedisLine, runs: int) -> None:
+    """Print what users hear while one of two LLM instances is slow; rare turns need more runs."""
+    _print("\nSlow  one of two LLM instances: first token after 3.0 s instead of 0.3 s, for ten minutes\n")
+    _print(HOUSE_HEADER)
+    _print("| --- " * (HOUSE_HEADER.count("|") - 1) + "|")
+    for turns_per_s, times in HOUSE_RATES.items():
+        for algorithm in get_args(Algorithm):
+            house = House(algorithm=algorithm, turns_per_s=turns_per_s)
+            _print(_house_row(house, await measure(line, house, range(runs * times))))
+
+
+def _house_row(house: House, of: HouseFigures) -> str:
+    return (
+        f"| {house.turns_per_s:g} | {house.algorithm} | {of.turns} | {of.late_ratio * 100:.2f} "
+        f"| {of.onset_late:.1f} | {of.probe_ratio * 100:.1f} | {of.beside_ratio * 100:.2f} "
+        f"| {of.share_back * 100:.1f} |"
+    )
 
 
 async def _print_weights(line: RedisLine, seeds: range) -> None:

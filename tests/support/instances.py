@@ -38,10 +38,14 @@ SPEED: Final[Mapping[Service, Mapping[str, str]]] = {
 class TimedInstance(Process):
     """One instance whose times are exact, and that fails when it is told to."""
 
-    def __init__(self, service: Service, name: str, folder: Path) -> None:
-        """Choose a port; nothing is started yet."""
+    def __init__(
+        self, service: Service, name: str, folder: Path, pace: Mapping[str, str] | None = None
+    ) -> None:
+        """Choose a port; nothing is started yet. What `pace` sets differs from what is usual here."""
         self.port = free_port()
-        words = [word for pair in SPEED[service].items() for word in ("--set", "=".join(pair))]
+        words = [
+            word for pair in {**SPEED[service], **(pace or {})}.items() for word in ("--set", "=".join(pair))
+        ]
         command = ["dispatcher", "instance", service, "--engine", "timed", "--port", str(self.port)]
         super().__init__(name, [str(BIN / command[0]), *command[1:], *words], folder=folder)
 
@@ -83,10 +87,13 @@ class Instances:
     taps: tuple[Wiretap, ...]
 
     @classmethod
-    def started(cls, folder: Path) -> Instances:
+    def started(cls, folder: Path, *, llm_pace: Mapping[str, str] | None = None) -> Instances:
         """Start them all and wait until they are well."""
+        paces = {"llm": llm_pace}
         by_service = {
-            service: tuple(TimedInstance(service, f"{service}-{number}", folder) for number in (1, 2))
+            service: tuple(
+                TimedInstance(service, f"{service}-{number}", folder, paces.get(service)) for number in (1, 2)
+            )
             for service in SERVICES
         }
         found = cls(by_service=by_service, taps=tuple(Wiretap(each.port) for each in by_service["llm"]))

@@ -30,7 +30,7 @@ SYSTEM_PROMPT: Final = "You are a kettle."
 LEARNED: Final = (
     *("healthy", "check_run", "checked_at_ms", "ejected_until_ms", "ejections", "failures", "failed_at_ms"),
     *("recovered_at_ms", "latency_ewma_ms", "latency_at_ms", "error_ratio", "current"),
-    *("trial_ms", "tried_since_ms"),
+    *("trial_ms", "tried_since_ms", "first_ms", "slow_since_ms", "probed_at_ms", "unprobed_calls"),
 )
 
 

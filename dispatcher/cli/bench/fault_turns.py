@@ -26,7 +26,7 @@ PATIENCE_S: Final = 20.0
 # The better one of the two is preferred after a turn or two, unless the machine hiccups.
 MOST_WARM_TURNS: Final = 8
 LOOK_AGAIN_S: Final = 0.1
-_SPEED: Final = ("latency_ewma_ms", "latency_at_ms")
+_SPEED: Final = ("latency_ewma_ms", "latency_at_ms", "first_ms", "slow_since_ms")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +69,7 @@ def read_turn(subject: Subject, made: Decisions, result: TurnResult, usual: str)
         result: what the device heard.
         usual: what the device hears when nothing fails.
     """
-    found = made[subject.service]
+    found = [each for each in made[subject.service] if not each.is_probe]
     answered = [each.instance for each in found if each.end is not None and each.end.outcome == "ok"]
     return FaultTurn(
         first_result_ms=subject.first_result_ms(made, result.first_audio_ms),

@@ -65,13 +65,13 @@ def outliers(evidence: Evidence) -> Iterator[Finding]:
     troubled = [
         f"{one.name} {one.state}"
         for one in evidence.overview.instances
-        if one.state in ("ejected", "half-open", "slow start")
+        if one.state in ("ejected", "half-open", "slow", "slow start")
     ]
     yield judged(
         "no outlier",
         good=not any("ejected" in each for each in troubled),
         saw=", ".join(troubled) or "none",
-        expected="nothing ejected; half-open and slow start pass by themselves",
+        expected="nothing ejected; half-open, slow and slow start pass by themselves",
     )
 
 

@@ -10,6 +10,7 @@ import pytest
 from dispatcher.contracts import Algorithm
 from dispatcher.state import leases
 from dispatcher.state.leases import NoSlot, Outcome, PickMode, Slot
+from dispatcher.state.overview import read_overview
 from tests.support.fleet import TURN, Fleet, llm
 
 ALGORITHMS = get_args(Algorithm)
@@ -161,6 +162,7 @@ async def test_a_slow_instance_is_back_after_two_good_probes_seconds_apart(
     await timed.teach("A", 3 * SLOW_MS)
     await timed.teach("B", QUICK_MS)
     await timed.turns(1)
+    assert [each.state for each in (await read_overview(fleet.line)).instances] == ["slow", "ready"]
     timed.now_s += 300
     calls = int((await fleet.fields("A"))["calls"])
     for rest_s in (0, 5):

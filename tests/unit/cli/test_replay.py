@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from rich.console import Console, RenderableType
@@ -61,6 +62,14 @@ def printed(view: RenderableType) -> str:
     with console.capture() as capture:
         console.print(view)
     return " ".join(capture.get().split())
+
+
+def test_a_probe_that_nobody_waited_for_is_no_call_to_replay() -> None:
+    answered, beside = decision("A"), decision("B", at_ms=1, outcome="probed")
+    probe = replace(beside, reason="round_robin: probe, unheard")
+    calls, left_out = calls_of([answered, probe])
+    assert [each.attempts for each in calls] == [(answered,)]
+    assert left_out == 0
 
 
 def test_an_attempt_after_a_failure_belongs_to_the_call_that_failed() -> None:

@@ -163,6 +163,7 @@ def test_an_act_is_answered_with_the_state_that_it_left() -> None:
     assert "no new calls for 1 min 5 s" in state_sentence(EJECTED)
     assert state_sentence(WELL) == "llm-1 is ready: 2 of 8 slots in use"
     assert "over ten seconds" in state_sentence(replace(WELL, state="slow start"))
+    assert "only probed, beside other calls" in state_sentence(replace(WELL, state="slow"))
 
 
 def test_a_service_without_usable_instances_is_warned_of() -> None:
