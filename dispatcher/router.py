@@ -127,7 +127,6 @@ class Router:
             raise
         finally:
             self._held.pop(slot.lease_id, None)
-            # A probe has done what it is for with its first result.
             if mode == "probe" and failure is None and clock.first_ms is not None:
                 outcome = "probed"
             await asyncio.shield(self._finish(slot, outcome, clock, failure))

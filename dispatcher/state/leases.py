@@ -100,12 +100,10 @@ async def pick(
         StateError: Redis is out of reach.
     """
     call_id = lease_id or new_lease_id()
+    named = keys.fleet(service), keys.cancelled(turn_id), keys.waiting(service), keys.seen(service)
     answer = await line.run(
         _PICK,
-        [
-            *(keys.fleet(service), keys.cancelled(turn_id), keys.waiting(service), keys.seen(service)),
-            *(keys.excluded(service), keys.DECISIONS, keys.leaving(service)),
-        ],
+        [*named, keys.excluded(service), keys.DECISIONS, keys.leaving(service)],
         [
             *(call_id, keys.LEASE_TTL_MS, random.random(), ",".join(excluded)),  # noqa: S311  a die
             *(keys.instance(service, ""), keys.leases(service, ""), service, turn_id),
@@ -159,25 +157,21 @@ async def finish(
     Args:
         line: connection to the shared state.
         slot: what `pick` gave; its lease may have expired meanwhile.
-        outcome: "ignored" teaches nothing about the instance but its first result; "probed" went well as far
-            as it went, which was to its first result.
+        outcome: "ignored" teaches nothing but the first result; "probed" went well as far as that.
         latency_ms: how long the call took.
         first_ms: how long its first result took, for a call of usual size; None where none came.
         reason: what went wrong, in words; shown by `dispatcher status`.
         origin: whose fault a failure was; counted apart, also where it teaches nothing.
-        retry_after_ms: for how long the instance asked to be left alone, where a failed call said so; it
-            is ejected for that time, five minutes at most.
+        retry_after_ms: for how long a failed call asked to be left alone; five minutes at most count.
         now_ms: the time of a simulation; without it the clock of Redis counts.
 
     Returns:
         "ejected" or "recovered" where the outcome changed the instance's state, else "".
     """
+    own = keys.instance(slot.service, slot.name), keys.leases(slot.service, slot.name)
     changed = await line.run(
         _FINISH,
-        [
-            *(keys.instance(slot.service, slot.name), keys.leases(slot.service, slot.name)),
-            *(keys.waiting(slot.service), keys.DECISIONS, keys.excluded(slot.service)),
-        ],
+        [*own, keys.waiting(slot.service), keys.DECISIONS, keys.excluded(slot.service)],
         [
             *(slot.lease_id, outcome, round(latency_ms, 3), FAILURES_THAT_EJECT, keys.FREED_CHANNEL),
             *("" if retry_after_ms is None else round(retry_after_ms), _or_redis_clock(now_ms)),

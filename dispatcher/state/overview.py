@@ -274,9 +274,8 @@ def _state(fields: Mapping[str, str], now_ms: int) -> State:
     ejected_until_ms = _number(fields, "ejected_until_ms", 0)
     if ejected_until_ms > 0:
         return "ejected" if ejected_until_ms > now_ms else "half-open"
-    if fields.get("slow_since_ms"):
-        return "slow"
-    return "slow start" if _slow_start(fields, now_ms) < 1 else "ready"
+    starts: State = "slow start" if _slow_start(fields, now_ms) < 1 else "ready"
+    return "slow" if fields.get("slow_since_ms") else starts
 
 
 def _slow_start(fields: Mapping[str, str], now_ms: int) -> float:
