@@ -28,8 +28,6 @@ def prepare_worker(sender: Any, **_: Any) -> None:
     choose_pool(sender, starting_catalogue(settings))
     if sender.pool_cls is ResizablePool:  # the processes of another pool are forked before there are threads
         TAKEN.begin(sender.app.amqp.queues.consume_from, state.requests)
-        shared = runtime()
-        shared.keep_running(TAKEN.follow(shared.line))
 
 
 @worker_process_init.connect
@@ -42,8 +40,12 @@ def warm_up_process(**_: Any) -> None:
 def warm_up_worker(sender: Any, **_: Any) -> None:
     """Warm up the worker and show that its queues are served."""
     queues = list(sender.app.amqp.queues.consume_from)
-    TAKEN.on_missed = sender.take_over
-    runtime().warm_up(queues, lambda: int(sender.pool.limit))
+    shared = runtime()
+    shared.warm_up(queues, lambda: int(sender.pool.limit))
+    if TAKEN.worker:  # from here on it takes messages, and nobody else need take over its queues
+        TAKEN.on_missed = sender.take_over
+        TAKEN.mark_alive()
+        shared.keep_running(TAKEN.follow(shared.line))
 
 
 @worker_shutdown.connect

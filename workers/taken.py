@@ -62,12 +62,16 @@ class TakenMessages:
         with self._lock:
             self._messages.append((task_id, message))
 
+    def mark_alive(self) -> None:
+        """Note that the loop works."""
+        self._beat_at_s = time.monotonic()
+
     async def follow(self, line: RedisLine) -> None:
         """Show life and let go of what is over, on the loop, until the worker stops."""
         beating: asyncio.Task[None] | None = None
         try:
             while True:
-                self._beat_at_s = time.monotonic()
+                self.mark_alive()
                 self._let_go(line)
                 if beating is None or beating.done():  # while Redis is away one of them waits
                     beating = asyncio.get_running_loop().create_task(self._beat(line))

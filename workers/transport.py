@@ -69,6 +69,7 @@ class _DroppingChannel:
     _brpop_sent_at: Any
     _read: bytes | None = None
     _noted_socket: Any = None
+    _moving_from = ""
     _task_id = ""
 
     def _brpop_start(self, timeout: float | None = None) -> None:
@@ -84,7 +85,10 @@ class _DroppingChannel:
         if len(self.active_queues) > 1:  # no command moves from several lists at once
             super()._brpop_start(timeout)  # type: ignore[misc]
             return
-        (queue,) = self._queue_cycle.consume(1)
+        queues = self._queue_cycle.consume(1)
+        if not queues:
+            return
+        self._moving_from = queue = queues[0]
         self._in_poll = client.connection
         self._brpop_sent_at = time.monotonic()
         client.connection.send_command("BLMOVE", queue, TAKEN.key, "RIGHT", "LEFT", self.brpop_timeout)
@@ -103,7 +107,7 @@ class _DroppingChannel:
         if not answer:
             return None
         if isinstance(answer, bytes):
-            queue, message = self._queue_cycle.items[-1].encode(), answer
+            queue, message = self._moving_from.encode(), answer
         else:
             queue, message = answer
             with self.conn_or_acquire() as client:

@@ -7,7 +7,7 @@ import signal
 import aiohttp
 import pytest
 
-from dispatcher.contracts import Service
+from dispatcher.contracts import SERVICES, Service
 from dispatcher.front.apology import TEXTS
 from dispatcher.softdevice import DeviceOptions, discover
 from tests.support.device import Answer, Device
@@ -159,8 +159,10 @@ async def test_a_broker_that_hangs_is_apologised_for_and_turns_are_answered_when
 
 
 async def test_a_flooded_queue_is_apologised_for_at_once(stack: Stack) -> None:
-    worker = stack.workers["llm"]
-    worker.send_signal(signal.SIGSTOP)
+    # Were one of them awake, it would take over the queue.
+    workers = [stack.workers[service] for service in SERVICES]
+    for worker in workers:
+        worker.send_signal(signal.SIGSTOP)
     try:
         async with (
             stack.another_front(QUEUE_LIMIT="2") as front,
@@ -172,7 +174,9 @@ async def test_a_flooded_queue_is_apologised_for_at_once(stack: Stack) -> None:
                 await device.begins_to_type("quick!")
             assert await spoken_reply(third) == TEXTS["sorry", "en"]
             assert not any(each.packet for each in [*first.heard, *second.heard])
-            worker.send_signal(signal.SIGCONT)
+            for worker in workers:
+                worker.send_signal(signal.SIGCONT)
             assert (await first.answer()).sentences == (await second.answer()).sentences == SENTENCES
     finally:
-        worker.send_signal(signal.SIGCONT)
+        for worker in workers:
+            worker.send_signal(signal.SIGCONT)

@@ -8,6 +8,7 @@ import signal
 import pytest
 from redis import Redis
 
+from dispatcher.contracts import SERVICES
 from dispatcher.front.apology import TEXTS
 from dispatcher.state import keys
 from tests.integration.hearing.conftest import Ears
@@ -123,8 +124,10 @@ async def test_a_broker_that_comes_back_empty_in_mid_utterance_costs_no_answer(e
 
 async def test_a_flooded_queue_is_told_of_at_the_end_of_speech_as_ever(ears: Ears) -> None:
     await ears.in_force(ears.live(1))
-    worker = ears.stack.workers["asr"]
-    worker.send_signal(signal.SIGSTOP)
+    # Were one of them awake, it would take over the queue.
+    workers = [ears.stack.workers[service] for service in SERVICES]
+    for worker in workers:
+        worker.send_signal(signal.SIGSTOP)
     try:
         async with (
             ears.stack.another_front(QUEUE_LIMIT="1") as front,
@@ -139,5 +142,6 @@ async def test_a_flooded_queue_is_told_of_at_the_end_of_speech_as_ever(ears: Ear
             assert said["text"] == TEXTS["sorry", "en"]
             await device.abort()
     finally:
-        worker.send_signal(signal.SIGCONT)
+        for worker in workers:
+            worker.send_signal(signal.SIGCONT)
     await nothing_is_held(ears)
