@@ -13,6 +13,7 @@ _THINK: Final = (
     *(
         "analysis",
         "seed:think",
+        "mm:think",
         "antthinking",
         "思考",
         "inner_monologue",
@@ -28,7 +29,7 @@ _CALL: Final = (
 )
 _NAMED_CALL: Final = ("function", "invoke")
 _RESULT: Final = ("tool_response", "tool_result", "function_results")
-_STRAY: Final = ("answer", "final_answer", "s")
+_STRAY: Final = ("answer", "final_answer", "response", "s", "end_of_turn", "start_of_turn", "eos")
 # Words that open and close without a tag.
 _OPENERS: Final = (
     "[THINK]", "◁think▷", "<|START_THINKING|>", "<|begin_of_thought|>", "<|thinking|>", "<|channel>thought",

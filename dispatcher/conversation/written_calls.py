@@ -134,14 +134,20 @@ def read_value(text: str) -> Any:
 
 def offered(written: Sequence[WrittenCall], tools: Sequence[Tool]) -> list[tuple[str, str]]:
     """Return name and arguments of the calls of tools that are offered, each once; the others are dropped."""
-    by_name = {tool.name: tool for tool in tools}
     calls: dict[tuple[str, str], None] = {}
     for call in written:
-        tool = by_name.get(call.name) or by_name.get(llm_name("", call.name))
+        tool = offered_tool(call.name, tools)
         if tool is not None:
             arguments = call.arguments if call.is_typed else _typed(call.arguments, tool)
             calls[tool.name, json.dumps(arguments, ensure_ascii=False, default=str)] = None
     return [*calls]
+
+
+def offered_tool(name: str, tools: Sequence[Tool]) -> Tool | None:
+    """Return the tool that a model means, also by `functions.NAME`, `NAME:0` or its owner's name."""
+    by_name = {tool.name: tool for tool in tools}
+    plain = _NAME_TRIM.sub("", name.strip())
+    return by_name.get(name) or by_name.get(plain) or by_name.get(llm_name("", plain))
 
 
 def _typed(arguments: Mapping[str, str], tool: Tool) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 Lines are split and fields read by the standard (WHATWG HTML, "Event stream interpretation"): CR, LF or CRLF,
 one optional space after the colon, data of several lines, comments, a byte order mark. Beyond it: a last line
 without an end counts, a data line that is a whole object needs no empty line after it, and a body that is no
-event stream but JSON (the server ignored `stream: true`) is one chunk, or one for each line.
+event stream but JSON (the server ignored `stream: true`) is one chunk, one for each line, or a list of them.
+Bytes that are no UTF-8, as of a token that is half a character, spoil one character and not their chunk.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ class EventStreamDecoder:
         if self._is_first:
             line = line.removeprefix(_BOM)
             self._is_first = not line.strip()
-            self.is_json_body = line.lstrip().startswith(b"{")
+            self.is_json_body = line.lstrip().startswith((b"{", b"["))
         if self.is_json_body:
             self._take_data(line, items)
             return
@@ -120,8 +121,8 @@ class EventStreamDecoder:
     def _dispatch(self, items: list[StreamItem]) -> None:
         data, self._data = b"\n".join(self._data), []
         if data.strip():
-            chunk = _as_object(data)
-            items.append(Malformed(data[:_SHOWN_BYTES]) if chunk is None else self._named(chunk))
+            chunks = _as_objects(data)
+            items += [self._named(chunk) for chunk in chunks] or [Malformed(data[:_SHOWN_BYTES])]
         self._event = b""
 
     def _named(self, chunk: dict[str, Any]) -> dict[str, Any]:
@@ -130,8 +131,18 @@ class EventStreamDecoder:
 
 
 def _as_object(data: bytes) -> dict[str, Any] | None:
+    found = _parsed(data)
+    return found if isinstance(found, dict) else None
+
+
+def _as_objects(data: bytes) -> list[dict[str, Any]]:
+    """Return an object, or those of a list, which Gemini's own API streams."""
+    found = _parsed(data)
+    return [each for each in (found if isinstance(found, list) else [found]) if isinstance(each, dict)]
+
+
+def _parsed(data: bytes) -> Any:
     try:
-        found = json.loads(data)
+        return json.loads(data.decode("utf-8", "replace"))
     except (ValueError, RecursionError):
         return None
-    return found if isinstance(found, dict) else None

@@ -11,6 +11,7 @@ import re
 import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import aiohttp
@@ -18,10 +19,11 @@ import aiohttp
 from dispatcher.catalogue.model import Instance
 from dispatcher.conversation.reply_markup import ReplyMarkup
 from dispatcher.conversation.tools import ChatPiece, Progress, Tool, ToolCall
-from dispatcher.conversation.written_calls import offered
+from dispatcher.conversation.written_calls import offered, offered_tool
 from dispatcher.errors import ContentRefused, InstanceBusy, InstanceFailed
 from dispatcher.providers.event_stream import MAX_PENDING_BYTES, EventStreamDecoder, Malformed, StreamItem
 from dispatcher.providers.http import MAX_LINE_BYTES, SHOWN_BYTES, let_end
+from dispatcher.providers.openai_chunks import choice_of, delta_of, is_error, joined_text, texts_of
 from dispatcher.providers.openai_tools import CallJoiner
 from dispatcher.providers.refusals import FILTERED_ENDS, error_in_answer
 
@@ -115,6 +117,8 @@ class ReplyReader:
         self._tools = tools
         self._calls = CallJoiner(instance)
         self._has_deltas = False
+        self._has_choices = False
+        self._foreign = ""
         self._malformed: list[bytes] = []
 
     @property
@@ -134,12 +138,15 @@ class ReplyReader:
         if chunk.get("error"):
             raise error_in_answer(self._instance, chunk["error"])
         self.is_done = chunk.get("done") is True
-        choice = _choice(chunk)
+        choice = choice_of(chunk)
+        self._has_choices = self._has_choices or choice is not None or "choices" in chunk
         if choice is None:
             if chunk.get("choices"):
-                self.skip(Malformed(repr(chunk)[:_SHOWN_CHARACTERS].encode()))
-            elif _is_error(chunk):
+                self._skip_part(chunk)
+            elif is_error(chunk):
                 raise error_in_answer(self._instance, chunk)
+            elif not self._has_choices:
+                self._foreign = self._foreign or repr(chunk)[:_SHOWN_CHARACTERS]
             return
         yield from self._message(choice)
         end = choice.get("finish_reason") or choice.get("done_reason")
@@ -166,7 +173,7 @@ class ReplyReader:
         rest = self.markup.finish(is_cut=self.end == "length")
         self.has_text = self.has_text or bool(rest.strip())
         # A server that reads the calls of its model may leave their text in the reply.
-        calls = self._calls.finish() or [
+        calls = [self._as_offered(call) for call in self._calls.finish()] or [
             ToolCall(id=uuid.uuid4().hex[:CALL_ID_CHARACTERS], name=name, arguments=arguments)
             for name, arguments in offered(self.markup.calls, self._tools)
         ]
@@ -176,11 +183,17 @@ class ReplyReader:
                 raise ContentRefused(self._instance.name, f"the reply was filtered: {self.end}")
             if self._malformed:
                 raise self._unreadable()
+            if self._foreign and not self._has_choices:
+                raise InstanceFailed(self._instance.name, f"the answer is no reply: {self._foreign}")
         return [rest, *calls] if rest else [*calls]
+
+    def _as_offered(self, call: ToolCall) -> ToolCall:
+        tool = offered_tool(call.name, self._tools)
+        return call if tool is None else replace(call, name=tool.name)
 
     def _message(self, choice: dict[str, Any]) -> Iterator[ChatPiece]:
         """Yield what a choice says, in its delta or in a whole message; one after deltas repeats them."""
-        delta = choice.get("delta")
+        delta = delta_of(choice)
         if isinstance(delta, dict) and delta:
             self._has_deltas = True
         else:
@@ -188,20 +201,21 @@ class ReplyReader:
         if delta is None or delta == {}:
             return
         if not isinstance(delta, dict):
-            self.skip(Malformed(repr(delta)[:_SHOWN_CHARACTERS].encode()))
+            self._skip_part(delta)
             return
-        said, thought = _texts(delta.get("content"))
+        said, thought = texts_of(delta.get("content"))
         if said is None:
-            self.skip(Malformed(repr(delta)[:_SHOWN_CHARACTERS].encode()))
+            self._skip_part(delta)
             said = ""
-        thought = next(filter(None, (_joined(delta.get(key)) for key in _REASONING_FIELDS)), "") or thought
+        thoughts = (joined_text(delta.get(key)) for key in _REASONING_FIELDS)
+        thought = next(filter(None, thoughts), "") or thought
         if thought:
             if not self.has_reasoning:
                 self.markup.accept_text()
             self.has_reasoning = True
             yield Progress(reasoning=thought)
         # OpenAI's models say why they will not answer in a field of its own.
-        said = said or _joined(delta.get("refusal"))
+        said = said or joined_text(delta.get("refusal"))
         if said:
             yield from self._say(said)
         self._feed_calls(delta.get("tool_calls"))
@@ -222,7 +236,10 @@ class ReplyReader:
         if listed is None or (isinstance(listed, list) and all(map(_is_call, listed))):
             self._calls.feed(listed)
         else:
-            self.skip(Malformed(repr(pieces)[:_SHOWN_CHARACTERS].encode()))
+            self._skip_part(pieces)
+
+    def _skip_part(self, part: Any) -> None:
+        self.skip(Malformed(repr(part)[:_SHOWN_CHARACTERS].encode()))
 
     def _take_end(self, end: str) -> None:
         self.end = end
@@ -238,53 +255,3 @@ class ReplyReader:
 
 def _is_call(piece: Any) -> bool:
     return isinstance(piece, dict) and isinstance(piece.get("function") or {}, dict)
-
-
-def _choice(chunk: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the first choice; Ollama's own form, a message without choices, counts as one."""
-    choices = chunk.get("choices")
-    if isinstance(choices, list) and choices and isinstance(choices[0], dict):
-        first: dict[str, Any] = choices[0]
-        return first
-    return chunk if choices is None and isinstance(chunk.get("message"), dict) else None
-
-
-def _is_error(chunk: dict[str, Any]) -> bool:
-    """Return whether a chunk without choices is an error by another name: vLLM, FastAPI, MiniMax."""
-    verdict = chunk.get("base_resp")
-    if isinstance(verdict, dict) and verdict.get("status_code"):
-        return True
-    says = isinstance(chunk.get("message"), str) or any(
-        chunk.get(key) for key in ("detail", "msg", "error_msg")
-    )
-    return "choices" not in chunk and says
-
-
-def _texts(content: Any) -> tuple[str | None, str]:
-    """Return what content says and what it thinks; None where it is no text at all."""
-    if content is None or isinstance(content, str):
-        return content or "", ""
-    if not isinstance(content, list | dict):
-        return None, ""
-    said = thought = ""
-    for part in [content] if isinstance(content, dict) else content:
-        if isinstance(part, str):
-            said += part
-        elif isinstance(part, dict):
-            kind = str(part.get("type") or "text")
-            if kind in {"thinking", "reasoning"}:
-                thought += _joined(part.get("thinking") or part.get("reasoning") or part.get("text"))
-            else:
-                said += _joined(part.get("text") or part.get("refusal"))
-    return said, thought
-
-
-def _joined(value: Any) -> str:
-    """Return the text in a text, in a list of parts or in a part; nothing for anything else."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, list):
-        return "".join(map(_joined, value))
-    if isinstance(value, dict):
-        return _joined(value.get("text") or value.get("value") or value.get("content"))
-    return ""

@@ -164,9 +164,10 @@ class OpenAiHttp:
             }
             try:
                 async with self._post(instance, "/audio/speech", json=body) as response:
-                    begun = True
                     sent_as = replace(instance, format=body.get("response_format", "mp3"))
-                    pieces = decoded(instance, _slices(response), await _form(sent_as, response))
+                    form = await _form(sent_as, response)
+                    begun = True
+                    pieces = decoded(instance, _slices(response), form)
                     async with aclosing(pieces):
                         async for pcm in pieces:
                             talk.accept()
@@ -265,11 +266,15 @@ async def _form(instance: Instance, response: aiohttp.ClientResponse) -> Form:
     kind = response.content_type
     if kind.startswith(_NO_SPEECH):
         shown = (await response.content.read(SHOWN_BYTES))[:SHOWN_BYTES]
-        raise InstanceFailed(instance.name, f"speech came as {kind}, expected audio/pcm: {shown!r}")
-    rate = re.search(r"\brate=(\d{4,6})\b", response.headers.get("Content-Type", ""))
+        reason = f"speech came as {kind}, expected audio/pcm: {shown!r}"
+        raise InstanceFailed(instance.name, reason, said=shown.decode("utf-8", "replace"))
+    told = response.headers.get("Content-Type", "")
+    rate = re.search(r"\brate=\"?(\d{4,6})\b", told)
+    channels = re.search(r"\bchannels=\"?([12])\b", told)
     return Form(
         kind=_KINDS.get(kind, instance.format or "pcm"),
         sample_rate_hz=int(rate[1]) if rate else REPLY_RATE_HZ,
+        channels=int(channels[1]) if channels else 1,
         certain=_KINDS.get(kind) == "pcm",
     )
 

@@ -105,14 +105,19 @@ class CallJoiner:
         return [self._whole(begun) for begun in self._begun]
 
     def _add(self, piece: dict[str, Any]) -> None:
-        function = piece.get("function") or {}
-        name = str(function.get("name") or "")
+        # A few servers leave the wrapping out.
+        function = piece.get("function") or {key: piece[key] for key in _FUNCTION_FIELDS if key in piece}
+        name = str(function.get("name") or "").strip()
         arguments = function.get("arguments") or ""
         begun = self._of(piece, name, has_arguments=bool(arguments))
         begun.name = begun.name or name
         # A few servers send the object itself.
-        begun.arguments += arguments if isinstance(arguments, str) else json.dumps(arguments)
-        _merge(begun.extra, {key: value for key, value in piece.items() if key not in _CALL_FIELDS})
+        more = arguments if isinstance(arguments, str) else json.dumps(arguments)
+        # `{}` before the pieces, or the whole call once more at the end: what comes now is the call.
+        goes_on = not (begun.is_whole and more.lstrip().startswith("{"))
+        begun.arguments = begun.arguments + more if goes_on else more
+        extra = {key: value for key, value in piece.items() if key not in _CALL_FIELDS | _FUNCTION_FIELDS}
+        _merge(begun.extra, extra)
         extra = {key: value for key, value in function.items() if key not in _FUNCTION_FIELDS}
         _merge(begun.extra, {"function": extra} if extra else {})
         if len(self._begun) > MAX_CALLS or len(begun.arguments) > MAX_ARGUMENT_CHARACTERS:
@@ -140,7 +145,7 @@ class CallJoiner:
     def _whole(self, begun: _Begun) -> ToolCall:
         if not begun.name:
             raise self._failed("call without a name, its arguments were", begun.arguments)
-        parsed = _parsed(begun.arguments or "{}")
+        parsed = _parsed(begun.arguments.strip() or "{}")
         call_id = begun.id or uuid.uuid4().hex
         if parsed is None:
             problem = f"not done: the arguments are no JSON object: {begun.arguments!r:.{_SHOWN_CHARACTERS}}"

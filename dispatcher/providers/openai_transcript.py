@@ -1,16 +1,34 @@
-"""Transcripts as servers of the OpenAI dialect answer them: `verbose_json`, `json` or bare text."""
+"""Transcripts as servers of the OpenAI dialect answer them: `verbose_json`, `json` or bare text.
+
+Servers around FunASR, SenseVoice and whisper.cpp wrap the text in a list, in `result` or in `data`; some
+stream it as events whatever was asked for.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from dispatcher.catalogue.model import Instance
 from dispatcher.contracts import Language
-from dispatcher.errors import InstanceFailed
+from dispatcher.errors import InstanceError, InstanceFailed
 from dispatcher.providers.base import Transcript
+from dispatcher.providers.event_stream import EventStreamDecoder
 from dispatcher.providers.http import SHOWN_BYTES, as_object
 from dispatcher.providers.refusals import error_in_answer
+
+_TEXT_FIELDS: Final = (
+    "text",
+    "transcript",
+    "transcription",
+    "result",
+    "results",
+    "data",
+    "segments",
+    "sentences",
+)
+_DEEPEST: Final = 4
 
 
 def read_transcript(instance: Instance, raw: bytes, wanted: Language, *, is_text: bool) -> Transcript:
@@ -26,9 +44,9 @@ def read_transcript(instance: Instance, raw: bytes, wanted: Language, *, is_text
         InstanceFailed: it is no transcript.
     """
     answer = _answer(instance, raw, is_text=is_text)
-    text = answer.get("text")
-    if not isinstance(text, str):
-        raise InstanceFailed(instance.name, f"text was {text!r:.{SHOWN_BYTES}}, expected a string")
+    text = _text_in(answer)
+    if text is None:
+        raise _no_transcript(instance, raw, answer)
     return Transcript(
         text=text.strip(),
         language=_language(answer.get("language"), wanted),
@@ -38,12 +56,58 @@ def read_transcript(instance: Instance, raw: bytes, wanted: Language, *, is_text
 
 
 def _answer(instance: Instance, raw: bytes, *, is_text: bool) -> Mapping[str, Any]:
+    if raw.startswith((b"data:", b"event:")):
+        return _last_event(raw)
+    if raw.lstrip().startswith((b"[", b'"')) and (listed := _parsed(raw)):
+        return {"text": listed}
     if is_text and not raw.lstrip().startswith((b"{", b"<")):
         return {"text": raw.decode("utf-8", "replace")}
     answer = as_object(instance, raw)
     if answer.get("error") and not isinstance(answer.get("text"), str):
         raise error_in_answer(instance, answer["error"])
     return answer
+
+
+def _last_event(raw: bytes) -> Mapping[str, Any]:
+    """Return the last event that has a text; pieces before it are parts of that text (OpenAI, `stream`)."""
+    decoder = EventStreamDecoder()
+    events = [each for each in [*decoder.feed(raw), *decoder.finish()] if isinstance(each, dict)]
+    whole = [each for each in events if isinstance(each.get("text"), str) or each.get("error")]
+    pieces = "".join(str(each["delta"]) for each in events if isinstance(each.get("delta"), str))
+    return whole[-1] if whole else {"text": pieces} if pieces else {}
+
+
+def _parsed(raw: bytes) -> Any:
+    try:
+        return json.loads(raw)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _text_in(value: Any, depth: int = 0) -> str | None:
+    """Return the text of an answer, wherever it stands; None where there is none."""
+    if isinstance(value, str):
+        return value
+    if depth > _DEEPEST:
+        return None
+    if isinstance(value, list):
+        texts = [text for each in value if (text := _text_in(each, depth + 1)) is not None]
+        return " ".join(text.strip() for text in texts) if texts or not value else None
+    if isinstance(value, Mapping):
+        # A text in `data` may be anything, and an error as well.
+        parts = [value[key] for key in _TEXT_FIELDS if value.get(key) is not None]
+        parts = [each for each in parts if each is not value.get("data") or not isinstance(each, str)]
+        found = (_text_in(each, depth + 1) for each in parts)
+        return next((text for text in found if text is not None), None)
+    return None
+
+
+def _no_transcript(instance: Instance, raw: bytes, answer: Mapping[str, Any]) -> InstanceError:
+    """Return the error that an answer is: one under HTTP 200, or another form."""
+    if answer.get("error"):
+        return error_in_answer(instance, answer["error"])
+    shown = raw[:SHOWN_BYTES].decode("utf-8", "replace")
+    return InstanceFailed(instance.name, f"answer has no text: {shown}")
 
 
 def _language(said: object, wanted: Language) -> Language:

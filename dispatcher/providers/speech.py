@@ -33,11 +33,13 @@ class Form:
     Attributes:
         kind: what it is said to be.
         sample_rate_hz: of PCM, which does not tell its own.
+        channels: of PCM.
         certain: it is that even where it begins like another kind, as PCM may.
     """
 
     kind: SpeechFormat
     sample_rate_hz: int = REPLY_RATE_HZ
+    channels: int = 1
     certain: bool = False
 
 
@@ -107,7 +109,7 @@ def decoder_of(instance: Instance, form: Form) -> Decoder:
     """
     match form.kind:
         case "pcm":
-            return PcmDecoder(form.sample_rate_hz)
+            return PcmDecoder(form.sample_rate_hz, channels=form.channels)
         case "wav":
             return WavStream(PcmDecoder)
         case "mp3" | "opus":
@@ -157,15 +159,14 @@ async def decoded(
 
 
 async def _decode(decoder: Decoder, parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    came = spoken = False
+    spoken = False
     async for part in parts:
-        came = True
         if pcm := decoder.feed(part):
             spoken = True
             yield pcm
     if pcm := decoder.finish():
         yield pcm
-    elif came and not spoken:
+    elif not spoken:
         raise AudioError("holds no sound")
 
 

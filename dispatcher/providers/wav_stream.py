@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 from dispatcher.errors import AudioError
 
-_EXPECTED: Final = "a WAV of 16-bit PCM or 32-bit float samples, mono or stereo"
+_EXPECTED: Final = "a WAV of 8 to 32-bit PCM or 32-bit float samples, mono or stereo"
 _INTEGER: Final = 1
 _FLOAT: Final = 3
 # The real format is the first word of a GUID at the end of the chunk.
@@ -86,11 +86,33 @@ class WavStream:
             (code,) = struct.unpack_from("<H", chunk, _SUBFORMAT_AT)
         if (code, bits) == (_FLOAT, 32):
             self._convert = _Float32()
+        elif code == _INTEGER and bits in (8, 24, 32):
+            self._convert = _WholeNumbers(bits // 8)
         elif (code, bits) != (_INTEGER, 16):
             raise AudioError(f"has format {code} of {bits} bits; expected {_EXPECTED}")
         self._pcm = self._make_pcm(sample_rate_hz, channels=channels)
         # A file that was written as a stream claims 0, or more than will ever come.
         self._left_bytes = size or 2**32
+
+
+class _WholeNumbers:
+    """Samples of one, three or four bytes as s16le: their two upper bytes; what is left of one waits."""
+
+    def __init__(self, width_bytes: int) -> None:
+        self._width = width_bytes
+        self._rest = b""
+
+    def __call__(self, data: bytes) -> bytes:
+        import numpy as np  # noqa: PLC0415  as below
+
+        if self._width == 1:
+            # WAV has no sign on its smallest samples.
+            return bytes(((np.frombuffer(data, dtype="u1").astype("<i2") - 128) << 8).tobytes())
+        data = self._rest + data
+        whole = len(data) - len(data) % self._width
+        self._rest = data[whole:]
+        samples = np.frombuffer(data[:whole], dtype="u1").reshape(-1, self._width)
+        return bytes(samples[:, -2:].tobytes())
 
 
 class _Float32:

@@ -230,3 +230,58 @@ async def test_frames_inside_frames_are_read(dialect: Dialect) -> None:
     dialect.streams(b"data: " + says("Noon."), b"data: data: [DONE]\n\n")
 
     assert await reply(dialect) == ["Noon."]
+
+
+GEMINI_LIST = (
+    b'[{"choices": [{"delta": {"content": "It is "}}]}\n,\n{"choices": [{"delta": {"content": "noon."}}]}]'
+)
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [
+        GEMINI_LIST,
+        b'[{"choices":[{"message":{"content":"It is noon."}}]}]',
+        event(choices=[{"text": "It is "}]) + event(choices=[{"text": "noon.", "index": 0}]) + DONE,
+        b'{"choices":[{"text":"It is noon.","finish_reason":"stop"}]}',
+        event(choices=[{"delta": "It is noon."}]) + DONE,
+        event(
+            choices=[
+                {"index": 1, "delta": {"content": "Midnight."}},
+                {"index": 0, "delta": {"content": "It is noon."}},
+            ]
+        )
+        + DONE,
+    ],
+    ids=["list", "list of one", "text", "whole text", "bare delta", "two choices"],
+)
+async def test_a_reply_in_a_less_usual_form_is_heard(dialect: Dialect, stream: bytes) -> None:
+    """Gemini's own streams are lists; old proxies send `text`; `extra_body: {n: 2}` brings two choices."""
+    dialect.streams(stream)
+
+    assert "".join(str(piece) for piece in await reply(dialect)) == "It is noon."
+
+
+async def test_a_byte_that_is_no_utf_8_spoils_its_character_and_not_the_reply(dialect: Dialect) -> None:
+    """llama.cpp and its like send tokens that are half a character."""
+    dialect.streams(b'data: {"choices":[{"delta":{"content":"It is \xe4\xb8 noon."}}]}\n\n', DONE)
+
+    assert "".join(str(piece) for piece in await reply(dialect)) == "It is \ufffd noon."
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"ResponseMetadata": {"Error": {"Code": "AuthFail", "Message": "bad key"}}},
+        {"status": "queued", "id": "7"},
+        {"success": False, "result": None},
+    ],
+)
+async def test_an_answer_that_is_no_reply_is_shown_as_it_came(
+    dialect: Dialect, answer: dict[str, Any]
+) -> None:
+    """It was an empty reply, which counts against nobody and tells nobody why."""
+    dialect.answers(json.dumps(answer))
+
+    with pytest.raises(InstanceFailed, match=f"is no reply: .*{next(iter(answer))}"):
+        await reply(dialect)

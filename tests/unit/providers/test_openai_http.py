@@ -9,6 +9,7 @@ from contextlib import aclosing
 import pytest
 from aiohttp import web
 
+from dispatcher.audio.wav import wav_bytes
 from dispatcher.contracts import Language
 from dispatcher.errors import InstanceFailed, InstanceForbidden, InstanceUnreachable
 from dispatcher.providers import openai_http
@@ -256,3 +257,24 @@ async def test_a_server_that_hangs_does_not_pass(dialect: Dialect, monkeypatch: 
     dialect.does(never_answer)
     with pytest.raises(InstanceUnreachable, match="no answer in time"):
         await dialect.provider.check(dialect.instance("llm"))
+
+
+async def test_a_voice_that_refuses_pcm_in_an_answer_of_200_speaks_in_another_form(dialect: Dialect) -> None:
+    answers = [
+        web.json_response({"error": {"message": "response_format pcm is not supported"}}),
+        web.Response(body=wav_bytes(b"\1\0" * 2_400, 24_000), content_type="audio/wav"),
+    ]
+
+    async def handler(_: web.Request) -> web.Response:
+        return answers.pop(0)
+
+    dialect.does(handler)
+
+    assert b"".join([pcm async for pcm in dialect.speech()]) == b"\1\0" * 2_400
+
+
+async def test_pcm_of_two_channels_is_no_slower_than_it_was_said(dialect: Dialect) -> None:
+    """RFC 2586 names rate and channels beside audio/L16."""
+    dialect.answers(b"\1\0" * 4_800, Content_Type="audio/L16; rate=24000; channels=2")
+
+    assert b"".join([pcm async for pcm in dialect.speech()]) == b"\1\0" * 2_400

@@ -197,3 +197,37 @@ def test_calls_and_results_are_written_as_the_dialect_has_them() -> None:
         "content": "true",
         "tool_call_id": "c1",
     }
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        [
+            [piece(id="a", name="f", arguments="{}")],
+            [piece(arguments='{"volume"')],
+            [piece(arguments=": 20}")],
+        ],
+        [[piece(id="a", name="f", arguments='{"volume": 20}')]] * 2,
+        [[piece(id="a", name=" f ", arguments=' {"volume": 20}\n')]],
+        [[{"index": 0, "id": "a", "type": "function", "name": "f", "arguments": '{"volume": 20}'}]],
+    ],
+    ids=["an empty object first", "the whole call again", "blanks", "no wrapping"],
+)
+def test_a_call_that_real_servers_send_oddly_is_made_once(chunks: list[list[dict[str, Any]]]) -> None:
+    """Proxies before Anthropic's API begin with `{}`; some servers repeat the call at the end."""
+    assert joined(*chunks) == [("a", "f", '{"volume": 20}')]
+
+
+def test_arguments_that_are_blank_are_none() -> None:
+    assert joined([piece(id="a", name="f", arguments=" \n")]) == [("a", "f", "{}")]
+
+
+@pytest.mark.parametrize(
+    "name", ["functions.set_volume", "set_volume:0", "default_api.set_volume", "set.volume"]
+)
+async def test_a_tool_is_called_by_the_name_that_a_model_has_for_it(dialect: Dialect, name: str) -> None:
+    """Kimi's and Gemini's own names for what they were offered."""
+    dialect.streams(asks(piece(id="a", name=name, arguments="{}")), DONE)
+
+    (call,) = [each async for each in dialect.chat([VOLUME]) if isinstance(each, ToolCall)]
+    assert call.name == "set_volume"

@@ -130,9 +130,11 @@ async def test_a_file_that_breaks_off_is_heard_up_to_there(data: bytes, kind: Sp
     assert len(speech()) * 0.3 < len(half) < len(speech()) * 0.7
 
 
-async def test_no_bytes_at_all_are_no_speech_and_no_error() -> None:
-    forms: tuple[SpeechFormat, ...] = ("pcm", "mp3", "opus")
-    assert [await heard(b"", kind) for kind in forms] == [b""] * 3
+@pytest.mark.parametrize("kind", ["pcm", "wav", "mp3", "opus"])
+async def test_a_sentence_for_which_no_sound_comes_is_spoken_by_another_instance(kind: SpeechFormat) -> None:
+    """An empty 200: the sentence was shown, and nobody heard it."""
+    with pytest.raises(InstanceFailed, match=r"no sound|ended in its header"):
+        await heard(b"", kind)
 
 
 async def test_a_missing_package_is_named_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,3 +146,18 @@ async def test_a_missing_package_is_named_with_what_to_install(monkeypatch: pyte
         InstanceForbidden, match=r"mp3, which needs: pip install 'xiaozhi-dispatcher\[formats\]'"
     ):
         await heard(MP3, "mp3")
+
+
+@pytest.mark.parametrize(("bits", "shift"), [(8, 8), (24, -8), (32, -16)])
+async def test_a_wav_of_samples_of_another_width_is_the_same_sound(bits: int, shift: int) -> None:
+    samples = np.frombuffer(speech(), "<i2").astype("<i4")
+    if bits == 8:
+        samples = samples >> shift << shift
+        sent = ((samples >> shift) + 128).astype("u1").tobytes()
+    else:
+        wide = (samples << -shift).astype("<i4")
+        sent = wide.view("u1").reshape(-1, 4)[:, : bits // 8].tobytes()
+
+    pcm = await heard(wav(sent, 24_000, bits=bits), "wav", slice_bytes=1_001)
+
+    assert pcm == samples.astype("<i2").tobytes()

@@ -1,0 +1,64 @@
+"""Parts of one chunk of the OpenAI dialect, in the forms that servers send them in.
+
+docs/providers/openai-http.md names the reports.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def choice_of(chunk: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the choice of index 0, else the first; Ollama's own form, a message without choices, is one."""
+    choices = chunk.get("choices")
+    listed = [each for each in choices if isinstance(each, dict)] if isinstance(choices, list) else []
+    if listed:
+        return next((each for each in listed if each.get("index") in (0, None)), listed[0])
+    return chunk if choices is None and isinstance(chunk.get("message"), dict) else None
+
+
+def delta_of(choice: dict[str, Any]) -> Any:
+    """Return what a choice adds; bare text, and the `text` of the older completions API, as a delta."""
+    delta = choice.get("delta") or choice.get("text")
+    return {"content": delta} if isinstance(delta, str) and delta else delta
+
+
+def is_error(chunk: dict[str, Any]) -> bool:
+    """Return whether a chunk without choices is an error by another name: vLLM, FastAPI, MiniMax."""
+    verdict = chunk.get("base_resp")
+    if isinstance(verdict, dict) and verdict.get("status_code"):
+        return True
+    says = isinstance(chunk.get("message"), str) or any(
+        chunk.get(key) for key in ("detail", "msg", "error_msg")
+    )
+    return "choices" not in chunk and says
+
+
+def texts_of(content: Any) -> tuple[str | None, str]:
+    """Return what content says and what it thinks; None where it is no text at all."""
+    if content is None or isinstance(content, str):
+        return content or "", ""
+    if not isinstance(content, list | dict):
+        return None, ""
+    said = thought = ""
+    for part in [content] if isinstance(content, dict) else content:
+        if isinstance(part, str):
+            said += part
+        elif isinstance(part, dict):
+            kind = str(part.get("type") or "text")
+            if kind in {"thinking", "reasoning"}:
+                thought += joined_text(part.get("thinking") or part.get("reasoning") or part.get("text"))
+            else:
+                said += joined_text(part.get("text") or part.get("refusal"))
+    return said, thought
+
+
+def joined_text(value: Any) -> str:
+    """Return the text in a text, in a list of parts or in a part; nothing for anything else."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return "".join(map(joined_text, value))
+    if isinstance(value, dict):
+        return joined_text(value.get("text") or value.get("value") or value.get("content"))
+    return ""
