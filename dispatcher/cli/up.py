@@ -20,6 +20,7 @@ from dispatcher.cli.supervisor.supervisor import Supervisor, Surroundings
 from dispatcher.cli.supervisor.upfile import UpFile
 from dispatcher.contracts import SCREEN_TURNS_VARIABLE
 from dispatcher.data_dir import make_private
+from dispatcher.logs import configure_logging
 from dispatcher.settings import Settings, load_settings
 
 
@@ -39,6 +40,8 @@ def up(config: Path | None, procfile: Path, *, verbose: bool) -> None:
     outlive_reader()
     make_private()
     settings = load_settings({**os.environ, **({"DISPATCHER_CONFIG": str(config)} if config else {})})
+    # What is odd about the YAML is said once on the screen, by the processes, not here as a raw log line too.
+    configure_logging(settings.model_copy(update={"log_level": "error"}))
     catalogue = load_catalogue(settings.dispatcher_config)
     environment = children_environment(settings)
     plan = make_plan(read_procfile(procfile), catalogue=catalogue, environ=environment)

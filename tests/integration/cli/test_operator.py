@@ -108,9 +108,9 @@ async def test_who_drains_the_last_usable_instance_is_warned(command: Command) -
 
 async def test_status_shows_what_the_operator_did_and_what_waits(fleet: Fleet, command: Command) -> None:
     await fleet.hold_on(3)
+    await command("drain", "llm-1")
     await fleet.call_ends("llm-2", "ok", latency_ms=321)
     await fleet.call_ends("llm-2", "failed", times=3)
-    await command("drain", "llm-1")
     await fleet.line.call("LPUSH", "llm", "task")
     said = await command("status")
     rows = {line.split()[0]: " ".join(line.split()[1:]) for line in said.out.splitlines() if line}
