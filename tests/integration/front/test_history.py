@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from tests.support.instances import SENTENCES, TRANSCRIPT
@@ -14,7 +15,15 @@ def asked(stack: Stack) -> list[list[tuple[str, str]]]:
     """Return the messages of each request to an LLM, and forget them."""
     requests: list[dict[str, Any]] = stack.instances.asked()
     stack.instances.forget_asked()
-    return [[(each["role"], each["content"]) for each in request["messages"]] for request in requests]
+    return [
+        [(each["role"], without_time(each["content"])) for each in request["messages"]]
+        for request in requests
+    ]
+
+
+def without_time(content: str) -> str:
+    """Return what was said; the local time stands behind it."""
+    return re.sub(r"\n\[(?:Current time: |当前时间：).*\]$", "", content)
 
 
 async def test_the_second_turn_tells_the_llm_of_the_first(stack: Stack) -> None:
