@@ -118,8 +118,11 @@ async def test_a_voice_that_refuses_pcm_speaks(field_stack: Stack, speaker: Fiel
     async with field_stack.front.device("tts-wav") as device:
         answer = await device.types("case: spoken")
     assert answer.sentences == ("It is noon.",)
-    asked = [each for each in speaker.calls if each.instance == "tts-field"]
-    assert [each.body["response_format"] for each in asked if each.body["input"] == NOON] == ["pcm", "wav"]
+    asked = [
+        each.body for each in speaker.calls if each.instance == "tts-field" and each.body["input"] == NOON
+    ]
+    # Where the health check was there first, the worker has learned from it already.
+    assert [body["response_format"] for body in asked] in (["pcm", "wav"], ["wav"])
 
 
 async def test_an_error_that_is_sent_as_audio_is_not_played(field_stack: Stack, speaker: FieldServer) -> None:

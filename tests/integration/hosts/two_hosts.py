@@ -23,7 +23,7 @@ from tests.support.processes import BIN, Process, free_port, stop_all
 from tests.support.stack import ALGORITHMS, Front, worker_command
 from tests.support.waiting import eventually
 
-RULES: Final = {"stage_timeout_s": 5, "turn_timeout_s": 18}
+RULES: Final = {"stage_timeout_s": 5, "turn_timeout_s": 18, "filler": None}
 
 
 class HostBroker(Broker):
