@@ -38,6 +38,8 @@ _HALF_OF_DAY: Final = re.compile(r"[早凌清午晚夜][上晨午间里]?\s?$")
 
 def _date(match: Match) -> str:
     year, month, day = match["year"], int(match["month"]), int(match["day"])
+    # Most of the world writes the day first, and after the twelfth it shows.
+    month, day = (day, month) if month > 12 >= day else (month, day)
     if not (1 <= month <= 12 and 1 <= day <= 31):
         return match[0]
     return f"{digits_zh(year)}年{whole_zh(str(month))}月{whole_zh(str(day))}日"
@@ -148,6 +150,7 @@ _RULES: Final[tuple[Rule, ...]] = (
     rule(r"(?<=:\d\d)(?:\.\d{1,6})?Z\b", ""),
     rule(r"(?<!\d)(?P<year>\d{4})([-/.])(?P<month>\d{1,2})\2(?P<day>\d{1,2})(?![\d.])", _date),
     rule(r"(?<![\d/-])(?P<month>\d{1,2})([-/])(?P<day>\d{1,2})\2(?P<year>[12]\d{3})(?![\d/-])", _date),
+    rule(r"(?<![\d.])(?P<day>\d{1,2})\.(?P<month>\d{1,2})\.(?P<year>[12]\d{3})(?![\d.]\d|\d)", _date),
     rule(
         rf"(?<!\d)((?:1[89]|20)\d\d){_TO}((?:1[89]|20)\d\d)(?!\d)(?=\s?(?:年|学年|赛季))",
         lambda match: f"{digits_zh(match[1])}到{digits_zh(match[2])}",
@@ -199,7 +202,7 @@ _RULES: Final[tuple[Rule, ...]] = (
         r"\s?(?P<scale>℃|°\s?C|℉|°F|(?P<degree>度)(?<=\d度)(?!数|假))",
         lambda match: _temperature(match) if match["degree"] is None or "-" in match[0] else match[0],
     ),
-    rule(r"(?<=\d)\s-\s(?=\d)", "减"),
+    rule(r"(?<=\d)\s-\s(?=\d)|(?<=[⁰¹²³⁴-⁹])-(?=\w)", "减"),
     rule(r"(?<=\d)-(?=\d{1,6}-)|(?<=-\d)-(?=\d)|(?<=-\d\d)-(?=\d)", "杠"),
     rule(
         rf"(?P<first>(?<![\w.杠]){_NUMBER})\s?(?P<dash>[-~～–—])\s?(?P<last>{_NUMBER})(?![\w杠])(?<!-)",

@@ -50,9 +50,15 @@ def normalize_en(text: str) -> str:
 
 def _date(match: Match) -> str:
     month, day = int(match["month"]), int(match["day"])
+    # Most of the world writes the day first, and after the twelfth it shows.
+    month, day = (day, month) if month > 12 >= day else (month, day)
     if not (1 <= month <= 12 and 1 <= day <= 31):
         return match[0]
     return f"{MONTHS[month - 1]} {ordinal_en(str(day))}, {year_en(match['year'])}"
+
+
+def _called(match: Match) -> str:
+    return ", ".join(digits_en(group) for group in re.findall(r"\d+", match[0]))
 
 
 def _month_and_day(match: Match) -> str:
@@ -180,6 +186,7 @@ _RULES: Final[tuple[Rule, ...]] = (
     rule(r"(?<=[a-z] )St\.?(?![\w])", "Street"),
     rule(r"(?<!\d)(?P<year>\d{4})([-/.])(?P<month>\d{1,2})\2(?P<day>\d{1,2})(?![\d.])", _date),
     rule(r"(?<![\d/-])(?P<month>\d{1,2})([-/])(?P<day>\d{1,2})\2(?P<year>[12]\d{3})(?![\d/-])", _date),
+    rule(r"(?<![\d.])(?P<day>\d{1,2})\.(?P<month>\d{1,2})\.(?P<year>[12]\d{3})(?![\d.]\d|\d)", _date),
     rule(
         rf"(?<![\d.:])(?P<day>[0-3]?\d)(?:st|nd|rd|th)?\s(?:of\s)?(?P<month>{_MONTH})(?![A-Za-z])",
         lambda match: f"{ordinal_en(str(int(match['day'])))} of {_MONTH_NAMES[match['month'][:3]]}",
@@ -208,12 +215,14 @@ _RULES: Final[tuple[Rule, ...]] = (
     ),
     rule(
         r"(?<![\w.])(?:\+\d{1,3}[- ])?(?:\(\d{3}\)\s?|\d{3}[- .])\d{3,4}[- .]\d{4}(?![\d.]\d|\d)",
-        lambda match: ", ".join(digits_en(group) for group in re.findall(r"\d+", match[0])),
+        _called,
     ),
     rule(
         r"(?<![\d.-])\d{3}-\d{4}(?![\d-])",
         lambda match: ", ".join(digits_en(group) for group in match[0].split("-")),
     ),
+    # As in China: a mobile, and a number behind its area.
+    rule(r"(?<![\w.,])(?:1[3-9]\d{9}(?<!0{5})|0\d{2,3}-\d{7,8})(?![\d.,]\d|\d)", _called),
     rule(r"(?<![\d.,])\d{3,20}(?![\d.,]\d|\d)", _code),
     rule(
         r"\b(?P<name>(?:[Rr]oom|[Ff]light|[Aa]partment|[Aa]pt\.?|[Ss]uite|[Rr]oute|[Bb]us|[Gg]ate|[Hh]ighway)\s)"
@@ -263,6 +272,9 @@ _RULES: Final[tuple[Rule, ...]] = (
         lambda match: f" times ten to the power of {number_en(match[1])}",
     ),
     rule(r"(?<=\d)[*xX](?=\d)", " times "),
+    rule(r"(?<=[⁰¹²³⁴-⁹])-(?=\w)", " minus "),
+    rule(r"(?<=[⁰¹²³⁴-⁹])\+(?=\w)", " plus "),
+    rule(r"(?<!\S)\+(?=\d)", "plus "),
     rule(r"(?P<name>[A-Za-z]{1,20})-?(?P<digits>\d{1,15})(?!\d|\.\d)", _model),
     rule(r"(?<=[A-Za-z])-?(?=\d)", " "),
     rule(r"([⁻⁺]?[⁰¹²³⁴-⁹]{1,4}|ⁿ)", _power),

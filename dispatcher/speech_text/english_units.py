@@ -52,6 +52,7 @@ UNITS: Final = {
 CURRENCIES: Final = {
     "$": ("dollar", "dollars", "cent"), "US$": ("dollar", "dollars", "cent"),
     "HK$": ("Hong Kong dollar", "Hong Kong dollars", "cent"),
+    "NT$": ("Taiwan dollar", "Taiwan dollars", ""), "S$": ("Singapore dollar", "Singapore dollars", "cent"),
     "A$": ("Australian dollar", "Australian dollars", "cent"),
     "C$": ("Canadian dollar", "Canadian dollars", "cent"), "€": ("euro", "euros", "cent"),
     "£": ("pound", "pounds", "p"), "¥": ("yuan", "yuan", ""), "￥": ("yuan", "yuan", ""),

@@ -13,6 +13,7 @@ _FRACTIONS: Final = {
 }  # fmt: skip
 _ROMAN_SIGNS: Final = {chr(0x2160 + index): f"{index + 1}" for index in range(12)}
 _PLAIN: Final = str.maketrans(_HALF_WIDTH | _OTHERS | _FRACTIONS | _ROMAN_SIGNS)
+_MIXED: Final = re.compile(rf"(?<=[0-9])(?=[{''.join(_FRACTIONS)}])")
 _CIRCLED: Final = re.compile("[\u2460-\u2473]")
 
 SUPERSCRIPTS: Final = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺ⁿ", "0123456789-+n")
@@ -28,4 +29,4 @@ def as_plain_signs(text: str, *, circled: str) -> str:
         circled: how a circled number is written, with {} for the number.
     """
     text = _CIRCLED.sub(lambda match: circled.format(ord(match[0]) - 0x245F), text)
-    return text.translate(_PLAIN)
+    return _MIXED.sub(" ", text).translate(_PLAIN)

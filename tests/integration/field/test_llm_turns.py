@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from tests.integration.field.combined_turns import COMBINED
 from tests.integration.field.llm_turns import TURNS, FieldTurn
 from tests.support.services.field import FieldServer
 from tests.support.stack import Stack
 
 
-@pytest.mark.parametrize("turn", TURNS, ids=lambda turn: turn.case)
+@pytest.mark.parametrize("turn", [*TURNS, *COMBINED], ids=lambda turn: turn.case)
 async def test_the_device_says_what_was_meant(
     field_stack: Stack, field: FieldServer, turn: FieldTurn
 ) -> None:

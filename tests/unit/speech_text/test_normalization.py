@@ -18,6 +18,8 @@ CHINESE = [
     ("2020-2024年，08年", "二零二零到二零二四年，零八年"),
     ("1990s，1990年代，95后", "一九九零年代，一九九零年代，九五后"),
     ("2026-11-30T08:30:00Z", "二零二六年十一月三十日 八点三十分零秒"),
+    ("30/11/2026，30.11.2026", "二零二六年十一月三十日，二零二六年十一月三十日"),
+    ("3½杯，b²-4ac", "三又二分之一杯，b的平方减四ac"),
     ("现在是3:05", "现在是三点零五分"),
     ("3:05 pm", "下午三点零五分"),
     ("下午3:00 PM", "下午三点"),
@@ -74,6 +76,15 @@ CHINESE = [
     ("7x24小时，H₂O", "七乘二十四小时，H二O"),
 ]
 ENGLISH = [
+    ("30/11/2026", "November thirtieth, twenty twenty-six"),
+    ("30.11.2026", "November thirtieth, twenty twenty-six"),
+    ("3½ cups", "three and a half cups"),
+    ("NT$100", "one hundred Taiwan dollars"),
+    ("Call 13800138000", "Call one three eight zero zero one three eight zero zero zero"),
+    ("15000000000 stars", "fifteen billion stars"),
+    ("010-62345678", "zero one zero, six two three four five six seven eight"),
+    ("x²+y², b²-4", "x squared plus y squared, b squared minus four"),
+    ("+5 degrees", "plus five degrees"),
     ("2026-11-30", "November thirtieth, twenty twenty-six"),
     (
         "11/30/2026 or 13/40/2026",
