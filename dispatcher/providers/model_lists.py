@@ -16,6 +16,7 @@ from dispatcher.errors import InstanceError
 from dispatcher.providers.base import PageProvider, Provider
 
 LATEST: Final = ":latest"
+GGUF: Final = ".gguf"
 MOST_SHOWN: Final = 5
 _TAKES_ANY_NAME: Final = ("built-in", "llamacpp")
 _NAME_CHARACTERS: Final = 60
@@ -73,4 +74,5 @@ def _name(entry: Any) -> str:
 
 def _plain(name: str) -> str:
     """Return a name as Ollama, Gemini and llama.cpp write it in different places."""
-    return name.casefold().removesuffix(LATEST).removeprefix("models/").rpartition("/")[2]
+    plain = name.casefold().removesuffix(LATEST).removesuffix(GGUF)
+    return plain.removeprefix("models/").rpartition("/")[2]

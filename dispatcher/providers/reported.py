@@ -13,6 +13,7 @@ import aiohttp
 import structlog
 
 from dispatcher.catalogue.model import Instance
+from dispatcher.errors import InstanceBusy
 from dispatcher.providers.base import Reported
 
 log = structlog.get_logger(__name__)
@@ -21,14 +22,34 @@ MAX_REPORT_BYTES: Final = 64_000
 # A server that is well but never ends its answer has passed the check; it only reports nothing.
 REPORT_TIMEOUT_S: Final = 1.0
 
+# Some servers load their model for minutes and answer 200 all the while.
+_LOADING: Final = frozenset(
+    (
+        "loading",
+        "loading model",
+        "loading_model",
+        "starting",
+        "initializing",
+        "warming up",
+        "not ready",
+        "not_ready",
+    )
+)
+
 
 async def read_report(instance: Instance, response: aiohttp.ClientResponse) -> Reported:
     """Return `cpu` and `memory` of a JSON answer; any other answer reports nothing.
 
     Both are ratios of what the instance may use, 0..1. What is no such number is refused with a line in
     the log: it would steer traffic.
+
+    Raises:
+        InstanceBusy: it loads, by its own word, whatever its HTTP status says.
     """
     said = _as_mapping(await _read(response))
+    status = said.get("status")
+    if isinstance(status, str) and status.strip().lower() in _LOADING:
+        raise InstanceBusy(instance.name, f"its health page says {status.strip()!r}")
     return Reported(cpu_ratio=_ratio(instance, said, "cpu"), memory_ratio=_ratio(instance, said, "memory"))
 
 

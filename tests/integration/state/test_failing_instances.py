@@ -70,6 +70,7 @@ async def test_a_line_without_a_model_is_failing_where_the_server_wants_one(
         ("my-alias", {"data": [{"id": "Qwen/Qwen2.5-3B-Instruct"}]}),
         ("gpt-4o", {"data": [{"id": "gpt-4o-2024-08-06"}]}),
         ("any", {"data": [{"id": "/models/qwen.gguf", "owned_by": "llamacpp"}]}),
+        ("qwen3-4b-q4", {"data": [{"id": "/srv/models/Qwen3-4B-Q4.gguf"}]}),
         ("gemini-2.5-flash", {"data": [{"id": "models/gemini-2.5-flash"}]}),
         ("m", {"data": []}),
         ("m", {"data": None}),

@@ -6,6 +6,7 @@ import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
 
+from dispatcher.errors import InstanceBusy
 from dispatcher.providers import reported
 from dispatcher.providers.base import Reported
 from tests.unit.providers.dialect import Dialect
@@ -25,6 +26,15 @@ async def test_who_reports_nothing_is_unknown_and_not_0(dialect: Dialect, answer
     with capture_logs() as logged:
         assert await dialect.provider.check(dialect.instance("llm")) == Reported()
     assert logged == []
+
+
+@pytest.mark.parametrize("word", ["loading", "loading model", "Starting", "not_ready"])
+async def test_a_server_that_loads_its_model_and_says_200_gets_no_calls_yet(
+    dialect: Dialect, word: str
+) -> None:
+    dialect.answers(f'{{"status": "{word}"}}')
+    with pytest.raises(InstanceBusy, match=word):
+        await dialect.provider.check(dialect.instance("llm"))
 
 
 @pytest.mark.parametrize("lie", ["-0.1", "1.01", "42", "NaN", "Infinity", '"0.5"', "true", "[]", "9" * 400])
