@@ -10,6 +10,10 @@ from tests.support.services.field import DONE, JSON, Answer, event, text_event
 NULL_DELTA: Final = {"choices": [{"index": 0, "delta": None, "finish_reason": "stop"}]}
 _CUT: Final = {"choices": [{"index": 0, "delta": {}, "finish_reason": "length"}]}
 _HALF_CHARACTERS: Final = FIRST.replace(b"noon", b"noon\xe4\xb8")
+_HALF_EMOJI: Final = (
+    b'data: {"choices":[{"delta":{"content":"\\ud83d"}}]}\n\n',
+    b'data: {"choices":[{"delta":{"content":"\\ude00"}}]}\n\n',
+)
 _OVERLOADED: Final = b'event: error\ndata: {"type":"overloaded_error","message":"Busy"}\n\n'
 _NO_REPLY: Final = b'{"ResponseMetadata":{"Error":{"Code":"AuthFail","Message":"bad key"}}}'
 _WITHOUT_AN_END: Final = (FIRST + SECOND + event(NULL_DELTA)).replace(b"\n", b"\r\n").rstrip(b"\r\n")
@@ -32,6 +36,11 @@ COMBINED: Final = (
                 ]
             )
         ],
+    ),
+    FieldTurn(
+        case="an_emoji_in_two_chunks",
+        report="JSON escapes of UTF-16 halves, each in a chunk of its own",
+        answers=[Answer(parts=[FIRST, *_HALF_EMOJI, SECOND, DONE])],
     ),
     FieldTurn(
         case="an_error_event_after_a_blank_text",
