@@ -133,13 +133,18 @@ def test_a_part_that_cannot_start_is_given_up_and_the_rest_goes_on(up: Runner) -
 
 def test_warnings_of_a_part_reach_the_console_and_the_rest_only_its_log(up: Runner) -> None:
     program = (
-        "import time; time.sleep(3); print('WARNING: too warm'); print('INFO: all is well'); time.sleep(99)"
+        "import time; print('welcome'); time.sleep(3); print('INFO: all is well'); "
+        "print('WARNING: too warm'); time.sleep(99)"
     )
     run = up(f'{BROKER_AND_SLEEPER}chatty: exec python -c "{program}"\n')
     run.says("chatty   WARNING: too warm")
     log = run.data_dir / "log" / "chatty.log"
     eventually(lambda: "all is well" in log.read_text(), what="the line in the log")
     assert "all is well" not in run.output
+    run.kill("chatty")  # what its next run says first is no rest of the warning
+    run.says("chatty is back after")
+    eventually(lambda: log.read_text().count("welcome") == 2, what="the line of the next run in the log")
+    assert "welcome" not in run.output
 
 
 def test_a_taken_port_is_one_line_and_nothing_is_started(up: Runner) -> None:

@@ -165,6 +165,7 @@ class Keeper:
         """Run the process to its end; return the pause before the next run, None for no further one."""
         started_at_s = time.monotonic()
         self._log.begin_run()
+        self._lines = LineReader(self.part.role)
         try:
             self._process = await self._start()
         except OSError as error:

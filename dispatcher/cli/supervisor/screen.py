@@ -15,7 +15,7 @@ from rich.text import Text
 from dispatcher.cli.supervisor.keeper import Keeper
 from dispatcher.cli.supervisor.logs import Level
 from dispatcher.cli.supervisor.parts import Part
-from dispatcher.cli.supervisor.screen_lines import is_told_by_turn, reloaded_revision, turn_line
+from dispatcher.cli.supervisor.screen_lines import is_told_by_turn, news_lines, reloaded_revision, turn_line
 from dispatcher.cli.supervisor.table import process_table
 
 WIDTH_WITHOUT_TERMINAL: Final = 120
@@ -95,6 +95,8 @@ class Screen:
         if part.role == "front":
             self._say_reload(line)
         is_news = is_summary or (level == "warning" and not is_told_by_turn(line)) or level == "error"
+        if is_news and not (self._verbose or self._starting) and self._say_news(line, level):
+            return
         if self._verbose or (not self._starting and is_news):
             prefix = Text(f"{part.name:<8} ", style=self._colour(part))
             with suppress(OSError):
@@ -105,6 +107,13 @@ class Screen:
         if not self._starting and (line := turn_line(told, datetime.now().astimezone())):
             with suppress(OSError):
                 self._console.print(line, soft_wrap=True)
+
+    def _say_news(self, line: str, level: Level) -> bool:
+        """Say a warning in words for people; return whether there are any for it."""
+        told = news_lines(line, datetime.now().astimezone())
+        if told:
+            self.say("\n".join(told), level)
+        return bool(told)
 
     def _say_reload(self, line: str) -> None:
         """Say once that a changed YAML is in force; each process tells it."""

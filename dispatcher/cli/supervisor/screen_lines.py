@@ -1,7 +1,8 @@
-"""Lines of the screen of `make run` for people: a turn, a reload."""
+"""Lines of the screen of `make run` for people: a turn, a reload, a refused YAML, an alert, an instance."""
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from datetime import datetime
@@ -9,11 +10,19 @@ from typing import Any, Final
 
 from rich.text import Text
 
+from dispatcher.cli.status_kpis import label_of, value_text
+
 SHOWN_CHARACTERS: Final = 60
 SHOWN_ID_CHARACTERS: Final = 6
 _TOLD_BY_TURN: Final = re.compile(r"\b(?:turn apologised for|answer cut|stage failed)\b")
 _RELOADED: Final = re.compile(r"\bcatalogue swapped\b.*?\brevision\b\W{1,4}(\d+)")
 _RELOADED_JSON: Final = re.compile(r'"revision": (\d+).*"catalogue swapped"')
+LONGEST_NEWS: Final = 400
+_ANSI: Final = re.compile(r"\x1b\[[0-9;]*m")
+_EVENT: Final = re.compile(r"\[warning\s*\] (.+?)\s+(?=\w+=)")
+_FIELD: Final = re.compile(r"""(\w+)=(\[.*\]|'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|\S*)""")
+_REFUSED: Final = "catalogue refused"
+_CHANGED: Final = re.compile(r"instance (up|down|failing|ejected|recovered|not configured|not ready)")
 
 
 def turn_line(told: str, now: datetime) -> Text | None:
@@ -50,6 +59,23 @@ def reloaded_revision(line: str) -> str:
     return match[1] if match else ""
 
 
+def news_lines(line: str, now: datetime) -> list[str]:
+    """Return a warning in words for people; nothing for one that has none of its own."""
+    event, fields = _read_event(line)
+    time = f"{now:%H:%M:%S}"
+    changed = _CHANGED.fullmatch(event)
+    if event.startswith(_REFUSED) and isinstance(problems := fields.get("problems"), list):
+        told = (f"  {printable(problem, longest=LONGEST_NEWS)}" for problem in problems)
+        return [f"{time} the YAML was refused, what is in force stays:", *told]
+    if event == "alert firing":
+        return [f"{time} {_alert_told(fields)}"]
+    if changed and fields.get("instance"):
+        reason = printable(fields.get("reason"), longest=LONGEST_NEWS)
+        state = "has recovered" if changed[1] == "recovered" else f"is {changed[1]}"
+        return [f"{time} {printable(fields['instance'])} {state}" + (f": {reason}" if reason else "")]
+    return []
+
+
 def printable(value: Any, *, longest: int = SHOWN_CHARACTERS) -> str:
     """Return a value in one line, without signs that would steer a terminal, and not too long."""
     text = " ".join("".join(sign if sign.isprintable() else " " for sign in str(value or "")).split())
@@ -59,3 +85,42 @@ def printable(value: Any, *, longest: int = SHOWN_CHARACTERS) -> str:
 def _after(turn: dict[str, Any]) -> str:
     first_ms = turn.get("first_audio_ms")
     return f" after {first_ms:.0f} ms" if isinstance(first_ms, (int, float)) else ""
+
+
+def _alert_told(fields: dict[str, Any]) -> str:
+    label = printable(label_of(str(fields.get("name"))))
+    unit = fields.get("unit")
+    value, bound = (_measured(fields.get(key), unit) for key in ("value", "bound"))
+    detail = printable(fields.get("detail"), longest=LONGEST_NEWS)
+    return f"alert: {label} at {value}, allowed {bound}" + (f" ({detail})" if detail else "")
+
+
+def _measured(value: Any, unit: Any) -> str:
+    try:
+        return value_text(float(value), unit)
+    except (TypeError, ValueError):
+        return printable(value)
+
+
+def _read_event(line: str) -> tuple[str, dict[str, Any]]:
+    """Return the event of a log line with its fields, from both forms of log."""
+    plain = _ANSI.sub("", line)
+    if plain.startswith("{"):
+        try:
+            fields = json.loads(plain)
+            return str(fields.pop("event")), fields
+        except (ValueError, KeyError):
+            return "", {}
+    match = _EVENT.search(plain)
+    if match is None:
+        return "", {}
+    return match[1], {key: _unquoted(value) for key, value in _FIELD.findall(plain[match.end() :])}
+
+
+def _unquoted(value: str) -> Any:
+    if not value.startswith(("'", '"', "[")):
+        return value
+    try:
+        return ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return value

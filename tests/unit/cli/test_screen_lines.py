@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dispatcher.cli.supervisor.screen_lines import is_told_by_turn, reloaded_revision, turn_line
+from dispatcher.cli.supervisor.screen_lines import is_told_by_turn, news_lines, reloaded_revision, turn_line
 
 NOW = datetime(2026, 1, 2, 22, 11, 26, tzinfo=UTC)
 TURN = {
@@ -66,3 +66,72 @@ def test_a_warning_that_the_line_of_its_turn_tells_is_no_second_line() -> None:
 )
 def test_a_reload_is_seen_in_both_forms_of_log(line: str, revision: str) -> None:
     assert reloaded_revision(line) == revision
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        (
+            (
+                "2026-01-02T03:04:05Z [warning  ] catalogue refused, the one before stays "
+                "problems=[\"mine.yaml:16: algorithm: was 'least'; expected one of a, b\", "
+                "'mine.yaml:18: x: unknown']"
+            ),
+            [
+                "22:11:26 the YAML was refused, what is in force stays:",
+                "  mine.yaml:16: algorithm: was 'least'; expected one of a, b",
+                "  mine.yaml:18: x: unknown",
+            ],
+        ),
+        (
+            (
+                '{"problems": ["mine.yaml:1: no"], "event": "catalogue refused, the one in force is used", '
+                '"level": "warning"}'
+            ),
+            ["22:11:26 the YAML was refused, what is in force stays:", "  mine.yaml:1: no"],
+        ),
+        (
+            (
+                "2026-01-02T03:04:05Z [warning  ] alert firing         name=cpu at_ms=1 value=0.998 "
+                "unit=ratio target=0.8 bound=0.9 phase=firing detail="
+            ),
+            ["22:11:26 alert: cpu at 99.8 %, allowed 90.0 %"],
+        ),
+        (
+            (
+                "2026-01-02T03:04:05Z [warning  ] alert firing         name=instances_healthy at_ms=1 "
+                "value=1 unit=count target=0 bound=0 phase=firing detail='ollama, llm-3'"
+            ),
+            ["22:11:26 alert: instances unhealthy at 1, allowed 0 (ollama, llm-3)"],
+        ),
+        (
+            (
+                "\x1b[2m2026-01-02T03:04:05Z\x1b[0m [\x1b[33m\x1b[1mwarning  \x1b[0m] \x1b[1minstance down"
+                "\x1b[0m       \x1b[36minstance\x1b[0m=\x1b[35masr-1\x1b[0m reason='HTTP 503: loading'"
+            ),
+            ["22:11:26 asr-1 is down: HTTP 503: loading"],
+        ),
+        (
+            "2026-01-02T03:04:05Z [warning  ] instance not configured instance=llm-1 reason='set KEY'",
+            ["22:11:26 llm-1 is not configured: set KEY"],
+        ),
+        (
+            "2026-01-02T03:04:05Z [warning  ] instance recovered   instance=llm-1",
+            ["22:11:26 llm-1 has recovered"],
+        ),
+        ("2026-01-02T03:04:05Z [warning  ] instance late, another one asked instance=llm-1", []),
+        ("2026-01-02T03:04:05Z [warning  ] lease not given back instance=llm-1 reason='gone'", []),
+        ("{", []),
+        ("no log line at all", []),
+    ],
+)
+def test_a_warning_that_a_newcomer_reads_is_told_in_words(line: str, told: list[str]) -> None:
+    assert news_lines(line, NOW) == told
+
+
+def test_what_a_server_gives_as_a_reason_cannot_steer_the_terminal() -> None:
+    line = json.dumps({"event": "instance down", "instance": "a", "reason": "\x1b[2J\n" + "x" * 5000})
+    told = news_lines(line, NOW)
+    assert len(told) == 1
+    assert told[0].isprintable()
+    assert len(told[0]) < 500
