@@ -69,7 +69,7 @@ _ASKS_PLACE: Final = re.compile(
     r"|(?:我们?|你|这里?)(?:现在)?[是在](?:什么地方|哪里?|哪儿|哪个城市)"
 )
 _WEEKDAYS_ZH: Final = "一二三四五六日"
-_PARTS: Final = ((5, "at night"), (12, "in the morning"), (18, "in the afternoon"), (22, "in the evening"))
+_PARTS: Final = ((1, "at night"), (12, "in the morning"), (18, "in the afternoon"), (22, "in the evening"))
 _PARTS_ZH: Final = ((5, "凌晨"), (9, "早上"), (12, "上午"), (13, "中午"), (18, "下午"))
 
 

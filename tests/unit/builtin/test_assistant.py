@@ -169,6 +169,7 @@ def test_the_rest_of_a_broken_reply_is_the_reply_anew(said: str) -> None:
     ("hour", "expected"),
     [
         (0, "12:05 at night"),
+        (2, "2:05 in the morning"),
         (8, "8:05 in the morning"),
         (12, "12:05 in the afternoon"),
         (20, "8:05 in the evening"),
