@@ -15,7 +15,7 @@ ALL_TESTS := --numprocesses $(or $(JOBS),3) --dist loadscope --durations 15 --co
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: ## run everything on this machine: make run [CONFIG=file.yaml] [MODELS=none, only yours] [VERIFY=1, it may be hurt by `dispatcher verify`]
+run: ## run everything on this machine: make run [CONFIG=file.yaml] [MODELS=none, only yours] [VERIFY=1, `dispatcher verify` may inject faults]
 	@$(ENVIRONMENT) run
 	@$(if $(VERIFY),ALLOW_VERIFY=true) $(BIN)/dispatcher up $(if $(CONFIG),--config "$(CONFIG)")
 

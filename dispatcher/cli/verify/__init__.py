@@ -39,7 +39,11 @@ QUICK_DEVICES: Final = 4
 @click.option("--only", default="", metavar="NAMES", help=f"Some of {', '.join(FAULTS)}.  [default: all]")
 @click.option("--devices", type=click.IntRange(1, 200), help="How many talk.  [default: 8; with --quick 4]")
 @click.option("--quick", is_flag=True, help="Leave each fault in place for 4 s instead of 15 s.")
-@click.option("--docker", is_flag=True, help="Hurt the containers of this host instead of `dispatcher up`.")
+@click.option(
+    "--docker",
+    is_flag=True,
+    help="Inject faults into the containers of this host instead of `dispatcher up`.",
+)
 @click.option("--project", default="", help="Which Compose project, where several allow it.")
 @click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write all of it.")
 @click.option("--html", "html_file", type=click.Path(dir_okay=False, path_type=Path), help="Write a page.")
@@ -55,7 +59,7 @@ def verify(
     json_file: Path | None,
     html_file: Path | None,
 ) -> None:
-    """Hurt a running stack within bounds while devices talk, and say how each figure took it.
+    """Inject faults into a running stack, within bounds, while devices talk, and judge each figure.
 
     Only a `dispatcher up` on this host that was started with ALLOW_VERIFY=true is touched, and only the
     processes that it started; with --docker, only containers that were started so. Every fault is undone,

@@ -78,7 +78,7 @@ class Containers:
         told = (_variable(each, "REDIS_URL") or _held(each, "REDIS_URL_FILE") for each in containers)
         url = next((each for each in told if each), "")
         if not brokers or not url:
-            raise StartError("no container that allows to be hurt is the broker; its role is a label")
+            raise StartError("no container that allows faults is the broker; its role is a label")
         inside = urlsplit(url)
         outside = inside.netloc.replace(inside.hostname or "", address_of(brokers[0]))
         return inside._replace(netloc=outside).geturl()
@@ -88,11 +88,11 @@ class Containers:
         named = [word for each in filters for word in ("--filter", each)]
         ids = (await _docker("ps", "--all", "--quiet", "--no-trunc", *named)).split()
         if not ids:
-            raise StartError(f"no containers of this host allow to be hurt: {HOW}")
+            raise StartError(f"no containers of this host allow faults: {HOW}")
         found: list[dict[str, Any]] = json.loads(await _docker("inspect", *ids))
         projects = sorted({each["Config"]["Labels"].get(PROJECT, "") for each in found})
         if len(projects) > 1:
-            raise StartError(f"several projects allow to be hurt: {', '.join(projects)}; choose by --project")
+            raise StartError(f"several projects allow faults: {', '.join(projects)}; choose by --project")
         return found
 
 

@@ -62,5 +62,5 @@ class Supervised:
     async def _mark(self) -> VerifyMark:
         mark = await verify_mark.read(self._line, self._host)
         if mark is None or not psutil.pid_exists(mark.pid):
-            raise StartError(f"no stack on {self._host} allows to be hurt: {HOW}")
+            raise StartError(f"no stack on {self._host} allows faults: {HOW}")
         return mark

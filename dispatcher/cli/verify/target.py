@@ -82,7 +82,7 @@ class Target:
         """
         doors = self._ground.doors(await self._ground.parts())
         if not doors:
-            raise StartError("the stack that allows to be hurt has no front; nobody could talk to it")
+            raise StartError("the stack that allows faults has no front; nobody could talk to it")
         return doors
 
     async def kill(self, part: MarkedPart, how: signal.Signals) -> None:

@@ -109,4 +109,4 @@ def test_a_stack_that_does_not_allow_it_is_left_alone_and_told_how(broker: Broke
         check=False,
     )
     assert said.returncode == 1
-    assert "allows to be hurt: start one that nobody depends on with `make run VERIFY=1`" in said.stderr
+    assert "allows faults: start one that nobody depends on with `make run VERIFY=1`" in said.stderr

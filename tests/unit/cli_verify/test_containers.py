@@ -74,7 +74,7 @@ async def test_of_several_projects_one_has_to_be_chosen(
     put_docker_on_the_path(
         tmp_path, monkeypatch, [inspected("redis", "broker"), inspected("redis", "broker", project="other")]
     )
-    with pytest.raises(StartError, match="allow to be hurt: other, xiaozhi; choose by --project"):
+    with pytest.raises(StartError, match="allow faults: other, xiaozhi; choose by --project"):
         await Containers().parts()
 
 
