@@ -36,7 +36,8 @@ def state_sentence(instance: InstanceView) -> str:
     name, calls = instance.name, f"{instance.in_flight} of {instance.cap} slots in use"
     match instance.state:
         case "draining":
-            return f"{name} is draining: {calls}, no new calls until `dispatcher restore {name}`"
+            ejected = "" if instance.back_in_s is None else " and ejected"
+            return f"{name} is draining{ejected}: {calls}, no new calls until `dispatcher restore {name}`"
         case "ejected":
             back_in = duration(math.ceil(instance.back_in_s or 0))
             return f"{name} is ejected: {calls}, no new calls for {back_in}; then one call probes it"

@@ -54,7 +54,12 @@ def backup(file: Path, *, force: bool) -> None:
             f"{settings.data_dir} cannot be written to, so `dispatcher check` knows no backup: {error}",
             err=True,
         )
-    click.echo(f"{file}: {size_bytes / 1e6:.1f} MB")
+    click.echo(f"{file}: {size_text(size_bytes)}")
+
+
+def size_text(size_bytes: int) -> str:
+    """Return a file's size as it is read: kB below a megabyte."""
+    return f"{size_bytes / 1e6:.1f} MB" if size_bytes >= 1e6 else f"{size_bytes / 1e3:.0f} kB"
 
 
 def _save(writer: ArchiveWriter, settings: Settings, rows_file: Path) -> Iterator[str]:
@@ -82,7 +87,7 @@ def _save_records(writer: ArchiveWriter, settings: Settings) -> str:
         }
     finally:
         store.close()
-    return ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "no rows"
+    return ", ".join(f"{name} {count}" for name, count in counts.items() if count) or "no rows"
 
 
 def import_records() -> ModuleType:

@@ -37,7 +37,10 @@ def fronts_ready(evidence: Evidence) -> Iterator[Finding]:
     for url, answer in evidence.answers.items():
         saw = "200" if answer.status == 200 else f"{answer.status or 'no answer'}: {answer.text[:160]}"
         yield judged(f"front {url}", good=answer.status == 200, saw=saw, expected="/readyz says 200")
-    told = ", ".join(f"{name} ({counts.devices} devices)" for name, counts in evidence.fronts.items())
+    told = ", ".join(
+        f"{name} ({counts.devices} device{'s' if counts.devices != 1 else ''})"
+        for name, counts in evidence.fronts.items()
+    )
     yield judged(
         "fronts known to Redis",
         good=len(evidence.fronts) >= len(evidence.answers),

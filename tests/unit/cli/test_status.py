@@ -160,6 +160,7 @@ def test_an_act_is_answered_with_the_state_that_it_left() -> None:
     assert state_sentence(replace(WELL, state="draining")).startswith(
         "llm-1 is draining: 2 of 8 slots in use"
     )
+    assert state_sentence(replace(EJECTED, state="draining")).startswith("llm-1 is draining and ejected: ")
     assert "no new calls for 1 min 5 s" in state_sentence(EJECTED)
     assert state_sentence(WELL) == "llm-1 is ready: 2 of 8 slots in use"
     assert "over ten seconds" in state_sentence(replace(WELL, state="slow start"))

@@ -80,7 +80,7 @@ const en = {
   "device.open": "Connect a device",
   "device.title": "Connect a device",
   "device.text":
-    "Type this address into the OTA field of your device's Wi-Fi set-up page, then restart it. Scanned with the phone that shows that page, the code can be pasted.",
+    "Type this address into the OTA field of your device's Wi-Fi set-up page, then restart it. Or scan the code with the phone that shows that page, and paste the address there.",
   "device.local":
     "This is an address that only the server itself understands. Put its name or IP address on your network in its place, or set FRONT_PUBLIC_URL.",
   "device.qr": "The OTA address as a QR code",
