@@ -57,7 +57,8 @@ def read_wav(data: bytes) -> tuple[bytes, int]:
 
 def _read_chunks(data: bytes) -> dict[bytes, bytes]:
     if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
-        raise AudioError(f"audio starts with {data[:12]!r}; expected {_EXPECTED}")
+        start = ascii(data[:12].decode("latin-1"))
+        raise AudioError(f"audio starts with {start}; expected {_EXPECTED}")
     chunks: dict[bytes, bytes] = {}
     at = 12
     while at + 8 <= len(data) and b"data" not in chunks:

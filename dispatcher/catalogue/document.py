@@ -89,7 +89,9 @@ def _read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
-        raise ConfigError([f"{path}: no such file; DISPATCHER_CONFIG names the YAML to read"]) from error
+        raise ConfigError(
+            [f"{path}: no such file; DISPATCHER_CONFIG, --config or CONFIG= of `make run` names the YAML"]
+        ) from error
     except OSError as error:
         raise ConfigError([f"{path}: cannot be read: {(error.strerror or str(error)).lower()}"]) from error
     except UnicodeDecodeError as error:

@@ -30,7 +30,7 @@ def devices() -> None:
     """Show, name, block, let in and steer devices. DEVICE is an id, the beginning of one, or a name."""
 
 
-@devices.command("list")
+@devices.command("list", short_help="List known devices, the latest seen first.")
 @_JSON
 def list_devices(*, json_wanted: bool) -> None:
     """List known devices, the latest seen first: who is connected, when each was last heard, who waits."""
@@ -48,7 +48,7 @@ def list_devices(*, json_wanted: bool) -> None:
     with_shared_state(show)
 
 
-@devices.command("show")
+@devices.command("show", short_help="Show all that is known of a device.")
 @_DEVICE
 @_JSON
 def show_device(word: str, *, json_wanted: bool) -> None:
@@ -66,7 +66,7 @@ def show_device(word: str, *, json_wanted: bool) -> None:
     _with_device(word, show)
 
 
-@devices.command("name")
+@devices.command("name", short_help="Name a device, or take the name away.")
 @_DEVICE
 @click.argument("name")
 def name_device(word: str, name: str) -> None:
@@ -76,7 +76,7 @@ def name_device(word: str, name: str) -> None:
     _mark(word, "name", name)
 
 
-@devices.command("language")
+@devices.command("language", short_help="Fix the language of a device.")
 @_DEVICE
 @click.argument("language", type=click.Choice([*get_args(Language), "default"]))
 def set_language(word: str, language: str) -> None:
@@ -84,7 +84,7 @@ def set_language(word: str, language: str) -> None:
     _mark(word, "language", "" if language == "default" else language)
 
 
-@devices.command("persona")
+@devices.command("persona", short_help="Give a device a persona.")
 @_DEVICE
 @click.argument("persona")
 def set_persona(word: str, persona: str) -> None:
@@ -102,7 +102,7 @@ def set_persona(word: str, persona: str) -> None:
     _with_device(word, act)
 
 
-@devices.command("block")
+@devices.command("block", short_help="Refuse a device from now on.")
 @_DEVICE
 def block(word: str) -> None:
     """Refuse a device from now on; one that is connected is cut off."""
@@ -122,7 +122,7 @@ def unblock(word: str) -> None:
     _mark(word, "blocked", "")
 
 
-@devices.command("activate")
+@devices.command("activate", short_help="Let in the device that shows CODE.")
 @click.argument("word", metavar="CODE|DEVICE", required=False)
 @click.option("--all", "everyone", is_flag=True, help="All known devices: before ACTIVATION=on.")
 def activate(word: str | None, *, everyone: bool) -> None:
@@ -139,7 +139,7 @@ def activate(word: str | None, *, everyone: bool) -> None:
     with_shared_state(act)
 
 
-@devices.command("admit")
+@devices.command("admit", short_help="Let in the client that waits to be a device.")
 @_DEVICE
 def admit(word: str) -> None:
     """Let the client that waits be the device, instead of the one before: after its flash was erased, say."""
@@ -156,7 +156,7 @@ def admit(word: str) -> None:
     _with_device(word, act)
 
 
-@devices.command("forget")
+@devices.command("forget", short_help="Erase a dialogue and its memory.")
 @_DEVICE
 @click.option("--entirely", is_flag=True, help="The device too: its name, persona, blocking, activation.")
 def forget(word: str, *, entirely: bool) -> None:

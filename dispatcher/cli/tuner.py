@@ -72,7 +72,7 @@ def show_status() -> None:
     with_shared_state(show)
 
 
-@tuner.command("undo")
+@tuner.command("undo", short_help="Take an experiment back.")
 @click.argument("number", type=click.IntRange(1))
 def undo(number: int) -> None:
     """Take experiment NUMBER back; the same action is left alone for a day."""
@@ -87,7 +87,7 @@ def undo(number: int) -> None:
     with_shared_state(ask)
 
 
-@tuner.command("mode")
+@tuner.command("mode", short_help="Set the tuner to off, observe or act.")
 @click.argument("mode", type=click.Choice([*get_args(TunerMode), "configured"]))
 def choose_mode(mode: str) -> None:
     """Let the tuner be off, observe, or act, over the YAML; `configured` goes by the YAML again.

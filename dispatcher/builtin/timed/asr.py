@@ -66,6 +66,7 @@ class TimedAsr:
 def _duration_s(wav: bytes) -> float:
     """Return the length by the header alone; the samples are never looked at."""
     if len(wav) < _HEADER_BYTES or wav[:4] != b"RIFF" or wav[8:12] != b"WAVE":
-        raise AudioError(f"audio starts with {wav[:12]!r}; expected a WAV file")
+        start = ascii(wav[:12].decode("latin-1"))
+        raise AudioError(f"audio starts with {start}; expected a WAV file")
     bytes_per_s: int = _BYTES_PER_S.unpack_from(wav)[0]
     return (len(wav) - _HEADER_BYTES) / max(bytes_per_s, 1)

@@ -50,7 +50,7 @@ class BenchPlan:
     keep: Path | None
 
 
-@click.command("devices")
+@click.command("devices", short_help="Measure answers for more and more devices.")
 @click.option(
     "--devices", "counts", default=DEFAULT_DEVICES, show_default=True, help="Numbers of devices to run."
 )

@@ -58,7 +58,7 @@ class FaultsPlan:
     first_token_s: float
 
 
-@click.command("faults")
+@click.command("faults", short_help="Measure answers while an instance fails.")
 @click.option("--service", type=click.Choice(SERVICES), default="llm", show_default=True, help="Who fails.")
 @click.option("--modes", default="", help="Ways to fail, such as none,hang. Default: all that make sense.")
 @click.option("--turns", type=click.IntRange(2, 100), default=8, show_default=True, help="With each fault.")

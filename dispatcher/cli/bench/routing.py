@@ -61,7 +61,7 @@ class RoutingPlan:
     seconds: float
 
 
-@click.command("routing")
+@click.command("routing", short_help="Measure the balancing alone.")
 @click.option("--calls", type=click.IntRange(10), default=4000, show_default=True, help="Calls of each row.")
 @click.option(
     "--cycles", type=click.IntRange(1), default=100, show_default=True, help="Cycles of each algorithm."

@@ -43,7 +43,7 @@ VOICES: Final = (
 )
 
 
-@click.command("voices")
+@click.command("voices", short_help="Measure how well whisper understands each voice.")
 @click.option(
     "--voice",
     "names",

@@ -21,6 +21,13 @@ LONGEST_NEWS: Final = 400
 _ANSI: Final = re.compile(r"\x1b\[[0-9;]*m")
 _EVENT: Final = re.compile(r"\[warning\s*\] (.+?)\s+(?=\w+=)")
 _FIELD: Final = re.compile(r"""(\w+)=(\[.*\]|'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|\S*)""")
+_QUEUE_NEWS: Final = {
+    "queue has no worker left, taken over": "queue {queue} has no worker; another worker takes its tasks",
+    "pool keeps its size until a restart or `celery control pool_grow`": (
+        "the {queue} worker has room for {sized_for} calls at once, the YAML allows {slots}: "
+        "`dispatcher restart {queue}`"
+    ),
+}
 _REFUSED: Final = "catalogue refused"
 _CHANGED: Final = re.compile(r"instance (up|down|failing|ejected|recovered|not configured|not ready)")
 
@@ -67,6 +74,9 @@ def news_lines(line: str, now: datetime) -> list[str]:
     if event.startswith(_REFUSED) and isinstance(problems := fields.get("problems"), list):
         told = (f"  {printable(problem, longest=LONGEST_NEWS)}" for problem in problems)
         return [f"{time} the YAML was refused, what is in force stays:", *told]
+    if queue_news := _QUEUE_NEWS.get(event):
+        known = {key: printable(fields.get(key)) for key in ("queue", "sized_for", "slots")}
+        return [f"{time} {queue_news.format_map(known)}"]
     if event == "alert firing":
         return [f"{time} {_alert_told(fields)}"]
     if changed and fields.get("instance"):

@@ -95,8 +95,8 @@ def test_what_follows_the_data_is_not_sound() -> None:
 @pytest.mark.parametrize(
     ("data", "what_it_was"),
     [
-        (b"", "starts with b''"),
-        (b"ID3\x04mp3, not wav", "starts with b'ID3"),
+        (b"", "starts with ''"),
+        (b"ID3\x04mp3, not wav", "starts with 'ID3"),
         (wav(b"\0\0")[:20], "fmt chunk of 0 bytes"),
         (wav(b"")[:-8], "without a data chunk"),
         (wav(bytes(6), channels=3), "3 channels"),

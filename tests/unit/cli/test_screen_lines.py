@@ -119,6 +119,22 @@ def test_a_reload_is_seen_in_both_forms_of_log(line: str, revision: str) -> None
             "2026-01-02T03:04:05Z [warning  ] instance recovered   instance=llm-1",
             ["22:11:26 llm-1 has recovered"],
         ),
+        (
+            "2026-01-02T03:04:05Z [warning  ] queue has no worker left, taken over queue=asr",
+            ["22:11:26 queue asr has no worker; another worker takes its tasks"],
+        ),
+        (
+            (
+                "2026-01-02T03:04:05Z [warning  ] pool keeps its size until a restart or `celery control "
+                "pool_grow` queue=asr sized_for=4 slots=6"
+            ),
+            [
+                (
+                    "22:11:26 the asr worker has room for 4 calls at once, the YAML allows 6: "
+                    "`dispatcher restart asr`"
+                )
+            ],
+        ),
         ("2026-01-02T03:04:05Z [warning  ] instance late, another one asked instance=llm-1", []),
         ("2026-01-02T03:04:05Z [warning  ] lease not given back instance=llm-1 reason='gone'", []),
         ("{", []),
