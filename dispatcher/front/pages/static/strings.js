@@ -188,7 +188,7 @@ const zh = {
   "microphone.failed": "无法打开麦克风。仍可输入文字。",
   "device.open": "连接设备",
   "device.title": "连接设备",
-  "device.text": "在设备配网页面的 OTA 地址栏中输入以下地址，然后重启设备。用打开配网页面的手机扫码，可以直接粘贴。",
+  "device.text": "在设备配网页面的 OTA 地址栏中输入以下地址，然后重启设备。也可以用打开配网页面的手机扫码，再把地址粘贴进去。",
   "device.local": "这个地址只有服务器自己认识。请换成它在局域网中的名称或 IP 地址，或者设置 FRONT_PUBLIC_URL。",
   "device.qr": "OTA 地址的二维码",
   "device.address": "OTA 地址",
