@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
+from celery.exceptions import CPendingDeprecationWarning
 from celery.signals import setup_logging, worker_init, worker_process_init, worker_ready, worker_shutdown
 from celery.worker import state
 
@@ -39,6 +41,8 @@ def warm_up_process(**_: Any) -> None:
 @worker_ready.connect
 def warm_up_worker(sender: Any, **_: Any) -> None:
     """Warm up the worker and show that its queues are served."""
+    # Celery shows these always since its start; an operator whose broker went away has no use for its plans.
+    warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)
     queues = list(sender.app.amqp.queues.consume_from)
     shared = runtime()
     shared.warm_up(queues, lambda: int(sender.pool.limit))

@@ -123,6 +123,9 @@ async def test_without_a_broker_the_device_hears_an_apology_and_an_answer_when_i
         await soon(is_answered, what="turns are answered again", within_s=RECOVERY_S)
         assert stack.front.ready()
         assert (await device.says()).sentences == SENTENCES
+    said = [worker.output() for worker in stack.workers.values()]
+    assert any("Connection to broker lost" in each for each in said)
+    assert not any("DeprecationWarning" in each for each in said)
 
 
 async def test_the_first_question_to_a_broker_that_came_back_empty_is_answered_whole(stack: Stack) -> None:
