@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from dispatcher.cli.status_kpis import value_text
+from dispatcher.cli.status_kpis import label_of, value_text
 from dispatcher.cli.verify.judging import FAILOVER_GOAL_S, PASSED, Judged, verdict_of
 from dispatcher.cli.verify.plot import plot
 from dispatcher.cli.verify.run import VerifyReport
@@ -112,7 +112,7 @@ def _figures(judged: Sequence[Judged]) -> str:
     for kpi in tried[0].figures:
         bounds = f"{value_text(kpi.target, kpi.unit)} / {value_text(kpi.alert, kpi.unit)}"
         cells = "".join(_figure_cell(each, kpi.name) for each in tried)
-        rows.append(f'<tr><td>{kpi.name}</td><td class="dim">{bounds}</td>{cells}</tr>')
+        rows.append(f'<tr><td>{label_of(kpi.name)}</td><td class="dim">{bounds}</td>{cells}</tr>')
     return _table(f"<th>figure</th><th>target / alert</th>{names}", rows)
 
 

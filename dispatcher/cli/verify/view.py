@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from dispatcher.cli.status_kpis import value_text
+from dispatcher.cli.status_kpis import label_of, value_text
 from dispatcher.cli.verify.judging import FAILOVER_GOAL_S, PASSED, Judged, Verdict, verdict_of, worst
 from dispatcher.cli.verify.run import VerifyReport
 
@@ -49,7 +49,7 @@ def figure_table(judged: Sequence[Judged]) -> Table:
         found = worst(judged, kpi.name)
         bad, during = found or (kpi, "")
         table.add_row(
-            Text(kpi.name, style="bold"),
+            Text(label_of(kpi.name), style="bold"),
             value_text(kpi.value, kpi.unit),
             value_text(bad.value, kpi.unit),
             value_text(kpi.target, kpi.unit),
