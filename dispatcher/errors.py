@@ -37,7 +37,10 @@ Origin = Literal["ours", "theirs", "caller"]
 _PLAIN_WORDS: Final = tuple(
     (re.compile(written), plain)
     for written, plain in (
-        (r"Cannot connect to host (\S+) ssl:\S+ \[(.*?)\](?=$|;|,| \()", r"cannot connect to \1: \2"),
+        (
+            r"Cannot connect to host (\S+) ssl:(?:<[^>]*>|\S+) \[(.*?)\](?=$|;|,| \()",
+            r"cannot connect to \1: \2",
+        ),
         (r"Multiple exceptions: ", ""),
         (r"Error -?\d+ connecting to (\S+)\. ", r"cannot connect to \1: "),
         (

@@ -14,9 +14,7 @@ import pytest
 
 from dispatcher.errors import ConfigError, InstanceUnreachable, StartError, in_words
 
-JARGON = re.compile(
-    r"Errno|Connect call|codec|\[SSL|_ssl\.c|not known$|Expecting|ssl:default|Error\b|Traceback"
-)
+JARGON = re.compile(r"Errno|Connect call|codec|\[SSL|_ssl\.c|not known$|Expecting|ssl:|Error\b|Traceback")
 REFUSED = "Cannot connect to host nas:8000 ssl:default [Connect call failed ('127.0.0.1', 8000)]"
 UNTRUSTED = (
     "Cannot connect to host nas:443 ssl:True "
@@ -37,6 +35,12 @@ def raised(act: Callable[[], object]) -> Exception:
         (OSError(111, "Connect call failed ('127.0.0.1', 8000)"), "nothing answers at 127.0.0.1:8000"),
         (OSError(113, "Connect call failed ('10.0.0.9', 80)"), "no way leads to 10.0.0.9:80"),
         (aiohttp.ClientError(REFUSED), "cannot connect to nas:8000: nothing answers at 127.0.0.1:8000"),
+        (
+            aiohttp.ClientError(
+                "Cannot connect to host nas:443 ssl:<SSLContext object at 0x7f> [Name or service not known]"
+            ),
+            "cannot connect to nas:443: no host of that name is known",
+        ),
         (socket.gaierror(-2, "Name or service not known"), "no host of that name is known"),
         (socket.gaierror(-3, "Temporary failure in name resolution"), "its name cannot be looked up (DNS)"),
         (aiohttp.ClientError(UNTRUSTED), "its certificate is not trusted: self-signed certificate"),
