@@ -14,6 +14,7 @@ from dispatcher.conversation.goodbye import GOODBYES
 
 # Types of memory that keep nothing of a dialogue for the next one.
 _WITHOUT_MEMORY: Final = frozenset({"", "nomem", "mem_report_only"})
+OTHER_OTA_PORT: Final = "8003"  # where the other server answers OTA unless `http_port` says otherwise
 _SILENCE_MS: Final = range(300, 3001)
 _ZONE_HOURS: Final = range(-12, 15)
 _ZONE_NAMES: Final = {8: "Asia/Shanghai", 9: "Asia/Tokyo", 0: "Etc/UTC"}
@@ -80,7 +81,7 @@ def _access(legacy: Legacy) -> Iterator[str]:
         yield "server.auth: OTA gives each device a token of its own here (docs/devices.md); old tokens stay"
     if not is_placeholder(text_of(server.get("auth_key"))):
         yield "server.auth_key: tokens are signed with a key that is made at the first start (var/auth.key)"
-    port = text_of(server.get("http_port")) or text_of(server.get("port"))
+    port = text_of(server.get("http_port")) or (OTHER_OTA_PORT if server else "")
     if (public := text_of(server.get("websocket"))) and not is_placeholder(public):
         yield "server.websocket: devices get the address that they asked; FRONT_PUBLIC_URL names another one"
     if port.isdecimal():

@@ -127,6 +127,14 @@ def test_what_stays_behind_is_told_with_its_reason(server: Path, run: Run) -> No
     assert "auth_key" not in output
 
 
+def test_a_file_with_the_websocket_port_alone_means_the_usual_port_of_ota(server: Path, run: Run) -> None:
+    file = server / "config.yaml"
+    file.write_text(file.read_text("utf-8").replace("http_port: 8003, ", ""), "utf-8")
+    output = run(server).output
+    assert "FRONT_PORT=8003 answers them there" in output
+    assert "FRONT_PORT=8000" not in output
+
+
 def test_a_module_that_has_no_place_here_is_replaced_and_named(server: Path, run: Run) -> None:
     (server / "data" / ".config.yaml").write_text("selected_module: {LLM: DifyLLM, TTS: Gone}", "utf-8")
     result = run(server)
