@@ -40,6 +40,15 @@ def test_the_readme_shows_commands() -> None:
     assert any(name == "README.md" for name, _ in _words_after("make"))
 
 
+@pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])
+def test_what_a_newcomer_pastes_holds_no_comment(name: str) -> None:
+    """The shell of macOS (zsh) takes a pasted `#` and what follows for arguments."""
+    text = (ROOT / name).read_text(encoding="utf-8")
+    blocks = re.findall(r"^```sh\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
+    assert blocks
+    assert not [block for block in blocks if re.search(r"(^|\s)#", block)]
+
+
 def test_every_make_target_exists() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = set(re.findall(r"^([a-z][\w-]*):", makefile, flags=re.MULTILINE))
