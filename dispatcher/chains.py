@@ -16,13 +16,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from dispatcher.contracts import RESPOND, SYNTHESIZE, TRANSCRIBE, Reply, TurnTicket
-from dispatcher.conversation.language import detect_language
-from dispatcher.state import keys
-from dispatcher.state.commands import Script
-from dispatcher.state.line import RedisLine
+from dispatcher.dialogue.language import detect_language
+from dispatcher.messages import RESPOND, SYNTHESIZE, TRANSCRIBE, Reply, TurnTicket
+from dispatcher.redis_client import keys
+from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.commands import Script
 
-PUSH: Final = Script.load("push.lua", repeatable=True)
+PUSH: Final = Script.load("dispatcher.redis_client", "push.lua", repeatable=True)
 _QUEUE_OF: Final = {TRANSCRIBE: "asr", RESPOND: "llm", SYNTHESIZE: "tts"}
 
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from dispatcher.state.line import RedisLine, connect
+from dispatcher.redis_client.client import RedisLine, connect
 from tests.support.broker import Broker
 from tests.support.instances import Instances
 from tests.support.stack import Stack

@@ -11,17 +11,17 @@ from celery.exceptions import Ignore
 from dispatcher.audio import packets
 from dispatcher.audio.opus import OpusDecoder
 from dispatcher.audio.wav import wav_bytes
-from dispatcher.contracts import TRANSCRIBE, UPLINK_RATE_HZ, TurnTicket
 from dispatcher.errors import AudioError
+from dispatcher.messages import TRANSCRIBE, UPLINK_RATE_HZ, TurnTicket
+from dispatcher.pipeline.asr_stream import hear, size_of, tell_transcript
+from dispatcher.pipeline.attempts import Course, Runner
+from dispatcher.pipeline.hedged_call import Race
+from dispatcher.pipeline.stage import run_stage
+from dispatcher.pipeline.worker_context import Runtime
 from dispatcher.providers.base import Transcript
-from dispatcher.router import Lease
-from dispatcher.state import turns
-from workers.call import run_stage
+from dispatcher.routing.router import Lease
+from dispatcher.turn_store import utterance_audio
 from workers.celery import app
-from workers.floor import Course, Runner
-from workers.hearing import hear, size_of, tell_transcript
-from workers.race import Race
-from workers.runtime import Runtime
 
 log = structlog.get_logger(__name__)
 
@@ -42,7 +42,7 @@ def transcribe(payload: dict[str, Any]) -> dict[str, Any]:
 
 
 async def _transcribe(shared: Runtime, ticket: TurnTicket) -> TurnTicket:
-    packed = await turns.read_claim(shared.line, ticket.turn_id, cache=shared.cache)
+    packed = await utterance_audio.read_claim(shared.line, ticket.turn_id, cache=shared.cache)
     # A minute of speech takes 150 ms to decode; the loop has other calls to serve.
     wav = await asyncio.to_thread(_as_wav, packed, ticket)
 

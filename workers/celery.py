@@ -7,6 +7,6 @@ from celery import Celery
 app = Celery(
     "workers",
     include=["workers.asr", "workers.llm", "workers.tts", "workers.control", "workers.signals"],
-    task_cls="workers.requests:QuietTask",
+    task_cls="workers.celery_ext.requests:QuietTask",
 )
 app.config_from_object("workers.celeryconfig")

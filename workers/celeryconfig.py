@@ -11,7 +11,9 @@ from celery.beat import BeatLazyFunc
 from kombu.entity import Queue
 
 from dispatcher.catalogue.model import HealthRules
-from dispatcher.contracts import (
+from dispatcher.data_dir import make_private
+from dispatcher.errors import ConfigError, StartError
+from dispatcher.messages import (
     ADJUST_WEIGHTS,
     CANARY,
     CHECK_HEALTH,
@@ -27,15 +29,13 @@ from dispatcher.contracts import (
     TRANSCRIBE,
     TUNE,
 )
-from dispatcher.data_dir import make_private
-from dispatcher.errors import ConfigError, StartError
+from dispatcher.redis_client.client import PATIENCE_S
 from dispatcher.redis_url import kombu_options, kombu_url, parse_redis_url
+from dispatcher.routing.initial_catalogue import starting_catalogue
 from dispatcher.settings import Settings, load_settings
-from dispatcher.state.canaries import LOST_AFTER_PERIODS
-from dispatcher.state.line import PATIENCE_S
-from dispatcher.state.starting import starting_catalogue
-from workers.beat import tick
-from workers.transport import use_dropping_transports
+from dispatcher.telemetry.canaries import LOST_AFTER_PERIODS
+from workers.celery_ext.beat import tick
+from workers.celery_ext.transport import use_dropping_transports
 
 CONFIG_EXIT_CODE = 2
 
@@ -63,7 +63,7 @@ broker_use_ssl = _redis.tls_options() or None
 broker_connection_max_retries = None
 broker_connection_retry_on_startup = True
 # Celery waits for two seconds before it tries again, and for two more each time: longer than a restart takes.
-worker_consumer = "workers.consumer:QuickConsumer"
+worker_consumer = "workers.celery_ext.consumer:QuickConsumer"
 # What a chain sends on waits for as long as a line does; the default gives up after 0.6 s.
 task_publish_retry_policy = {
     "max_retries": round(PATIENCE_S / _PUBLISH_AGAIN_S),
@@ -98,7 +98,7 @@ worker_hijack_root_logger = False
 worker_redirect_stdouts = False
 timezone = "UTC"
 
-beat_scheduler = "workers.beat:Scheduler"
+beat_scheduler = "workers.celery_ext.beat:Scheduler"
 
 
 def _tick(task: str, every_s: float) -> dict[str, Any]:

@@ -14,28 +14,28 @@ from typing import Any, Final
 
 import structlog
 
-from dispatcher.contracts import RESPOND, Language, TurnTicket
-from dispatcher.conversation.emotion import EmotionTaker
-from dispatcher.conversation.history import Message, chat_messages, continuation, well_formed
-from dispatcher.conversation.language import detect_language
-from dispatcher.conversation.local_time import with_local_time
-from dispatcher.conversation.persona import Character, character
-from dispatcher.conversation.remembering import with_memory
-from dispatcher.conversation.repeats import RepeatFilter
-from dispatcher.conversation.reply_limits import MOST_UNSPOKEN
-from dispatcher.conversation.sentences import SentenceSplitter
-from dispatcher.conversation.tools import ChatPiece, Progress, ToolCall
+from dispatcher.dialogue.emotion import EmotionTaker
+from dispatcher.dialogue.history import Message, chat_messages, continuation, well_formed
+from dispatcher.dialogue.language import detect_language
+from dispatcher.dialogue.local_time import with_local_time
+from dispatcher.dialogue.memory_prompt import with_memory
+from dispatcher.dialogue.persona import Character, character
+from dispatcher.dialogue.repeats import RepeatFilter
+from dispatcher.dialogue.reply_limits import MOST_UNSPOKEN
+from dispatcher.dialogue.sentences import SentenceSplitter
+from dispatcher.dialogue_store import memory, recent_history
 from dispatcher.errors import EmptyReply, InstanceUnreachable
-from dispatcher.router import Lease, remaining_s
+from dispatcher.messages import RESPOND, Language, TurnTicket
+from dispatcher.pipeline.attempts import Outrun, Runner
+from dispatcher.pipeline.hedged_call import Race
+from dispatcher.pipeline.speaker import Speaker
+from dispatcher.pipeline.stage import run_stage, without_stalls
+from dispatcher.pipeline.toolbox import Toolbox, chat, zone_now
+from dispatcher.pipeline.worker_context import Runtime
+from dispatcher.routing.router import Lease, remaining_s
 from dispatcher.speech_text import BlockStream, clean
-from dispatcher.state import dialogue, memory
-from workers.call import run_stage, without_stalls
+from dispatcher.tools.model import ChatPiece, Progress, ToolCall
 from workers.celery import app
-from workers.floor import Outrun, Runner
-from workers.race import Race
-from workers.runtime import Runtime
-from workers.speaker import Speaker
-from workers.tools import Toolbox, chat, zone_now
 
 log = structlog.get_logger(__name__)
 
@@ -67,7 +67,7 @@ async def _write(shared: Runtime, ticket: TurnTicket, speaker: Speaker) -> None:
     rules = shared.catalogue.conversation
     who = character(rules, ticket.device_id, chosen=ticket.persona)
     history, toolbox, prompt = await asyncio.gather(
-        dialogue.recall(shared.line, ticket.device_id),
+        recent_history.recall(shared.line, ticket.device_id),
         Toolbox.opened(shared, ticket, timezone=who.timezone),
         _system_prompt(shared, ticket, who),
     )

@@ -10,11 +10,11 @@ from celery.signals import setup_logging, worker_init, worker_process_init, work
 from celery.worker import state
 
 from dispatcher.logs import configure_logging
+from dispatcher.pipeline.worker_context import runtime
+from dispatcher.routing.initial_catalogue import starting_catalogue
 from dispatcher.settings import load_settings
-from dispatcher.state.starting import starting_catalogue
-from workers.pools import ResizablePool, choose_pool
-from workers.runtime import runtime
-from workers.taken import TAKEN
+from workers.celery_ext.pools import ResizablePool, choose_pool
+from workers.celery_ext.taken import TAKEN
 
 
 @setup_logging.connect

@@ -8,16 +8,16 @@ from typing import Any, Final
 
 from dispatcher.audio import packets
 from dispatcher.audio.opus import OpusEncoder, PacketEncoder, PcmPacketizer
-from dispatcher.contracts import REPLY_FRAME_MS, REPLY_RATE_HZ, SYNTHESIZE, ReplyFields, TurnTicket
-from dispatcher.conversation.persona import character, voice_at
+from dispatcher.dialogue.persona import character, voice_at
 from dispatcher.errors import InstanceFailed
-from dispatcher.router import Lease
+from dispatcher.messages import REPLY_FRAME_MS, REPLY_RATE_HZ, SYNTHESIZE, ReplyFields, TurnTicket
+from dispatcher.pipeline.attempts import Outrun, Runner
+from dispatcher.pipeline.hedged_call import Race
+from dispatcher.pipeline.stage import reply, run_stage, without_stalls
+from dispatcher.pipeline.worker_context import Runtime
+from dispatcher.routing.router import Lease
 from dispatcher.speech_text import normalize
-from workers.call import reply, run_stage, without_stalls
 from workers.celery import app
-from workers.floor import Outrun, Runner
-from workers.race import Race
-from workers.runtime import Runtime
 
 # The first packet leaves at once; then five travel together: one entry for each packet cost 24 ms
 # of CPU per turn more.

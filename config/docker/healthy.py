@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from urllib.parse import unquote, urlsplit
 
 TIMEOUT_S = 5
-# The signs of dispatcher/state/keys.py; a test compares them.
+# The signs of dispatcher/redis_client/keys.py; a test compares them.
 SERVED = "served:"
 KPIS = "kpis"
 

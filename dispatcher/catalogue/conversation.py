@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from dispatcher.catalogue.personas import DeviceRule, MemoryRules, Persona
-from dispatcher.contracts import Language
+from dispatcher.messages import Language
 
 FILLER_PHRASES: Final[Mapping[str, tuple[str, ...]]] = {
     "zh": ("嗯，让我想想。", "稍等，我想一下。", "好的，请稍等。"),

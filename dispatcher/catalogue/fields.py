@@ -22,7 +22,7 @@ from pydantic_core import PydanticCustomError
 
 from dispatcher.catalogue.endpoints import normalise_endpoint
 from dispatcher.catalogue.model import PROVIDERS
-from dispatcher.contracts import Algorithm, Language, Priority, SpeechFormat, Thinking, TunerMode
+from dispatcher.messages import Algorithm, Language, Priority, SpeechFormat, Thinking, TunerMode
 
 # Capitals only: a key pasted here by mistake is refused, and so never shown.
 VARIABLE_NAME = re.compile(r"[A-Z_][A-Z0-9_]*")

@@ -13,7 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from dispatcher.catalogue.document import KeyPath
 from dispatcher.catalogue.model import DEFAULT_PROVIDER, PROVIDERS
-from dispatcher.contracts import SERVICES, Service
+from dispatcher.messages import SERVICES, Service
 
 _OPENAI: Final = DEFAULT_PROVIDER
 _SOCKET_PROVIDERS: Final = frozenset({"cosyvoice", "dashscope_asr", "volcano", "xfyun"})

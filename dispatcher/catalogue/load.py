@@ -29,9 +29,8 @@ from dispatcher.catalogue.model import (
     TunerRules,
     UpstreamServer,
 )
-from dispatcher.catalogue.needs import warnings
 from dispatcher.catalogue.personas import DeviceRule, MemoryRules, Persona
-from dispatcher.catalogue.problems import catalogue_problems, report, schema_problems
+from dispatcher.catalogue.required_keys import warnings
 from dispatcher.catalogue.schema import (
     BoundSection,
     ConversationSection,
@@ -42,8 +41,9 @@ from dispatcher.catalogue.schema import (
     ServiceSection,
     default_name,
 )
-from dispatcher.contracts import Algorithm, Service, canonical_device_id
+from dispatcher.catalogue.validation_messages import catalogue_problems, report, schema_problems
 from dispatcher.errors import ConfigError
+from dispatcher.messages import Algorithm, Service, canonical_device_id
 
 log = structlog.get_logger(__name__)
 

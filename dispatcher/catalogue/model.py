@@ -10,7 +10,7 @@ from typing import Any, Final
 from dispatcher.catalogue.conversation import Conversation
 from dispatcher.catalogue.mcp_server import McpServer
 from dispatcher.catalogue.secrets import passphrase_problem, plain_passphrase, read_secret
-from dispatcher.contracts import (
+from dispatcher.messages import (
     SERVICES,
     Algorithm,
     Language,

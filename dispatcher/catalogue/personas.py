@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from dispatcher.contracts import Language
+from dispatcher.messages import Language
 
 # In `voices`, the voice at every instance that is not named.
 EVERYWHERE: Final = "*"

@@ -49,7 +49,7 @@ from dispatcher.catalogue.persona_schema import (
     Words,
     Zone,
 )
-from dispatcher.contracts import Service
+from dispatcher.messages import Service
 
 # Marks an error whose text says itself what was there.
 WHOLE: Final = "whole"

@@ -9,8 +9,8 @@ from typing import Any, Final, NamedTuple
 
 import click
 
-from dispatcher.cli.output import READER_GONE_EXIT_CODE, GuardedOutput
 from dispatcher.errors import ConfigError, DispatcherError, StartError, in_words
+from dispatcher.terminal.output import READER_GONE_EXIT_CODE, GuardedOutput
 
 CONFIG_EXIT_CODE: Final = 2
 ERROR_EXIT_CODE: Final = 1
@@ -36,10 +36,10 @@ SUBCOMMANDS: Final = {
     "try": Subcommand(
         "dispatcher.cli.try_instance", "try_instance", "Make one real call to an instance, with times."
     ),
-    "bench": Subcommand("dispatcher.cli.bench", "bench", "Measure devices, balancing and faults here."),
-    "check": Subcommand("dispatcher.cli.check", "check", "Run the check-lists of a rollout, row by row."),
+    "bench": Subcommand("dispatcher.ops.bench", "bench", "Measure devices, balancing and faults here."),
+    "check": Subcommand("dispatcher.ops.checks", "check", "Run the check-lists of a rollout, row by row."),
     "verify": Subcommand(
-        "dispatcher.cli.verify", "verify", "Inject faults while devices talk, and judge the answers."
+        "dispatcher.ops.chaos", "verify", "Inject faults while devices talk, and judge the answers."
     ),
     "status": Subcommand("dispatcher.cli.status", "status", "Show instances, queues and waiting calls."),
     "devices": Subcommand("dispatcher.cli.devices", "devices", "Show, name, block and steer devices."),
@@ -59,7 +59,7 @@ SUBCOMMANDS: Final = {
     "restore": Subcommand(
         "dispatcher.cli.restore", "restore", "Let an instance have calls again; or put a backup back."
     ),
-    "backup": Subcommand("dispatcher.cli.backup.save", "backup", "Write all that would be missed to a file."),
+    "backup": Subcommand("dispatcher.ops.backup.save", "backup", "Write all that would be missed to a file."),
     "front": Subcommand("dispatcher.cli.front", "front", "Run one front: devices, OTA and the talk page."),
     "instance": Subcommand(
         "dispatcher.cli.instance", "instance", "Run one built-in ASR, LLM or TTS instance."

@@ -6,14 +6,14 @@ import asyncio
 from contextlib import suppress
 from typing import Final
 
-from dispatcher.contracts import canonical_device_id
+from dispatcher.device_simulator import TurnResult
 from dispatcher.errors import DispatcherError, FrontError
-from dispatcher.front.apology import TEXTS
+from dispatcher.front.connection.apology import TEXTS
+from dispatcher.messages import canonical_device_id
+from dispatcher.redis_client.client import RedisLine, connect
 from dispatcher.settings import Settings
-from dispatcher.softdevice import TurnResult
-from dispatcher.state import turn_log
-from dispatcher.state.line import RedisLine, connect
-from dispatcher.state.turn_log import End
+from dispatcher.telemetry import turn_log
+from dispatcher.telemetry.turn_log import End
 
 # The front writes the turn's end down when its last packet is played.
 SUMMARY_TIMEOUT_S: Final = 3.0

@@ -19,7 +19,7 @@ import click
 
 from dispatcher.data_dir import make_private
 from dispatcher.errors import StartError
-from dispatcher.metrics.disk import FULL, sample_disk
+from dispatcher.host_metrics.disk import FULL, sample_disk
 from dispatcher.redis_url import parse_redis_url
 from dispatcher.settings import Settings, load_settings
 

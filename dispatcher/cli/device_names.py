@@ -6,11 +6,11 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from dispatcher.contracts import canonical_device_id
+from dispatcher.devices import registry
+from dispatcher.devices.registry import Registered
 from dispatcher.errors import UnknownName
-from dispatcher.state import registry
-from dispatcher.state.line import RedisLine
-from dispatcher.state.registry import Registered
+from dispatcher.messages import canonical_device_id
+from dispatcher.redis_client.client import RedisLine
 
 _WHOLE_ID: Final = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 _MOST_TOLD: Final = 8

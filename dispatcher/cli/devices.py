@@ -10,14 +10,17 @@ import click
 
 from dispatcher.cli.device_names import find
 from dispatcher.cli.devices_view import as_json, device_view, devices_view
-from dispatcher.cli.shared_state import with_shared_state
-from dispatcher.cli.supervisor.screen import make_console
-from dispatcher.contracts import Language
+from dispatcher.cli.redis_session import with_shared_state
+from dispatcher.devices import device_commands, registry
+from dispatcher.devices.device_commands import Errand
+from dispatcher.devices.registry import Mark, Registered
+from dispatcher.dialogue_store import memory
 from dispatcher.errors import DispatcherError, UnknownName
-from dispatcher.state import errands, fleet, fronts, memory, registry
-from dispatcher.state.errands import Errand
-from dispatcher.state.line import RedisLine
-from dispatcher.state.registry import Mark, Registered
+from dispatcher.messages import Language
+from dispatcher.redis_client.client import RedisLine
+from dispatcher.routing import instance_table
+from dispatcher.supervisor.terminal_ui import make_console
+from dispatcher.telemetry import front_presence
 
 # Shown in lists and by voice assistants' makers; a column of SQL holds as much.
 MOST_CHARACTERS: Final = 64
@@ -37,7 +40,7 @@ def list_devices(*, json_wanted: bool) -> None:
 
     async def show(line: RedisLine) -> None:
         found = await registry.read_all(line)
-        heard = await fronts.read_connected(line)
+        heard = await front_presence.read_connected(line)
         if json_wanted:
             told = [as_json(device, heard.get(device.device_id)) for device in found]
             click.echo(json.dumps(told, ensure_ascii=False))
@@ -56,7 +59,7 @@ def show_device(word: str, *, json_wanted: bool) -> None:
 
     async def show(line: RedisLine, device: Registered) -> None:
         remembered = len((await memory.read(line, device.device_id)).text)
-        heard = (await fronts.read_connected(line)).get(device.device_id)
+        heard = (await front_presence.read_connected(line)).get(device.device_id)
         if json_wanted:
             told = {**as_json(device, heard), "remembered_characters": remembered}
             click.echo(json.dumps(told, ensure_ascii=False))
@@ -92,7 +95,7 @@ def set_persona(word: str, persona: str) -> None:
     chosen = "" if persona == "default" else persona
 
     async def act(line: RedisLine, device: Registered) -> None:
-        in_force = await fleet.in_force(line)
+        in_force = await instance_table.in_force(line)
         known = in_force.catalogue.conversation.personas if in_force else {}
         if chosen and chosen not in known:
             there_are = ", ".join(known) or "none in the YAML in force"
@@ -109,7 +112,7 @@ def block(word: str) -> None:
 
     async def act(line: RedisLine, device: Registered) -> None:
         await registry.mark(line, device.device_id, "blocked", "1")
-        went = await errands.send(line, Errand(device_id=device.device_id, kind="block"))
+        went = await device_commands.send(line, Errand(device_id=device.device_id, kind="block"))
         click.echo(f"{_called(device)}: blocked{', and cut off' if went == 'done' else ''}")
 
     _with_device(word, act)
@@ -150,7 +153,7 @@ def admit(word: str) -> None:
                 f"{_called(device)}: no other client waits to be admitted; "
                 "one does after it was refused, and `dispatcher devices list` shows it"
             )
-        await errands.send(line, Errand(device_id=device.device_id, kind="reread"))
+        await device_commands.send(line, Errand(device_id=device.device_id, kind="reread"))
         click.echo(f"{_called(device)}: admitted; speak to it again, it connects anew")
 
     _with_device(word, act)
@@ -166,7 +169,7 @@ def forget(word: str, *, entirely: bool) -> None:
         await memory.forget(line, device.device_id)
         if entirely:
             await registry.remove(line, device.device_id)
-        await errands.send(line, Errand(device_id=device.device_id, kind="reread"))
+        await device_commands.send(line, Errand(device_id=device.device_id, kind="reread"))
         click.echo(f"{_called(device)}: {'forgotten' if entirely else 'its dialogue and memory are erased'}")
 
     _with_device(word, act)
@@ -220,14 +223,14 @@ def _mark(word: str, field: Mark, value: str) -> None:
 async def _mark_device(line: RedisLine, device: Registered, field: Mark, value: str) -> None:
     """Set a field, and let a connection under way hear of it."""
     await registry.mark(line, device.device_id, field, value)
-    await errands.send(line, Errand(device_id=device.device_id, kind="reread"))
+    await device_commands.send(line, Errand(device_id=device.device_id, kind="reread"))
     what = f"{field} {value}" if value else f"{field} as by default"
     click.echo(f"{_called(device)}: {what if field != 'blocked' else 'let in again'}")
 
 
 def _send(word: str, errand: Callable[[str], Errand], *, done: str) -> None:
     async def act(line: RedisLine, device: Registered) -> None:
-        went = await errands.send(line, errand(device.device_id))
+        went = await device_commands.send(line, errand(device.device_id))
         if went == "done":
             click.echo(f"{_called(device)}: {done}")
             return

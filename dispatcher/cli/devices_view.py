@@ -14,9 +14,9 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from dispatcher.cli.fitting import Fitting
-from dispatcher.cli.supervisor.table import duration
-from dispatcher.state.registry import Registered
+from dispatcher.devices.registry import Registered
+from dispatcher.supervisor.table import duration
+from dispatcher.terminal.responsive_table import Fitting
 
 NONE_YET = "no device was here yet; point one to the OTA address (docs/devices.md)"
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 
 from dispatcher.cli.instance_report import report_instance
-from dispatcher.cli.shared_state import with_shared_state
-from dispatcher.state import steering
-from dispatcher.state.line import RedisLine
+from dispatcher.cli.redis_session import with_shared_state
+from dispatcher.redis_client.client import RedisLine
+from dispatcher.routing import admin
 
 
 @click.command("drain")
@@ -19,7 +19,7 @@ def drain(name: str) -> None:
     """
 
     async def act(line: RedisLine) -> None:
-        await steering.drain(line, name)
+        await admin.drain(line, name)
         await report_instance(line, name)
 
     with_shared_state(act)

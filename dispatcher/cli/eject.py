@@ -8,9 +8,9 @@ from typing import Final
 import click
 
 from dispatcher.cli.instance_report import report_instance
-from dispatcher.cli.shared_state import with_shared_state
-from dispatcher.state import steering
-from dispatcher.state.line import RedisLine
+from dispatcher.cli.redis_session import with_shared_state
+from dispatcher.redis_client.client import RedisLine
+from dispatcher.routing import admin
 
 _SPAN: Final = re.compile(r"(\d+(?:\.\d+)?) ?(s|m|h)")
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600}
@@ -48,7 +48,7 @@ def eject(name: str, *, for_s: float) -> None:
     """
 
     async def act(line: RedisLine) -> None:
-        await steering.eject(line, name, for_s=for_s)
+        await admin.eject(line, name, for_s=for_s)
         await report_instance(line, name)
 
     with_shared_state(act)

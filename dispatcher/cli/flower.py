@@ -16,9 +16,9 @@ from typing import Final
 import click
 
 from dispatcher.cli.flower_place import LAUNCHER, PASSWORD_FILE, PYTHON, what_is_missing
-from dispatcher.contracts import QUEUES
 from dispatcher.data_dir import make_private, make_secret_file
 from dispatcher.errors import ConfigError, StartError
+from dispatcher.messages import QUEUES
 from dispatcher.redis_url import kombu_options, kombu_url, parse_redis_url
 from dispatcher.settings import Settings, load_settings
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import click
 
 from dispatcher.catalogue import load_catalogue
-from dispatcher.cli.moving.legacy import read_legacy
-from dispatcher.cli.moving.writer import Import, convert, write_secrets
 from dispatcher.errors import ConfigError, StartError
+from dispatcher.ops.xiaozhi_import.legacy import read_legacy
+from dispatcher.ops.xiaozhi_import.writer import Import, convert, write_secrets
 
 
 @click.command("import-xiaozhi")

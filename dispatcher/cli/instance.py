@@ -6,8 +6,8 @@ from typing import Final
 
 import click
 
-from dispatcher.contracts import SERVICES, Service
 from dispatcher.data_dir import make_private
+from dispatcher.messages import SERVICES, Service
 
 DEFAULT_PORTS: Final[dict[Service, int]] = {"asr": 8100, "llm": 8200, "tts": 8300}
 
@@ -35,8 +35,8 @@ def instance(
     It speaks the OpenAI HTTP dialect. docs/builtin.md lists the engines and their options.
     """
     # The group's help must not load aiohttp.
-    from dispatcher.builtin.registry import default_engine  # noqa: PLC0415
-    from dispatcher.builtin.server import run_instance  # noqa: PLC0415
+    from dispatcher.bundled.registry import default_engine  # noqa: PLC0415
+    from dispatcher.bundled.server import run_instance  # noqa: PLC0415
     from dispatcher.logs import configure_logging  # noqa: PLC0415
     from dispatcher.settings import load_settings  # noqa: PLC0415
 

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 
 import click
 
-from dispatcher.cli.supervisor.table import duration
 from dispatcher.errors import UnknownName
-from dispatcher.state.line import RedisLine
-from dispatcher.state.overview import InstanceView, read_overview
+from dispatcher.redis_client.client import RedisLine
+from dispatcher.routing.overview import InstanceView, read_overview
+from dispatcher.supervisor.table import duration
 
 
 async def report_instance(line: RedisLine, name: str) -> None:

@@ -43,8 +43,8 @@ def render_command(
     Nothing is reloaded: `nginx -t` and `nginx -s reload` are the operator's.
     """
     from dispatcher.catalogue import load_catalogue  # noqa: PLC0415  the group's help must start at once
-    from dispatcher.cli.settings_here import settings_here  # noqa: PLC0415
-    from dispatcher.nginx import DOCKER, NATIVE, at_front, render  # noqa: PLC0415
+    from dispatcher.cli.resolve_settings import settings_here  # noqa: PLC0415
+    from dispatcher.ops.nginx import DOCKER, NATIVE, at_front, render  # noqa: PLC0415
 
     places = DOCKER if docker else replace(NATIVE, resolver=name_server(RESOLV_CONF) or NATIVE.resolver)
     if http_port is not None:

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import click
 
 from dispatcher.cli.records_view import report_view, turns_view
-from dispatcher.cli.shared_state import with_shared_state
-from dispatcher.cli.supervisor.screen import make_console
+from dispatcher.cli.redis_session import with_shared_state
 from dispatcher.errors import RecordsError, StartError, StateError
 from dispatcher.logs import configure_logging
+from dispatcher.redis_client.client import RedisLine
 from dispatcher.settings import load_settings
-from dispatcher.state import record_stream
-from dispatcher.state.line import RedisLine
-from dispatcher.state.record_stream import StreamState
+from dispatcher.supervisor.terminal_ui import make_console
+from dispatcher.telemetry import record_stream
+from dispatcher.telemetry.record_stream import StreamState
 
 if TYPE_CHECKING:
     from dispatcher.records.store import Store

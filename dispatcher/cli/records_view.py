@@ -12,9 +12,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from dispatcher.cli.fitting import Fitting
-from dispatcher.state.keys import RECORDS_MAXLEN
-from dispatcher.state.record_stream import StreamState
+from dispatcher.redis_client.keys import RECORDS_MAXLEN
+from dispatcher.telemetry.record_stream import StreamState
+from dispatcher.terminal.responsive_table import Fitting
 
 if TYPE_CHECKING:
     from dispatcher.records.report import StoreReport

@@ -8,10 +8,10 @@ from pathlib import Path
 import click
 
 from dispatcher.catalogue import Catalogue, ServiceConfig, load_catalogue
-from dispatcher.cli.settings_here import settings_here
-from dispatcher.cli.shared_state import with_shared_state
-from dispatcher.state import fleet
-from dispatcher.state.line import RedisLine
+from dispatcher.cli.redis_session import with_shared_state
+from dispatcher.cli.resolve_settings import settings_here
+from dispatcher.redis_client.client import RedisLine
+from dispatcher.routing import instance_table
 
 
 @click.command("reload")
@@ -38,8 +38,8 @@ def reload(config: Path | None) -> None:
 
 async def _publish(line: RedisLine, catalogue: Catalogue) -> list[str]:
     """Put the catalogue in force; return the lines that say what that changes."""
-    before = await fleet.in_force(line)
-    after = await fleet.publish(line, catalogue)
+    before = await instance_table.in_force(line)
+    after = await instance_table.publish(line, catalogue)
     if before is None:
         return [f"{catalogue.path} is in force, the first one"]
     if before.revision == after.revision:

@@ -12,19 +12,19 @@ import click
 from rich.console import RenderableType
 
 from dispatcher.catalogue import Catalogue, ServiceConfig, load_catalogue
-from dispatcher.cli.bench.progress import BenchProgress
-from dispatcher.cli.replay_calls import Call, Estimator, calls_of
-from dispatcher.cli.replay_figures import compare
-from dispatcher.cli.replay_view import comparison_view, turn_view
-from dispatcher.cli.replay_world import Outcome, ReplayWorld
-from dispatcher.cli.settings_here import settings_here
-from dispatcher.cli.shared_state import with_shared_state
-from dispatcher.cli.supervisor.screen import make_console
-from dispatcher.contracts import SERVICES, Algorithm, Service
+from dispatcher.cli.redis_session import with_shared_state
+from dispatcher.cli.resolve_settings import settings_here
 from dispatcher.errors import ConfigError, UnknownName
-from dispatcher.state import decisions, fleet
-from dispatcher.state.line import RedisLine
-from dispatcher.state.scratch import scratch_line
+from dispatcher.messages import SERVICES, Algorithm, Service
+from dispatcher.ops.bench.progress import BenchProgress
+from dispatcher.ops.replay.recorded_calls import Call, Estimator, calls_of
+from dispatcher.ops.replay.replay_figures import compare
+from dispatcher.ops.replay.replay_view import comparison_view, turn_view
+from dispatcher.ops.replay.replay_world import Outcome, ReplayWorld
+from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.prefixed import scratch_line
+from dispatcher.routing import decisions, instance_table
+from dispatcher.supervisor.terminal_ui import make_console
 
 # Fewer say nothing about shares, and less about times.
 FEWEST_CALLS: Final = 20
@@ -116,7 +116,7 @@ async def try_out(line: RedisLine, plan: ReplayPlan) -> None:
 async def _catalogue(line: RedisLine, config: Path | None) -> Catalogue:
     if config is not None:
         return load_catalogue(config)
-    found = await fleet.in_force(line)
+    found = await instance_table.in_force(line)
     if found is None:
         raise UnknownName("no catalogue is in force yet; start the dispatcher first, or give --config")
     return found.catalogue

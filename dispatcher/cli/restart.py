@@ -11,10 +11,10 @@ from typing import Final
 
 import click
 
-from dispatcher.cli.supervisor.rolling import Progress, Step, Wish, leave_wish, read_progress
-from dispatcher.cli.supervisor.upfile import RunningUp, find_up
 from dispatcher.errors import StartError, UnknownName
 from dispatcher.settings import load_settings
+from dispatcher.supervisor.rolling import Progress, Step, Wish, leave_wish, read_progress
+from dispatcher.supervisor.state_file import RunningUp, find_up
 
 LOOK_AGAIN_S: Final = 0.1
 # The supervisor itself gives each part two minutes.

@@ -8,9 +8,9 @@ from typing import Final
 import click
 
 from dispatcher.cli.instance_report import report_instance
-from dispatcher.cli.shared_state import with_shared_state
-from dispatcher.state import steering
-from dispatcher.state.line import RedisLine
+from dispatcher.cli.redis_session import with_shared_state
+from dispatcher.redis_client.client import RedisLine
+from dispatcher.routing import admin
 
 ENDINGS: Final = (".tar.gz", ".tgz")
 PARTS: Final = ("files", "records", "state")
@@ -30,13 +30,13 @@ def restore(name: str, *, force: bool, only: tuple[str, ...]) -> None:
     put in the place of those that are there.
     """
     if is_file(name):
-        from dispatcher.cli.backup.put_back import restore_backup  # noqa: PLC0415  it loads much more
+        from dispatcher.ops.backup.put_back import restore_backup  # noqa: PLC0415  it loads much more
 
         restore_backup(Path(name), force=force, only=only)
         return
 
     async def act(line: RedisLine) -> None:
-        await steering.restore(line, name)
+        await admin.restore(line, name)
         await report_instance(line, name)
 
     with_shared_state(act)

@@ -14,16 +14,16 @@ from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from dispatcher.cli.settings_here import settings_here
-from dispatcher.cli.shared_state import explain, with_shared_state
+from dispatcher.cli.redis_session import explain, with_shared_state
+from dispatcher.cli.resolve_settings import settings_here
 from dispatcher.cli.status_kpis import kpi_view
 from dispatcher.cli.status_view import status_view
-from dispatcher.cli.supervisor.screen import make_console
 from dispatcher.errors import StateError
-from dispatcher.metrics.disk import sample_disk
-from dispatcher.state.kpis import read_board
-from dispatcher.state.line import RedisLine
-from dispatcher.state.overview import read_overview
+from dispatcher.host_metrics.disk import sample_disk
+from dispatcher.redis_client.client import RedisLine
+from dispatcher.routing.overview import read_overview
+from dispatcher.supervisor.terminal_ui import make_console
+from dispatcher.telemetry.kpi_store import read_board
 
 EVERY_S: Final = 1.0
 Show = Callable[[RedisLine], Awaitable[None]]

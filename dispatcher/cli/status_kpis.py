@@ -11,10 +11,10 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from dispatcher.balancing.kpis import Kpi, Unit
-from dispatcher.cli.fitting import Fitting
-from dispatcher.cli.supervisor.table import duration
-from dispatcher.state.kpis import Board, Standing
+from dispatcher.kpis.kpi_rules import Kpi, Unit
+from dispatcher.supervisor.table import duration
+from dispatcher.telemetry.kpi_store import Board, Standing
+from dispatcher.terminal.responsive_table import Fitting
 
 STYLES: Final = {
     "ok": "green",

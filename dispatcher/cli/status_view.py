@@ -11,10 +11,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from dispatcher.cli.fitting import Fitting
-from dispatcher.cli.supervisor.table import duration
-from dispatcher.contracts import CONTROL_QUEUE
-from dispatcher.state.overview import InstanceView, Overview, State
+from dispatcher.messages import CONTROL_QUEUE
+from dispatcher.routing.overview import InstanceView, Overview, State
+from dispatcher.supervisor.table import duration
+from dispatcher.terminal.responsive_table import Fitting
 
 STYLES: Final[dict[State, str]] = {
     "ready": "green",

@@ -18,11 +18,9 @@ from rich.console import Console
 from dispatcher.audio.opus import OpusDecoder
 from dispatcher.audio.pcm import wav_bytes
 from dispatcher.cli.apologised import apology_error, is_apology
-from dispatcher.cli.settings_here import ota_url, settings_here
+from dispatcher.cli.resolve_settings import ota_url, settings_here
 from dispatcher.cli.talk_view import TalkView
-from dispatcher.errors import AudioError
-from dispatcher.recordings import names, recording
-from dispatcher.softdevice import (
+from dispatcher.device_simulator import (
     Address,
     DeviceOptions,
     SoftDevice,
@@ -33,8 +31,10 @@ from dispatcher.softdevice import (
     paced,
     packets_of,
 )
-from dispatcher.softdevice.microphone import Microphone, find_microphone, packets_until
-from dispatcher.softdevice.options import FrameMs
+from dispatcher.device_simulator.microphone import Microphone, find_microphone, packets_until
+from dispatcher.device_simulator.options import FrameMs
+from dispatcher.errors import AudioError
+from dispatcher.recordings import names, recording
 
 DEFAULT_RECORDING: Final = "hello.wav"
 # click hands over what was typed; these are the values that the device knows.

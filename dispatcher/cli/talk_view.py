@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from dispatcher.softdevice import TurnEvent, TurnResult
+from dispatcher.device_simulator import TurnEvent, TurnResult
 
 BAR_CHARACTERS: Final = 40
 _LABEL_WIDTH: Final = 10

@@ -13,12 +13,10 @@ import click
 from dispatcher.audio.wav import wav_bytes
 from dispatcher.catalogue import Catalogue, Instance, load_catalogue
 from dispatcher.catalogue.known_hosts import known_host
-from dispatcher.catalogue.needs import what_is_missing
+from dispatcher.catalogue.required_keys import what_is_missing
 from dispatcher.catalogue.secrets import secret_problem
-from dispatcher.cli.settings_here import settings_here
+from dispatcher.cli.resolve_settings import settings_here
 from dispatcher.cli.talk import read_recording
-from dispatcher.cli.trial import Question, Trial, run_trial
-from dispatcher.contracts import REPLY_RATE_HZ, SERVICES, Service
 from dispatcher.errors import (
     AudioError,
     ConfigError,
@@ -32,6 +30,8 @@ from dispatcher.errors import (
     InstanceUnreachable,
     UnknownName,
 )
+from dispatcher.messages import REPLY_RATE_HZ, SERVICES, Service
+from dispatcher.ops.instance_probe import Question, Trial, run_trial
 from dispatcher.providers.untagged_thinking import OPENING_TAG
 
 # Beside 0 (it answered), 1 (something here) and 2 (the YAML or the environment).

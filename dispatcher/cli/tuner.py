@@ -12,16 +12,17 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from dispatcher.balancing.tuner.state import Event, TunerState
-from dispatcher.cli.shared_state import with_shared_state
-from dispatcher.cli.supervisor.screen import make_console
-from dispatcher.cli.supervisor.table import duration
-from dispatcher.contracts import TunerMode
+from dispatcher.cli.redis_session import with_shared_state
+from dispatcher.control import tuner_store
+from dispatcher.control.overrides import Knobs, read_knobs, turn
+from dispatcher.control.rules.tuner.state import Event, TunerState
+from dispatcher.control.tuner_store import Row
 from dispatcher.errors import UnknownName
-from dispatcher.state import experiments, fleet
-from dispatcher.state.experiments import Row
-from dispatcher.state.knobs import Knobs, read_knobs, turn
-from dispatcher.state.line import RedisLine
+from dispatcher.messages import TunerMode
+from dispatcher.redis_client.client import RedisLine
+from dispatcher.routing import instance_table
+from dispatcher.supervisor.table import duration
+from dispatcher.supervisor.terminal_ui import make_console
 
 UNDO_WITHIN_S: Final = 15.0
 LOOK_AGAIN_S: Final = 0.2
@@ -51,7 +52,7 @@ def show_log(*, last: int) -> None:
     """Show the last experiments: when, why, what, and the verdict."""
 
     async def show(line: RedisLine) -> None:
-        rows = await experiments.read_log(line)
+        rows = await tuner_store.read_log(line)
         _print_table(log_table(rows[-last:]) if rows else Text("the tuner has decided nothing yet"))
 
     with_shared_state(show)
@@ -63,7 +64,7 @@ def show_status() -> None:
 
     async def show(line: RedisLine) -> None:
         state, knobs, found = await asyncio.gather(
-            experiments.load(line), read_knobs(line), fleet.in_force(line)
+            tuner_store.load(line), read_knobs(line), instance_table.in_force(line)
         )
         configured: TunerMode = found.catalogue.tuner.mode if found else "observe"
         for text in status_lines(state, knobs, configured=configured, now=time.time()):
@@ -78,9 +79,9 @@ def undo(number: int) -> None:
     """Take experiment NUMBER back; the same action is left alone for a day."""
 
     async def ask(line: RedisLine) -> None:
-        if (await experiments.load(line)).find(number) is None:
+        if (await tuner_store.load(line)).find(number) is None:
             raise UnknownName(f"experiment {number} is not in force; `dispatcher tuner status` lists what is")
-        await experiments.request_undo(line, number)
+        await tuner_store.request_undo(line, number)
         await _wait_until_gone(line, number)
         click.echo(f"experiment {number} is taken back")
 
@@ -105,7 +106,7 @@ def choose_mode(mode: str) -> None:
 async def _wait_until_gone(line: RedisLine, number: int) -> None:
     try:
         async with asyncio.timeout(UNDO_WITHIN_S):
-            while (await experiments.load(line)).find(number) is not None:  # noqa: ASYNC110  it is elsewhere
+            while (await tuner_store.load(line)).find(number) is not None:  # noqa: ASYNC110  it is elsewhere
                 await asyncio.sleep(LOOK_AGAIN_S)
     except TimeoutError as error:
         raise UnknownName(

@@ -11,17 +11,17 @@ from pathlib import Path
 import click
 
 from dispatcher.catalogue import load_catalogue
-from dispatcher.cli.output import outlive_reader
-from dispatcher.cli.supervisor.plan import make_plan, without_taken_ports
-from dispatcher.cli.supervisor.ports import is_taken, require_free_ports
-from dispatcher.cli.supervisor.procfile import read_procfile
-from dispatcher.cli.supervisor.screen import Screen, make_console
-from dispatcher.cli.supervisor.supervisor import Supervisor, Surroundings
-from dispatcher.cli.supervisor.upfile import UpFile
-from dispatcher.contracts import SCREEN_TURNS_VARIABLE
 from dispatcher.data_dir import make_private
 from dispatcher.logs import configure_logging
+from dispatcher.messages import SCREEN_TURNS_VARIABLE
 from dispatcher.settings import Settings, load_settings
+from dispatcher.supervisor.plan import make_plan, without_taken_ports
+from dispatcher.supervisor.ports import is_taken, require_free_ports
+from dispatcher.supervisor.procfile import read_procfile
+from dispatcher.supervisor.state_file import UpFile
+from dispatcher.supervisor.supervisor import Supervisor, Surroundings
+from dispatcher.supervisor.terminal_ui import Screen, make_console
+from dispatcher.terminal.output import outlive_reader
 
 
 @click.command("up")

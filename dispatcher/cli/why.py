@@ -10,12 +10,13 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from dispatcher.cli.shared_state import with_shared_state
-from dispatcher.cli.supervisor.screen import make_console
-from dispatcher.state import decisions, turn_log
-from dispatcher.state.decisions import Decision
-from dispatcher.state.line import RedisLine
-from dispatcher.state.turn_log import End
+from dispatcher.cli.redis_session import with_shared_state
+from dispatcher.redis_client.client import RedisLine
+from dispatcher.routing import decisions
+from dispatcher.routing.decisions import Decision
+from dispatcher.supervisor.terminal_ui import make_console
+from dispatcher.telemetry import turn_log
+from dispatcher.telemetry.turn_log import End
 
 
 @click.command("why")

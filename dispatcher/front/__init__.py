@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from dispatcher.front.app import run_front
+from dispatcher.front.http.app import run_front
 
 __all__ = ["run_front"]

@@ -12,8 +12,8 @@ import structlog
 
 from dispatcher import chains
 from dispatcher.errors import StateError
-from dispatcher.state import replies, workers
-from dispatcher.state.line import RedisLine
+from dispatcher.redis_client.client import RedisLine
+from dispatcher.turn_store import replies, worker_heartbeats
 
 log = structlog.get_logger(__name__)
 
@@ -25,7 +25,7 @@ async def watch_workers(line: RedisLine) -> None:
     while True:
         await asyncio.sleep(LOST_POLL_INTERVAL_S)
         try:
-            messages = await workers.take_lost(line)
+            messages = await worker_heartbeats.take_lost(line)
         except StateError:  # the pump says when Redis is away
             continue
         stages = [stage for message in messages if (stage := chains.lost_stage(message)) is not None]

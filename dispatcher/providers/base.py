@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from dispatcher.catalogue.model import Instance
-from dispatcher.contracts import Language
-from dispatcher.conversation.history import Message
-from dispatcher.conversation.tools import ChatPiece, Tool
+from dispatcher.dialogue.history import Message
+from dispatcher.messages import Language
+from dispatcher.tools.model import ChatPiece, Tool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,8 +12,8 @@ from av.audio.resampler import AudioResampler
 from av.error import FFmpegError
 from av.packet import Packet
 
-from dispatcher.contracts import REPLY_RATE_HZ
 from dispatcher.errors import AudioError
+from dispatcher.messages import REPLY_RATE_HZ
 from dispatcher.providers.ogg import OggPackets
 
 # Where tags or noise stand between frames some packets do not decode; this many in a row are no speech.

@@ -11,7 +11,7 @@ from typing import Any, Final
 import aiohttp
 
 from dispatcher.catalogue.model import Instance
-from dispatcher.contracts import REPLY_RATE_HZ, Language
+from dispatcher.messages import REPLY_RATE_HZ, Language
 from dispatcher.providers.base import Reported
 from dispatcher.providers.dashscope import FINISHED, Event, open_task
 

@@ -11,8 +11,8 @@ from typing import Any, Final
 import aiohttp
 
 from dispatcher.catalogue.model import Instance
-from dispatcher.contracts import UPLINK_RATE_HZ, Language
 from dispatcher.errors import InstanceFailed
+from dispatcher.messages import UPLINK_RATE_HZ, Language
 from dispatcher.providers.base import Reported, Transcript
 from dispatcher.providers.dashscope import FINISHED, HEARD_NOTHING, RESULT, DashScopeTask, read_event
 from dispatcher.providers.http import SHOWN_BYTES, bearer_headers

@@ -14,8 +14,8 @@ from typing import Any, Final
 import aiohttp
 
 from dispatcher.catalogue.model import Instance
-from dispatcher.contracts import Language
 from dispatcher.errors import InstanceFailed, InstanceForbidden, InstanceUnreachable
+from dispatcher.messages import Language
 from dispatcher.providers.base import Reported
 from dispatcher.providers.http import wire_errors
 from dispatcher.providers.refusals import status_error

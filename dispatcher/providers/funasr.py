@@ -15,8 +15,8 @@ import aiohttp
 from yarl import URL
 
 from dispatcher.catalogue.model import Instance
-from dispatcher.contracts import UPLINK_RATE_HZ, Language
 from dispatcher.errors import InstanceFailed
+from dispatcher.messages import UPLINK_RATE_HZ, Language
 from dispatcher.providers.base import Reported, Transcript
 from dispatcher.providers.http import (
     SHOWN_BYTES,

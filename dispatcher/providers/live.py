@@ -12,8 +12,8 @@ from yarl import URL
 
 from dispatcher.audio.pcm import read_wav, resample
 from dispatcher.catalogue.model import Instance
-from dispatcher.contracts import UPLINK_RATE_HZ
 from dispatcher.errors import AudioError, ContentRefused, InstanceError, InstanceUnreachable
+from dispatcher.messages import UPLINK_RATE_HZ
 from dispatcher.providers.base import Reported
 from dispatcher.providers.http import as_object, bearer_headers
 from dispatcher.providers.websocket import Socket, open_socket

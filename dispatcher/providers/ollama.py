@@ -15,8 +15,7 @@ from typing import Any, Final
 import aiohttp
 
 from dispatcher.catalogue.model import DEFAULT_MAX_TOKENS, Instance
-from dispatcher.conversation.history import Message
-from dispatcher.conversation.tools import ChatPiece, Tool
+from dispatcher.dialogue.history import Message
 from dispatcher.errors import InstanceError, InstanceFailed
 from dispatcher.providers.base import Reported
 from dispatcher.providers.http import (
@@ -40,6 +39,7 @@ from dispatcher.providers.optional_parameters import (
 )
 from dispatcher.providers.refusals import error_in_answer
 from dispatcher.providers.untagged_thinking import UntaggedThinking
+from dispatcher.tools.model import ChatPiece, Tool
 
 CHECK_TIMEOUT_S: Final = 5.0
 # Ollama's own five minutes would make the first turn of a quiet afternoon wait for the model.

@@ -17,15 +17,15 @@ from typing import Any, Final
 import aiohttp
 
 from dispatcher.catalogue.model import Instance
-from dispatcher.conversation.reply_markup import ReplyMarkup
-from dispatcher.conversation.tools import ChatPiece, Progress, Tool, ToolCall
-from dispatcher.conversation.written_calls import offered, offered_tool
+from dispatcher.dialogue.reply_markup import ReplyMarkup
+from dispatcher.dialogue.written_calls import offered, offered_tool
 from dispatcher.errors import ContentRefused, InstanceBusy, InstanceFailed
 from dispatcher.providers.event_stream import MAX_PENDING_BYTES, EventStreamDecoder, Malformed, StreamItem
 from dispatcher.providers.http import MAX_LINE_BYTES, SHOWN_BYTES, let_end
 from dispatcher.providers.openai_chunks import choice_of, delta_of, is_error, joined_text, texts_of
 from dispatcher.providers.openai_tools import CallJoiner
 from dispatcher.providers.refusals import FILTERED_ENDS, error_in_answer
+from dispatcher.tools.model import ChatPiece, Progress, Tool, ToolCall
 
 # More than this is no fault of the line, but another dialect.
 MAX_MALFORMED_CHUNKS: Final = 16

@@ -17,10 +17,9 @@ import aiohttp
 from yarl import URL
 
 from dispatcher.catalogue.model import DEFAULT_MAX_TOKENS, Instance
-from dispatcher.contracts import REPLY_RATE_HZ, Language, SpeechFormat
-from dispatcher.conversation.history import Message
-from dispatcher.conversation.tools import ChatPiece, Tool
+from dispatcher.dialogue.history import Message
 from dispatcher.errors import InstanceBusy, InstanceError, InstanceFailed, InstanceUnreachable
+from dispatcher.messages import REPLY_RATE_HZ, Language, SpeechFormat
 from dispatcher.providers import openai_tools
 from dispatcher.providers.base import Reported, Transcript
 from dispatcher.providers.http import (
@@ -42,6 +41,7 @@ from dispatcher.providers.optional_parameters import (
 from dispatcher.providers.reported import read_report
 from dispatcher.providers.speech import Form, decoded
 from dispatcher.providers.untagged_thinking import UntaggedThinking
+from dispatcher.tools.model import ChatPiece, Tool
 
 CHECK_TIMEOUT_S: Final = 5.0
 # Some servers send speech without a type, or under an odd one: then it is what was asked for.

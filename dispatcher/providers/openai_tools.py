@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from dispatcher.catalogue.model import Instance
-from dispatcher.conversation.history import Message
-from dispatcher.conversation.tools import Tool, ToolCall
+from dispatcher.dialogue.history import Message
 from dispatcher.errors import InstanceFailed
+from dispatcher.tools.model import Tool, ToolCall
 
 MAX_CALLS: Final = 16
 MAX_ARGUMENT_CHARACTERS: Final = 32_000

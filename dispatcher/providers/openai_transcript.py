@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from dispatcher.catalogue.model import Instance
-from dispatcher.contracts import Language
 from dispatcher.errors import InstanceError, InstanceFailed
+from dispatcher.messages import Language
 from dispatcher.providers.base import Transcript
 from dispatcher.providers.event_stream import EventStreamDecoder
 from dispatcher.providers.http import SHOWN_BYTES, as_object

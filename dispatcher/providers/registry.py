@@ -13,8 +13,8 @@ from typing import Final, cast
 import aiohttp
 
 from dispatcher.catalogue.model import PROVIDERS, STREAMING_ASR, Instance
-from dispatcher.contracts import Service
 from dispatcher.errors import ConfigError
+from dispatcher.messages import Service
 from dispatcher.providers.base import AsrProvider, LiveAsrProvider, LlmProvider, Provider, TtsProvider
 from dispatcher.providers.http import new_session
 from dispatcher.providers.ollama import Ollama

@@ -12,8 +12,8 @@ import aiohttp
 
 from dispatcher.audio.pcm import to_float32
 from dispatcher.catalogue.model import Instance
-from dispatcher.contracts import UPLINK_RATE_HZ, Language
 from dispatcher.errors import InstanceFailed
+from dispatcher.messages import UPLINK_RATE_HZ, Language
 from dispatcher.providers.base import Reported, Transcript
 from dispatcher.providers.http import SHOWN_BYTES, as_object, bearer_headers
 from dispatcher.providers.live import Conversation, check_handshake, join_texts, slices, socket_url, whole

@@ -14,8 +14,8 @@ import aiohttp
 
 from dispatcher.audio.pcm import read_wav, to_float32
 from dispatcher.catalogue.model import Instance
-from dispatcher.contracts import Language
 from dispatcher.errors import AudioError, ContentRefused, InstanceFailed
+from dispatcher.messages import Language
 from dispatcher.providers.base import Reported, Transcript
 from dispatcher.providers.http import SHOWN_BYTES, as_object, bearer_headers
 from dispatcher.providers.live import check_handshake, socket_url

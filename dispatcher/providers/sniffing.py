@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from dispatcher.contracts import SpeechFormat
 from dispatcher.errors import AudioError
+from dispatcher.messages import SpeechFormat
 
 # Long enough for a frame of MP3 at the rates of speech and the header behind it.
 _MP3_BYTES: Final = 600

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
 from dispatcher.catalogue.model import Instance
-from dispatcher.contracts import REPLY_RATE_HZ, SpeechFormat
 from dispatcher.errors import AudioError, InstanceFailed, InstanceForbidden
+from dispatcher.messages import REPLY_RATE_HZ, SpeechFormat
 from dispatcher.providers import sniffing
 from dispatcher.providers.http import READ_BYTES, SHOWN_BYTES
 from dispatcher.providers.refusals import in_plain_words

@@ -18,7 +18,6 @@ from typing import Any, Final
 import aiohttp
 
 from dispatcher.catalogue.model import Instance
-from dispatcher.contracts import REPLY_RATE_HZ, Language
 from dispatcher.errors import (
     ContentRefused,
     InstanceBusy,
@@ -26,6 +25,7 @@ from dispatcher.errors import (
     InstanceFailed,
     InstanceForbidden,
 )
+from dispatcher.messages import REPLY_RATE_HZ, Language
 from dispatcher.providers.base import Reported
 from dispatcher.providers.http import SHOWN_BYTES, key_of
 from dispatcher.providers.websocket import MAX_MESSAGE_BYTES, Socket, open_socket

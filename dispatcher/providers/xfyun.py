@@ -19,7 +19,6 @@ from urllib.parse import urlencode, urlsplit
 import aiohttp
 
 from dispatcher.catalogue.model import Instance
-from dispatcher.contracts import Language
 from dispatcher.errors import (
     ContentRefused,
     InstanceBusy,
@@ -27,6 +26,7 @@ from dispatcher.errors import (
     InstanceFailed,
     InstanceForbidden,
 )
+from dispatcher.messages import Language
 from dispatcher.providers.base import Reported
 from dispatcher.providers.http import SHOWN_BYTES, key_of, secret_of
 from dispatcher.providers.speech import Form, decoded

@@ -25,7 +25,7 @@ TURNS_MS: Final = 30 * DAY_MS
 SAMPLES_MS: Final = 2 * DAY_MS
 # A year and a month: the same season can be compared with the last one.
 LONG_MS: Final = 400 * DAY_MS
-# As long as Redis keeps a memory that nobody uses (state/keys.py).
+# As long as Redis keeps a memory that nobody uses (redis_client/keys.py).
 MEMORIES_MS: Final = 90 * DAY_MS
 # Small enough that a drain, which waits for a lock for two seconds, comes between two of them.
 CHUNK_ROWS: Final = 5_000

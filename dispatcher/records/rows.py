@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from sqlalchemy import Column, String
 
-from dispatcher.contracts import Record
+from dispatcher.messages import Record
 from dispatcher.records.tables import OF_KIND, SAMPLES
 
 # The id of the entry is its time.

@@ -13,8 +13,8 @@ from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DataError, IntegrityError
 
-from dispatcher.contracts import Record
 from dispatcher.errors import RecordsError
+from dispatcher.messages import Record
 from dispatcher.records import migrate
 from dispatcher.records.address import parse
 from dispatcher.records.engine import (

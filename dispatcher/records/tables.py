@@ -12,7 +12,7 @@ from typing import Any, Final
 from sqlalchemy import BigInteger, Column, Float, Index, Integer, MetaData, SmallInteger, String, Table, Text
 from sqlalchemy.dialects import mysql
 
-from dispatcher.contracts import RecordKind
+from dispatcher.messages import RecordKind
 
 METADATA: Final = MetaData()
 # The same eight bytes in every store; MariaDB would call a plain FLOAT(53) by another name.

@@ -11,7 +11,7 @@ from typing import Any, Final
 import oxipng
 from playwright.async_api import Browser, ViewportSize, async_playwright
 
-from dispatcher.cli.supervisor.ports import is_taken
+from dispatcher.supervisor.ports import is_taken
 from tests.acceptance.house import House
 from tests.acceptance.talk_page import CHROMIUM, FLAGS, TalkPage, new_tab
 from tests.support.processes import ROOT

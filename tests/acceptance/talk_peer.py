@@ -17,8 +17,8 @@ from typing import Any
 from aiohttp import web
 
 from dispatcher.audio.opus import OpusEncoder
-from dispatcher.contracts import REPLY_FRAME_MS, REPLY_RATE_HZ
-from dispatcher.front.pages import add_pages
+from dispatcher.front.http.pages import add_pages
+from dispatcher.messages import REPLY_FRAME_MS, REPLY_RATE_HZ
 from dispatcher.settings import Settings
 from tests.support.waiting import PATIENCE_S
 

@@ -9,7 +9,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Error, Page, expect
 
 from dispatcher.cli.flower_place import USER
-from dispatcher.contracts import QUEUES
+from dispatcher.messages import QUEUES
 from tests.acceptance.talk_page import DESKTOP, INSECURE_HOST, new_tab
 from tests.support.flower import EventSwitch, Flower
 from tests.support.instances import SENTENCES

@@ -13,8 +13,8 @@ import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
 
 from dispatcher.audio.pcm import read_wav, resample
-from dispatcher.conversation.language import detect_language
-from dispatcher.front.device_address import lan_address
+from dispatcher.dialogue.language import detect_language
+from dispatcher.front.http.device_address import lan_address
 from dispatcher.recordings import recording
 from tests.acceptance.house import House
 from tests.acceptance.talk_page import launch, new_tab

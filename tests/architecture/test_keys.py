@@ -1,4 +1,4 @@
-"""Every Redis key is made in state/keys.py, so that its table stays the whole truth."""
+"""Every Redis key is made in redis_client/keys.py, so that its table stays the whole truth."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pathlib import Path
 
 from tests.architecture.tree import ROOT, files_in, functions, place, syntax
 
-KEYS = ROOT / "dispatcher" / "state" / "keys.py"
+KEYS = ROOT / "dispatcher" / "redis_client" / "keys.py"
 _LUA_TEXT = re.compile(r"\"([^\"\n]*)\"|'([^'\n]*)'")
 
 
 @cache
 def key_prefixes() -> frozenset[str]:
-    """Return the first word of each key with its colon, as state/keys.py makes them."""
+    """Return the first word of each key with its colon, as redis_client/keys.py makes them."""
     texts = (text for each in functions(KEYS) for text, _ in _texts(each))
     return frozenset(match[0] for text in texts if (match := re.match(r"\w+:", text)))
 

@@ -16,7 +16,7 @@ from typing import Any, cast
 
 import openai
 
-from dispatcher.contracts import Service
+from dispatcher.messages import Service
 from tests.support.processes import free_port
 from tests.support.waiting import PATIENCE_S, eventually
 

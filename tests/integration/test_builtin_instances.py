@@ -16,11 +16,11 @@ from openai.types.audio import TranscriptionVerbose
 
 from dispatcher.audio.pcm import level_dbfs
 from dispatcher.audio.wav import wav_bytes
-from dispatcher.builtin.assistant.stories import STORIES
-from dispatcher.builtin.engines import SpokenLanguage
-from dispatcher.cli.bench.everyday_sentences import SENTENCES
-from dispatcher.cli.bench.heard_words import HeardSentence, error_ratio
-from dispatcher.cli.bench.voices import MAX_ERROR_RATIO
+from dispatcher.bundled.assistant.stories import STORIES
+from dispatcher.bundled.engines import SpokenLanguage
+from dispatcher.ops.bench.everyday_sentences import SENTENCES
+from dispatcher.ops.bench.heard_words import HeardSentence, error_ratio
+from dispatcher.ops.bench.voices import MAX_ERROR_RATIO
 from tests.integration.instance_process import InstanceProcess, instance
 from tests.support.waiting import eventually
 

@@ -12,7 +12,7 @@ import pytest
 from celery import Celery
 from celery.events import EventReceiver
 
-from dispatcher.contracts import DRAIN_RECORDS, QUEUES, RESPOND, SYNTHESIZE, TRANSCRIBE
+from dispatcher.messages import DRAIN_RECORDS, QUEUES, RESPOND, SYNTHESIZE, TRANSCRIBE
 from tests.support.flower import EventSwitch, Flower
 from tests.support.instances import SENTENCES, TRANSCRIPT
 from tests.support.processes import Process

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Protocol, cast
 
-from dispatcher.contracts import Service
-from dispatcher.state import fleet, keys, leases
-from dispatcher.state.leases import Slot
-from dispatcher.state.line import RedisLine
+from dispatcher.messages import Service
+from dispatcher.redis_client import keys
+from dispatcher.redis_client.client import RedisLine
+from dispatcher.routing import instance_table, leases
+from dispatcher.routing.leases import Slot
 from tests.simulation.scenarios import Scenario
 
 
@@ -57,7 +58,7 @@ class Scripts:
 
     async def configure(self) -> None:
         """Publish the instances as a process does when it starts."""
-        await fleet.publish_instances(
+        await instance_table.publish_instances(
             self._line, self._service, self._scenario.algorithm, self._scenario.instances
         )
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dispatcher.state.line import RedisLine
+from dispatcher.redis_client.client import RedisLine
 from tests.simulation.balancers import Balancer, Scripts
 from tests.simulation.scenarios import Scenario
 from tests.simulation.world import Ended, World

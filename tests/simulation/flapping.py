@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Final
 
-from dispatcher.state.line import RedisLine
+from dispatcher.redis_client.client import RedisLine
 from tests.simulation.balancers import Scripts
 from tests.simulation.scenarios import S4, Fault, Scenario
 from tests.simulation.world import Ended, World

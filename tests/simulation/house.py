@@ -13,13 +13,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias, cast
 
-from dispatcher.balancing.hedging import PATIENCES, HedgeBudget, UsualTimes
-from dispatcher.contracts import Algorithm, Service
-from dispatcher.state import adjustments, fleet, leases
-from dispatcher.state.leases import Outcome, PickMode, Slot
-from dispatcher.state.line import RedisLine
+from dispatcher.messages import Algorithm, Service
+from dispatcher.pipeline.hedged_call import LOOK_AGAIN_S
+from dispatcher.redis_client.client import RedisLine
+from dispatcher.routing import adjustments, instance_table, leases
+from dispatcher.routing.leases import Outcome, PickMode, Slot
+from dispatcher.routing.rules.hedging import PATIENCES, HedgeBudget, UsualTimes
 from tests.support.fleet import llm
-from workers.race import LOOK_AGAIN_S
 
 INSTANCES: Final = (llm("A", cap=60), llm("B", cap=60))
 SLOW: Final = "A"
@@ -142,7 +142,7 @@ class HouseRun:
 
     async def run(self) -> HouseRun:
         """Let the time pass."""
-        await fleet.publish_instances(self._line, self._service, self._house.algorithm, INSTANCES)
+        await instance_table.publish_instances(self._line, self._service, self._house.algorithm, INSTANCES)
         self._next_turn()
         self._at(BEGAN_MS, self._adjust)
         while self._events:

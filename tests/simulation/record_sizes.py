@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from sqlalchemy import insert
 
-from dispatcher.contracts import Record, RecordKind
+from dispatcher.messages import Record, RecordKind
 from dispatcher.records.rows import row_of
 from dispatcher.records.store import Store
 from dispatcher.records.tables import HOURS, OF_KIND

@@ -20,7 +20,7 @@ from typing import Any, Final, get_args
 
 import yaml
 
-from dispatcher.contracts import Algorithm
+from dispatcher.messages import Algorithm
 from tests.simulation.house import LATE
 from tests.support.device import Device
 from tests.support.instances import Instances

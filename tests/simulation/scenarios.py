@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from dispatcher.catalogue.model import Instance
-from dispatcher.contracts import Algorithm
+from dispatcher.messages import Algorithm
 from tests.support.fleet import llm
 
 # A call that got no slot after so long counts as an error.

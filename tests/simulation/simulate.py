@@ -11,8 +11,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import Final, get_args
 
-from dispatcher.contracts import Algorithm
-from dispatcher.state.line import RedisLine, connect
+from dispatcher.messages import Algorithm
+from dispatcher.redis_client.client import RedisLine, connect
 from tests.simulation import figures, tuner_days
 from tests.simulation.figures import Figures
 from tests.simulation.house import House, HouseFigures, measure

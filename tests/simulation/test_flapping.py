@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from dispatcher.state.line import RedisLine
+from dispatcher.redis_client.client import RedisLine
 from tests.simulation.flapping import BEGINS_S, ENDS_S, ONE_FAULT, Watched, flapping, run
 from tests.simulation.world import Ended
 

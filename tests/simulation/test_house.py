@@ -6,8 +6,8 @@ from typing import get_args
 
 import pytest
 
-from dispatcher.contracts import Algorithm
-from dispatcher.state.line import RedisLine
+from dispatcher.messages import Algorithm
+from dispatcher.redis_client.client import RedisLine
 from tests.simulation.house import House, measure
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dispatcher.state.line import RedisLine
+from dispatcher.redis_client.client import RedisLine
 from tests.simulation import figures
 from tests.simulation.scenarios import S1, S2, S3, S4
 

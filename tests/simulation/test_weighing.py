@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dispatcher.state.line import RedisLine
+from dispatcher.redis_client.client import RedisLine
 from tests.simulation.weighing import ALIKE, ONE_SLOWED, TWICE_AS_QUICK, weigh
 
 

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from dispatcher.balancing.tuner.actions import Action, Setting
-from dispatcher.balancing.tuner.evidence import Evidence, InstanceEvidence, Measures, WorkerEvidence
-from dispatcher.contracts import Priority
+from dispatcher.control.rules.tuner.actions import Action, Setting
+from dispatcher.control.rules.tuner.evidence import Evidence, InstanceEvidence, Measures, WorkerEvidence
+from dispatcher.messages import Priority
 
 STEP_S: Final = 10.0
 TURNS_PER_DEVICE_S: Final = 1 / 20

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from dispatcher.balancing.tuner.evidence import Evidence, Measures
-from dispatcher.balancing.tuner.state import TunerState
-from dispatcher.balancing.tuner.step import step
+from dispatcher.control.rules.tuner.evidence import Evidence, Measures
+from dispatcher.control.rules.tuner.state import TunerState
+from dispatcher.control.rules.tuner.step import step
 from tests.simulation.tuner_box import CAPS, POOL, STEP_S, TORN_DOWN_S, Box, Moment, Trouble
 
 HOURS: Final = 12

@@ -16,10 +16,10 @@ from itertools import pairwise
 from typing import Final, cast
 
 from dispatcher.catalogue.model import Instance
-from dispatcher.contracts import Service
-from dispatcher.state import adjustments, fleet, leases
-from dispatcher.state.leases import Slot
-from dispatcher.state.line import RedisLine
+from dispatcher.messages import Service
+from dispatcher.redis_client.client import RedisLine
+from dispatcher.routing import adjustments, instance_table, leases
+from dispatcher.routing.leases import Slot
 from tests.support.fleet import llm
 
 PERIOD_MS: Final = 60_000.0
@@ -124,7 +124,7 @@ class Weighing:
     async def run(self) -> Weighed:
         """Let the minutes pass."""
         instances = self._unequal.instances
-        await fleet.publish_instances(self._line, self._service, "weighted_round_robin", instances)
+        await instance_table.publish_instances(self._line, self._service, "weighted_round_robin", instances)
         await adjustments.adjust(self._line, self._service, now_ms=BEGAN_MS)
         factors, work = [], []
         for period in range(self._unequal.periods):

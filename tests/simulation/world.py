@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from dispatcher.router import LOOK_AGAIN_S, RENEW_EVERY_S
+from dispatcher.routing.router import LOOK_AGAIN_S, RENEW_EVERY_S
 from tests.simulation.balancers import Balancer
 from tests.simulation.scenarios import DEADLINE_MS, Call, Scenario
 

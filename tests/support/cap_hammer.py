@@ -13,9 +13,9 @@ import random
 import sys
 import time
 
-from dispatcher.state import leases
-from dispatcher.state.leases import Slot
-from dispatcher.state.line import RedisLine, connect
+from dispatcher.redis_client.client import RedisLine, connect
+from dispatcher.routing import leases
+from dispatcher.routing.leases import Slot
 
 CALLERS = 8
 RENEW_EVERY_S = 1.0

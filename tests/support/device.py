@@ -12,10 +12,10 @@ from typing import Any, Final, Self, TypeVar
 
 import aiohttp
 
-from dispatcher.contracts import UPLINK_RATE_HZ
+from dispatcher.device_simulator import DeviceOptions, Version, packets_of
+from dispatcher.device_simulator.framing import unwrap, wrap
+from dispatcher.messages import UPLINK_RATE_HZ
 from dispatcher.recordings import recording
-from dispatcher.softdevice import DeviceOptions, Version, packets_of
-from dispatcher.softdevice.framing import unwrap, wrap
 from tests.support.waiting import soon
 
 SPEECH: Final = recording("hello.wav")

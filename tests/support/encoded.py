@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dispatcher.audio.pcm import read_wav, resample
-from dispatcher.contracts import REPLY_RATE_HZ
+from dispatcher.messages import REPLY_RATE_HZ
 from dispatcher.recordings import recording
 
 

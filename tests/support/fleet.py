@@ -7,10 +7,11 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
 from dispatcher.catalogue.model import Catalogue, HealthRules, Instance, ServiceConfig
-from dispatcher.contracts import SERVICES, Algorithm, Priority, Service
-from dispatcher.state import fleet, keys, leases
-from dispatcher.state.leases import NoSlot, Outcome, Slot
-from dispatcher.state.line import RedisLine
+from dispatcher.messages import SERVICES, Algorithm, Priority, Service
+from dispatcher.redis_client import keys
+from dispatcher.redis_client.client import RedisLine
+from dispatcher.routing import instance_table, leases
+from dispatcher.routing.leases import NoSlot, Outcome, Slot
 
 TURN = "a-turn"
 LONG_MS = 3_600_000
@@ -50,7 +51,7 @@ class Fleet:
 
     async def configure(self, algorithm: Algorithm, *instances: Instance) -> None:
         """Publish the instances as a process does when it starts."""
-        await fleet.publish(self.line, catalogue_of(algorithm, instances))
+        await instance_table.publish(self.line, catalogue_of(algorithm, instances))
 
     async def try_pick(self, *, excluded: Collection[str] = (), turn_id: str = TURN) -> Slot | NoSlot:
         """Pick and lease, or learn that there is nothing."""
@@ -96,7 +97,9 @@ class Fleet:
         """Run active health checks with these results; return what each changed."""
         rules = HealthRules(failure_threshold=3, recovery_threshold=2)
         return [
-            await fleet.note_check(self.line, llm(name), reason="" if passed else "check failed", rules=rules)
+            await instance_table.note_check(
+                self.line, llm(name), reason="" if passed else "check failed", rules=rules
+            )
             for passed in results
         ]
 
@@ -107,7 +110,7 @@ class Fleet:
 
     async def fields(self, name: str) -> Mapping[str, str]:
         """Return what is known of an instance."""
-        return await fleet.read(self.line, "llm", name)
+        return await instance_table.read(self.line, "llm", name)
 
     async def in_flight(self, name: str) -> int:
         """Return how many leases of an instance have not expired."""

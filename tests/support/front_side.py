@@ -11,11 +11,12 @@ from typing import Final
 
 from dispatcher import chains
 from dispatcher.audio.packets import pack
-from dispatcher.contracts import Reply, ReplyKind, TurnTicket
-from dispatcher.softdevice import DeviceOptions, packets_of
-from dispatcher.state import keys, turns
-from dispatcher.state.line import RedisLine, connect
-from dispatcher.state.replies import ReplyReader
+from dispatcher.device_simulator import DeviceOptions, packets_of
+from dispatcher.messages import Reply, ReplyKind, TurnTicket
+from dispatcher.redis_client import keys
+from dispatcher.redis_client.client import RedisLine, connect
+from dispatcher.turn_store import utterance_audio
+from dispatcher.turn_store.replies import ReplyReader
 from tests.support.broker import Broker
 from tests.support.device import SPEECH
 from tests.support.waiting import PATIENCE_S
@@ -59,7 +60,7 @@ class FrontSide:
     async def says(self) -> TurnTicket:
         """Start a spoken turn."""
         ticket = self.ticket()
-        turns.put_claim(self.line, ticket.turn_id, pack(packets_of(SPEECH, DeviceOptions())))
+        utterance_audio.put_claim(self.line, ticket.turn_id, pack(packets_of(SPEECH, DeviceOptions())))
         await self.starts(ticket)
         return ticket
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
-from dispatcher.contracts import SERVICES, Service
+from dispatcher.messages import SERVICES, Service
 from tests.support.processes import BIN, Process, free_port, stop_all
 from tests.support.waiting import eventually
 from tests.support.wiretap import Wiretap

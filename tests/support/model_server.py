@@ -10,12 +10,13 @@ from typing import Any
 from aiohttp import web
 
 from dispatcher.catalogue.model import Catalogue, Instance, ServiceConfig
-from dispatcher.contracts import SERVICES, Service
-from dispatcher.state import fleet as fleets
-from dispatcher.state import keys, leases
-from dispatcher.state.leases import NoSlot, Slot
-from dispatcher.state.line import RedisLine
-from dispatcher.state.overview import InstanceView, read_overview
+from dispatcher.messages import SERVICES, Service
+from dispatcher.redis_client import keys
+from dispatcher.redis_client.client import RedisLine
+from dispatcher.routing import instance_table as fleets
+from dispatcher.routing import leases
+from dispatcher.routing.leases import NoSlot, Slot
+from dispatcher.routing.overview import InstanceView, read_overview
 
 REPLY = 'data: {"choices":[{"delta":{"content":"Hi"}}]}\n\ndata: [DONE]\n\n'
 

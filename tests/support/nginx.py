@@ -20,7 +20,7 @@ import yaml
 
 from dispatcher.catalogue import load_catalogue
 from dispatcher.catalogue.model import Catalogue
-from dispatcher.nginx import NATIVE, Places, render
+from dispatcher.ops.nginx import NATIVE, Places, render
 from tests.support.broker import give_up
 from tests.support.processes import Process, free_port
 from tests.support.waiting import eventually

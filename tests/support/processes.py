@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from dispatcher.cli.supervisor.ports import free_ports
 from dispatcher.settings import Settings
+from dispatcher.supervisor.ports import free_ports
 
 ROOT: Final = Path(__file__).parents[2]
 BIN: Final = Path(sys.executable).parent

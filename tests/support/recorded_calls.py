@@ -7,10 +7,10 @@ import time
 from collections.abc import Sequence
 
 from dispatcher.catalogue.model import Instance
-from dispatcher.contracts import Algorithm
 from dispatcher.errors import InstanceFailed
-from dispatcher.router import Router
-from dispatcher.state.line import RedisLine
+from dispatcher.messages import Algorithm
+from dispatcher.redis_client.client import RedisLine
+from dispatcher.routing.router import Router
 from tests.support.fleet import catalogue_of
 
 CALLERS = 8

@@ -13,10 +13,10 @@ from typing import Any, Final, Literal
 
 from aiohttp import web
 
-from dispatcher.builtin.assistant.engine import AssistantOptions, load
-from dispatcher.builtin.engines import LlmEngine
-from dispatcher.builtin.routes.llm import LlmRoutes
-from dispatcher.builtin.running import Running
+from dispatcher.bundled.assistant.engine import AssistantOptions, load
+from dispatcher.bundled.engines import LlmEngine
+from dispatcher.bundled.routes.llm import LlmRoutes
+from dispatcher.bundled.running import Running
 
 Step = Callable[[web.StreamResponse], Awaitable[None]]
 INSTANCES: Final = 3

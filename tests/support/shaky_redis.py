@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from typing import Final, Literal
 
-from dispatcher.state.line import RedisLine, connect
+from dispatcher.redis_client.client import RedisLine, connect
 
 CHUNK_BYTES: Final = 65_536
 _LOADING: Final = b"-LOADING Valkey is loading the dataset in memory\r\n"

@@ -16,9 +16,10 @@ from redis import Redis
 
 from dispatcher.catalogue import load_catalogue
 from dispatcher.catalogue.model import Catalogue
-from dispatcher.contracts import QUEUES, SERVICES, Service
-from dispatcher.state import fleet, keys
-from dispatcher.state.line import RedisLine, connect
+from dispatcher.messages import QUEUES, SERVICES, Service
+from dispatcher.redis_client import keys
+from dispatcher.redis_client.client import RedisLine, connect
+from dispatcher.routing import instance_table
 from tests.support.broker import Broker
 from tests.support.device import Device
 from tests.support.instances import Instances
@@ -166,9 +167,9 @@ class Stack:
         """Publish a catalogue, and wait until the front and the workers of all stages follow it."""
         followers = [self.front, *(self.workers[service] for service in SERVICES)]
         line = RedisLine(connect(self.broker.url))
-        before = await fleet.in_force(line)
+        before = await instance_table.in_force(line)
         seen = [follower.printed_bytes() for follower in followers]
-        revision = (await fleet.publish(line, catalogue)).revision
+        revision = (await instance_table.publish(line, catalogue)).revision
         await line.close()
         if before is not None and before.revision == revision:
             return

@@ -8,7 +8,7 @@ from typing import Any
 
 import aiohttp
 
-from dispatcher.softdevice.tools import Board, DeviceTool, McpServer
+from dispatcher.device_simulator.tools import Board, DeviceTool, McpServer
 from tests.support.device import Device
 from tests.support.stack import Stack
 from tests.support.waiting import soon

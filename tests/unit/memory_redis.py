@@ -12,7 +12,7 @@ from redis.asyncio.retry import Retry
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from dispatcher.chains import PUSH
-from dispatcher.state.line import RedisLine
+from dispatcher.redis_client.client import RedisLine
 
 
 class MemoryRedis:

@@ -13,8 +13,8 @@ from celery import Celery
 from celery.worker.request import Request
 
 from dispatcher import chains
-from dispatcher.contracts import RESPOND, SERVICES, SYNTHESIZE, TRANSCRIBE, TurnTicket
 from dispatcher.errors import StateError
+from dispatcher.messages import RESPOND, SERVICES, SYNTHESIZE, TRANSCRIBE, TurnTicket
 from tests.unit.memory_redis import MemoryRedis
 
 # Far enough for the longest run: a task whose deadline has passed is not run by Celery.

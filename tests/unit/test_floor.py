@@ -8,12 +8,12 @@ import time
 
 import pytest
 
-from dispatcher.balancing.hedging import PATIENCES, Patience, Suspects, UsualTimes
 from dispatcher.catalogue.model import Instance
 from dispatcher.errors import InstanceUnreachable
-from dispatcher.router import CallClock, Lease
-from dispatcher.state.leases import Slot
-from workers.floor import Course, Floor, Outrun, Runner
+from dispatcher.pipeline.attempts import Course, Floor, Outrun, Runner
+from dispatcher.routing.leases import Slot
+from dispatcher.routing.router import CallClock, Lease
+from dispatcher.routing.rules.hedging import PATIENCES, Patience, Suspects, UsualTimes
 
 
 @pytest.fixture

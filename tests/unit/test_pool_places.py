@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dispatcher.catalogue.model import Catalogue, Instance, ServiceConfig
-from workers.pools import slots_for
+from workers.celery_ext.pools import slots_for
 
 
 def ears(*providers: str) -> Catalogue:

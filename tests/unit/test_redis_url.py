@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from dispatcher.errors import ConfigError
+from dispatcher.redis_client.client import connect
 from dispatcher.redis_url import kombu_options, kombu_url, parse_redis_url, with_ca_file
 from dispatcher.settings import load_settings
-from dispatcher.state.line import connect
 
 
 def test_a_plain_url_names_one_host_a_database_and_a_password() -> None:

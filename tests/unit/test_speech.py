@@ -13,13 +13,13 @@ import pytest
 from dispatcher.audio.opus import OpusDecoder
 from dispatcher.audio.packets import pack
 from dispatcher.audio.pcm import read_wav
-from dispatcher.contracts import AudioFormat, TurnTicket
+from dispatcher.device_simulator import DeviceOptions, packets_of
 from dispatcher.errors import AudioError, DeadlineExceeded, DispatcherError, StateError
-from dispatcher.softdevice import DeviceOptions, packets_of
-from dispatcher.state.utterances import Part, UtteranceReader
+from dispatcher.messages import AudioFormat, TurnTicket
+from dispatcher.pipeline import incoming_speech as speech_module
+from dispatcher.pipeline.incoming_speech import Speech
+from dispatcher.turn_store.utterance_stream import Part, UtteranceReader
 from tests.support.device import SPEECH
-from workers import speech as speech_module
-from workers.speech import Speech
 
 SPOKEN = packets_of(SPEECH, DeviceOptions())
 LATER_S = time.time() + 3600

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from workers.tools import _refuses_tools
+from dispatcher.pipeline.toolbox import _refuses_tools
 
 
 @pytest.mark.parametrize(

@@ -11,19 +11,20 @@ from typing import Any, Final
 import structlog
 from celery.signals import worker_ready
 
-from dispatcher.balancing.tuner.causes import Tempo
-from dispatcher.balancing.tuner.evidence import WorkerEvidence
-from dispatcher.balancing.tuner.state import Decision, Event, TunerState
-from dispatcher.balancing.tuner.step import Stepped, refuse, step, undo
-from dispatcher.contracts import CONTROL_QUEUE, TUNE
+from dispatcher.control import tuner_evidence, tuner_store
+from dispatcher.control.overrides import read_knobs
+from dispatcher.control.rules.tuner.causes import Tempo
+from dispatcher.control.rules.tuner.evidence import WorkerEvidence
+from dispatcher.control.rules.tuner.state import Decision, Event, TunerState
+from dispatcher.control.rules.tuner.step import Stepped, refuse, step, undo
 from dispatcher.errors import ActionRefused, StateError
-from dispatcher.state import experiments, keys, tuner_evidence
-from dispatcher.state.knobs import read_knobs
+from dispatcher.messages import CONTROL_QUEUE, TUNE
+from dispatcher.pipeline.worker_context import Runtime, runtime
+from dispatcher.redis_client import keys
 from workers.celery import app
 from workers.control.actions import act, upkeep
 from workers.control.actions.pools import look_at_workers
 from workers.control.ticks import tick
-from workers.runtime import Runtime, runtime
 
 log = structlog.get_logger(__name__)
 
@@ -46,7 +47,7 @@ def tune() -> None:
 
 
 async def _tune(shared: Runtime, workers: tuple[WorkerEvidence, ...]) -> None:
-    async with experiments.alone(shared.line) as mine:
+    async with tuner_store.alone(shared.line) as mine:
         if not mine:
             return
         knobs = await read_knobs(shared.line)
@@ -59,9 +60,9 @@ async def _tune(shared: Runtime, workers: tuple[WorkerEvidence, ...]) -> None:
         )
         evidence = await tuner_evidence.gather(shared.line, shared.catalogue, look, knobs)
         mode = knobs.tuner_mode or shared.catalogue.tuner.mode
-        state = await experiments.load(shared.line)
+        state = await tuner_store.load(shared.line)
         if state == TunerState():
-            await experiments.release(shared.line)
+            await tuner_store.release(shared.line)
         await _carry_out(shared, step(state, evidence, look.now_s, mode=mode, tempo=_tempo(shared)))
 
 
@@ -84,28 +85,28 @@ async def _carry_out(shared: Runtime, stepped: Stepped) -> None:
     takes_back = any(decision.event in _TAKEN_BACK for decision in stepped.decisions)
     state: TunerState = stepped.state
     if not takes_back:
-        await experiments.save(shared.line, state)
+        await tuner_store.save(shared.line, state)
     for decision in stepped.decisions:
         state = await _do(shared, decision, state)
     if takes_back:
-        await experiments.save(shared.line, state)
+        await tuner_store.save(shared.line, state)
 
 
 async def _do(shared: Runtime, decision: Decision, state: TunerState) -> TunerState:
     """Do what a decision asks for, write it down, and return the state after it."""
     if decision.event not in _TAKEN_BACK:
-        await experiments.note(shared.line, decision)
+        await tuner_store.note(shared.line, decision)
     refused: Stepped = Stepped(state)
     if decision.act is not None:
         try:
             await act(shared, decision.act)
         except ActionRefused as error:
             refused = refuse(state, decision, str(error), time.time(), tempo=_tempo(shared))
-            await experiments.save(shared.line, refused.state)
+            await tuner_store.save(shared.line, refused.state)
     if decision.event in _TAKEN_BACK:
-        await experiments.note(shared.line, decision)
+        await tuner_store.note(shared.line, decision)
     for each in refused.decisions:
-        await experiments.note(shared.line, each)
+        await tuner_store.note(shared.line, each)
     return refused.state
 
 
@@ -114,18 +115,18 @@ async def watch_requests(shared: Runtime) -> None:
     while True:
         await asyncio.sleep(LOOK_EVERY_S)
         try:
-            if await experiments.is_asked(shared.line):
+            if await tuner_store.is_asked(shared.line):
                 await _take_back(shared)
         except StateError as error:
             log.warning("requests to the tuner not heard", reason=str(error))
 
 
 async def _take_back(shared: Runtime) -> None:
-    async with experiments.alone(shared.line) as mine:
+    async with tuner_store.alone(shared.line) as mine:
         if not mine:
             return
-        for number in await experiments.requested(shared.line):
-            state = await experiments.load(shared.line)
+        for number in await tuner_store.requested(shared.line):
+            state = await tuner_store.load(shared.line)
             await _carry_out(shared, undo(state, number, time.time(), tempo=_tempo(shared)))
 
 

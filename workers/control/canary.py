@@ -7,11 +7,11 @@ from typing import Final
 
 import structlog
 
-from dispatcher.contracts import CANARY, CONTROL_QUEUE
 from dispatcher.errors import StateError
-from dispatcher.state import canaries
+from dispatcher.messages import CANARY, CONTROL_QUEUE
+from dispatcher.pipeline.worker_context import Runtime, runtime
+from dispatcher.telemetry import canaries
 from workers.celery import app
-from workers.runtime import Runtime, runtime
 
 log = structlog.get_logger(__name__)
 

@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
-from dispatcher.contracts import KEEP_DEVICES
+from dispatcher.devices import registry
+from dispatcher.devices.registry import Registered
+from dispatcher.dialogue_store import memory
 from dispatcher.errors import RecordsError, StateError
-from dispatcher.state import memory, registry
-from dispatcher.state.registry import Registered
+from dispatcher.messages import KEEP_DEVICES
+from dispatcher.pipeline.worker_context import Runtime, runtime
 from workers.celery import app
 from workers.control.ticks import tick
-from workers.runtime import Runtime, runtime
 
 if TYPE_CHECKING:
     from dispatcher.records.store import Store

@@ -10,10 +10,10 @@ from celery.signals import worker_ready
 
 from dispatcher.catalogue.model import Catalogue
 from dispatcher.catalogue.watched_file import WatchedFile
-from dispatcher.contracts import CONTROL_QUEUE
 from dispatcher.errors import ConfigError, StateError
-from dispatcher.state import fleet
-from workers.runtime import Runtime, runtime
+from dispatcher.messages import CONTROL_QUEUE
+from dispatcher.pipeline.worker_context import Runtime, runtime
+from dispatcher.routing import instance_table
 
 log = structlog.get_logger(__name__)
 
@@ -33,7 +33,7 @@ async def watch(shared: Runtime, watched: WatchedFile | None) -> None:
                 await shared.router.live.adopt(changed)
                 log.info("catalogue reloaded", file=changed.path, revision=shared.router.live.revision)
                 changed = None
-            forgotten = await fleet.sweep(shared.line)
+            forgotten = await instance_table.sweep(shared.line)
             if forgotten:
                 log.info("instances left", instances=forgotten)
         except ConfigError as error:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from dispatcher.contracts import CHECK_HEALTH
+from dispatcher.messages import CHECK_HEALTH
+from dispatcher.pipeline.instance_checks import check_instance
+from dispatcher.pipeline.worker_context import Runtime, runtime
 from workers.celery import app
 from workers.control.ticks import tick
-from workers.health import check_instance
-from workers.runtime import Runtime, runtime
 
 ROUND_TIMEOUT_S: Final = 20.0
 

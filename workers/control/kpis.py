@@ -9,21 +9,21 @@ from typing import Any, Final, cast, get_args
 
 import structlog
 
-from dispatcher.balancing import alerts, shares
-from dispatcher.balancing.alerts import Alert, next_alert
-from dispatcher.balancing.kpis import Facts, Fault, Kpi, TurnFacts, judge
-from dispatcher.balancing.shares import Group, Member, ShareWindow
-from dispatcher.contracts import JUDGE_KPIS, Algorithm, Priority
 from dispatcher.errors import StateError
-from dispatcher.state import fronts, kpis, record_stream, samples, turn_log
-from dispatcher.state.fronts import FrontCounts
-from dispatcher.state.kpis import Board, Standing
-from dispatcher.state.overview import InstanceView, Overview, ServiceView
+from dispatcher.kpis import alert_rules, shares
+from dispatcher.kpis.alert_rules import Alert, next_alert
+from dispatcher.kpis.kpi_rules import Facts, Fault, Kpi, TurnFacts, judge
+from dispatcher.kpis.shares import Group, Member, ShareWindow
+from dispatcher.messages import JUDGE_KPIS, Algorithm, Priority
+from dispatcher.pipeline.worker_context import Runtime, runtime
+from dispatcher.routing.overview import InstanceView, Overview, ServiceView
+from dispatcher.telemetry import front_presence, kpi_store, metric_samples, record_stream, turn_log
+from dispatcher.telemetry.front_presence import FrontCounts
+from dispatcher.telemetry.kpi_store import Board, Standing
 from workers.celery import app
 from workers.control.metrics import HOST, Sampled, take_sample
 from workers.control.ticks import tick
 from workers.control.webhook import Webhook
-from workers.runtime import Runtime, runtime
 
 log = structlog.get_logger(__name__)
 
@@ -57,7 +57,7 @@ class Judge:
                 box=sampled.box,
                 processes=sampled.processes,
             )
-            await kpis.publish(self._shared.line, board)
+            await kpi_store.publish(self._shared.line, board)
             await self._record(board, sampled.overview)
             return board
 
@@ -65,26 +65,26 @@ class Judge:
         line, window_s = self._shared.line, self._shared.catalogue.kpis.window_s
         turns, known, before = await asyncio.gather(
             turn_log.read_since(line, sampled.at_s - window_s),
-            fronts.read_fronts(line),
-            kpis.read_windows(line),
+            front_presence.read_fronts(line),
+            kpi_store.read_windows(line),
         )
         windows = [shares.next_window(before.get(group.name), group) for group in _groups(sampled.overview)]
-        await kpis.keep_windows(line, windows)
+        await kpi_store.keep_windows(line, windows)
         return facts_of(sampled, turns, known, windows)
 
     async def _standings(self, figures: Sequence[Kpi], now_s: float) -> list[Standing]:
         rules = self._shared.catalogue.alerts
-        before = await kpis.read_alerts(self._shared.line)
+        before = await kpi_store.read_alerts(self._shared.line)
         standings = []
         for kpi in figures:
             was = before.get(kpi.name, Alert(since_s=now_s))
             now = next_alert(was, kpi, rules, now_s=now_s)
             standings.append(Standing(kpi=kpi, alert=now))
-            if (changed := alerts.change(was, now)) is not None:
+            if (changed := alert_rules.change(was, now)) is not None:
                 self._tell(changed, kpi, now)
         return standings
 
-    def _tell(self, changed: alerts.Change, kpi: Kpi, alert: Alert) -> None:
+    def _tell(self, changed: alert_rules.Change, kpi: Kpi, alert: Alert) -> None:
         """Tell of a change: the log, the records, and whoever the webhook is."""
         told = {**_as_record(kpi, alert.since_s), "phase": changed, "detail": kpi.detail}
         if changed == "firing":
@@ -96,13 +96,13 @@ class Judge:
 
     async def _record(self, board: Board, overview: Overview) -> None:
         """Record once a minute, however many control workers take turns in judging."""
-        if not await kpis.is_due(self._shared.line):
+        if not await kpi_store.is_due(self._shared.line):
             return
         for standing in board.standings:
             told = {**_as_record(standing.kpi, board.judged_at_s), "phase": standing.alert.phase}
             record_stream.add(self._shared.line, "kpi", told)
         for instance in overview.instances:
-            sample = samples.instance_sample(instance, at_s=board.judged_at_s)
+            sample = metric_samples.instance_sample(instance, at_s=board.judged_at_s)
             known = {"service": instance.service, "instance": instance.name, **sample}
             record_stream.add(self._shared.line, "sample", known)
 

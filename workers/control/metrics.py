@@ -11,16 +11,16 @@ from typing import Final
 
 import structlog
 
-from dispatcher.contracts import SAMPLE_METRICS
 from dispatcher.errors import StateError
-from dispatcher.metrics.box import BoxMeter, BoxSample
-from dispatcher.metrics.disk import DiskSample, sample_disk
-from dispatcher.metrics.process import ProcessMeter, ProcessSample
+from dispatcher.host_metrics.disk import DiskSample, sample_disk
+from dispatcher.host_metrics.host import BoxMeter, BoxSample
+from dispatcher.host_metrics.process import ProcessMeter, ProcessSample
+from dispatcher.messages import SAMPLE_METRICS
+from dispatcher.pipeline.worker_context import Runtime, runtime
+from dispatcher.routing.overview import Overview, read_overview
 from dispatcher.settings import load_settings
-from dispatcher.state import samples
-from dispatcher.state.overview import Overview, read_overview
+from dispatcher.telemetry import metric_samples
 from workers.celery import app
-from workers.runtime import Runtime, runtime
 
 log = structlog.get_logger(__name__)
 
@@ -77,7 +77,7 @@ async def take_sample(shared: Runtime) -> Sampled:
         asyncio.to_thread(_meters().read), read_overview(shared.line)
     )
     at_s = time.time()
-    samples.add_instances(shared.line, overview, at_s=at_s)
-    samples.add_box(shared.line, HOST, box, at_s=at_s)
+    metric_samples.add_instances(shared.line, overview, at_s=at_s)
+    metric_samples.add_box(shared.line, HOST, box, at_s=at_s)
     disk = sample_disk(shared.settings.data_dir)
     return Sampled(at_s=at_s, overview=overview, box=box, processes=processes, disk=disk)

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 from celery.signals import worker_init
 
-from dispatcher.contracts import CONTROL_QUEUE, DRAIN_RECORDS, KEEP_RECORDS
 from dispatcher.errors import ConfigError, RecordsError, StateError
+from dispatcher.messages import CONTROL_QUEUE, DRAIN_RECORDS, KEEP_RECORDS
+from dispatcher.pipeline.worker_context import Runtime, runtime
 from dispatcher.settings import load_settings
-from dispatcher.state import record_stream
-from dispatcher.state.record_stream import Batch, StreamState
+from dispatcher.telemetry import record_stream
+from dispatcher.telemetry.record_stream import Batch, StreamState
 from workers.celery import app
 from workers.control.ticks import tick
-from workers.runtime import Runtime, runtime
 
 if TYPE_CHECKING:
     from dispatcher.records.store import Store

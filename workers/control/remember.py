@@ -19,15 +19,15 @@ import structlog
 
 from dispatcher.catalogue.model import DEFAULT_MAX_TOKENS
 from dispatcher.catalogue.personas import MemoryRules
-from dispatcher.contracts import REMEMBER
-from dispatcher.conversation.history import Message
-from dispatcher.conversation.remembering import as_memory, task_messages
+from dispatcher.dialogue.history import Message
+from dispatcher.dialogue.memory_prompt import as_memory, task_messages
+from dispatcher.dialogue_store import memory, recent_history
 from dispatcher.errors import DispatcherError, StateError, TurnCancelled
-from dispatcher.state import dialogue, memory
-from dispatcher.state.overview import count_waiting, read_overview
+from dispatcher.messages import REMEMBER
+from dispatcher.pipeline.worker_context import Runtime, runtime
+from dispatcher.routing.overview import count_waiting, read_overview
 from workers.celery import app
 from workers.control.ticks import tick
-from workers.runtime import Runtime, runtime
 
 log = structlog.get_logger(__name__)
 
@@ -92,7 +92,7 @@ async def _one(shared: Runtime, device_id: str) -> None:
 async def _sum_up(shared: Runtime, device_id: str, rules: MemoryRules) -> int:
     """Return how many characters the new memory has."""
     known, history = await asyncio.gather(
-        memory.read(shared.line, device_id), dialogue.recall(shared.line, device_id)
+        memory.read(shared.line, device_id), recent_history.recall(shared.line, device_id)
     )
     if not (known.unread and history):
         return len(known.text)

@@ -7,13 +7,14 @@ from typing import Final
 
 import structlog
 
-from dispatcher.balancing.weights import Adjustment
-from dispatcher.contracts import ADJUST_WEIGHTS, SERVICES, Service
 from dispatcher.errors import StateError
-from dispatcher.state import adjustments, record_stream
+from dispatcher.messages import ADJUST_WEIGHTS, SERVICES, Service
+from dispatcher.pipeline.worker_context import Runtime, runtime
+from dispatcher.routing import adjustments
+from dispatcher.routing.rules.weights import Adjustment
+from dispatcher.telemetry import record_stream
 from workers.celery import app
 from workers.control.ticks import tick
-from workers.runtime import Runtime, runtime
 
 log = structlog.get_logger(__name__)
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from dispatcher.state.leases import Slot
-from dispatcher.state.line import RedisLine
+from dispatcher.redis_client.client import RedisLine
+from dispatcher.routing.leases import Slot
 from tests.support.broker import Broker
 from tests.support.fleet import Fleet, llm
 from tests.support.processes import BIN, ROOT, Process, own_environment

@@ -6,7 +6,7 @@ import asyncio
 import re
 from pathlib import Path
 
-from dispatcher.state.line import RedisLine
+from dispatcher.redis_client.client import RedisLine
 from tests.support.broker import Broker
 from tests.support.fleet import llm
 from tests.support.processes import BIN, ROOT, own_environment

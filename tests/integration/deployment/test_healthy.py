@@ -13,7 +13,7 @@ import pytest
 from redis import Redis
 from redis.exceptions import AuthenticationError
 
-from dispatcher.state import keys
+from dispatcher.redis_client import keys
 from tests.support.broker import Broker
 from tests.support.processes import ROOT
 from tests.support.redis_server import PASSWORD, PASSWORD_IN_URL, RedisServer, redis_binary

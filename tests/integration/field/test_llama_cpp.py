@@ -10,9 +10,9 @@ import aiohttp
 import pytest
 
 from dispatcher.catalogue.model import Instance
-from dispatcher.conversation.history import Message
-from dispatcher.conversation.tools import Tool, ToolCall
+from dispatcher.dialogue.history import Message
 from dispatcher.providers.openai_http import OpenAiHttp
+from dispatcher.tools.model import Tool, ToolCall
 from tests.support.processes import Process, free_port, stop_all
 from tests.support.stack import Stack
 from tests.support.waiting import eventually, soon

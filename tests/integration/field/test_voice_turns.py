@@ -11,7 +11,7 @@ import pytest
 
 from dispatcher.audio.wav import wav_bytes
 from dispatcher.catalogue.model import Instance
-from dispatcher.contracts import Service
+from dispatcher.messages import Service
 from tests.support.services.field import DONE, Answer, FieldServer, text_event
 from tests.support.stack import Stack
 from tests.support.waiting import soon

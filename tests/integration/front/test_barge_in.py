@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from dispatcher.contracts import Service
+from dispatcher.messages import Service
 from tests.support.device import Device, Heard
 from tests.support.instances import SENTENCES
 from tests.support.stack import Stack

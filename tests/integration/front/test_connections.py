@@ -12,8 +12,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from dispatcher.contracts import OTA_PATH
-from dispatcher.softdevice import DeviceOptions, discover, packets_of
+from dispatcher.device_simulator import DeviceOptions, discover, packets_of
+from dispatcher.messages import OTA_PATH
 from tests.support.device import SPEECH, Device
 from tests.support.instances import SENTENCES
 from tests.support.stack import Front, Stack

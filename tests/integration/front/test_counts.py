@@ -6,9 +6,10 @@ import time
 
 from redis import Redis
 
-from dispatcher.state import keys, turn_log
-from dispatcher.state.fronts import FrontCounts, read_connected, read_fronts
-from dispatcher.state.line import RedisLine, connect
+from dispatcher.redis_client import keys
+from dispatcher.redis_client.client import RedisLine, connect
+from dispatcher.telemetry import turn_log
+from dispatcher.telemetry.front_presence import FrontCounts, read_connected, read_fronts
 from tests.support.stack import Stack
 from tests.support.waiting import soon
 

@@ -7,9 +7,9 @@ import signal
 import aiohttp
 import pytest
 
-from dispatcher.contracts import SERVICES, Service
-from dispatcher.front.apology import TEXTS
-from dispatcher.softdevice import DeviceOptions, discover
+from dispatcher.device_simulator import DeviceOptions, discover
+from dispatcher.front.connection.apology import TEXTS
+from dispatcher.messages import SERVICES, Service
 from tests.support.device import Answer, Device
 from tests.support.instances import SENTENCES, TRANSCRIPT
 from tests.support.stack import Stack

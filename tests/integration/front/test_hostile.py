@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from dispatcher.softdevice import Version
+from dispatcher.device_simulator import Version
 from tests.support.device import Device
 from tests.support.instances import SENTENCES
 from tests.support.stack import Stack

@@ -12,8 +12,8 @@ import pytest
 from redis import Redis
 
 from dispatcher.catalogue.model import Instance
-from dispatcher.contracts import Priority, Service
-from dispatcher.state import keys
+from dispatcher.messages import Priority, Service
+from dispatcher.redis_client import keys
 from tests.support.device import Answer, Device
 from tests.support.instances import SENTENCES, TRANSCRIPT
 from tests.support.stack import Stack

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from itertools import islice
 
-from dispatcher.softdevice import DeviceOptions, packets_of
-from dispatcher.softdevice.speech import silence
+from dispatcher.device_simulator import DeviceOptions, packets_of
+from dispatcher.device_simulator.speech import silence
 from tests.support.device import SPEECH
 from tests.support.instances import SENTENCES, TRANSCRIPT
 from tests.support.stack import Stack

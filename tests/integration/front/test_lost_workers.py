@@ -13,8 +13,8 @@ from typing import Final
 import pytest
 from redis import Redis
 
-from dispatcher.contracts import Service
-from dispatcher.state import keys
+from dispatcher.messages import Service
+from dispatcher.redis_client import keys
 from tests.support.device import Answer
 from tests.support.instances import SENTENCES, TRANSCRIPT
 from tests.support.processes import Process

@@ -11,9 +11,9 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from dispatcher.catalogue.model import Instance
-from dispatcher.state import fleet
-from dispatcher.state.line import RedisLine, connect
-from dispatcher.state.overview import InstanceView, read_overview
+from dispatcher.redis_client.client import RedisLine, connect
+from dispatcher.routing import instance_table
+from dispatcher.routing.overview import InstanceView, read_overview
 from tests.support.instances import SENTENCES
 from tests.support.model_server import FakeModelServer
 from tests.support.stack import Stack
@@ -76,7 +76,7 @@ async def test_a_model_server_without_probe_pages_answers_the_turn_and_one_witho
 
     await soon(is_told, what="status names the instance without a key")
     assert (await seen(view, "A")).state == "ready"
-    assert (await fleet.read(view, "llm", "cloud")).get("calls") is None, "no call went there"
+    assert (await instance_table.read(view, "llm", "cloud")).get("calls") is None, "no call went there"
 
 
 async def test_a_model_that_is_not_there_is_named_and_the_others_answer(

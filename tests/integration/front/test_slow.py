@@ -9,10 +9,11 @@ from dataclasses import replace
 import pytest
 from redis import Redis
 
-from dispatcher.contracts import Service
-from dispatcher.state import decisions, keys
-from dispatcher.state.decisions import Decision
-from dispatcher.state.line import RedisLine, connect
+from dispatcher.messages import Service
+from dispatcher.redis_client import keys
+from dispatcher.redis_client.client import RedisLine, connect
+from dispatcher.routing import decisions
+from dispatcher.routing.decisions import Decision
 from tests.support.instances import SENTENCES
 from tests.support.stack import Stack
 from tests.support.waiting import soon

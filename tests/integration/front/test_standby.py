@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from dispatcher.contracts import Priority
+from dispatcher.messages import Priority
 from tests.support.instances import SENTENCES
 from tests.support.stack import Stack
 from tests.support.waiting import soon

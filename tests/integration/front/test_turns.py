@@ -9,9 +9,9 @@ import aiohttp
 import pytest
 
 from dispatcher.audio.opus import OpusDecoder
-from dispatcher.contracts import REPLY_FRAME_MS, REPLY_RATE_HZ
+from dispatcher.device_simulator import Address, DeviceOptions, Version, connect, paced, packets_of
+from dispatcher.messages import REPLY_FRAME_MS, REPLY_RATE_HZ
 from dispatcher.recordings import recording
-from dispatcher.softdevice import Address, DeviceOptions, Version, connect, paced, packets_of
 from tests.support.device import Answer, Device
 from tests.support.instances import SENTENCES, TRANSCRIPT
 from tests.support.stack import Stack

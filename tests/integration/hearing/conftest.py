@@ -10,8 +10,8 @@ import pytest
 from redis import Redis
 
 from dispatcher.catalogue.model import Instance
-from dispatcher.state import keys
-from dispatcher.state.line import RedisLine, connect
+from dispatcher.redis_client import keys
+from dispatcher.redis_client.client import RedisLine, connect
 from tests.support.ears.process import FunAsrProcess
 from tests.support.stack import Stack
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from dispatcher.softdevice import DeviceOptions, packets_of
+from dispatcher.device_simulator import DeviceOptions, packets_of
 from tests.integration.hearing.conftest import Ears
 from tests.support.device import SPEECH, Device
 from tests.support.waiting import soon

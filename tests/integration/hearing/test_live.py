@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from itertools import islice
 
-from dispatcher.softdevice import DeviceOptions
-from dispatcher.softdevice.speech import silence
+from dispatcher.device_simulator import DeviceOptions
+from dispatcher.device_simulator.speech import silence
 from tests.integration.hearing.conftest import Ears
 from tests.integration.hearing.speaking import (
     HALF,

@@ -8,9 +8,9 @@ import signal
 import pytest
 from redis import Redis
 
-from dispatcher.contracts import SERVICES
-from dispatcher.front.apology import TEXTS
-from dispatcher.state import keys
+from dispatcher.front.connection.apology import TEXTS
+from dispatcher.messages import SERVICES
+from dispatcher.redis_client import keys
 from tests.integration.hearing.conftest import Ears
 from tests.integration.hearing.speaking import (
     PACKET_BYTES,

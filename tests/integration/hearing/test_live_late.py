@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 
-from dispatcher.softdevice import DeviceOptions, paced
+from dispatcher.device_simulator import DeviceOptions, paced
 from tests.integration.hearing.conftest import Ears
 from tests.integration.hearing.speaking import (
     PACKET_BYTES,

@@ -11,8 +11,8 @@ from typing import Final
 import aiohttp
 from redis import Redis
 
-from dispatcher.contracts import SERVICES
-from dispatcher.state import keys
+from dispatcher.messages import SERVICES
+from dispatcher.redis_client import keys
 from tests.support.device import Device
 from tests.support.instances import SENTENCES, Instances
 from tests.support.processes import BIN, ROOT, Process, own_environment, stop_all

@@ -10,7 +10,7 @@ from typing import Final
 
 import pytest
 
-from dispatcher.state import keys
+from dispatcher.redis_client import keys
 from tests.integration.hosts.house import hears_the_end, is_answered_soon, known_device
 from tests.integration.hosts.two_hosts import HostFront, TwoHosts
 from tests.support.device import Device

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from dispatcher.state import keys
+from dispatcher.redis_client import keys
 from tests.integration.hosts.house import ALL_STAGES, START_S, await_worker, known_device, run_dispatcher
 from tests.support.broker import Broker
 from tests.support.instances import SENTENCES

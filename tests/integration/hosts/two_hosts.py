@@ -13,8 +13,8 @@ import yaml
 from celery import Celery
 from redis import Redis
 
-from dispatcher.contracts import SERVICES, Service
-from dispatcher.state import keys
+from dispatcher.messages import SERVICES, Service
+from dispatcher.redis_client import keys
 from tests.integration.hosts.house import ALL_STAGES, START_S, await_worker
 from tests.support.broker import Broker
 from tests.support.hosts import Host

@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol, TypeAlias
 import aiohttp
 import pytest
 
-from dispatcher.contracts import SERVICES
+from dispatcher.messages import SERVICES
 from tests.support.nginx import Changes, Nginx, catalogue_of
 from tests.support.processes import stop_all
 from tests.support.scripted_server import Script, ScriptedServer

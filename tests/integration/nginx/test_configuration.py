@@ -12,7 +12,7 @@ import pytest
 
 from dispatcher.catalogue import load_catalogue
 from dispatcher.cli.nginx import EveryKey
-from dispatcher.nginx import DOCKER, NATIVE, Places, render
+from dispatcher.ops.nginx import DOCKER, NATIVE, Places, render
 from tests.integration.nginx.proofs import PROOFS
 from tests.support.processes import ROOT
 

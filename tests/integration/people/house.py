@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from redis import Redis
 
 from dispatcher.cli import main
-from dispatcher.contracts import Service
+from dispatcher.messages import Service
 from tests.support.instances import Instances, TimedInstance
 from tests.support.processes import BIN
 from tests.support.stack import Stack

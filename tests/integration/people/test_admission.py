@@ -7,7 +7,7 @@ import asyncio
 import aiohttp
 import pytest
 
-from dispatcher.front.apology import TEXTS
+from dispatcher.front.connection.apology import TEXTS
 from tests.integration.people.house import command, listed
 from tests.support.device import Device
 from tests.support.stack import Stack

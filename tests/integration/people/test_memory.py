@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dispatcher.contracts import KEEP_DEVICES, REMEMBER
-from dispatcher.state import keys
+from dispatcher.messages import KEEP_DEVICES, REMEMBER
+from dispatcher.redis_client import keys
 from tests.integration.people.house import TappedInstances, command, redis
 from tests.integration.records.conftest import send
 from tests.support.stack import Stack

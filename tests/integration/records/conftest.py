@@ -11,9 +11,9 @@ import pytest
 from redis import Redis
 from sqlalchemy import text
 
-from dispatcher.contracts import DRAIN_RECORDS
+from dispatcher.messages import DRAIN_RECORDS
 from dispatcher.records.store import Store
-from dispatcher.state import keys
+from dispatcher.redis_client import keys
 from tests.support.broker import Broker
 from tests.support.instances import Instances
 from tests.support.mariadb import MariaDB

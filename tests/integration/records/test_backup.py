@@ -14,10 +14,10 @@ import pytest
 from redis import Redis
 from sqlalchemy import func, select
 
-from dispatcher.contracts import Record
+from dispatcher.messages import Record
 from dispatcher.records.store import Store
 from dispatcher.records.tables import TURNS
-from dispatcher.state import keys
+from dispatcher.redis_client import keys
 from tests.support.broker import Broker
 from tests.support.mariadb import MariaDB
 from tests.support.processes import BIN, free_port, own_environment

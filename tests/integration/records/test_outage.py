@@ -9,10 +9,11 @@ from pathlib import Path
 
 from redis import Redis
 
-from dispatcher.contracts import KEEP_DEVICES, Record
+from dispatcher.messages import KEEP_DEVICES, Record
 from dispatcher.records.store import Store
-from dispatcher.state import keys, record_stream
-from dispatcher.state.line import RedisLine, connect
+from dispatcher.redis_client import keys
+from dispatcher.redis_client.client import RedisLine, connect
+from dispatcher.telemetry import record_stream
 from tests.integration.records.conftest import add_turns, ask, backlog, control_worker, send
 from tests.support.broker import Broker
 from tests.support.instances import Instances

@@ -7,7 +7,7 @@ from typing import Any
 
 from redis import Redis
 
-from dispatcher.state import keys
+from dispatcher.redis_client import keys
 from tests.support.instances import SENTENCES, TRANSCRIPT
 from tests.support.stack import Stack
 from tests.support.waiting import eventually

@@ -16,8 +16,8 @@ from click.testing import CliRunner
 from redis import Redis
 
 from dispatcher.cli.reload import reload
-from dispatcher.contracts import Service
-from dispatcher.state import keys
+from dispatcher.messages import Service
+from dispatcher.redis_client import keys
 from tests.support.instances import Instances
 from tests.support.processes import BIN, ROOT, Process, own_environment
 from tests.support.stack import Stack, worker_command

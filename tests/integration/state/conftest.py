@@ -9,11 +9,11 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from dispatcher.catalogue.model import HealthRules, Instance
+from dispatcher.pipeline.instance_checks import Examined, check_instance
 from dispatcher.providers.registry import Providers
-from dispatcher.state.line import RedisLine
+from dispatcher.redis_client.client import RedisLine
 from tests.support.fleet import Fleet
 from tests.support.model_server import FakeModelServer
-from workers.health import Examined, check_instance
 
 RULES = HealthRules(failure_threshold=3, recovery_threshold=2)
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from dispatcher.state import keys, registry
-from dispatcher.state.line import RedisLine
-from dispatcher.state.registry import Registered, SaidOfItself
+from dispatcher.devices import registry
+from dispatcher.devices.registry import Registered, SaidOfItself
+from dispatcher.redis_client import keys
+from dispatcher.redis_client.client import RedisLine
 
 
 async def test_of_many_first_clients_exactly_one_is_bound(line: RedisLine) -> None:

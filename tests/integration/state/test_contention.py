@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from dispatcher.state import keys
-from dispatcher.state.line import RedisLine
+from dispatcher.redis_client import keys
+from dispatcher.redis_client.client import RedisLine
 from tests.support.broker import Broker
 from tests.support.cap_hammer import kept_lease
 from tests.support.fleet import Fleet, llm

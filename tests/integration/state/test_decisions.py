@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from dispatcher.errors import UnknownName
-from dispatcher.state import decisions
-from dispatcher.state.decisions import CHUNK, End
-from dispatcher.state.leases import Slot
-from dispatcher.state.line import RedisLine
+from dispatcher.redis_client.client import RedisLine
+from dispatcher.routing import decisions
+from dispatcher.routing.decisions import CHUNK, End
+from dispatcher.routing.leases import Slot
 from tests.support.fleet import Fleet, llm
 
 TURN = "5f0c1d2e3b4a"

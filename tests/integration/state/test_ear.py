@@ -10,8 +10,8 @@ import pytest
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 
-from dispatcher.state import ear
-from dispatcher.state.line import RedisLine, connect
+from dispatcher.redis_client import pubsub
+from dispatcher.redis_client.client import RedisLine, connect
 from tests.support.broker import Broker
 from tests.support.waiting import soon
 
@@ -38,7 +38,7 @@ class Heard:
         self.client = Listener(host="127.0.0.1", port=broker.port)
 
     async def listen(self) -> None:
-        async for message in ear.hear(self.client, CHANNEL, on_listening=self._begin):
+        async for message in pubsub.hear(self.client, CHANNEL, on_listening=self._begin):
             self.messages.append(message)
 
     def _begin(self) -> None:
@@ -53,8 +53,8 @@ class Heard:
 
 @pytest.fixture
 async def heard(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Heard]:
-    monkeypatch.setattr(ear, "QUIET_S", 0.3)
-    monkeypatch.setattr(ear, "LISTEN_AGAIN_S", 0.05)
+    monkeypatch.setattr(pubsub, "QUIET_S", 0.3)
+    monkeypatch.setattr(pubsub, "LISTEN_AGAIN_S", 0.05)
     listener = Heard(broker)
     listening = asyncio.create_task(listener.listen())
     await listener.begins(1)
@@ -80,7 +80,7 @@ async def test_messages_are_heard_after_quiet_times_on_the_same_connection(
     broker: Broker, heard: Heard
 ) -> None:
     await tell(broker, heard, "one")
-    await asyncio.sleep(5 * ear.QUIET_S)  # what is shown is that nothing happens meanwhile
+    await asyncio.sleep(5 * pubsub.QUIET_S)  # what is shown is that nothing happens meanwhile
     await tell(broker, heard, "two")
     assert heard.begun == 1
 
@@ -88,7 +88,7 @@ async def test_messages_are_heard_after_quiet_times_on_the_same_connection(
 async def test_a_connection_on_which_nothing_answers_is_opened_again(
     fresh_broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ear, "QUIET_S", 0.3)
+    monkeypatch.setattr(pubsub, "QUIET_S", 0.3)
     heard = Heard(fresh_broker)
     listening = asyncio.create_task(heard.listen())
     await heard.begins(1)

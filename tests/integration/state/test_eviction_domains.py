@@ -13,8 +13,8 @@ from redis import Redis
 from redis.exceptions import OutOfMemoryError
 
 from dispatcher.errors import StateError
-from dispatcher.state import turns
-from dispatcher.state.line import RedisLine, connect
+from dispatcher.redis_client.client import RedisLine, connect
+from dispatcher.turn_store import utterance_audio
 from tests.support.broker import Broker
 from tests.support.processes import ROOT
 from tests.support.stack import Stack
@@ -68,7 +68,7 @@ def queue_tasks(client: Redis) -> None:
 async def flood(url: str) -> None:
     """Store many utterances by the front's own code."""
     cache = RedisLine(connect(url))
-    claims = [turns.put_claim(cache, uuid.uuid4().hex, UTTERANCE) for _ in range(FLOOD)]
+    claims = [utterance_audio.put_claim(cache, uuid.uuid4().hex, UTTERANCE) for _ in range(FLOOD)]
     await asyncio.gather(*claims, return_exceptions=True)
     await cache.close()
 

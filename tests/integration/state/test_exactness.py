@@ -9,10 +9,11 @@ from collections.abc import AsyncIterator
 import pytest
 from redis.asyncio import Redis
 
-from dispatcher.contracts import Algorithm
-from dispatcher.state import keys, leases
-from dispatcher.state.leases import NoSlot, Slot
-from dispatcher.state.line import RedisLine, connect
+from dispatcher.messages import Algorithm
+from dispatcher.redis_client import keys
+from dispatcher.redis_client.client import RedisLine, connect
+from dispatcher.routing import leases
+from dispatcher.routing.leases import NoSlot, Slot
 from tests.support.broker import Broker
 from tests.support.fleet import TURN, Fleet, llm
 

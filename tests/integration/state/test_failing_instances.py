@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from dispatcher.cli.trial import Question, run_trial
-from dispatcher.state import decisions, keys, steering
-from dispatcher.state.leases import NoSlot, Slot
-from dispatcher.state.line import RedisLine
+from dispatcher.ops.instance_probe import Question, run_trial
+from dispatcher.redis_client import keys
+from dispatcher.redis_client.client import RedisLine
+from dispatcher.routing import admin, decisions
+from dispatcher.routing.leases import NoSlot, Slot
 from tests.support.model_server import FakeModelServer, pick, publish, view_of
 
 
@@ -134,5 +135,5 @@ async def test_try_tells_the_models_that_are_there_and_trusts_a_call_that_succee
 async def test_an_operator_ends_failing_as_well(line: RedisLine, server: FakeModelServer) -> None:
     await publish(line, server.instance())
     await line.call("HSET", keys.instance("llm", "A"), "failing", "no model m there")
-    await steering.restore(line, "A")
+    await admin.restore(line, "A")
     assert (await view_of(line)).state == "slow start"

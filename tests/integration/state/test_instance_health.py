@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from dispatcher.contracts import Service
-from dispatcher.state import fleet as fleets
-from dispatcher.state import keys
-from dispatcher.state.leases import Slot
-from dispatcher.state.line import RedisLine
+from dispatcher.messages import Service
+from dispatcher.redis_client import keys
+from dispatcher.redis_client.client import RedisLine
+from dispatcher.routing import instance_table as fleets
+from dispatcher.routing.leases import Slot
 from tests.support.model_server import FakeModelServer, age_of_last_call, call_ends, pick, publish, view_of
 
 CALLS = {"llm": "/v1/chat/completions", "asr": "/v1/audio/transcriptions", "tts": "/v1/audio/speech"}

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 
-from dispatcher.state import leases
-from dispatcher.state.leases import NoSlot, Slot
-from dispatcher.state.line import RedisLine
+from dispatcher.redis_client.client import RedisLine
+from dispatcher.routing import leases
+from dispatcher.routing.leases import NoSlot, Slot
 from tests.support.fleet import Fleet, llm
 from tests.support.waiting import soon
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from dispatcher.errors import StateError
-from dispatcher.state import line as line_module
-from dispatcher.state.commands import Script
-from dispatcher.state.line import RedisLine, connect
+from dispatcher.redis_client import client as line_module
+from dispatcher.redis_client.client import RedisLine, connect
+from dispatcher.redis_client.commands import Script
 from tests.support.broker import Broker
 from tests.support.waiting import soon
 

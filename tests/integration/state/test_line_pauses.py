@@ -8,12 +8,14 @@ from collections.abc import AsyncIterator
 import pytest
 
 from dispatcher.chains import PUSH
-from dispatcher.contracts import Reply
 from dispatcher.errors import StateError
-from dispatcher.state import keys, leases, replies
-from dispatcher.state.leases import Slot
-from dispatcher.state.line import MAX_BATCH, RedisLine, connect
-from dispatcher.state.replies import ReplyReader
+from dispatcher.messages import Reply
+from dispatcher.redis_client import keys
+from dispatcher.redis_client.client import MAX_BATCH, RedisLine, connect
+from dispatcher.routing import leases
+from dispatcher.routing.leases import Slot
+from dispatcher.turn_store import replies
+from dispatcher.turn_store.replies import ReplyReader
 from tests.support.broker import Broker
 from tests.support.fleet import Fleet, llm
 from tests.support.shaky_redis import ShakyRedis

@@ -7,21 +7,22 @@ from typing import Any
 
 import pytest
 
-from dispatcher.state import keys, workers
-from dispatcher.state.leases import NoSlot, Slot
-from dispatcher.state.line import RedisLine
+from dispatcher.redis_client import keys
+from dispatcher.redis_client.client import RedisLine
+from dispatcher.routing.leases import NoSlot, Slot
+from dispatcher.turn_store import worker_heartbeats
 from tests.support.fleet import Fleet, llm
 
 LIVING = "here:1:asr:aaaaaaaaaaaa"
-GONE = f"here:2:llm,tts:{workers.PROCESS_TOKEN}"  # leases of this process are its
+GONE = f"here:2:llm,tts:{worker_heartbeats.PROCESS_TOKEN}"  # leases of this process are its
 
 
 @pytest.fixture
 async def watched(line: RedisLine) -> RedisLine:
     """Return a line to a Redis in which a front looked just now, and one worker is silent."""
-    await workers.take_lost(line)
-    await workers.beat(line, LIVING)
-    await workers.beat(line, GONE)
+    await worker_heartbeats.take_lost(line)
+    await worker_heartbeats.beat(line, LIVING)
+    await worker_heartbeats.beat(line, GONE)
     await passes(line, 1.5)
     await line.call("LPUSH", keys.taken(LIVING), "kept")
     await line.call("LPUSH", keys.taken(GONE), "one", "two")
@@ -38,34 +39,34 @@ async def known(line: RedisLine) -> set[bytes]:
 
 
 async def test_of_many_fronts_one_is_given_what_a_lost_worker_had_in_hand(watched: RedisLine) -> None:
-    found = await asyncio.gather(*(workers.take_lost(watched) for _ in range(8)))
+    found = await asyncio.gather(*(worker_heartbeats.take_lost(watched) for _ in range(8)))
 
     assert sorted(message for each in found for message in each) == [b"one", b"two"]
     assert await watched.call("LRANGE", keys.taken(LIVING), 0, -1) == [b"kept"]
 
 
 async def test_a_message_that_a_stopped_worker_is_given_late_is_found_as_well(watched: RedisLine) -> None:
-    await workers.take_lost(watched)
+    await worker_heartbeats.take_lost(watched)
     await watched.call("LPUSH", keys.taken(GONE), "swallowed")
 
-    assert await workers.take_lost(watched) == [b"swallowed"]
+    assert await worker_heartbeats.take_lost(watched) == [b"swallowed"]
 
 
 async def test_a_lost_worker_is_forgotten_after_a_while_and_a_leaving_one_at_once(watched: RedisLine) -> None:
-    workers.leave(watched, LIVING)
-    assert sorted(await workers.take_lost(watched)) == [b"kept", b"one", b"two"]
+    worker_heartbeats.leave(watched, LIVING)
+    assert sorted(await worker_heartbeats.take_lost(watched)) == [b"kept", b"one", b"two"]
     assert await known(watched) == {b"watch", GONE.encode()}
-    await passes(watched, workers.LOST_REMEMBERED_S)
-    await workers.take_lost(watched)
+    await passes(watched, worker_heartbeats.LOST_REMEMBERED_S)
+    await worker_heartbeats.take_lost(watched)
     assert await known(watched) == {b"watch"}
 
 
 async def test_where_nobody_looked_for_a_while_every_worker_has_another_second(watched: RedisLine) -> None:
     await watched.call("ZINCRBY", keys.WORKERS, -1500, "watch")
 
-    assert await workers.take_lost(watched) == []
-    await workers.beat(watched, GONE)
-    assert await workers.take_lost(watched) == []
+    assert await worker_heartbeats.take_lost(watched) == []
+    await worker_heartbeats.beat(watched, GONE)
+    assert await worker_heartbeats.take_lost(watched) == []
 
 
 async def test_the_slots_of_a_lost_worker_are_free_at_once_and_its_place_in_line_too(
@@ -74,9 +75,9 @@ async def test_the_slots_of_a_lost_worker_are_free_at_once_and_its_place_in_line
     await fleet.configure("round_robin", llm("A", cap=1))
     held = await fleet.pick()
     assert await fleet.try_pick() == NoSlot(full=True)
-    await watched.call("ZADD", keys.waiting("llm"), 1, f"{workers.PROCESS_TOKEN}-waits")
+    await watched.call("ZADD", keys.waiting("llm"), 1, f"{worker_heartbeats.PROCESS_TOKEN}-waits")
 
-    await workers.take_lost(watched)
+    await worker_heartbeats.take_lost(watched)
 
     assert await watched.call("ZCARD", keys.waiting("llm")) == 0
     again: Any = await fleet.try_pick()
@@ -85,15 +86,15 @@ async def test_the_slots_of_a_lost_worker_are_free_at_once_and_its_place_in_line
 
 
 async def test_a_worker_that_is_known_to_have_ended_is_lost_before_it_is_missed(watched: RedisLine) -> None:
-    await workers.beat(watched, LIVING)
-    (beat,) = [beat for beat in await workers.read_beats(watched) if beat.worker == LIVING]
+    await worker_heartbeats.beat(watched, LIVING)
+    (beat,) = [beat for beat in await worker_heartbeats.read_beats(watched) if beat.worker == LIVING]
     assert (beat.host, beat.pid, beat.is_leaving) == ("here", 1, False)
-    workers.mark_lost(watched, beat)
-    assert b"kept" in await workers.take_lost(watched)
+    worker_heartbeats.mark_lost(watched, beat)
+    assert b"kept" in await worker_heartbeats.take_lost(watched)
 
 
 async def test_a_queue_whose_workers_are_all_lost_is_missed_until_one_is_back(watched: RedisLine) -> None:
-    assert await workers.beat(watched, LIVING) == {"llm", "tts"}
-    assert await workers.beat(watched, "there:1:tts:bbbbbbbbbbbb") == {"llm"}
-    workers.leave(watched, GONE)
-    assert await workers.beat(watched, LIVING) == set(), "who leaves of itself is not missed"
+    assert await worker_heartbeats.beat(watched, LIVING) == {"llm", "tts"}
+    assert await worker_heartbeats.beat(watched, "there:1:tts:bbbbbbbbbbbb") == {"llm"}
+    worker_heartbeats.leave(watched, GONE)
+    assert await worker_heartbeats.beat(watched, LIVING) == set(), "who leaves of itself is not missed"

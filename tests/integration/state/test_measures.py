@@ -7,18 +7,20 @@ from dataclasses import replace
 
 import pytest
 
-from dispatcher.balancing.alerts import Alert
-from dispatcher.balancing.kpis import Facts, judge
-from dispatcher.balancing.shares import ShareWindow
 from dispatcher.catalogue.model import HealthRules, KpiTargets
-from dispatcher.metrics.box import BoxSample
-from dispatcher.metrics.process import ProcessSample
-from dispatcher.state import fleet as fleets
-from dispatcher.state import fronts, keys, kpis, leases, samples, turn_log
-from dispatcher.state.fronts import FrontCounts
-from dispatcher.state.kpis import Board, Standing
-from dispatcher.state.line import RedisLine
-from dispatcher.state.overview import InstanceView, read_overview
+from dispatcher.host_metrics.host import BoxSample
+from dispatcher.host_metrics.process import ProcessSample
+from dispatcher.kpis.alert_rules import Alert
+from dispatcher.kpis.kpi_rules import Facts, judge
+from dispatcher.kpis.shares import ShareWindow
+from dispatcher.redis_client import keys
+from dispatcher.redis_client.client import RedisLine
+from dispatcher.routing import instance_table as fleets
+from dispatcher.routing import leases
+from dispatcher.routing.overview import InstanceView, read_overview
+from dispatcher.telemetry import front_presence, kpi_store, metric_samples, turn_log
+from dispatcher.telemetry.front_presence import FrontCounts
+from dispatcher.telemetry.kpi_store import Board, Standing
 from tests.support.fleet import Fleet, llm
 
 BOX = BoxSample(
@@ -146,14 +148,17 @@ async def test_the_last_turn_of_a_device_is_found_with_why_it_ended(line: RedisL
 
 async def test_a_front_that_is_silent_is_no_longer_counted(line: RedisLine) -> None:
     counts = FrontCounts(devices=7, busy=3, in_turn=2, turns_begun=40)
-    fronts.show(line, "front-a", counts)
-    fronts.show(line, "front-b", replace(counts, devices=1))
-    assert await fronts.read_fronts(line) == {"front-a": counts, "front-b": replace(counts, devices=1)}
+    front_presence.show(line, "front-a", counts)
+    front_presence.show(line, "front-b", replace(counts, devices=1))
+    assert await front_presence.read_fronts(line) == {
+        "front-a": counts,
+        "front-b": replace(counts, devices=1),
+    }
     assert 0 < await line.call("TTL", keys.front("front-a")) <= keys.FRONT_TTL_S
     await line.call("DEL", keys.front("front-a"))
-    assert list(await fronts.read_fronts(line)) == ["front-b"]
-    await line.call("ZADD", keys.FRONTS, time.time() - 2 * fronts.GONE_S, "front-a")
-    await fronts.read_fronts(line)
+    assert list(await front_presence.read_fronts(line)) == ["front-b"]
+    await line.call("ZADD", keys.FRONTS, time.time() - 2 * front_presence.GONE_S, "front-a")
+    await front_presence.read_fronts(line)
     assert await line.call("ZRANGE", keys.FRONTS, 0, -1) == [b"front-b"]
 
 
@@ -163,10 +168,10 @@ async def test_samples_of_instances_and_box_are_bounded_and_newest_first(
     await fleet.configure("round_robin", llm("A"))
     overview = await read_overview(line)
     for at_s in range(keys.SAMPLES_KEPT + 5):
-        samples.add_instances(line, overview, at_s=at_s)
-        samples.add_box(line, "a-box", BOX, at_s=at_s)
-    of_instance = await samples.of_instance(line, "llm", "A")
-    of_box = await samples.of_box(line, "a-box")
+        metric_samples.add_instances(line, overview, at_s=at_s)
+        metric_samples.add_box(line, "a-box", BOX, at_s=at_s)
+    of_instance = await metric_samples.of_instance(line, "llm", "A")
+    of_box = await metric_samples.of_box(line, "a-box")
     assert len(of_instance) == len(of_box) == keys.SAMPLES_KEPT
     assert (of_instance[0]["at_s"], of_instance[0]["cpu_ratio"], of_instance[0]["state"]) == (
         104,
@@ -178,7 +183,7 @@ async def test_samples_of_instances_and_box_are_bounded_and_newest_first(
 
 
 async def test_a_board_is_read_as_it_was_published_and_its_alerts_outlive_it(line: RedisLine) -> None:
-    assert await kpis.read_board(line) is None
+    assert await kpi_store.read_board(line) is None
     figures = judge(Facts(now_s=5.0, cpu_ratio=0.95), KpiTargets())
     firing = Alert(phase="firing", since_s=3.0, calm_since_s=4.0)
     process = ProcessSample(pid=1, name="front", cpu_ratio=None, memory_bytes=5)
@@ -189,24 +194,24 @@ async def test_a_board_is_read_as_it_was_published_and_its_alerts_outlive_it(lin
         box=BOX,
         processes=(process,),
     )
-    await kpis.publish(line, board)
-    assert await kpis.read_board(line) == board
+    await kpi_store.publish(line, board)
+    assert await kpi_store.read_board(line) == board
     assert 0 < await line.call("TTL", keys.KPIS) <= keys.KPIS_TTL_S
     await line.call("DEL", keys.KPIS)
-    assert (await kpis.read_alerts(line))["cpu"] == firing
+    assert (await kpi_store.read_alerts(line))["cpu"] == firing
 
 
 async def test_what_another_version_wrote_counts_as_not_there(line: RedisLine) -> None:
     await line.call("HSET", keys.KPIS, "board", '{"of": "another version"}')
     await line.call("HSET", keys.ALERTS, "cpu", "{}", "memory", "nonsense")
-    assert await kpis.read_board(line) is None
-    assert await kpis.read_alerts(line) == {"cpu": Alert()}
+    assert await kpi_store.read_board(line) is None
+    assert await kpi_store.read_alerts(line) == {"cpu": Alert()}
 
 
 async def test_windows_of_groups_that_are_gone_are_dropped(line: RedisLine) -> None:
     one = ShareWindow(group="llm high", judged=True, signature="s", began_with={"A": 5}, deviation=0.1)
-    await kpis.keep_windows(line, [one, replace(one, group="tts high")])
-    await kpis.keep_windows(line, [one])
-    assert await kpis.read_windows(line) == {"llm high": one}
-    await kpis.keep_windows(line, [])
-    assert await kpis.read_windows(line) == {}
+    await kpi_store.keep_windows(line, [one, replace(one, group="tts high")])
+    await kpi_store.keep_windows(line, [one])
+    assert await kpi_store.read_windows(line) == {"llm high": one}
+    await kpi_store.keep_windows(line, [])
+    assert await kpi_store.read_windows(line) == {}

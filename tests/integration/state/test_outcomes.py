@@ -6,8 +6,8 @@ from collections import Counter
 
 import pytest
 
-from dispatcher.state.leases import NoSlot
-from dispatcher.state.line import RedisLine
+from dispatcher.redis_client.client import RedisLine
+from dispatcher.routing.leases import NoSlot
 from tests.support.fleet import Fleet, llm
 
 

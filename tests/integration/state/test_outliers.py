@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
-from dispatcher.state import leases, steering
-from dispatcher.state.leases import NoSlot, Slot
-from dispatcher.state.line import RedisLine
+from dispatcher.redis_client.client import RedisLine
+from dispatcher.routing import admin, leases
+from dispatcher.routing.leases import NoSlot, Slot
 from tests.support.fleet import TURN, Fleet, llm
 
 
@@ -185,7 +185,7 @@ async def test_a_minute_of_good_service_takes_an_ejections_doubling_and_the_tria
 async def test_a_restored_instance_has_no_trial_to_pass(fleet: Fleet, line: RedisLine) -> None:
     await fleet.configure("round_robin", llm("A"), llm("B"))
     await flaps(fleet)
-    assert await steering.restore(line, "A") == "llm"
+    assert await admin.restore(line, "A") == "llm"
     fields = await fleet.fields("A")
     assert not {"trial_ms", "tried_since_ms", "ejections"} & set(fields)
 

@@ -6,9 +6,10 @@ import asyncio
 
 import pytest
 
-from dispatcher.state import keys, leases, steering
-from dispatcher.state.line import RedisLine
-from dispatcher.state.overview import WAITER_GONE_MS, InstanceView, read_overview
+from dispatcher.redis_client import keys
+from dispatcher.redis_client.client import RedisLine
+from dispatcher.routing import admin, leases
+from dispatcher.routing.overview import WAITER_GONE_MS, InstanceView, read_overview
 from tests.support.fleet import Fleet, llm
 
 
@@ -90,7 +91,7 @@ async def test_failed_checks_in_a_row_are_shown_and_take_it_down(fleet: Fleet, l
 async def test_draining_is_shown_before_everything_else(fleet: Fleet, line: RedisLine) -> None:
     await fleet.configure("round_robin", llm("A"))
     await fleet.check("A", False, False, False)
-    await steering.drain(line, "A")
+    await admin.drain(line, "A")
     view = await seen(line)
     assert (view.state, view.is_usable) == ("draining", False)
 
@@ -118,7 +119,7 @@ async def test_a_caller_that_looks_no_more_is_no_longer_waiting(fleet: Fleet, li
 async def test_the_state_that_is_shown_is_whether_the_script_picks(fleet: Fleet, line: RedisLine) -> None:
     names = ("drained", "down", "ejected", "well")
     await fleet.configure("round_robin", *(llm(name) for name in names))
-    await steering.drain(line, "drained")
+    await admin.drain(line, "drained")
     await fleet.check("down", False, False, False)
     await fleet.call_ends("ejected", "failed", times=3)
     usable = {instance.name for instance in (await read_overview(line)).instances if instance.is_usable}

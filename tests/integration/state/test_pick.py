@@ -7,11 +7,11 @@ from typing import get_args
 
 import pytest
 
-from dispatcher.contracts import Algorithm
 from dispatcher.errors import TurnCancelled
-from dispatcher.state import turns
-from dispatcher.state.leases import NoSlot, Slot
-from dispatcher.state.line import RedisLine
+from dispatcher.messages import Algorithm
+from dispatcher.redis_client.client import RedisLine
+from dispatcher.routing.leases import NoSlot, Slot
+from dispatcher.turn_store import utterance_audio
 from tests.support.fleet import TURN, Fleet, llm
 
 ALGORITHMS = get_args(Algorithm)
@@ -175,7 +175,7 @@ async def test_nothing_configured_or_all_excluded_is_none_and_not_full(fleet: Fl
 
 async def test_a_cancelled_turn_gets_nothing_and_others_still_do(fleet: Fleet, line: RedisLine) -> None:
     await fleet.configure("round_robin", llm("A"))
-    turns.cancel(line, TURN)
+    utterance_audio.cancel(line, TURN)
     with pytest.raises(TurnCancelled):
         await fleet.try_pick(turn_id=TURN)
     assert await fleet.in_flight("A") == 0

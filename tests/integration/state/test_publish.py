@@ -10,12 +10,12 @@ from typing import Final
 import pytest
 
 from dispatcher.catalogue.model import Catalogue
-from dispatcher.contracts import Algorithm
-from dispatcher.router import Router
-from dispatcher.state import fleet as fleets
-from dispatcher.state import keys
-from dispatcher.state.line import RedisLine
-from dispatcher.state.live import LiveCatalogue
+from dispatcher.messages import Algorithm
+from dispatcher.redis_client import keys
+from dispatcher.redis_client.client import RedisLine
+from dispatcher.routing import instance_table as fleets
+from dispatcher.routing.active_catalogue import LiveCatalogue
+from dispatcher.routing.router import Router
 from tests.support.fleet import TURN, Fleet, catalogue_of, llm
 
 OLD: Final = catalogue_of("round_robin", [llm("A"), llm("B")])

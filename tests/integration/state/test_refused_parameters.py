@@ -11,14 +11,15 @@ import pytest
 import yaml
 
 from dispatcher.catalogue import load_catalogue
+from dispatcher.pipeline.worker_context import Runtime
+from dispatcher.redis_client import keys
+from dispatcher.redis_client.client import RedisLine
+from dispatcher.routing import refused_parameters
+from dispatcher.routing.overview import read_overview
 from dispatcher.settings import Settings
-from dispatcher.state import keys, refused_parameters
-from dispatcher.state.line import RedisLine
-from dispatcher.state.overview import read_overview
 from tests.support.broker import Broker
 from tests.support.fleet import Fleet, llm
 from tests.support.waiting import PATIENCE_S, eventually
-from workers.runtime import Runtime
 
 
 def note(line: RedisLine, parameter: str, *, fingerprint: str = "one", until_s: float | None = None) -> None:

@@ -6,10 +6,12 @@ import asyncio
 
 import pytest
 
+from dispatcher.devices import registry
+from dispatcher.devices.registry import Registered, SaidOfItself
+from dispatcher.dialogue_store import memory
 from dispatcher.errors import StateError
-from dispatcher.state import keys, memory, registry
-from dispatcher.state.line import RedisLine
-from dispatcher.state.registry import Registered, SaidOfItself
+from dispatcher.redis_client import keys
+from dispatcher.redis_client.client import RedisLine
 
 
 async def test_strangers_replace_strangers_and_never_a_known_device(

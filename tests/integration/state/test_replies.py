@@ -8,12 +8,14 @@ from collections.abc import AsyncIterator
 import pytest
 
 from dispatcher.audio.packets import pack
-from dispatcher.contracts import Reply
-from dispatcher.conversation.history import Message
+from dispatcher.dialogue.history import Message
+from dispatcher.dialogue_store import recent_history
 from dispatcher.errors import StateError, TurnCancelled
-from dispatcher.state import dialogue, keys, replies, turns
-from dispatcher.state.line import RedisLine, connect
-from dispatcher.state.replies import ReplyReader
+from dispatcher.messages import Reply
+from dispatcher.redis_client import keys
+from dispatcher.redis_client.client import RedisLine, connect
+from dispatcher.turn_store import replies, utterance_audio
+from dispatcher.turn_store.replies import ReplyReader
 from tests.support.broker import Broker
 from tests.support.waiting import PATIENCE_S
 
@@ -111,27 +113,27 @@ async def test_a_stream_that_redis_lost_is_made_anew_by_the_next_trim(
 
 
 async def test_an_utterance_can_be_read_more_than_once(line: RedisLine) -> None:
-    turns.put_claim(line, "t", EVERY_BYTE)
-    assert await turns.read_claim(line, "t") == EVERY_BYTE
-    assert await turns.read_claim(line, "t") == EVERY_BYTE
+    utterance_audio.put_claim(line, "t", EVERY_BYTE)
+    assert await utterance_audio.read_claim(line, "t") == EVERY_BYTE
+    assert await utterance_audio.read_claim(line, "t") == EVERY_BYTE
     assert 0 < await line.call("TTL", keys.claim("t")) <= keys.TURN_TTL_S
 
 
 async def test_an_utterance_that_is_gone_is_a_state_error(line: RedisLine) -> None:
     with pytest.raises(StateError, match="claim of turn t is gone"):
-        await turns.read_claim(line, "t")
+        await utterance_audio.read_claim(line, "t")
 
 
 async def test_an_utterance_that_was_spoken_over_is_not_transcribed(line: RedisLine) -> None:
-    turns.put_claim(line, "t", EVERY_BYTE)
-    turns.cancel(line, "t")
+    utterance_audio.put_claim(line, "t", EVERY_BYTE)
+    utterance_audio.cancel(line, "t")
     with pytest.raises(TurnCancelled):
-        await turns.read_claim(line, "t")
+        await utterance_audio.read_claim(line, "t")
 
 
 async def test_a_dialogue_is_remembered_in_order_and_bounded(line: RedisLine) -> None:
     said = [Message(role="user", content=f"第 {number} 句") for number in range(keys.HISTORY_MESSAGES + 5)]
     for message in said:
-        dialogue.remember(line, "device", [message])
-    assert await dialogue.recall(line, "device") == said[5:]
+        recent_history.remember(line, "device", [message])
+    assert await recent_history.recall(line, "device") == said[5:]
     assert 0 < await line.call("TTL", keys.history("device")) <= keys.HISTORY_TTL_S

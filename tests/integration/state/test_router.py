@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator
 import pytest
 from redis.asyncio import Redis
 
-from dispatcher import router as router_module
 from dispatcher.errors import (
     ContentRefused,
     EmptyReply,
@@ -18,9 +17,10 @@ from dispatcher.errors import (
     InstanceRefused,
     NoInstanceAvailable,
 )
-from dispatcher.router import Router
-from dispatcher.state import keys
-from dispatcher.state.line import RedisLine, connect
+from dispatcher.redis_client import keys
+from dispatcher.redis_client.client import RedisLine, connect
+from dispatcher.routing import router as router_module
+from dispatcher.routing.router import Router
 from tests.support.broker import Broker
 from tests.support.fleet import Fleet, catalogue_of, llm
 from tests.support.waiting import soon

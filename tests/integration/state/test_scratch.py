@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 from redis.asyncio import Redis
 
-from dispatcher.state import fleet as instances
-from dispatcher.state import keys, leases
-from dispatcher.state.leases import Slot
-from dispatcher.state.line import RedisLine
-from dispatcher.state.scratch import scratch_line
+from dispatcher.redis_client import keys
+from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.prefixed import scratch_line
+from dispatcher.routing import instance_table as instances
+from dispatcher.routing import leases
+from dispatcher.routing.leases import Slot
 from tests.support.broker import Broker
 from tests.support.fleet import TURN, Fleet, llm
 

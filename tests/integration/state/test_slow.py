@@ -7,10 +7,10 @@ from typing import get_args
 
 import pytest
 
-from dispatcher.contracts import Algorithm
-from dispatcher.state import leases
-from dispatcher.state.leases import NoSlot, Outcome, PickMode, Slot
-from dispatcher.state.overview import read_overview
+from dispatcher.messages import Algorithm
+from dispatcher.routing import leases
+from dispatcher.routing.leases import NoSlot, Outcome, PickMode, Slot
+from dispatcher.routing.overview import read_overview
 from tests.support.fleet import TURN, Fleet, llm
 
 ALGORITHMS = get_args(Algorithm)

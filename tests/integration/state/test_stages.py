@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dispatcher.catalogue.model import HealthRules
-from dispatcher.contracts import SERVICES
-from dispatcher.state import fleet as instances
-from dispatcher.state import keys
-from dispatcher.state.line import RedisLine
-from dispatcher.state.stages import READY, read_stages
+from dispatcher.messages import SERVICES
+from dispatcher.redis_client import keys
+from dispatcher.redis_client.client import RedisLine
+from dispatcher.routing import instance_table as instances
+from dispatcher.routing.readiness import READY, read_stages
 from tests.support.fleet import Fleet, llm
 
 

@@ -8,11 +8,12 @@ from collections.abc import AsyncIterator
 import pytest
 from redis.asyncio import Redis
 
-from dispatcher.contracts import TurnTicket
 from dispatcher.errors import StateError
-from dispatcher.state import keys, utterances
-from dispatcher.state.line import RedisLine, connect
-from dispatcher.state.utterances import Part, UtteranceReader
+from dispatcher.messages import TurnTicket
+from dispatcher.redis_client import keys
+from dispatcher.redis_client.client import RedisLine, connect
+from dispatcher.turn_store import utterance_stream
+from dispatcher.turn_store.utterance_stream import Part, UtteranceReader
 from tests.support.broker import Broker
 
 TURN = TurnTicket(
@@ -40,11 +41,11 @@ async def read_all(reader: UtteranceReader) -> list[Part]:
 
 
 async def test_every_reader_gets_all_of_it_in_order(line: RedisLine, client: Redis) -> None:
-    utterances.append(line, "a-turn", b"one")
-    utterances.append(line, "a-turn", b"two")
+    utterance_stream.append(line, "a-turn", b"one")
+    utterance_stream.append(line, "a-turn", b"two")
     early = UtteranceReader(client, "a-turn")
     first = await early.read()
-    utterances.end(line, TURN)
+    utterance_stream.end(line, TURN)
     said = [*first, *await read_all(early)]
     assert [part.packed for part in said] == [b"one", b"two", b""]
     assert [part.ticket for part in said] == [None, None, TURN]
@@ -52,7 +53,7 @@ async def test_every_reader_gets_all_of_it_in_order(line: RedisLine, client: Red
 
 
 async def test_it_expires_by_itself(line: RedisLine) -> None:
-    utterances.append(line, "a-turn", b"one")
+    utterance_stream.append(line, "a-turn", b"one")
     ttl_s = await line.call("TTL", keys.utterance("a-turn"))
     assert 0 < ttl_s <= keys.TURN_TTL_S
 
@@ -60,7 +61,7 @@ async def test_it_expires_by_itself(line: RedisLine) -> None:
 async def test_a_quiet_while_is_an_empty_answer_and_a_lost_broker_an_error(
     fresh_broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(utterances, "READ_BLOCK_MS", 20)
+    monkeypatch.setattr(utterance_stream, "READ_BLOCK_MS", 20)
     client = connect(fresh_broker.url, socket_timeout_s=None)
     reader = UtteranceReader(client, "nobody")
     assert await reader.read() == []
@@ -84,8 +85,8 @@ async def test_who_reads_while_the_broker_restarts_reads_on_when_it_is_back(fres
     fresh_broker.kill()
     fresh_broker.start()
     await line.call("PING")
-    utterances.append(line, TURN.turn_id, b"more")
-    utterances.end(line, TURN)
+    utterance_stream.append(line, TURN.turn_id, b"more")
+    utterance_stream.end(line, TURN)
     async with asyncio.timeout(30):
         parts = await reading
     assert b"".join(part.packed for part in parts) == b"more"

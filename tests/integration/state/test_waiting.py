@@ -8,9 +8,11 @@ import pytest
 from redis.asyncio import Redis
 
 from dispatcher.errors import TurnCancelled
-from dispatcher.state import keys, leases, turns
-from dispatcher.state.leases import NoSlot, Slot
-from dispatcher.state.line import RedisLine
+from dispatcher.redis_client import keys
+from dispatcher.redis_client.client import RedisLine
+from dispatcher.routing import leases
+from dispatcher.routing.leases import NoSlot, Slot
+from dispatcher.turn_store import utterance_audio
 from tests.support.broker import Broker
 from tests.support.fleet import TURN, Fleet, llm
 
@@ -105,7 +107,7 @@ async def test_a_turn_that_was_spoken_over_loses_its_place(fleet: Fleet, line: R
     held = await fleet.pick()
     assert await looks(fleet, "spoken over", turn_id="another-turn") == FULL
     await line_up(fleet, "next")
-    turns.cancel(line, "another-turn")
+    utterance_audio.cancel(line, "another-turn")
     with pytest.raises(TurnCancelled):
         await looks(fleet, "spoken over", turn_id="another-turn")
     await fleet.finish(held, "ok")

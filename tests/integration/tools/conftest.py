@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from dispatcher.contracts import Service
+from dispatcher.messages import Service
 from tests.support.instances import Instances
 from tests.support.processes import Process, free_port, stop_all
 from tests.support.scripted_models import ScriptedModels

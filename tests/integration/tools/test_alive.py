@@ -10,9 +10,9 @@ from typing import Literal
 import pytest
 
 from dispatcher.catalogue.conversation import FillerRules
-from dispatcher.front.apology import TEXTS
-from dispatcher.state import turn_log
-from dispatcher.state.line import RedisLine, connect
+from dispatcher.front.connection.apology import TEXTS
+from dispatcher.redis_client.client import RedisLine, connect
+from dispatcher.telemetry import turn_log
 from tests.support.scripted_models import ScriptedModels, after, breaks_after, rests, says, thinks, waits
 from tests.support.stack import Stack
 from tests.support.tool_device import device_of

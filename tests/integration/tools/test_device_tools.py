@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from dispatcher.softdevice.tools import Board, DeviceTool
+from dispatcher.device_simulator.tools import Board, DeviceTool
 from tests.support.scripted_models import ScriptedModels
 from tests.support.stack import Stack
 from tests.support.tool_device import ToolDevice, device_of, tools_known

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from dispatcher.front import device_tools
-from dispatcher.front.device_tools import MAX_PAGES, MAX_TOOLS, DeviceTools, carry_out
-from dispatcher.softdevice.tools import Board, McpServer
-from dispatcher.state import tool_calls
-from dispatcher.state.line import RedisLine
+from dispatcher.device_simulator.tools import Board, McpServer
+from dispatcher.front.connection import device_tool_client
+from dispatcher.front.connection.device_tool_client import MAX_PAGES, MAX_TOOLS, DeviceTools, carry_out
+from dispatcher.redis_client.client import RedisLine
+from dispatcher.tools import device_calls
 
 Answer = Callable[[Mapping[str, Any]], Any]
 
@@ -45,7 +45,7 @@ def stock(payload: Mapping[str, Any]) -> Any:
 
 async def test_the_list_is_kept_where_workers_read_it(line: RedisLine) -> None:
     name = await Far(line, stock).learned()
-    listed = await tool_calls.read(line, name)
+    listed = await device_calls.read(line, name)
     assert listed is not None
     assert [tool.name for tool in listed] == [tool.name for tool in Board().tools()]
 
@@ -60,9 +60,9 @@ async def test_a_list_that_redis_lost_is_kept_again_by_a_turn(
     far = Far(line, stock)
     name = await far.learned()
     await line.call("FLUSHALL")
-    monkeypatch.setattr(device_tools, "KEEP_EVERY_S", 0.0)
+    monkeypatch.setattr(device_tool_client, "KEEP_EVERY_S", 0.0)
     assert await far.tools.list_name() == name
-    assert await tool_calls.read(line, name)
+    assert await device_calls.read(line, name)
 
 
 async def test_a_device_that_pages_for_ever_is_left_after_so_many(line: RedisLine) -> None:
@@ -87,7 +87,7 @@ async def test_a_device_has_at_most_so_many_tools(line: RedisLine) -> None:
             answer["result"] = {"tools": tools, "nextCursor": f"more-{first}"}
         return answer
 
-    listed = await tool_calls.read(line, await Far(line, greedy).learned())
+    listed = await device_calls.read(line, await Far(line, greedy).learned())
     assert listed is not None
     assert len(listed) == MAX_TOOLS
 
@@ -98,7 +98,7 @@ async def test_what_was_listed_before_a_page_failed_is_kept(line: RedisLine) -> 
             return {"jsonrpc": "2.0", "id": payload["id"], "error": {"message": "out of memory"}}
         return McpServer(Board().tools(), page_characters=500).answer(payload)
 
-    assert await tool_calls.read(line, await Far(line, torn).learned())
+    assert await device_calls.read(line, await Far(line, torn).learned())
 
 
 async def test_a_call_without_an_answer_is_not_known_to_be_done(
@@ -107,7 +107,7 @@ async def test_a_call_without_an_answer_is_not_known_to_be_done(
     far = Far(line, stock)
     await far.learned()
     far.answer = lambda _: None
-    monkeypatch.setattr(device_tools, "TOOL_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(device_tool_client, "TOOL_TIMEOUT_S", 0.05)
     result = await far.tools.call("self.screen.set_theme", {"theme": "dark"})
     assert result.failed
     assert result.text.endswith("so it is not known whether it was done")
@@ -137,8 +137,8 @@ async def test_a_request_of_another_version_is_no_call(line: RedisLine) -> None:
 
 
 async def test_a_turn_of_a_device_without_tools_gets_an_answer(line: RedisLine) -> None:
-    call = tool_calls.DeviceCall(call_id="c1", tool="self.x", arguments={})
+    call = device_calls.DeviceCall(call_id="c1", tool="self.x", arguments={})
     await carry_out(line, None, call.as_text())
-    answered = await tool_calls.read_answer(line, "c1")
+    answered = await device_calls.read_answer(line, "c1")
     assert answered is not None
     assert answered.failed

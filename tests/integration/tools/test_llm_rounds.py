@@ -6,10 +6,11 @@ from dataclasses import replace
 
 from redis import Redis
 
-from dispatcher.conversation.tool_schema import read_tool
-from dispatcher.conversation.tools import ToolResult
-from dispatcher.softdevice.tools import Board
-from dispatcher.state import keys, tool_calls
+from dispatcher.device_simulator.tools import Board
+from dispatcher.redis_client import keys
+from dispatcher.tools import device_calls
+from dispatcher.tools.model import ToolResult
+from dispatcher.tools.tool_schema import read_tool
 from tests.support.front_side import FrontSide
 from tests.support.scripted_models import ScriptedModels, breaks_after, calls, filtered, refuses, rests, says
 from tests.support.stack import Stack
@@ -174,18 +175,18 @@ async def test_a_barge_in_ends_the_wait_for_a_tool(tool_stack: Stack, models: Sc
 
 async def test_of_two_sendings_of_a_turn_one_calls(tool_stack: Stack, models: ScriptedModels) -> None:
     models.script += [calls(QUIET), calls(QUIET), says("Done.")]
-    listed = tool_calls.pack([read_tool(tool.as_listed()) for tool in Board().tools()])
+    listed = device_calls.pack([read_tool(tool.as_listed()) for tool in Board().tools()])
     async with FrontSide.opened(tool_stack.broker) as front:
-        tool_calls.keep(front.line, listed)
+        device_calls.keep(front.line, listed)
         ticket = front.ticket(text="hush")
         first = replace(ticket, tool_list=listed.digest)
         await front.starts(first)
         await front.starts(replace(first, attempt=2))
         await front.reads(first, "tool")
         (wanted,) = [reply for reply in front.of(first) if reply.kind == "tool"]
-        call = tool_calls.read_call(wanted.text)
+        call = device_calls.read_call(wanted.text)
         assert (call.tool, call.arguments) == ("self.audio_speaker.set_volume", {"volume": 20})
-        tool_calls.answer(front.line, call.call_id, ToolResult(text="true"))
+        device_calls.answer(front.line, call.call_id, ToolResult(text="true"))
         await front.reads(first, "end")
     assert [reply.kind for reply in front.of(first)].count("tool") == 1
     assert {reply.attempt for reply in front.of(first)} == {wanted.attempt}

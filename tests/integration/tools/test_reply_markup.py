@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from redis import Redis
 
-from dispatcher.state import keys
+from dispatcher.redis_client import keys
 from tests.support.scripted_models import ScriptedModels, says
 from tests.support.stack import Stack
 from tests.support.tool_device import device_of

@@ -14,12 +14,12 @@ import yaml
 from dispatcher.catalogue import load_catalogue
 from dispatcher.catalogue.mcp_server import McpServer
 from dispatcher.errors import ToolError
+from dispatcher.tools.mcp_session import MAX_RESULT_CHARACTERS, connected
+from dispatcher.tools.tool_servers import ToolServers
 from tests.integration.tools.conftest import SOURCE, WEATHER
 from tests.support.scripted_models import ScriptedModels, calls, says
 from tests.support.stack import Stack
 from tests.support.waiting import soon
-from workers.mcp_session import MAX_RESULT_CHARACTERS, connected
-from workers.tool_servers import ToolServers
 
 STDIO = McpServer(name="frog", command=sys.executable, args=(str(WEATHER),))
 

@@ -12,8 +12,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from dispatcher.state import keys, knobs
-from dispatcher.state.line import RedisLine, connect
+from dispatcher.control import overrides
+from dispatcher.redis_client import keys
+from dispatcher.redis_client.client import RedisLine, connect
 from tests.integration.up_run import UpRun, none_is_left
 from tests.support.broker import Broker
 from tests.support.waiting import eventually
@@ -36,7 +37,7 @@ def turn(broker: Broker, count: int) -> None:
 
     async def act() -> None:
         line = RedisLine(connect(broker.url))
-        await knobs.turn(line, knobs.extra_workers("llm"), count)
+        await overrides.turn(line, overrides.extra_workers("llm"), count)
         await line.close()
 
     asyncio.run(act())

@@ -5,15 +5,17 @@ from __future__ import annotations
 import aiohttp
 import pytest
 
-from dispatcher.balancing.tuner.actions import Action, Change
-from dispatcher.balancing.tuner.causes import Tempo
-from dispatcher.balancing.tuner.evidence import Measures, Sample
-from dispatcher.balancing.tuner.experiment import Experiment
-from dispatcher.balancing.tuner.state import Rest, Setback, TunerState
-from dispatcher.balancing.tuner.step import undo
-from dispatcher.state import experiments, fleet, keys, knobs
-from dispatcher.state.knobs import Knobs, read_knobs
-from dispatcher.state.line import RedisLine, connect
+from dispatcher.control import overrides, tuner_store
+from dispatcher.control.overrides import Knobs, read_knobs
+from dispatcher.control.rules.tuner.actions import Action, Change
+from dispatcher.control.rules.tuner.causes import Tempo
+from dispatcher.control.rules.tuner.evidence import Measures, Sample
+from dispatcher.control.rules.tuner.experiment import Experiment
+from dispatcher.control.rules.tuner.state import Rest, Setback, TunerState
+from dispatcher.control.rules.tuner.step import undo
+from dispatcher.redis_client import keys
+from dispatcher.redis_client.client import RedisLine, connect
+from dispatcher.routing import instance_table
 from tests.support.fleet import Fleet, llm
 from tests.support.stack import Stack
 from tests.support.waiting import soon
@@ -44,9 +46,9 @@ async def test_a_front_lets_fewer_devices_in_as_soon_as_it_is_told(stack: Stack)
                 return error.status == 503
 
         assert not await is_refused()
-        await knobs.turn(line, "max_devices", 1)
+        await overrides.turn(line, "max_devices", 1)
         await soon(is_refused, what="the second device is sent away")
-        await knobs.turn(line, "max_devices", None)
+        await overrides.turn(line, "max_devices", None)
 
         async def is_let_in() -> bool:
             return not await is_refused()
@@ -59,10 +61,10 @@ async def test_knobs_that_make_no_sense_count_as_not_turned(line: RedisLine) -> 
     assert await read_knobs(line) == Knobs()
     await line.call("HSET", keys.KNOBS, "max_devices", "many", "reply_kept_s", "-1", "tuner_mode", "wild")
     assert await read_knobs(line) == Knobs()
-    await knobs.turn(line, "max_devices", 0.5)
-    await knobs.turn(line, "reply_kept_s", 1.5)
-    await knobs.turn(line, "tuner_mode", "act")
-    await knobs.turn(line, knobs.extra_workers("tts"), 2)
+    await overrides.turn(line, "max_devices", 0.5)
+    await overrides.turn(line, "reply_kept_s", 1.5)
+    await overrides.turn(line, "tuner_mode", "act")
+    await overrides.turn(line, overrides.extra_workers("tts"), 2)
     assert await read_knobs(line) == Knobs(
         max_devices=1, reply_kept_s=1.5, extra_workers={"tts": 2}, tuner_mode="act"
     )
@@ -71,21 +73,21 @@ async def test_knobs_that_make_no_sense_count_as_not_turned(line: RedisLine) -> 
 async def test_a_field_is_set_on_instances_that_are_known_only(line: RedisLine) -> None:
     known = Fleet(line)
     await known.configure("round_robin", llm("a", cap=8))
-    assert await fleet.set_field(line, "llm", "a", field="cap_limit", value="1")
+    assert await instance_table.set_field(line, "llm", "a", field="cap_limit", value="1")
     await known.hold(1)
     assert (await known.try_pick()).full  # type: ignore[union-attr]
-    assert await fleet.set_field(line, "llm", "a", field="cap_limit", value="")
+    assert await instance_table.set_field(line, "llm", "a", field="cap_limit", value="")
     assert "cap_limit" not in await known.fields("a")
-    assert not await fleet.set_field(line, "llm", "gone", field="cap_limit", value="1")
+    assert not await instance_table.set_field(line, "llm", "gone", field="cap_limit", value="1")
     assert not await line.call("EXISTS", keys.instance("llm", "gone"))
 
 
 async def test_what_the_tuner_remembers_comes_back_as_it_was(line: RedisLine) -> None:
-    assert await experiments.load(line) == TunerState()
-    await experiments.save(line, STATE)
-    assert await experiments.load(line) == STATE
+    assert await tuner_store.load(line) == TunerState()
+    await tuner_store.save(line, STATE)
+    assert await tuner_store.load(line) == STATE
     await line.call("SET", keys.TUNER_STATE, '{"history": "of another version"}')
-    assert await experiments.load(line) == TunerState()
+    assert await tuner_store.load(line) == TunerState()
 
 
 async def test_a_tuner_that_remembers_nothing_leaves_nothing_set(line: RedisLine) -> None:
@@ -93,12 +95,12 @@ async def test_a_tuner_that_remembers_nothing_leaves_nothing_set(line: RedisLine
     await known.configure("round_robin", llm("a", cap=8), llm("b", cap=8))
     before = await known.fields("a")
     for field, value in (("cap_limit", "1"), ("priority_override", "low")):
-        await fleet.set_field(line, "llm", "a", field=field, value=value)
-    await knobs.turn(line, "max_devices", 5)
-    await knobs.turn(line, knobs.extra_workers("tts"), 1)
-    await knobs.turn(line, "tuner_mode", "act")
+        await instance_table.set_field(line, "llm", "a", field=field, value=value)
+    await overrides.turn(line, "max_devices", 5)
+    await overrides.turn(line, overrides.extra_workers("tts"), 1)
+    await overrides.turn(line, "tuner_mode", "act")
 
-    await experiments.release(line)
+    await tuner_store.release(line)
 
     assert await known.fields("a") == before
     assert await read_knobs(line) == Knobs(tuner_mode="act")
@@ -106,27 +108,27 @@ async def test_a_tuner_that_remembers_nothing_leaves_nothing_set(line: RedisLine
 
 async def test_decisions_are_joined_to_experiments_in_the_log_and_in_the_records(line: RedisLine) -> None:
     state, (undone,) = undo(STATE, 7, 100.0, tempo=Tempo())
-    await experiments.note(line, undone)
-    (row,) = await experiments.read_log(line)
+    await tuner_store.note(line, undone)
+    (row,) = await tuner_store.read_log(line)
     assert row.first == row.latest == undone
     await line.call("XADD", keys.TUNER, "*", "decision", "nonsense")
-    assert len(await experiments.read_log(line)) == 1
+    assert len(await tuner_store.read_log(line)) == 1
     assert int(await line.call("XLEN", keys.RECORDS)) == 1
     assert state.find(7) is None
 
 
 async def test_one_tuner_works_at_a_time(line: RedisLine) -> None:
-    async with experiments.alone(line) as first, experiments.alone(line) as second:
+    async with tuner_store.alone(line) as first, tuner_store.alone(line) as second:
         assert (first, second) == (True, False)
-    async with experiments.alone(line) as again:
+    async with tuner_store.alone(line) as again:
         assert again
 
 
 @pytest.mark.parametrize("numbers", [(3,), (3, 4)])
 async def test_requests_are_heard_once(line: RedisLine, numbers: tuple[int, ...]) -> None:
-    assert not await experiments.is_asked(line)
+    assert not await tuner_store.is_asked(line)
     for number in numbers:
-        await experiments.request_undo(line, number)
-    assert await experiments.is_asked(line)
-    assert await experiments.requested(line) == list(numbers)
-    assert await experiments.requested(line) == []
+        await tuner_store.request_undo(line, number)
+    assert await tuner_store.is_asked(line)
+    assert await tuner_store.requested(line) == list(numbers)
+    assert await tuner_store.requested(line) == []

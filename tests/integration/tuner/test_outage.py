@@ -6,7 +6,7 @@ from pathlib import Path
 
 from redis import Redis
 
-from dispatcher.contracts import CONTROL_QUEUE, TUNE
+from dispatcher.messages import CONTROL_QUEUE, TUNE
 from tests.integration.records.conftest import control_worker, send
 from tests.support.broker import Broker
 from tests.support.instances import Instances

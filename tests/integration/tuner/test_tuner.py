@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
-from dispatcher.state import experiments, fleet, keys
-from dispatcher.state.line import RedisLine
+from dispatcher.control import tuner_store
+from dispatcher.redis_client import keys
+from dispatcher.redis_client.client import RedisLine
+from dispatcher.routing import instance_table
 from tests.integration.tuner import tuned as world
 from tests.integration.tuner.tuned import POOL, Tuned, choose, first_that_is, going_on
 from tests.support.broker import Broker
@@ -60,7 +62,7 @@ def tuned(running_tuned: Tuned) -> Tuned:
 
 
 async def priority_is(line: RedisLine, wanted: str) -> bool:
-    return (await fleet.read(line, "llm", "llm-1")).get(PRIORITY) == wanted
+    return (await instance_table.read(line, "llm", "llm-1")).get(PRIORITY) == wanted
 
 
 async def test_an_instance_that_fails_is_used_last_until_it_is_well_again(
@@ -82,7 +84,7 @@ async def test_an_instance_that_fails_is_used_last_until_it_is_well_again(
     assert reversed_.number == tried.number
 
     async def is_as_configured() -> bool:
-        return PRIORITY not in await fleet.read(side.line, "llm", "llm-1")
+        return PRIORITY not in await instance_table.read(side.line, "llm", "llm-1")
 
     await soon(is_as_configured, what="llm-1 has its own priority again")
     assert int(await side.line.call("XLEN", keys.RECORDS)) >= 3
@@ -132,7 +134,7 @@ async def test_what_does_not_help_a_busy_box_is_undone(
 async def is_limited(line: RedisLine, name: str) -> bool:
     service: Any
     service, _, instance = name.partition("/")
-    return CAP_LIMIT in await fleet.read(line, service, instance)
+    return CAP_LIMIT in await instance_table.read(line, service, instance)
 
 
 async def is_free(line: RedisLine, name: str) -> bool:
@@ -156,7 +158,7 @@ async def test_a_pool_grows_where_tasks_wait_and_shrinks_when_a_person_says_so(
     await soon(lambda: asyncio.to_thread(lambda: tuned.pool_size() == POOL), what="the pool is as before")
     assert "taken back by hand" in " ".join((await dispatcher(tuned, "log")).split())
     assert "pool llm" in await dispatcher(tuned, "status")
-    assert (await experiments.load(side.line)).find(row.first.number) is None
+    assert (await tuner_store.load(side.line)).find(row.first.number) is None
 
 
 async def dispatcher(tuned: Tuned, *words: str) -> str:

@@ -12,12 +12,14 @@ import yaml
 from celery import Celery
 from pydantic import TypeAdapter
 
-from dispatcher.balancing.tuner.state import Event
-from dispatcher.contracts import CONTROL_QUEUE, TUNE, TunerMode
-from dispatcher.metrics.box import BoxSample
-from dispatcher.state import experiments, keys, knobs, kpis, turn_log
-from dispatcher.state.experiments import Row
-from dispatcher.state.line import RedisLine
+from dispatcher.control import overrides, tuner_store
+from dispatcher.control.rules.tuner.state import Event
+from dispatcher.control.tuner_store import Row
+from dispatcher.host_metrics.host import BoxSample
+from dispatcher.messages import CONTROL_QUEUE, TUNE, TunerMode
+from dispatcher.redis_client import keys
+from dispatcher.redis_client.client import RedisLine
+from dispatcher.telemetry import kpi_store, turn_log
 from tests.support.broker import Broker
 from tests.support.front_side import FrontSide
 from tests.support.instances import Instances
@@ -113,7 +115,7 @@ async def going_on(work: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
 
 async def choose(line: RedisLine, mode: TunerMode) -> None:
     """Choose the mode as an operator does."""
-    await knobs.turn(line, "tuner_mode", mode)
+    await overrides.turn(line, "tuner_mode", mode)
 
 
 async def forget(line: RedisLine) -> None:
@@ -132,8 +134,8 @@ async def box_is(line: RedisLine, *, cpu: float = 0.2, memory: float = 0.4) -> N
         cores=4.0,
         memory_bytes=8_000_000_000,
     )
-    board = kpis.Board(judged_at_s=0.0, host="here", standings=(), box=box, processes=())
-    await line.call("HSET", keys.KPIS, "board", TypeAdapter(kpis.Board).dump_json(board))
+    board = kpi_store.Board(judged_at_s=0.0, host="here", standings=(), box=box, processes=())
+    await line.call("HSET", keys.KPIS, "board", TypeAdapter(kpi_store.Board).dump_json(board))
 
 
 async def work_waits(side: FrontSide, instances: Instances) -> None:
@@ -154,7 +156,7 @@ async def first_that_is(line: RedisLine, *events: Event) -> Row:
     """Return the first experiment whose last decision is one of these, once there is one."""
 
     async def found() -> Row | None:
-        return next((row for row in await experiments.read_log(line) if row.latest.event in events), None)
+        return next((row for row in await tuner_store.read_log(line) if row.latest.event in events), None)
 
     row = await soon(found, what=f"an experiment is {' or '.join(events)}", within_s=PATIENCE_S)
     assert row is not None

@@ -12,11 +12,11 @@ from typing import Final
 import aiohttp
 from redis import Redis
 
-from dispatcher.contracts import SERVICES
+from dispatcher.device_simulator import Address, DeviceOptions, SoftDevice, TurnResult, connect
 from dispatcher.errors import FrontError
-from dispatcher.front.apology import TEXTS
-from dispatcher.softdevice import Address, DeviceOptions, SoftDevice, TurnResult, connect
-from dispatcher.state import keys
+from dispatcher.front.connection.apology import TEXTS
+from dispatcher.messages import SERVICES
+from dispatcher.redis_client import keys
 from tests.support.broker import Broker
 from tests.support.instances import Instances
 from tests.support.processes import Process, stop_all

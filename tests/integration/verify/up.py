@@ -13,8 +13,8 @@ from urllib.request import urlopen
 import yaml
 from redis import Redis
 
-from dispatcher.contracts import QUEUES, SERVICES
 from dispatcher.data_dir import embedded_redis_url
+from dispatcher.messages import QUEUES, SERVICES
 from tests.support.instances import SPEED
 from tests.support.processes import BIN, Process, free_port, own_environment
 from tests.support.waiting import eventually

@@ -11,15 +11,17 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from dispatcher.contracts import CHECK_HEALTH, CONTROL_QUEUE
-from dispatcher.state import canaries, keys, ticks
-from dispatcher.state.canaries import CanaryView
-from dispatcher.state.line import RedisLine, connect
+from dispatcher.control import tick_lock
+from dispatcher.messages import CHECK_HEALTH, CONTROL_QUEUE
+from dispatcher.redis_client import keys
+from dispatcher.redis_client.client import RedisLine, connect
+from dispatcher.telemetry import canaries
+from dispatcher.telemetry.canaries import CanaryView
 from tests.support.broker import Broker
 from tests.support.clockwork import Clockwork, events, times_s
 from tests.support.instances import Instances
 from tests.support.waiting import eventually, soon
-from workers.beat import MOST_WAITING
+from workers.celery_ext.beat import MOST_WAITING
 
 # A health check and a canary each second.
 TICK_SCALE = 0.2
@@ -98,28 +100,28 @@ def test_canaries_show_which_queues_are_consumed(clockwork: Clockwork) -> None:
 
 
 async def test_a_tick_is_taken_once_in_its_period(line: RedisLine) -> None:
-    assert await ticks.take(line, "a task", period_s=60) is not None
-    assert await ticks.take(line, "a task", period_s=60) is None
-    assert await ticks.take(line, "another", period_s=60) is not None
+    assert await tick_lock.take(line, "a task", period_s=60) is not None
+    assert await tick_lock.take(line, "a task", period_s=60) is None
+    assert await tick_lock.take(line, "another", period_s=60) is not None
     left_ms = await line.call("PTTL", keys.tick("a task"))
     assert 50_000 < left_ms <= 54_000
 
 
 async def test_a_task_that_takes_longer_than_its_period_keeps_the_next_away(line: RedisLine) -> None:
-    slow = await ticks.take(line, "slow", period_s=0.2)
+    slow = await tick_lock.take(line, "slow", period_s=0.2)
     assert slow is not None
-    assert await ticks.hold(line, slow)
+    assert await tick_lock.hold(line, slow)
     # Longer than the period itself by now, were it not held.
     await line.call("PEXPIRE", keys.tick("slow"), 60_000)
-    assert await ticks.take(line, "slow", period_s=0.2) is None
+    assert await tick_lock.take(line, "slow", period_s=0.2) is None
 
     async def its_time_is_over() -> bool:
-        await ticks.end(line, slow)
+        await tick_lock.end(line, slow)
         return not int(await line.call("EXISTS", keys.tick("slow")))
 
     await soon(its_time_is_over, what="the tick ends")
-    assert not await ticks.hold(line, slow)
-    assert await ticks.take(line, "slow", period_s=0.2) is not None
+    assert not await tick_lock.hold(line, slow)
+    assert await tick_lock.take(line, "slow", period_s=0.2) is not None
 
 
 async def test_a_queue_without_canaries_is_told_once_and_only_after_three_periods(line: RedisLine) -> None:

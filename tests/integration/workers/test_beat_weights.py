@@ -8,8 +8,8 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from dispatcher.contracts import ADJUST_WEIGHTS, CONTROL_QUEUE
-from dispatcher.state import fleet
+from dispatcher.messages import ADJUST_WEIGHTS, CONTROL_QUEUE
+from dispatcher.routing import instance_table
 from tests.support.broker import Broker
 from tests.support.clockwork import Clockwork, events, times_s
 from tests.support.front_side import FrontSide
@@ -57,7 +57,7 @@ class Watched:
 
     async def is_multiplied_with(self, least: float, most: float) -> None:
         async def reached() -> bool:
-            fields = await fleet.read(self._line, "llm", "llm-1")
+            fields = await instance_table.read(self._line, "llm", "llm-1")
             return least < float(fields.get("adjustment", 1)) < most
 
         await soon(reached, what=f"a factor of {least} to {most}", within_s=LONG_S)

@@ -16,13 +16,15 @@ from aiohttp.test_utils import TestServer
 from pytest_celery import CeleryTestSetup
 
 from dispatcher.catalogue.model import AlertRules
-from dispatcher.contracts import CHECK_HEALTH, CONTROL_QUEUE, JUDGE_KPIS, SAMPLE_METRICS
-from dispatcher.state import fleet, fronts, keys, kpis, samples, turn_log
-from dispatcher.state.fronts import FrontCounts
-from dispatcher.state.hashes import as_text
-from dispatcher.state.kpis import Board
-from dispatcher.state.line import RedisLine
-from dispatcher.state.overview import read_overview
+from dispatcher.messages import CHECK_HEALTH, CONTROL_QUEUE, JUDGE_KPIS, SAMPLE_METRICS
+from dispatcher.redis_client import keys
+from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.decoding import as_text
+from dispatcher.routing import instance_table
+from dispatcher.routing.overview import read_overview
+from dispatcher.telemetry import front_presence, kpi_store, metric_samples, turn_log
+from dispatcher.telemetry.front_presence import FrontCounts
+from dispatcher.telemetry.kpi_store import Board
 from tests.support.front_side import FrontSide
 from tests.support.stack import worker_command
 from tests.support.waiting import soon
@@ -55,11 +57,11 @@ async def told() -> AsyncIterator[tuple[str, list[dict[str, Any]]]]:
 
 async def board_after_a_look(setup: CeleryTestSetup, line: RedisLine) -> Board:
     """Have the worker judge by hand, and return what it found."""
-    before = await kpis.read_board(line)
+    before = await kpi_store.read_board(line)
     await asyncio.to_thread(setup.app.send_task, JUDGE_KPIS, queue=CONTROL_QUEUE)
 
     async def judged() -> Board | None:
-        board = await kpis.read_board(line)
+        board = await kpi_store.read_board(line)
         return None if board == before else board
 
     board = await soon(judged, what="the figures are judged")
@@ -70,7 +72,7 @@ async def board_after_a_look(setup: CeleryTestSetup, line: RedisLine) -> Board:
 async def test_it_judges_what_fronts_turns_instances_and_the_box_say(
     celery_setup: CeleryTestSetup, line: RedisLine
 ) -> None:
-    fronts.show(line, "front-1", FrontCounts(devices=5, busy=2, in_turn=1, turns_begun=9))
+    front_presence.show(line, "front-1", FrontCounts(devices=5, busy=2, in_turn=1, turns_begun=9))
     for outcome in (*["answered"] * 9, "apologised"):
         turn_log.note(
             line,
@@ -98,11 +100,13 @@ async def test_a_tick_keeps_samples_of_every_instance_and_of_the_box(
     await asyncio.to_thread(celery_setup.app.send_task, SAMPLE_METRICS, queue=CONTROL_QUEUE)
 
     async def sampled_twice() -> bool:
-        return len(await samples.of_box(line, socket.gethostname())) == 2
+        return len(await metric_samples.of_box(line, socket.gethostname())) == 2
 
     await soon(sampled_twice, what="the second sample")
     for instance in (await read_overview(line)).instances:
-        assert (await samples.of_instance(line, instance.service, instance.name))[0]["state"] == "ready"
+        assert (await metric_samples.of_instance(line, instance.service, instance.name))[0][
+            "state"
+        ] == "ready"
 
 
 async def test_a_health_check_keeps_what_built_in_instances_report(
@@ -133,16 +137,16 @@ async def test_an_alert_fires_once_is_told_and_recorded_and_ends(
     celery_setup: CeleryTestSetup, line: RedisLine, told: tuple[str, list[dict[str, Any]]]
 ) -> None:
     url, heard = told
-    in_force = await fleet.in_force(line)
+    in_force = await instance_table.in_force(line)
     assert in_force is not None
     rules = AlertRules(after_s=0.001, clear_after_s=0.001, webhook_url=url)
-    await fleet.publish(line, replace(in_force.catalogue, alerts=rules))
+    await instance_table.publish(line, replace(in_force.catalogue, alerts=rules))
 
     busy = FrontCounts(devices=70, busy=61, in_turn=61, turns_begun=61)
-    fronts.show(line, "front-1", busy)
+    front_presence.show(line, "front-1", busy)
     await soon(lambda: shows(celery_setup, line, "firing"), what="the alert fires")
     assert await shows(celery_setup, line, "firing")
-    fronts.show(line, "front-1", replace(busy, busy=3))
+    front_presence.show(line, "front-1", replace(busy, busy=3))
     await soon(lambda: shows(celery_setup, line, "resolved"), what="the alert ends")
 
     async def both_told() -> list[dict[str, Any]] | None:
@@ -163,8 +167,8 @@ async def test_an_alert_fires_once_is_told_and_recorded_and_ends(
 async def test_a_minute_that_another_control_worker_has_recorded_is_not_recorded_again(
     celery_setup: CeleryTestSetup, line: RedisLine
 ) -> None:
-    assert await kpis.is_due(line)
-    assert not await kpis.is_due(line)
+    assert await kpi_store.is_due(line)
+    assert not await kpi_store.is_due(line)
     await board_after_a_look(celery_setup, line)
     assert await recorded(line) == []
     await line.call("DEL", keys.RECORDED)

@@ -10,10 +10,10 @@ from typing import cast
 import pytest
 
 from dispatcher.errors import TurnCancelled
-from dispatcher.state import keys
-from dispatcher.state.line import RedisLine
+from dispatcher.pipeline.worker_context import Runtime
+from dispatcher.redis_client import keys
+from dispatcher.redis_client.client import RedisLine
 from workers.control import remember
-from workers.runtime import Runtime
 
 
 def runtime_on(line: RedisLine) -> Runtime:

@@ -6,8 +6,8 @@ import asyncio
 
 from pytest_celery import CeleryTestSetup
 
-from dispatcher.balancing.retries import FLOOR_EVERY_S, MOST_SAVED, RETRY_RATIO
-from dispatcher.contracts import TurnTicket
+from dispatcher.messages import TurnTicket
+from dispatcher.routing.rules.retries import FLOOR_EVERY_S, MOST_SAVED, RETRY_RATIO
 from tests.support.front_side import FrontSide
 from tests.support.instances import Instances
 from tests.support.waiting import eventually

@@ -11,8 +11,8 @@ from typing import Any
 
 from pytest_celery import CeleryTestSetup
 
-from dispatcher.contracts import RESPOND
-from dispatcher.state.overview import read_overview
+from dispatcher.messages import RESPOND
+from dispatcher.routing.overview import read_overview
 from tests.support.front_side import FrontSide
 from tests.support.waiting import soon
 

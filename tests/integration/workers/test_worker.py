@@ -10,7 +10,8 @@ from pytest_celery import CeleryTestSetup
 
 from dispatcher.audio.packets import unpack
 from dispatcher.errors import StateError
-from dispatcher.state import keys, turns
+from dispatcher.redis_client import keys
+from dispatcher.turn_store import utterance_audio
 from tests.support.front_side import FrontSide
 from tests.support.instances import SENTENCES, Instances
 from tests.support.stack import worker_command
@@ -20,7 +21,7 @@ HOST = socket.gethostname()
 # Two instances with eight places each; four places for the control queue.
 SLOTS = 16
 CONTROL_SLOTS = 4
-OURS = "workers.pools:ResizablePool"
+OURS = "workers.celery_ext.pools:ResizablePool"
 
 
 def started_as(*arguments: str) -> pytest.MarkDecorator:
@@ -78,7 +79,7 @@ async def test_growing_and_shrinking_by_remote_control_moves_the_limit(
     control.pool_grow(10, reply=True, limit=1)
     await in_flight(instances, 6)
     for ticket in tickets:
-        turns.cancel(front_side.line, ticket.turn_id)
+        utterance_audio.cancel(front_side.line, ticket.turn_id)
     await in_flight(instances, 0)
 
 
@@ -169,7 +170,7 @@ async def test_turns_that_are_late_or_spoken_over_are_not_worked_on(
     instances.forget_asked()
     await front_side.types("too late", time_left_s=-1)
     spoken_over = front_side.ticket(text="never mind")
-    turns.cancel(front_side.line, spoken_over.turn_id)
+    utterance_audio.cancel(front_side.line, spoken_over.turn_id)
     await front_side.starts(spoken_over)
     in_time = await front_side.types("in time")
     await front_side.reads(in_time, "end")

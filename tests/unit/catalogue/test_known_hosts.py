@@ -7,7 +7,7 @@ from structlog.testing import capture_logs
 
 from dispatcher.catalogue.known_hosts import is_public
 from dispatcher.catalogue.model import Instance
-from dispatcher.catalogue.needs import what_is_missing
+from dispatcher.catalogue.required_keys import what_is_missing
 from tests.unit.catalogue.files import CatalogueFile, file_with
 
 PLAN = """load_balancing:

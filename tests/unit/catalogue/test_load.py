@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
@@ -18,10 +17,11 @@ from dispatcher.catalogue import (
     UpstreamServer,
     load_catalogue,
 )
-from dispatcher.contracts import SERVICES
+from dispatcher.messages import SERVICES
+from tests.support.processes import ROOT
 from tests.unit.catalogue.files import ENDPOINT, CatalogueFile, file_with
 
-CONFIG = Path(__file__).parents[3] / "config"
+CONFIG = ROOT / "config"
 KEYS = {"DASHSCOPE_API_KEY": "a", "XFYUN_API_KEY": "b", "XFYUN_API_SECRET": "c"}
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from dispatcher.cli.supervisor.parts import part_of
-from dispatcher.cli.supervisor.plan import Plan
-from dispatcher.cli.supervisor.procfile import Line
-from dispatcher.cli.supervisor.welcome import closing_lines
 from dispatcher.settings import load_settings
+from dispatcher.supervisor.banner import closing_lines
+from dispatcher.supervisor.plan import Plan
+from dispatcher.supervisor.process_spec import part_of
+from dispatcher.supervisor.procfile import Line
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from dispatcher.cli.devices_view import as_json, devices_view, moment
-from dispatcher.state.registry import Registered
+from dispatcher.devices.registry import Registered
 
 KITCHEN = Registered(
     device_id="69:11:22:33:44:55", name="kitchen", last_seen_ms=1_700_000_000_000, board="bread-compact-wifi",

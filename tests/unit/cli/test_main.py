@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from dispatcher.cli import SUBCOMMANDS, main
-from dispatcher.cli.output import READER_GONE_EXIT_CODE
+from dispatcher.terminal.output import READER_GONE_EXIT_CODE
 
 PROGRAM = "import sys; from dispatcher.cli import main; main(sys.argv[1:])"
 

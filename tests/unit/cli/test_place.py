@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from dispatcher.cli.supervisor.channel import Channel
-from dispatcher.cli.supervisor.parts import Address, Part
-from dispatcher.cli.supervisor.ports import free_ports
-from dispatcher.cli.supervisor.succession import Place
-from dispatcher.contracts import SOCKET_VARIABLE
+from dispatcher.messages import SOCKET_VARIABLE
+from dispatcher.supervisor.channel import Channel
+from dispatcher.supervisor.ports import free_ports
+from dispatcher.supervisor.process_spec import Address, Part
+from dispatcher.supervisor.socket_handover import Place
 
 FRONT = Part(
     name="front",

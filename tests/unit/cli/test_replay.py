@@ -10,12 +10,12 @@ import pytest
 from rich.console import Console, RenderableType
 
 from dispatcher.cli.replay import ReplayPlan, refuse_too_few
-from dispatcher.cli.replay_calls import NEAREST, Call, Estimate, Estimator, calls_of
-from dispatcher.cli.replay_figures import Comparison, compare, most_at_once
-from dispatcher.cli.replay_view import comparison_view, notes, turn_view
-from dispatcher.cli.replay_world import Attempt, Outcome, Replayed
 from dispatcher.errors import UnknownName
-from dispatcher.state.decisions import Decision, End
+from dispatcher.ops.replay.recorded_calls import NEAREST, Call, Estimate, Estimator, calls_of
+from dispatcher.ops.replay.replay_figures import Comparison, compare, most_at_once
+from dispatcher.ops.replay.replay_view import comparison_view, notes, turn_view
+from dispatcher.ops.replay.replay_world import Attempt, Outcome, Replayed
+from dispatcher.routing.decisions import Decision, End
 
 
 def decision(

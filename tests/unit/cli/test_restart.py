@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from dispatcher.cli.supervisor.parts import Role
-from dispatcher.cli.supervisor.process import was_stopped
-from dispatcher.cli.supervisor.restart import RestartPolicy, Run
+from dispatcher.supervisor.process import was_stopped
+from dispatcher.supervisor.process_spec import Role
+from dispatcher.supervisor.restart import RestartPolicy, Run
 
 CRASH_AT_START = Run(lasted_s=0.2, ready_s=None)
 SLOW_CRASH = Run(lasted_s=20.0, ready_s=None)

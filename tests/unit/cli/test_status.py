@@ -11,11 +11,11 @@ from rich.text import Text
 
 from dispatcher.cli.eject import eject, in_seconds
 from dispatcher.cli.instance_report import shortage, state_sentence
-from dispatcher.cli.shared_state import explain
+from dispatcher.cli.redis_session import explain
 from dispatcher.cli.status import _view_or_reason
 from dispatcher.cli.status_view import reason_text, state_text, status_view, weight_text
 from dispatcher.errors import StateError
-from dispatcher.state.overview import InstanceView, Overview, ServiceView
+from dispatcher.routing.overview import InstanceView, Overview, ServiceView
 from tests.unit.memory_redis import MemoryRedis
 
 PARAMETER = eject.params[1]

@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from dispatcher.balancing.alerts import Alert
-from dispatcher.balancing.kpis import Kpi, Unit
 from dispatcher.cli.status_kpis import NOBODY, kpi_view, state_text, value_text
-from dispatcher.metrics.box import BoxSample
-from dispatcher.state.kpis import Board, Standing
+from dispatcher.host_metrics.host import BoxSample
+from dispatcher.kpis.alert_rules import Alert
+from dispatcher.kpis.kpi_rules import Kpi, Unit
+from dispatcher.telemetry.kpi_store import Board, Standing
 
 NOW_S = 1000.0
 BOX = BoxSample(

@@ -5,13 +5,13 @@ from io import StringIO
 
 from rich.console import Console
 
-from dispatcher.balancing.tuner.actions import Action, Change
-from dispatcher.balancing.tuner.evidence import Measures
-from dispatcher.balancing.tuner.experiment import Experiment
-from dispatcher.balancing.tuner.state import Decision, Rest, TunerState
 from dispatcher.cli.tuner import log_table, status_lines
-from dispatcher.state.experiments import Row
-from dispatcher.state.knobs import Knobs
+from dispatcher.control.overrides import Knobs
+from dispatcher.control.rules.tuner.actions import Action, Change
+from dispatcher.control.rules.tuner.evidence import Measures
+from dispatcher.control.rules.tuner.experiment import Experiment
+from dispatcher.control.rules.tuner.state import Decision, Rest, TunerState
+from dispatcher.control.tuner_store import Row
 
 ACTION = Action(kind="cap", target="llm/a", changes=(Change(what="llm/a", before=None, after=4),))
 TRIED = Decision(

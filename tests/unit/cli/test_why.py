@@ -8,8 +8,8 @@ import pytest
 from rich.console import Console
 
 from dispatcher.cli.why import outcome_text, why_view
-from dispatcher.state.decisions import Decision, End
-from dispatcher.state.turn_log import End as TurnEnd
+from dispatcher.routing.decisions import Decision, End
+from dispatcher.telemetry.turn_log import End as TurnEnd
 
 DECISION = Decision(
     at_ms=1_700_000_000_000,

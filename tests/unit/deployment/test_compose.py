@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from dispatcher.catalogue import load_catalogue
-from dispatcher.cli.verify.containers import DOOR_PORT
-from dispatcher.contracts import QUEUES
+from dispatcher.messages import QUEUES
+from dispatcher.ops.chaos.docker_environment import DOOR_PORT
 from dispatcher.settings import Settings
 from tests.support.processes import ROOT
 

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parents[3] / "scripts" / "environment.sh"
+from tests.support.processes import ROOT
+
+SCRIPT = ROOT / "scripts" / "environment.sh"
 # Like a real one it makes a folder whose scripts name the interpreter by its whole path.
 PYTHON = """#!/bin/sh
 echo "$*" >> "$NOTES"

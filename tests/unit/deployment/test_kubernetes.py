@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from dispatcher.catalogue import load_catalogue
-from dispatcher.contracts import CONTROL_QUEUE, QUEUES, SERVICES
+from dispatcher.messages import CONTROL_QUEUE, QUEUES, SERVICES
 from dispatcher.settings import Settings
 from tests.support.processes import ROOT
 

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from dispatcher.catalogue import load_catalogue
-from dispatcher.contracts import QUEUES
+from dispatcher.messages import QUEUES
 from dispatcher.settings import Settings
 from tests.architecture.tree import ROOT
 from tests.support.broker import give_up

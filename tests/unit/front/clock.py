@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import cast
 
-from dispatcher.front.playback import FRAME_S, Pacer, Player
+from dispatcher.front.connection.playback import FRAME_S, Pacer, Player
 
 # More often than this in one millisecond is a timer that runs wild.
 MOST_CALLS_AT_ONCE = 1_000

@@ -12,9 +12,9 @@ from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.typedefs import Handler
 
 from dispatcher.catalogue.model import Catalogue
-from dispatcher.front.hub import HUB, Hub
-from dispatcher.front.ota import add_ota
-from dispatcher.front.probes import add_probes
+from dispatcher.front.connection.front_context import HUB, Hub
+from dispatcher.front.http.ota import add_ota
+from dispatcher.front.http.probes import add_probes
 from dispatcher.settings import Settings
 from tests.unit.memory_redis import MemoryRedis
 

@@ -10,8 +10,8 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
-from dispatcher.conversation.emotion import EMOTIONS
-from dispatcher.front.pages import PAGE, STATIC, add_pages, flower_address, read_assets
+from dispatcher.dialogue.emotion import EMOTIONS
+from dispatcher.front.http.pages import PAGE, STATIC, add_pages, flower_address, read_assets
 from dispatcher.settings import Settings
 
 ASSETS = sorted(path.name for path in STATIC.iterdir())

@@ -8,7 +8,7 @@ import uvloop
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.front.playback import AFTER_START_S, TICKS_PER_S, Pacer, Player
+from dispatcher.front.connection.playback import AFTER_START_S, TICKS_PER_S, Pacer, Player
 from tests.unit.front.clock import Clock, Room, frames
 
 TICK_S = 1 / TICKS_PER_S

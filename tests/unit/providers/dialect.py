@@ -13,11 +13,11 @@ import aiohttp
 from aiohttp import web
 
 from dispatcher.catalogue.model import Instance
-from dispatcher.contracts import Language, Service
-from dispatcher.conversation.history import Message
-from dispatcher.conversation.tools import ChatPiece, Tool
+from dispatcher.dialogue.history import Message
+from dispatcher.messages import Language, Service
 from dispatcher.providers.http import new_session
 from dispatcher.providers.openai_http import OpenAiHttp
+from dispatcher.tools.model import ChatPiece, Tool
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 QUESTION = [Message(role="system", content="Be brief."), Message(role="user", content="Hi!")]

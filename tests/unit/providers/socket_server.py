@@ -11,7 +11,7 @@ from typing import Any
 from aiohttp import web
 
 from dispatcher.catalogue.model import Instance
-from dispatcher.contracts import Service
+from dispatcher.messages import Service
 
 Talk = Callable[[web.WebSocketResponse], Awaitable[None]]
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from dispatcher.conversation.tools import ChatPiece, Progress, ToolCall
 from dispatcher.errors import ContentRefused, InstanceBusy, InstanceFailed, InstanceForbidden
 from dispatcher.providers import openai_chat
+from dispatcher.tools.model import ChatPiece, Progress, ToolCall
 from tests.unit.providers.dialect import DONE, Dialect, event, reset, says
 
 FILTERED = {"delta": {}, "finish_reason": "content_filter"}

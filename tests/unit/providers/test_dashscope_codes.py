@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from itertools import permutations
-from pathlib import Path
 
 import aiohttp
 import pytest
@@ -20,11 +19,12 @@ from dispatcher.providers.dashscope import _failure
 from dispatcher.providers.dashscope_asr import DashscopeAsr
 from dispatcher.providers.dashscope_codes import CODES, NOTHING_HEARD
 from tests.support.ears.dashscope import DashscopeServer
+from tests.support.processes import ROOT
 from tests.unit.providers.hearing import Speaker, says, tone
 from tests.unit.providers.socket_server import SocketServer
 from tests.unit.providers.voices import Serve, fails, heard
 
-PAGE = Path(__file__).parents[3] / "docs/providers/dashscope-codes.md"
+PAGE = ROOT / "docs/providers/dashscope-codes.md"
 DOCUMENTED: dict[type[InstanceError], tuple[str, ...]] = {
     InstanceBusy: (
         *("Throttling", "Throttling.RateQuota", "Throttling.BurstRate", "Throttling.AllocationQuota"),

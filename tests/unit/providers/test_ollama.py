@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from dispatcher.catalogue.model import Instance
-from dispatcher.conversation.history import Message
-from dispatcher.conversation.tools import ChatPiece, Progress, Tool, ToolCall
+from dispatcher.dialogue.history import Message
 from dispatcher.errors import (
     InstanceBusy,
     InstanceError,
@@ -23,6 +22,7 @@ from dispatcher.providers import ollama_loading
 from dispatcher.providers.base import Reported
 from dispatcher.providers.http import new_session
 from dispatcher.providers.ollama import Ollama
+from dispatcher.tools.model import ChatPiece, Progress, Tool, ToolCall
 from tests.support.services.ollama import MODEL, REPLY, FakeOllama
 from tests.support.waiting import PATIENCE_S
 

@@ -10,8 +10,8 @@ import pytest
 from aiohttp import web
 
 from dispatcher.audio.wav import wav_bytes
-from dispatcher.contracts import Language
 from dispatcher.errors import InstanceFailed, InstanceForbidden, InstanceUnreachable
+from dispatcher.messages import Language
 from dispatcher.providers import openai_http
 from tests.support.waiting import PATIENCE_S
 from tests.unit.providers.dialect import DONE, Dialect, event, rest_for_ever, says

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from dispatcher.catalogue.model import Instance
-from dispatcher.conversation.history import Message
-from dispatcher.conversation.tools import Progress, Tool, ToolCall
+from dispatcher.dialogue.history import Message
 from dispatcher.errors import InstanceFailed
 from dispatcher.providers.openai_tools import CallJoiner, message_body
+from dispatcher.tools.model import Progress, Tool, ToolCall
 from tests.unit.providers.dialect import DONE, Dialect, event, says
 
 VOLUME = Tool(name="set_volume", description="Sets it.", parameters={"type": "object", "properties": {}})

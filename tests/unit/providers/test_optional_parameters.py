@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from dispatcher.conversation.history import Message
-from dispatcher.conversation.tools import ToolCall
+from dispatcher.dialogue.history import Message
 from dispatcher.errors import InstanceRefused
 from dispatcher.providers.openai_http import OpenAiHttp
 from dispatcher.providers.optional_parameters import RefusedParameters
+from dispatcher.tools.model import ToolCall
 from tests.unit.providers.dialect import DONE, Dialect, says
 
 Judge = Callable[[Mapping[str, Any]], str]

@@ -8,11 +8,13 @@ import sys
 import pytest
 
 from dispatcher.catalogue.model import PROVIDERS, Instance
-from dispatcher.contracts import Service
 from dispatcher.errors import ConfigError
+from dispatcher.messages import Service
 from dispatcher.providers.registry import Providers
 
-ALL_TASKS = "import workers.runtime, workers.asr, workers.llm, workers.tts, workers.control"
+ALL_TASKS = (
+    "import dispatcher.pipeline.worker_context, workers.asr, workers.llm, workers.tts, workers.control"
+)
 
 
 def instance(service: Service, provider: str) -> Instance:

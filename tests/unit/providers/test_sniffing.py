@@ -8,8 +8,8 @@ import random
 import pytest
 
 from dispatcher.audio.wav import wav_bytes
-from dispatcher.contracts import SpeechFormat
 from dispatcher.errors import AudioError
+from dispatcher.messages import SpeechFormat
 from dispatcher.providers.sniffing import is_text, is_undecided, kind_of
 
 # MPEG-2 layer III, 32 kbit/s at 24 kHz: frames of 96 bytes, as speech services send them without any tag.

@@ -10,8 +10,8 @@ import pytest
 
 from dispatcher import providers
 from dispatcher.catalogue.model import Instance
-from dispatcher.contracts import SpeechFormat
 from dispatcher.errors import InstanceFailed, InstanceForbidden
+from dispatcher.messages import SpeechFormat
 from dispatcher.providers.speech import Form, decoded
 from tests.support.encoded import as_numbers, encoded, likeness, slices, speech, wav
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from dispatcher.conversation.tools import ChatPiece, Progress, Tool, ToolCall
 from dispatcher.providers.untagged_thinking import OPENING_TAG
+from dispatcher.tools.model import ChatPiece, Progress, Tool, ToolCall
 from tests.unit.providers.dialect import DONE, QUESTION, Dialect, event, says
 
 MUTE = Tool(name="mute", description="", parameters={"type": "object", "properties": {}})

@@ -8,7 +8,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import func, select, text
 
-from dispatcher.contracts import Record
+from dispatcher.messages import Record
 from dispatcher.records import devices
 from dispatcher.records.retention import (
     DAY_MS,

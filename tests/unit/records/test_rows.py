@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.contracts import Record, RecordKind
+from dispatcher.messages import Record, RecordKind
 from dispatcher.records.rows import readings_of, row_of
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from dispatcher.contracts import Record, RecordKind
 from dispatcher.errors import RecordsError
+from dispatcher.messages import Record, RecordKind
 from dispatcher.records.report import read_report
 from dispatcher.records.store import Drained, Store
 from tests.support.waiting import PATIENCE_S

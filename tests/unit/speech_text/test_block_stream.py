@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.conversation.sentences import SentenceSplitter
+from dispatcher.dialogue.sentences import SentenceSplitter
 from dispatcher.speech_text import BlockStream, clean
 
 REPLY = st.lists(

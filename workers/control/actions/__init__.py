@@ -1,6 +1,6 @@
 """What the tuner's actions do. Each sets what it is told to; its inverse does the same with other numbers.
 
-A new kind of action adds its name to `dispatcher/balancing/tuner/actions.py` and its function here.
+A new kind of action adds its name to `dispatcher/control/rules/tuner/actions.py` and its function here.
 """
 
 from __future__ import annotations
@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
-from dispatcher.balancing.tuner.actions import Action, Kind
+from dispatcher.control.rules.tuner.actions import Action, Kind
+from dispatcher.pipeline.worker_context import Runtime
 from workers.control.actions import instances, pools, processes, settings, upkeep
-from workers.runtime import Runtime
 
 Act = Callable[[Runtime, Action], Awaitable[None]]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from dispatcher.balancing.tuner.actions import Action
+from dispatcher.control.rules.tuner.actions import Action
+from dispatcher.control.tuner_evidence import split_target
 from dispatcher.errors import ActionRefused
-from dispatcher.state import fleet
-from dispatcher.state.tuner_evidence import split_target
-from workers.runtime import Runtime
+from dispatcher.pipeline.worker_context import Runtime
+from dispatcher.routing import instance_table
 
 CAP_LIMIT: Final = "cap_limit"
 PRIORITY_OVERRIDE: Final = "priority_override"
@@ -28,5 +28,5 @@ async def _set(shared: Runtime, action: Action, field: str) -> None:
     for change in action.changes:
         service, name = split_target(change.what)
         value = "" if change.after is None else str(change.after)
-        if not await fleet.set_field(shared.line, service, name, field=field, value=value):
+        if not await instance_table.set_field(shared.line, service, name, field=field, value=value):
             raise ActionRefused(f"{change.what} left the catalogue")

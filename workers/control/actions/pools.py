@@ -10,11 +10,11 @@ from typing import Any, Final
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from dispatcher.balancing.tuner.actions import Action, Change
-from dispatcher.balancing.tuner.evidence import WorkerEvidence
+from dispatcher.control.rules.tuner.actions import Action, Change
+from dispatcher.control.rules.tuner.evidence import WorkerEvidence
 from dispatcher.errors import ActionRefused, StateError
+from dispatcher.pipeline.worker_context import Runtime
 from workers.celery import app
-from workers.runtime import Runtime
 
 # An inspection of unknown workers always takes the whole of this.
 ANSWER_S: Final = 1.0

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
-from dispatcher.balancing.tuner.actions import Action
+from dispatcher.control import overrides
+from dispatcher.control.rules.tuner.actions import Action
 from dispatcher.errors import ActionRefused
-from dispatcher.state import knobs
+from dispatcher.pipeline.worker_context import Runtime
 from workers.celery import app
 from workers.control.actions.pools import look_at_workers
-from workers.runtime import Runtime
 
 
 async def restart(_shared: Runtime, action: Action) -> None:
@@ -29,4 +29,4 @@ def _restart(name: str) -> None:
 async def ask_for_workers(shared: Runtime, action: Action) -> None:
     """Tell the supervisor how many extra processes each queue is to have."""
     for change in action.changes:
-        await knobs.turn(shared.line, knobs.extra_workers(change.what), change.after)
+        await overrides.turn(shared.line, overrides.extra_workers(change.what), change.after)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dispatcher.balancing.tuner.actions import Action
-from dispatcher.state import knobs
-from workers.runtime import Runtime
+from dispatcher.control import overrides
+from dispatcher.control.rules.tuner.actions import Action
+from dispatcher.pipeline.worker_context import Runtime
 
 
 async def turn_knobs(shared: Runtime, action: Action) -> None:
     """Turn each knob that the action names."""
     for change in action.changes:
-        await knobs.turn(shared.line, change.what, change.after)
+        await overrides.turn(shared.line, change.what, change.after)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
-from dispatcher.balancing.tuner.actions import Action
-from dispatcher.contracts import CONTROL_QUEUE, KEEP_RECORDS
+from dispatcher.control.rules.tuner.actions import Action
 from dispatcher.errors import ActionRefused
+from dispatcher.messages import CONTROL_QUEUE, KEEP_RECORDS
+from dispatcher.pipeline.worker_context import Runtime
 from workers.celery import app
-from workers.runtime import Runtime
 
 
 def is_there() -> bool:

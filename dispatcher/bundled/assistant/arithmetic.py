@@ -1,0 +1,158 @@
+"""Sums; what cannot be parsed as a whole is not guessed."""
+
+from __future__ import annotations
+
+import ast
+import operator
+import re
+from typing import Final
+
+from simpleeval import InvalidExpression, SimpleEval
+
+from dispatcher.bundled.assistant.numbers import short_number
+from dispatcher.bundled.assistant.query import Query
+
+_NUMBER: Final = r"(-?\d+(?:\.\d+)?)"
+_ASKED: Final = (
+    r"^(?:and |so |then |tell me |know )*(?:what is|what are|how much is|how much are"
+    r"|how many is|calculate|compute|work out|solve"
+    r"|what does|what do you get if you)\b(?: (?:the )?(?:answer to|result of|value of))?"
+)
+# In this order: longer phrases before their parts.
+_ENGLISH: Final = tuple(
+    (re.compile(pattern), replacement)
+    for pattern, replacement in (
+        # "2 and 2" is a sum only where somebody asks what it is.
+        (rf"{_ASKED} {_NUMBER} and {_NUMBER}$", r"\1 + \2"),
+        (rf"{_ASKED} {_NUMBER} and {_NUMBER} and {_NUMBER}$", r"\1 + \2 + \3"),
+        (_ASKED, ""),
+        (r"\b(?:equals?(?: to)?|makes?)\b|= ?$", ""),
+        (rf"\badd {_NUMBER} (?:and|to) {_NUMBER}", r"\1 + \2"),
+        (rf"\bsubtract {_NUMBER} from {_NUMBER}", r"\2 - \1"),
+        (rf"\b(?:the )?product of {_NUMBER} and {_NUMBER}", r"\1 * \2"),
+        (rf"\b(?:the )?sum of {_NUMBER} and {_NUMBER}", r"\1 + \2"),
+        (rf"\b(?:the )?difference (?:of|between) {_NUMBER} and {_NUMBER}", r"\1 - \2"),
+        (rf"\bmultiply {_NUMBER} (?:by|and|with) {_NUMBER}", r"\1 * \2"),
+        (rf"\bdivide {_NUMBER} by {_NUMBER}", r"\1 / \2"),
+        (r"\b(?:the )?square root of (\d+(?:\.\d+)?)", r"\1 ** 0.5"),
+        (rf"{_NUMBER} ?(?:percent|%) of {_NUMBER}", r"\1 / 100 * \2"),
+        (rf"\b(?:a )?half of {_NUMBER}", r"\1 / 2"),
+        (rf"\b(?:a|one|1) (?:third|3rd) of {_NUMBER}", r"\1 / 3"),
+        (rf"\b(?:a|one|1) (?:quarter|fourth) of {_NUMBER}", r"\1 / 4"),
+        (rf"\b(?:double|twice) {_NUMBER}", r"2 * \1"),
+        (r"\b(?:multiplied by|times)\b|×|(?<=\d) ?x ?(?=\d)", "*"),
+        (r"\b(?:divided by|over)\b|÷", "/"),
+        (r"\b(?:raised )?to the power of\b|\^", "**"),
+        (r"\bsquared\b", "** 2"),
+        (r"\bcubed\b", "** 3"),
+        (r"\bplus\b", "+"),
+        (r"\b(?:minus|less|take away|negative)\b", "-"),
+    )
+)
+_CHINESE: Final = tuple(
+    (re.compile(pattern), replacement)
+    for pattern, replacement in (
+        (r"^(?:计算一?下?|算算|算一下|算)", ""),
+        (r"(?:等于|是|得|一共|总共|结果)*(?:多少|几)?(?:呢|啊)?$|=$", ""),
+        (rf"^{_NUMBER}的百分之{_NUMBER}$|^{_NUMBER}的{_NUMBER}%$", r"\1\3*\2\4/100"),
+        (rf"^{_NUMBER}的{_NUMBER}分之{_NUMBER}$", r"\1*\3/\2"),
+        (rf"^{_NUMBER}的[一1]半$", r"\1/2"),
+        (r"根号(\d+(?:\.\d+)?)|(?<![-负\d.])(\d+(?:\.\d+)?)的平方根", r"\1\2**0.5"),
+        (rf"{_NUMBER}的{_NUMBER}次方", r"\1**\2"),
+        (r"的?平方", "**2"),
+        (r"的?立方", "**3"),
+        (r"乘以|乘上|乘|×|(?<=\d)x(?=\d)", "*"),
+        (r"除以|÷", "/"),
+        (r"再?加上|再?加", "+"),
+        (r"再?减去|再?减", "-"),
+        (r"负", "-"),
+    )
+)
+_EXPRESSION: Final = re.compile(r"[\d.+\-*/ ()]{3,100}")
+_HAS_OPERATOR: Final = re.compile(r"\d[ )]*(?:\*\*|[+\-*/])[ (]*-?\d")
+_SPOKEN: Final = (
+    ("**", " to the power of "), ("*", " times "), ("/", " divided by "),
+    ("+", " plus "), ("-", " minus "),
+)  # fmt: skip
+_SPOKEN_ZH: Final = (("**", "的幂"), ("*", "乘以"), ("/", "除以"), ("+", "加"), ("-", "减"))
+_ROOT: Final = re.compile(r"(\d+(?:\.\d+)?) ?\*\* ?0\.5")
+# "5!" is a factorial before a sign; a date or a telephone number is no subtraction.
+_NO_SUM: Final = re.compile(r"\d ?! ?[-+*/×÷x]|\d+-\d+-\d+|\b0\d+-\d|\d/\d+/\d|\b\d{3}-\d{4}\b")
+_LARGEST: Final = 1e15
+_LARGEST_EXPONENT: Final = 64
+
+
+def work_out(query: Query) -> str | None:
+    """Answer a sum."""
+    if _NO_SUM.search(query.said):
+        return None
+    expression = query.figures
+    for pattern, replacement in _CHINESE if query.language == "zh" else _ENGLISH:
+        expression = pattern.sub(replacement, expression)
+    expression = expression.strip()
+    if not _EXPRESSION.fullmatch(expression) or not _HAS_OPERATOR.search(expression):
+        return None
+    try:
+        value = evaluate(expression)
+    except ZeroDivisionError:
+        return query.say("😲 Nobody can divide by zero.", "😲 除以零可不行，谁也算不出来。")
+    except (ValueError, OverflowError):
+        return query.say("😲 That number is too large for me.", "😲 这个数太大了，我说不出来。")
+    except (InvalidExpression, SyntaxError, TypeError):
+        return None
+    result = short_number(value)
+    return query.say(f"🙂 {_spoken(expression)} is {result}.", f"🙂 {_spoken_zh(expression)}等于{result}。")
+
+
+def evaluate(expression: str) -> float:
+    """Return the value of an expression of numbers and signs.
+
+    Raises:
+        ZeroDivisionError: a division by zero.
+        ValueError: the result, or something on the way to it, is too large to say.
+        InvalidExpression: it is none; so do SyntaxError and TypeError.
+    """
+    value = SimpleEval(operators=_OPERATORS, functions={}, names={}).eval(expression)
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        raise TypeError(f"{expression} is no number")
+    if abs(value) > _LARGEST:
+        raise ValueError(f"{expression} is over {_LARGEST:g}")
+    return value
+
+
+def _power(base: float, exponent: float) -> float:
+    """Return the power; a large one would keep the process busy for minutes."""
+    if abs(exponent) > _LARGEST_EXPONENT or abs(base) > _LARGEST:
+        raise ValueError(f"{base} ** {exponent} is too large")
+    value: float = operator.pow(base, exponent)
+    return value
+
+
+_OPERATORS: Final = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.Pow: _power,
+    ast.USub: operator.neg,
+    ast.UAdd: operator.pos,
+}
+
+
+def _spoken(expression: str) -> str:
+    text = _ROOT.sub(r"the square root of \1", expression).replace(" / 100 * ", " percent of ")
+    text = re.sub(r" ?\*\* ?2(?![\d.])", " squared", text)
+    for sign, words in _SPOKEN:
+        text = text.replace(sign, words)
+    text = " ".join(text.split())
+    return text[0].upper() + text[1:]
+
+
+def _spoken_zh(expression: str) -> str:
+    text = re.sub(r"(?<![\d) ])-", "负", _ROOT.sub(r"根号\1", expression))
+    text = re.sub(r"(\d+)\*(\d+)/100(?!\d)", r"\1的百分之\2", text)
+    text = re.sub(r"\*\*2(?!\d)", "的平方", text)
+    text = re.sub(r"\*\*(\d+)", r"的\1次方", text)
+    for sign, words in _SPOKEN_ZH[1:]:
+        text = text.replace(sign, words)
+    return text

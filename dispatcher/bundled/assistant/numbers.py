@@ -1,0 +1,82 @@
+"""Numbers as people say them: from words to digits, and back to something short enough to hear."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Final
+
+from cn2an import cn2an
+
+from dispatcher.bundled.engines import SpokenLanguage
+
+_UNITS: Final = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+_TEENS: Final = (
+    "ten", "eleven", "twelve", "thirteen", "fourteen",
+    "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
+)  # fmt: skip
+_TENS: Final = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
+_SMALL: Final = {word: value for value, word in enumerate((*_UNITS, *_TEENS))} | {
+    word: 10 * value for value, word in enumerate(_TENS, start=2)
+}
+_LARGE: Final = {"thousand": 1_000, "million": 1_000_000, "billion": 1_000_000_000}
+_UNIT: Final = "|".join(_UNITS)
+_BELOW_100: Final = rf"(?:(?:{'|'.join(_TENS)})(?:[ -](?:{_UNIT}))?|{'|'.join(_TEENS)}|{_UNIT})"
+_GROUP: Final = rf"{_BELOW_100}(?: hundred(?:(?: and)? {_BELOW_100})?)?"
+_ENGLISH: Final = re.compile(
+    rf"\b{_GROUP}(?: (?:{'|'.join(_LARGE)})(?:(?: and)? {_GROUP})?)*(?: point(?: (?:{_UNIT}))+)?\b"
+)
+_MIXED: Final = re.compile(r"\b(\d+(?:\.\d+)?) (hundred|thousand|million|billion)\b")
+# 两 after a digit is the unit of weight, not a two.
+_CHINESE: Final = re.compile(
+    r"(?:(?<![一二三四五六七八九十])两|[零\u3007一二三四五六七八九十百千万亿])+(?:点[零\u3007一二三四五六七八九]+)?"
+)
+# "a hundred" is one hundred.
+_ONE: Final = re.compile(r"\ban? (hundred|thousand|million|billion)\b")
+_HALF: Final = re.compile(r"\b(\d+) and a half\b")
+_MOST_DECIMALS: Final = 12
+
+
+def with_digits(text: str, language: SpokenLanguage) -> str:
+    """Return the text with its numbers in digits."""
+    if language == "zh":
+        return _CHINESE.sub(_chinese, text)
+    text = _ENGLISH.sub(lambda match: str(_english(match[0])), _ONE.sub(r"one \1", text))
+    text = _HALF.sub(r"\1.5", text)
+    return _MIXED.sub(
+        lambda match: short_number(float(match[1]) * ({"hundred": 100} | _LARGE)[match[2]]), text
+    )
+
+
+def short_number(value: float, significant: int = 6) -> str:
+    """Return a number as one would say it: whole digits all, others only as far as they can be heard."""
+    if value == 0:
+        return "0"
+    decimals = min(_MOST_DECIMALS, max(0, significant - 1 - math.floor(math.log10(abs(value)))))
+    text = f"{value:.{decimals}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _english(words: str) -> int | float:
+    whole, _, fraction = words.replace("-", " ").partition(" point ")
+    total = current = 0
+    for word in whole.split():
+        if word == "hundred":
+            current = max(current, 1) * 100
+        elif word in _LARGE:
+            total += max(current, 1) * _LARGE[word]
+            current = 0
+        else:
+            current += _SMALL.get(word, 0)
+    if not fraction:
+        return total + current
+    return float(f"{total + current}." + "".join(str(_SMALL[digit]) for digit in fraction.split()))
+
+
+def _chinese(match: re.Match[str]) -> str:
+    words = match[0].replace("\u3007", "零")
+    try:
+        return short_number(cn2an(words, "smart"))
+    except (ValueError, OverflowError):
+        # Not a number after all, such as 百 alone in a name, or one that nobody would say.
+        return words

@@ -1,0 +1,81 @@
+"""Cutting a text where its writing changes, so that each voice gets what it can read."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from dataclasses import dataclass
+from typing import Final
+
+from dispatcher.bundled.engines import SpokenLanguage
+
+_HAN: Final = r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u3007\U00020000-\U0003ffff"
+_LATIN: Final = r"A-Za-z\u00aa\u00ba\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u1e00-\u1eff"
+_PART: Final = re.compile(rf"(?P<zh>[{_HAN}]+)|(?P<en>[{_LATIN}]+)|(?P<other>[^{_HAN}{_LATIN}]+)")
+# Digits that stand right before Chinese belong to it: "iPhone 3个" is an iPhone, and three of something.
+_TOUCHING: Final = re.compile(r"[\d.:%+\-¥$]*\d[\d.:%]*$")
+_SPEAKABLE: Final = re.compile(rf"[{_HAN}{_LATIN}\d]")
+# The marks that end a sentence or, in a long one, a clause. A point between digits is none.
+_SENTENCE: Final = re.compile(r".+?(?:[。！？；…]+[”’」』）]*|[.!?;]+[\"')]*(?=\s|$)|$)\s*", re.DOTALL)
+_CLAUSE: Final = re.compile(r".+?(?:[，、：,:]+(?!\d)|$)\s*", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """A stretch of text for one voice."""
+
+    language: SpokenLanguage
+    text: str
+
+
+def script_runs(text: str, *, default: SpokenLanguage) -> list[Run]:
+    """Return the text in runs of one language each; nothing is lost but what no voice can say.
+
+    Digits and marks go with the run before them, or the one after when there is none before or
+    when digits touch it. A text without letters is read in the default language.
+    """
+    runs: list[Run] = []
+    pending = ""
+    for part in _PART.finditer(text):
+        written = part["zh"] or part["en"]
+        if written is None:
+            pending += part["other"]
+            continue
+        language: SpokenLanguage = "zh" if part["zh"] else "en"
+        before, after = _divided(pending, language) if runs else ("", pending)
+        runs, pending = _added(runs, before, Run(language=language, text=after + written)), ""
+    if runs:
+        runs = _with_tail(runs, pending)
+    elif _SPEAKABLE.search(pending):
+        runs = [Run(language=default, text=pending)]
+    return [run for run in runs if _SPEAKABLE.search(run.text)]
+
+
+def sentences(run: Run, *, longest: int) -> list[Run]:
+    """Return the run in pieces to synthesize one by one, cut at sentences, and at clauses where too long.
+
+    A clause that is too long itself is cut between words, or where its script has no spaces, anywhere.
+    """
+    pieces: list[str] = []
+    for sentence in _SENTENCE.findall(run.text):
+        clauses = [sentence] if len(sentence) <= longest else _CLAUSE.findall(sentence)
+        for clause in clauses:
+            pieces += [clause] if len(clause) <= longest else textwrap.wrap(clause, longest)
+    return [Run(language=run.language, text=piece.strip()) for piece in pieces if _SPEAKABLE.search(piece)]
+
+
+def _divided(pending: str, following: SpokenLanguage) -> tuple[str, str]:
+    """Return what of the signs between two runs goes with the first, and what with the second."""
+    touching = _TOUCHING.search(pending) if following == "zh" else None
+    return (pending[: touching.start()], touching[0]) if touching else (pending, "")
+
+
+def _added(runs: list[Run], before: str, run: Run) -> list[Run]:
+    runs = _with_tail(runs, before) if runs else runs
+    if runs and runs[-1].language == run.language:
+        return [*runs[:-1], Run(language=run.language, text=runs[-1].text + run.text)]
+    return [*runs, run]
+
+
+def _with_tail(runs: list[Run], tail: str) -> list[Run]:
+    return [*runs[:-1], Run(language=runs[-1].language, text=runs[-1].text + tail)]

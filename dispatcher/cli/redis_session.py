@@ -1,0 +1,70 @@
+"""A line to the shared state for the length of one command; what keeps it away is one clear line."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import TypeVar
+
+from redis.exceptions import AuthenticationError
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from dispatcher.cli.resolve_settings import settings_here
+from dispatcher.errors import ConfigError, StateError
+from dispatcher.logs import configure_logging
+from dispatcher.redis_client.client import RedisLine, connect
+from dispatcher.redis_url import parse_redis_url
+
+Result = TypeVar("Result")
+_TLS_WORDS = ("SSL", "TLS", "certificate")
+_PASSWORD_WORDS = ("NOAUTH", "WRONGPASS", "already authenticated", "without any password", "invalid password")
+_AWAY = (RedisConnectionError, RedisTimeoutError, OSError)
+
+
+def with_shared_state(use: Callable[[RedisLine], Awaitable[Result]]) -> Result:
+    """Return what `use` makes of a line to the Redis of REDIS_URL.
+
+    Raises:
+        StateError: no Redis answers there; the text says where, and never the password.
+        ConfigError: REDIS_URL is no address of a Redis.
+    """
+    settings = settings_here()
+    if "log_level" not in settings.model_fields_set:  # the answer is what the command prints
+        configure_logging(settings.model_copy(update={"log_level": "error"}))
+    else:
+        configure_logging(settings)
+    try:
+        return asyncio.run(_use(settings.redis_url, use))
+    except StateError as error:
+        raise StateError(explain(error, settings.redis_url)) from error
+
+
+def explain(error: StateError, redis_url: str) -> str:
+    """Return what an operator can do about an error of the shared state."""
+    cause = error.__cause__
+    if any(word in str(error) for word in _PASSWORD_WORDS):
+        where = parse_redis_url(redis_url)
+        return (
+            f"the Redis at {where} wants another password: set DATA_DIR to the folder of the deployment "
+            "that runs, whose redis-password is read without REDIS_URL; or write it into REDIS_URL"
+        )
+    if isinstance(cause, AuthenticationError) or not isinstance(cause, _AWAY):
+        return str(error)
+    where = parse_redis_url(redis_url)
+    if any(word in str(error) for word in _TLS_WORDS):
+        return f"the Redis at {where} is not trusted: {error}; REDIS_CA_FILE names who signed its certificate"
+    return f"no Redis answers at {where}; start it (`dispatcher up`), or set REDIS_URL to the one in use"
+
+
+async def _use(redis_url: str, use: Callable[[RedisLine], Awaitable[Result]]) -> Result:
+    try:
+        line = RedisLine(connect(redis_url))
+    except ValueError as error:
+        raise ConfigError([f"REDIS_URL: {error}"]) from error
+    try:
+        return await use(line)
+    finally:
+        with suppress(StateError):
+            await line.close()

@@ -1,0 +1,78 @@
+"""What can be turned while everything runs: by the tuner, or by an operator over its head."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal, TypeAlias
+
+from dispatcher.messages import SERVICES, TunerMode
+from dispatcher.redis_client import keys
+from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.decoding import as_text
+
+# Fronts and supervisor look this often; a knob that nobody turns costs one small read.
+LOOK_EVERY_S: Final = 1.0
+
+KnobName: TypeAlias = Literal["max_devices", "reply_kept_s", "tuner_mode"]
+_MODES: Final[Mapping[str, TunerMode]] = {"off": "off", "observe": "observe", "act": "act"}
+_EXTRA: Final = "extra_workers."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Knobs:
+    """How all knobs stand; None is "as configured".
+
+    Attributes:
+        max_devices: most devices at each front, where that is less than its own limit.
+        reply_kept_s: for how long a front keeps replies that it has read.
+        extra_workers: worker processes beside those of the Procfile, by queue.
+        tuner_mode: what an operator chose over the YAML.
+    """
+
+    max_devices: int | None = None
+    reply_kept_s: float | None = None
+    extra_workers: Mapping[str, int] = field(default_factory=dict)
+    tuner_mode: TunerMode | None = None
+
+
+async def read_knobs(line: RedisLine) -> Knobs:
+    """Return how the knobs stand; one with a value that makes no sense counts as not turned.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    written = as_text(await line.call("HGETALL", keys.KNOBS))
+    devices = _above_zero(written, "max_devices")
+    extra = {service: _above_zero(written, extra_workers(service)) for service in SERVICES}
+    return Knobs(
+        max_devices=None if devices is None else max(1, int(devices)),
+        reply_kept_s=_above_zero(written, "reply_kept_s"),
+        extra_workers={service: int(count) for service, count in extra.items() if count},
+        tuner_mode=_MODES.get(written.get("tuner_mode", "")),
+    )
+
+
+async def turn(line: RedisLine, name: KnobName | str, value: float | str | None) -> None:
+    """Set a knob; None and 0 put it back to what is configured.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    if value:
+        await line.call("HSET", keys.KNOBS, name, value)
+    else:
+        await line.call("HDEL", keys.KNOBS, name)
+
+
+def extra_workers(queue: str) -> str:
+    """Return the name of the knob for further worker processes of a queue."""
+    return f"{_EXTRA}{queue}"
+
+
+def _above_zero(written: Mapping[str, str], name: str) -> float | None:
+    try:
+        value = float(written.get(name, ""))
+    except ValueError:
+        return None
+    return value if 0 < value < float("inf") else None

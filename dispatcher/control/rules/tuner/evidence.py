@@ -1,0 +1,146 @@
+"""What the tuner knows at one moment. None means unknown: nothing is ever decided on it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from statistics import median
+from typing import Final, Literal, TypeAlias, get_args
+
+from dispatcher.messages import Priority, Service
+
+Cause: TypeAlias = Literal["errors", "memory", "response", "cpu"]
+CAUSES: Final[tuple[Cause, ...]] = get_args(Cause)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measures:
+    """The four numbers that the rules look at, one for each cause.
+
+    Attributes:
+        errors: share of calls or turns that failed, 0..1.
+        memory: share of the box's memory in use, 0..1; of the container's limit where there is one.
+        response: from the end of speech to the first audio, ms.
+        cpu: share of the box's CPU in use, 0..1.
+    """
+
+    errors: float | None = None
+    memory: float | None = None
+    response: float | None = None
+    cpu: float | None = None
+
+    def of(self, cause: Cause) -> float | None:
+        """Return the number that a cause is about."""
+        found: float | None = getattr(self, cause)
+        return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """The four numbers at a moment, as the history keeps them."""
+
+    at_s: float
+    measures: Measures
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceEvidence:
+    """One instance.
+
+    Attributes:
+        is_local: it runs on this box, so that its work is the box's work.
+        cap: most calls at once as configured; cap_limit: what the tuner lowered that to.
+        priority: as configured; priority_override: what the tuner made of it.
+        error_ratio: share of its calls that failed in the window; None without calls.
+    """
+
+    service: Service
+    name: str
+    is_local: bool
+    is_usable: bool
+    cap: int
+    cap_limit: int | None = None
+    priority: Priority = "normal"
+    priority_override: Priority | None = None
+    in_flight: int = 0
+    latency_ms: float | None = None
+    error_ratio: float | None = None
+
+    @property
+    def cap_now(self) -> int:
+        """Most calls at once now."""
+        return self.cap if self.cap_limit is None else min(self.cap, self.cap_limit)
+
+    @property
+    def priority_now(self) -> Priority:
+        """What a pick goes by."""
+        return self.priority_override or self.priority
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerEvidence:
+    """One worker process, as it answers `inspect stats`.
+
+    Attributes:
+        name: node name, such as "llm@box".
+        pool: tasks that it runs at once.
+        memory_bytes: most that it ever held in memory; None where it does not say.
+    """
+
+    name: str
+    queue: str
+    pool: int
+    memory_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """All that is known at one moment.
+
+    Attributes:
+        window_s: the span that response and errors are taken over.
+        calls: on how many calls and turns they rest.
+        queued: tasks that wait, by queue; waiting: calls that wait for a slot, by service.
+        devices: connected to the busiest front; None where no front says.
+        device_limit: what the tuner lets in at most at each front; None without a limit of its own.
+        reply_kept_s: for how long fronts keep replies that they have read; None as configured.
+        extra_workers: processes beside those of the Procfile, by queue.
+        supervised: `dispatcher up` runs here and starts what ends.
+        missing: kinds of action that cannot act here, with the reason.
+    """
+
+    at_s: float
+    window_s: float = 0.0
+    calls: int = 0
+    measures: Measures
+    instances: tuple[InstanceEvidence, ...] = ()
+    workers: tuple[WorkerEvidence, ...] = ()
+    queued: tuple[tuple[str, int], ...] = ()
+    waiting: tuple[tuple[str, int], ...] = ()
+    devices: int | None = None
+    device_limit: int | None = None
+    reply_kept_s: float | None = None
+    extra_workers: tuple[tuple[str, int], ...] = ()
+    supervised: bool = False
+    missing: tuple[tuple[str, str], ...] = ()
+
+    def queue_length(self, queue: str) -> int:
+        """Return how many tasks wait in a queue."""
+        return dict(self.queued).get(queue, 0)
+
+    def pool_of(self, queue: str) -> int:
+        """Return how many tasks of a queue run at once, over all of its workers."""
+        return sum(worker.pool for worker in self.workers if worker.queue == queue)
+
+    def slots_of(self, service: str) -> int:
+        """Return how many calls the instances of a service take at once now."""
+        return sum(each.cap_now for each in self.instances if each.service == service and each.is_usable)
+
+
+def middle(samples: Sequence[Sample]) -> Measures:
+    """Return the median of each number over some samples; None where no sample knows it."""
+    known = {
+        field.name: [value for each in samples if (value := getattr(each.measures, field.name)) is not None]
+        for field in fields(Measures)
+    }
+    return Measures(**{name: median(values) if values else None for name, values in known.items()})

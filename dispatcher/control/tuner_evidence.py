@@ -1,0 +1,194 @@
+"""What the tuner judges by, gathered from what calls, turns, fronts and the box left in Redis."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Final
+from urllib.parse import urlsplit
+
+from dispatcher.catalogue.model import Catalogue, Instance
+from dispatcher.control.overrides import Knobs
+from dispatcher.control.rules.tuner.evidence import Evidence, InstanceEvidence, Measures, WorkerEvidence
+from dispatcher.kpis.kpi_rules import TurnFacts
+from dispatcher.messages import SERVICES, Priority, Service
+from dispatcher.redis_client import keys
+from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.decoding import as_text
+from dispatcher.routing import instance_table
+from dispatcher.routing.overview import InstanceView, Overview, read_overview
+from dispatcher.telemetry import front_presence, kpi_store, turn_log
+
+# A call whose pick is older than this is rare, and counts for no instance.
+LONGEST_CALL_S: Final = 60.0
+MOST_ENTRIES: Final = 10_000
+_PRIORITIES: Final[Mapping[str, Priority]] = {"high": "high", "normal": "normal", "low": "low"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What is looked at, and by whom.
+
+    Attributes:
+        window_s: calls and turns that ended within it count.
+        supervised: `dispatcher up` runs on this host.
+        missing: kinds of action that cannot act here, with the reason.
+    """
+
+    now_s: float
+    window_s: float
+    workers: tuple[WorkerEvidence, ...] = ()
+    supervised: bool = False
+    missing: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Calls:
+    """The calls that ended within the window: all of them and the failed ones, by instance."""
+
+    ended: Counter[str]
+    failed: Counter[str]
+
+    def error_ratio(self, *names: str) -> float | None:
+        """Return the share of calls that failed; None without calls."""
+        ended = sum(self.ended[name] for name in names)
+        return sum(self.failed[name] for name in names) / ended if ended else None
+
+
+async def gather(line: RedisLine, catalogue: Catalogue, look: Look, knobs: Knobs) -> Evidence:
+    """Return all that is known at this moment.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    overview, calls, turns, counts, board = await asyncio.gather(
+        read_overview(line),
+        _read_calls(line, look),
+        turn_log.read_since(line, look.now_s - look.window_s),
+        front_presence.read_fronts(line),
+        kpi_store.read_board(line),
+    )
+    counted = [turn for turn in turns if turn.counts]
+    return Evidence(
+        at_s=look.now_s,
+        window_s=look.window_s,
+        calls=max(len(counted), sum(calls.ended.values())),
+        measures=_measures(overview, calls, counted, board),
+        instances=await _instances(line, catalogue, overview, calls),
+        workers=look.workers,
+        queued=tuple(overview.queues.items()),
+        waiting=tuple((service.service, service.waiting) for service in overview.services),
+        devices=max((front.devices for front in counts.values()), default=None),
+        device_limit=knobs.max_devices,
+        reply_kept_s=knobs.reply_kept_s,
+        extra_workers=tuple(knobs.extra_workers.items()),
+        supervised=look.supervised,
+        missing=look.missing,
+    )
+
+
+def _measures(
+    overview: Overview, calls: _Calls, turns: Sequence[TurnFacts], board: kpi_store.Board | None
+) -> Measures:
+    heard_ms = [turn.first_audio_s * 1000 for turn in turns if turn.first_audio_s is not None]
+    return Measures(
+        errors=_errors(overview, calls, [turn.is_error for turn in turns]),
+        memory=board.box.memory_ratio if board else None,
+        response=median(heard_ms) if heard_ms else None,
+        cpu=board.box.cpu_ratio if board else None,
+    )
+
+
+def _errors(overview: Overview, calls: _Calls, turns: Sequence[bool]) -> float | None:
+    """Return the worst of: turns without an answer, and failed calls of each service.
+
+    A call that fails and is saved by another instance is no lost turn, but it is time lost, and the
+    reserve is in use.
+    """
+    ratios = [calls.error_ratio(*(each.name for each in one.instances)) for one in overview.services]
+    ratios.append(sum(turns) / len(turns) if turns else None)
+    return max((ratio for ratio in ratios if ratio is not None), default=None)
+
+
+async def _read_calls(line: RedisLine, look: Look) -> _Calls:
+    """Return the calls of the window, from the stream of decisions."""
+    from_ms = round((look.now_s - look.window_s) * 1000)
+    entries = await line.call(
+        *("XREVRANGE", keys.DECISIONS, "+", from_ms - round(LONGEST_CALL_S * 1000), "COUNT", MOST_ENTRIES)
+    )
+    picked: dict[str, str] = {}
+    calls = _Calls(ended=Counter(), failed=Counter())
+    for entry_id, flat in reversed(entries):
+        fields = as_text(flat)
+        if "instance" in fields:
+            picked[fields["lease"]] = fields["instance"]
+        elif int(entry_id.partition(b"-")[0]) >= from_ms and fields.get("outcome") in ("ok", "failed"):
+            name = picked.get(fields["lease"], "")
+            calls.ended[name] += 1
+            calls.failed[name] += fields["outcome"] == "failed"
+    return calls
+
+
+async def _instances(
+    line: RedisLine, catalogue: Catalogue, overview: Overview, calls: _Calls
+) -> tuple[InstanceEvidence, ...]:
+    views = {(view.service, view.name): view for view in overview.instances}
+    configured = list(_configured(catalogue))
+    learned = await asyncio.gather(
+        *(instance_table.read(line, each.service, each.name) for each in configured)
+    )
+    return tuple(
+        _instance(each, views[each.service, each.name], fields, calls)
+        for each, fields in zip(configured, learned, strict=True)
+        if (each.service, each.name) in views
+    )
+
+
+def _configured(catalogue: Catalogue) -> Iterator[Instance]:
+    for service in SERVICES:
+        yield from catalogue.services[service].instances
+
+
+def _instance(
+    configured: Instance, view: InstanceView, fields: Mapping[str, str], calls: _Calls
+) -> InstanceEvidence:
+    limit = fields.get("cap_limit", "")
+    return InstanceEvidence(
+        service=configured.service,
+        name=configured.name,
+        is_local=_is_local(configured.endpoint),
+        is_usable=view.is_usable,
+        cap=configured.max_concurrent,
+        cap_limit=int(float(limit)) if limit else None,
+        priority=configured.priority,
+        priority_override=_PRIORITIES.get(fields.get("priority_override", "")),
+        in_flight=view.in_flight,
+        latency_ms=view.latency_ewma_ms,
+        error_ratio=calls.error_ratio(configured.name),
+    )
+
+
+def _is_local(endpoint: str) -> bool:
+    """Tell whether an address is of this box: its work is then the box's work."""
+    host = urlsplit(endpoint).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def split_target(target: str) -> tuple[Service, str]:
+    """Return the service and the name that `service/instance` stands for.
+
+    Raises:
+        ValueError: no service is called so.
+    """
+    service, _, name = target.partition("/")
+    for known in SERVICES:
+        if known == service:
+            return known, name
+    raise ValueError(f"{target!r}: no service is called so; expected one of {', '.join(SERVICES)}")

@@ -1,0 +1,169 @@
+"""What the tuner remembers, its log, and what people ask of it; one tuner at a time works on it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+from pydantic import TypeAdapter, ValidationError
+
+from dispatcher.control.overrides import extra_workers
+from dispatcher.control.rules.tuner.state import Decision, TunerState
+from dispatcher.messages import SERVICES
+from dispatcher.redis_client import keys
+from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.decoding import as_text
+from dispatcher.routing.published import read_fleets
+from dispatcher.telemetry import record_stream
+
+log = structlog.get_logger(__name__)
+
+_STATE: Final = TypeAdapter(TunerState)
+_DECISION: Final = TypeAdapter(Decision)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One experiment as people see it: its first decision, and what came of it.
+
+    Attributes:
+        latest: the last decision about it; the same as `first` while nothing followed.
+    """
+
+    first: Decision
+    latest: Decision
+
+
+@asynccontextmanager
+async def alone(line: RedisLine) -> AsyncIterator[bool]:
+    """Yield whether this tuner may work: no other one does; the claim ends with the block.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    who = secrets.token_hex(8)
+    mine = bool(await line.call("SET", keys.TUNING, who, "NX", "PX", keys.TUNING_TTL_MS))
+    try:
+        yield mine
+    finally:
+        if mine:
+            await line.run(record_stream.YIELD, [keys.TUNING], [who])
+
+
+async def load(line: RedisLine) -> TunerState:
+    """Return what the tuner remembers; of another version, or lost with Redis, it begins anew.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    written = await line.call("GET", keys.TUNER_STATE)
+    if written is None:
+        return TunerState()
+    try:
+        return _STATE.validate_json(written)
+    except ValidationError as error:
+        log.warning("tuner begins anew, its state is of another version", problems=error.error_count())
+        return TunerState()
+
+
+async def save(line: RedisLine, state: TunerState) -> None:
+    """Keep what the tuner remembers.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    await line.call("SET", keys.TUNER_STATE, _STATE.dump_json(state))
+
+
+async def release(line: RedisLine) -> None:
+    """Put everything that a tuner may have set back to what is configured.
+
+    For one that remembers nothing, such as after an upgrade: whatever is still set, nobody would take back.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    for service in await read_fleets(line):
+        for name in service.names:
+            line.cast("HDEL", keys.instance(service.service, name), "cap_limit", "priority_override")
+    await line.call("HDEL", keys.KNOBS, "max_devices", "reply_kept_s", *map(extra_workers, SERVICES))
+
+
+async def note(line: RedisLine, decision: Decision) -> None:
+    """Write a decision to the tuner's own log, to the records and to the process's log.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    text = _DECISION.dump_json(decision)
+    await line.call("XADD", keys.TUNER, "MAXLEN", "~", keys.TUNER_MAXLEN, "*", "decision", text)
+    fields = {
+        "number": decision.number,
+        "cause": decision.cause,
+        "action": decision.action.in_words(),
+        "why": decision.why,
+        "evidence": decision.evidence,
+        "verdict": decision.verdict,
+    }
+    record_stream.add(line, "decision", {"at_s": decision.at_s, "event": decision.event, **fields})
+    log.info(f"tuner {decision.event}", **fields)  # noqa: G004  one of seven words
+
+
+async def read_log(line: RedisLine, *, count: int = keys.TUNER_MAXLEN) -> tuple[Row, ...]:
+    """Return the experiments that are still in the log, oldest first.
+
+    Args:
+        line: connection to the shared state.
+        count: so many of the last decisions are looked at.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    rows: dict[int, Row] = {}
+    for _, flat in reversed(await line.call("XREVRANGE", keys.TUNER, "+", "-", "COUNT", count)):
+        decision = _decision(as_text(flat).get("decision", ""))
+        if decision is not None:
+            first = rows[decision.number].first if decision.number in rows else decision
+            rows[decision.number] = Row(first=first, latest=decision)
+    return tuple(rows.values())
+
+
+async def request_undo(line: RedisLine, number: int) -> None:
+    """Ask the tuner to take an experiment back.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    line.cast("RPUSH", keys.TUNER_REQUESTS, number)
+    line.cast("LTRIM", keys.TUNER_REQUESTS, -keys.TUNER_REQUESTS_KEPT, -1)
+    await line.call("EXPIRE", keys.TUNER_REQUESTS, keys.TUNER_REQUESTS_TTL_S)
+
+
+async def is_asked(line: RedisLine) -> bool:
+    """Return whether people want something taken back.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    return bool(await line.call("EXISTS", keys.TUNER_REQUESTS))
+
+
+async def requested(line: RedisLine) -> Sequence[int]:
+    """Return the numbers that people want taken back, and forget that they asked.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    asked = await line.call("LPOP", keys.TUNER_REQUESTS, keys.TUNER_REQUESTS_KEPT)
+    return [int(number) for number in asked or () if number.isdigit()]
+
+
+def _decision(text: str) -> Decision | None:
+    try:
+        return _DECISION.validate_json(text)
+    except ValidationError:  # of another version; the log goes on without it
+        return None

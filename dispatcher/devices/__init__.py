@@ -1,0 +1,1 @@
+"""Devices: registry and operator commands."""

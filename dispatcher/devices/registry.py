@@ -1,0 +1,297 @@
+"""The registry of devices: who was here, and what an operator said of them.
+
+Redis holds the working copy, which fronts read when a device connects; the control worker keeps it in SQL
+and gives it back to a Redis that came up empty. Who only asked for its address is a stranger, soon forgotten.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias, cast, get_args
+
+from dispatcher.errors import StateError
+from dispatcher.messages import Language
+from dispatcher.redis_client import keys
+from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.commands import Script, Value
+from dispatcher.redis_client.decoding import as_text
+
+_NOTE: Final = Script.load("dispatcher.devices", "note_device.lua")
+_MARK: Final = Script.load("dispatcher.devices", "mark_device.lua")
+_ADMIT: Final = Script.load("dispatcher.devices", "admit_client.lua")
+_RESTORE: Final = Script.load("dispatcher.devices", "restore_device.lua")
+CODE_DIGITS: Final = 6
+CLIENT_DIGITS: Final = 32
+_YES: Final = "1"
+
+# What an operator may set.
+Mark: TypeAlias = Literal["name", "language", "persona", "blocked", "activated"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registered:
+    """One device as it is known; empty texts and zeros are not known.
+
+    Attributes:
+        first_seen_ms, last_seen_ms: Unix time.
+        accept_language: the languages that it named when it asked for its address.
+        language, name, persona: what an operator set.
+        blocked: it is refused.
+        activated: an operator typed its code, or let it in otherwise.
+        code: what it shows until then.
+        client: digest of the Client-Id that the device has; empty before its first connection.
+        waiting_client: digest of another client that came in its name, and since when it waits; 0: none does.
+    """
+
+    device_id: str
+    first_seen_ms: int = 0
+    last_seen_ms: int = 0
+    board: str = ""
+    firmware: str = ""
+    accept_language: str = ""
+    language: Language | None = None
+    name: str = ""
+    persona: str = ""
+    blocked: bool = False
+    activated: bool = False
+    code: str = ""
+    client: str = ""
+    waiting_client: str = ""
+    waiting_since_ms: int = 0
+
+    def is_other_client(self, client_id: str) -> bool:
+        """Return whether the device is bound to another client than this one."""
+        return bool(self.client) and self.client != client_digest(client_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SaidOfItself:
+    """What a device told when it asked for its address.
+
+    Attributes:
+        client_id: by which client; what another one than the device's tells is not kept.
+    """
+
+    board: str = ""
+    firmware: str = ""
+    accept_language: str = ""
+    client_id: str = ""
+
+    def fields(self) -> list[str]:
+        """Return names and values of what it told, in a row."""
+        told = {name: getattr(self, name) for name in self.__slots__ if name != "client_id"}
+        return [word for pair in told.items() if pair[1] for word in pair]
+
+
+async def note(
+    line: RedisLine,
+    device_id: str,
+    *,
+    connected: bool,
+    said: SaidOfItself | None = None,
+    wants_code: bool = False,
+) -> Registered:
+    """Note that a device was here, and return what is known of it.
+
+    Args:
+        line: connection to the shared state.
+        device_id: in lower case.
+        connected: it opened a connection; else it only asked for its address.
+        said: what it told of itself, where it did.
+        wants_code: give it an activation code, unless it is activated.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    code = f"{secrets.randbelow(10**CODE_DIGITS):0{CODE_DIGITS}d}" if wants_code else ""
+    said = said or SaidOfItself()
+    client = client_digest(said.client_id)
+    return await _note(line, device_id, int(connected), [code, client, 0, *said.fields()])
+
+
+async def bind(line: RedisLine, device_id: str, client_id: str, *, greeted: bool) -> Registered:
+    """Bind a device to the first client that opens a connection as it; return what is known of it.
+
+    Another client is noted as one that waits to be admitted (`Registered.is_other_client`).
+
+    Args:
+        line: connection to the shared state.
+        device_id: in its one form.
+        client_id: as the client names itself; empty binds nothing.
+        greeted: it said hello, and is a known device from now on.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    return await _note(line, device_id, int(greeted), ["", client_digest(client_id), 1])
+
+
+async def admit(line: RedisLine, device_id: str) -> bool:
+    """Bind a device to the client that waits, instead of the one before; return whether one waits.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    names = (keys.device(device_id), keys.DEVICES_CHANGED)
+    return bool(await line.run(_ADMIT, names, [device_id]))
+
+
+def client_digest(client_id: str) -> str:
+    """Return what is kept of a Client-Id: by the id itself whoever reads it could pass for the device."""
+    return hashlib.sha256(client_id.encode()).hexdigest()[:CLIENT_DIGITS] if client_id else ""
+
+
+async def _note(line: RedisLine, device_id: str, connected: int, rest: Sequence[Value]) -> Registered:
+    arguments: list[Value] = [device_id, connected, keys.DEVICES_KEPT, keys.STRANGERS_KEPT]
+    arguments += [keys.device(""), keys.activation(""), keys.STRANGER_TTL_S, *rest]
+    names = (keys.device(device_id), keys.DEVICES, keys.STRANGERS, keys.DEVICES_CHANGED)
+    return read_hash(device_id, await line.run(_NOTE, names, arguments))
+
+
+async def mark(line: RedisLine, device_id: str, field: Mark, value: str) -> None:
+    """Set what an operator says of a device, which need not have been here yet; an empty value clears it.
+
+    Raises:
+        StateError: Redis is out of reach, or the registry is full.
+    """
+    names = (keys.device(device_id), keys.DEVICES, keys.STRANGERS, keys.DEVICES_CHANGED)
+    arguments = (device_id, keys.DEVICES_KEPT, keys.activation(""), field, value)
+    if not await line.run(_MARK, names, arguments):
+        raise StateError(f"{keys.DEVICES_KEPT} devices are registered, there is room for no other")
+
+
+async def read(line: RedisLine, device_id: str) -> Registered:
+    """Return what is known of a device; of an unknown one nothing is.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    return read_hash(device_id, await line.call("HGETALL", keys.device(device_id)))
+
+
+async def read_all(line: RedisLine) -> list[Registered]:
+    """Return the known devices, the latest seen first, and after them strangers that show a code or wait.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    known, strangers = await asyncio.gather(
+        line.call("ZREVRANGE", keys.DEVICES, 0, -1), line.call("ZREVRANGE", keys.STRANGERS, 0, -1)
+    )
+    found = await read_many(line, [device_id.decode() for device_id in known])
+    waiting = await read_many(line, [device_id.decode() for device_id in strangers])
+    return [*found, *(device for device in waiting if device.code or device.waiting_since_ms)]
+
+
+async def read_many(line: RedisLine, device_ids: Sequence[str]) -> list[Registered]:
+    """Return what is known of devices.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    hashes = await asyncio.gather(*(line.submit(("HGETALL", keys.device(each))) for each in device_ids))
+    return [read_hash(device_id, flat) for device_id, flat in zip(device_ids, hashes, strict=True)]
+
+
+async def shows_code(line: RedisLine, code: str) -> str | None:
+    """Return the device that shows an activation code, or None.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    found = await line.call("GET", keys.activation(code))
+    return found.decode() if found else None
+
+
+async def remove(line: RedisLine, device_id: str) -> None:
+    """Forget a device; when it comes again it is new.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    code = (await read(line, device_id)).code
+    gone = [keys.device(device_id), *([keys.activation(code)] if code else [])]
+    await asyncio.gather(
+        line.submit(("DEL", *gone)),
+        line.submit(("ZREM", keys.DEVICES, device_id)),
+        line.submit(("ZREM", keys.STRANGERS, device_id)),
+        line.submit(("SADD", keys.DEVICES_CHANGED, device_id)),
+    )
+
+
+async def take_changed(line: RedisLine, count: int) -> list[str]:
+    """Take devices that changed since they were kept in SQL; who cannot keep them gives them back.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    return [each.decode() for each in await line.call("SPOP", keys.DEVICES_CHANGED, count)]
+
+
+async def give_back_changed(line: RedisLine, device_ids: Sequence[str]) -> None:
+    """Let devices be taken again.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    await line.call("SADD", keys.DEVICES_CHANGED, *device_ids)
+
+
+async def lost_everything(line: RedisLine) -> bool:
+    """Return whether this Redis has not been given the registry of SQL yet.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    return not await line.call("EXISTS", keys.DEVICES_RESTORED)
+
+
+async def restore(line: RedisLine, rows: Sequence[tuple[Registered, str]]) -> None:
+    """Give Redis the devices of SQL with what is remembered of their users; what is newer there stays.
+
+    Raises:
+        StateError: Redis is out of reach; the next call begins again.
+    """
+    for device, memory in rows:
+        names = (keys.device(device.device_id), keys.DEVICES, keys.memory(device.device_id))
+        arguments = (device.device_id, device.last_seen_ms, memory, keys.MEMORY_TTL_S, *_hash_of(device))
+        await line.run(_RESTORE, names, arguments)
+    await line.call("SET", keys.DEVICES_RESTORED, 1)
+
+
+def _hash_of(device: Registered) -> list[Value]:
+    """Return the fields of a device's hash in a row, as `read_hash` takes them."""
+    fields: dict[str, Value] = {name: getattr(device, name) for name in _TEXTS if getattr(device, name)}
+    fields |= {"first_seen_ms": device.first_seen_ms, "last_seen_ms": device.last_seen_ms}
+    if device.language:
+        fields["language"] = device.language
+    fields |= {name: _YES for name in ("blocked", "activated") if getattr(device, name)}
+    return [word for pair in fields.items() for word in pair]
+
+
+def read_hash(device_id: str, flat: Mapping[bytes, bytes] | Sequence[bytes]) -> Registered:
+    """Return a device from the fields of its hash; what has no meaning counts as not known."""
+    fields = as_text(flat)
+    language = fields.get("language", "")
+    return Registered(
+        device_id=device_id,
+        first_seen_ms=_number(fields.get("first_seen_ms", "")),
+        last_seen_ms=_number(fields.get("last_seen_ms", "")),
+        waiting_client=fields.get("waiting_client", ""),
+        waiting_since_ms=_number(fields.get("waiting_since_ms", "")),
+        language=cast("Language", language) if language in get_args(Language) else None,
+        blocked=fields.get("blocked") == _YES,
+        activated=fields.get("activated") == _YES,
+        **{name: fields.get(name, "") for name in _TEXTS},
+    )
+
+
+_TEXTS: Final = ("board", "firmware", "accept_language", "name", "persona", "code", "client")
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() else 0

@@ -1,0 +1,85 @@
+"""Who the assistant is to one device: what is said of the device, over its persona, over the default."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from dispatcher.catalogue.conversation import Conversation
+from dispatcher.catalogue.model import Instance
+from dispatcher.catalogue.personas import EVERYWHERE, DeviceRule, Persona
+from dispatcher.dialogue.goodbye import GOODBYES
+from dispatcher.messages import Language
+
+_NAME_MARK: Final = "{name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Character:
+    """A persona with nothing left open.
+
+    Attributes:
+        system_prompt: with the name in it.
+        language: fixed for the device or its persona; None leaves it to what the device says of itself.
+        timezone: IANA name of its zone, empty for that of the host.
+        voices: see `Persona`.
+    """
+
+    name: str
+    system_prompt: str
+    language: Language | None
+    voices: Mapping[str, str]
+    wake_words: tuple[str, ...]
+    greeting: str
+    goodbyes: tuple[str, ...]
+    timezone: str
+    place: str
+
+
+def character(rules: Conversation, device_id: str, *, chosen: str = "") -> Character:
+    """Return who the assistant is to a device.
+
+    Args:
+        rules: the conversation's part of the YAML.
+        device_id: in lower case.
+        chosen: name of the persona that an operator chose at run time; one that is gone from the YAML, and
+            an empty one, leave the device the persona that the YAML gives it.
+    """
+    rule = rules.devices.get(device_id, DeviceRule())
+    group = rules.personas.get(chosen) or rules.personas.get(rule.persona or "", Persona())
+    layers = (rule, group, rules)
+    name = _first(layers, "name") or ""
+    return Character(
+        name=name,
+        system_prompt=_named(_first(layers, "system_prompt") or "", name),
+        # The default language stands behind what the device says of itself, so it is not taken here.
+        language=_first((rule, group), "language"),
+        voices=next((layer.voices for layer in layers if layer.voices), {}),
+        wake_words=_first(layers, "wake_words") or (),
+        greeting=_first(layers, "greeting") or "",
+        goodbyes=_first((*layers, _DEFAULT), "goodbyes") or (),
+        timezone=_first(layers, "timezone") or "",
+        place=_first(layers, "place") or "",
+    )
+
+
+def voice_at(voices: Mapping[str, str], instance: Instance) -> str | None:
+    """Return the voice of a persona at an instance, or None where it keeps its own."""
+    names = (instance.name, instance.provider, EVERYWHERE)
+    return next((voices[name] for name in names if name in voices), None)
+
+
+_DEFAULT: Final = Persona(goodbyes=GOODBYES)
+
+
+def _first(layers: tuple[Persona | Conversation, ...], name: str) -> Any:
+    """Return what the narrowest layer says."""
+    return next((said for layer in layers if (said := getattr(layer, name)) is not None), None)
+
+
+def _named(prompt: str, name: str) -> str:
+    """Return the prompt with the assistant's name, in its place or at the end."""
+    if not name or _NAME_MARK in prompt:
+        return prompt.replace(_NAME_MARK, name)
+    return f"{prompt.rstrip()}\nYour name is {name}. 你的名字是{name}。".lstrip()

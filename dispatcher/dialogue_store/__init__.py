@@ -1,0 +1,1 @@
+"""Dialogue of a device in Redis: recent history and long-term memory."""

@@ -1,0 +1,1 @@
+"""One device connection: hello, packets in, turns, packets out."""

@@ -1,0 +1,75 @@
+"""What a device hears when no answer can be made: a phrase that was spoken long before."""
+
+from __future__ import annotations
+
+import io
+import wave
+from typing import Final, Literal
+
+from dispatcher.audio.opus import OpusEncoder, PacketEncoder, PcmPacketizer
+from dispatcher.dialogue.language import detect_language, shows_language
+from dispatcher.messages import REPLY_FRAME_MS, REPLY_RATE_HZ, AudioFormat, Language, TurnTicket
+from dispatcher.recordings import recording
+
+# What was asked for may have been done by a tool before the answer failed, or some of the answer was heard.
+# "admit" is for a client in the name of a device that is bound to another one.
+Kind = Literal["sorry", "done", "cut", "admit"]
+TEXTS: dict[tuple[Kind, Language], str] = {
+    ("sorry", "en"): "Sorry, I could not answer that. Please try again.",
+    ("sorry", "zh"): "抱歉，我暂时回答不了，请再试一次。",
+    ("admit", "en"): "Please admit this device on the server first.",
+    ("admit", "zh"): "请先在服务器上允许这台设备接入。",
+    ("done", "en"): "That is done, but I could not finish my answer.",
+    ("done", "zh"): "已经做好了，不过我没能把话说完。",
+    ("cut", "en"): "But I could not finish my answer.",
+    ("cut", "zh"): "不过我没能把话说完。",
+}
+# Far more than one front serves; who has been silent for longest is forgotten first.
+MOST_DEVICES: Final = 1000
+
+
+class Apologies:
+    """The phrases, encoded once at start: an apology needs no instance and no queue."""
+
+    def __init__(self) -> None:
+        """Encode every phrase in both formats (about 40 frames each, 30 ms in all)."""
+        self._spoken: dict[str, Language] = {}
+        self._packets: dict[tuple[Kind, Language, AudioFormat], list[bytes]] = {}
+        for kind, language in TEXTS:
+            with wave.open(io.BytesIO(recording(f"{kind}_{language}.wav"))) as file:
+                pcm = file.readframes(file.getnframes())
+            encoder = PacketEncoder(OpusEncoder(REPLY_RATE_HZ, REPLY_FRAME_MS))
+            cutter = PcmPacketizer(REPLY_RATE_HZ, REPLY_FRAME_MS)
+            self._packets[kind, language, "opus"] = [*encoder.feed(pcm), *encoder.flush()]
+            self._packets[kind, language, "pcm"] = [*cutter.feed(pcm), *cutter.flush()]
+
+    def heard(self, device_id: str, text: str) -> None:
+        """Remember which language the user of a device speaks, for an utterance that is not understood."""
+        if shows_language(text):
+            self._spoken.pop(device_id, None)
+            self._spoken[device_id] = detect_language(text)
+            if len(self._spoken) > MOST_DEVICES:
+                del self._spoken[next(iter(self._spoken))]
+
+    def phrase(self, ticket: TurnTicket, *, said: str, kind: Kind = "sorry") -> tuple[str, list[bytes]]:
+        """Return the text and the packets of a phrase, in the language of the turn.
+
+        Args:
+            ticket: tells the language, where that is not open.
+            said: what the turn is about, as far as it is known. Where that tells no language, the device's
+                last utterance does; where nothing was ever understood, it is English.
+            kind: whether what was asked for was done all the same, or some of the answer was heard.
+        """
+        language = self.language(ticket, said=said)
+        return self.recorded(kind, language, ticket.audio_format)
+
+    def recorded(self, kind: Kind, language: Language, audio_format: AudioFormat) -> tuple[str, list[bytes]]:
+        """Return the text and the packets of a phrase in a language; "auto" is English."""
+        spoken: Language = "en" if language == "auto" else language
+        return TEXTS[kind, spoken], self._packets[kind, spoken, audio_format]
+
+    def language(self, ticket: TurnTicket, *, said: str) -> Language:
+        """Return the language that the user of a turn is spoken to in; arguments as in `phrase`."""
+        if ticket.language != "auto":
+            return ticket.language
+        return detect_language(said) if shows_language(said) else self._spoken.get(ticket.device_id, "en")

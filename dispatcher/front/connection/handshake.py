@@ -1,0 +1,136 @@
+"""Who connects: ids and token from headers or the query, checked before the upgrade."""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from aiohttp import web
+
+from dispatcher.front.connection.frames import VERSIONS, Version
+from dispatcher.front.http.auth import Tokens
+from dispatcher.front.http.client_address import Network, origin_of
+from dispatcher.messages import canonical_device_id
+
+FOREIGN_PAGE: Final = (
+    "{} is not an address of this front, so that the request does not count as one from this host; "
+    "FRONT_PUBLIC_URL names another address of it"
+)
+_ANONYMOUS: Final = "anonymous-"
+_BEARER: Final = re.compile(r"\s*bearer(?:[\s:]+|$)", re.ASCII | re.IGNORECASE)
+_ID: Final = re.compile(r"[\w.:@+-]{1,64}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peer:
+    """A device as its upgrade request names it.
+
+    Attributes:
+        device_id: the MAC in lower case with colons, or what a client calls itself; made up where none came.
+        version: the framing that the header asks for.
+    """
+
+    device_id: str
+    client_id: str
+    version: Version
+
+    @property
+    def signed_device(self) -> str:
+        """The device as its token names it; of one without an id every connection has another made-up one."""
+        return "" if self.anonymous else self.device_id
+
+    @property
+    def anonymous(self) -> bool:
+        """Whether the id was made up here."""
+        return self.device_id.startswith(_ANONYMOUS)
+
+
+def read_peer(request: web.Request) -> Peer:
+    """Return who connects.
+
+    Raises:
+        aiohttp.web.HTTPBadRequest: an id has a form that no device uses.
+    """
+    return Peer(
+        device_id=_device_id(request) or _made_up_id(),
+        client_id=_id(request, "Client-Id"),
+        version=read_version(request.headers.get("Protocol-Version")),
+    )
+
+
+def anonymous_peer() -> Peer:
+    """Return a peer that did not say who it is."""
+    return Peer(device_id=_made_up_id(), client_id="", version=1)
+
+
+def _made_up_id() -> str:
+    return f"{_ANONYMOUS}{uuid.uuid4()}"
+
+
+def read_version(said: object) -> Version:
+    """Return the framing version that a header or a hello asks for; 1 where it is none of ours."""
+    return next((version for version in VERSIONS if str(said).strip() == str(version)), 1)
+
+
+def admit(
+    request: web.Request,
+    peer: Peer,
+    tokens: Tokens | None,
+    *,
+    trusted: Sequence[Network] = (),
+    public_url: str = "",
+) -> None:
+    """Let the peer pass: this host always, others and foreign pages in its browsers with a valid token.
+
+    Args:
+        request: the upgrade request.
+        peer: who it says it is.
+        tokens: None where tokens are switched off.
+        trusted: the proxies that may say from where a request comes.
+        public_url: FRONT_PUBLIC_URL, whose pages are our own.
+
+    Raises:
+        aiohttp.web.HTTPUnauthorized: the token is missing, foreign or too old.
+    """
+    if tokens is None:
+        return
+    origin = origin_of(request, trusted, public_url=public_url)
+    if origin.local:
+        return
+    said = request.headers.get("Authorization") or _asked(request, "authorization")
+    token = _BEARER.sub("", said, count=1).strip()
+    if not tokens.valid(token, client_id=peer.client_id, device_id=peer.signed_device, now_s=time.time()):
+        why = f"; {FOREIGN_PAGE.format(origin.foreign)}" if origin.foreign else ""
+        raise web.HTTPUnauthorized(
+            text=f"token missing, invalid or older than 30 days; ask /xiaozhi/ota/ for one{why}"
+        )
+
+
+def read_device_id(text: str) -> str:
+    """Return a device id in its one form, or nothing where the text is none."""
+    device_id = canonical_device_id(text)
+    return device_id if _ID.fullmatch(device_id) else ""
+
+
+def _device_id(request: web.Request) -> str:
+    return _id(request, "Device-Id", canonical_device_id)
+
+
+def _asked(request: web.Request, name: str) -> str:
+    """Return a parameter of the query; its name may be in any case, with dashes or underscores."""
+    wanted = name.replace("-", "_")
+    found = (value for key, value in request.query.items() if key.lower().replace("-", "_") == wanted)
+    return next(found, "")
+
+
+def _id(request: web.Request, name: str, form: Callable[[str], str] = str.strip) -> str:
+    value = form(request.headers.get(name) or _asked(request, name.lower()))
+    if value and not _ID.fullmatch(value):
+        raise web.HTTPBadRequest(
+            text=f"{name}: was {value!r:.80}; expected up to 64 letters, digits or .:_@+-"
+        )
+    return value

@@ -1,0 +1,188 @@
+"""Play-out: packets leave on an absolute clock, a few frames ahead of the device's ear.
+
+One timer serves all devices and stands still when nobody is spoken to. Times are those of the
+event loop's clock, in seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import math
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from dispatcher.messages import REPLY_FRAME_MS
+
+FRAME_S: Final = REPLY_FRAME_MS / 1000
+# Frames that are due within one tick leave together; the lead hides the wait.
+TICKS_PER_S: Final = 50
+# Sums of 60 ms differ from the clock in their last digits. A frame that is due by less than this leaves;
+# else its player would be woken over and over until uvloop's clock of whole milliseconds moves on.
+ROUNDING_S: Final = 1e-6
+# The device drops audio until it has handled `tts start`.
+AFTER_START_S: Final = 0.1
+
+
+class Pacer:
+    """Wakes players when they are due."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Use the loop's clock and one timer of it."""
+        self._loop = loop
+        self._due: list[tuple[float, int, Player]] = []
+        self._order = itertools.count()
+        self._timer: asyncio.Handle | None = None
+        self._timer_at = math.inf
+
+    def now(self) -> float:
+        """Return the time of the clock that players use."""
+        return self._loop.time()
+
+    def wake(self, player: Player, at: float) -> None:
+        """Call the player's `pump` at a time, on the tick after it."""
+        tick = tick_after(at)
+        heapq.heappush(self._due, (tick, next(self._order), player))
+        self._arm()
+
+    def _arm(self) -> None:
+        """Set the timer to the earliest tick; uvloop's handles do not tell their time, so it is kept here."""
+        if not self._due or self._due[0][0] >= self._timer_at:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_at = self._due[0][0]
+        self._timer = self._loop.call_at(self._timer_at, self._on_timer)
+
+    def _on_timer(self) -> None:
+        now = self._loop.time()
+        self._timer, self._timer_at = None, math.inf
+        woken = []
+        while self._due and self._due[0][0] <= now:
+            woken.append(heapq.heappop(self._due)[2])
+        for player in woken:
+            player.pump()
+        self._arm()
+
+
+def tick_after(at: float) -> float:
+    """Return the first tick that is not before a time.
+
+    Divided, not multiplied: k / 50 is the very number that a clock of whole milliseconds shows then.
+    """
+    return math.ceil((at - ROUNDING_S) * TICKS_PER_S) / TICKS_PER_S
+
+
+class Player:
+    """Speech of one turn on its way to one device.
+
+    Attributes:
+        sent: frames written so far.
+        gaps: times that the device's ear ran dry before the end; the silence after a filler is none.
+        gap_ms: how long it was dry in all.
+        first_frame_at: clock time of the first frame of the answer, None before it.
+    """
+
+    def __init__(
+        self,
+        pacer: Pacer,
+        *,
+        lead_frames: int,
+        send_packet: Callable[[bytes, int], None],
+        send_subtitle: Callable[[str], None],
+        on_played: Callable[[], None],
+    ) -> None:
+        """Play nothing before `start`."""
+        self.sent = 0
+        self.gaps = 0
+        self.gap_ms = 0.0
+        self.first_frame_at: float | None = None
+        self._pacer = pacer
+        self._lead_frames = lead_frames
+        self._send_packet = send_packet
+        self._send_subtitle = send_subtitle
+        self._on_played = on_played
+        self._filler_frames = 0
+        self._queue: deque[bytes | str] = deque()
+        self._not_before = math.inf
+        self._anchor = -math.inf
+        self._wakes_at = math.inf
+        self._finished = False
+        self._stopped = False
+
+    def start(self) -> None:
+        """The device was told `tts start`; the first frame may follow a little later."""
+        self._not_before = self._pacer.now() + AFTER_START_S
+        self.pump()
+
+    def add(self, *items: bytes | str) -> None:
+        """Queue packets, and texts as the subtitles of the packets after them."""
+        self._queue.extend(items)
+        self.pump()
+
+    def add_filler(self, *items: bytes | str) -> None:
+        """Queue what comes before the answer, in the same way."""
+        self._filler_frames += sum(isinstance(item, bytes) for item in items)
+        self.add(*items)
+
+    def finish(self) -> None:
+        """Nothing more comes; `on_played` is called when the last frame was heard."""
+        self._finished = True
+        self.pump()
+
+    def stop(self) -> None:
+        """Send nothing more, and do not call back."""
+        self._stopped = True
+        self._queue.clear()
+
+    def pump(self) -> None:
+        """Send what is due, and ask to be woken for the rest."""
+        if self._stopped or (self._queue and self._not_before == math.inf):
+            return
+        while self._queue:
+            if self._sleeps_until(self._not_before):
+                return
+            item = self._queue[0]
+            if isinstance(item, str):
+                self._send_subtitle(item)
+            elif not self._send_due(item):
+                return
+            self._queue.popleft()
+        if self._finished:
+            self._end()
+
+    def _send_due(self, packet: bytes) -> bool:
+        """Send a packet if its time has come; else sleep until then."""
+        now = self._pacer.now()
+        dry_at = self._anchor + self.sent * FRAME_S
+        if now >= dry_at:
+            if self.sent > self._filler_frames:
+                self.gaps += 1
+                self.gap_ms += (now - dry_at) * 1000
+            # The clock starts again from here, so that no burst makes up for the gap.
+            self._anchor = now - self.sent * FRAME_S
+        if self._sleeps_until(self._anchor + (self.sent + 1 - self._lead_frames) * FRAME_S):
+            return False
+        if self.sent == self._filler_frames:
+            self.first_frame_at = now
+        self._send_packet(packet, round(self.sent * REPLY_FRAME_MS))
+        self.sent += 1
+        return True
+
+    def _end(self) -> None:
+        if self.sent and self._sleeps_until(self._anchor + self.sent * FRAME_S):
+            return
+        self._stopped = True
+        self._on_played()
+
+    def _sleeps_until(self, at: float) -> bool:
+        """Return whether a time is still to come, and ask for one wake-up however often packets come."""
+        now = self._pacer.now()
+        if now >= at - ROUNDING_S:
+            return False
+        if not now < self._wakes_at <= tick_after(at):
+            self._wakes_at = tick_after(at)
+            self._pacer.wake(self, at)
+        return True

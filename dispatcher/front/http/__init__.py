@@ -1,0 +1,1 @@
+"""HTTP side of a front: application, OTA, authentication, probes and pages."""

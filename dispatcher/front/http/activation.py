@@ -1,0 +1,81 @@
+"""Activation, where the operator wants it: a new device shows a code, and waits until someone types it here.
+
+As the firmware does it (78/xiaozhi-esp32, main/ota.cc and main/application.cc): it asks OTA, and as long
+as the answer has an `activation` object it shows its `code`, speaks the digits, and posts to `activate` under
+the OTA address up to ten times: 200 means done, 202 "not yet, again in 3 s", anything else "again in 10 s".
+Then it asks OTA again. Without a `challenge` it would not post. The HMAC that it posts is made with a key in
+its fuses, which only its maker knows, so it is not looked at: what counts is that the code was typed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from dataclasses import replace
+from typing import Any, Final
+
+import structlog
+from aiohttp import web
+
+from dispatcher.devices import registry
+from dispatcher.devices.registry import SaidOfItself
+from dispatcher.errors import StateError
+from dispatcher.front.connection.front_context import HUB, Hub
+from dispatcher.front.connection.handshake import Peer, read_peer
+from dispatcher.messages import OTA_PATH
+
+log = structlog.get_logger(__name__)
+
+ACTIVATE_PATH: Final = f"{OTA_PATH}activate"
+PATIENCE_S: Final = 1.0
+TIMEOUT_MS: Final = 30_000
+DONE: Final = 200
+NOT_YET: Final = 202
+
+
+async def welcome(hub: Hub, peer: Peer, said: SaidOfItself) -> dict[str, Any]:
+    """Register a device that asks for its address; return what the answer says of its activation.
+
+    Returns:
+        `{"activation": {...}}` while the device has to wait, else nothing. Redis being away changes nothing
+        for the device: its connection would be refused, and it asks again.
+    """
+    if peer.anonymous:
+        return {}
+    said = replace(said, client_id=peer.client_id)
+    wants_code = hub.settings.activation == "on"
+    noting = registry.note(hub.line, peer.device_id, connected=False, said=said, wants_code=wants_code)
+    if not wants_code:
+        hub.spawn(noting)
+        return {}
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            known = await noting
+    except (StateError, TimeoutError) as error:
+        log.warning("no activation code", device=peer.device_id, reason=str(error) or "no answer in time")
+        return {}
+    if known.activated or not known.code:
+        return {}
+    return {
+        "activation": {
+            "code": known.code,
+            "message": f"xiaozhi dispatcher\n{known.code}",
+            "challenge": uuid.uuid4().hex,
+            "timeout_ms": TIMEOUT_MS,
+        }
+    }
+
+
+async def ask_activation(request: web.Request) -> web.Response:
+    """Answer a device that asks whether its code was typed."""
+    hub = request.app[HUB]
+    peer = read_peer(request)
+    if hub.settings.activation == "off":
+        return web.json_response({"message": "activated"}, status=DONE)
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            known = await registry.read(hub.line, peer.device_id)
+    except (StateError, TimeoutError):
+        return web.json_response({"message": "not known at the moment"}, status=NOT_YET)
+    status, message = (DONE, "activated") if known.activated else (NOT_YET, "the code was not typed yet")
+    return web.json_response({"message": message}, status=status)

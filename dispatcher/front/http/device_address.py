@@ -1,0 +1,92 @@
+"""The OTA address that a device on the network can use, as text and as a QR code."""
+
+from __future__ import annotations
+
+import io
+import re
+import socket
+from contextlib import suppress
+from functools import lru_cache
+from typing import Final
+from urllib.parse import urlsplit
+
+import segno
+from aiohttp import web
+
+from dispatcher.front.http.client_address import is_own_name, origin_of
+from dispatcher.messages import OTA_PATH
+from dispatcher.settings import Settings
+
+# Addresses for documentation; connecting a UDP socket sends nothing, it only picks the way out.
+_SOMEWHERE: Final = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}
+_LOOPBACK: Final = "127.0.0.1"
+_EVERY_ADDRESS: Final = ("0.0.0.0", "::", "")  # noqa: S104  compared, not bound
+_HOST: Final = re.compile(r"[\w.-]{1,253}(:\d{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:\d{1,5})?", re.ASCII)
+QR_HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
+
+def lan_address() -> str:
+    """Return this machine's address on the network that leads outside; loopback without a network."""
+    for family, somewhere in _SOMEWHERE.items():
+        with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((somewhere, 9))
+            return str(probe.getsockname()[0])
+    return _LOOPBACK
+
+
+def network_address(settings: Settings) -> str:
+    """Return the OTA address as `dispatcher up` prints it: that of FRONT_PUBLIC_URL, else of this machine.
+
+    A front that listens on one address is reached there only, be it loopback.
+    """
+    public = settings.front_public_url.rstrip("/")
+    if public:
+        return public + OTA_PATH
+    host = lan_address() if settings.front_host in _EVERY_ADDRESS else settings.front_host
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.front_port}{OTA_PATH}"
+
+
+def device_address(request: web.Request, settings: Settings) -> str:
+    """Return the OTA address for a device, as whoever opened the talk page can tell it.
+
+    The name that brought a browser here from elsewhere brings a device here too. A name that only this
+    machine understands is replaced by what `dispatcher up` prints; in a container nobody knows better.
+    """
+    if settings.front_public_url:
+        return network_address(settings)
+    host = request.host
+    is_usable = _HOST.fullmatch(host) is not None and not is_local_url(f"//{host}")
+    if not is_usable and settings.front_on_network:
+        return network_address(settings)
+    scheme = "https" if origin_of(request, settings.trusted_proxies).secure else "http"
+    return f"{scheme}://{host if is_usable else f'localhost:{settings.front_port}'}{OTA_PATH}"
+
+
+def is_local_url(url: str) -> bool:
+    """Return whether a URL can be used on this machine alone."""
+    return is_own_name(urlsplit(url).hostname or "localhost")
+
+
+def add_device_address(app: web.Application, settings: Settings) -> None:
+    """Add `GET /device-address` and its QR code, `GET /device-address.svg`, for the talk page."""
+
+    async def told(request: web.Request) -> web.Response:
+        address = device_address(request, settings)
+        return web.json_response({"ota": address, "local": is_local_url(address)}, headers=QR_HEADERS)
+
+    async def drawn(request: web.Request) -> web.Response:
+        svg = qr_code(device_address(request, settings))
+        return web.Response(body=svg, content_type="image/svg+xml", headers=QR_HEADERS)
+
+    app.router.add_get("/device-address", told)
+    app.router.add_get("/device-address.svg", drawn)
+
+
+@lru_cache(maxsize=16)
+def qr_code(text: str) -> bytes:
+    """Return a QR code as SVG: black on white in every theme, since cameras want it so."""
+    svg = io.BytesIO()
+    segno.make(text, error="m", micro=False).save(
+        svg, kind="svg", scale=6, border=3, light="#fff", dark="#000"
+    )
+    return svg.getvalue()

@@ -1,0 +1,101 @@
+"""`/healthz` and `/readyz`: is the process alive, and can it take a turn."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Final
+
+from aiohttp import web
+
+from dispatcher import __version__
+from dispatcher.errors import StateError
+from dispatcher.front.connection.front_context import HUB, Hub
+from dispatcher.routing.readiness import READY, read_stages
+
+PATIENCE_S: Final = 1.0
+NO_ANSWER: Final = f"no answer in {PATIENCE_S:g} s"
+LONGEST_START_S: Final = 120.0
+
+
+class Start:
+    """How far the stages are, asked until all of them have started once.
+
+    From then on nobody asks: where instances fail, a device that finds the front hears an apology, and
+    one that is turned away hears nothing. For the same reason the start is not waited for without end.
+
+    Attributes:
+        over: nothing is waited for any more.
+    """
+
+    def __init__(self) -> None:
+        self.over = False
+        self._ends_at = time.monotonic() + LONGEST_START_S
+
+    async def missing(self, hub: Hub) -> dict[str, str]:
+        """Return the state of each stage while one of them cannot begin, else nothing."""
+        stages = await _stages(hub)
+        if "stages" in stages:
+            return stages
+        all_ready = all(state == READY for state in stages.values())
+        self.over = all_ready or time.monotonic() > self._ends_at
+        return {} if self.over else stages
+
+
+START: Final = web.AppKey("start", Start)
+
+
+def add_probes(app: web.Application) -> None:
+    """Register both probes."""
+    app[START] = Start()
+    app.router.add_get("/healthz", healthz)
+    app.router.add_get("/readyz", readyz)
+
+
+async def healthz(request: web.Request) -> web.Response:
+    """Answer 200 while the loop runs, with who answers and which share of the devices it is to have."""
+    settings = request.app[HUB].settings
+    body = {"status": "ok", "version": __version__, "server_id": settings.server_id}
+    return web.json_response({**body, "weight": settings.instance_weight})
+
+
+async def readyz(request: web.Request) -> web.Response:
+    """Answer 200 when the broker answers, replies flow and the stages have started; else 503 with the reason.
+
+    `?only=front` leaves the stages out: whoever starts the parts one by one asks this part alone.
+    `?stages=now` also tells how each stage stands, for people; the verdict goes by the checks all the same.
+    """
+    hub, start = request.app[HUB], request.app[START]
+    checks = {"broker": await _broker(hub), "replies": "ok" if hub.replies_flow else "no stream yet"}
+    alone = request.query.get("only") == "front"
+    if checks["broker"] == "ok" and not start.over and not alone:
+        checks |= await start.missing(hub)
+    if hub.draining:
+        checks["front"] = "draining"
+    ready = all(state == "ok" for state in checks.values())
+    body: dict[str, object] = {
+        "status": "ready" if ready else "not ready",
+        "devices": len(hub.devices),
+        "checks": checks,
+    }
+    if request.query.get("stages") == "now" and checks["broker"] == "ok":
+        body["stages"] = await _stages(hub)
+    return web.json_response(body, status=200 if ready else 503)
+
+
+async def _stages(hub: Hub) -> dict[str, str]:
+    """Return the state of each stage, or under "stages" why it is not known."""
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            return dict((await read_stages(hub.line)).items())
+    except (StateError, TimeoutError) as error:
+        return {"stages": str(error) or NO_ANSWER}
+
+
+async def _broker(hub: Hub) -> str:
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            await hub.line.call("PING")
+    except (StateError, TimeoutError) as error:
+        return str(error) or NO_ANSWER
+    return "ok"

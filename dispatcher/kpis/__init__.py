@@ -1,0 +1,1 @@
+"""KPIs and alerts: figures, their targets, shares and the rules of alerts, without I/O."""

@@ -1,9 +1,0 @@
-"""The nginx in front of the fronts: its configuration, made from the one YAML file."""
-
-from __future__ import annotations
-
-from dispatcher.nginx.places import DOCKER, NATIVE, Places
-from dispatcher.nginx.render import render
-from dispatcher.nginx.upstreams import at_front
-
-__all__ = ["DOCKER", "NATIVE", "Places", "at_front", "render"]

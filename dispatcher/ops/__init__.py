@@ -1,0 +1,1 @@
+"""Tools of an operator that are more than one command: benchmarks, chaos tests, checks, replay, backup."""

@@ -1,0 +1,70 @@
+"""Dialogues, what is known of devices, and knobs: from Redis, and back."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from typing import Any, Final
+
+from dispatcher.redis_client import keys
+from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.commands import Script
+from dispatcher.redis_client.decoding import as_text
+
+MEMBER: Final = "state/keys.jsonl"
+SCAN_COUNT: Final = 500
+_PUT_BACK: Final = Script.load("dispatcher.ops.backup", "put_back.lua")
+
+
+async def read_state(line: RedisLine) -> AsyncIterator[dict[str, Any]]:
+    """Yield each key with its kind, what is left of its life, and its content.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    for pattern in (keys.history("*"), keys.device("*"), keys.KNOBS):
+        cursor = 0
+        while True:
+            answer = await line.call("SCAN", cursor, "MATCH", pattern, "COUNT", SCAN_COUNT)
+            for raw in answer[1]:
+                row = await _read_key(line, raw.decode("utf-8", "surrogateescape"))
+                if row is not None:
+                    yield row
+            if not (cursor := int(answer[0])):
+                break
+
+
+async def write_state(line: RedisLine, rows: Iterable[dict[str, Any]]) -> int:
+    """Put keys back, each whole in one step in place of the one that is there; return how many.
+
+    Raises:
+        StateError: Redis is out of reach; those before are back.
+    """
+    count = 0
+    for row in rows:
+        words = [word.encode("utf-8", "surrogateescape") for word in row["words"]]
+        await line.run(_PUT_BACK, [row["key"]], [row["kind"], row["ttl_ms"], *words])
+        count += 1
+    return count
+
+
+def is_ours(row: Any) -> bool:
+    """Return whether a row is one that a backup writes; nothing else of Redis is ever touched."""
+    if not isinstance(row, dict) or row.get("kind") not in ("list", "hash"):
+        return False
+    key = str(row.get("key", ""))
+    known = key.startswith((keys.history(""), keys.device(""))) or key == keys.KNOBS
+    words = row.get("words")
+    return known and isinstance(row.get("ttl_ms"), int) and isinstance(words, list) and bool(words)
+
+
+async def _read_key(line: RedisLine, key: str) -> dict[str, Any] | None:
+    """Return one key as a row; None where it has gone meanwhile."""
+    kind = "list" if key.startswith(keys.history("")) else "hash"
+    if kind == "list":
+        values = await line.call("LRANGE", key, 0, -1)
+        words = [value.decode("utf-8", "surrogateescape") for value in values]
+    else:
+        fields = as_text(await line.call("HGETALL", key))
+        words = [word for pair in fields.items() for word in pair]
+    ttl_ms = int(await line.call("PTTL", key))
+    return {"key": key, "kind": kind, "ttl_ms": max(0, ttl_ms), "words": words} if words else None

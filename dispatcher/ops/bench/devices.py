@@ -1,0 +1,165 @@
+"""`dispatcher bench devices`: how long devices wait, and what that costs, for more and more of them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import signal
+import tempfile
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import click
+from rich.console import Console
+
+from dispatcher.data_dir import write_private
+from dispatcher.errors import ConfigError
+from dispatcher.ops.bench.process_usage import UsageMeter
+from dispatcher.ops.bench.progress import BenchProgress
+from dispatcher.ops.bench.report import Report, print_report
+from dispatcher.ops.bench.samples import FloorPlan, GeneratorPlan, Samples, merge
+from dispatcher.ops.bench.stack import Stack, StackPlan, plan_stack, running_stack
+from dispatcher.ops.bench.subprocess import measure
+from dispatcher.ops.bench.verdict import Run
+
+DEFAULT_DEVICES: Final = "1,10,25,50,100,150,200"
+# A percentile of three turns says little: a few devices speak more often.
+FEWEST_SAMPLES: Final = 9
+FLOOR_TURN_TIMEOUT_S: Final = 30.0
+# 1.5 s of speech, 6 s of answer and a pause take 9 s; a machine at its limit takes longer.
+TURN_TIMEOUT_S: Final = 30.0
+START_TIMEOUT_S: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchPlan:
+    """What to measure.
+
+    Attributes:
+        config: a YAML with instances that run already; None starts timed ones.
+        keep: folder for logs and data; None uses one that is removed at the end.
+    """
+
+    devices: tuple[int, ...]
+    turns: int
+    config: Path | None
+    keep: Path | None
+
+
+@click.command("devices", short_help="Measure answers for more and more devices.")
+@click.option(
+    "--devices", "counts", default=DEFAULT_DEVICES, show_default=True, help="Numbers of devices to run."
+)
+@click.option(
+    "--turns", type=click.IntRange(1, 100), default=3, show_default=True, help="Turns of each device."
+)
+@click.option(
+    "--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write all results here."
+)
+@click.option(
+    "--config",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A YAML whose instances run already; else timed instances are started.",
+)
+@click.option(
+    "--keep", type=click.Path(file_okay=False, path_type=Path), help="Keep logs and data in this folder."
+)
+def devices(
+    counts: str, *, turns: int, json_file: Path | None, config: Path | None, keep: Path | None
+) -> None:
+    """Measure answers for more and more devices against the same calls made directly.
+
+    It runs a dispatcher of its own on free ports and leaves nothing behind. The default takes about
+    seven minutes.
+    """
+    plan = BenchPlan(devices=parse_counts(counts), turns=turns, config=config, keep=keep)
+    console = Console()
+    with asyncio.Runner() as runner:
+        stop_on_sigterm(runner.get_loop())
+        report = runner.run(run_bench(plan, BenchProgress(console)))
+    print_report(console, report)
+    if json_file is not None:
+        write_private(json_file, json.dumps(report.as_json(), indent=1))
+        console.print(f"all results are in {json_file}", highlight=False)
+
+
+def stop_on_sigterm(loop: asyncio.AbstractEventLoop) -> None:
+    """Let SIGTERM end the bench like Ctrl-C: everything that it started is stopped first."""
+    loop.add_signal_handler(signal.SIGTERM, signal.raise_signal, signal.SIGINT)
+
+
+def parse_counts(text: str) -> tuple[int, ...]:
+    """Return "1,10" as numbers, each once and in order.
+
+    Raises:
+        ConfigError: not whole numbers above 0.
+    """
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    if not words or not all(word.isascii() and word.isdigit() and int(word) > 0 for word in words):
+        raise ConfigError([f"--devices: was {text!r}; expected whole numbers above 0, such as 1,10,25"])
+    return tuple(sorted({int(word) for word in words}))
+
+
+async def run_bench(plan: BenchPlan, progress: BenchProgress) -> Report:
+    """Run the floor, each number of devices, and the floor again.
+
+    Raises:
+        StartError: a part of the stack or a measuring process failed.
+    """
+    with _folder(plan.keep) as folder, progress:
+        stack_plan = plan_stack(folder, plan.config)
+        async with AsyncExitStack() as running:
+            with progress.step("starting", len(stack_plan.lines)) as started:
+                stack = await running.enter_async_context(running_stack(stack_plan, lambda _: started()))
+            before = await run_floor(stack_plan, plan, progress, "floor")
+            runs = [await run_devices(stack, stack_plan, plan, count, progress) for count in plan.devices]
+            after = await run_floor(stack_plan, plan, progress, "floor again")
+    return Report(before=before, after=after, floor=merge([before, after]), runs=tuple(runs))
+
+
+async def run_floor(stack_plan: StackPlan, plan: BenchPlan, progress: BenchProgress, title: str) -> Samples:
+    """Return the times of the calls alone."""
+    turns = turns_of(1, plan.turns)
+    with progress.step(title, 1 + turns) as on_turn:
+        return await measure(
+            "floor",
+            FloorPlan(config=str(stack_plan.config), turns=turns),
+            timeout_s=START_TIMEOUT_S + (1 + turns) * FLOOR_TURN_TIMEOUT_S,
+            on_turn=on_turn,
+        )
+
+
+async def run_devices(
+    stack: Stack, stack_plan: StackPlan, plan: BenchPlan, count: int, progress: BenchProgress
+) -> Run:
+    """Return what so many devices heard, and what every process cost meanwhile."""
+    generator = GeneratorPlan(url=stack_plan.url, devices=count, turns=turns_of(count, plan.turns))
+    title = f"{count} device{'s' if count > 1 else ''}"
+    meter = UsageMeter(stack.pids())
+    with progress.step(title, count * (1 + generator.turns)) as on_turn:
+        samples = await measure(
+            "generator",
+            generator,
+            timeout_s=START_TIMEOUT_S + count * generator.ramp_s + (1 + generator.turns) * TURN_TIMEOUT_S,
+            on_turn=on_turn,
+        )
+    return Run(devices=count, samples=samples, reading=meter.read(), roles=stack.roles())
+
+
+@contextmanager
+def _folder(keep: Path | None) -> Iterator[Path]:
+    if keep is not None:
+        keep.mkdir(parents=True, exist_ok=True)
+        yield keep
+        return
+    with tempfile.TemporaryDirectory(prefix="dispatcher-bench-") as folder:
+        yield Path(folder)
+
+
+def turns_of(devices_count: int, turns: int) -> int:
+    """Return how many turns each device holds."""
+    return max(turns, math.ceil(FEWEST_SAMPLES / devices_count))

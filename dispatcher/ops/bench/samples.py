@@ -1,0 +1,143 @@
+"""What a bench measures, and what the processes of a bench tell each other as JSON."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+from dispatcher.device_simulator import TurnResult
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GeneratorPlan:
+    """What a generator process does.
+
+    Attributes:
+        url: the front's WebSocket.
+        devices: how many speak.
+        turns: measured turns of each, after one that warms it up.
+        ramp_s: pause between the starts of two devices.
+        seed: of the pauses between turns.
+    """
+
+    url: str
+    devices: int
+    turns: int
+    ramp_s: float = 0.05
+    seed: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FloorPlan:
+    """What the floor process does: `turns` measured turns after one that warms it up."""
+
+    config: str
+    turns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HammerPlan:
+    """What a hammer process does: `callers` take slots again and again for some seconds."""
+
+    redis_url: str
+    callers: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnSample:
+    """One answered turn; times in ms after the end of speech."""
+
+    transcript_ms: float
+    first_audio_ms: float
+    end_ms: float
+    gaps: int = 0
+    gap_ms: float = 0.0
+    late: int = 0
+    dropped: int = 0
+    frames: int = 0
+
+    @classmethod
+    def of(cls, result: TurnResult) -> Self | None:
+        """Return what counts of a device's turn; None when it was not answered."""
+        if result.transcript_ms is None or result.first_audio_ms is None:
+            return None
+        return cls(
+            transcript_ms=result.transcript_ms,
+            first_audio_ms=result.first_audio_ms,
+            end_ms=result.end_ms,
+            gaps=result.gaps,
+            gap_ms=result.gap_ms,
+            late=result.late,
+            dropped=result.dropped,
+            frames=result.frames,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Samples:
+    """The result of a generator or of the floor.
+
+    Attributes:
+        turns: measured and answered.
+        lost: reasons of the turns that were not answered, the warming ones among them.
+        all_turns: how many were tried in all; what CPU is divided by.
+        cpu_s: of the process itself, from its first turn to its last.
+    """
+
+    turns: tuple[TurnSample, ...]
+    lost: tuple[str, ...]
+    all_turns: int
+    cpu_s: float
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the samples as JSON-ready fields."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, fields: dict[str, Any]) -> Self:
+        """Return the samples that a process of ours printed."""
+        turns = tuple(TurnSample(**turn) for turn in fields["turns"])
+        return cls(**{**fields, "turns": turns, "lost": tuple(fields["lost"])})
+
+    def values(self, name: str) -> list[float]:
+        """Return one field of every turn."""
+        return [float(getattr(turn, name)) for turn in self.turns]
+
+    def percentile(self, name: str, share: float) -> float:
+        """Return a percentile of one field; NaN without turns."""
+        return percentile(self.values(name), share)
+
+    @property
+    def gap_ratio(self) -> float:
+        """Share of turns with a silence inside the reply, 0..1."""
+        return sum(turn.gaps > 0 for turn in self.turns) / len(self.turns) if self.turns else 0.0
+
+    def total(self, name: str) -> int:
+        """Return the sum of a count over the turns."""
+        return sum(int(getattr(turn, name)) for turn in self.turns)
+
+
+def merge(parts: Iterable[Samples]) -> Samples:
+    """Return several results as one."""
+    taken = list(parts)
+    return Samples(
+        turns=tuple(turn for part in taken for turn in part.turns),
+        lost=tuple(reason for part in taken for reason in part.lost),
+        all_turns=sum(part.all_turns for part in taken),
+        cpu_s=sum(part.cpu_s for part in taken),
+    )
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """Return the smallest value that at least that share of the values does not exceed; NaN of none.
+
+    Args:
+        values: in any order.
+        share: above 0, at most 1.
+    """
+    if not values:
+        return math.nan
+    return sorted(values)[math.ceil(share * len(values)) - 1]

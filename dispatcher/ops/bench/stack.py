@@ -1,0 +1,233 @@
+"""A whole dispatcher of its own on free ports of loopback, in a folder that goes away with it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from dispatcher.errors import StartError
+from dispatcher.messages import QUEUES, SERVICES, WEBSOCKET_PATH
+from dispatcher.settings import Settings
+from dispatcher.supervisor.plan import STOP_ORDER
+from dispatcher.supervisor.ports import free_ports
+from dispatcher.supervisor.process import Process, describe_exit
+from dispatcher.supervisor.process_logs import PartLog
+from dispatcher.supervisor.process_spec import Part, part_of
+from dispatcher.supervisor.procfile import Line
+from dispatcher.supervisor.readiness import Readiness
+
+READY_TIMEOUT_S: Final = 60.0
+STOP_TIMEOUT_S: Final = 12.0
+LOG_LINES_SHOWN: Final = 8
+# So many calls at once that only the machine sets the limit.
+SLOTS: Final = 256
+INSTANCES_PER_SERVICE: Final = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackPlan:
+    """What runs, and where.
+
+    Attributes:
+        folder: data, logs and the generated YAML.
+        config: the YAML of balancing.
+        lines: as in a Procfile.
+        environment: of every process.
+        front_port: where devices connect.
+    """
+
+    folder: Path
+    config: Path
+    lines: tuple[Line, ...]
+    environment: Mapping[str, str]
+    front_port: int
+
+    @property
+    def url(self) -> str:
+        """The WebSocket address of the front."""
+        return f"ws://127.0.0.1:{self.front_port}{WEBSOCKET_PATH}"
+
+
+@dataclass(slots=True)
+class Stack:
+    """The running processes, by the name of their line."""
+
+    running: dict[str, Member] = field(default_factory=dict)
+
+    def pids(self) -> dict[str, int]:
+        """Return the process ids."""
+        return {name: member.process.pid for name, member in self.running.items()}
+
+    def roles(self) -> dict[str, str]:
+        """Return what each process is: broker, front, worker, beat or instance."""
+        return {name: member.part.role for name, member in self.running.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """One running process, its log, and the task that writes the log."""
+
+    part: Part
+    process: Process
+    log: PartLog
+    reader: asyncio.Task[None]
+
+
+def plan_stack(folder: Path, config: Path | None) -> StackPlan:
+    """Return what to run for a bench.
+
+    Args:
+        folder: empty, and of this run alone.
+        config: a YAML with instances that run already; timed instances are started when it is None.
+    """
+    wanted = 2 + (0 if config else len(SERVICES) * INSTANCES_PER_SERVICE)
+    broker_port, front_port, *instance_ports = free_ports(wanted)
+    lines = [Line(name="broker", command="dispatcher broker")]
+    if config is None:
+        config = folder / "bench.yaml"
+        endpoints = _endpoints(instance_ports)
+        config.write_text(yaml.safe_dump(_catalogue(endpoints)), "utf-8")
+        lines += [
+            Line(name=name, command=f"dispatcher instance {service} --engine timed --port {port}")
+            for name, (service, port) in endpoints.items()
+        ]
+    lines += [Line(name=queue, command=f"celery -A workers worker -Q {queue}") for queue in QUEUES]
+    lines += [
+        Line(name="beat", command="celery -A workers beat"),
+        Line(name="front", command="dispatcher front"),
+    ]
+    return StackPlan(
+        folder=folder,
+        config=config,
+        lines=tuple(lines),
+        environment=_environment(folder, config, broker_port=broker_port, front_port=front_port),
+        front_port=front_port,
+    )
+
+
+@asynccontextmanager
+async def running_stack(plan: StackPlan, on_ready: Callable[[str], None]) -> AsyncGenerator[Stack]:
+    """Run the plan for as long as the block lasts; everything is stopped then, whatever happened.
+
+    Args:
+        plan: what to run.
+        on_ready: called with the name of each part that is ready.
+
+    Raises:
+        StartError: a part ended or was not ready in time; its last lines are in the text.
+    """
+    stack = Stack()
+    readiness = Readiness(plan.environment["REDIS_URL"])
+    try:
+        parts = [part_of(line, plan.environment) for line in plan.lines]
+        # Workers and front need the broker; the workers warm up their connections to the instances.
+        for together in (("broker",), ("instance",), ("worker", "beat", "front")):
+            starting = [part for part in parts if part.role in together]
+            for part in starting:
+                stack.running[part.name] = await _start(part, plan)
+            await asyncio.gather(
+                *(_wait_ready(stack.running[part.name], readiness, on_ready) for part in starting)
+            )
+        yield stack
+    finally:
+        await readiness.close()
+        await asyncio.shield(_stop(stack))
+
+
+async def _start(part: Part, plan: StackPlan) -> Member:
+    log = PartLog(plan.folder / "log" / f"{part.name}.log")
+    process = await Process.start(part, plan.environment)
+    return Member(
+        part=part, process=process, log=log, reader=asyncio.create_task(process.read_output(log.write))
+    )
+
+
+async def _wait_ready(member: Member, readiness: Readiness, on_ready: Callable[[str], None]) -> None:
+    name = member.part.name
+    ready = asyncio.create_task(readiness.wait(member.part, member.process.pid))
+    ended = asyncio.create_task(member.process.wait())
+    try:
+        await asyncio.wait({ready, ended}, timeout=READY_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
+        if ended.done():
+            await asyncio.wait([member.reader], timeout=1)
+            raise StartError(_failure(member, describe_exit(ended.result())))
+        if not ready.done():
+            raise StartError(_failure(member, f"was not ready within {READY_TIMEOUT_S:.0f} s"))
+        ready.result()
+    finally:
+        ready.cancel()
+        ended.cancel()
+    on_ready(name)
+
+
+def _failure(member: Member, what: str) -> str:
+    said = [f"  {line}" for line in member.log.last_lines(LOG_LINES_SHOWN)]
+    return "\n".join([f"bench: {member.part.name} {what}", *said])
+
+
+async def _stop(stack: Stack) -> None:
+    """Stop group after group, as the supervisor does; what does not end in time is killed."""
+    for roles in STOP_ORDER:
+        members = [member for member in stack.running.values() if member.part.role in roles]
+        for member in members:
+            member.process.terminate()
+        for member in members:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(member.process.wait(), STOP_TIMEOUT_S)
+            member.process.kill()
+            await asyncio.wait([member.reader], timeout=1)
+            member.log.close()
+
+
+def _endpoints(ports: list[int]) -> dict[str, tuple[str, int]]:
+    """Return service and port of each timed instance, by name."""
+    services = [service for service in SERVICES for _ in range(INSTANCES_PER_SERVICE)]
+    return {
+        f"timed-{service}-{index % INSTANCES_PER_SERVICE + 1}": (service, port)
+        for index, (service, port) in enumerate(zip(services, ports, strict=True))
+    }
+
+
+def _catalogue(endpoints: Mapping[str, tuple[str, int]]) -> dict[str, Any]:
+    """Return the YAML's content, with the algorithms of the embedded deployment."""
+    algorithms = {"asr": "least_connections", "llm": "response_time", "tts": "weighted_round_robin"}
+    services = {
+        f"{service}_services": {
+            "algorithm": algorithm,
+            "instances": [
+                {"name": name, "endpoint": f"http://127.0.0.1:{port}", "max_concurrent": SLOTS}
+                for name, (of, port) in endpoints.items()
+                if of == service
+            ],
+        }
+        for service, algorithm in algorithms.items()
+    }
+    return {"load_balancing": {"global_settings": {"health_check_interval": 5}, "api_gateway": services}}
+
+
+def _environment(folder: Path, config: Path, *, broker_port: int, front_port: int) -> dict[str, str]:
+    """Return our own variables without the operator's settings, which are for the real deployment."""
+    inherited = {
+        name: value for name, value in os.environ.items() if name.lower() not in Settings.model_fields
+    }
+    return {
+        **inherited,
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
+        "PYTHONUNBUFFERED": "1",
+        "REDIS_URL": f"redis://127.0.0.1:{broker_port}/0",
+        "BROKER_PORT": str(broker_port),
+        "FRONT_HOST": "127.0.0.1",
+        "FRONT_PORT": str(front_port),
+        "DATA_DIR": str(folder / "data"),
+        "DISPATCHER_CONFIG": str(config.absolute()),
+        "MAX_DEVICES": "1000",
+        "DRAIN_S": "1",
+    }

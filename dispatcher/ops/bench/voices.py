@@ -1,0 +1,111 @@
+"""`dispatcher bench voices`: how well the built-in ASR understands each built-in voice."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import click
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from dispatcher.audio.wav import wav_bytes
+from dispatcher.bundled.engines import SPEECH_RATE_HZ, AsrEngine, SpokenLanguage, TtsEngine
+from dispatcher.bundled.voices.engine import VoicesOptions, load
+from dispatcher.bundled.whisper import engine as whisper
+from dispatcher.logs import configure_logging
+from dispatcher.ops.bench.everyday_sentences import SENTENCES
+from dispatcher.ops.bench.heard_words import HeardSentence, error_ratio
+from dispatcher.settings import load_settings
+from dispatcher.supervisor.terminal_ui import make_console
+
+# The bound of each language: characters of Mandarin, words of English.
+MAX_ERROR_RATIO: Final[dict[SpokenLanguage, float]] = {"zh": 0.12, "en": 0.05}
+_UNITS: Final[dict[SpokenLanguage, str]] = {"zh": "characters", "en": "words"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchedVoice:
+    """A voice and the language it is measured in."""
+
+    name: str
+    language: SpokenLanguage
+    options: VoicesOptions
+
+
+VOICES: Final = (
+    BenchedVoice(name="hibari", language="en", options=VoicesOptions(chinese=False)),
+    BenchedVoice(name="baker", language="zh", options=VoicesOptions(voice="baker")),
+    BenchedVoice(name="espeak", language="zh", options=VoicesOptions(voice="espeak")),
+)
+
+
+@click.command("voices", short_help="Measure how well whisper understands each voice.")
+@click.option(
+    "--voice",
+    "names",
+    multiple=True,
+    type=click.Choice([each.name for each in VOICES]),
+    help="Only this one.",
+)
+@click.option(
+    "--sentences",
+    "count",
+    type=click.IntRange(1, len(SENTENCES["en"])),
+    default=len(SENTENCES["en"]),
+    show_default=True,
+    help="How many of the everyday sentences, from the first.",
+)
+def voices(names: tuple[str, ...], count: int) -> None:
+    """Print the error rate of each voice, sentence by sentence, as the built-in whisper hears it.
+
+    Every sentence is heard with its language given and without a prompt. Exit code 1: over the bound.
+    """
+    configure_logging(load_settings())
+    asyncio.run(_measure_voices([each for each in VOICES if not names or each.name in names], count))
+
+
+async def _measure_voices(chosen: Sequence[BenchedVoice], count: int) -> None:
+    console = make_console()
+    asr = whisper.load(whisper.WhisperOptions())
+    passed = True
+    try:
+        for voice in chosen:
+            tts = load(voice.options)
+            heard = [
+                await hear(asr, tts, sentence, voice.language)
+                for sentence in SENTENCES[voice.language][:count]
+            ]
+            tts.close()
+            print_voice(console, voice, heard)
+            passed &= error_ratio(heard) <= MAX_ERROR_RATIO[voice.language]
+    finally:
+        asr.close()
+    raise SystemExit(0 if passed else 1)
+
+
+async def hear(asr: AsrEngine, tts: TtsEngine, sentence: str, language: SpokenLanguage) -> HeardSentence:
+    """Return what the ASR hears when the voice says the sentence."""
+    pcm = b"".join([piece async for piece in tts.speak(sentence, language=language, speed=1.0)])
+    heard = await asr.transcribe(wav_bytes(pcm, SPEECH_RATE_HZ), language=language, prompt="")
+    return HeardSentence.of(sentence, heard.text, language)
+
+
+def print_voice(console: Console, voice: BenchedVoice, heard: Sequence[HeardSentence]) -> None:
+    """Print the sentences of one voice, and its error rate against the bound."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("wrong", justify="right", no_wrap=True)
+    table.add_column(f"{voice.name}: said, and heard where it differs")
+    for each in heard:
+        differs = f"\n[yellow]{each.heard}[/yellow]" if each.errors else ""
+        table.add_row(f"{each.errors}/{each.length}", f"{each.said}{differs}")
+    console.print(table)
+    ratio, bound = error_ratio(heard), MAX_ERROR_RATIO[voice.language]
+    verdict = "pass" if ratio <= bound else "FAIL"
+    console.print(
+        f"{verdict}  {voice.name}: {ratio:.1%} of {sum(each.length for each in heard)} "
+        f"{_UNITS[voice.language]} wrong, expected at most {bound:.0%}\n"
+    )

@@ -1,0 +1,202 @@
+"""A verdict for each figure of R13 in the time of each fault, by the same rules as the control worker's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Literal, TypeAlias
+
+from dispatcher.catalogue.model import KpiTargets
+from dispatcher.kpis.kpi_rules import FEWEST_TURNS, Facts, Fault, Kpi, TurnFacts, judge
+from dispatcher.kpis.shares import BY_WEIGHT, ShareWindow
+from dispatcher.ops.chaos.turn_outcomes import (
+    Outcome,
+    TurnHeard,
+    Window,
+    count,
+    error_ratio,
+    failover_s,
+    slowest_s,
+)
+from dispatcher.routing.overview import Overview, ServiceView
+
+Verdict: TypeAlias = Literal["pass", "over target", "alert", "not judged"]
+
+# A smooth round robin is off by one call of an instance at most: 20 rounds show 5 %.
+UNHEALTHY_STATES: Final = ("down", "ejected", "failing")
+ROUNDS: Final = 20
+FAILOVER_GOAL_S: Final = 2.0
+PASSED: Final = "pass"
+BASELINE: Final = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """The box and the devices at one moment; None is unknown."""
+
+    at_s: float
+    cpu_ratio: float | None
+    memory_ratio: float | None
+    network_ratio: float | None
+    busy_devices: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What Redis knew of a window, read at its end.
+
+    Attributes:
+        turns: those that fronts noted in it.
+        looks: one every few seconds.
+        before: the instances at its begin, `after` at its end.
+        down_before: what was down before the run began, and is not counted against any fault.
+    """
+
+    turns: Sequence[TurnFacts]
+    looks: Sequence[Look]
+    before: Overview
+    after: Overview
+    down_before: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """One window with all that is said of it.
+
+    Attributes:
+        figures: every figure, in the order of docs/kpis.md.
+        slowest_s: the first audio that came latest, as a device heard it; None where nothing was heard.
+    """
+
+    window: Window
+    counts: Mapping[Outcome, int]
+    failover_s: float
+    figures: tuple[Kpi, ...]
+    slowest_s: float | None = None
+
+    @property
+    def problems(self) -> list[str]:
+        """What makes the run fail, in words."""
+        if self.window.skipped:
+            return []
+        found = [f"{self.counts['silent']} silent turns"] if self.counts["silent"] else []
+        if self.window.well_s is None:
+            found.append("not well again in time")
+        failover = self.figure("failover")
+        if verdict_of(failover) in ("over target", "alert"):
+            found.append(f"failover took {self.failover_s:.1f} s")
+        if self.window.fault == BASELINE:
+            found += [f"{kpi.name} beyond its alert" for kpi in self.figures if verdict_of(kpi) == "alert"]
+        return found
+
+    @property
+    def verdict(self) -> str:
+        """What is said of the window in a word or two: its problems, errors beyond their alert, or "pass"."""
+        if self.problems:
+            return "; ".join(self.problems)
+        return "errors in alert" if verdict_of(self.figure("errors")) == "alert" else PASSED
+
+    def figure(self, name: str) -> Kpi:
+        """Return one figure by its name."""
+        return next(kpi for kpi in self.figures if kpi.name == name)
+
+
+def judge_window(window: Window, heard: Sequence[TurnHeard], seen: Seen, targets: KpiTargets) -> Judged:
+    """Return what is said of one window."""
+    turns = window.of(heard)
+    lasted_s = failover_s(window, heard)
+    facts = Facts(
+        now_s=window.ended_at_s,
+        turns=seen.turns,
+        faults=tuple(_faults(seen.after, window)),
+        unhealthy=tuple(
+            one.name
+            for one in seen.after.instances
+            if one.state in UNHEALTHY_STATES and one.name not in seen.down_before
+        ),
+        busy_devices=max((look.busy_devices for look in seen.looks), default=None),
+        devices=len({turn.device for turn in turns}),
+        windows=tuple(share for each in seen.after.services if (share := _share(seen, each, window))),
+        cpu_ratio=_mean([look.cpu_ratio for look in seen.looks]),
+        memory_ratio=_mean([look.memory_ratio for look in seen.looks]),
+        network_ratio=_mean([look.network_ratio for look in seen.looks]),
+    )
+    figures = tuple(_as_heard(kpi, turns, lasted_s) for kpi in judge(facts, targets))
+    return Judged(
+        window=window,
+        counts=count(turns),
+        failover_s=lasted_s,
+        figures=figures,
+        slowest_s=slowest_s(turns),
+    )
+
+
+def _as_heard(kpi: Kpi, turns: Sequence[TurnHeard], lasted_s: float) -> Kpi:
+    """Return a figure by what devices heard: of a silence, or a device turned away, no front knows."""
+    if kpi.name == "failover":
+        return replace(kpi, value=lasted_s, detail=f"goal {FAILOVER_GOAL_S:g} s")
+    if kpi.name == "errors":
+        hurt = sum(turn.is_hurt for turn in turns)
+        detail = f"{hurt} of {len(turns)} turns"
+        return replace(kpi, value=error_ratio(turns), detail=detail, judged=len(turns) >= FEWEST_TURNS)
+    return kpi
+
+
+def verdict_of(kpi: Kpi) -> Verdict:
+    """Return how a figure stands against its target and its alert bound."""
+    if kpi.value is None or not kpi.judged:
+        return "not judged"
+    if kpi.alert is not None and kpi.value > kpi.alert:
+        return "alert"
+    return "pass" if kpi.value <= kpi.target else "over target"
+
+
+def worst(judged: Sequence[Judged], name: str) -> tuple[Kpi, str] | None:
+    """Return the worst value of a figure, and the fault of that time; None where nobody could."""
+    known = [
+        (kpi, each.window.fault)
+        for each in judged
+        if not each.window.skipped and verdict_of(kpi := each.figure(name)) != "not judged"
+    ]
+    return max(known, key=lambda pair: pair[0].value or 0.0, default=None)
+
+
+def _faults(overview: Overview, window: Window) -> list[Fault]:
+    return [
+        Fault(instance=one.name, began_at_s=one.fault_began_at_s, last_at_s=one.fault_at_s)
+        for one in overview.instances
+        if one.fault_began_at_s is not None
+        and one.fault_at_s is not None
+        and one.fault_at_s >= window.began_at_s
+    ]
+
+
+def _share(seen: Seen, service: ServiceView, window: Window) -> ShareWindow | None:
+    """Return what each instance got of the calls, where weights alone decided and calls were enough."""
+    before = {one.name: one for each in seen.before.services for one in each.instances}
+    members = [one for one in service.instances if one.name in before and one.is_usable]
+    if service.algorithm not in BY_WEIGHT or len(members) < 2 or len({one.priority for one in members}) > 1:
+        return None
+    if any(before[one.name].effective_weight != one.effective_weight for one in members):
+        return None
+    if any((one.fault_at_s or 0.0) >= window.began_at_s for one in members):
+        return None  # it was spared while it failed, as it should be
+    weights = {one.name: one.effective_weight if "weighted" in service.algorithm else 1.0 for one in members}
+    wanted = {name: weight / sum(weights.values()) for name, weight in weights.items()}
+    got = {one.name: one.calls - before[one.name].calls for one in members}
+    total = sum(got.values())
+    if min(got.values()) < 0 or total < ROUNDS / min(wanted.values()):
+        return None
+    shares = {name: calls / total for name, calls in got.items()}
+    return ShareWindow(
+        group=service.service,
+        judged=True,
+        signature="",
+        deviation=max(abs(shares[name] - wanted[name]) for name in wanted),
+        in_words=", ".join(f"{name} {shares[name]:.0%} of {wanted[name]:.0%}" for name in wanted),
+    )
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None

@@ -1,0 +1,123 @@
+"""The report as one HTML file that needs nothing else: tables, and the plot inside."""
+
+from __future__ import annotations
+
+import html
+import time
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from dispatcher.cli.status_kpis import label_of, value_text
+from dispatcher.ops.chaos.evaluation import FAILOVER_GOAL_S, PASSED, Judged, verdict_of
+from dispatcher.ops.chaos.plot import plot
+from dispatcher.ops.chaos.run import VerifyReport
+from dispatcher.ops.chaos.view import hurt_in
+
+LEGEND: Final = (
+    "How long each user waited for the first sound. Red: the fault is in place. "
+    "Sand: its cause is gone, and not yet everything is well."
+)
+CLASSES: Final = {"pass": "good", "over target": "fair", "alert": "bad", "not judged": "dim"}
+STYLE: Final = """
+:root{color-scheme:light dark;--ink:#1d2733;--paper:#fff;--soft:#5d6b7a;--line:#dde3ea;--hurt:#f6d5d0;
+--after:#fbeedd;--calm:#e6f2ea;--good:#2f7d5b;--fair:#a86a00;--bad:#c22f27}
+@media(prefers-color-scheme:dark){:root{--ink:#e6ebf1;--paper:#14191f;--soft:#9aa7b5;--line:#2c3641;
+--hurt:#4a2723;--after:#3a2f20;--calm:#1d3328;--good:#6cc79b;--fair:#e0a84a;--bad:#f0776e}}
+body{font:15px/1.5 system-ui,"Noto Sans CJK SC",sans-serif;color:var(--ink);background:var(--paper);
+margin:2rem auto;max-width:1180px;padding:0 1rem}
+h1{font-size:1.5rem;margin:0}h2{font-size:1.1rem;margin:2rem 0 .5rem}p{margin:.3rem 0;color:var(--soft)}
+.verdict{font-size:1.1rem;font-weight:600;color:var(--good)}.verdict.bad{color:var(--bad)}
+svg{width:100%;height:auto}.axis,.name{font-size:12px;fill:var(--soft)}.name{fill:var(--ink);font-weight:600}
+.grid{stroke:var(--line)}.hurt{fill:var(--hurt)}.after{fill:var(--after)}.calm{fill:var(--calm)}
+.turn{stroke:var(--paper);stroke-width:.6}
+.wide{overflow-x:auto}table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
+th,td{text-align:left;padding:.35rem .6rem;border-bottom:1px solid var(--line);vertical-align:top}
+th,td{white-space:nowrap}td.text{white-space:normal}td.number,th.number{text-align:right}
+th{font-size:.85rem;color:var(--soft);font-weight:600}
+.good{color:var(--good)}.fair{color:var(--fair)}.bad{color:var(--bad);font-weight:600}.dim{color:var(--soft)}
+"""
+
+
+def page(report: VerifyReport) -> str:
+    """Return the whole file."""
+    began = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(report.began_at_s))
+    lasted_s = report.ended_at_s - report.began_at_s
+    intro = (
+        f"{began}, {report.plan.devices} devices, {len(report.turns)} turns in {lasted_s:.0f} s. "
+        f"Goal: failover within {FAILOVER_GOAL_S:g} s, no silent turn."
+    )
+    return "".join(
+        [
+            '<!doctype html><html lang="en"><head><meta charset="utf-8">',
+            '<meta name="viewport" content="width=device-width,initial-scale=1">',
+            f"<title>dispatcher verify, {began}</title><style>{STYLE}</style></head><body>",
+            f"<h1>dispatcher verify</h1><p>{html.escape(intro)}</p>{_verdict(report)}",
+            "<h2>Every turn</h2>",
+            f"<p>{LEGEND}</p>",
+            plot(report),
+            f"<h2>Faults</h2>{_faults(report.judged)}<h2>Figures</h2>{_figures(report.judged)}",
+            "</body></html>\n",
+        ]
+    )
+
+
+def _verdict(report: VerifyReport) -> str:
+    if not report.problems:
+        return '<p class="verdict">Passed</p>'
+    problems = "<br>".join(html.escape(problem) for problem in report.problems)
+    return f'<p class="verdict bad">Failed</p><p>{problems}</p>'
+
+
+def _faults(judged: Sequence[Judged]) -> str:
+    numbers = ("turns", "hurt", "silent", "failover", "well after", "latest first audio")
+    counted = "".join(f'<th class="number">{each}</th>' for each in numbers)
+    head = f"<th>fault</th><th>what was done</th>{counted}<th>verdict</th>"
+    return _table(head, [f"<tr>{''.join(_fault_cells(each))}</tr>" for each in judged])
+
+
+def _table(head: str, rows: Sequence[str]) -> str:
+    body = f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody>"
+    return f'<div class="wide"><table>{body}</table></div>'
+
+
+def _fault_cells(each: Judged) -> Iterator[str]:
+    window = each.window
+    yield f"<td>{html.escape(window.fault)}</td>"
+    if window.skipped:
+        yield f'<td class="text dim" colspan="7">{html.escape(window.skipped)}</td>'
+        yield '<td class="dim">not tried</td>'
+        return
+    yield f'<td class="text">{html.escape(window.what)}</td>'
+    well = "never" if window.well_s is None else f"{window.well_s:.1f} s"
+    is_quick = each.failover_s <= FAILOVER_GOAL_S
+    for text, kind in (
+        (str(sum(each.counts.values())), ""),
+        (str(hurt_in(each)), ""),
+        (str(each.counts["silent"]), "bad" if each.counts["silent"] else ""),
+        (f"{each.failover_s:.1f} s", "good" if is_quick else "fair"),
+        (well, ""),
+        ("" if each.slowest_s is None else f"{each.slowest_s:.1f} s", ""),
+    ):
+        yield f'<td class="number {kind}">{text}</td>'
+    is_good = each.verdict == PASSED
+    yield f'<td class="{"good" if is_good else "text bad"}">{html.escape(each.verdict)}</td>'
+
+
+def _figures(judged: Sequence[Judged]) -> str:
+    tried = [each for each in judged if not each.window.skipped]
+    if not tried:
+        return "<p>Nothing was tried.</p>"
+    names = "".join(f'<th class="number">{html.escape(each.window.fault)}</th>' for each in tried)
+    rows = []
+    for kpi in tried[0].figures:
+        bounds = f"{value_text(kpi.target, kpi.unit)} / {value_text(kpi.alert, kpi.unit)}"
+        cells = "".join(_figure_cell(each, kpi.name) for each in tried)
+        rows.append(f'<tr><td>{label_of(kpi.name)}</td><td class="dim">{bounds}</td>{cells}</tr>')
+    return _table(f"<th>figure</th><th>target / alert</th>{names}", rows)
+
+
+def _figure_cell(each: Judged, name: str) -> str:
+    kpi = each.figure(name)
+    verdict = verdict_of(kpi)
+    title = html.escape(f"{verdict}{'; ' if kpi.detail else ''}{kpi.detail}", quote=True)
+    return f'<td class="number {CLASSES[verdict]}" title="{title}">{value_text(kpi.value, kpi.unit)}</td>'

@@ -1,0 +1,90 @@
+"""Before the first step: the machine, the files, a backup."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator
+from typing import Final
+
+from dispatcher.ops.checks.check_row import Finding, judged, not_applicable, row
+from dispatcher.ops.checks.snapshot import Evidence
+
+LEAST_CORES: Final = 2
+# What the figure `devices` (50 in a turn) is planned for.
+PLANNED_CORES: Final = 4
+# A machine of 8 GB shows a little less: the kernel keeps some for itself.
+MEMORY_BYTES: Final = 7_500_000_000
+DISK_BYTES: Final = 2_000_000_000
+BACKUP_DAYS: Final = 7
+SECRETS: Final = ("auth.key", "flower-password")
+
+
+@row("before", "1")
+def hardware(evidence: Evidence) -> Iterator[Finding]:
+    """Look for the box that the limits and the number of devices are planned for."""
+    box = evidence.box
+    small = (
+        "" if box.cores >= PLANNED_CORES else ": a small box, `dispatcher bench devices` tells what it serves"
+    )
+    yield judged(
+        "cores",
+        good=box.cores >= LEAST_CORES,
+        saw=f"{box.cores:g}{small}",
+        expected=f"{LEAST_CORES} or more; {PLANNED_CORES} for the 50 devices of the plan",
+    )
+    yield judged(
+        "memory",
+        good=box.memory_bytes >= MEMORY_BYTES,
+        saw=f"{box.memory_bytes / 1e9:.1f} GB",
+        expected="8 GB or more",
+    )
+    yield judged(
+        "disk",
+        good=box.disk_free_bytes >= DISK_BYTES,
+        saw=f"{box.disk_free_bytes / 1e9:.1f} GB free",
+        expected="2 GB free for records, logs and the broker's file",
+    )
+
+
+@row("before", "1")
+def yaml(evidence: Evidence) -> Iterator[Finding]:
+    """Look whether the YAML can be read."""
+    path = evidence.wish.settings.dispatcher_config
+    yield judged(
+        "YAML is valid",
+        good=evidence.file is not None,
+        saw=evidence.file_problem or str(path),
+        expected="no problem in the file of DISPATCHER_CONFIG",
+    )
+
+
+@row("before")
+def secrets(evidence: Evidence) -> Iterator[Finding]:
+    """Look whether keys are readable by their owner alone."""
+    folder = evidence.wish.settings.data_dir
+    modes = {name: (folder / name).stat().st_mode for name in SECRETS if (folder / name).exists()}
+    if not modes:
+        yield not_applicable("secrets", f"none in {folder} yet", "0600 for each")
+        return
+    yield judged(
+        "secrets",
+        good=all(stat.S_IMODE(mode) & 0o077 == 0 for mode in modes.values()),
+        saw=", ".join(f"{name} {stat.S_IMODE(mode):04o}" for name, mode in modes.items()),
+        expected="0600 for each",
+    )
+
+
+@row("before")
+def backup(evidence: Evidence) -> Iterator[Finding]:
+    """Look for a backup that is not old, where there is something to lose."""
+    expected = f"one of the last {BACKUP_DAYS} days: `dispatcher backup FILE`"
+    note = evidence.backup
+    if note is None and not evidence.records.turns:
+        yield not_applicable("backup", "none yet, and nothing to lose", expected)
+        return
+    yield judged(
+        "backup",
+        good=note is not None and note.is_there and note.age_s() <= BACKUP_DAYS * 86_400,
+        saw="none yet" if note is None else note.in_words(),
+        expected=expected,
+    )

@@ -1,0 +1,148 @@
+"""Phase 2: queues of their own that are consumed, caps that hold, a broker that loses nothing, records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from dispatcher.messages import CONTROL_QUEUE, SERVICES
+from dispatcher.ops.checks.check_row import Finding, judged, not_applicable, row, seconds
+from dispatcher.ops.checks.snapshot import Evidence
+
+SAFE_POLICIES: Final = ("noeviction", "volatile-lru", "volatile-lfu", "volatile-ttl", "volatile-random")
+# As in workers/celery_ext/pools.py: a queue with few slots has a few threads to spare.
+FEWEST_SLOTS: Final = 4
+
+
+@row("2")
+def consumed(evidence: Evidence) -> Iterator[Finding]:
+    """Look when a canary was last taken from each queue."""
+    for canary in evidence.canaries:
+        waited = "" if canary.delay_ms is None else f", after {canary.delay_ms:.0f} ms in the queue"
+        period = f"every {canary.period_s:g} s" if canary.period_s else "every 5 s"
+        yield judged(
+            f"queue {canary.queue} consumed",
+            good=canary.is_consumed,
+            saw=f"canary taken {seconds(canary.consumed_s_ago)}{waited}",
+            expected=f"{period}, three in a row may be missed",
+        )
+
+
+@row("2")
+def short_queues(evidence: Evidence) -> Iterator[Finding]:
+    """Look whether tasks pile up."""
+    limit = evidence.wish.settings.queue_limit
+    lengths = evidence.overview.queues
+    yield judged(
+        "queues are short",
+        good=all(length < limit for length in lengths.values()),
+        saw=", ".join(f"{queue} {length}" for queue, length in lengths.items()),
+        expected=f"below {limit} (QUEUE_LIMIT)",
+    )
+
+
+@row("2")
+def control_apart(evidence: Evidence) -> Iterator[Finding]:
+    """Look for a control worker that no full queue of turns can starve."""
+    busy = {worker.pid for worker in evidence.workers if worker.queue in SERVICES}
+    control = [worker.pid for worker in evidence.workers if worker.queue == CONTROL_QUEUE]
+    apart = [pid for pid in control if pid not in busy]
+    yield judged(
+        "control has its own worker",
+        good=bool(apart),
+        saw=f"pids {', '.join(map(str, control)) or 'none'}; {len(apart)} serve nothing else",
+        expected="a worker with -Q control alone",
+    )
+
+
+@row("2")
+def caps(evidence: Evidence) -> Iterator[Finding]:
+    """Compare the leases of this moment with the caps."""
+    over = [one for one in evidence.overview.instances if one.in_flight > one.cap]
+    shown = over or evidence.overview.instances
+    yield judged(
+        "caps are kept",
+        good=not over,
+        saw=", ".join(f"{one.name} {one.in_flight}/{one.cap}" for one in shown) or "no instance",
+        expected="no instance above its max_concurrent",
+    )
+
+
+@row("2")
+def pool_sizes(evidence: Evidence) -> Iterator[Finding]:
+    """Compare how many tasks the workers run at once with the slots of the instances."""
+    for service in SERVICES:
+        workers = [worker for worker in evidence.workers if worker.queue == service]
+        name = f"{service} pool"
+        if evidence.catalogue is None or not workers:
+            yield judged(name, good=False, saw="no worker", expected="a worker for the queue")
+            continue
+        slots = evidence.catalogue.services[service].slots
+        threads = sum(worker.slots for worker in workers)
+        yield judged(
+            name,
+            good=threads >= max(FEWEST_SLOTS, slots) if threads else False,
+            saw=f"{threads} tasks at once in {len(workers)} worker{'s' if len(workers) > 1 else ''}",
+            expected=f"{max(FEWEST_SLOTS, slots)} or more: the instances have {slots} slots",
+        )
+
+
+@row("2")
+def broker(evidence: Evidence) -> Iterator[Finding]:
+    """Look whether the broker's memory is bounded, and whether the bound may cost a task."""
+    info = evidence.redis
+    policy, most = info.get("maxmemory_policy", "unknown"), int(info.get("maxmemory", 0))
+    yield judged(
+        "broker evicts no task",
+        good=policy in SAFE_POLICIES,
+        saw=policy,
+        expected="noeviction or volatile-*: allkeys-* drops queued tasks",
+    )
+    used = int(info.get("used_memory", 0))
+    yield judged(
+        "broker's memory is bounded",
+        good=most > 0 and used < 0.9 * most,
+        saw=f"{used / 1e6:.0f} MB of {most / 1e6:.0f} MB" if most else f"{used / 1e6:.0f} MB, no maxmemory",
+        expected="maxmemory is set, and less than 90 % of it is used",
+    )
+
+
+@row("2", "after")
+def records(evidence: Evidence) -> Iterator[Finding]:
+    """Look at the store of records."""
+    seen = evidence.records
+    if seen.trouble:
+        yield judged("records", good=False, saw=seen.trouble, expected="the store answers (DATABASE_URL)")
+        return
+    yield judged(
+        "records",
+        good=seen.version == seen.newest,
+        saw=f"{seen.where}: version {seen.version}, {seen.turns} turns",
+        expected=f"version {seen.newest}: the control worker or `dispatcher records upgrade` brings it",
+    )
+
+
+@row("2")
+def beat(evidence: Evidence) -> Iterator[Finding]:
+    """Look whether anybody sends what happens by the clock."""
+    ages = [each.consumed_s_ago for each in evidence.canaries if each.consumed_s_ago is not None]
+    if not ages:
+        yield judged("beat ticks", good=False, saw="no canary ever", expected="`celery -A workers beat` runs")
+        return
+    period_s = max(each.period_s or 0 for each in evidence.canaries)
+    yield judged(
+        "beat ticks",
+        good=min(ages) <= 3 * period_s,
+        saw=f"last tick seen {seconds(min(ages))}",
+        expected=f"a canary every {period_s:g} s",
+    )
+
+
+@row("2")
+def cache(evidence: Evidence) -> Iterator[Finding]:
+    """Say whether phrases and claims have a Redis of their own."""
+    settings = evidence.wish.settings
+    if settings.cache == settings.redis_url:
+        yield not_applicable("cache apart", "the broker's Redis holds it too", "CACHE_URL for larger sites")
+    else:
+        yield judged("cache apart", good=True, saw="a Redis of its own", expected="CACHE_URL")

@@ -1,0 +1,162 @@
+"""Our YAML with its comments, the env file with the keys, and the list of what stays behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from dispatcher.catalogue.secrets import secret_problem
+from dispatcher.messages import SERVICES, Service
+from dispatcher.ops.xiaozhi_import.legacy import Legacy, is_placeholder, text_of, word_of
+from dispatcher.ops.xiaozhi_import.services import Moved, NotMoved, move
+from dispatcher.ops.xiaozhi_import.talk import conversation_lines, left_behind
+
+ALGORITHMS: Final[Mapping[Service, str]] = {
+    "asr": "least_connections",
+    "llm": "response_time",
+    "tts": "weighted_round_robin",
+}
+# Where `make run` has its built-in instances, and how many calls each takes (config/embedded.yaml).
+BUILT_IN: Final[Mapping[Service, tuple[int, int]]] = {
+    "asr": (8100, 8101),
+    "llm": (8200, 8201),
+    "tts": (8300, 8301),
+}
+_CAPS: Final[Mapping[Service, int]] = {"asr": 2, "llm": 8, "tts": 8}
+_IMPOSSIBLE: Final = re.compile(r"[^A-Za-z0-9.-]+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Import:
+    """What an import makes.
+
+    Attributes:
+        text: the YAML.
+        secrets: by variable.
+        taken: what was taken over, a line each.
+        left: what was not, and why, a line each.
+        spares: built-in instances that stand by for what was taken over.
+        unselected: modules of the other server that were not in use there, such as "LLM OllamaLLM".
+    """
+
+    text: str
+    secrets: Mapping[str, str]
+    taken: Sequence[str]
+    left: Sequence[str]
+    spares: Sequence[str]
+    unselected: Sequence[str]
+
+
+@dataclass(slots=True)
+class _Notes:
+    secrets: dict[str, str] = field(default_factory=dict)
+    taken: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+    spares: list[str] = field(default_factory=list)
+
+
+def convert(legacy: Legacy) -> Import:
+    """Return our configuration for the other server's."""
+    notes = _Notes(left=list(legacy.notes))
+    lines = [
+        "# Taken over by `dispatcher import-xiaozhi`; every key is explained in config/load_balancing.yaml."
+    ]
+    lines += ["# Keys stand in the env file beside it, never here.", "load_balancing:", "  api_gateway:"]
+    for service in SERVICES:
+        lines += [f"    {service}_services:", f"      algorithm: {ALGORITHMS[service]}", "      instances:"]
+        lines += _instances(legacy, service, notes)
+    lines += ["", *conversation_lines(legacy, notes.taken, notes.left)]
+    notes.left += left_behind(legacy)
+    return Import(
+        text="\n".join(lines) + "\n",
+        secrets=notes.secrets,
+        taken=notes.taken,
+        left=notes.left,
+        spares=notes.spares,
+        unselected=tuple(_unselected(legacy)),
+    )
+
+
+def write_secrets(path: Path, secrets: Mapping[str, str]) -> None:
+    """Write the env file, readable by its owner alone from its first byte on.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.writelines(f"{name}={shlex.quote(value)}\n" for name, value in secrets.items())
+
+
+def quoted(value: Any) -> str:
+    """Return a value as YAML takes it anywhere: JSON is YAML."""
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _instances(legacy: Legacy, service: Service, notes: _Notes) -> Iterator[str]:
+    """Yield the lines of a service's instances: the selected module, and ours beside it or in its place."""
+    chosen = text_of(legacy.section("selected_module").get(service.upper()))
+    module = legacy.section(service.upper(), chosen)
+    outcome = move(service, module) if module else NotMoved(reason="its section is missing")
+    if isinstance(outcome, Moved):
+        yield from _moved_lines(service, chosen, outcome, notes)
+        notes.spares.append(f"{service}-1")
+        yield "        # Built in; has calls only while the one above is out. Not started without this line."
+        yield _built_in(service, 1, priority="standby")
+        return
+    named = f"{service.upper()} {word_of(chosen)}" if chosen else f"{service.upper()}: none was selected"
+    notes.left.append(f"{named}: {outcome.reason}; the built-in instances take its place")
+    yield f"        # {named} was not taken over: {outcome.reason}."
+    yield from (_built_in(service, number) for number in (1, 2))
+
+
+def _built_in(service: Service, number: int, *, priority: str = "") -> str:
+    """Return the line of a built-in instance, the first or the second one."""
+    keys = f'name: {service}-{number}, endpoint: "http://127.0.0.1:{BUILT_IN[service][number - 1]}"'
+    wanted = f", priority: {priority}" if priority else ""
+    return f"        - {{{keys}{wanted}, max_concurrent: {_CAPS[service]}}}"
+
+
+def _unselected(legacy: Legacy) -> Iterator[str]:
+    """Yield the modules of the three services that were not in use."""
+    for service in SERVICES:
+        kind = service.upper()
+        chosen = text_of(legacy.section("selected_module").get(kind))
+        yield from (f"{kind} {word_of(name)}" for name in legacy.section(kind) if name != chosen)
+
+
+def _moved_lines(service: Service, chosen: str, moved: Moved, notes: _Notes) -> Iterator[str]:
+    name = _IMPOSSIBLE.sub("-", chosen).strip("-.").lower()[:60] or "own"
+    # The names of ours are taken: llm-1 stands by for it.
+    if name.removesuffix("-1").removesuffix("-2") in SERVICES:
+        name = f"my-{name}"
+    if moved.note:
+        yield f"        # {moved.note}."
+    yield f"        - name: {quoted(name)}"
+    for key, value in moved.keys.items():
+        yield f"          {key}: {quoted(value)}"
+    for key, secret in moved.secrets.items():
+        variable = f"{service}_{_IMPOSSIBLE.sub('_', chosen).strip('_')}_{key.removesuffix('_env')}"
+        variable = re.sub(r"[^A-Z0-9]+", "_", variable.upper())
+        notes.secrets[variable] = secret
+        yield f"          {key}: {variable}"
+        if is_placeholder(secret):
+            notes.left.append(
+                f"{service.upper()} {word_of(chosen)}: its key was never filled in; write it to {variable}"
+            )
+        elif problem := secret_problem(secret).removeprefix("which "):
+            notes.left.append(f"{service.upper()} {word_of(chosen)}: its key {problem}; mend {variable}")
+    if moved.lost:
+        names = ", ".join(word_of(option) for option in moved.lost)
+        notes.left.append(f"{service.upper()} {word_of(chosen)}: {names}: its instance here has no such key")
+    note = f" ({moved.note})" if moved.note else ""
+    notes.taken.append(
+        f"{service.upper()} {word_of(chosen)} as {moved.keys.get('provider', 'openai_http')}{note}"
+    )

@@ -1,0 +1,115 @@
+"""The catalogue as one process knows it: its file's at first, then always the one in force."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import structlog
+from redis.asyncio import Redis
+
+from dispatcher.catalogue.model import Catalogue
+from dispatcher.errors import ConfigError, StateError
+from dispatcher.redis_client import keys
+from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.pubsub import hear
+from dispatcher.routing import instance_table
+from dispatcher.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+SYNC_AGAIN_S: Final = 1.0
+
+
+class LiveCatalogue:
+    """A catalogue that is swapped whole, in one assignment, when another one is put in force.
+
+    Attributes:
+        current: what new calls, turns and connections go by; those under way keep what they took.
+        revision: its number, 0 before this process has heard of any.
+        on_swap: called after each swap.
+    """
+
+    def __init__(self, line: RedisLine, catalogue: Catalogue, *, chosen_at_s: float = 0.0) -> None:
+        """Begin with the catalogue of a file that was chosen at a Unix time; nothing is published yet."""
+        self.current = catalogue
+        self.revision = 0
+        self.on_swap: Callable[[], None] = _nothing
+        self._line = line
+        self._chosen_at_ms = int(chosen_at_s * 1000)
+        self._refreshing: asyncio.Task[None] | None = None
+        self._stale = False
+
+    async def sync(self) -> None:
+        """Follow the catalogue in force; where there is none, or an older one, put ours in force.
+
+        Raises:
+            StateError: Redis is out of reach.
+            ConfigError: the one in force is of another version.
+        """
+        self._take(await instance_table.publish(self._line, self.current, chosen_at_ms=self._chosen_at_ms))
+
+    async def adopt(self, catalogue: Catalogue) -> None:
+        """Put a catalogue in force because an operator chose it at this moment.
+
+        Raises:
+            StateError: Redis is out of reach.
+        """
+        self._take(await instance_table.publish(self._line, catalogue))
+
+    def refresh(self) -> None:
+        """Sync soon, and until it succeeds; one that is asked for meanwhile is not lost."""
+        self._stale = True
+        if self._refreshing is None or self._refreshing.done():
+            self._refreshing = asyncio.get_running_loop().create_task(self._refresh())
+
+    async def _refresh(self) -> None:
+        while self._stale:
+            self._stale = False
+            try:
+                await self.sync()
+            except ConfigError as error:  # the next revision may be one that this version knows
+                log.warning("catalogue not followed", reason=str(error))
+            except StateError as error:
+                log.warning("catalogue not followed yet", reason=str(error))
+                self._stale = True
+                await asyncio.sleep(SYNC_AGAIN_S)
+
+    async def close(self) -> None:
+        """Follow no more."""
+        if self._refreshing is not None:
+            self._refreshing.cancel()
+            await asyncio.gather(self._refreshing, return_exceptions=True)
+
+    def _take(self, found: instance_table.InForce) -> None:
+        changed = found.catalogue != self.current
+        self.current, self.revision = found.catalogue, found.revision
+        self._chosen_at_ms = found.chosen_at_ms
+        if changed:
+            log.info("catalogue swapped", revision=found.revision)
+            self.on_swap()
+
+
+async def listen(client: Redis, live: LiveCatalogue) -> None:
+    """Follow what is published, for ever; for a process that has no other subscription."""
+    async for _ in hear(client, keys.RELOADED_CHANNEL, on_listening=live.refresh):
+        live.refresh()
+
+
+def chosen_at_s(settings: Settings, path: str) -> float:
+    """Return when an operator last chose the content of a file: wrote it, or ran `dispatcher up` with it.
+
+    A process without a file of its own has chosen nothing: what is in force wins over what it began with.
+    """
+    if settings.follows_redis:
+        return 0.0
+    try:
+        return max(settings.config_chosen_at_s, Path(path).stat().st_mtime)
+    except OSError:
+        return settings.config_chosen_at_s
+
+
+def _nothing() -> None:
+    """Be the listener of a process where nothing else follows from a swap."""

@@ -1,0 +1,114 @@
+"""What weights are multiplied with: how instances did since the last time, and the next factors from that."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from dispatcher.messages import Service
+from dispatcher.redis_client import keys
+from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.commands import Script
+from dispatcher.redis_client.decoding import as_text
+from dispatcher.routing.overview import RESPONSE_TIME_WIDTH
+from dispatcher.routing.rules.weights import Adjustment, Performance, busy_ratio, next_adjustments
+
+_ADJUST = Script.load("dispatcher.routing", "adjust.lua")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """One instance as it is found."""
+
+    name: str
+    fields: Mapping[str, str]
+    now_ms: float
+
+    @property
+    def kind(self) -> str:
+        """Its priority: weights only choose among those of the same."""
+        return self.fields.get("priority_override") or self.fields.get("priority", "normal")
+
+    @property
+    def calls(self) -> int:
+        """Calls that ended so far."""
+        return int(self.fields.get("calls", 0))
+
+    def number(self, field: str, default: float = 0.0) -> float:
+        return float(self.fields.get(field) or default)
+
+    def ratio(self, field: str) -> float | None:
+        return float(self.fields[field]) if self.fields.get(field) else None
+
+    def performance(self) -> Performance:
+        """Return how it did since its factor was last written; before the first time nothing is known."""
+        since_ms = self.number("adjusted_at_ms", self.now_ms)
+        calls = self.calls - int(self.number("adjusted_calls", self.calls))
+        mean_ms = self._mean_ms(calls) if self.number("latency_at_ms") > since_ms else None
+        period_s = max(self.now_ms - since_ms, 1) / 1000
+        cap = int(min(self.number("cap", 1), self.number("cap_limit", self.number("cap", 1))))
+        return Performance(
+            name=self.name,
+            adjustment=self.number("adjustment", 1.0),
+            lean=int(self.number("adjusted_lean")),
+            usable=self._usable,
+            calls=calls,
+            mean_ms=mean_ms,
+            busy_ratio=busy_ratio(calls=calls, mean_ms=mean_ms or 0.0, period_s=period_s, cap=max(1, cap)),
+            error_ratio=min(1.0, self.number("error_ratio")),
+            cpu_ratio=self.ratio("cpu"),
+            memory_ratio=self.ratio("memory"),
+        )
+
+    @property
+    def _usable(self) -> bool:
+        out = self.fields.get("draining") == "1" or self.fields.get("healthy") == "0"
+        return not out and self.number("ejected_until_ms") == 0
+
+    def _mean_ms(self, calls: int) -> float | None:
+        """Return the mean of the response times of the last calls; EWMA and older times would be stale."""
+        packed = self.fields.get("response_times", "")[-max(0, calls) * RESPONSE_TIME_WIDTH :]
+        times = [
+            float(packed[at : at + RESPONSE_TIME_WIDTH]) for at in range(0, len(packed), RESPONSE_TIME_WIDTH)
+        ]
+        return max(1.0, sum(times) / len(times)) if calls > 0 and times else None
+
+
+async def adjust(line: RedisLine, service: Service, *, now_ms: float | None = None) -> list[Adjustment]:
+    """Write the next factor of every instance of a service; return all of them.
+
+    Args:
+        line: connection to the shared state.
+        service: whose instances are compared, those of the same priority with each other.
+        now_ms: the time of a simulation; without it the clock of Redis counts.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    instances = await _read(line, service, now_ms)
+    kinds: dict[str, list[Performance]] = defaultdict(list)
+    for it in instances:
+        kinds[it.kind].append(it.performance())
+    found = {each.name: each for kind in kinds.values() for each in next_adjustments(kind)}
+    if instances:
+        factors = [word for it in instances for word in (found[it.name].after, found[it.name].lean, it.calls)]
+        names = [keys.instance(service, it.name) for it in instances]
+        await line.run(_ADJUST, names, [round(instances[0].now_ms), *factors])
+    return [found[it.name] for it in instances]
+
+
+async def _read(line: RedisLine, service: Service, now_ms: float | None) -> list[_Known]:
+    names, clock = await asyncio.gather(
+        line.submit(("HGET", keys.fleet(service), "names")), line.submit(("TIME",))
+    )
+    at_ms = int(clock[0]) * 1000 + int(clock[1]) / 1000 if now_ms is None else now_ms
+    in_order = [name for name in (names or b"").decode().split(",") if name]
+    flat = await asyncio.gather(
+        *(line.submit(("HGETALL", keys.instance(service, each))) for each in in_order)
+    )
+    return [
+        _Known(name=name, fields=as_text(fields), now_ms=at_ms)
+        for name, fields in zip(in_order, flat, strict=True)
+    ]

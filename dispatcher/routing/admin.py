@@ -1,0 +1,72 @@
+"""The operator's hand on single instances; each act is one atomic step and counts from the next pick on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import structlog
+
+from dispatcher.errors import UnknownName
+from dispatcher.messages import Service
+from dispatcher.redis_client import keys
+from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.commands import Script, Value
+from dispatcher.routing.published import read_fleets
+
+log = structlog.get_logger(__name__)
+
+_DRAIN = Script.load("dispatcher.routing", "drain.lua")
+_EJECT = Script.load("dispatcher.routing", "eject.lua")
+_RESTORE = Script.load("dispatcher.routing", "restore.lua")
+
+
+async def drain(line: RedisLine, name: str) -> Service:
+    """Give an instance no more calls, until it is restored; return its service.
+
+    Raises:
+        UnknownName: no instance has that name.
+        StateError: Redis is out of reach.
+    """
+    service = await _act(line, name, _DRAIN)
+    log.info("instance drained", service=service, instance=name)
+    return service
+
+
+async def eject(line: RedisLine, name: str, *, for_s: float) -> Service:
+    """Give an instance no calls for some seconds, after which one probe decides; return its service.
+
+    Raises:
+        UnknownName: no instance has that name.
+        StateError: Redis is out of reach.
+    """
+    service = await _act(line, name, _EJECT, arguments=[round(for_s * 1000)])
+    log.info("instance ejected by hand", service=service, instance=name, for_s=for_s)
+    return service
+
+
+async def restore(line: RedisLine, name: str) -> Service:
+    """End draining and ejection of an instance, and count its health from nothing; return its service.
+
+    Raises:
+        UnknownName: no instance has that name.
+        StateError: Redis is out of reach.
+    """
+    service = await _act(line, name, _RESTORE)
+    log.info("instance restored", service=service, instance=name)
+    return service
+
+
+async def _act(line: RedisLine, name: str, script: Script, *, arguments: Sequence[Value] = ()) -> Service:
+    fleets = await read_fleets(line)
+    for fleet in fleets:
+        key = keys.instance(fleet.service, name)
+        if name in fleet.names and await line.run(script, [key], arguments):
+            return fleet.service
+    known = [each for fleet in fleets for each in fleet.names]
+    raise UnknownName(f"no instance is called {name!r}; {_what_there_is(known)}")
+
+
+def _what_there_is(names: Sequence[str]) -> str:
+    if not names:
+        return "there are none yet: they are known when the first process has started"
+    return f"there are {', '.join(names)}"

@@ -1,0 +1,227 @@
+"""The instances as all processes see them: configured by the catalogue in force, learned from calls."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from dispatcher.catalogue.codec import decode, digest, encode
+from dispatcher.catalogue.model import Catalogue, HealthRules, Instance
+from dispatcher.messages import SERVICES, Algorithm, Service
+from dispatcher.redis_client import keys
+from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.commands import Script
+
+NOW: Final = "now"
+# Calls that succeeded not longer ago than this show that an instance is healthy.
+SERVING_S: Final = 60.0
+
+_CHECKED = Script.load("dispatcher.routing", "checked.lua")
+_PUBLISH = Script.load("dispatcher.routing", "publish.lua")
+_SET_FIELD = Script.load("dispatcher.routing", "set_field.lua")
+_SWEEP = Script.load("dispatcher.routing", "sweep.lua")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckEvidence:
+    """What a health check saw beside its result.
+
+    Attributes:
+        is_verdict: the result counts; else it only says that the instance was looked at.
+        page_worked: a probe page answered; False where a call was made because none does; None is no news.
+        called: a call was made to see whether it succeeds.
+        is_failing: calls fail by the instance's line: its model, its key.
+        missing: what the line lacks before it can be called; no call goes to it then.
+    """
+
+    is_verdict: bool = True
+    page_worked: bool | None = None
+    called: bool = False
+    is_failing: bool = False
+    missing: str = ""
+
+
+NO_FURTHER_EVIDENCE: Final = CheckEvidence()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LearnedHealth:
+    """What calls and checks have shown of an instance so far.
+
+    Attributes:
+        is_in_service: picks may choose it without a probe.
+        is_held: an operator, or the instance itself, said until when it gets no calls.
+        page_worked: one of its probe pages has answered before.
+        last_call_succeeded: of those that users made; also False before the first.
+        is_serving: that was so in the last minute.
+        called_s_ago: since the last call that a check made; None before the first.
+    """
+
+    is_in_service: bool = True
+    is_held: bool = False
+    page_worked: bool = False
+    last_call_succeeded: bool = False
+    is_serving: bool = False
+    called_s_ago: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InForce:
+    """The catalogue that all processes go by.
+
+    Attributes:
+        revision: counts every change of it.
+        chosen_at_ms: when an operator chose it, by the clock of Redis.
+    """
+
+    revision: int
+    chosen_at_ms: int
+    catalogue: Catalogue
+
+
+async def publish(
+    line: RedisLine, catalogue: Catalogue, *, chosen_at_ms: int | Literal["now"] = NOW
+) -> InForce:
+    """Put a catalogue in force, unless one that was chosen later is; return the one that is.
+
+    What was learned from calls stays. An instance that is not in it gets no new call; it is forgotten
+    when its last call is over.
+
+    Raises:
+        StateError: Redis is out of reach.
+        ConfigError: the one in force is of a version that this process does not understand.
+    """
+    revision, at_ms, definition = await line.run(
+        _PUBLISH,
+        [keys.CATALOGUE, *(key for each in SERVICES for key in (keys.fleet(each), keys.leaving(each)))],
+        [
+            *(encode(catalogue), digest(catalogue), chosen_at_ms, keys.RELOADED_CHANNEL),
+            *(word for each in SERVICES for word in (each, keys.instance(each, ""))),
+        ],
+    )
+    await sweep(line)
+    return InForce(
+        revision=int(revision),
+        chosen_at_ms=int(at_ms),
+        catalogue=decode(definition) if definition else catalogue,
+    )
+
+
+async def in_force(line: RedisLine) -> InForce | None:
+    """Return the catalogue that all processes go by, or None where none was published yet.
+
+    Raises:
+        StateError: Redis is out of reach.
+        ConfigError: it is of a version that this process does not understand.
+    """
+    found = await line.call("HMGET", keys.CATALOGUE, "revision", "chosen_at_ms", "definition")
+    if None in found:
+        return None
+    revision, at_ms, definition = found
+    return InForce(revision=int(revision), chosen_at_ms=int(at_ms), catalogue=decode(definition))
+
+
+async def publish_instances(
+    line: RedisLine, service: Service, algorithm: Algorithm, instances: Sequence[Instance]
+) -> None:
+    """Write the instances of one service beside any catalogue: a simulated service has no file."""
+    for instance in instances:
+        line.cast(
+            *("HSET", keys.instance(service, instance.name)),
+            *("weight", instance.weight, "cap", instance.max_concurrent),
+            *("priority", instance.priority, "endpoint", instance.endpoint),
+        )
+    names = ",".join(instance.name for instance in instances)
+    await line.call("HSET", keys.fleet(service), "algorithm", algorithm, "names", names)
+
+
+async def sweep(line: RedisLine) -> list[str]:
+    """Forget the instances that left and whose last call is over; return their names."""
+    forgotten: list[str] = []
+    for service in SERVICES:
+        prefixes = [keys.instance(service, ""), keys.leases(service, "")]
+        names = await line.run(_SWEEP, [keys.leaving(service)], prefixes)
+        forgotten += [name.decode() for name in names]
+    return forgotten
+
+
+async def note_check(
+    line: RedisLine,
+    instance: Instance,
+    *,
+    reason: str,
+    rules: HealthRules,
+    cpu_ratio: float | None = None,
+    memory_ratio: float | None = None,
+    evidence: CheckEvidence = NO_FURTHER_EVIDENCE,
+) -> str:
+    """Count one active health check; return the new state in a word or two where that changed it.
+
+    Args:
+        line: connection to the shared state.
+        instance: which one was checked.
+        reason: why it failed, shown by `dispatcher status`; a check without a reason has passed.
+        rules: how many in a row change the state.
+        cpu_ratio: what the instance said that it uses, 0..1; None where it does not say.
+        memory_ratio: likewise.
+        evidence: what it saw beside that.
+    """
+    changed = await line.run(
+        _CHECKED,
+        [keys.instance(instance.service, instance.name)],
+        [
+            int(not reason) if evidence.is_verdict else "",
+            rules.failure_threshold,
+            rules.recovery_threshold,
+            reason[: keys.REASON_CHARACTERS],
+            *("" if ratio is None else ratio for ratio in (cpu_ratio, memory_ratio)),
+            evidence.missing[: keys.MISSING_CHARACTERS],
+            "" if evidence.page_worked is None else int(evidence.page_worked),
+            int(evidence.called),
+            int(evidence.is_failing),
+        ],
+    )
+    return str(changed.decode())
+
+
+async def read_health(line: RedisLine, instance: Instance) -> LearnedHealth:
+    """Return what is known of an instance's health.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    fields, clock = await asyncio.gather(read(line, instance.service, instance.name), line.submit(("TIME",)))
+    now_ms = int(clock[0]) * 1000 + int(clock[1]) // 1000
+
+    def s_ago(field: str) -> float | None:
+        return (now_ms - float(fields[field])) / 1000 if fields.get(field) else None
+
+    succeeded, failed = s_ago("latency_at_ms"), s_ago("fault_at_ms")
+    is_out = fields.get("healthy") == "0" or "failing" in fields
+    is_good = succeeded is not None and (failed is None or failed > succeeded) and not is_out
+    return LearnedHealth(
+        is_in_service=not is_out and float(fields.get("ejected_until_ms") or 0) == 0,
+        is_held=float(fields.get("held_until_ms") or 0) > now_ms,
+        page_worked=fields.get("page_worked") == "1",
+        last_call_succeeded=is_good,
+        is_serving=is_good and succeeded is not None and succeeded < SERVING_S,
+        called_s_ago=s_ago("called_at_ms"),
+    )
+
+
+async def set_field(line: RedisLine, service: Service, name: str, *, field: str, value: str) -> bool:
+    """Set what the tuner wants of an instance, an empty text removes it; return whether it is known.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    return bool(await line.run(_SET_FIELD, [keys.instance(service, name)], [field, value]))
+
+
+async def read(line: RedisLine, service: Service, name: str) -> Mapping[str, str]:
+    """Return all fields of one instance, as text."""
+    flat = await line.call("HGETALL", keys.instance(service, name))
+    pairs = flat.items() if isinstance(flat, dict) else zip(flat[::2], flat[1::2], strict=True)
+    return {field.decode(): value.decode() for field, value in pairs}

@@ -1,0 +1,276 @@
+"""The one door to the instances: a lease for each call, renewed while it lasts, counted at its end."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from dispatcher.catalogue.model import Catalogue, Instance
+from dispatcher.catalogue.required_keys import what_is_missing
+from dispatcher.errors import (
+    DeadlineExceeded,
+    DispatcherError,
+    InstanceError,
+    NoInstanceAvailable,
+    StateError,
+)
+from dispatcher.messages import Service
+from dispatcher.redis_client import keys
+from dispatcher.redis_client.client import RedisLine
+from dispatcher.routing import leases
+from dispatcher.routing.active_catalogue import LiveCatalogue
+from dispatcher.routing.leases import NoSlot, Outcome, PickMode, Slot
+
+log = structlog.get_logger(__name__)
+
+RENEW_EVERY_S: Final = keys.LEASE_TTL_MS / 1000 / 3
+# A call that finds every slot taken is told when it is its turn; it looks by itself as often as this, to
+# keep its place in line and to find slots whose holder died.
+LOOK_AGAIN_S: Final = 0.25
+
+
+class CallClock:
+    """How long an instance takes for a call, as its response time is learned.
+
+    Attributes:
+        first_ms: how long its first result took, for a call of usual size; at least, where none came.
+    """
+
+    def __init__(self) -> None:
+        """Start now."""
+        self.first_ms: float | None = None
+        self.restart()
+
+    def restart(self) -> None:
+        """Count from now on: until here the instance waited for us, not we for it."""
+        self._started_at = time.monotonic()
+
+    @property
+    def elapsed_ms(self) -> float:
+        """Time since the start."""
+        return (time.monotonic() - self._started_at) * 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """A slot on an instance while a call is made.
+
+    Attributes:
+        wait_ms: how long the call waited for a free slot.
+        clock: what it shows at the end is the response time of the instance.
+    """
+
+    instance: Instance
+    slot: Slot
+    wait_ms: float
+    clock: CallClock
+
+
+class Router:
+    """Leases instances for the calls of one process.
+
+    Attributes:
+        live: tells what an instance's name means; a call under way keeps the instance that it was given.
+    """
+
+    def __init__(self, line: RedisLine, catalogue: Catalogue, *, chosen_at_s: float = 0.0) -> None:
+        """Use the shared state on `line`, and a catalogue that was chosen at a Unix time."""
+        self.live = LiveCatalogue(line, catalogue, chosen_at_s=chosen_at_s)
+        self._line = line
+        self._looked_at: Catalogue | None = None
+        self._barred: dict[Service, frozenset[str]] = {}
+        self._held: dict[str, Slot] = {}
+        self._waiting: dict[str, asyncio.Event] = {}
+        self._renewer: asyncio.Task[None] | None = None
+        self._abandoned: set[asyncio.Task[None]] = set()
+
+    @asynccontextmanager
+    async def lease(
+        self,
+        service: Service,
+        *,
+        turn_id: str,
+        deadline_at_s: float,
+        excluded: Collection[str] = (),
+        mode: PickMode = "",
+    ) -> AsyncIterator[Lease]:
+        """Hold a slot on the best instance for the length of the block; `mode` as in `leases.pick`.
+
+        An InstanceError that leaves the block counts against the instance unless its class says otherwise;
+        anything else (a barge-in, a passed deadline) gives the slot back without a verdict.
+
+        Raises:
+            NoInstanceAvailable: none is left to try, or none became free before the deadline.
+            TurnCancelled: a barge-in ended the turn.
+            StateError: Redis is out of reach.
+        """
+        asked_at = time.monotonic()
+        excluded = self._not_configured(service).union(excluded)
+        slot = await self._pick(service, turn_id, deadline_at_s, excluded, mode)
+        clock = CallClock()
+        wait_ms = (time.monotonic() - asked_at) * 1000
+        self._hold(slot)
+        outcome: Outcome = "ignored"
+        failure: InstanceError | None = None
+        try:
+            instance = await self._instance(slot.name)
+            yield Lease(instance=instance, slot=slot, wait_ms=wait_ms, clock=clock)
+            outcome = "ok"
+        except InstanceError as error:
+            outcome = "failed" if error.counts else "ignored"
+            failure = error
+            raise
+        finally:
+            self._held.pop(slot.lease_id, None)
+            if mode == "probe" and failure is None and clock.first_ms is not None:
+                outcome = "probed"
+            await asyncio.shield(self._finish(slot, outcome, clock, failure))
+
+    def _not_configured(self, service: Service) -> frozenset[str]:
+        """Return the instances that this process cannot call: checks tell all others of them, but later."""
+        if self._looked_at is not self.live.current:
+            self._looked_at = self.live.current
+            self._barred = {
+                name: frozenset(each.name for each in config.instances if what_is_missing(each))
+                for name, config in self._looked_at.services.items()
+            }
+        return self._barred[service]
+
+    async def _instance(self, name: str) -> Instance:
+        """Return what a name means; one that is not known yet is of a catalogue put in force just now."""
+        try:
+            return self.live.current.instance(name)
+        except KeyError:
+            await self.live.sync()
+        try:
+            return self.live.current.instance(name)
+        except KeyError as error:
+            raise StateError(f"redis leased {name}, which left the catalogue at that moment") from error
+
+    async def _pick(
+        self, service: Service, turn_id: str, deadline_at_s: float, excluded: Collection[str], mode: PickMode
+    ) -> Slot:
+        lease_id = leases.new_lease_id()
+        while True:
+            picked = await self._look(service, turn_id, lease_id, excluded, mode)
+            if isinstance(picked, Slot):
+                if "panic" in picked.reason:
+                    log.warning("no healthy instance, trying the least bad", instance=picked.name)
+                return picked
+            if picked.forgotten:
+                log.warning("redis came back empty, telling it of the instances", service=service)
+                await self.live.sync()
+                continue
+            self._refuse(service, picked, deadline_at_s, lease_id)
+            await self._wait_in_line(service, lease_id)
+
+    async def _look(
+        self, service: Service, turn_id: str, lease_id: str, excluded: Collection[str], mode: PickMode
+    ) -> Slot | NoSlot:
+        """Ask for a slot; one that arrives when the caller is gone is given back at once."""
+        looking = asyncio.get_running_loop().create_task(
+            leases.pick(self._line, service, turn_id=turn_id, excluded=excluded, lease_id=lease_id, mode=mode)
+        )
+        try:
+            return await asyncio.shield(looking)
+        except asyncio.CancelledError:
+            undoing = asyncio.get_running_loop().create_task(self._undo(looking, service, lease_id))
+            self._abandoned.add(undoing)
+            undoing.add_done_callback(self._abandoned.discard)
+            raise
+
+    async def _undo(self, looking: asyncio.Task[Slot | NoSlot], service: Service, lease_id: str) -> None:
+        """Take back what a look of a call that was cancelled meanwhile did."""
+        try:
+            picked = await looking
+        except DispatcherError:  # it took nothing, or what it took expires by itself
+            return
+        if isinstance(picked, Slot):
+            await self._finish(picked, "ignored", CallClock(), None)
+        else:
+            leases.leave(self._line, service, lease_id)
+
+    async def _wait_in_line(self, service: Service, lease_id: str) -> None:
+        """Return when a slot became free for this call, or after a while."""
+        freed = self._waiting[lease_id] = asyncio.Event()
+        try:
+            async with asyncio.timeout(LOOK_AGAIN_S):
+                await freed.wait()
+        except TimeoutError:
+            return
+        except asyncio.CancelledError:
+            leases.leave(self._line, service, lease_id)
+            raise
+        finally:
+            del self._waiting[lease_id]
+
+    def wake(self, lease_id: str) -> None:
+        """Let a waiting call look again: a slot is free and it is the first in line."""
+        freed = self._waiting.get(lease_id)
+        if freed is not None:
+            freed.set()
+
+    def _refuse(self, service: Service, nothing: NoSlot, deadline_at_s: float, lease_id: str) -> None:
+        if nothing.full and time.time() < deadline_at_s:
+            return
+        leases.leave(self._line, service, lease_id)
+        raise NoInstanceAvailable(service, "all full" if nothing.full else "none healthy")
+
+    async def _finish(
+        self, slot: Slot, outcome: Outcome, clock: CallClock, failure: InstanceError | None
+    ) -> None:
+        retry_after_s = failure.retry_after_s if failure else None
+        try:
+            changed = await leases.finish(
+                self._line,
+                slot,
+                outcome=outcome,
+                latency_ms=clock.elapsed_ms,
+                first_ms=clock.first_ms,
+                reason=failure.reason if failure else "",
+                origin=failure.origin if failure else None,
+                retry_after_ms=None if retry_after_s is None else retry_after_s * 1000,
+            )
+        except StateError as error:  # the lease expires by itself
+            log.warning("lease not given back", instance=slot.name, reason=str(error))
+            return
+        if changed:
+            log.warning(f"instance {changed}", instance=slot.name)  # noqa: G004  one of two words
+
+    def _hold(self, slot: Slot) -> None:
+        self._held[slot.lease_id] = slot
+        if self._renewer is None or self._renewer.done():
+            self._renewer = asyncio.get_running_loop().create_task(self._renew())
+
+    async def _renew(self) -> None:
+        """Renew what is held, every third of a lease; ends when nothing is held."""
+        while True:
+            await asyncio.sleep(RENEW_EVERY_S)
+            if not self._held:
+                return
+            slots = list(self._held.values())
+            try:
+                held = await leases.renew(self._line, slots)
+            except StateError as error:
+                log.warning("leases not renewed", count=len(slots), reason=str(error))
+                continue
+            if held < len(slots):
+                log.debug("leases lost", count=len(slots) - held)
+
+
+def remaining_s(deadline_at_s: float) -> float:
+    """Return the time left until a deadline.
+
+    Raises:
+        DeadlineExceeded: none is left.
+    """
+    left = deadline_at_s - time.time()
+    if left <= 0:
+        raise DeadlineExceeded(f"{-left:.1f} s late")
+    return left

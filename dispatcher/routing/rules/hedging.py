@@ -1,0 +1,156 @@
+"""When a second instance is asked for the same result, and how often that may happen.
+
+Nothing is heard before the first result (a transcript, a whole sentence, the first audio), so a call that
+hangs before it can be made again elsewhere unheard. Source: Dean and Barroso, "The Tail at Scale".
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from dispatcher.messages import Service
+
+# A first result that came counts for a fifth: ten turns forget an old habit.
+_NEW_SHARE: Final = 0.2
+_BUDGET_RATIO: Final = 0.05
+_FLOOR_EVERY_S: Final = 10.0
+_MOST_SAVED: Final = 10.0
+# One that usually takes so many times as long as a free alternative is not given its own time; as in
+# pick_slow.lua.
+_SLOW_FACTOR: Final = 2.0
+# As many failures in a row as eject an instance.
+_SAVED_BY_TIME: Final = 3.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long the instances of a service may be silent before their first result.
+
+    Attributes:
+        result: what is waited for, in words.
+        times_usual: so many times what the instance usually takes,
+        and_s: and so many seconds more.
+        unknown_s: stands for the usual time of an instance that has not answered yet.
+        longest_s: another one is asked after this in any case.
+        silence_s: one that lost and was silent for so long in all has failed.
+        retry_s: after this a second request may be paid as a retry; a stream that rests fails by itself.
+        pause_s: after its first result, a stream that pauses for so long is late again.
+    """
+
+    result: str
+    times_usual: float = 1.0
+    and_s: float = 0.6
+    unknown_s: float = 0.0
+    longest_s: float = 3.0
+    silence_s: float = 3.0
+    retry_s: float = math.inf
+    pause_s: float = math.inf
+
+    @property
+    def probe_s(self) -> float:
+        """How long a probe may take: more than a slow instance does, since nobody waits for it."""
+        return 2 * self.silence_s
+
+
+# A transcript comes in one piece and costs the most of all calls: times of one instance spread by a factor
+# of two and more (load, length), and a false alarm doubles the load that made it late.
+PATIENCES: Final[Mapping[Service, Patience]] = {
+    "asr": Patience(
+        result="transcript", times_usual=2.0, unknown_s=0.7, longest_s=4.0, silence_s=6.0, retry_s=6.0
+    ),
+    # The sentence before is still being spoken then; what another instance needs comes on top. One that lost
+    # may be silent for as long as any stream: a slow one has not failed.
+    "llm": Patience(result="first sentence", silence_s=5.0, pause_s=1.0),
+    "tts": Patience(result="first audio"),
+}
+
+
+class UsualTimes:
+    """How long each instance of a service usually takes to its first result, as one process sees it.
+
+    Attributes:
+        patience: of the service.
+    """
+
+    def __init__(self, patience: Patience) -> None:
+        """Know nothing yet."""
+        self.patience = patience
+        self._usual_s: dict[str, float] = {}
+
+    def note(self, instance: str, elapsed_s: float, *, size: float = 1.0) -> None:
+        """Count a first result that came; `size` is how much there was to do, 1.0 for what is usual."""
+        elapsed_s /= size
+        usual_s = self._usual_s.get(instance, elapsed_s)
+        self._usual_s[instance] = usual_s + _NEW_SHARE * (elapsed_s - usual_s)
+
+    def wait_s(self, instance: str, *, size: float = 1.0, alternative_s: float | None = None) -> float:
+        """Return how long to wait for the instance's first result before another one is asked.
+
+        An instance that is slow beside an alternative that is free, which usually takes `alternative_s`, is
+        waited for as long as that one would be.
+        """
+        usual_s = self._usual_s.get(instance, self.patience.unknown_s)
+        if alternative_s is not None and usual_s > _SLOW_FACTOR * alternative_s:
+            usual_s = max(alternative_s, self.patience.unknown_s)
+        return min(self.patience.times_usual * usual_s * size + self.patience.and_s, self.patience.longest_s)
+
+
+class Suspects:
+    """Instances whose first result is late at this very moment, as one process sees it.
+
+    Whether one of them hangs or is only slow shows within seconds (`Patience.silence_s`). Until then other
+    calls had better go elsewhere, or each of them would cost a second request.
+    """
+
+    def __init__(self) -> None:
+        """Suspect nobody."""
+        self._late: Counter[str] = Counter()
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Those that are suspected now."""
+        return frozenset(self._late)
+
+    @contextmanager
+    def suspected(self, instance: str) -> Iterator[None]:
+        """Suspect an instance for as long as the block lasts."""
+        self._late[instance] += 1
+        try:
+            yield
+        finally:
+            self._late[instance] -= 1
+            self._late += Counter()  # those at nought are gone
+
+
+class HedgeBudget:
+    """Second requests that may be made: one in twenty calls, and one every ten seconds in any case.
+
+    Without a budget a slow moment of all instances would double their load. Time alone saves up what it
+    takes to learn that an instance hangs: after three silences in a row it is ejected, and the fourth turn
+    does not meet it.
+    """
+
+    def __init__(self, now: float) -> None:
+        """Begin with what time alone saves up; `now` is in seconds of any steady clock, as in `spend`."""
+        self._saved = _SAVED_BY_TIME
+        self._seen_at = now
+
+    def note_call(self) -> None:
+        """Count a call; twenty of them pay for a second request."""
+        self._saved = min(self._saved + _BUDGET_RATIO, _MOST_SAVED)
+
+    def spend(self, now: float) -> bool:
+        """Return whether a second request may be made now, and count it."""
+        earned = (now - self._seen_at) / _FLOOR_EVERY_S
+        self._saved = max(self._saved, min(self._saved + earned, _SAVED_BY_TIME))
+        self._seen_at = now
+        # Twenty twentieths are one, in spite of floating point.
+        if self._saved < 1.0 - 1e-9:
+            return False
+        self._saved -= 1.0
+        return True

@@ -1,1 +1,0 @@
-"""Everything that is shared through Redis: leases, outcomes, replies, claims, cancels, history."""

@@ -1,0 +1,64 @@
+"""What the operator reads once everything runs: the addresses, a first thing to try, how to stop."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+from typing import Final
+
+from dispatcher.cli.flower_place import PASSWORD_FILE, USER
+from dispatcher.front.http.device_address import network_address
+from dispatcher.messages import OTA_PATH
+from dispatcher.redis_url import parse_redis_url
+from dispatcher.settings import Settings
+from dispatcher.supervisor.plan import Plan
+from dispatcher.supervisor.process_spec import Address
+
+_LOOPBACK: Final = "127.0.0.1"
+_USUAL_FRONT: Final = Address(_LOOPBACK, 8000)
+
+
+def closing_lines(plan: Plan, settings: Settings) -> list[str]:
+    """Return the lines below the table, without an end of line."""
+    lines = [f"{name} is not started: {reason}" for name, reason in plan.skipped]
+    front = next((part.address for part in plan.parts if part.role == "front"), None)
+    if front is not None:
+        lines += _front_lines(front, settings)
+    flower = next((part.address for part in plan.parts if part.role == "flower"), None)
+    if flower is not None:
+        lines.append(_flower_line(flower, settings))
+    logs = settings.data_dir / "log"
+    return [*lines, f"Logs                {logs}/NAME.log", "Stop                Ctrl-C"]
+
+
+def _front_lines(front: Address, settings: Settings) -> list[str]:
+    local = "localhost" if front.reachable.host == _LOOPBACK else front.host
+    # The line works from any folder and with any DATA_DIR, so it names what `talk` could not know there.
+    ota = "" if front.reachable == _USUAL_FRONT else f"--ota http://{front.reachable}{OTA_PATH} "
+    return [
+        f"Talk page           http://{Address(local, front.port)}/",
+        f"Device OTA address  {network_address(settings)}",
+        f"Try                 {own_command()} talk {ota}hello.wav",
+    ]
+
+
+def _flower_line(flower: Address, settings: Settings) -> str:
+    local = "localhost" if flower.reachable.host == _LOOPBACK else flower.host
+    where = settings.flower_password_file or str(settings.data_dir / PASSWORD_FILE)
+    where = "that of FLOWER_PASSWORD" if settings.flower_password else f"in {where}"
+    return f"Flower              http://{Address(local, flower.port)}/  (user {USER}, password {where})"
+
+
+def own_command() -> str:
+    """Return how to call `dispatcher` from here: by its path when the environment is not activated."""
+    beside_python = Path(sys.executable).with_name("dispatcher")
+    if shutil.which("dispatcher") == str(beside_python) or not beside_python.exists():
+        return "dispatcher"
+    here = Path.cwd()
+    return str(beside_python.relative_to(here) if beside_python.is_relative_to(here) else beside_python)
+
+
+def redis_address(settings: Settings) -> str:
+    """Return host and port of the Redis URL, without its password."""
+    return str(parse_redis_url(settings.redis_url))

@@ -1,0 +1,108 @@
+"""A disk that is full or read-only: the operator is told, and the broker goes on without its file."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from dispatcher.errors import StateError
+from dispatcher.host_metrics.disk import sample_disk
+from dispatcher.redis_client.client import RedisLine, connect
+from dispatcher.redis_client.decoding import as_text
+from dispatcher.supervisor.process_logs import Level
+
+DISK_POLL_INTERVAL_S: Final = 0.5
+# A rewrite of the broker's file that failed is not tried again at every poll.
+BROKER_RETRY_S: Final = 10.0
+BROKER_FOLDER: Final = "broker"
+
+
+class DiskWatch:
+    """Polls the disk of DATA_DIR and, where the broker is ours, whether that can write its file.
+
+    An append-only file that cannot be written makes Valkey and Redis refuse every write, and so every turn.
+    Dialogues and devices then live in memory alone until there is space again; a broker that dies meanwhile
+    comes back with what its file held.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path,
+        redis_url: str | None,
+        *,
+        say: Callable[[str, Level], None],
+        on_healed: Callable[[], None],
+    ) -> None:
+        """Watch a folder; `redis_url` is None where the broker is elsewhere.
+
+        Args:
+            data_dir: the folder.
+            redis_url: of the embedded broker.
+            say: shows the operator a line.
+            on_healed: writes anew what could not be written.
+        """
+        self._data_dir = data_dir
+        self._redis_url = redis_url
+        self._say = say
+        self._on_healed = on_healed
+        self._trouble = ""
+        self._retry_at_s = 0.0
+
+    async def follow(self) -> None:
+        """Poll for ever."""
+        redis = RedisLine(connect(self._redis_url)) if self._redis_url else None
+        try:
+            while True:
+                self._poll_disk()
+                if redis is not None:
+                    with suppress(StateError):  # it is away for a moment, or takes its time
+                        await self._poll_broker(redis)
+                await asyncio.sleep(DISK_POLL_INTERVAL_S)
+        finally:
+            if redis is not None:
+                with suppress(StateError):
+                    await redis.close()
+
+    def _poll_disk(self) -> None:
+        sample = sample_disk(self._data_dir)
+        trouble = sample.trouble if sample else "it is gone"
+        if trouble == self._trouble:
+            return
+        self._trouble = trouble
+        if trouble:
+            self._say(
+                f"{self._data_dir}: {trouble}: turns go on, logs, records and dialogues are not kept", "error"
+            )
+        else:
+            self._retry_at_s = 0.0
+            self._say(f"{self._data_dir} can be written to again", "info")
+            self._on_healed()
+
+    async def _poll_broker(self, redis: RedisLine) -> None:
+        known = {
+            **as_text(await redis.call("CONFIG", "GET", "appendonly")),
+            **as_text(await redis.call("CONFIG", "GET", "dir")),
+        }
+        if Path(known.get("dir", "")).parent.name != BROKER_FOLDER:
+            return  # it began on a disk that it could not write to, and must not write over what lies there
+        is_kept = known.get("appendonly") == "yes"
+        if is_kept and (self._trouble or await _has_failed(redis)):
+            await redis.call("CONFIG", "SET", "appendonly", "no")
+            self._retry_at_s = _now_s() + BROKER_RETRY_S
+            self._say("the broker goes on without its file: dialogues are kept in memory alone", "warning")
+        elif not is_kept and not self._trouble and _now_s() >= self._retry_at_s:
+            self._retry_at_s = _now_s() + BROKER_RETRY_S
+            await redis.call("CONFIG", "SET", "appendonly", "yes")
+            self._say("the broker keeps its file again", "info")
+
+
+async def _has_failed(redis: RedisLine) -> bool:
+    info: bytes = await redis.call("INFO", "persistence")
+    return b"aof_last_write_status:err" in info
+
+
+def _now_s() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,169 @@
+"""Which parts run, in which order they stop, and which are left out and why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Final, NamedTuple
+from urllib.parse import urlsplit
+
+from dispatcher.catalogue import Catalogue
+from dispatcher.cli.flower_place import what_is_missing
+from dispatcher.errors import ConfigError
+from dispatcher.supervisor.process_spec import Address, Part, Role, part_of
+from dispatcher.supervisor.procfile import Line
+
+# The front first, so that turns under way still find everything behind it.
+STOP_ORDER: Final[tuple[tuple[Role, ...], ...]] = (
+    ("front",),
+    ("worker",),
+    ("beat", "flower", "other"),
+    ("instance",),
+    ("broker",),
+)
+LAST: Final[frozenset[Role]] = frozenset({"flower"})
+_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0"})  # noqa: S104  compared, not bound
+# What the speech recognition runs on; an environment without it has none of the built-in models.
+_MODEL_RUNTIME: Final = "ctranslate2"
+_SCHEME_PORTS: Final = {"http": 80, "https": 443}
+
+
+class Skipped(NamedTuple):
+    """A line of the Procfile that is not run, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What `dispatcher up` runs."""
+
+    parts: tuple[Part, ...]
+    skipped: tuple[Skipped, ...]
+
+    @property
+    def brokers(self) -> tuple[Part, ...]:
+        """The parts that all others wait for."""
+        return tuple(part for part in self.parts if part.role == "broker")
+
+    @property
+    def others(self) -> tuple[Part, ...]:
+        """The parts that start together once the broker answers."""
+        return tuple(part for part in self.parts if part.role not in {"broker", *LAST})
+
+    @property
+    def last(self) -> tuple[Part, ...]:
+        """The parts that start when all others run, because no turn needs them."""
+        return tuple(part for part in self.parts if part.role in LAST)
+
+
+def make_plan(lines: Iterable[Line], *, catalogue: Catalogue, environ: Mapping[str, str]) -> Plan:
+    """Return what to run of a Procfile.
+
+    Args:
+        lines: the Procfile.
+        catalogue: a built-in instance that it does not name is not started.
+        environ: variables of the children; REDIS_URL among them means that the broker is elsewhere, and
+            MODELS=none that no built-in instance runs.
+
+    Raises:
+        ConfigError: a line cannot be understood, two parts want the same port, or a service is left without
+            an instance.
+    """
+    used = _addresses(catalogue)
+    parts: list[Part] = []
+    skipped: list[Skipped] = []
+    no_models = without_models(environ)
+    not_run: set[Address] = set()
+    for line in lines:
+        part = part_of(line, environ)
+        reason = _reason_to_skip(part, used, external_redis=bool(environ.get("REDIS_URL")))
+        if reason is None and no_models and part.role == "instance" and part.address is not None:
+            not_run.add(_on_loopback(part.address))
+            reason = no_models
+        if reason is None:
+            parts.append(part)
+        else:
+            skipped.append(Skipped(part.name, reason))
+    if no_models:
+        _require_other_instances(catalogue, not_run, no_models)
+    _require_distinct_ports(parts)
+    return Plan(parts=tuple(parts), skipped=tuple(skipped))
+
+
+def without_models(environ: Mapping[str, str]) -> str | None:
+    """Return why no built-in instance can run; None where they can.
+
+    Raises:
+        ConfigError: MODELS is neither empty nor "none".
+    """
+    wish = environ.get("MODELS", "")
+    if wish not in ("", "none"):
+        raise ConfigError([f"MODELS: was {wish!r}; expected none, or nothing"])
+    if wish:
+        return "MODELS=none"
+    if find_spec(_MODEL_RUNTIME) is None:
+        return "the built-in models are not installed; `make run` without MODELS=none installs them"
+    return None
+
+
+def _require_other_instances(catalogue: Catalogue, not_run: Collection[Address], why: str) -> None:
+    """Refuse a service that has nothing but built-in instances, where those do not run."""
+    problems = [
+        f"{name}_services: was {', '.join(each.name for each in service.instances)}, which is built-in "
+        f"and not started ({why}); expected an instance of yours"
+        for name, service in catalogue.services.items()
+        if service.instances and all(_address_of(each.endpoint) in not_run for each in service.instances)
+    ]
+    if problems:
+        raise ConfigError(problems)
+
+
+def _reason_to_skip(part: Part, used: frozenset[Address], *, external_redis: bool) -> str | None:
+    if part.role == "broker" and external_redis:
+        return "REDIS_URL is set"
+    if part.role == "instance" and part.address is not None and _on_loopback(part.address) not in used:
+        return f"the catalogue has no instance at {part.address}"
+    if part.role == "flower":
+        return what_is_missing()
+    return None
+
+
+def without_taken_ports(plan: Plan, is_taken: Callable[[str, int], bool]) -> Plan:
+    """Return the plan without those of the last parts whose port another program has; a turn needs none."""
+    taken = [part for part in plan.last if part.address is not None and is_taken(*part.address)]
+    reasons = tuple(
+        Skipped(part.name, f"something else listens at {part.address}; set FLOWER_PORT") for part in taken
+    )
+    left = tuple(part for part in plan.parts if part not in taken)
+    return Plan(parts=left, skipped=(*plan.skipped, *reasons))
+
+
+def _addresses(catalogue: Catalogue) -> frozenset[Address]:
+    """Return the addresses of the catalogue's instances, loopback written in one way."""
+    instances = (each for service in catalogue.services.values() for each in service.instances)
+    return frozenset(_address_of(instance.endpoint) for instance in instances)
+
+
+def _address_of(endpoint: str) -> Address:
+    url = urlsplit(endpoint)
+    return _on_loopback(Address(url.hostname or "", url.port or _SCHEME_PORTS.get(url.scheme, 80)))
+
+
+def _on_loopback(address: Address) -> Address:
+    return Address("127.0.0.1", address.port) if address.host in _LOOPBACK else address
+
+
+def _require_distinct_ports(parts: Sequence[Part]) -> None:
+    owners: dict[int, str] = {}
+    problems = []
+    for part in parts:
+        if part.address is None:
+            continue
+        first = owners.setdefault(part.address.port, part.name)
+        if first != part.name:
+            problems.append(f"port {part.address.port} is wanted by {first} and by {part.name}")
+    if problems:
+        raise ConfigError(problems)

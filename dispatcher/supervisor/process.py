@@ -1,0 +1,155 @@
+"""One started process: its output, its end, and signals to all that it started."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Self
+
+from dispatcher.supervisor.channel import Channel
+from dispatcher.supervisor.process_spec import Part, Role
+
+LONGEST_LINE_BYTES: Final = 16_384
+_PR_SET_PDEATHSIG: Final = 1
+# Loaded before the fork: the child of a fork must not load libraries.
+_LIBC: Any = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
+class Process:
+    """A running process that leads a group of its own.
+
+    Being outside of the terminal's group, it does not hear the operator's Ctrl-C; the supervisor does,
+    and decides who stops when. On Linux it dies with the supervisor, even by kill -9.
+    """
+
+    def __init__(self, process: asyncio.subprocess.Process, part: Part, channel: Channel | None) -> None:
+        self._process = process
+        self._part = part
+        self._channel = channel
+
+    @classmethod
+    async def start(
+        cls, part: Part, environment: Mapping[str, str], *, channel: Channel | None = None
+    ) -> Self:
+        """Return the started process; whoever starts it also reads its output and waits for its end.
+
+        Args:
+            part: what to run.
+            environment: its variables, but for those that its line sets.
+            channel: to one that is handed its socket, and says when it leaves.
+
+        Raises:
+            OSError: the program is missing or may not be run.
+        """
+        process = await asyncio.create_subprocess_exec(
+            *part.argv,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            env={**environment, **part.assignments, **(channel.variables if channel else {})},
+            pass_fds=channel.handed if channel else (),
+            start_new_session=True,
+            preexec_fn=_dying_with(os.getpid()),
+        )
+        if channel is not None:
+            channel.open()
+        return cls(process, part, channel)
+
+    @property
+    def pid(self) -> int:
+        """Process id, and id of the group."""
+        return self._process.pid
+
+    async def read_output(self, on_line: Callable[[str], None]) -> None:
+        """Hand on each line of output until the end; a line without an end is cut at 16 KB."""
+        stream = self._process.stdout
+        pending = b""
+        while stream is not None and (chunk := await stream.read(65_536)):
+            *lines, pending = (pending + chunk).split(b"\n")
+            for line in lines:
+                on_line(line.decode("utf-8", "replace").rstrip())
+            if len(pending) > LONGEST_LINE_BYTES:
+                on_line(pending.decode("utf-8", "replace"))
+                pending = b""
+        if pending:
+            on_line(pending.decode("utf-8", "replace").rstrip())
+
+    async def wait(self) -> int:
+        """Return the exit code (negative: the signal); nothing of the group is left then."""
+        code = await self._process.wait()
+        self.kill()
+        if self._channel is not None:
+            self._channel.close()
+        return code
+
+    async def serves(self) -> None:
+        """Return when it says that it serves; at once for one that was not asked to say so."""
+        if self._channel is not None:
+            await self._channel.serves.wait()
+
+    async def ends_or_leaves(self) -> bool:
+        """Return True when it makes way for a successor and lives on, False when it has ended."""
+        ended = asyncio.ensure_future(self._process.wait())
+        ways: list[asyncio.Future[Any]] = [ended]
+        if self._channel is not None:
+            ways.append(asyncio.ensure_future(self._channel.leaves.wait()))
+        try:
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+            return not ended.done()
+        finally:
+            for way in ways:
+                way.cancel()
+
+    def let_go(self) -> None:
+        """Tell one that leaves that it need not wait for a successor any longer."""
+        if self._channel is not None:
+            self._channel.let_go()
+
+    def terminate(self) -> None:
+        """Ask it to finish what it does and end."""
+        with contextlib.suppress(ProcessLookupError):
+            # A shell does not pass signals on; any other leader knows best what to tell its children.
+            (os.killpg if self._part.in_shell else os.kill)(self.pid, signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End whatever is left of the group, now."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+
+
+def describe_exit(code: int) -> str:
+    """Return an exit code as an operator reads it."""
+    if code >= 0:
+        return f"exited with code {code}"
+    names = {signal.SIGKILL: "killed", signal.SIGTERM: "terminated", signal.SIGSEGV: "crashed"}
+    try:
+        number = signal.Signals(-code)
+    except ValueError:
+        return f"exited with code {code}"
+    return f"exited with code {code} ({names.get(number, number.name)})"
+
+
+def was_stopped(code: int | None, role: Role) -> bool:
+    """Return whether an exit code is that of a process that was sent SIGTERM.
+
+    Ours end with 0 then, and of themselves never; of a program that is not ours 0 says nothing.
+    """
+    return code == -signal.SIGTERM or code == 128 + signal.SIGTERM or (code == 0 and role != "other")
+
+
+def _dying_with(supervisor: int) -> Callable[[], None] | None:
+    if _LIBC is None:
+        return None
+
+    def set_death_signal() -> None:
+        """Run in the child between fork and exec; the setting survives exec."""
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != supervisor:  # the supervisor died before the setting held
+            os._exit(1)
+
+    return set_death_signal

@@ -1,0 +1,79 @@
+"""What each front says of itself every few seconds: devices, and how many of them are busy."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from dispatcher.redis_client import keys
+from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.decoding import as_text
+
+SHOW_EVERY_S: Final = 3.0
+# Longer than a front's own hash lives: who is silent for so long is gone.
+GONE_S: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrontCounts:
+    """One front as of its last word.
+
+    Attributes:
+        devices: connected.
+        busy: of these, in a turn or listening.
+        in_turn: turns under way.
+        turns_begun: since the front started.
+    """
+
+    devices: int
+    busy: int
+    in_turn: int
+    turns_begun: int
+
+
+def show(
+    line: RedisLine, front_id: str, counts: FrontCounts, *, heard_at_s: Mapping[str, float] | None = None
+) -> None:
+    """Write a front's counts, and when each of its devices was last heard; both are gone soon after it is."""
+    heard = json.dumps({device_id: round(at_s) for device_id, at_s in (heard_at_s or {}).items()})
+    line.cast(
+        *("HSET", keys.front(front_id), "devices", counts.devices, "busy", counts.busy, "heard", heard),
+        *("in_turn", counts.in_turn, "turns_begun", counts.turns_begun),
+    )
+    line.cast("EXPIRE", keys.front(front_id), keys.FRONT_TTL_S)
+    line.cast("ZADD", keys.FRONTS, round(time.time(), 1), front_id)
+
+
+async def read_connected(line: RedisLine) -> dict[str, float]:
+    """Return the devices that are connected to any front, with the Unix time at which each was last heard.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    ids = [front_id.decode() for front_id in await line.call("ZRANGE", keys.FRONTS, 0, -1)]
+    told = await asyncio.gather(*(line.submit(("HGET", keys.front(front_id), "heard")) for front_id in ids))
+    found: dict[str, float] = {}
+    for heard in told:
+        for device_id, at_s in json.loads(heard or "{}").items():
+            found[device_id] = max(float(at_s), found.get(device_id, 0.0))
+    return found
+
+
+async def read_fronts(line: RedisLine) -> dict[str, FrontCounts]:
+    """Return the fronts that are alive, by id, and drop those that are not.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    line.cast("ZREMRANGEBYSCORE", keys.FRONTS, "-inf", f"({time.time() - GONE_S}")
+    ids = [front_id.decode() for front_id in await line.call("ZRANGE", keys.FRONTS, 0, -1)]
+    hashes = await asyncio.gather(*(line.submit(("HGETALL", keys.front(front_id))) for front_id in ids))
+    found = {front_id: as_text(flat) for front_id, flat in zip(ids, hashes, strict=True) if flat}
+    return {
+        front_id: FrontCounts(**{name: int(fields[name]) for name in FrontCounts.__slots__})
+        for front_id, fields in found.items()
+    }

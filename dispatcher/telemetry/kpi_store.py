@@ -1,0 +1,132 @@
+"""The figures as last judged, how their alerts stand, and the windows that shares are counted in."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from dispatcher.host_metrics.host import BoxSample
+from dispatcher.host_metrics.process import ProcessSample
+from dispatcher.kpis.alert_rules import Alert
+from dispatcher.kpis.kpi_rules import Kpi
+from dispatcher.kpis.shares import ShareWindow
+from dispatcher.redis_client import keys
+from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.decoding import as_text
+
+Kind = TypeVar("Kind")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """One figure and its alert."""
+
+    kpi: Kpi
+    alert: Alert
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Board:
+    """All that was found at one look.
+
+    Attributes:
+        judged_at_s: Unix time of the look.
+        host: whose box it is about.
+    """
+
+    judged_at_s: float
+    host: str
+    standings: tuple[Standing, ...]
+    box: BoxSample
+    processes: tuple[ProcessSample, ...]
+
+
+_BOARD: TypeAdapter[Board] = TypeAdapter(Board)
+_ALERT: TypeAdapter[Alert] = TypeAdapter(Alert)
+_WINDOW: TypeAdapter[ShareWindow] = TypeAdapter(ShareWindow)
+
+
+async def publish(line: RedisLine, board: Board) -> None:
+    """Put a board where `dispatcher status` finds it, and keep how the alerts stand.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    alerts = [word for one in board.standings for word in (one.kpi.name, json.dumps(asdict(one.alert)))]
+    line.cast("HSET", keys.ALERTS, *alerts)
+    line.cast("HSET", keys.KPIS, "board", _BOARD.dump_json(board))
+    await line.call("EXPIRE", keys.KPIS, keys.KPIS_TTL_S)
+
+
+async def is_due(line: RedisLine) -> bool:
+    """Return whether the figures of this minute are still to be recorded; whoever is told so does it.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    return bool(await line.call("SET", keys.RECORDED, 1, "NX", "EX", keys.RECORDED_TTL_S))
+
+
+async def read_board(line: RedisLine) -> Board | None:
+    """Return the last board; None where nobody judged within a minute, or a newer version did.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    raw = await line.call("HGET", keys.KPIS, "board")
+    return None if raw is None else _read(_BOARD, raw)
+
+
+async def read_alerts(line: RedisLine) -> dict[str, Alert]:
+    """Return how each alert stood at the last look, by the name of its figure.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    return await _fields(line, keys.ALERTS, _ALERT)
+
+
+async def read_windows(line: RedisLine) -> dict[str, ShareWindow]:
+    """Return the windows that are being counted, by their group.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    return await _fields(line, keys.SHARES, _WINDOW)
+
+
+async def keep_windows(line: RedisLine, windows: Sequence[ShareWindow]) -> None:
+    """Keep these windows and no others.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    fields = [word for one in windows for word in (one.group, json.dumps(asdict(one)))]
+    gone = {group.decode() for group in await line.call("HKEYS", keys.SHARES)} - {
+        one.group for one in windows
+    }
+    writes: list[asyncio.Future[Any]] = []
+    if fields:
+        writes.append(line.submit(("HSET", keys.SHARES, *fields)))
+    if gone:
+        writes.append(line.submit(("HDEL", keys.SHARES, *gone)))
+    await asyncio.gather(*writes)
+
+
+async def _fields(line: RedisLine, key: str, adapter: TypeAdapter[Kind]) -> dict[str, Kind]:
+    """Return what can be read of a hash; what another version wrote counts as not there."""
+    flat = as_text(await line.call("HGETALL", key))
+    read = {name: _read(adapter, text) for name, text in flat.items()}
+    return {name: value for name, value in read.items() if value is not None}
+
+
+def _read(adapter: TypeAdapter[Kind], raw: str | bytes) -> Kind | None:
+    try:
+        return adapter.validate_json(raw)
+    except ValidationError:
+        return None

@@ -1,0 +1,70 @@
+"""The last hundred samples of each instance and of the box, newest first, for curves and for the tuner."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from dispatcher.host_metrics.host import BoxSample
+from dispatcher.messages import Service
+from dispatcher.redis_client import keys
+from dispatcher.redis_client.client import RedisLine
+from dispatcher.routing.overview import InstanceView, Overview
+
+
+def add_instances(line: RedisLine, overview: Overview, *, at_s: float) -> None:
+    """Keep how every instance is now."""
+    for instance in overview.instances:
+        _add(line, keys.samples(instance.service, instance.name), instance_sample(instance, at_s=at_s))
+
+
+def add_box(line: RedisLine, host: str, sample: BoxSample, *, at_s: float) -> None:
+    """Keep how the box, or the container, is now."""
+    _add(line, keys.box(host), {"at_s": round(at_s, 3), **asdict(sample)})
+
+
+def instance_sample(instance: InstanceView, *, at_s: float) -> dict[str, Any]:
+    """Return what is kept of an instance, as JSON-ready fields; None is unknown."""
+    return {
+        "at_s": round(at_s, 3),
+        "state": instance.state,
+        "in_flight": instance.in_flight,
+        "calls": instance.calls,
+        "errors": instance.errors_ours + instance.errors_theirs + instance.errors_caller,
+        "latency_mean_ms": instance.latency_mean_ms,
+        "latency_ewma_ms": instance.latency_ewma_ms,
+        "latency_p95_ms": instance.latency_p95_ms,
+        "error_ratio": round(instance.error_ratio, 4),
+        "cpu_ratio": instance.cpu_ratio,
+        "memory_ratio": instance.memory_ratio,
+    }
+
+
+async def of_instance(line: RedisLine, service: Service, name: str) -> list[dict[str, Any]]:
+    """Return the samples of one instance, newest first.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    return await _read(line, keys.samples(service, name))
+
+
+async def of_box(line: RedisLine, host: str) -> list[dict[str, Any]]:
+    """Return the samples of one machine or container, newest first.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    return await _read(line, keys.box(host))
+
+
+def _add(line: RedisLine, key: str, sample: Mapping[str, Any]) -> None:
+    line.cast("LPUSH", key, json.dumps(sample))
+    line.cast("LTRIM", key, 0, keys.SAMPLES_KEPT - 1)
+    line.cast("EXPIRE", key, keys.SAMPLES_TTL_S)
+
+
+async def _read(line: RedisLine, key: str) -> list[dict[str, Any]]:
+    return [json.loads(one) for one in await line.call("LRANGE", key, 0, keys.SAMPLES_KEPT - 1)]

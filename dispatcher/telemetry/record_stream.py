@@ -1,0 +1,191 @@
+"""The stream of records: what happened, on its way to SQL, so that no turn ever waits for a database.
+
+Fronts and the control worker add, one drain at a time takes out. The stream is bounded: while the store
+is down the oldest entries go first, and how many went is known exactly.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, cast, get_args
+
+import structlog
+
+from dispatcher.errors import StateError
+from dispatcher.messages import Record, RecordKind
+from dispatcher.redis_client import keys
+from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.commands import Script
+
+log = structlog.get_logger(__name__)
+
+GROUP: Final = "sql"
+CONSUMER: Final = "drain"
+# An entry larger than this is a mistake; its fields would only be cut later.
+MAX_CHARACTERS: Final = 16_000
+LOOK: Final = Script.load("dispatcher.telemetry", "records_look.lua")
+DONE: Final = Script.load("dispatcher.telemetry", "records_done.lua")
+YIELD: Final = Script.load("dispatcher.telemetry", "records_yield.lua")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamState:
+    """How the stream stands.
+
+    Attributes:
+        life: names the stream since it was made; another one after Redis came back empty.
+        backlog: entries in it now.
+        dropped: entries of this life that were trimmed away before they were drained.
+    """
+
+    life: str
+    backlog: int
+    dropped: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Entries read and not yet done with.
+
+    Attributes:
+        records: those that can be kept, oldest first.
+        unreadable: ids of entries that no version of ours wrote.
+        trimmed: ids of entries that were read once and trimmed away before they were done with.
+    """
+
+    records: tuple[Record, ...] = ()
+    unreadable: tuple[str, ...] = ()
+    trimmed: tuple[str, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was read."""
+        return not (self.records or self.unreadable or self.trimmed)
+
+
+def add(line: RedisLine, kind: RecordKind, fields: Mapping[str, Any]) -> None:
+    """Add a record, and wait for nothing: a turn is never the worse for it.
+
+    Args:
+        line: connection to the shared state.
+        kind: which table it goes to.
+        fields: JSON-ready facts; ids, times and reasons, never what a user said or heard.
+    """
+    packed = json.dumps(fields, ensure_ascii=False)
+    if len(packed) > MAX_CHARACTERS:
+        log.warning("record too large", kind=kind, characters=len(packed))
+        return
+    try:
+        line.cast(
+            "XADD", keys.RECORDS, "MAXLEN", "~", keys.RECORDS_MAXLEN, "*", "kind", kind, "fields", packed
+        )
+    except StateError as error:
+        log.warning("record not taken", kind=kind, reason=str(error))
+
+
+async def take_turn(line: RedisLine, who: str) -> bool:
+    """Return whether this drain may work: another one has ended, or has not been heard of for a while.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    holder = keys.RECORDS_DRAINER
+    return bool(await line.call("SET", holder, who, "NX", "EX", keys.RECORDS_DRAINER_TTL_S))
+
+
+async def end_turn(line: RedisLine, who: str) -> None:
+    """Let another drain begin.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    await line.run(YIELD, (keys.RECORDS_DRAINER,), (who,))
+
+
+async def look(line: RedisLine, fresh_life: str) -> StreamState:
+    """Return how the stream stands; it and its group are made where they are missing.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    answer = await line.run(LOOK, (keys.RECORDS, keys.RECORDS_DRAINED), (GROUP, fresh_life))
+    life, added, drained, length = answer
+    return StreamState(
+        life=life.decode(), backlog=int(length), dropped=max(0, int(added) - int(drained) - int(length))
+    )
+
+
+async def peek(line: RedisLine) -> StreamState | None:
+    """Return how the stream stands without making anything; None where nothing was ever added.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    return await look(line, "unknown") if await line.call("EXISTS", keys.RECORDS_DRAINED) else None
+
+
+async def read(line: RedisLine, count: int) -> Batch:
+    """Return what an earlier drain left unfinished; where that is nothing, what is new.
+
+    Raises:
+        StateError: Redis is out of reach, or lost the stream: `look` makes it anew.
+    """
+    for since in ("0", ">"):
+        answer = await line.call(
+            "XREADGROUP", "GROUP", GROUP, CONSUMER, "COUNT", count, "STREAMS", keys.RECORDS, since
+        )
+        batch = _batch(_entries(answer))
+        if not batch.is_empty:
+            return batch
+    return Batch()
+
+
+async def done(line: RedisLine, ids: Sequence[str], *, counted: bool = True) -> None:
+    """Take entries out of the stream; `counted` unless they were lost before they could be kept.
+
+    Raises:
+        StateError: Redis is out of reach; the entries are read again, and known by their ids.
+    """
+    if ids:
+        await line.run(DONE, (keys.RECORDS, keys.RECORDS_DRAINED), (GROUP, int(counted), *ids))
+
+
+def entry_id(record: Record) -> str:
+    """Return the id of a record's entry, as Redis writes it."""
+    return f"{record.entry_ms}-{record.entry_seq}"
+
+
+def _entries(answer: Any) -> Sequence[tuple[bytes, Sequence[bytes] | None]]:
+    """Return the entries of the one stream, in either protocol version."""
+    if not answer:
+        return ()
+    first = next(iter(answer.values())) if isinstance(answer, dict) else answer[0][1]
+    return cast("Sequence[tuple[bytes, Sequence[bytes] | None]]", first)
+
+
+def _batch(entries: Sequence[tuple[bytes, Any]]) -> Batch:
+    records, unreadable, trimmed = [], [], []
+    for raw_id, flat in entries:
+        if not flat:
+            trimmed.append(raw_id.decode())
+            continue
+        try:
+            records.append(_record(raw_id.decode(), flat))
+        except (KeyError, ValueError, RecursionError) as error:
+            unreadable.append(raw_id.decode())
+            log.warning("record not readable", entry=raw_id.decode(), reason=repr(error))
+    return Batch(records=tuple(records), unreadable=tuple(unreadable), trimmed=tuple(trimmed))
+
+
+def _record(name: str, flat: Any) -> Record:
+    pairs = flat if isinstance(flat, dict) else dict(zip(flat[::2], flat[1::2], strict=True))
+    kind = pairs[b"kind"].decode()
+    fields = json.loads(pairs[b"fields"])
+    if kind not in get_args(RecordKind) or not isinstance(fields, dict):
+        raise ValueError(f"kind {kind!r} with {type(fields).__name__}")
+    milliseconds, _, sequence = name.partition("-")
+    return Record(
+        entry_ms=int(milliseconds), entry_seq=int(sequence), kind=cast("RecordKind", kind), fields=fields
+    )

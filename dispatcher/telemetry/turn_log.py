@@ -1,0 +1,109 @@
+"""The last turns of all fronts, in short: what the figures of response and errors are made of."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from dispatcher.kpis.kpi_rules import TurnFacts
+from dispatcher.redis_client import keys
+from dispatcher.redis_client.client import RedisLine
+
+# What the instances take before the first sound; the rest of that time is ours.
+_HEARING: Final = "asr_ms"
+_ANSWERING: Final = ("llm_first_sentence_ms", "tts_first_audio_ms")
+_LONGEST: Final = 300
+_WORDS: Final = ("turn", "device", "reason")
+_KEPT: Final = ("first_audio_ms", _HEARING, *_ANSWERING)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """How a turn ended.
+
+    Attributes:
+        outcome: the front's word for it.
+        reason: why it was cut, apologised for, or ended before its model did; empty otherwise.
+        turn_id: which turn.
+    """
+
+    outcome: str
+    reason: str = ""
+    turn_id: str = field(default="", compare=False)
+
+
+def note(line: RedisLine, *, outcome: str, asked: bool, typed: bool, figures: Mapping[str, Any]) -> None:
+    """Add a finished turn; the oldest beyond the last thousand goes.
+
+    Args:
+        line: connection to the shared state.
+        outcome: the front's word for how it ended.
+        asked: whether the user said or typed something.
+        typed: whether no speech had to be recognised.
+        figures: the turn's times in ms by name, its id as `turn`, its `device`, and the `reason` of its end,
+            if it has one; what is not needed here is left out.
+    """
+    times = {name: figures[name] for name in _KEPT if isinstance(figures.get(name), (int, float))}
+    turn = {"at_s": round(time.time(), 3), "outcome": outcome, "asked": asked, "typed": typed, **times}
+    turn |= {name: str(figures[name])[:_LONGEST] for name in _WORDS if figures.get(name)}
+    line.cast("LPUSH", keys.TURNS, json.dumps(turn))
+    line.cast("LTRIM", keys.TURNS, 0, keys.TURNS_KEPT - 1)
+
+
+async def end_of(line: RedisLine, turn_id: str) -> End | None:
+    """Return how a turn ended; None while it goes on, and for one that is no longer kept.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    for one in await line.call("LRANGE", keys.TURNS, 0, keys.TURNS_KEPT - 1):
+        turn = json.loads(one)
+        if turn.get("turn") == turn_id:
+            return _end(turn)
+    return None
+
+
+async def last_of(line: RedisLine, device_id: str, *, since_s: float) -> End | None:
+    """Return how the last turn of a device ended; None where none ended since a Unix time.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    for one in await line.call("LRANGE", keys.TURNS, 0, keys.TURNS_KEPT - 1):
+        turn = json.loads(one)
+        if turn["at_s"] < since_s:
+            return None
+        if turn.get("device") == device_id:
+            return _end(turn)
+    return None
+
+
+def _end(turn: Mapping[str, Any]) -> End:
+    return End(outcome=turn["outcome"], reason=turn.get("reason", ""), turn_id=turn.get("turn", ""))
+
+
+async def read_since(line: RedisLine, at_s: float) -> list[TurnFacts]:
+    """Return the turns that ended after a Unix time, newest first, a thousand at most.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    raw = await line.call("LRANGE", keys.TURNS, 0, keys.TURNS_KEPT - 1)
+    turns = (_facts(json.loads(one)) for one in raw)
+    return [turn for turn in turns if turn.ended_at_s >= at_s]
+
+
+def _facts(turn: Mapping[str, Any]) -> TurnFacts:
+    first_audio_ms = turn.get("first_audio_ms")
+    parts = [turn.get(name) for name in (_ANSWERING if turn["typed"] else (_HEARING, *_ANSWERING))]
+    known = [float(part) for part in parts if part is not None]
+    return TurnFacts(
+        ended_at_s=float(turn["at_s"]),
+        outcome=str(turn["outcome"]),
+        asked=bool(turn["asked"]),
+        first_audio_s=None if first_audio_ms is None else float(first_audio_ms) / 1000,
+        instances_s=sum(known) / 1000 if len(known) == len(parts) else None,
+    )

@@ -1,0 +1,1 @@
+"""Tools that an LLM may call: schemas, device tools and MCP servers."""

@@ -1,0 +1,1 @@
+"""Data of a turn on its way through Redis: utterance audio, utterance stream and replies."""

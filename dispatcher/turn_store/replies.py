@@ -1,0 +1,145 @@
+"""The way back: one bounded stream per front, written by workers, read by that front alone."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import secrets
+from collections.abc import Mapping
+from typing import Any, cast
+
+import structlog
+from redis.asyncio import Redis
+
+from dispatcher.messages import Reply, ReplyKind
+from dispatcher.redis_client import keys
+from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.commands import Value
+from dispatcher.redis_client.stream_entries import entries_of
+
+log = structlog.get_logger(__name__)
+
+READ_BLOCK_MS = 5_000
+# An answer that is later than that never comes: the connection was cut without a word.
+LATE_S = 5.0
+READ_COUNT = 500
+
+
+# How many replies a front remembers, to know one that was sent again: several batches of every worker.
+REMEMBERED = 4_096
+_PROCESS = secrets.token_hex(4)
+_numbers = itertools.count()
+
+
+def send(line: RedisLine, stream: str, reply: Reply) -> None:
+    """Append a reply. A front that is gone left no stream, and none is made for it.
+
+    Where the connection breaks before the answer it is sent again, and the front takes the first of both.
+    """
+    fields: list[Value] = ["turn", reply.turn_id, "kind", reply.kind, "attempt", reply.attempt]
+    fields += ["mark", f"{_PROCESS}{next(_numbers):x}"]
+    if reply.index:
+        fields += ["index", reply.index]
+    if reply.text:
+        fields += ["text", reply.text]
+    if reply.packets:
+        fields += ["packets", reply.packets]
+    if reply.last:
+        fields += ["last", 1]
+    if reply.timings:
+        fields += ["timings", json.dumps(reply.timings)]
+    command = ("XADD", stream, "NOMKSTREAM", "MAXLEN", "~", keys.REPLIES_MAXLEN, "*", *fields)
+    line.cast(*command, repeatable=True)
+
+
+def _parsed(fields: Mapping[bytes, bytes]) -> list[Reply]:
+    """Return the reply, or nothing where an entry is not one: a worker of another version wrote it."""
+    try:
+        return [_parse(fields)]
+    except (KeyError, ValueError) as error:
+        log.warning("reply not readable", turn=fields[b"turn"].decode("utf-8", "replace"), reason=repr(error))
+        return []
+
+
+def _parse(fields: Mapping[bytes, bytes]) -> Reply:
+    timings = fields.get(b"timings")
+    return Reply(
+        turn_id=fields[b"turn"].decode(),
+        attempt=int(fields[b"attempt"]),
+        kind=cast("ReplyKind", fields[b"kind"].decode()),
+        index=int(fields.get(b"index", 0)),
+        text=fields.get(b"text", b"").decode(),
+        packets=fields.get(b"packets", b""),
+        last=b"last" in fields,
+        timings=json.loads(timings) if timings else None,
+    )
+
+
+class ReplyReader:
+    """Reads one front's stream in order, from the moment it was opened."""
+
+    def __init__(self, client: Redis, stream: str) -> None:
+        """Use a connection of its own: its reads block for up to READ_BLOCK_MS."""
+        self._client = client
+        self._stream = stream
+        self._last_id: bytes | str = "0-0"
+        self._seen: dict[bytes, None] = {}
+
+    @property
+    def opening(self) -> tuple[tuple[Value, ...], ...]:
+        """The commands that make the stream, and keep it alive, where Redis has none or lost it."""
+        return (
+            ("XADD", self._stream, "MAXLEN", "~", keys.REPLIES_MAXLEN, "*", "kind", "opened"),
+            ("EXPIRE", self._stream, keys.REPLIES_TTL_S),
+        )
+
+    async def open(self) -> None:
+        """Make the stream and keep it alive; also after Redis lost it."""
+        pipeline = self._client.pipeline(transaction=False)
+        for command in self.opening:
+            pipeline.execute_command(*command)
+        await pipeline.execute()
+
+    async def read(self) -> list[Reply]:
+        """Wait for replies and return them, oldest first; an empty list after a quiet while.
+
+        Raises:
+            redis.exceptions.RedisError, TimeoutError: the connection is lost; `open` and read again.
+        """
+        streams: dict[Any, Any] = {self._stream: self._last_id}
+        async with asyncio.timeout(READ_BLOCK_MS / 1000 + LATE_S):
+            answer = await self._client.xread(streams, count=READ_COUNT, block=READ_BLOCK_MS)
+        replies = []
+        for entry_id, fields in entries_of(answer):
+            self._last_id = entry_id
+            if b"turn" in fields and self._is_new(fields.get(b"mark")):
+                replies += _parsed(fields)
+        return replies
+
+    def _is_new(self, mark: bytes | None) -> bool:
+        """Return whether a reply was not read before; one without a mark is taken for new."""
+        if mark is None:
+            return True
+        if mark in self._seen:
+            return False
+        self._seen[mark] = None
+        if len(self._seen) > REMEMBERED:
+            del self._seen[next(iter(self._seen))]
+        return True
+
+    async def trim(self, line: RedisLine) -> None:
+        """Drop what was read, and refresh the stream's time to live; where Redis lost it, make it anew.
+
+        Raises:
+            StateError: Redis is out of reach.
+        """
+        line.cast("XTRIM", self._stream, "MINID", self._last_id)
+        # A key with a time to live may be evicted, and without the stream workers answer nobody.
+        if not await line.call("EXPIRE", self._stream, keys.REPLIES_TTL_S):
+            for command in self.opening:
+                line.cast(*command)
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._client.aclose()

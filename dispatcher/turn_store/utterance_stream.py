@@ -1,0 +1,109 @@
+"""An utterance on its way while it is spoken: a short stream for each, from the front to one worker.
+
+The front appends packets as they come and says the end; whoever transcribes reads from the beginning, so
+that a second reader hears all of it. The stream goes when the turn does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from dataclasses import dataclass
+from typing import Any, Final
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from dispatcher.errors import StateError, in_words
+from dispatcher.messages import TurnTicket
+from dispatcher.redis_client import keys
+from dispatcher.redis_client.backoff import BackOff
+from dispatcher.redis_client.client import PATIENCE_S, RedisLine
+from dispatcher.redis_client.commands import Value
+from dispatcher.redis_client.stream_entries import entries_of
+
+READ_BLOCK_MS: Final = 1_000
+READ_COUNT: Final = 200
+# An answer that is later than that never comes: the connection was cut without a word.
+LATE_S: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One entry: some more of the utterance.
+
+    Attributes:
+        packed: packets as `dispatcher.audio.packets.pack` writes them; may be empty.
+        ticket: set on the last entry: that of the turn which the utterance became.
+    """
+
+    packed: bytes
+    ticket: TurnTicket | None = None
+
+
+def append(line: RedisLine, turn_id: str, packed: bytes) -> None:
+    """Add what was said since the last time.
+
+    Raises:
+        StateError: too many commands wait for Redis already.
+    """
+    _add(line, turn_id, ["packets", packed])
+
+
+def end(line: RedisLine, ticket: TurnTicket) -> None:
+    """Say that the utterance is over, and with which ticket its turn goes on; errors as in `append`."""
+    _add(line, ticket.turn_id, ["ticket", json.dumps(ticket.as_payload())])
+
+
+def _add(line: RedisLine, turn_id: str, fields: list[Value]) -> None:
+    key = keys.utterance(turn_id)
+    line.cast("XADD", key, "MAXLEN", "~", keys.UTTERANCE_MAXLEN, "*", *fields)
+    line.cast("EXPIRE", key, keys.TURN_TTL_S)
+
+
+class UtteranceReader:
+    """Reads one utterance from its beginning."""
+
+    def __init__(self, client: Redis, turn_id: str) -> None:
+        """Use a client without a socket time-out: its reads block for READ_BLOCK_MS."""
+        self._client = client
+        self._key = keys.utterance(turn_id)
+        self._last_id: bytes | str = "0-0"
+
+    async def read(self) -> list[Part]:
+        """Wait for more and return it, oldest first; an empty list after a quiet while.
+
+        A Redis that restarts is waited for: to read on from the same place asks nothing twice.
+
+        Raises:
+            StateError: Redis is out of reach.
+        """
+        pauses, missed_at_s = BackOff(), 0.0
+        while True:
+            try:
+                return self._parts(await self._more())
+            except (RedisError, OSError, TimeoutError) as error:
+                missed_at_s = missed_at_s or time.monotonic()
+                if isinstance(error, TimeoutError) or time.monotonic() - missed_at_s > PATIENCE_S:
+                    raise StateError(f"redis: {in_words(error)}") from error
+            await asyncio.sleep(pauses.next_s())
+
+    async def _more(self) -> Any:
+        async with asyncio.timeout(READ_BLOCK_MS / 1000 + LATE_S):
+            return await self._client.xread({self._key: self._last_id}, count=READ_COUNT, block=READ_BLOCK_MS)
+
+    def _parts(self, answer: Any) -> list[Part]:
+        parts = []
+        for entry_id, fields in entries_of(answer):
+            self._last_id = entry_id
+            parts.append(Part(packed=fields.get(b"packets", b""), ticket=_ticket(fields.get(b"ticket"))))
+        return parts
+
+
+def _ticket(raw: bytes | None) -> TurnTicket | None:
+    """Return the ticket of a last entry; a front of another version may write one that cannot be read."""
+    try:
+        return None if raw is None else TurnTicket.from_payload(json.loads(raw))
+    except (TypeError, ValueError) as error:
+        raise StateError(f"the end of the utterance is not readable: {error}") from error

@@ -1,0 +1,112 @@
+"""Signs of life of worker processes, and the messages that each of them has in hand.
+
+A worker moves a message from its queue to a list of its own in one step, and takes it from there when it is
+done. The fronts look after workers that show no life: what such a one had in hand is taken from it, once.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from dispatcher.messages import SERVICES
+from dispatcher.redis_client import keys
+from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.commands import Script
+
+BEAT_INTERVAL_S: Final = 0.25
+LOST_AFTER_S: Final = 1.0
+# So long others do its work where it was the last one of its queue.
+LOST_REMEMBERED_S: Final = 60.0
+
+_BEAT: Final = Script.load("dispatcher.turn_store", "beat.lua", repeatable=True)
+_TAKE_LOST: Final = Script.load("dispatcher.turn_store", "take_lost.lua")
+# Ids of leases begin with it. A process id comes again, that of a container each time; this does not.
+PROCESS_TOKEN: Final = secrets.token_hex(6)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerBeat:
+    """When a worker process showed life last, in ms by the clock of Redis."""
+
+    worker: str
+    host: str
+    pid: int
+    at_ms: float
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether it stops of itself."""
+        return self.at_ms <= 0
+
+
+def worker_id(queues: Iterable[str]) -> str:
+    """Return the id of this worker process: host, process id, queues, and a word that none else has."""
+    return f"{socket.gethostname()}:{os.getpid()}:{','.join(queues)}:{PROCESS_TOKEN}"
+
+
+async def beat(line: RedisLine, worker: str) -> set[str]:
+    """Show that a worker lives; return the queues whose workers are all lost.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    missed = await line.run(_BEAT, [keys.WORKERS], [worker, round(LOST_AFTER_S * 1000)])
+    return {queue.decode() for queue in missed}
+
+
+def leave(line: RedisLine, worker: str) -> None:
+    """Count a worker as lost from now on: what it leaves undone is for others at once."""
+    line.cast("ZADD", keys.WORKERS, 0, worker, repeatable=True)
+
+
+def end_message(line: RedisLine, worker: str, message: bytes) -> None:
+    """Note that a worker is done with a message."""
+    line.cast("LREM", keys.taken(worker), -1, message, repeatable=True)
+
+
+async def take_lost(line: RedisLine) -> list[bytes]:
+    """Return the messages of workers that are lost; they are the caller's from here on, and nobody else's.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    services = [
+        key
+        for each in SERVICES
+        for key in (keys.fleet(each), keys.waiting(each), keys.seen(each), keys.excluded(each))
+    ]
+    arguments = [round(LOST_AFTER_S * 1000), round(LOST_REMEMBERED_S * 1000)]
+    prefixes = [keys.leases(each, "") for each in SERVICES]
+    return list(
+        await line.run(
+            _TAKE_LOST,
+            [keys.WORKERS, *services],
+            [*arguments, keys.taken(""), keys.FREED_CHANNEL, *prefixes],
+        )
+    )
+
+
+async def read_beats(line: RedisLine) -> list[WorkerBeat]:
+    """Return the last sign of life of each worker, the lost among them for a while.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    beats = []
+    for member, at_ms in await line.call("ZRANGE", keys.WORKERS, 0, -1, "WITHSCORES"):
+        worker = member.decode("utf-8", "replace")
+        host, _, rest = worker.partition(":")
+        pid = rest.partition(":")[0]
+        if pid.isdigit():
+            beats.append(WorkerBeat(worker=worker, host=host, pid=int(pid), at_ms=float(at_ms)))
+    return beats
+
+
+def mark_lost(line: RedisLine, beat: WorkerBeat) -> None:
+    """Count a worker as lost that is known to have ended, whatever life it showed a moment ago."""
+    line.cast("ZADD", keys.WORKERS, "XX", beat.at_ms - LOST_AFTER_S * 1000, beat.worker, repeatable=True)

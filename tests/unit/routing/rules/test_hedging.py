@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import pytest
+
+from dispatcher.messages import SERVICES, Service
+from dispatcher.routing.rules.hedging import PATIENCES, HedgeBudget, Patience, Suspects, UsualTimes
+
+PATIENCE = Patience(result="first sentence", and_s=0.6, longest_s=3.0)
+
+
+def test_an_instance_that_never_answered_is_given_the_patience_alone() -> None:
+    assert UsualTimes(PATIENCE).wait_s("llm-1") == 0.6
+
+
+def test_the_wait_follows_what_the_instance_usually_takes() -> None:
+    usual = UsualTimes(PATIENCE)
+
+    usual.note("llm-1", 0.4)
+
+    assert usual.wait_s("llm-1") == pytest.approx(1.0)
+    assert usual.wait_s("llm-2") == 0.6
+
+
+def test_one_odd_result_moves_the_usual_time_by_a_fifth_of_the_way() -> None:
+    usual = UsualTimes(PATIENCE)
+    usual.note("llm-1", 0.4)
+
+    usual.note("llm-1", 0.9)
+
+    assert usual.wait_s("llm-1") == pytest.approx(1.1)
+
+
+def test_no_instance_is_waited_for_longer_than_the_bound() -> None:
+    usual = UsualTimes(PATIENCE)
+
+    usual.note("llm-1", 30.0)
+
+    assert usual.wait_s("llm-1") == 3.0
+
+
+def test_an_ear_is_given_twice_its_usual_time_and_more_for_a_long_utterance() -> None:
+    usual = UsualTimes(PATIENCES["asr"])
+
+    usual.note("asr-1", 0.4)
+
+    assert usual.wait_s("asr-1") == pytest.approx(1.4)
+    assert usual.wait_s("asr-1", size=2.0) == pytest.approx(2.2)
+
+
+def test_a_long_utterance_teaches_no_more_than_its_share() -> None:
+    usual = UsualTimes(PATIENCES["asr"])
+
+    usual.note("asr-1", 2.0, size=4.0)
+
+    assert usual.wait_s("asr-1") == pytest.approx(2 * 0.5 + 0.6)
+
+
+def test_an_ear_of_which_nothing_is_known_is_no_false_alarm() -> None:
+    assert UsualTimes(PATIENCES["asr"]).wait_s("asr-1") == pytest.approx(2.0)
+
+
+def test_a_slow_instance_is_waited_for_as_long_as_a_free_alternative_would_be() -> None:
+    usual = UsualTimes(PATIENCE)
+    usual.note("llm-1", 2.2)
+
+    assert usual.wait_s("llm-1") == pytest.approx(2.8)
+    assert usual.wait_s("llm-1", alternative_s=1.2) == pytest.approx(2.8), "it is as it is, and not slow"
+    assert usual.wait_s("llm-1", alternative_s=0.5) == pytest.approx(1.1)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_free_alternative_makes_nobody_wait_longer(service: Service) -> None:
+    usual = UsualTimes(PATIENCES[service])
+    for alternative_s in (0.01, 0.3, 9.0):
+        assert usual.wait_s("new", alternative_s=alternative_s) == usual.wait_s("new")
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_one_that_lost_is_heard_out_at_least_as_long_as_any_is_waited_for(service: Service) -> None:
+    patience = PATIENCES[service]
+    assert patience.silence_s >= patience.longest_s
+
+
+def test_an_instance_is_suspected_while_any_call_of_it_is_late() -> None:
+    suspects = Suspects()
+    with suspects.suspected("llm-1"):
+        with suspects.suspected("llm-1"), suspects.suspected("llm-2"):
+            assert suspects.names == {"llm-1", "llm-2"}
+        assert suspects.names == {"llm-1"}
+    assert suspects.names == frozenset()
+
+
+def spent(budget: HedgeBudget, now: float) -> int:
+    """Return how many second requests may be made at a moment, and make them."""
+    return sum(budget.spend(now=now) for _ in range(20))
+
+
+def test_an_instance_that_hangs_is_found_out_before_the_budget_is_spent() -> None:
+    assert spent(HedgeBudget(now=0.0), now=0.0) == 3
+
+
+def test_twenty_calls_pay_for_one_second_request() -> None:
+    budget = HedgeBudget(now=0.0)
+    spent(budget, now=0.0)
+    for _ in range(19):
+        budget.note_call()
+    assert not budget.spend(now=0.0)
+
+    budget.note_call()
+
+    assert spent(budget, now=0.0) == 1
+
+
+def test_one_second_request_every_ten_seconds_is_always_there() -> None:
+    budget = HedgeBudget(now=0.0)
+    spent(budget, now=0.0)
+
+    allowed = [now for now in range(1, 31) if budget.spend(now=float(now))]
+
+    assert allowed == [10, 20, 30]
+
+
+def test_a_quiet_day_saves_no_more_than_three_second_requests() -> None:
+    budget = HedgeBudget(now=0.0)
+    spent(budget, now=0.0)
+
+    assert spent(budget, now=86_400.0) == 3
+
+
+def test_a_busy_day_saves_no_more_than_ten_second_requests_and_time_adds_none_to_them() -> None:
+    budget = HedgeBudget(now=0.0)
+    for _ in range(1000):
+        budget.note_call()
+
+    assert spent(budget, now=3600.0) == 10

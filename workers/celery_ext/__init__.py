@@ -1,0 +1,1 @@
+"""Subclasses of Celery and kombu: pools, consumer, requests and schedule."""

@@ -1,0 +1,99 @@
+"""Celery's consumer: quickly back after the broker was away, and deaf to what is no task of ours."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable
+from typing import Any, Final
+
+import structlog
+from celery.worker.consumer import Consumer
+from celery.worker.state import maybe_shutdown
+
+from dispatcher.messages import SERVICES
+from workers.celery_ext.taken import TAKEN
+from workers.celery_ext.transport import drop_message
+
+log = structlog.get_logger(__name__)
+# kombu logs through it what it cannot reject.
+stdlib_log = logging.getLogger(__name__)
+
+FIRST_S: Final = 0.05
+STEP_S: Final = 0.05
+# Once a broker is really gone: often enough to be back in time, seldom enough to cost nothing.
+LONGEST_S: Final = 1.0
+
+
+class QuickConsumer(Consumer):
+    """Connects again within a fraction of a second; tries for ever, as `broker_connection_max_retries` says.
+
+    Celery's own intervals (2, 4, 6 ... 30 s) are in its code and in no setting. They made each restart of the
+    broker last for two seconds at least, however quickly it was back.
+    """
+
+    _taken_over: frozenset[str] | set[str] = frozenset()
+
+    def ensure_connected(self, conn: Any) -> Any:
+        """Return the connection once it is good."""
+        told = ""
+
+        def note(error: Exception, _interval_s: float) -> None:
+            nonlocal told
+            if str(error) != told:  # once, not twice a second until it is back
+                told = str(error)
+                log.error("broker out of reach", reason=told)
+
+        connected = conn.ensure_connection(
+            note,
+            self.app.conf.broker_connection_max_retries,
+            interval_start=FIRST_S * (1 + random.random()),  # noqa: S311  a die: not all at the same moments
+            interval_step=STEP_S,
+            interval_max=LONGEST_S,
+            callback=maybe_shutdown,
+        )
+        self.first_connection_attempt = False
+        return connected
+
+    def take_over(self, missed: set[str]) -> bool:
+        """Consume also the queues whose workers are all lost, until one is back; return whether that changed.
+
+        Called from another thread. Every worker knows every task, and one that is started takes seconds.
+        """
+        own = set(TAKEN.queues)
+        wanted = missed & set(SERVICES) - own if own & set(SERVICES) else set()
+        before, self._taken_over = self._taken_over, wanted
+        for queue in wanted - before:
+            log.warning("queue has no worker left, taken over", queue=queue)
+            self.call_soon(self._change_queue, self.add_task_queue, queue)
+        for queue in before - wanted:
+            log.info("queue has a worker again", queue=queue)
+            self.call_soon(self._change_queue, self.cancel_task_queue, queue)
+        return wanted != before
+
+    def _change_queue(self, change: Callable[[str], Any], queue: str) -> None:
+        try:
+            change(queue)
+        except Exception as error:  # noqa: BLE001  the next connection is made with the queues as they are then
+            log.warning("queue not changed", queue=queue, reason=type(error).__name__)
+
+    def on_unknown_message(self, body: Any, message: Any) -> None:  # noqa: ARG002  Celery's signature
+        """Drop a message that names no task. Celery would log all that it holds."""
+        self._drop(message, "it names no task")
+
+    def on_unknown_task(self, body: Any, message: Any, exc: BaseException) -> None:  # noqa: ARG002  likewise
+        """Drop a task of another version, or of another program."""
+        self._drop(message, "no task of this version has its name")
+
+    def on_invalid_task(self, body: Any, message: Any, exc: BaseException) -> None:  # noqa: ARG002  likewise
+        """Drop a task whose description is wrong."""
+        self._drop(message, f"no task of Celery ({type(exc).__name__})")
+
+    def on_decode_error(self, message: Any, exc: BaseException) -> None:
+        """Drop a message whose body cannot be read."""
+        self._drop(message, f"its body cannot be read ({type(exc).__name__})")
+
+    def _drop(self, message: Any, reason: str) -> None:
+        queue = message.delivery_info.get("routing_key") if isinstance(message.delivery_info, dict) else None
+        drop_message(message.channel, queue, reason)
+        message.reject_log_error(stdlib_log, self.connection_errors)
