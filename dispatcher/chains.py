@@ -19,14 +19,14 @@ from typing import Any, Final
 from dispatcher.dialogue.language import detect_language
 from dispatcher.messages import RESPOND, SYNTHESIZE, TRANSCRIBE, Reply, TurnTicket
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.redis_client.commands import Script
 
 PUSH: Final = Script.load("dispatcher.redis_client", "push.lua", repeatable=True)
 _QUEUE_OF: Final = {TRANSCRIBE: "asr", RESPOND: "llm", SYNTHESIZE: "tts"}
 
 
-async def start_turn(line: RedisLine, ticket: TurnTicket) -> int:
+async def start_turn(redis: RedisClient, ticket: TurnTicket) -> int:
     """Send the chain of a turn: from the audio, or from the LLM when the text is known.
 
     Returns:
@@ -36,19 +36,19 @@ async def start_turn(line: RedisLine, ticket: TurnTicket) -> int:
         StateError: the broker is out of reach.
     """
     if ticket.text:
-        return await _push(line, RESPOND, [ticket.as_payload()], ticket)
+        return await _push(redis, RESPOND, [ticket.as_payload()], ticket)
     following = _signature(RESPOND, ticket)
-    return await _push(line, TRANSCRIBE, [ticket.as_payload()], ticket, chain=[following])
+    return await _push(redis, TRANSCRIBE, [ticket.as_payload()], ticket, chain=[following])
 
 
-async def synthesize(line: RedisLine, ticket: TurnTicket, *, index: int, text: str) -> int:
+async def synthesize(redis: RedisClient, ticket: TurnTicket, *, index: int, text: str) -> int:
     """Send one sentence of a reply to the TTS queue; return the queue's length.
 
     Where the turn's language is open, the sentence is spoken in the language that it is written in.
     """
     language = detect_language(text) if ticket.language == "auto" else ticket.language
     ticket = ticket.with_text(ticket.text, language)
-    return await _push(line, SYNTHESIZE, [ticket.as_payload(), index, text], ticket)
+    return await _push(redis, SYNTHESIZE, [ticket.as_payload(), index, text], ticket)
 
 
 def lost_stage(message: bytes) -> tuple[str, Reply] | None:
@@ -74,11 +74,11 @@ def lost_stage(message: bytes) -> tuple[str, Reply] | None:
 
 
 async def _push(
-    line: RedisLine, task: str, arguments: list[Any], ticket: TurnTicket, *, chain: Sequence[Any] = ()
+    redis: RedisClient, task: str, arguments: list[Any], ticket: TurnTicket, *, chain: Sequence[Any] = ()
 ) -> int:
     queue, task_id = _QUEUE_OF[task], str(uuid.uuid4())
     message = _message(task, task_id, arguments, ticket, chain=chain)
-    return int(await line.run(PUSH, [queue, keys.sent(task_id)], [message, keys.SENT_TTL_S]))
+    return int(await redis.run(PUSH, [queue, keys.sent(task_id)], [message, keys.SENT_TTL_S]))
 
 
 def _expires(ticket: TurnTicket) -> str:

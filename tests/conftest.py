@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from dispatcher.redis_client.client import RedisLine, connect
+from dispatcher.redis_client.client import RedisClient, connect
 from tests.support.broker import Broker
 from tests.support.instances import Instances
 from tests.support.stack import Stack
@@ -44,9 +44,9 @@ def fresh_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
 
 
 @pytest.fixture
-async def line(broker: Broker) -> AsyncIterator[RedisLine]:
+async def redis(broker: Broker) -> AsyncIterator[RedisClient]:
     """A line to the empty broker."""
-    opened = RedisLine(connect(broker.url))
+    opened = RedisClient(connect(broker.url))
     yield opened
     await opened.close()
 

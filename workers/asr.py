@@ -42,7 +42,7 @@ def transcribe(payload: dict[str, Any]) -> dict[str, Any]:
 
 
 async def _transcribe(shared: Runtime, ticket: TurnTicket) -> TurnTicket:
-    packed = await utterance_audio.read_claim(shared.line, ticket.turn_id, cache=shared.cache)
+    packed = await utterance_audio.read_claim(shared.redis, ticket.turn_id, cache=shared.cache)
     # A minute of speech takes 150 ms to decode; the loop has other calls to serve.
     wav = await asyncio.to_thread(_as_wav, packed, ticket)
 

@@ -67,7 +67,7 @@ async def _write(shared: Runtime, ticket: TurnTicket, speaker: Speaker) -> None:
     rules = shared.catalogue.conversation
     who = character(rules, ticket.device_id, chosen=ticket.persona)
     history, toolbox, prompt = await asyncio.gather(
-        recent_history.recall(shared.line, ticket.device_id),
+        recent_history.recall(shared.redis, ticket.device_id),
         Toolbox.opened(shared, ticket, timezone=who.timezone),
         _system_prompt(shared, ticket, who),
     )
@@ -110,7 +110,7 @@ async def _system_prompt(shared: Runtime, ticket: TurnTicket, who: Character) ->
     """Return who the assistant is to the device, and what it remembers of its users."""
     if not shared.catalogue.conversation.memory.enabled:
         return who.system_prompt
-    return with_memory(who.system_prompt, (await memory.read(shared.line, ticket.device_id)).text)
+    return with_memory(who.system_prompt, (await memory.read(shared.redis, ticket.device_id)).text)
 
 
 class Draft:

@@ -49,7 +49,7 @@ def warm_up_worker(sender: Any, **_: Any) -> None:
     if TAKEN.worker:  # from here on it takes messages, and nobody else need take over its queues
         TAKEN.on_missed = sender.take_over
         TAKEN.mark_alive()
-        shared.keep_running(TAKEN.follow(shared.line))
+        shared.keep_running(TAKEN.follow(shared.redis))
 
 
 @worker_shutdown.connect

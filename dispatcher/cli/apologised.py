@@ -10,7 +10,7 @@ from dispatcher.device_simulator import TurnResult
 from dispatcher.errors import DispatcherError, FrontError
 from dispatcher.front.connection.apology import TEXTS
 from dispatcher.messages import canonical_device_id
-from dispatcher.redis_client.client import RedisLine, connect
+from dispatcher.redis_client.client import RedisClient, connect
 from dispatcher.settings import Settings
 from dispatcher.telemetry import turn_log
 from dispatcher.telemetry.turn_log import End
@@ -59,12 +59,12 @@ async def apology_error(
 
 
 async def _find_end(settings: Settings, device_id: str, since_s: float) -> End:
-    line = RedisLine(connect(settings.redis_url))
+    redis = RedisClient(connect(settings.redis_url))
     try:
         while True:
-            found = await turn_log.last_of(line, device_id, since_s=since_s)
+            found = await turn_log.last_of(redis, device_id, since_s=since_s)
             if found is not None:
                 return found
             await asyncio.sleep(SUMMARY_POLL_INTERVAL_S)
     finally:
-        await line.close()
+        await redis.close()

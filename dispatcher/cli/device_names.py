@@ -10,13 +10,13 @@ from dispatcher.devices import registry
 from dispatcher.devices.registry import Registered
 from dispatcher.errors import UnknownName
 from dispatcher.messages import canonical_device_id
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 
 _WHOLE_ID: Final = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 _MOST_TOLD: Final = 8
 
 
-async def find(line: RedisLine, word: str) -> Registered:
+async def find(redis: RedisClient, word: str) -> Registered:
     """Return the device that a word means.
 
     A whole MAC address that was never here is a device too: it can be blocked before it comes.
@@ -26,10 +26,10 @@ async def find(line: RedisLine, word: str) -> Registered:
         StateError: Redis is out of reach.
     """
     wanted = canonical_device_id(word)
-    exact = await registry.read(line, wanted)
+    exact = await registry.read(redis, wanted)
     if exact.first_seen_ms or _WHOLE_ID.fullmatch(wanted):
         return exact
-    devices = await registry.read_all(line)
+    devices = await registry.read_all(redis)
     found = [each for each in devices if each.name.lower() == word.strip().lower()]
     found = found or [each for each in devices if _begins(each.device_id, wanted)]
     if len(found) == 1:

@@ -17,7 +17,7 @@ from dispatcher.devices.registry import Mark, Registered
 from dispatcher.dialogue_store import memory
 from dispatcher.errors import DispatcherError, UnknownName
 from dispatcher.messages import Language
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import instance_table
 from dispatcher.supervisor.terminal_ui import make_console
 from dispatcher.telemetry import front_presence
@@ -38,9 +38,9 @@ def devices() -> None:
 def list_devices(*, json_wanted: bool) -> None:
     """List known devices, the latest seen first: who is connected, when each was last heard, who waits."""
 
-    async def show(line: RedisLine) -> None:
-        found = await registry.read_all(line)
-        heard = await front_presence.read_connected(line)
+    async def show(redis: RedisClient) -> None:
+        found = await registry.read_all(redis)
+        heard = await front_presence.read_connected(redis)
         if json_wanted:
             told = [as_json(device, heard.get(device.device_id)) for device in found]
             click.echo(json.dumps(told, ensure_ascii=False))
@@ -57,9 +57,9 @@ def list_devices(*, json_wanted: bool) -> None:
 def show_device(word: str, *, json_wanted: bool) -> None:
     """Show all that is known of a device; of its users only how much is remembered."""
 
-    async def show(line: RedisLine, device: Registered) -> None:
-        remembered = len((await memory.read(line, device.device_id)).text)
-        heard = (await front_presence.read_connected(line)).get(device.device_id)
+    async def show(redis: RedisClient, device: Registered) -> None:
+        remembered = len((await memory.read(redis, device.device_id)).text)
+        heard = (await front_presence.read_connected(redis)).get(device.device_id)
         if json_wanted:
             told = {**as_json(device, heard), "remembered_characters": remembered}
             click.echo(json.dumps(told, ensure_ascii=False))
@@ -94,13 +94,13 @@ def set_persona(word: str, persona: str) -> None:
     """Give a device a persona of the YAML (`conversation.personas`); `default` leaves it to the YAML."""
     chosen = "" if persona == "default" else persona
 
-    async def act(line: RedisLine, device: Registered) -> None:
-        in_force = await instance_table.in_force(line)
+    async def act(redis: RedisClient, device: Registered) -> None:
+        in_force = await instance_table.in_force(redis)
         known = in_force.catalogue.conversation.personas if in_force else {}
         if chosen and chosen not in known:
             there_are = ", ".join(known) or "none in the YAML in force"
             raise UnknownName(f"no persona is called {persona!r}; there are {there_are}")
-        await _mark_device(line, device, "persona", chosen)
+        await _mark_device(redis, device, "persona", chosen)
 
     _with_device(word, act)
 
@@ -110,9 +110,9 @@ def set_persona(word: str, persona: str) -> None:
 def block(word: str) -> None:
     """Refuse a device from now on; one that is connected is cut off."""
 
-    async def act(line: RedisLine, device: Registered) -> None:
-        await registry.mark(line, device.device_id, "blocked", "1")
-        went = await device_commands.send(line, Errand(device_id=device.device_id, kind="block"))
+    async def act(redis: RedisClient, device: Registered) -> None:
+        await registry.mark(redis, device.device_id, "blocked", "1")
+        went = await device_commands.send(redis, Errand(device_id=device.device_id, kind="block"))
         click.echo(f"{_called(device)}: blocked{', and cut off' if went == 'done' else ''}")
 
     _with_device(word, act)
@@ -133,10 +133,10 @@ def activate(word: str | None, *, everyone: bool) -> None:
     if everyone == bool(word):
         raise click.UsageError("expected a code, a device or --all")
 
-    async def act(line: RedisLine) -> None:
-        chosen = [await _who_shows(line, word)] if word else await registry.read_all(line)
+    async def act(redis: RedisClient) -> None:
+        chosen = [await _who_shows(redis, word)] if word else await registry.read_all(redis)
         for device in chosen:
-            await registry.mark(line, device.device_id, "activated", "1")
+            await registry.mark(redis, device.device_id, "activated", "1")
             click.echo(f"{_called(device)}: activated")
 
     with_shared_state(act)
@@ -147,13 +147,13 @@ def activate(word: str | None, *, everyone: bool) -> None:
 def admit(word: str) -> None:
     """Let the client that waits be the device, instead of the one before: after its flash was erased, say."""
 
-    async def act(line: RedisLine, device: Registered) -> None:
-        if not await registry.admit(line, device.device_id):
+    async def act(redis: RedisClient, device: Registered) -> None:
+        if not await registry.admit(redis, device.device_id):
             raise DispatcherError(
                 f"{_called(device)}: no other client waits to be admitted; "
                 "one does after it was refused, and `dispatcher devices list` shows it"
             )
-        await device_commands.send(line, Errand(device_id=device.device_id, kind="reread"))
+        await device_commands.send(redis, Errand(device_id=device.device_id, kind="reread"))
         click.echo(f"{_called(device)}: admitted; speak to it again, it connects anew")
 
     _with_device(word, act)
@@ -165,11 +165,11 @@ def admit(word: str) -> None:
 def forget(word: str, *, entirely: bool) -> None:
     """Erase the dialogue with a device and all that is remembered of its users."""
 
-    async def act(line: RedisLine, device: Registered) -> None:
-        await memory.forget(line, device.device_id)
+    async def act(redis: RedisClient, device: Registered) -> None:
+        await memory.forget(redis, device.device_id)
         if entirely:
-            await registry.remove(line, device.device_id)
-        await device_commands.send(line, Errand(device_id=device.device_id, kind="reread"))
+            await registry.remove(redis, device.device_id)
+        await device_commands.send(redis, Errand(device_id=device.device_id, kind="reread"))
         click.echo(f"{_called(device)}: {'forgotten' if entirely else 'its dialogue and memory are erased'}")
 
     _with_device(word, act)
@@ -193,11 +193,11 @@ def alert(word: str, *, message: str, status: str, emotion: str) -> None:
     _send(word, lambda device_id: Errand(device_id=device_id, kind="alert", fields=fields), done="shows it")
 
 
-async def _who_shows(line: RedisLine, word: str) -> Registered:
+async def _who_shows(redis: RedisClient, word: str) -> Registered:
     """Return the device that shows a code, or that is named otherwise."""
-    shown = await registry.shows_code(line, word)
+    shown = await registry.shows_code(redis, word)
     try:
-        return await find(line, shown or word)
+        return await find(redis, shown or word)
     except UnknownName as error:
         if not word.isdecimal():
             raise
@@ -206,31 +206,31 @@ async def _who_shows(line: RedisLine, word: str) -> Registered:
         ) from error
 
 
-def _with_device(word: str, act: Callable[[RedisLine, Registered], Awaitable[None]]) -> None:
-    async def use(line: RedisLine) -> None:
-        await act(line, await find(line, word))
+def _with_device(word: str, act: Callable[[RedisClient, Registered], Awaitable[None]]) -> None:
+    async def use(redis: RedisClient) -> None:
+        await act(redis, await find(redis, word))
 
     with_shared_state(use)
 
 
 def _mark(word: str, field: Mark, value: str) -> None:
-    async def act(line: RedisLine, device: Registered) -> None:
-        await _mark_device(line, device, field, value)
+    async def act(redis: RedisClient, device: Registered) -> None:
+        await _mark_device(redis, device, field, value)
 
     _with_device(word, act)
 
 
-async def _mark_device(line: RedisLine, device: Registered, field: Mark, value: str) -> None:
+async def _mark_device(redis: RedisClient, device: Registered, field: Mark, value: str) -> None:
     """Set a field, and let a connection under way hear of it."""
-    await registry.mark(line, device.device_id, field, value)
-    await device_commands.send(line, Errand(device_id=device.device_id, kind="reread"))
+    await registry.mark(redis, device.device_id, field, value)
+    await device_commands.send(redis, Errand(device_id=device.device_id, kind="reread"))
     what = f"{field} {value}" if value else f"{field} as by default"
     click.echo(f"{_called(device)}: {what if field != 'blocked' else 'let in again'}")
 
 
 def _send(word: str, errand: Callable[[str], Errand], *, done: str) -> None:
-    async def act(line: RedisLine, device: Registered) -> None:
-        went = await device_commands.send(line, errand(device.device_id))
+    async def act(redis: RedisClient, device: Registered) -> None:
+        went = await device_commands.send(redis, errand(device.device_id))
         if went == "done":
             click.echo(f"{_called(device)}: {done}")
             return

@@ -6,7 +6,7 @@ import click
 
 from dispatcher.cli.instance_report import report_instance
 from dispatcher.cli.redis_session import with_shared_state
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import admin
 
 
@@ -18,8 +18,8 @@ def drain(name: str) -> None:
     Calls under way end as they would. Restarts do not end it; only a Redis that comes back empty forgets it.
     """
 
-    async def act(line: RedisLine) -> None:
-        await admin.drain(line, name)
-        await report_instance(line, name)
+    async def act(redis: RedisClient) -> None:
+        await admin.drain(redis, name)
+        await report_instance(redis, name)
 
     with_shared_state(act)

@@ -9,7 +9,7 @@ import click
 
 from dispatcher.cli.instance_report import report_instance
 from dispatcher.cli.redis_session import with_shared_state
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import admin
 
 _SPAN: Final = re.compile(r"(\d+(?:\.\d+)?) ?(s|m|h)")
@@ -47,8 +47,8 @@ def eject(name: str, *, for_s: float) -> None:
     keeps calls away whatever happens.
     """
 
-    async def act(line: RedisLine) -> None:
-        await admin.eject(line, name, for_s=for_s)
-        await report_instance(line, name)
+    async def act(redis: RedisClient) -> None:
+        await admin.eject(redis, name, for_s=for_s)
+        await report_instance(redis, name)
 
     with_shared_state(act)

@@ -9,19 +9,19 @@ from collections.abc import Sequence
 import click
 
 from dispatcher.errors import UnknownName
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing.overview import InstanceView, read_overview
 from dispatcher.supervisor.table import duration
 
 
-async def report_instance(line: RedisLine, name: str) -> None:
+async def report_instance(redis: RedisClient, name: str) -> None:
     """Print the instance's state, and a warning when its service has nothing else to use.
 
     Raises:
         UnknownName: it was taken out of the YAML in this very moment.
         StateError: Redis is out of reach.
     """
-    instances = (await read_overview(line)).instances
+    instances = (await read_overview(redis)).instances
     instance = next((each for each in instances if each.name == name), None)
     if instance is None:
         raise UnknownName(f"{name} has just left the fleet")

@@ -12,7 +12,7 @@ from dispatcher.cli.records_view import report_view, turns_view
 from dispatcher.cli.redis_session import with_shared_state
 from dispatcher.errors import RecordsError, StartError, StateError
 from dispatcher.logs import configure_logging
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.settings import load_settings
 from dispatcher.supervisor.terminal_ui import make_console
 from dispatcher.telemetry import record_stream
@@ -75,8 +75,8 @@ def _show(context: click.Context) -> None:
 def _stream() -> tuple[StreamState | None, str]:
     """Return how the stream stands; a Redis that is away keeps nobody from reading the store."""
 
-    async def look(line: RedisLine) -> StreamState | None:
-        return await record_stream.peek(line)
+    async def look(redis: RedisClient) -> StreamState | None:
+        return await record_stream.peek(redis)
 
     try:
         return with_shared_state(look), ""

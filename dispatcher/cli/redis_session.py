@@ -14,7 +14,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from dispatcher.cli.resolve_settings import settings_here
 from dispatcher.errors import ConfigError, StateError
 from dispatcher.logs import configure_logging
-from dispatcher.redis_client.client import RedisLine, connect
+from dispatcher.redis_client.client import RedisClient, connect
 from dispatcher.redis_url import parse_redis_url
 
 Result = TypeVar("Result")
@@ -23,7 +23,7 @@ _PASSWORD_WORDS = ("NOAUTH", "WRONGPASS", "already authenticated", "without any 
 _AWAY = (RedisConnectionError, RedisTimeoutError, OSError)
 
 
-def with_shared_state(use: Callable[[RedisLine], Awaitable[Result]]) -> Result:
+def with_shared_state(use: Callable[[RedisClient], Awaitable[Result]]) -> Result:
     """Return what `use` makes of a line to the Redis of REDIS_URL.
 
     Raises:
@@ -58,13 +58,13 @@ def explain(error: StateError, redis_url: str) -> str:
     return f"no Redis answers at {where}; start it (`dispatcher up`), or set REDIS_URL to the one in use"
 
 
-async def _use(redis_url: str, use: Callable[[RedisLine], Awaitable[Result]]) -> Result:
+async def _use(redis_url: str, use: Callable[[RedisClient], Awaitable[Result]]) -> Result:
     try:
-        line = RedisLine(connect(redis_url))
+        redis = RedisClient(connect(redis_url))
     except ValueError as error:
         raise ConfigError([f"REDIS_URL: {error}"]) from error
     try:
-        return await use(line)
+        return await use(redis)
     finally:
         with suppress(StateError):
-            await line.close()
+            await redis.close()

@@ -10,7 +10,7 @@ import click
 from dispatcher.catalogue import Catalogue, ServiceConfig, load_catalogue
 from dispatcher.cli.redis_session import with_shared_state
 from dispatcher.cli.resolve_settings import settings_here
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import instance_table
 
 
@@ -29,17 +29,17 @@ def reload(config: Path | None) -> None:
     settings = settings_here(config)
     catalogue = load_catalogue(settings.dispatcher_config)
 
-    async def publish(line: RedisLine) -> list[str]:
-        return await _publish(line, catalogue)
+    async def publish(redis: RedisClient) -> list[str]:
+        return await _publish(redis, catalogue)
 
     for told in with_shared_state(publish):
         click.echo(told)
 
 
-async def _publish(line: RedisLine, catalogue: Catalogue) -> list[str]:
+async def _publish(redis: RedisClient, catalogue: Catalogue) -> list[str]:
     """Put the catalogue in force; return the lines that say what that changes."""
-    before = await instance_table.in_force(line)
-    after = await instance_table.publish(line, catalogue)
+    before = await instance_table.in_force(redis)
+    after = await instance_table.publish(redis, catalogue)
     if before is None:
         return [f"{catalogue.path} is in force, the first one"]
     if before.revision == after.revision:

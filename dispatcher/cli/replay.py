@@ -21,7 +21,7 @@ from dispatcher.ops.replay.recorded_calls import Call, Estimator, calls_of
 from dispatcher.ops.replay.replay_figures import compare
 from dispatcher.ops.replay.replay_view import comparison_view, turn_view
 from dispatcher.ops.replay.replay_world import Outcome, ReplayWorld
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.redis_client.prefixed import scratch_line
 from dispatcher.routing import decisions, instance_table
 from dispatcher.supervisor.terminal_ui import make_console
@@ -77,13 +77,13 @@ def replay(
     """
     plan = ReplayPlan(algorithm=algorithm, service=service, last=last, turn=turn, config=config, seed=seed)
 
-    async def use(line: RedisLine) -> None:
-        await try_out(line, plan)
+    async def use(redis: RedisClient) -> None:
+        await try_out(redis, plan)
 
     with_shared_state(use)
 
 
-async def try_out(line: RedisLine, plan: ReplayPlan) -> None:
+async def try_out(redis: RedisClient, plan: ReplayPlan) -> None:
     """Replay what is recorded and print what it says.
 
     Raises:
@@ -91,10 +91,10 @@ async def try_out(line: RedisLine, plan: ReplayPlan) -> None:
         ConfigError: the YAML has problems, or the service has no instances in it.
         StateError: Redis is out of reach.
     """
-    catalogue = await _catalogue(line, plan.config)
+    catalogue = await _catalogue(redis, plan.config)
     config = _tried(catalogue, plan)
     most = decisions.MOST_ENTRIES if plan.last is None else plan.last
-    calls, left_out = calls_of(await decisions.newest(line, plan.service, most=most))
+    calls, left_out = calls_of(await decisions.newest(redis, plan.service, most=most))
     refuse_too_few(calls, plan)
     console = make_console()
     estimator = Estimator(calls, random.Random(plan.seed))  # noqa: S311  a simulation
@@ -113,10 +113,10 @@ async def try_out(line: RedisLine, plan: ReplayPlan) -> None:
     console.print(comparison_view(compare(calls, outcome, left_out=left_out), heading))
 
 
-async def _catalogue(line: RedisLine, config: Path | None) -> Catalogue:
+async def _catalogue(redis: RedisClient, config: Path | None) -> Catalogue:
     if config is not None:
         return load_catalogue(config)
-    found = await instance_table.in_force(line)
+    found = await instance_table.in_force(redis)
     if found is None:
         raise UnknownName("no catalogue is in force yet; start the dispatcher first, or give --config")
     return found.catalogue

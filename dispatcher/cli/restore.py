@@ -9,7 +9,7 @@ import click
 
 from dispatcher.cli.instance_report import report_instance
 from dispatcher.cli.redis_session import with_shared_state
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import admin
 
 ENDINGS: Final = (".tar.gz", ".tgz")
@@ -35,9 +35,9 @@ def restore(name: str, *, force: bool, only: tuple[str, ...]) -> None:
         restore_backup(Path(name), force=force, only=only)
         return
 
-    async def act(line: RedisLine) -> None:
-        await admin.restore(line, name)
-        await report_instance(line, name)
+    async def act(redis: RedisClient) -> None:
+        await admin.restore(redis, name)
+        await report_instance(redis, name)
 
     with_shared_state(act)
 

@@ -20,13 +20,13 @@ from dispatcher.cli.status_kpis import kpi_view
 from dispatcher.cli.status_view import status_view
 from dispatcher.errors import StateError
 from dispatcher.host_metrics.disk import sample_disk
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing.overview import read_overview
 from dispatcher.supervisor.terminal_ui import make_console
 from dispatcher.telemetry.kpi_store import read_board
 
 EVERY_S: Final = 1.0
-Show = Callable[[RedisLine], Awaitable[None]]
+Show = Callable[[RedisClient], Awaitable[None]]
 
 
 @click.command("status")
@@ -49,18 +49,18 @@ def status(*, watch: bool, as_json: bool) -> None:
         with_shared_state(_repeat(show) if as_json else _watch)
 
 
-async def _show_json(line: RedisLine) -> None:
-    overview, board = await asyncio.gather(read_overview(line), read_board(line))
+async def _show_json(redis: RedisClient) -> None:
+    overview, board = await asyncio.gather(read_overview(redis), read_board(redis))
     known = {**asdict(overview), "kpis": None if board is None else asdict(board)}
     click.echo(json.dumps(known, ensure_ascii=False))
 
 
-async def _show_table(line: RedisLine) -> None:
-    make_console().print(await _view(line))
+async def _show_table(redis: RedisClient) -> None:
+    make_console().print(await _view(redis))
 
 
-async def _view(line: RedisLine) -> RenderableType:
-    overview, board = await asyncio.gather(read_overview(line), read_board(line))
+async def _view(redis: RedisClient) -> RenderableType:
+    overview, board = await asyncio.gather(read_overview(redis), read_board(redis))
     view = status_view(overview, kpi_view(board))
     data_dir = settings_here().data_dir
     disk = sample_disk(data_dir)
@@ -71,29 +71,29 @@ async def _view(line: RedisLine) -> RenderableType:
 
 
 def _repeat(show: Show) -> Show:
-    async def forever(line: RedisLine) -> None:
+    async def forever(redis: RedisClient) -> None:
         while True:
-            await show(line)
+            await show(redis)
             await asyncio.sleep(EVERY_S)
 
     return forever
 
 
-async def _watch(line: RedisLine) -> None:
+async def _watch(redis: RedisClient) -> None:
     """Draw the table over and over; a Redis that goes away is shown, and looked for again."""
     console = make_console()
     if not console.is_terminal:
-        await _repeat(_show_table)(line)
+        await _repeat(_show_table)(redis)
     redis_url = settings_here().redis_url
-    view = await _view(line)
+    view = await _view(redis)
     with Live(view, console=console, auto_refresh=False, screen=False) as live:
         while True:
             await asyncio.sleep(EVERY_S)
-            live.update(await _view_or_reason(line, redis_url), refresh=True)
+            live.update(await _view_or_reason(redis, redis_url), refresh=True)
 
 
-async def _view_or_reason(line: RedisLine, redis_url: str) -> RenderableType:
+async def _view_or_reason(redis: RedisClient, redis_url: str) -> RenderableType:
     try:
-        return await _view(line)
+        return await _view(redis)
     except StateError as error:
         return Text(explain(error, redis_url), style="red")

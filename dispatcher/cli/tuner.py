@@ -19,7 +19,7 @@ from dispatcher.control.rules.tuner.state import Event, TunerState
 from dispatcher.control.tuner_store import Row
 from dispatcher.errors import UnknownName
 from dispatcher.messages import TunerMode
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import instance_table
 from dispatcher.supervisor.table import duration
 from dispatcher.supervisor.terminal_ui import make_console
@@ -51,8 +51,8 @@ def tuner() -> None:
 def show_log(*, last: int) -> None:
     """Show the last experiments: when, why, what, and the verdict."""
 
-    async def show(line: RedisLine) -> None:
-        rows = await tuner_store.read_log(line)
+    async def show(redis: RedisClient) -> None:
+        rows = await tuner_store.read_log(redis)
         _print_table(log_table(rows[-last:]) if rows else Text("the tuner has decided nothing yet"))
 
     with_shared_state(show)
@@ -62,9 +62,9 @@ def show_log(*, last: int) -> None:
 def show_status() -> None:
     """Show the mode, what is in force, and what cannot act here."""
 
-    async def show(line: RedisLine) -> None:
+    async def show(redis: RedisClient) -> None:
         state, knobs, found = await asyncio.gather(
-            tuner_store.load(line), read_knobs(line), instance_table.in_force(line)
+            tuner_store.load(redis), read_knobs(redis), instance_table.in_force(redis)
         )
         configured: TunerMode = found.catalogue.tuner.mode if found else "observe"
         for text in status_lines(state, knobs, configured=configured, now=time.time()):
@@ -78,11 +78,11 @@ def show_status() -> None:
 def undo(number: int) -> None:
     """Take experiment NUMBER back; the same action is left alone for a day."""
 
-    async def ask(line: RedisLine) -> None:
-        if (await tuner_store.load(line)).find(number) is None:
+    async def ask(redis: RedisClient) -> None:
+        if (await tuner_store.load(redis)).find(number) is None:
             raise UnknownName(f"experiment {number} is not in force; `dispatcher tuner status` lists what is")
-        await tuner_store.request_undo(line, number)
-        await _wait_until_gone(line, number)
+        await tuner_store.request_undo(redis, number)
+        await _wait_until_gone(redis, number)
         click.echo(f"experiment {number} is taken back")
 
     with_shared_state(ask)
@@ -96,17 +96,17 @@ def choose_mode(mode: str) -> None:
     In `off` and `observe` it takes back what is in force, one thing a minute.
     """
 
-    async def choose(line: RedisLine) -> None:
-        await turn(line, "tuner_mode", None if mode == "configured" else mode)
+    async def choose(redis: RedisClient) -> None:
+        await turn(redis, "tuner_mode", None if mode == "configured" else mode)
         click.echo(f"the tuner's mode is {mode} from the next step on")
 
     with_shared_state(choose)
 
 
-async def _wait_until_gone(line: RedisLine, number: int) -> None:
+async def _wait_until_gone(redis: RedisClient, number: int) -> None:
     try:
         async with asyncio.timeout(UNDO_WITHIN_S):
-            while (await tuner_store.load(line)).find(number) is not None:  # noqa: ASYNC110  it is elsewhere
+            while (await tuner_store.load(redis)).find(number) is not None:  # noqa: ASYNC110  it is elsewhere
                 await asyncio.sleep(LOOK_AGAIN_S)
     except TimeoutError as error:
         raise UnknownName(

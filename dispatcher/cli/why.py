@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dispatcher.cli.redis_session import with_shared_state
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import decisions
 from dispatcher.routing.decisions import Decision
 from dispatcher.supervisor.terminal_ui import make_console
@@ -28,9 +28,9 @@ def why(turn_id: str) -> None:
     thousand decisions are kept.
     """
 
-    async def explain(line: RedisLine) -> None:
-        found = await decisions.of_turn(line, turn_id)
-        show(make_console(), found, await turn_log.end_of(line, found[0].turn_id))
+    async def explain(redis: RedisClient) -> None:
+        found = await decisions.of_turn(redis, turn_id)
+        show(make_console(), found, await turn_log.end_of(redis, found[0].turn_id))
 
     with_shared_state(explain)
 

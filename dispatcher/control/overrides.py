@@ -8,7 +8,7 @@ from typing import Final, Literal, TypeAlias
 
 from dispatcher.messages import SERVICES, TunerMode
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.redis_client.decoding import as_text
 
 # Fronts and supervisor look this often; a knob that nobody turns costs one small read.
@@ -36,13 +36,13 @@ class Knobs:
     tuner_mode: TunerMode | None = None
 
 
-async def read_knobs(line: RedisLine) -> Knobs:
+async def read_knobs(redis: RedisClient) -> Knobs:
     """Return how the knobs stand; one with a value that makes no sense counts as not turned.
 
     Raises:
         StateError: Redis is out of reach.
     """
-    written = as_text(await line.call("HGETALL", keys.KNOBS))
+    written = as_text(await redis.execute("HGETALL", keys.KNOBS))
     devices = _above_zero(written, "max_devices")
     extra = {service: _above_zero(written, extra_workers(service)) for service in SERVICES}
     return Knobs(
@@ -53,16 +53,16 @@ async def read_knobs(line: RedisLine) -> Knobs:
     )
 
 
-async def turn(line: RedisLine, name: KnobName | str, value: float | str | None) -> None:
+async def turn(redis: RedisClient, name: KnobName | str, value: float | str | None) -> None:
     """Set a knob; None and 0 put it back to what is configured.
 
     Raises:
         StateError: Redis is out of reach.
     """
     if value:
-        await line.call("HSET", keys.KNOBS, name, value)
+        await redis.execute("HSET", keys.KNOBS, name, value)
     else:
-        await line.call("HDEL", keys.KNOBS, name)
+        await redis.execute("HDEL", keys.KNOBS, name)
 
 
 def extra_workers(queue: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.redis_client.commands import Script
 
 # What is left of the period is how much earlier than its mark the next message may come.
@@ -32,7 +32,7 @@ class Tick:
     taken_at_s: float
 
 
-async def take(line: RedisLine, task: str, *, period_s: float) -> Tick | None:
+async def take(redis: RedisClient, task: str, *, period_s: float) -> Tick | None:
     """Take the tick of a task; None where it was taken within this period, or is still being worked on.
 
     Raises:
@@ -40,32 +40,32 @@ async def take(line: RedisLine, task: str, *, period_s: float) -> Tick | None:
     """
     token = uuid.uuid4().hex
     held_ms = _milliseconds(period_s)
-    if not await line.call("SET", keys.tick(task), token, "NX", "PX", held_ms):
+    if not await redis.execute("SET", keys.tick(task), token, "NX", "PX", held_ms):
         return None
     return Tick(task=task, period_s=period_s, token=token, taken_at_s=time.monotonic())
 
 
-async def hold(line: RedisLine, tick: Tick) -> bool:
+async def hold(redis: RedisClient, tick: Tick) -> bool:
     """Keep the next ticks away for another period; return whether it was still ours.
 
     Raises:
         StateError: Redis is out of reach.
     """
-    return await _expire(line, tick, in_ms=_milliseconds(tick.period_s))
+    return await _expire(redis, tick, in_ms=_milliseconds(tick.period_s))
 
 
-async def end(line: RedisLine, tick: Tick) -> None:
+async def end(redis: RedisClient, tick: Tick) -> None:
     """Let the next tick be taken as soon as its time has come.
 
     Raises:
         StateError: Redis is out of reach; the tick ends by itself.
     """
     worked_s = time.monotonic() - tick.taken_at_s
-    await _expire(line, tick, in_ms=max(0, _milliseconds(tick.period_s) - round(worked_s * 1000)))
+    await _expire(redis, tick, in_ms=max(0, _milliseconds(tick.period_s) - round(worked_s * 1000)))
 
 
-async def _expire(line: RedisLine, tick: Tick, *, in_ms: int) -> bool:
-    return bool(await line.run(_HOLD, [keys.tick(tick.task)], [tick.token, in_ms]))
+async def _expire(redis: RedisClient, tick: Tick, *, in_ms: int) -> bool:
+    return bool(await redis.run(_HOLD, [keys.tick(tick.task)], [tick.token, in_ms]))
 
 
 def _milliseconds(period_s: float) -> int:

@@ -17,7 +17,7 @@ from dispatcher.control.rules.tuner.evidence import Evidence, InstanceEvidence, 
 from dispatcher.kpis.kpi_rules import TurnFacts
 from dispatcher.messages import SERVICES, Priority, Service
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.redis_client.decoding import as_text
 from dispatcher.routing import instance_table
 from dispatcher.routing.overview import InstanceView, Overview, read_overview
@@ -59,18 +59,18 @@ class _Calls:
         return sum(self.failed[name] for name in names) / ended if ended else None
 
 
-async def gather(line: RedisLine, catalogue: Catalogue, look: Look, knobs: Knobs) -> Evidence:
+async def gather(redis: RedisClient, catalogue: Catalogue, look: Look, knobs: Knobs) -> Evidence:
     """Return all that is known at this moment.
 
     Raises:
         StateError: Redis is out of reach.
     """
     overview, calls, turns, counts, board = await asyncio.gather(
-        read_overview(line),
-        _read_calls(line, look),
-        turn_log.read_since(line, look.now_s - look.window_s),
-        front_presence.read_fronts(line),
-        kpi_store.read_board(line),
+        read_overview(redis),
+        _read_calls(redis, look),
+        turn_log.read_since(redis, look.now_s - look.window_s),
+        front_presence.read_fronts(redis),
+        kpi_store.read_board(redis),
     )
     counted = [turn for turn in turns if turn.counts]
     return Evidence(
@@ -78,7 +78,7 @@ async def gather(line: RedisLine, catalogue: Catalogue, look: Look, knobs: Knobs
         window_s=look.window_s,
         calls=max(len(counted), sum(calls.ended.values())),
         measures=_measures(overview, calls, counted, board),
-        instances=await _instances(line, catalogue, overview, calls),
+        instances=await _instances(redis, catalogue, overview, calls),
         workers=look.workers,
         queued=tuple(overview.queues.items()),
         waiting=tuple((service.service, service.waiting) for service in overview.services),
@@ -114,10 +114,10 @@ def _errors(overview: Overview, calls: _Calls, turns: Sequence[bool]) -> float |
     return max((ratio for ratio in ratios if ratio is not None), default=None)
 
 
-async def _read_calls(line: RedisLine, look: Look) -> _Calls:
+async def _read_calls(redis: RedisClient, look: Look) -> _Calls:
     """Return the calls of the window, from the stream of decisions."""
     from_ms = round((look.now_s - look.window_s) * 1000)
-    entries = await line.call(
+    entries = await redis.execute(
         *("XREVRANGE", keys.DECISIONS, "+", from_ms - round(LONGEST_CALL_S * 1000), "COUNT", MOST_ENTRIES)
     )
     picked: dict[str, str] = {}
@@ -134,12 +134,12 @@ async def _read_calls(line: RedisLine, look: Look) -> _Calls:
 
 
 async def _instances(
-    line: RedisLine, catalogue: Catalogue, overview: Overview, calls: _Calls
+    redis: RedisClient, catalogue: Catalogue, overview: Overview, calls: _Calls
 ) -> tuple[InstanceEvidence, ...]:
     views = {(view.service, view.name): view for view in overview.instances}
     configured = list(_configured(catalogue))
     learned = await asyncio.gather(
-        *(instance_table.read(line, each.service, each.name) for each in configured)
+        *(instance_table.read(redis, each.service, each.name) for each in configured)
     )
     return tuple(
         _instance(each, views[each.service, each.name], fields, calls)

@@ -15,7 +15,7 @@ from dispatcher.control.overrides import extra_workers
 from dispatcher.control.rules.tuner.state import Decision, TunerState
 from dispatcher.messages import SERVICES
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.redis_client.decoding import as_text
 from dispatcher.routing.published import read_fleets
 from dispatcher.telemetry import record_stream
@@ -39,28 +39,28 @@ class Row:
 
 
 @asynccontextmanager
-async def alone(line: RedisLine) -> AsyncIterator[bool]:
+async def alone(redis: RedisClient) -> AsyncIterator[bool]:
     """Yield whether this tuner may work: no other one does; the claim ends with the block.
 
     Raises:
         StateError: Redis is out of reach.
     """
     who = secrets.token_hex(8)
-    mine = bool(await line.call("SET", keys.TUNING, who, "NX", "PX", keys.TUNING_TTL_MS))
+    mine = bool(await redis.execute("SET", keys.TUNING, who, "NX", "PX", keys.TUNING_TTL_MS))
     try:
         yield mine
     finally:
         if mine:
-            await line.run(record_stream.YIELD, [keys.TUNING], [who])
+            await redis.run(record_stream.YIELD, [keys.TUNING], [who])
 
 
-async def load(line: RedisLine) -> TunerState:
+async def load(redis: RedisClient) -> TunerState:
     """Return what the tuner remembers; of another version, or lost with Redis, it begins anew.
 
     Raises:
         StateError: Redis is out of reach.
     """
-    written = await line.call("GET", keys.TUNER_STATE)
+    written = await redis.execute("GET", keys.TUNER_STATE)
     if written is None:
         return TunerState()
     try:
@@ -70,16 +70,16 @@ async def load(line: RedisLine) -> TunerState:
         return TunerState()
 
 
-async def save(line: RedisLine, state: TunerState) -> None:
+async def save(redis: RedisClient, state: TunerState) -> None:
     """Keep what the tuner remembers.
 
     Raises:
         StateError: Redis is out of reach.
     """
-    await line.call("SET", keys.TUNER_STATE, _STATE.dump_json(state))
+    await redis.execute("SET", keys.TUNER_STATE, _STATE.dump_json(state))
 
 
-async def release(line: RedisLine) -> None:
+async def release(redis: RedisClient) -> None:
     """Put everything that a tuner may have set back to what is configured.
 
     For one that remembers nothing, such as after an upgrade: whatever is still set, nobody would take back.
@@ -87,20 +87,20 @@ async def release(line: RedisLine) -> None:
     Raises:
         StateError: Redis is out of reach.
     """
-    for service in await read_fleets(line):
+    for service in await read_fleets(redis):
         for name in service.names:
-            line.cast("HDEL", keys.instance(service.service, name), "cap_limit", "priority_override")
-    await line.call("HDEL", keys.KNOBS, "max_devices", "reply_kept_s", *map(extra_workers, SERVICES))
+            redis.send_nowait("HDEL", keys.instance(service.service, name), "cap_limit", "priority_override")
+    await redis.execute("HDEL", keys.KNOBS, "max_devices", "reply_kept_s", *map(extra_workers, SERVICES))
 
 
-async def note(line: RedisLine, decision: Decision) -> None:
+async def note(redis: RedisClient, decision: Decision) -> None:
     """Write a decision to the tuner's own log, to the records and to the process's log.
 
     Raises:
         StateError: Redis is out of reach.
     """
     text = _DECISION.dump_json(decision)
-    await line.call("XADD", keys.TUNER, "MAXLEN", "~", keys.TUNER_MAXLEN, "*", "decision", text)
+    await redis.execute("XADD", keys.TUNER, "MAXLEN", "~", keys.TUNER_MAXLEN, "*", "decision", text)
     fields = {
         "number": decision.number,
         "cause": decision.cause,
@@ -109,22 +109,22 @@ async def note(line: RedisLine, decision: Decision) -> None:
         "evidence": decision.evidence,
         "verdict": decision.verdict,
     }
-    record_stream.add(line, "decision", {"at_s": decision.at_s, "event": decision.event, **fields})
+    record_stream.add(redis, "decision", {"at_s": decision.at_s, "event": decision.event, **fields})
     log.info(f"tuner {decision.event}", **fields)  # noqa: G004  one of seven words
 
 
-async def read_log(line: RedisLine, *, count: int = keys.TUNER_MAXLEN) -> tuple[Row, ...]:
+async def read_log(redis: RedisClient, *, count: int = keys.TUNER_MAXLEN) -> tuple[Row, ...]:
     """Return the experiments that are still in the log, oldest first.
 
     Args:
-        line: connection to the shared state.
+        redis: connection to the shared state.
         count: so many of the last decisions are looked at.
 
     Raises:
         StateError: Redis is out of reach.
     """
     rows: dict[int, Row] = {}
-    for _, flat in reversed(await line.call("XREVRANGE", keys.TUNER, "+", "-", "COUNT", count)):
+    for _, flat in reversed(await redis.execute("XREVRANGE", keys.TUNER, "+", "-", "COUNT", count)):
         decision = _decision(as_text(flat).get("decision", ""))
         if decision is not None:
             first = rows[decision.number].first if decision.number in rows else decision
@@ -132,33 +132,33 @@ async def read_log(line: RedisLine, *, count: int = keys.TUNER_MAXLEN) -> tuple[
     return tuple(rows.values())
 
 
-async def request_undo(line: RedisLine, number: int) -> None:
+async def request_undo(redis: RedisClient, number: int) -> None:
     """Ask the tuner to take an experiment back.
 
     Raises:
         StateError: Redis is out of reach.
     """
-    line.cast("RPUSH", keys.TUNER_REQUESTS, number)
-    line.cast("LTRIM", keys.TUNER_REQUESTS, -keys.TUNER_REQUESTS_KEPT, -1)
-    await line.call("EXPIRE", keys.TUNER_REQUESTS, keys.TUNER_REQUESTS_TTL_S)
+    redis.send_nowait("RPUSH", keys.TUNER_REQUESTS, number)
+    redis.send_nowait("LTRIM", keys.TUNER_REQUESTS, -keys.TUNER_REQUESTS_KEPT, -1)
+    await redis.execute("EXPIRE", keys.TUNER_REQUESTS, keys.TUNER_REQUESTS_TTL_S)
 
 
-async def is_asked(line: RedisLine) -> bool:
+async def is_asked(redis: RedisClient) -> bool:
     """Return whether people want something taken back.
 
     Raises:
         StateError: Redis is out of reach.
     """
-    return bool(await line.call("EXISTS", keys.TUNER_REQUESTS))
+    return bool(await redis.execute("EXISTS", keys.TUNER_REQUESTS))
 
 
-async def requested(line: RedisLine) -> Sequence[int]:
+async def requested(redis: RedisClient) -> Sequence[int]:
     """Return the numbers that people want taken back, and forget that they asked.
 
     Raises:
         StateError: Redis is out of reach.
     """
-    asked = await line.call("LPOP", keys.TUNER_REQUESTS, keys.TUNER_REQUESTS_KEPT)
+    asked = await redis.execute("LPOP", keys.TUNER_REQUESTS, keys.TUNER_REQUESTS_KEPT)
     return [int(number) for number in asked or () if number.isdigit()]
 
 

@@ -18,7 +18,7 @@ from redis.asyncio import Redis
 
 from dispatcher.errors import StateError
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.redis_client.pubsub import hear
 
 log = structlog.get_logger(__name__)
@@ -47,11 +47,11 @@ class Errand:
     fields: Mapping[str, str] = field(default_factory=dict)
 
 
-async def send(line: RedisLine, errand: Errand, *, patience_s: float = PATIENCE_S) -> Went:
+async def send(redis: RedisClient, errand: Errand, *, patience_s: float = PATIENCE_S) -> Went:
     """Have an errand done, and return how it went.
 
     Args:
-        line: connection to the shared state; it carries nothing else meanwhile.
+        redis: connection to the shared state; it carries nothing else meanwhile.
         errand: what to do.
         patience_s: how long fronts may take to answer.
 
@@ -60,11 +60,11 @@ async def send(line: RedisLine, errand: Errand, *, patience_s: float = PATIENCE_
     """
     errand_id = uuid.uuid4().hex
     told = json.dumps([errand_id, errand.device_id, errand.kind, dict(errand.fields)], ensure_ascii=False)
-    fronts = int(await line.call("PUBLISH", keys.ERRANDS_CHANNEL, told))
+    fronts = int(await redis.execute("PUBLISH", keys.ERRANDS_CHANNEL, told))
     answered = 0
     give_up_at = asyncio.get_running_loop().time() + patience_s
     while answered < fronts and (left_s := give_up_at - asyncio.get_running_loop().time()) > 0:
-        answer = await line.call("BLPOP", keys.errand(errand_id), round(max(0.01, left_s), 2))
+        answer = await redis.execute("BLPOP", keys.errand(errand_id), round(max(0.01, left_s), 2))
         if answer is None:
             break
         if answer[1] == _DONE:
@@ -75,7 +75,7 @@ async def send(line: RedisLine, errand: Errand, *, patience_s: float = PATIENCE_
 
 async def serve(
     client: Redis,
-    line: RedisLine,
+    redis: RedisClient,
     carry: Callable[[Errand], Awaitable[bool]],
     *,
     on_listening: Callable[[], None],
@@ -84,15 +84,15 @@ async def serve(
 
     Args:
         client: for the subscription alone.
-        line: for the answers.
+        redis: for the answers.
         carry: does it; whether the device is here.
         on_listening: called whenever it begins to hear: errands before that are lost.
     """
     async for _, told in hear(client, keys.ERRANDS_CHANNEL, on_listening=on_listening):
-        await _answer(line, told, carry)
+        await _answer(redis, told, carry)
 
 
-async def _answer(line: RedisLine, told: str, carry: Callable[[Errand], Awaitable[bool]]) -> None:
+async def _answer(redis: RedisClient, told: str, carry: Callable[[Errand], Awaitable[bool]]) -> None:
     try:
         errand_id, device_id, kind, fields = json.loads(told)
         errand = Errand(device_id=str(device_id), kind=_KINDS[kind], fields=dict(fields))
@@ -102,7 +102,7 @@ async def _answer(line: RedisLine, told: str, carry: Callable[[Errand], Awaitabl
     is_here = await carry(errand)
     key = keys.errand(str(errand_id))
     try:
-        line.cast("LPUSH", key, _DONE if is_here else _NOT_HERE)
-        line.cast("EXPIRE", key, keys.ERRAND_TTL_S)
+        redis.send_nowait("LPUSH", key, _DONE if is_here else _NOT_HERE)
+        redis.send_nowait("EXPIRE", key, keys.ERRAND_TTL_S)
     except StateError as error:
         log.warning("errand not answered", reason=str(error))

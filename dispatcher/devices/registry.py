@@ -16,7 +16,7 @@ from typing import Final, Literal, TypeAlias, cast, get_args
 from dispatcher.errors import StateError
 from dispatcher.messages import Language
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.redis_client.commands import Script, Value
 from dispatcher.redis_client.decoding import as_text
 
@@ -88,7 +88,7 @@ class SaidOfItself:
 
 
 async def note(
-    line: RedisLine,
+    redis: RedisClient,
     device_id: str,
     *,
     connected: bool,
@@ -98,7 +98,7 @@ async def note(
     """Note that a device was here, and return what is known of it.
 
     Args:
-        line: connection to the shared state.
+        redis: connection to the shared state.
         device_id: in lower case.
         connected: it opened a connection; else it only asked for its address.
         said: what it told of itself, where it did.
@@ -110,16 +110,16 @@ async def note(
     code = f"{secrets.randbelow(10**CODE_DIGITS):0{CODE_DIGITS}d}" if wants_code else ""
     said = said or SaidOfItself()
     client = client_digest(said.client_id)
-    return await _note(line, device_id, int(connected), [code, client, 0, *said.fields()])
+    return await _note(redis, device_id, int(connected), [code, client, 0, *said.fields()])
 
 
-async def bind(line: RedisLine, device_id: str, client_id: str, *, greeted: bool) -> Registered:
+async def bind(redis: RedisClient, device_id: str, client_id: str, *, greeted: bool) -> Registered:
     """Bind a device to the first client that opens a connection as it; return what is known of it.
 
     Another client is noted as one that waits to be admitted (`Registered.is_other_client`).
 
     Args:
-        line: connection to the shared state.
+        redis: connection to the shared state.
         device_id: in its one form.
         client_id: as the client names itself; empty binds nothing.
         greeted: it said hello, and is a known device from now on.
@@ -127,17 +127,17 @@ async def bind(line: RedisLine, device_id: str, client_id: str, *, greeted: bool
     Raises:
         StateError: Redis is out of reach.
     """
-    return await _note(line, device_id, int(greeted), ["", client_digest(client_id), 1])
+    return await _note(redis, device_id, int(greeted), ["", client_digest(client_id), 1])
 
 
-async def admit(line: RedisLine, device_id: str) -> bool:
+async def admit(redis: RedisClient, device_id: str) -> bool:
     """Bind a device to the client that waits, instead of the one before; return whether one waits.
 
     Raises:
         StateError: Redis is out of reach.
     """
     names = (keys.device(device_id), keys.DEVICES_CHANGED)
-    return bool(await line.run(_ADMIT, names, [device_id]))
+    return bool(await redis.run(_ADMIT, names, [device_id]))
 
 
 def client_digest(client_id: str) -> str:
@@ -145,14 +145,14 @@ def client_digest(client_id: str) -> str:
     return hashlib.sha256(client_id.encode()).hexdigest()[:CLIENT_DIGITS] if client_id else ""
 
 
-async def _note(line: RedisLine, device_id: str, connected: int, rest: Sequence[Value]) -> Registered:
+async def _note(redis: RedisClient, device_id: str, connected: int, rest: Sequence[Value]) -> Registered:
     arguments: list[Value] = [device_id, connected, keys.DEVICES_KEPT, keys.STRANGERS_KEPT]
     arguments += [keys.device(""), keys.activation(""), keys.STRANGER_TTL_S, *rest]
     names = (keys.device(device_id), keys.DEVICES, keys.STRANGERS, keys.DEVICES_CHANGED)
-    return read_hash(device_id, await line.run(_NOTE, names, arguments))
+    return read_hash(device_id, await redis.run(_NOTE, names, arguments))
 
 
-async def mark(line: RedisLine, device_id: str, field: Mark, value: str) -> None:
+async def mark(redis: RedisClient, device_id: str, field: Mark, value: str) -> None:
     """Set what an operator says of a device, which need not have been here yet; an empty value clears it.
 
     Raises:
@@ -160,97 +160,97 @@ async def mark(line: RedisLine, device_id: str, field: Mark, value: str) -> None
     """
     names = (keys.device(device_id), keys.DEVICES, keys.STRANGERS, keys.DEVICES_CHANGED)
     arguments = (device_id, keys.DEVICES_KEPT, keys.activation(""), field, value)
-    if not await line.run(_MARK, names, arguments):
+    if not await redis.run(_MARK, names, arguments):
         raise StateError(f"{keys.DEVICES_KEPT} devices are registered, there is room for no other")
 
 
-async def read(line: RedisLine, device_id: str) -> Registered:
+async def read(redis: RedisClient, device_id: str) -> Registered:
     """Return what is known of a device; of an unknown one nothing is.
 
     Raises:
         StateError: Redis is out of reach.
     """
-    return read_hash(device_id, await line.call("HGETALL", keys.device(device_id)))
+    return read_hash(device_id, await redis.execute("HGETALL", keys.device(device_id)))
 
 
-async def read_all(line: RedisLine) -> list[Registered]:
+async def read_all(redis: RedisClient) -> list[Registered]:
     """Return the known devices, the latest seen first, and after them strangers that show a code or wait.
 
     Raises:
         StateError: Redis is out of reach.
     """
     known, strangers = await asyncio.gather(
-        line.call("ZREVRANGE", keys.DEVICES, 0, -1), line.call("ZREVRANGE", keys.STRANGERS, 0, -1)
+        redis.execute("ZREVRANGE", keys.DEVICES, 0, -1), redis.execute("ZREVRANGE", keys.STRANGERS, 0, -1)
     )
-    found = await read_many(line, [device_id.decode() for device_id in known])
-    waiting = await read_many(line, [device_id.decode() for device_id in strangers])
+    found = await read_many(redis, [device_id.decode() for device_id in known])
+    waiting = await read_many(redis, [device_id.decode() for device_id in strangers])
     return [*found, *(device for device in waiting if device.code or device.waiting_since_ms)]
 
 
-async def read_many(line: RedisLine, device_ids: Sequence[str]) -> list[Registered]:
+async def read_many(redis: RedisClient, device_ids: Sequence[str]) -> list[Registered]:
     """Return what is known of devices.
 
     Raises:
         StateError: Redis is out of reach.
     """
-    hashes = await asyncio.gather(*(line.submit(("HGETALL", keys.device(each))) for each in device_ids))
+    hashes = await asyncio.gather(*(redis.submit(("HGETALL", keys.device(each))) for each in device_ids))
     return [read_hash(device_id, flat) for device_id, flat in zip(device_ids, hashes, strict=True)]
 
 
-async def shows_code(line: RedisLine, code: str) -> str | None:
+async def shows_code(redis: RedisClient, code: str) -> str | None:
     """Return the device that shows an activation code, or None.
 
     Raises:
         StateError: Redis is out of reach.
     """
-    found = await line.call("GET", keys.activation(code))
+    found = await redis.execute("GET", keys.activation(code))
     return found.decode() if found else None
 
 
-async def remove(line: RedisLine, device_id: str) -> None:
+async def remove(redis: RedisClient, device_id: str) -> None:
     """Forget a device; when it comes again it is new.
 
     Raises:
         StateError: Redis is out of reach.
     """
-    code = (await read(line, device_id)).code
+    code = (await read(redis, device_id)).code
     gone = [keys.device(device_id), *([keys.activation(code)] if code else [])]
     await asyncio.gather(
-        line.submit(("DEL", *gone)),
-        line.submit(("ZREM", keys.DEVICES, device_id)),
-        line.submit(("ZREM", keys.STRANGERS, device_id)),
-        line.submit(("SADD", keys.DEVICES_CHANGED, device_id)),
+        redis.submit(("DEL", *gone)),
+        redis.submit(("ZREM", keys.DEVICES, device_id)),
+        redis.submit(("ZREM", keys.STRANGERS, device_id)),
+        redis.submit(("SADD", keys.DEVICES_CHANGED, device_id)),
     )
 
 
-async def take_changed(line: RedisLine, count: int) -> list[str]:
+async def take_changed(redis: RedisClient, count: int) -> list[str]:
     """Take devices that changed since they were kept in SQL; who cannot keep them gives them back.
 
     Raises:
         StateError: Redis is out of reach.
     """
-    return [each.decode() for each in await line.call("SPOP", keys.DEVICES_CHANGED, count)]
+    return [each.decode() for each in await redis.execute("SPOP", keys.DEVICES_CHANGED, count)]
 
 
-async def give_back_changed(line: RedisLine, device_ids: Sequence[str]) -> None:
+async def give_back_changed(redis: RedisClient, device_ids: Sequence[str]) -> None:
     """Let devices be taken again.
 
     Raises:
         StateError: Redis is out of reach.
     """
-    await line.call("SADD", keys.DEVICES_CHANGED, *device_ids)
+    await redis.execute("SADD", keys.DEVICES_CHANGED, *device_ids)
 
 
-async def lost_everything(line: RedisLine) -> bool:
+async def lost_everything(redis: RedisClient) -> bool:
     """Return whether this Redis has not been given the registry of SQL yet.
 
     Raises:
         StateError: Redis is out of reach.
     """
-    return not await line.call("EXISTS", keys.DEVICES_RESTORED)
+    return not await redis.execute("EXISTS", keys.DEVICES_RESTORED)
 
 
-async def restore(line: RedisLine, rows: Sequence[tuple[Registered, str]]) -> None:
+async def restore(redis: RedisClient, rows: Sequence[tuple[Registered, str]]) -> None:
     """Give Redis the devices of SQL with what is remembered of their users; what is newer there stays.
 
     Raises:
@@ -259,8 +259,8 @@ async def restore(line: RedisLine, rows: Sequence[tuple[Registered, str]]) -> No
     for device, memory in rows:
         names = (keys.device(device.device_id), keys.DEVICES, keys.memory(device.device_id))
         arguments = (device.device_id, device.last_seen_ms, memory, keys.MEMORY_TTL_S, *_hash_of(device))
-        await line.run(_RESTORE, names, arguments)
-    await line.call("SET", keys.DEVICES_RESTORED, 1)
+        await redis.run(_RESTORE, names, arguments)
+    await redis.execute("SET", keys.DEVICES_RESTORED, 1)
 
 
 def _hash_of(device: Registered) -> list[Value]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.redis_client.commands import Script
 from dispatcher.redis_client.decoding import as_text
 
@@ -31,76 +31,76 @@ class Memory:
     unread: int = 0
 
 
-async def note_exchange(line: RedisLine, device_id: str, *, idle_s: float) -> None:
+async def note_exchange(redis: RedisClient, device_id: str, *, idle_s: float) -> None:
     """Let the memory be brought up to date when the dialogue rests, or has become long.
 
     Raises:
         StateError: Redis is out of reach.
     """
     arguments = (device_id, round(idle_s * 1000), MOST_UNREAD, keys.MEMORY_TTL_S)
-    await line.run(_DUE, (keys.memory(device_id), keys.MEMORY_DUE), arguments)
+    await redis.run(_DUE, (keys.memory(device_id), keys.MEMORY_DUE), arguments)
 
 
-async def read(line: RedisLine, device_id: str) -> Memory:
+async def read(redis: RedisClient, device_id: str) -> Memory:
     """Return a device's memory.
 
     Raises:
         StateError: Redis is out of reach.
     """
-    fields = as_text(await line.call("HGETALL", keys.memory(device_id)))
+    fields = as_text(await redis.execute("HGETALL", keys.memory(device_id)))
     return Memory(text=fields.get("text", ""), unread=int(fields.get("unread", 0)))
 
 
-async def read_many(line: RedisLine, device_ids: Sequence[str]) -> list[str]:
+async def read_many(redis: RedisClient, device_ids: Sequence[str]) -> list[str]:
     """Return the texts of memories; an empty one where there is none.
 
     Raises:
         StateError: Redis is out of reach.
     """
-    texts = await asyncio.gather(*(line.submit(("HGET", keys.memory(each), "text")) for each in device_ids))
+    texts = await asyncio.gather(*(redis.submit(("HGET", keys.memory(each), "text")) for each in device_ids))
     return [text.decode() if text else "" for text in texts]
 
 
-async def take_due(line: RedisLine) -> str | None:
+async def take_due(redis: RedisClient) -> str | None:
     """Take the device whose memory waits for longest to be brought up to date, or None.
 
     Raises:
         StateError: Redis is out of reach.
     """
     now_ms = time.time() * 1000
-    due = await line.call("ZRANGEBYSCORE", keys.MEMORY_DUE, "-inf", now_ms, "LIMIT", 0, 1)
-    if not due or not await line.call("ZREM", keys.MEMORY_DUE, due[0]):
+    due = await redis.execute("ZRANGEBYSCORE", keys.MEMORY_DUE, "-inf", now_ms, "LIMIT", 0, 1)
+    if not due or not await redis.execute("ZREM", keys.MEMORY_DUE, due[0]):
         return None
     return str(due[0].decode())
 
 
-async def put_off(line: RedisLine, device_id: str, *, for_s: float) -> None:
+async def put_off(redis: RedisClient, device_id: str, *, for_s: float) -> None:
     """Let a memory be tried again later; what was said since may have set an earlier time.
 
     Raises:
         StateError: Redis is out of reach.
     """
-    await line.call("ZADD", keys.MEMORY_DUE, "NX", (time.time() + for_s) * 1000, device_id)
+    await redis.execute("ZADD", keys.MEMORY_DUE, "NX", (time.time() + for_s) * 1000, device_id)
 
 
-async def write(line: RedisLine, device_id: str, text: str, *, exchanges: int) -> bool:
+async def write(redis: RedisClient, device_id: str, text: str, *, exchanges: int) -> bool:
     """Write a memory that so many more exchanges are in; return False where it was forgotten meanwhile.
 
     Raises:
         StateError: Redis is out of reach.
     """
     arguments = (device_id, text, exchanges, keys.MEMORY_TTL_S)
-    return bool(await line.run(_WRITE, (keys.memory(device_id), keys.DEVICES_CHANGED), arguments))
+    return bool(await redis.run(_WRITE, (keys.memory(device_id), keys.DEVICES_CHANGED), arguments))
 
 
-async def forget(line: RedisLine, device_id: str) -> None:
+async def forget(redis: RedisClient, device_id: str) -> None:
     """Erase what was said with a device and what is remembered of it.
 
     Raises:
         StateError: Redis is out of reach.
     """
     await asyncio.gather(
-        line.submit(("DEL", keys.memory(device_id), keys.history(device_id))),
-        line.submit(("ZREM", keys.MEMORY_DUE, device_id)),
-        line.submit(("SADD", keys.DEVICES_CHANGED, device_id)),
+        redis.submit(("DEL", keys.memory(device_id), keys.history(device_id))),
+        redis.submit(("ZREM", keys.MEMORY_DUE, device_id)),
+        redis.submit(("SADD", keys.DEVICES_CHANGED, device_id)),
     )

@@ -12,7 +12,7 @@ import structlog
 
 from dispatcher import chains
 from dispatcher.errors import StateError
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.turn_store import replies, worker_heartbeats
 
 log = structlog.get_logger(__name__)
@@ -20,16 +20,16 @@ log = structlog.get_logger(__name__)
 LOST_POLL_INTERVAL_S: Final = 0.25
 
 
-async def watch_workers(line: RedisLine) -> None:
+async def watch_workers(redis: RedisClient) -> None:
     """Look for workers that are lost, for ever, and have what they had in hand sent again at once."""
     while True:
         await asyncio.sleep(LOST_POLL_INTERVAL_S)
         try:
-            messages = await worker_heartbeats.take_lost(line)
+            messages = await worker_heartbeats.take_lost(redis)
         except StateError:  # the pump says when Redis is away
             continue
         stages = [stage for message in messages if (stage := chains.lost_stage(message)) is not None]
         if stages:
             log.warning("worker lost", stages=len(stages))
         for stream, reply in stages:
-            replies.send(line, stream, reply)
+            replies.send(redis, stream, reply)

@@ -56,7 +56,7 @@ async def hear(shared: Runtime, ticket: TurnTicket) -> TurnTicket:
             patience.reschedule(loop.time() + remaining_s(deadline_at_s))
 
         speech = Speech(ticket, on_over)
-        following = loop.create_task(speech.follow(UtteranceReader(shared.waiting_line, ticket.turn_id)))
+        following = loop.create_task(speech.follow(UtteranceReader(shared.blocking_redis, ticket.turn_id)))
         try:
             heard = await _Hearing(shared, ticket, speech).transcript()
         finally:

@@ -28,7 +28,7 @@ from dispatcher.messages import UPLINK_RATE_HZ
 from dispatcher.providers.base import PageProvider, Reported
 from dispatcher.providers.model_lists import ask_unlisted_model
 from dispatcher.providers.registry import Providers
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import instance_table
 from dispatcher.routing.instance_table import CheckEvidence, LearnedHealth
 
@@ -78,7 +78,7 @@ class Page:
 
 
 async def check_instance(
-    line: RedisLine,
+    redis: RedisClient,
     providers: Providers,
     instance: Instance,
     *,
@@ -91,13 +91,13 @@ async def check_instance(
         StateError: Redis is out of reach.
     """
     try:
-        found = await _examine(line, providers, instance, call_timeout_s)
+        found = await _examine(redis, providers, instance, call_timeout_s)
     except StateError:
         raise
     except Exception as error:  # noqa: BLE001  one instance must not end the checks of the others
         found = Examined(reason=_reason(instance, error))
     changed = await instance_table.note_check(
-        line,
+        redis,
         instance,
         reason=found.reason,
         rules=rules,
@@ -112,7 +112,7 @@ async def check_instance(
 
 
 async def _examine(
-    line: RedisLine, providers: Providers, instance: Instance, call_timeout_s: float
+    redis: RedisClient, providers: Providers, instance: Instance, call_timeout_s: float
 ) -> Examined:
     if missing := what_is_missing(instance):
         return Examined(reason=f"not configured: {missing}", evidence=CheckEvidence(missing=missing))
@@ -128,7 +128,7 @@ async def _examine(
     page = replace(page, unlisted=await ask_unlisted_model(provider, instance))
     if not page.unlisted and not page.problem:
         return Examined(reported=reported, evidence=CheckEvidence(page_worked=True))
-    learned = await instance_table.read_health(line, instance)
+    learned = await instance_table.read_health(redis, instance)
     found = _weigh(page, learned)
     if found is None and _may_call(instance, page, learned):
         found = await _probe_by_call(providers, instance, page, call_timeout_s)

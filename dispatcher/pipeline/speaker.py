@@ -72,7 +72,7 @@ class Speaker:
         self.count += 1
         self.spoken = f"{self.spoken} {sentence}".lstrip()
         self.tell("sentence", index=index, text=text, timings=None if index else timings)
-        await chains.synthesize(self._shared.line, self.ticket, index=index, text=text)
+        await chains.synthesize(self._shared.redis, self.ticket, index=index, text=text)
 
     def tell(self, kind: ReplyKind, **fields: Unpack[ReplyFields]) -> None:
         """Reply to the front."""

@@ -88,7 +88,7 @@ async def _tell_failure(shared: Runtime, ticket: TurnTicket, reason: str, index:
 def reply(shared: Runtime, ticket: TurnTicket, kind: ReplyKind, **fields: Unpack[ReplyFields]) -> None:
     """Send a reply to the front that holds the device."""
     what = Reply(turn_id=ticket.turn_id, attempt=ticket.attempt, kind=kind, **fields)
-    replies.send(shared.line, ticket.reply_stream, what)
+    replies.send(shared.redis, ticket.reply_stream, what)
 
 
 async def without_stalls(lease: Lease, stream: AsyncGenerator[Item, None]) -> AsyncGenerator[Item, None]:

@@ -198,7 +198,7 @@ class Toolbox:
         """Make sure that nobody else acts for this turn."""
         if not self._may_act:
             self._may_act = await device_calls.may_act(
-                self._shared.line, self._ticket.turn_id, self._ticket.attempt
+                self._shared.redis, self._ticket.turn_id, self._ticket.attempt
             )
         if not self._may_act:
             log.warning("another sending of this turn calls tools, this one ends")

@@ -26,7 +26,7 @@ from dispatcher.pipeline.instance_checks import CALL_TIMEOUT_S, Examined, check_
 from dispatcher.providers.optional_parameters import Refusal
 from dispatcher.providers.registry import Providers
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.client import PATIENCE_S, RedisLine, cache_line, connect
+from dispatcher.redis_client.client import PATIENCE_S, RedisClient, cache_client, connect
 from dispatcher.routing import refused_parameters
 from dispatcher.routing.active_catalogue import chosen_at_s
 from dispatcher.routing.initial_catalogue import starting_catalogue
@@ -57,12 +57,12 @@ class Runtime:
 
     Attributes:
         started_with: the catalogue of this process's file when it started; pools keep their size by it.
-        waiting_line: connections for commands that block; each occupies one while it waits.
+        blocking_redis: connections for commands that block; each occupies one while it waits.
     """
 
-    line: RedisLine
-    cache: RedisLine
-    waiting_line: Redis
+    redis: RedisClient
+    cache: RedisClient
+    blocking_redis: Redis
     providers: Providers
     router: Router
     cancels: Cancels
@@ -145,15 +145,15 @@ class Runtime:
             self._loop.close()
 
     async def _open(self) -> None:
-        self.line = RedisLine(connect(self.settings.redis_url), patience_s=PATIENCE_S)
-        self.cache = cache_line(self.settings, self.line)
-        self.waiting_line = connect(self.settings.cache, socket_timeout_s=None)
+        self.redis = RedisClient(connect(self.settings.redis_url), patience_s=PATIENCE_S)
+        self.cache = cache_client(self.settings, self.redis)
+        self.blocking_redis = connect(self.settings.cache, socket_timeout_s=None)
         self.providers = Providers()
         chosen_s = chosen_at_s(self.settings, self.started_with.path)
-        self.router = Router(self.line, self.started_with, chosen_at_s=chosen_s)
+        self.router = Router(self.redis, self.started_with, chosen_at_s=chosen_s)
         self.router.live.on_swap = self._on_swap
         self.providers.refused.on_learned = self._share_refusal
-        self.device_tools = DeviceTools(self.line)
+        self.device_tools = DeviceTools(self.redis)
         self.tool_servers = ToolServers()
         self.usual_times = {service: UsualTimes(patience) for service, patience in PATIENCES.items()}
         self.suspects = Suspects()
@@ -214,13 +214,13 @@ class Runtime:
     async def _check(self, instance: Instance, *, call_timeout_s: float = CALL_TIMEOUT_S) -> Examined:
         rules = self.catalogue.health
         return await check_instance(
-            self.line, self.providers, instance, rules=rules, call_timeout_s=call_timeout_s
+            self.redis, self.providers, instance, rules=rules, call_timeout_s=call_timeout_s
         )
 
     def _share_refusal(self, name: str, fingerprint: str, parameter: str, refusal: Refusal) -> None:
         reason, until_s = refusal.reason, refusal.until_s
         refused_parameters.note(
-            self.line, name, fingerprint=fingerprint, parameter=parameter, reason=reason, until_s=until_s
+            self.redis, name, fingerprint=fingerprint, parameter=parameter, reason=reason, until_s=until_s
         )
 
     async def _follow_refusals(self) -> None:
@@ -228,7 +228,7 @@ class Runtime:
         while True:
             self._forget_refusals_of_changed_lines()
             with suppress(StateError):
-                found = await refused_parameters.read(self.line, self.providers.refused.fingerprints)
+                found = await refused_parameters.read(self.redis, self.providers.refused.fingerprints)
                 self.providers.refused.update(found)
             await asyncio.sleep(REFUSALS_POLL_INTERVAL_S)
 
@@ -267,7 +267,7 @@ class Runtime:
         while True:
             for queue in queues:
                 for sign in (keys.worker_ready(queue, pid), keys.served(queue)):
-                    self.line.cast("SET", sign, pool_size(), "EX", keys.WORKER_READY_TTL_S)
+                    self.redis.send_nowait("SET", sign, pool_size(), "EX", keys.WORKER_READY_TTL_S)
             await asyncio.sleep(keys.WORKER_READY_TTL_S / 3)
 
     async def _close(self) -> None:
@@ -278,10 +278,10 @@ class Runtime:
         await self.router.live.close()
         await self.cancels.close()
         await self.providers.close()
-        await self.waiting_line.aclose()
-        if self.cache is not self.line:
+        await self.blocking_redis.aclose()
+        if self.cache is not self.redis:
             await self.cache.close()
-        await self.line.close()
+        await self.redis.close()
 
 
 _lock = threading.Lock()

@@ -49,7 +49,7 @@ PATIENCE_S = 3.0
 _AWAY = (RedisConnectionError, RedisTimeoutError, OSError)
 
 
-class RedisLine:
+class RedisClient:
     """Commands to one Redis, batched by the event loop's own rhythm."""
 
     def __init__(self, client: Redis, *, patience_s: float = 0.0) -> None:
@@ -78,11 +78,11 @@ class RedisLine:
         """How long a Redis that went away is waited for."""
         return self._patience_s
 
-    def greet_with(self, *commands: Sequence[Value]) -> None:
+    def on_connect_commands(self, *commands: Sequence[Value]) -> None:
         """Send these first on every connection from now on, so that all that follows finds what they make."""
         self._greeting = tuple(Pending.of(command, None) for command in commands)
 
-    async def call(self, *command: Value) -> Any:
+    async def execute(self, *command: Value) -> Any:
         """Return the answer to one command.
 
         Raises:
@@ -90,7 +90,7 @@ class RedisLine:
         """
         return await self.submit(command)
 
-    def cast(self, *command: Value, repeatable: bool = False) -> None:
+    def send_nowait(self, *command: Value, repeatable: bool = False) -> None:
         """Send a command whose answer nobody needs; a failure is logged by the batch.
 
         Args:
@@ -219,11 +219,11 @@ class RedisLine:
         _settle_each(given_up, error)
 
 
-def cache_line(settings: Settings, line: RedisLine) -> RedisLine:
+def cache_client(settings: Settings, redis: RedisClient) -> RedisClient:
     """Return the line to the cache: one of its own where CACHE_URL names another server, else the given."""
     if settings.cache == settings.redis_url:
-        return line
-    return RedisLine(connect(settings.cache), patience_s=line.patience_s)
+        return redis
+    return RedisClient(connect(settings.cache), patience_s=redis.patience_s)
 
 
 def _packed(batch: Iterable[Pending]) -> bytes:

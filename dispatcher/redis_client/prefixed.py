@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 
 from dispatcher.messages import SERVICES
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.client import RedisLine, connect
+from dispatcher.redis_client.client import RedisClient, connect
 from dispatcher.redis_client.commands import Value
 
 _SCRIPT_COMMANDS: Final = frozenset({"EVALSHA", "EVAL"})
@@ -25,7 +25,7 @@ _BEGINNINGS: Final = frozenset(
 )
 
 
-class ScratchLine(RedisLine):
+class ScratchLine(RedisClient):
     """A line on which no command reaches a live key or channel, whoever sends it.
 
     Every key gets a prefix on its way out: that of a plain command is its second word, those of a script
@@ -46,16 +46,16 @@ class ScratchLine(RedisLine):
     def keep(self) -> None:
         """Let what there is live for another minute; after a kill it goes away by itself."""
         for key in sorted(self._used):
-            super().cast("EXPIRE", key, keys.SCRATCH_TTL_S)
+            super().send_nowait("EXPIRE", key, keys.SCRATCH_TTL_S)
 
     async def discard(self) -> None:
         """Delete every key that was used."""
         if self._used:
             await super().submit(("UNLINK", *sorted(self._used)))
 
-    def cast(self, *command: Value, repeatable: bool = False) -> None:
+    def send_nowait(self, *command: Value, repeatable: bool = False) -> None:
         """Send a command whose answer nobody needs, on a key of its own."""
-        super().cast(*self._moved(command), repeatable=repeatable)
+        super().send_nowait(*self._moved(command), repeatable=repeatable)
 
     def submit(self, command: Sequence[Value], *, repeatable: bool | None = None) -> asyncio.Future[Any]:
         """Queue a command on keys of its own and return the future of its answer."""

@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from dispatcher.catalogue.model import Catalogue
 from dispatcher.errors import ConfigError, StateError
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.redis_client.pubsub import hear
 from dispatcher.routing import instance_table
 from dispatcher.settings import Settings
@@ -32,12 +32,12 @@ class LiveCatalogue:
         on_swap: called after each swap.
     """
 
-    def __init__(self, line: RedisLine, catalogue: Catalogue, *, chosen_at_s: float = 0.0) -> None:
+    def __init__(self, redis: RedisClient, catalogue: Catalogue, *, chosen_at_s: float = 0.0) -> None:
         """Begin with the catalogue of a file that was chosen at a Unix time; nothing is published yet."""
         self.current = catalogue
         self.revision = 0
         self.on_swap: Callable[[], None] = _nothing
-        self._line = line
+        self._redis = redis
         self._chosen_at_ms = int(chosen_at_s * 1000)
         self._refreshing: asyncio.Task[None] | None = None
         self._stale = False
@@ -49,7 +49,7 @@ class LiveCatalogue:
             StateError: Redis is out of reach.
             ConfigError: the one in force is of another version.
         """
-        self._take(await instance_table.publish(self._line, self.current, chosen_at_ms=self._chosen_at_ms))
+        self._take(await instance_table.publish(self._redis, self.current, chosen_at_ms=self._chosen_at_ms))
 
     async def adopt(self, catalogue: Catalogue) -> None:
         """Put a catalogue in force because an operator chose it at this moment.
@@ -57,7 +57,7 @@ class LiveCatalogue:
         Raises:
             StateError: Redis is out of reach.
         """
-        self._take(await instance_table.publish(self._line, catalogue))
+        self._take(await instance_table.publish(self._redis, catalogue))
 
     def refresh(self) -> None:
         """Sync soon, and until it succeeds; one that is asked for meanwhile is not lost."""

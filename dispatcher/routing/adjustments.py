@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from dispatcher.messages import Service
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.redis_client.commands import Script
 from dispatcher.redis_client.decoding import as_text
 from dispatcher.routing.overview import RESPONSE_TIME_WIDTH
@@ -76,18 +76,18 @@ class _Known:
         return max(1.0, sum(times) / len(times)) if calls > 0 and times else None
 
 
-async def adjust(line: RedisLine, service: Service, *, now_ms: float | None = None) -> list[Adjustment]:
+async def adjust(redis: RedisClient, service: Service, *, now_ms: float | None = None) -> list[Adjustment]:
     """Write the next factor of every instance of a service; return all of them.
 
     Args:
-        line: connection to the shared state.
+        redis: connection to the shared state.
         service: whose instances are compared, those of the same priority with each other.
         now_ms: the time of a simulation; without it the clock of Redis counts.
 
     Raises:
         StateError: Redis is out of reach.
     """
-    instances = await _read(line, service, now_ms)
+    instances = await _read(redis, service, now_ms)
     kinds: dict[str, list[Performance]] = defaultdict(list)
     for it in instances:
         kinds[it.kind].append(it.performance())
@@ -95,18 +95,18 @@ async def adjust(line: RedisLine, service: Service, *, now_ms: float | None = No
     if instances:
         factors = [word for it in instances for word in (found[it.name].after, found[it.name].lean, it.calls)]
         names = [keys.instance(service, it.name) for it in instances]
-        await line.run(_ADJUST, names, [round(instances[0].now_ms), *factors])
+        await redis.run(_ADJUST, names, [round(instances[0].now_ms), *factors])
     return [found[it.name] for it in instances]
 
 
-async def _read(line: RedisLine, service: Service, now_ms: float | None) -> list[_Known]:
+async def _read(redis: RedisClient, service: Service, now_ms: float | None) -> list[_Known]:
     names, clock = await asyncio.gather(
-        line.submit(("HGET", keys.fleet(service), "names")), line.submit(("TIME",))
+        redis.submit(("HGET", keys.fleet(service), "names")), redis.submit(("TIME",))
     )
     at_ms = int(clock[0]) * 1000 + int(clock[1]) / 1000 if now_ms is None else now_ms
     in_order = [name for name in (names or b"").decode().split(",") if name]
     flat = await asyncio.gather(
-        *(line.submit(("HGETALL", keys.instance(service, each))) for each in in_order)
+        *(redis.submit(("HGETALL", keys.instance(service, each))) for each in in_order)
     )
     return [
         _Known(name=name, fields=as_text(fields), now_ms=at_ms)

@@ -9,7 +9,7 @@ import structlog
 from dispatcher.errors import UnknownName
 from dispatcher.messages import Service
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.redis_client.commands import Script, Value
 from dispatcher.routing.published import read_fleets
 
@@ -20,47 +20,47 @@ _EJECT = Script.load("dispatcher.routing", "eject.lua")
 _RESTORE = Script.load("dispatcher.routing", "restore.lua")
 
 
-async def drain(line: RedisLine, name: str) -> Service:
+async def drain(redis: RedisClient, name: str) -> Service:
     """Give an instance no more calls, until it is restored; return its service.
 
     Raises:
         UnknownName: no instance has that name.
         StateError: Redis is out of reach.
     """
-    service = await _act(line, name, _DRAIN)
+    service = await _act(redis, name, _DRAIN)
     log.info("instance drained", service=service, instance=name)
     return service
 
 
-async def eject(line: RedisLine, name: str, *, for_s: float) -> Service:
+async def eject(redis: RedisClient, name: str, *, for_s: float) -> Service:
     """Give an instance no calls for some seconds, after which one probe decides; return its service.
 
     Raises:
         UnknownName: no instance has that name.
         StateError: Redis is out of reach.
     """
-    service = await _act(line, name, _EJECT, arguments=[round(for_s * 1000)])
+    service = await _act(redis, name, _EJECT, arguments=[round(for_s * 1000)])
     log.info("instance ejected by hand", service=service, instance=name, for_s=for_s)
     return service
 
 
-async def restore(line: RedisLine, name: str) -> Service:
+async def restore(redis: RedisClient, name: str) -> Service:
     """End draining and ejection of an instance, and count its health from nothing; return its service.
 
     Raises:
         UnknownName: no instance has that name.
         StateError: Redis is out of reach.
     """
-    service = await _act(line, name, _RESTORE)
+    service = await _act(redis, name, _RESTORE)
     log.info("instance restored", service=service, instance=name)
     return service
 
 
-async def _act(line: RedisLine, name: str, script: Script, *, arguments: Sequence[Value] = ()) -> Service:
-    fleets = await read_fleets(line)
+async def _act(redis: RedisClient, name: str, script: Script, *, arguments: Sequence[Value] = ()) -> Service:
+    fleets = await read_fleets(redis)
     for fleet in fleets:
         key = keys.instance(fleet.service, name)
-        if name in fleet.names and await line.run(script, [key], arguments):
+        if name in fleet.names and await redis.run(script, [key], arguments):
             return fleet.service
     known = [each for fleet in fleets for each in fleet.names]
     raise UnknownName(f"no instance is called {name!r}; {_what_there_is(known)}")

@@ -10,7 +10,7 @@ from typing import Final
 from dispatcher.errors import UnknownName
 from dispatcher.messages import SERVICES, Service
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.redis_client.decoding import as_text
 
 CHUNK: Final = 500
@@ -59,11 +59,11 @@ class Decision:
         return self.reason.endswith(PROBE_REASON)
 
 
-async def of_turn(line: RedisLine, turn_id: str) -> tuple[Decision, ...]:
+async def of_turn(redis: RedisClient, turn_id: str) -> tuple[Decision, ...]:
     """Return the decisions of one turn, oldest first.
 
     Args:
-        line: connection to the shared state.
+        redis: connection to the shared state.
         turn_id: the turn's id, or its first characters, at least six.
 
     Raises:
@@ -75,22 +75,22 @@ async def of_turn(line: RedisLine, turn_id: str) -> tuple[Decision, ...]:
     picks: list[Decision] = []
     ends: dict[str, End] = {}
     looked_at = 0
-    async for entry_id, fields in _newest_first(line):
+    async for entry_id, fields in _newest_first(redis):
         looked_at += 1
         if "outcome" in fields:
             ends[fields["lease"]] = _end(fields)
         elif fields.get("turn", "").startswith(turn_id):
             picks.append(_pick(entry_id, fields))
-    return await _joined(line, _of_one_turn(turn_id, picks, looked_at), ends)
+    return await _joined(redis, _of_one_turn(turn_id, picks, looked_at), ends)
 
 
 async def newest(
-    line: RedisLine, service: Service, *, since: str = "-", most: int = MOST_ENTRIES
+    redis: RedisClient, service: Service, *, since: str = "-", most: int = MOST_ENTRIES
 ) -> tuple[Decision, ...]:
     """Return the decisions of one service in all turns, oldest first, each with its end where it has one.
 
     Args:
-        line: connection to the shared state.
+        redis: connection to the shared state.
         service: whose decisions.
         since: id of an entry; only those after it are looked at.
         most: at most so many decisions, the newest ones.
@@ -100,7 +100,7 @@ async def newest(
     """
     picks: list[Decision] = []
     ends: dict[str, End] = {}
-    async for entry_id, fields in _newest_first(line, f"({since}" if since != "-" else "-"):
+    async for entry_id, fields in _newest_first(redis, f"({since}" if since != "-" else "-"):
         if "outcome" in fields:
             ends[fields["lease"]] = _end(fields)
         elif fields.get("service") == service:
@@ -110,17 +110,17 @@ async def newest(
     return tuple(replace(pick, end=ends.get(pick.lease_id)) for pick in reversed(picks))
 
 
-async def last_id(line: RedisLine) -> str:
+async def last_id(redis: RedisClient) -> str:
     """Return the id of the newest entry, "-" where there is none; for `newest`."""
-    entries = await line.call("XREVRANGE", keys.DECISIONS, "+", "-", "COUNT", 1)
+    entries = await redis.execute("XREVRANGE", keys.DECISIONS, "+", "-", "COUNT", 1)
     return str(entries[0][0].decode()) if entries else "-"
 
 
-async def _newest_first(line: RedisLine, since: str = "-") -> AsyncIterator[tuple[str, Mapping[str, str]]]:
+async def _newest_first(redis: RedisClient, since: str = "-") -> AsyncIterator[tuple[str, Mapping[str, str]]]:
     """Yield the id and the fields of entries from the newest to the oldest, read in chunks."""
     before = "+"
     for _ in range(MOST_ENTRIES // CHUNK):
-        chunk = await line.call("XREVRANGE", keys.DECISIONS, before, since, "COUNT", CHUNK)
+        chunk = await redis.execute("XREVRANGE", keys.DECISIONS, before, since, "COUNT", CHUNK)
         for entry_id, flat in chunk:
             yield entry_id.decode(), as_text(flat)
         if len(chunk) < CHUNK:
@@ -129,11 +129,14 @@ async def _newest_first(line: RedisLine, since: str = "-") -> AsyncIterator[tupl
 
 
 async def _joined(
-    line: RedisLine, picks: Sequence[Decision], ends: Mapping[str, End]
+    redis: RedisClient, picks: Sequence[Decision], ends: Mapping[str, End]
 ) -> tuple[Decision, ...]:
     clock, *expiries = await asyncio.gather(
-        line.submit(("TIME",)),
-        *(line.submit(("ZSCORE", keys.leases(pick.service, pick.instance), pick.lease_id)) for pick in picks),
+        redis.submit(("TIME",)),
+        *(
+            redis.submit(("ZSCORE", keys.leases(pick.service, pick.instance), pick.lease_id))
+            for pick in picks
+        ),
     )
     now_ms = int(clock[0]) * 1000 + int(clock[1]) // 1000
     return tuple(

@@ -11,7 +11,7 @@ import structlog
 from dispatcher.catalogue import load_catalogue
 from dispatcher.catalogue.model import Catalogue
 from dispatcher.errors import ConfigError, StartError, StateError
-from dispatcher.redis_client.client import RedisLine, connect
+from dispatcher.redis_client.client import RedisClient, connect
 from dispatcher.redis_url import parse_redis_url
 from dispatcher.routing import instance_table
 from dispatcher.settings import Settings
@@ -62,24 +62,24 @@ def _own(settings: Settings) -> Catalogue:
 
 
 async def _in_force(settings: Settings) -> Catalogue | None:
-    line = RedisLine(connect(settings.redis_url))
+    redis = RedisClient(connect(settings.redis_url))
     try:
-        found = await instance_table.in_force(line)
+        found = await instance_table.in_force(redis)
     except (ConfigError, StateError):
         return None
     finally:
-        await line.close()
+        await redis.close()
     return None if found is None else found.catalogue
 
 
 async def _follow(settings: Settings) -> Catalogue:
     """Ask until there is one."""
-    line = RedisLine(connect(settings.redis_url))
+    redis = RedisClient(connect(settings.redis_url))
     give_up_at = time.monotonic() + PATIENCE_S
     told = ""
     try:
         while True:
-            found, missing = await _ask(line, settings)
+            found, missing = await _ask(redis, settings)
             if found is not None:
                 return found
             if time.monotonic() > give_up_at:
@@ -89,14 +89,14 @@ async def _follow(settings: Settings) -> Catalogue:
                 told = missing
             await asyncio.sleep(ASK_AGAIN_S)
     finally:
-        await line.close()
+        await redis.close()
 
 
-async def _ask(line: RedisLine, settings: Settings) -> tuple[Catalogue | None, str]:
+async def _ask(redis: RedisClient, settings: Settings) -> tuple[Catalogue | None, str]:
     """Return the catalogue, or why there is none yet."""
     address = parse_redis_url(settings.redis_url)
     try:
-        found = await instance_table.in_force(line)
+        found = await instance_table.in_force(redis)
     except StateError as error:
         return None, f"REDIS_URL: no Redis answers at {address}: {error}"
     if found is not None:

@@ -11,7 +11,7 @@ from dispatcher.catalogue.codec import decode, digest, encode
 from dispatcher.catalogue.model import Catalogue, HealthRules, Instance
 from dispatcher.messages import SERVICES, Algorithm, Service
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.redis_client.commands import Script
 
 NOW: Final = "now"
@@ -82,7 +82,7 @@ class InForce:
 
 
 async def publish(
-    line: RedisLine, catalogue: Catalogue, *, chosen_at_ms: int | Literal["now"] = NOW
+    redis: RedisClient, catalogue: Catalogue, *, chosen_at_ms: int | Literal["now"] = NOW
 ) -> InForce:
     """Put a catalogue in force, unless one that was chosen later is; return the one that is.
 
@@ -93,7 +93,7 @@ async def publish(
         StateError: Redis is out of reach.
         ConfigError: the one in force is of a version that this process does not understand.
     """
-    revision, at_ms, definition = await line.run(
+    revision, at_ms, definition = await redis.run(
         _PUBLISH,
         [keys.CATALOGUE, *(key for each in SERVICES for key in (keys.fleet(each), keys.leaving(each)))],
         [
@@ -101,7 +101,7 @@ async def publish(
             *(word for each in SERVICES for word in (each, keys.instance(each, ""))),
         ],
     )
-    await sweep(line)
+    await sweep(redis)
     return InForce(
         revision=int(revision),
         chosen_at_ms=int(at_ms),
@@ -109,14 +109,14 @@ async def publish(
     )
 
 
-async def in_force(line: RedisLine) -> InForce | None:
+async def in_force(redis: RedisClient) -> InForce | None:
     """Return the catalogue that all processes go by, or None where none was published yet.
 
     Raises:
         StateError: Redis is out of reach.
         ConfigError: it is of a version that this process does not understand.
     """
-    found = await line.call("HMGET", keys.CATALOGUE, "revision", "chosen_at_ms", "definition")
+    found = await redis.execute("HMGET", keys.CATALOGUE, "revision", "chosen_at_ms", "definition")
     if None in found:
         return None
     revision, at_ms, definition = found
@@ -124,31 +124,31 @@ async def in_force(line: RedisLine) -> InForce | None:
 
 
 async def publish_instances(
-    line: RedisLine, service: Service, algorithm: Algorithm, instances: Sequence[Instance]
+    redis: RedisClient, service: Service, algorithm: Algorithm, instances: Sequence[Instance]
 ) -> None:
     """Write the instances of one service beside any catalogue: a simulated service has no file."""
     for instance in instances:
-        line.cast(
+        redis.send_nowait(
             *("HSET", keys.instance(service, instance.name)),
             *("weight", instance.weight, "cap", instance.max_concurrent),
             *("priority", instance.priority, "endpoint", instance.endpoint),
         )
     names = ",".join(instance.name for instance in instances)
-    await line.call("HSET", keys.fleet(service), "algorithm", algorithm, "names", names)
+    await redis.execute("HSET", keys.fleet(service), "algorithm", algorithm, "names", names)
 
 
-async def sweep(line: RedisLine) -> list[str]:
+async def sweep(redis: RedisClient) -> list[str]:
     """Forget the instances that left and whose last call is over; return their names."""
     forgotten: list[str] = []
     for service in SERVICES:
         prefixes = [keys.instance(service, ""), keys.leases(service, "")]
-        names = await line.run(_SWEEP, [keys.leaving(service)], prefixes)
+        names = await redis.run(_SWEEP, [keys.leaving(service)], prefixes)
         forgotten += [name.decode() for name in names]
     return forgotten
 
 
 async def note_check(
-    line: RedisLine,
+    redis: RedisClient,
     instance: Instance,
     *,
     reason: str,
@@ -160,7 +160,7 @@ async def note_check(
     """Count one active health check; return the new state in a word or two where that changed it.
 
     Args:
-        line: connection to the shared state.
+        redis: connection to the shared state.
         instance: which one was checked.
         reason: why it failed, shown by `dispatcher status`; a check without a reason has passed.
         rules: how many in a row change the state.
@@ -168,7 +168,7 @@ async def note_check(
         memory_ratio: likewise.
         evidence: what it saw beside that.
     """
-    changed = await line.run(
+    changed = await redis.run(
         _CHECKED,
         [keys.instance(instance.service, instance.name)],
         [
@@ -186,13 +186,15 @@ async def note_check(
     return str(changed.decode())
 
 
-async def read_health(line: RedisLine, instance: Instance) -> LearnedHealth:
+async def read_health(redis: RedisClient, instance: Instance) -> LearnedHealth:
     """Return what is known of an instance's health.
 
     Raises:
         StateError: Redis is out of reach.
     """
-    fields, clock = await asyncio.gather(read(line, instance.service, instance.name), line.submit(("TIME",)))
+    fields, clock = await asyncio.gather(
+        read(redis, instance.service, instance.name), redis.submit(("TIME",))
+    )
     now_ms = int(clock[0]) * 1000 + int(clock[1]) // 1000
 
     def s_ago(field: str) -> float | None:
@@ -211,17 +213,17 @@ async def read_health(line: RedisLine, instance: Instance) -> LearnedHealth:
     )
 
 
-async def set_field(line: RedisLine, service: Service, name: str, *, field: str, value: str) -> bool:
+async def set_field(redis: RedisClient, service: Service, name: str, *, field: str, value: str) -> bool:
     """Set what the tuner wants of an instance, an empty text removes it; return whether it is known.
 
     Raises:
         StateError: Redis is out of reach.
     """
-    return bool(await line.run(_SET_FIELD, [keys.instance(service, name)], [field, value]))
+    return bool(await redis.run(_SET_FIELD, [keys.instance(service, name)], [field, value]))
 
 
-async def read(line: RedisLine, service: Service, name: str) -> Mapping[str, str]:
+async def read(redis: RedisClient, service: Service, name: str) -> Mapping[str, str]:
     """Return all fields of one instance, as text."""
-    flat = await line.call("HGETALL", keys.instance(service, name))
+    flat = await redis.execute("HGETALL", keys.instance(service, name))
     pairs = flat.items() if isinstance(flat, dict) else zip(flat[::2], flat[1::2], strict=True)
     return {field.decode(): value.decode() for field, value in pairs}

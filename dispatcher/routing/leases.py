@@ -11,7 +11,7 @@ from typing import Final, Literal
 from dispatcher.errors import Origin, TurnCancelled
 from dispatcher.messages import Service
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.redis_client.commands import Script
 from dispatcher.turn_store.worker_heartbeats import PROCESS_TOKEN
 
@@ -74,7 +74,7 @@ def new_lease_id() -> str:
 
 
 async def pick(
-    line: RedisLine,
+    redis: RedisClient,
     service: Service,
     *,
     turn_id: str,
@@ -89,7 +89,7 @@ async def pick(
     by looking again with the same id, at least every two seconds, until it gets a slot or says `leave`.
 
     Args:
-        line: connection to the shared state.
+        redis: connection to the shared state.
         service: whose instances are the candidates.
         turn_id: a turn that was cancelled gets nothing.
         excluded: names of instances that failed this call already.
@@ -103,7 +103,7 @@ async def pick(
     """
     call_id = lease_id or new_lease_id()
     named = keys.fleet(service), keys.cancelled(turn_id), keys.waiting(service), keys.seen(service)
-    answer = await line.run(
+    answer = await redis.run(
         _PICK,
         [*named, keys.excluded(service), keys.DECISIONS, keys.leaving(service)],
         [
@@ -135,15 +135,15 @@ def _picked(answer: Sequence[bytes], service: Service, turn_id: str, lease_id: s
             return NoSlot(full=status == b"full", forgotten=status == b"forgotten")
 
 
-def leave(line: RedisLine, service: Service, lease_id: str) -> None:
+def leave(redis: RedisClient, service: Service, lease_id: str) -> None:
     """Give up a place in line."""
-    line.cast("ZREM", keys.waiting(service), lease_id)
-    line.cast("ZREM", keys.seen(service), lease_id)
-    line.cast("HDEL", keys.excluded(service), lease_id)
+    redis.send_nowait("ZREM", keys.waiting(service), lease_id)
+    redis.send_nowait("ZREM", keys.seen(service), lease_id)
+    redis.send_nowait("HDEL", keys.excluded(service), lease_id)
 
 
 async def finish(
-    line: RedisLine,
+    redis: RedisClient,
     slot: Slot,
     *,
     outcome: Outcome,
@@ -157,7 +157,7 @@ async def finish(
     """Give the slot back and count the outcome.
 
     Args:
-        line: connection to the shared state.
+        redis: connection to the shared state.
         slot: what `pick` gave; its lease may have expired meanwhile.
         outcome: "ignored" teaches nothing but the first result; "probed" went well as far as that.
         latency_ms: how long the call took.
@@ -171,7 +171,7 @@ async def finish(
         "ejected" or "recovered" where the outcome changed the instance's state, else "".
     """
     own = keys.instance(slot.service, slot.name), keys.leases(slot.service, slot.name)
-    changed = await line.run(
+    changed = await redis.run(
         _FINISH,
         [*own, keys.waiting(slot.service), keys.DECISIONS, keys.excluded(slot.service)],
         [
@@ -184,11 +184,11 @@ async def finish(
     return str(changed.decode())
 
 
-async def renew(line: RedisLine, slots: Sequence[Slot], *, now_ms: float | None = None) -> int:
+async def renew(redis: RedisClient, slots: Sequence[Slot], *, now_ms: float | None = None) -> int:
     """Hold the slots for another lease time; return how many were still ours."""
     sets = [keys.leases(slot.service, slot.name) for slot in slots]
     lease_ids = [slot.lease_id for slot in slots]
-    return int(await line.run(_RENEW, sets, [keys.LEASE_TTL_MS, *lease_ids, _or_redis_clock(now_ms)]))
+    return int(await redis.run(_RENEW, sets, [keys.LEASE_TTL_MS, *lease_ids, _or_redis_clock(now_ms)]))
 
 
 def _or_redis_clock(now_ms: float | None) -> float | str:

@@ -10,7 +10,7 @@ from typing import Final, Literal, get_args
 from dispatcher.kpis.kpi_rules import percentile
 from dispatcher.messages import QUEUES, Priority, Service
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.redis_client.decoding import as_text
 from dispatcher.routing import refused_parameters
 from dispatcher.routing.published import Published, read_fleets, submit_all
@@ -134,18 +134,18 @@ class Overview:
         return tuple(instance for service in self.services for instance in service.instances)
 
 
-async def read_overview(line: RedisLine) -> Overview:
+async def read_overview(redis: RedisClient) -> Overview:
     """Return the fleet as it is now: the names first, then all the rest in one go.
 
     Raises:
         StateError: Redis is out of reach.
     """
-    fleets, clock = await asyncio.gather(read_fleets(line), line.submit(("TIME",)))
+    fleets, clock = await asyncio.gather(read_fleets(redis), redis.submit(("TIME",)))
     now_ms = int(clock[0]) * 1000 + int(clock[1]) // 1000
     lengths, dropped, services = await asyncio.gather(
-        submit_all(line, [("LLEN", queue) for queue in QUEUES]),
-        line.submit(("HGETALL", keys.DROPPED_MESSAGES)),
-        asyncio.gather(*(_read_service(line, fleet, now_ms) for fleet in fleets)),
+        submit_all(redis, [("LLEN", queue) for queue in QUEUES]),
+        redis.submit(("HGETALL", keys.DROPPED_MESSAGES)),
+        asyncio.gather(*(_read_service(redis, fleet, now_ms) for fleet in fleets)),
     )
     return Overview(
         services=tuple(services),
@@ -154,18 +154,18 @@ async def read_overview(line: RedisLine) -> Overview:
     )
 
 
-async def count_waiting(line: RedisLine, service: Service) -> int:
+async def count_waiting(redis: RedisClient, service: Service) -> int:
     """Return how many calls wait for a slot of a service; StateError where Redis is out of reach."""
-    clock = await line.call("TIME")
+    clock = await redis.execute("TIME")
     now_ms = int(clock[0]) * 1000 + int(clock[1]) // 1000
-    return int(await line.call("ZCOUNT", keys.seen(service), f"({now_ms - WAITER_GONE_MS}", "+inf"))
+    return int(await redis.execute("ZCOUNT", keys.seen(service), f"({now_ms - WAITER_GONE_MS}", "+inf"))
 
 
-async def _read_service(line: RedisLine, fleet: Published, now_ms: int) -> ServiceView:
+async def _read_service(redis: RedisClient, fleet: Published, now_ms: int) -> ServiceView:
     names = (*fleet.names, *fleet.leaving)
     waiting, views = await asyncio.gather(
-        line.submit(("ZCOUNT", keys.seen(fleet.service), f"({now_ms - WAITER_GONE_MS}", "+inf")),
-        asyncio.gather(*(_read_instance(line, fleet.service, name, now_ms=now_ms) for name in names)),
+        redis.submit(("ZCOUNT", keys.seen(fleet.service), f"({now_ms - WAITER_GONE_MS}", "+inf")),
+        asyncio.gather(*(_read_instance(redis, fleet.service, name, now_ms=now_ms) for name in names)),
     )
     configured, left = views[: len(fleet.names)], views[len(fleet.names) :]
     leaving = [replace(view, state="leaving") for view in left if view.in_flight]
@@ -177,11 +177,11 @@ async def _read_service(line: RedisLine, fleet: Published, now_ms: int) -> Servi
     )
 
 
-async def _read_instance(line: RedisLine, service: Service, name: str, *, now_ms: int) -> InstanceView:
+async def _read_instance(redis: RedisClient, service: Service, name: str, *, now_ms: int) -> InstanceView:
     flat, in_flight, refused = await asyncio.gather(
-        line.submit(("HGETALL", keys.instance(service, name))),
-        line.submit(("ZCOUNT", keys.leases(service, name), f"({now_ms}", "+inf")),
-        line.submit(("HGETALL", keys.refused(name))),
+        redis.submit(("HGETALL", keys.instance(service, name))),
+        redis.submit(("ZCOUNT", keys.leases(service, name), f"({now_ms}", "+inf")),
+        redis.submit(("HGETALL", keys.refused(name))),
     )
     view = _view(service, name, fields=as_text(flat), in_flight=int(in_flight), now_ms=now_ms)
     view = replace(view, refused=refused_parameters.as_shown(as_text(refused)))

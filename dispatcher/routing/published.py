@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from dispatcher.messages import SERVICES, Service
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.redis_client.commands import Value
 
 
@@ -21,15 +21,15 @@ class Published(NamedTuple):
     leaving: tuple[str, ...]
 
 
-async def read_fleets(line: RedisLine) -> tuple[Published, ...]:
+async def read_fleets(redis: RedisClient) -> tuple[Published, ...]:
     """Return what is published of every service.
 
     Raises:
         StateError: Redis is out of reach.
     """
     known, left = await asyncio.gather(
-        submit_all(line, [("HMGET", keys.fleet(service), "algorithm", "names") for service in SERVICES]),
-        submit_all(line, [("SMEMBERS", keys.leaving(service)) for service in SERVICES]),
+        submit_all(redis, [("HMGET", keys.fleet(service), "algorithm", "names") for service in SERVICES]),
+        submit_all(redis, [("SMEMBERS", keys.leaving(service)) for service in SERVICES]),
     )
     return tuple(
         Published(
@@ -42,9 +42,9 @@ async def read_fleets(line: RedisLine) -> tuple[Published, ...]:
     )
 
 
-def submit_all(line: RedisLine, commands: Sequence[tuple[Value, ...]]) -> asyncio.Future[list[Any]]:
+def submit_all(redis: RedisClient, commands: Sequence[tuple[Value, ...]]) -> asyncio.Future[list[Any]]:
     """Return the answers to commands that travel together, as one future."""
-    return asyncio.gather(*(line.submit(command) for command in commands))
+    return asyncio.gather(*(redis.submit(command) for command in commands))
 
 
 def _text(value: bytes | None) -> str:

@@ -8,20 +8,20 @@ from typing import Final
 
 from dispatcher.messages import SERVICES, Service
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing.overview import InstanceView, ServiceView, read_overview
 
 READY: Final = "ok"
 
 
-async def read_stages(line: RedisLine) -> Mapping[Service, str]:
+async def read_stages(redis: RedisClient) -> Mapping[Service, str]:
     """Return "ok" for each stage that can begin, for the others the reason why not.
 
     Raises:
         StateError: Redis is out of reach.
     """
     overview, served = await asyncio.gather(
-        read_overview(line), line.call("MGET", *(keys.served(service) for service in SERVICES))
+        read_overview(redis), redis.execute("MGET", *(keys.served(service) for service in SERVICES))
     )
     return {
         view.service: _state(view, served=sign is not None)

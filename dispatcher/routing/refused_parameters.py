@@ -7,34 +7,38 @@ import time
 from collections.abc import Mapping
 
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.redis_client.decoding import as_text
 
 
 def note(
-    line: RedisLine, instance: str, *, fingerprint: str, parameter: str, reason: str, until_s: float
+    redis: RedisClient, instance: str, *, fingerprint: str, parameter: str, reason: str, until_s: float
 ) -> None:
     """Write that an instance with this fingerprint of its line refuses a parameter until a Unix time."""
     field = f"{fingerprint}:{parameter}"
-    line.cast("HSET", keys.refused(instance), field, f"{until_s:.0f} {reason[: keys.REASON_CHARACTERS]}")
-    line.cast("EXPIRE", keys.refused(instance), keys.REFUSED_TTL_S)
+    redis.send_nowait(
+        "HSET", keys.refused(instance), field, f"{until_s:.0f} {reason[: keys.REASON_CHARACTERS]}"
+    )
+    redis.send_nowait("EXPIRE", keys.refused(instance), keys.REFUSED_TTL_S)
 
 
-async def read(line: RedisLine, fingerprints: Mapping[str, str]) -> dict[str, dict[str, tuple[str, float]]]:
+async def read(
+    redis: RedisClient, fingerprints: Mapping[str, str]
+) -> dict[str, dict[str, tuple[str, float]]]:
     """Return reason and end of each refusal, by instance and parameter; remove those of changed lines.
 
     Raises:
         StateError: Redis is out of reach.
     """
     names = list(fingerprints)
-    answers = await asyncio.gather(*(line.submit(("HGETALL", keys.refused(name))) for name in names))
+    answers = await asyncio.gather(*(redis.submit(("HGETALL", keys.refused(name))) for name in names))
     found: dict[str, dict[str, tuple[str, float]]] = {}
     for name, flat in zip(names, answers, strict=True):
         for field, value in as_text(flat).items():
             fingerprint, _, parameter = field.partition(":")
             until_s, _, reason = value.partition(" ")
             if fingerprint != fingerprints[name] or float(until_s) <= time.time():
-                line.cast("HDEL", keys.refused(name), field)
+                redis.send_nowait("HDEL", keys.refused(name), field)
             else:
                 found.setdefault(name, {})[parameter] = (reason, float(until_s))
     return found

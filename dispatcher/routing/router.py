@@ -22,7 +22,7 @@ from dispatcher.errors import (
 )
 from dispatcher.messages import Service
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import leases
 from dispatcher.routing.active_catalogue import LiveCatalogue
 from dispatcher.routing.leases import NoSlot, Outcome, PickMode, Slot
@@ -79,10 +79,10 @@ class Router:
         live: tells what an instance's name means; a call under way keeps the instance that it was given.
     """
 
-    def __init__(self, line: RedisLine, catalogue: Catalogue, *, chosen_at_s: float = 0.0) -> None:
+    def __init__(self, redis: RedisClient, catalogue: Catalogue, *, chosen_at_s: float = 0.0) -> None:
         """Use the shared state on `line`, and a catalogue that was chosen at a Unix time."""
-        self.live = LiveCatalogue(line, catalogue, chosen_at_s=chosen_at_s)
-        self._line = line
+        self.live = LiveCatalogue(redis, catalogue, chosen_at_s=chosen_at_s)
+        self._redis = redis
         self._looked_at: Catalogue | None = None
         self._barred: dict[Service, frozenset[str]] = {}
         self._held: dict[str, Slot] = {}
@@ -175,7 +175,9 @@ class Router:
     ) -> Slot | NoSlot:
         """Ask for a slot; one that arrives when the caller is gone is given back at once."""
         looking = asyncio.get_running_loop().create_task(
-            leases.pick(self._line, service, turn_id=turn_id, excluded=excluded, lease_id=lease_id, mode=mode)
+            leases.pick(
+                self._redis, service, turn_id=turn_id, excluded=excluded, lease_id=lease_id, mode=mode
+            )
         )
         try:
             return await asyncio.shield(looking)
@@ -194,7 +196,7 @@ class Router:
         if isinstance(picked, Slot):
             await self._finish(picked, "ignored", CallClock(), None)
         else:
-            leases.leave(self._line, service, lease_id)
+            leases.leave(self._redis, service, lease_id)
 
     async def _wait_in_line(self, service: Service, lease_id: str) -> None:
         """Return when a slot became free for this call, or after a while."""
@@ -205,7 +207,7 @@ class Router:
         except TimeoutError:
             return
         except asyncio.CancelledError:
-            leases.leave(self._line, service, lease_id)
+            leases.leave(self._redis, service, lease_id)
             raise
         finally:
             del self._waiting[lease_id]
@@ -219,7 +221,7 @@ class Router:
     def _refuse(self, service: Service, nothing: NoSlot, deadline_at_s: float, lease_id: str) -> None:
         if nothing.full and time.time() < deadline_at_s:
             return
-        leases.leave(self._line, service, lease_id)
+        leases.leave(self._redis, service, lease_id)
         raise NoInstanceAvailable(service, "all full" if nothing.full else "none healthy")
 
     async def _finish(
@@ -228,7 +230,7 @@ class Router:
         retry_after_s = failure.retry_after_s if failure else None
         try:
             changed = await leases.finish(
-                self._line,
+                self._redis,
                 slot,
                 outcome=outcome,
                 latency_ms=clock.elapsed_ms,
@@ -256,7 +258,7 @@ class Router:
                 return
             slots = list(self._held.values())
             try:
-                held = await leases.renew(self._line, slots)
+                held = await leases.renew(self._redis, slots)
             except StateError as error:
                 log.warning("leases not renewed", count=len(slots), reason=str(error))
                 continue

@@ -8,7 +8,7 @@ from typing import Final
 from pydantic import TypeAdapter, ValidationError
 
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,42 +42,44 @@ class VerifyMark:
 _MARK: Final = TypeAdapter(VerifyMark)
 
 
-def leave(line: RedisLine, mark: VerifyMark) -> None:
+def leave(redis: RedisClient, mark: VerifyMark) -> None:
     """Write the mark for a few seconds; the supervisor writes it again and again."""
-    line.cast("SET", keys.verify_mark(mark.host), _MARK.dump_json(mark), "EX", keys.SIGN_OF_LIFE_TTL_S)
+    redis.send_nowait(
+        "SET", keys.verify_mark(mark.host), _MARK.dump_json(mark), "EX", keys.SIGN_OF_LIFE_TTL_S
+    )
 
 
-async def claim(line: RedisLine, who: str) -> bool:
+async def claim(redis: RedisClient, who: str) -> bool:
     """Return whether this run may go on: no other one does; it is asked again and again meanwhile.
 
     Raises:
         StateError: Redis is out of reach.
     """
-    if await line.call("SET", keys.VERIFYING, who, "NX", "EX", keys.SIGN_OF_LIFE_TTL_S):
+    if await redis.execute("SET", keys.VERIFYING, who, "NX", "EX", keys.SIGN_OF_LIFE_TTL_S):
         return True
-    mine: bool = await line.call("GET", keys.VERIFYING) == who.encode()
+    mine: bool = await redis.execute("GET", keys.VERIFYING) == who.encode()
     if mine:
-        line.cast("EXPIRE", keys.VERIFYING, keys.SIGN_OF_LIFE_TTL_S)
+        redis.send_nowait("EXPIRE", keys.VERIFYING, keys.SIGN_OF_LIFE_TTL_S)
     return mine
 
 
-async def release(line: RedisLine, who: str) -> None:
+async def release(redis: RedisClient, who: str) -> None:
     """Let another run begin.
 
     Raises:
         StateError: Redis is out of reach; the claim ends by itself.
     """
-    if await line.call("GET", keys.VERIFYING) == who.encode():
-        await line.call("UNLINK", keys.VERIFYING)
+    if await redis.execute("GET", keys.VERIFYING) == who.encode():
+        await redis.execute("UNLINK", keys.VERIFYING)
 
 
-async def read(line: RedisLine, host: str) -> VerifyMark | None:
+async def read(redis: RedisClient, host: str) -> VerifyMark | None:
     """Return the mark of a host; None where its stack allows nothing, or is of another version.
 
     Raises:
         StateError: Redis is out of reach.
     """
-    written = await line.call("GET", keys.verify_mark(host))
+    written = await redis.execute("GET", keys.verify_mark(host))
     try:
         return None if written is None else _MARK.validate_json(written)
     except ValidationError:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Final
 
 from dispatcher.errors import StateError
-from dispatcher.redis_client.client import RedisLine, connect
+from dispatcher.redis_client.client import RedisClient, connect
 from dispatcher.supervisor import chaos_marker
 from dispatcher.supervisor.chaos_marker import MarkedPart, VerifyMark
 from dispatcher.supervisor.process_runner import Keeper
@@ -20,15 +20,15 @@ EVERY_S: Final = 0.5
 
 async def keep_marked(redis_url: str, keepers: Sequence[Keeper]) -> None:
     """Say twice a second which processes are ours, for ever; a Redis that is away is looked for again."""
-    line = RedisLine(connect(redis_url))
+    redis = RedisClient(connect(redis_url))
     try:
         while True:
             with suppress(StateError):
-                chaos_marker.leave(line, _mark(keepers))
+                chaos_marker.leave(redis, _mark(keepers))
             await asyncio.sleep(EVERY_S)
     finally:
         with suppress(StateError):
-            await line.close()
+            await redis.close()
 
 
 def _mark(keepers: Sequence[Keeper]) -> VerifyMark:

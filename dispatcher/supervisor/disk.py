@@ -10,7 +10,7 @@ from typing import Final
 
 from dispatcher.errors import StateError
 from dispatcher.host_metrics.disk import sample_disk
-from dispatcher.redis_client.client import RedisLine, connect
+from dispatcher.redis_client.client import RedisClient, connect
 from dispatcher.redis_client.decoding import as_text
 from dispatcher.supervisor.process_logs import Level
 
@@ -53,7 +53,7 @@ class DiskWatch:
 
     async def follow(self) -> None:
         """Poll for ever."""
-        redis = RedisLine(connect(self._redis_url)) if self._redis_url else None
+        redis = RedisClient(connect(self._redis_url)) if self._redis_url else None
         try:
             while True:
                 self._poll_disk()
@@ -81,26 +81,26 @@ class DiskWatch:
             self._say(f"{self._data_dir} can be written to again", "info")
             self._on_healed()
 
-    async def _poll_broker(self, redis: RedisLine) -> None:
+    async def _poll_broker(self, redis: RedisClient) -> None:
         known = {
-            **as_text(await redis.call("CONFIG", "GET", "appendonly")),
-            **as_text(await redis.call("CONFIG", "GET", "dir")),
+            **as_text(await redis.execute("CONFIG", "GET", "appendonly")),
+            **as_text(await redis.execute("CONFIG", "GET", "dir")),
         }
         if Path(known.get("dir", "")).parent.name != BROKER_FOLDER:
             return  # it began on a disk that it could not write to, and must not write over what lies there
         is_kept = known.get("appendonly") == "yes"
         if is_kept and (self._trouble or await _has_failed(redis)):
-            await redis.call("CONFIG", "SET", "appendonly", "no")
+            await redis.execute("CONFIG", "SET", "appendonly", "no")
             self._retry_at_s = _now_s() + BROKER_RETRY_S
             self._say("the broker goes on without its file: dialogues are kept in memory alone", "warning")
         elif not is_kept and not self._trouble and _now_s() >= self._retry_at_s:
             self._retry_at_s = _now_s() + BROKER_RETRY_S
-            await redis.call("CONFIG", "SET", "appendonly", "yes")
+            await redis.execute("CONFIG", "SET", "appendonly", "yes")
             self._say("the broker keeps its file again", "info")
 
 
-async def _has_failed(redis: RedisLine) -> bool:
-    info: bytes = await redis.call("INFO", "persistence")
+async def _has_failed(redis: RedisClient) -> bool:
+    info: bytes = await redis.execute("INFO", "persistence")
     return b"aof_last_write_status:err" in info
 
 

@@ -12,7 +12,7 @@ from typing import Final
 from dispatcher.control.overrides import LOOK_EVERY_S, read_knobs
 from dispatcher.errors import StateError
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.client import RedisLine, connect
+from dispatcher.redis_client.client import RedisClient, connect
 from dispatcher.supervisor.process_runner import Keeper
 from dispatcher.supervisor.process_spec import Part
 
@@ -46,16 +46,18 @@ class ExtraWorkers:
         """Look once a second, for ever; while Redis is away all stays as it is."""
         if not self._models:
             return
-        line = RedisLine(connect(self._redis_url))
+        redis = RedisClient(connect(self._redis_url))
         try:
             while True:
                 with suppress(StateError):
-                    line.cast("SET", keys.supervisor(socket.gethostname()), 1, "EX", keys.SIGN_OF_LIFE_TTL_S)
-                    await self._match((await read_knobs(line)).extra_workers)
+                    redis.send_nowait(
+                        "SET", keys.supervisor(socket.gethostname()), 1, "EX", keys.SIGN_OF_LIFE_TTL_S
+                    )
+                    await self._match((await read_knobs(redis)).extra_workers)
                 await asyncio.sleep(LOOK_EVERY_S)
         finally:
             with suppress(StateError):
-                await line.close()
+                await redis.close()
 
     async def _match(self, wanted: Mapping[str, int]) -> None:
         """Start what is missing and stop what is too much, the newest first."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from dispatcher.errors import StateError
-from dispatcher.redis_client.client import RedisLine, connect
+from dispatcher.redis_client.client import RedisClient, connect
 from dispatcher.supervisor.process_runner import Keeper
 from dispatcher.turn_store import worker_heartbeats
 from dispatcher.turn_store.worker_heartbeats import WorkerBeat
@@ -43,7 +43,7 @@ class WorkerWatch:
     def __init__(self, redis_url: str, keepers: Sequence[Keeper]) -> None:
         """Watch the workers among these; the list may grow and shrink."""
         self._keepers = keepers
-        self._line = RedisLine(connect(redis_url))
+        self._redis = RedisClient(connect(redis_url))
         self._silences: dict[int, Silence] = {}
         self._polled_at_s = 0.0
 
@@ -52,7 +52,7 @@ class WorkerWatch:
         try:
             while True:
                 try:
-                    beats = await worker_heartbeats.read_beats(self._line)
+                    beats = await worker_heartbeats.read_beats(self._redis)
                 except StateError:
                     beats = []
                     self._silences.clear()
@@ -60,14 +60,14 @@ class WorkerWatch:
                 await asyncio.sleep(WORKER_POLL_INTERVAL_S)
         finally:
             with suppress(StateError):
-                await self._line.close()
+                await self._redis.close()
 
     def on_end(self, pid: int) -> None:
         """Take in that a process ended: what it had in hand need not wait until it is missed."""
         silence = self._silences.pop(pid, None)
         if silence is not None:
             with suppress(StateError):
-                worker_heartbeats.mark_lost(self._line, silence.beat)
+                worker_heartbeats.mark_lost(self._redis, silence.beat)
 
     def _take_in(self, beats: dict[int, WorkerBeat]) -> None:
         now_s = asyncio.get_running_loop().time()

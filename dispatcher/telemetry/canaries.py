@@ -9,7 +9,7 @@ from typing import Final
 
 from dispatcher.messages import CONTROL_QUEUE, QUEUES
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.redis_client.commands import Script
 from dispatcher.redis_client.decoding import as_text
 
@@ -44,7 +44,7 @@ class CanaryView:
         return self.consumed_s_ago <= LOST_AFTER_PERIODS * self.period_s
 
 
-async def note(line: RedisLine, queue: str, *, delay_ms: float, period_s: float) -> bool:
+async def note(redis: RedisClient, queue: str, *, delay_ms: float, period_s: float) -> bool:
     """Note a canary that was taken; return whether the queue had been called not consumed.
 
     Raises:
@@ -52,20 +52,20 @@ async def note(line: RedisLine, queue: str, *, delay_ms: float, period_s: float)
     """
     period_ms = round(period_s * 1000)
     arguments = [round(max(0.0, delay_ms), 1), period_ms, LOST_AFTER_PERIODS * period_ms]
-    return bool(await line.run(_CANARY, [keys.canary(queue)], arguments))
+    return bool(await redis.run(_CANARY, [keys.canary(queue)], arguments))
 
 
-async def read_canaries(line: RedisLine) -> tuple[CanaryView, ...]:
+async def read_canaries(redis: RedisClient) -> tuple[CanaryView, ...]:
     """Return what is known of every queue, in the order of `contracts.QUEUES`.
 
     Raises:
         StateError: Redis is out of reach.
     """
-    now_ms, hashes = await _read(line)
+    now_ms, hashes = await _read(redis)
     return tuple(_view(queue, fields, now_ms) for queue, fields in zip(QUEUES, hashes, strict=True))
 
 
-async def newly_lost(line: RedisLine, *, period_s: float) -> list[str]:
+async def newly_lost(redis: RedisClient, *, period_s: float) -> list[str]:
     """Return the queues that have just been found not consumed; each is returned once until it is again.
 
     Called by whoever takes canaries of the control queue: before those came, nobody could have noticed.
@@ -73,7 +73,7 @@ async def newly_lost(line: RedisLine, *, period_s: float) -> list[str]:
     Raises:
         StateError: Redis is out of reach.
     """
-    now_ms, hashes = await _read(line)
+    now_ms, hashes = await _read(redis)
     known = dict(zip(QUEUES, hashes, strict=True))
     watched_since_ms = float(known[CONTROL_QUEUE].get("unbroken_since_ms", now_ms))
     silent = [
@@ -82,12 +82,12 @@ async def newly_lost(line: RedisLine, *, period_s: float) -> list[str]:
         if now_ms - max(watched_since_ms, float(fields.get("at_ms", 0)))
         > LOST_AFTER_PERIODS * period_s * 1000
     ]
-    return [queue for queue in silent if await line.call("HSETNX", keys.canary(queue), "lost", now_ms)]
+    return [queue for queue in silent if await redis.execute("HSETNX", keys.canary(queue), "lost", now_ms)]
 
 
-async def _read(line: RedisLine) -> tuple[int, Sequence[Mapping[str, str]]]:
+async def _read(redis: RedisClient) -> tuple[int, Sequence[Mapping[str, str]]]:
     clock, *flat = await asyncio.gather(
-        line.submit(("TIME",)), *(line.submit(("HGETALL", keys.canary(queue))) for queue in QUEUES)
+        redis.submit(("TIME",)), *(redis.submit(("HGETALL", keys.canary(queue))) for queue in QUEUES)
     )
     return int(clock[0]) * 1000 + int(clock[1]) // 1000, [as_text(each) for each in flat]
 

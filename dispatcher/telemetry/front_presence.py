@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.redis_client.decoding import as_text
 
 SHOW_EVERY_S: Final = 3.0
@@ -36,26 +36,26 @@ class FrontCounts:
 
 
 def show(
-    line: RedisLine, front_id: str, counts: FrontCounts, *, heard_at_s: Mapping[str, float] | None = None
+    redis: RedisClient, front_id: str, counts: FrontCounts, *, heard_at_s: Mapping[str, float] | None = None
 ) -> None:
     """Write a front's counts, and when each of its devices was last heard; both are gone soon after it is."""
     heard = json.dumps({device_id: round(at_s) for device_id, at_s in (heard_at_s or {}).items()})
-    line.cast(
+    redis.send_nowait(
         *("HSET", keys.front(front_id), "devices", counts.devices, "busy", counts.busy, "heard", heard),
         *("in_turn", counts.in_turn, "turns_begun", counts.turns_begun),
     )
-    line.cast("EXPIRE", keys.front(front_id), keys.FRONT_TTL_S)
-    line.cast("ZADD", keys.FRONTS, round(time.time(), 1), front_id)
+    redis.send_nowait("EXPIRE", keys.front(front_id), keys.FRONT_TTL_S)
+    redis.send_nowait("ZADD", keys.FRONTS, round(time.time(), 1), front_id)
 
 
-async def read_connected(line: RedisLine) -> dict[str, float]:
+async def read_connected(redis: RedisClient) -> dict[str, float]:
     """Return the devices that are connected to any front, with the Unix time at which each was last heard.
 
     Raises:
         StateError: Redis is out of reach.
     """
-    ids = [front_id.decode() for front_id in await line.call("ZRANGE", keys.FRONTS, 0, -1)]
-    told = await asyncio.gather(*(line.submit(("HGET", keys.front(front_id), "heard")) for front_id in ids))
+    ids = [front_id.decode() for front_id in await redis.execute("ZRANGE", keys.FRONTS, 0, -1)]
+    told = await asyncio.gather(*(redis.submit(("HGET", keys.front(front_id), "heard")) for front_id in ids))
     found: dict[str, float] = {}
     for heard in told:
         for device_id, at_s in json.loads(heard or "{}").items():
@@ -63,15 +63,15 @@ async def read_connected(line: RedisLine) -> dict[str, float]:
     return found
 
 
-async def read_fronts(line: RedisLine) -> dict[str, FrontCounts]:
+async def read_fronts(redis: RedisClient) -> dict[str, FrontCounts]:
     """Return the fronts that are alive, by id, and drop those that are not.
 
     Raises:
         StateError: Redis is out of reach.
     """
-    line.cast("ZREMRANGEBYSCORE", keys.FRONTS, "-inf", f"({time.time() - GONE_S}")
-    ids = [front_id.decode() for front_id in await line.call("ZRANGE", keys.FRONTS, 0, -1)]
-    hashes = await asyncio.gather(*(line.submit(("HGETALL", keys.front(front_id))) for front_id in ids))
+    redis.send_nowait("ZREMRANGEBYSCORE", keys.FRONTS, "-inf", f"({time.time() - GONE_S}")
+    ids = [front_id.decode() for front_id in await redis.execute("ZRANGE", keys.FRONTS, 0, -1)]
+    hashes = await asyncio.gather(*(redis.submit(("HGETALL", keys.front(front_id))) for front_id in ids))
     found = {front_id: as_text(flat) for front_id, flat in zip(ids, hashes, strict=True) if flat}
     return {
         front_id: FrontCounts(**{name: int(fields[name]) for name in FrontCounts.__slots__})

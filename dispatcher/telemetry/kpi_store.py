@@ -16,7 +16,7 @@ from dispatcher.kpis.alert_rules import Alert
 from dispatcher.kpis.kpi_rules import Kpi
 from dispatcher.kpis.shares import ShareWindow
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.redis_client.decoding import as_text
 
 Kind = TypeVar("Kind")
@@ -51,76 +51,76 @@ _ALERT: TypeAdapter[Alert] = TypeAdapter(Alert)
 _WINDOW: TypeAdapter[ShareWindow] = TypeAdapter(ShareWindow)
 
 
-async def publish(line: RedisLine, board: Board) -> None:
+async def publish(redis: RedisClient, board: Board) -> None:
     """Put a board where `dispatcher status` finds it, and keep how the alerts stand.
 
     Raises:
         StateError: Redis is out of reach.
     """
     alerts = [word for one in board.standings for word in (one.kpi.name, json.dumps(asdict(one.alert)))]
-    line.cast("HSET", keys.ALERTS, *alerts)
-    line.cast("HSET", keys.KPIS, "board", _BOARD.dump_json(board))
-    await line.call("EXPIRE", keys.KPIS, keys.KPIS_TTL_S)
+    redis.send_nowait("HSET", keys.ALERTS, *alerts)
+    redis.send_nowait("HSET", keys.KPIS, "board", _BOARD.dump_json(board))
+    await redis.execute("EXPIRE", keys.KPIS, keys.KPIS_TTL_S)
 
 
-async def is_due(line: RedisLine) -> bool:
+async def is_due(redis: RedisClient) -> bool:
     """Return whether the figures of this minute are still to be recorded; whoever is told so does it.
 
     Raises:
         StateError: Redis is out of reach.
     """
-    return bool(await line.call("SET", keys.RECORDED, 1, "NX", "EX", keys.RECORDED_TTL_S))
+    return bool(await redis.execute("SET", keys.RECORDED, 1, "NX", "EX", keys.RECORDED_TTL_S))
 
 
-async def read_board(line: RedisLine) -> Board | None:
+async def read_board(redis: RedisClient) -> Board | None:
     """Return the last board; None where nobody judged within a minute, or a newer version did.
 
     Raises:
         StateError: Redis is out of reach.
     """
-    raw = await line.call("HGET", keys.KPIS, "board")
+    raw = await redis.execute("HGET", keys.KPIS, "board")
     return None if raw is None else _read(_BOARD, raw)
 
 
-async def read_alerts(line: RedisLine) -> dict[str, Alert]:
+async def read_alerts(redis: RedisClient) -> dict[str, Alert]:
     """Return how each alert stood at the last look, by the name of its figure.
 
     Raises:
         StateError: Redis is out of reach.
     """
-    return await _fields(line, keys.ALERTS, _ALERT)
+    return await _fields(redis, keys.ALERTS, _ALERT)
 
 
-async def read_windows(line: RedisLine) -> dict[str, ShareWindow]:
+async def read_windows(redis: RedisClient) -> dict[str, ShareWindow]:
     """Return the windows that are being counted, by their group.
 
     Raises:
         StateError: Redis is out of reach.
     """
-    return await _fields(line, keys.SHARES, _WINDOW)
+    return await _fields(redis, keys.SHARES, _WINDOW)
 
 
-async def keep_windows(line: RedisLine, windows: Sequence[ShareWindow]) -> None:
+async def keep_windows(redis: RedisClient, windows: Sequence[ShareWindow]) -> None:
     """Keep these windows and no others.
 
     Raises:
         StateError: Redis is out of reach.
     """
     fields = [word for one in windows for word in (one.group, json.dumps(asdict(one)))]
-    gone = {group.decode() for group in await line.call("HKEYS", keys.SHARES)} - {
+    gone = {group.decode() for group in await redis.execute("HKEYS", keys.SHARES)} - {
         one.group for one in windows
     }
     writes: list[asyncio.Future[Any]] = []
     if fields:
-        writes.append(line.submit(("HSET", keys.SHARES, *fields)))
+        writes.append(redis.submit(("HSET", keys.SHARES, *fields)))
     if gone:
-        writes.append(line.submit(("HDEL", keys.SHARES, *gone)))
+        writes.append(redis.submit(("HDEL", keys.SHARES, *gone)))
     await asyncio.gather(*writes)
 
 
-async def _fields(line: RedisLine, key: str, adapter: TypeAdapter[Kind]) -> dict[str, Kind]:
+async def _fields(redis: RedisClient, key: str, adapter: TypeAdapter[Kind]) -> dict[str, Kind]:
     """Return what can be read of a hash; what another version wrote counts as not there."""
-    flat = as_text(await line.call("HGETALL", key))
+    flat = as_text(await redis.execute("HGETALL", key))
     read = {name: _read(adapter, text) for name, text in flat.items()}
     return {name: value for name, value in read.items() if value is not None}
 

@@ -10,19 +10,19 @@ from typing import Any
 from dispatcher.host_metrics.host import BoxSample
 from dispatcher.messages import Service
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing.overview import InstanceView, Overview
 
 
-def add_instances(line: RedisLine, overview: Overview, *, at_s: float) -> None:
+def add_instances(redis: RedisClient, overview: Overview, *, at_s: float) -> None:
     """Keep how every instance is now."""
     for instance in overview.instances:
-        _add(line, keys.samples(instance.service, instance.name), instance_sample(instance, at_s=at_s))
+        _add(redis, keys.samples(instance.service, instance.name), instance_sample(instance, at_s=at_s))
 
 
-def add_box(line: RedisLine, host: str, sample: BoxSample, *, at_s: float) -> None:
+def add_box(redis: RedisClient, host: str, sample: BoxSample, *, at_s: float) -> None:
     """Keep how the box, or the container, is now."""
-    _add(line, keys.box(host), {"at_s": round(at_s, 3), **asdict(sample)})
+    _add(redis, keys.box(host), {"at_s": round(at_s, 3), **asdict(sample)})
 
 
 def instance_sample(instance: InstanceView, *, at_s: float) -> dict[str, Any]:
@@ -42,29 +42,29 @@ def instance_sample(instance: InstanceView, *, at_s: float) -> dict[str, Any]:
     }
 
 
-async def of_instance(line: RedisLine, service: Service, name: str) -> list[dict[str, Any]]:
+async def of_instance(redis: RedisClient, service: Service, name: str) -> list[dict[str, Any]]:
     """Return the samples of one instance, newest first.
 
     Raises:
         StateError: Redis is out of reach.
     """
-    return await _read(line, keys.samples(service, name))
+    return await _read(redis, keys.samples(service, name))
 
 
-async def of_box(line: RedisLine, host: str) -> list[dict[str, Any]]:
+async def of_box(redis: RedisClient, host: str) -> list[dict[str, Any]]:
     """Return the samples of one machine or container, newest first.
 
     Raises:
         StateError: Redis is out of reach.
     """
-    return await _read(line, keys.box(host))
+    return await _read(redis, keys.box(host))
 
 
-def _add(line: RedisLine, key: str, sample: Mapping[str, Any]) -> None:
-    line.cast("LPUSH", key, json.dumps(sample))
-    line.cast("LTRIM", key, 0, keys.SAMPLES_KEPT - 1)
-    line.cast("EXPIRE", key, keys.SAMPLES_TTL_S)
+def _add(redis: RedisClient, key: str, sample: Mapping[str, Any]) -> None:
+    redis.send_nowait("LPUSH", key, json.dumps(sample))
+    redis.send_nowait("LTRIM", key, 0, keys.SAMPLES_KEPT - 1)
+    redis.send_nowait("EXPIRE", key, keys.SAMPLES_TTL_S)
 
 
-async def _read(line: RedisLine, key: str) -> list[dict[str, Any]]:
-    return [json.loads(one) for one in await line.call("LRANGE", key, 0, keys.SAMPLES_KEPT - 1)]
+async def _read(redis: RedisClient, key: str) -> list[dict[str, Any]]:
+    return [json.loads(one) for one in await redis.execute("LRANGE", key, 0, keys.SAMPLES_KEPT - 1)]

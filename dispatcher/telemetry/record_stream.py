@@ -16,7 +16,7 @@ import structlog
 from dispatcher.errors import StateError
 from dispatcher.messages import Record, RecordKind
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.redis_client.commands import Script
 
 log = structlog.get_logger(__name__)
@@ -65,11 +65,11 @@ class Batch:
         return not (self.records or self.unreadable or self.trimmed)
 
 
-def add(line: RedisLine, kind: RecordKind, fields: Mapping[str, Any]) -> None:
+def add(redis: RedisClient, kind: RecordKind, fields: Mapping[str, Any]) -> None:
     """Add a record, and wait for nothing: a turn is never the worse for it.
 
     Args:
-        line: connection to the shared state.
+        redis: connection to the shared state.
         kind: which table it goes to.
         fields: JSON-ready facts; ids, times and reasons, never what a user said or heard.
     """
@@ -78,62 +78,62 @@ def add(line: RedisLine, kind: RecordKind, fields: Mapping[str, Any]) -> None:
         log.warning("record too large", kind=kind, characters=len(packed))
         return
     try:
-        line.cast(
+        redis.send_nowait(
             "XADD", keys.RECORDS, "MAXLEN", "~", keys.RECORDS_MAXLEN, "*", "kind", kind, "fields", packed
         )
     except StateError as error:
         log.warning("record not taken", kind=kind, reason=str(error))
 
 
-async def take_turn(line: RedisLine, who: str) -> bool:
+async def take_turn(redis: RedisClient, who: str) -> bool:
     """Return whether this drain may work: another one has ended, or has not been heard of for a while.
 
     Raises:
         StateError: Redis is out of reach.
     """
     holder = keys.RECORDS_DRAINER
-    return bool(await line.call("SET", holder, who, "NX", "EX", keys.RECORDS_DRAINER_TTL_S))
+    return bool(await redis.execute("SET", holder, who, "NX", "EX", keys.RECORDS_DRAINER_TTL_S))
 
 
-async def end_turn(line: RedisLine, who: str) -> None:
+async def end_turn(redis: RedisClient, who: str) -> None:
     """Let another drain begin.
 
     Raises:
         StateError: Redis is out of reach.
     """
-    await line.run(YIELD, (keys.RECORDS_DRAINER,), (who,))
+    await redis.run(YIELD, (keys.RECORDS_DRAINER,), (who,))
 
 
-async def look(line: RedisLine, fresh_life: str) -> StreamState:
+async def look(redis: RedisClient, fresh_life: str) -> StreamState:
     """Return how the stream stands; it and its group are made where they are missing.
 
     Raises:
         StateError: Redis is out of reach.
     """
-    answer = await line.run(LOOK, (keys.RECORDS, keys.RECORDS_DRAINED), (GROUP, fresh_life))
+    answer = await redis.run(LOOK, (keys.RECORDS, keys.RECORDS_DRAINED), (GROUP, fresh_life))
     life, added, drained, length = answer
     return StreamState(
         life=life.decode(), backlog=int(length), dropped=max(0, int(added) - int(drained) - int(length))
     )
 
 
-async def peek(line: RedisLine) -> StreamState | None:
+async def peek(redis: RedisClient) -> StreamState | None:
     """Return how the stream stands without making anything; None where nothing was ever added.
 
     Raises:
         StateError: Redis is out of reach.
     """
-    return await look(line, "unknown") if await line.call("EXISTS", keys.RECORDS_DRAINED) else None
+    return await look(redis, "unknown") if await redis.execute("EXISTS", keys.RECORDS_DRAINED) else None
 
 
-async def read(line: RedisLine, count: int) -> Batch:
+async def read(redis: RedisClient, count: int) -> Batch:
     """Return what an earlier drain left unfinished; where that is nothing, what is new.
 
     Raises:
         StateError: Redis is out of reach, or lost the stream: `look` makes it anew.
     """
     for since in ("0", ">"):
-        answer = await line.call(
+        answer = await redis.execute(
             "XREADGROUP", "GROUP", GROUP, CONSUMER, "COUNT", count, "STREAMS", keys.RECORDS, since
         )
         batch = _batch(_entries(answer))
@@ -142,14 +142,14 @@ async def read(line: RedisLine, count: int) -> Batch:
     return Batch()
 
 
-async def done(line: RedisLine, ids: Sequence[str], *, counted: bool = True) -> None:
+async def done(redis: RedisClient, ids: Sequence[str], *, counted: bool = True) -> None:
     """Take entries out of the stream; `counted` unless they were lost before they could be kept.
 
     Raises:
         StateError: Redis is out of reach; the entries are read again, and known by their ids.
     """
     if ids:
-        await line.run(DONE, (keys.RECORDS, keys.RECORDS_DRAINED), (GROUP, int(counted), *ids))
+        await redis.run(DONE, (keys.RECORDS, keys.RECORDS_DRAINED), (GROUP, int(counted), *ids))
 
 
 def entry_id(record: Record) -> str:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from dispatcher.kpis.kpi_rules import TurnFacts
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 
 # What the instances take before the first sound; the rest of that time is ours.
 _HEARING: Final = "asr_ms"
@@ -35,11 +35,11 @@ class End:
     turn_id: str = field(default="", compare=False)
 
 
-def note(line: RedisLine, *, outcome: str, asked: bool, typed: bool, figures: Mapping[str, Any]) -> None:
+def note(redis: RedisClient, *, outcome: str, asked: bool, typed: bool, figures: Mapping[str, Any]) -> None:
     """Add a finished turn; the oldest beyond the last thousand goes.
 
     Args:
-        line: connection to the shared state.
+        redis: connection to the shared state.
         outcome: the front's word for how it ended.
         asked: whether the user said or typed something.
         typed: whether no speech had to be recognised.
@@ -49,30 +49,30 @@ def note(line: RedisLine, *, outcome: str, asked: bool, typed: bool, figures: Ma
     times = {name: figures[name] for name in _KEPT if isinstance(figures.get(name), (int, float))}
     turn = {"at_s": round(time.time(), 3), "outcome": outcome, "asked": asked, "typed": typed, **times}
     turn |= {name: str(figures[name])[:_LONGEST] for name in _WORDS if figures.get(name)}
-    line.cast("LPUSH", keys.TURNS, json.dumps(turn))
-    line.cast("LTRIM", keys.TURNS, 0, keys.TURNS_KEPT - 1)
+    redis.send_nowait("LPUSH", keys.TURNS, json.dumps(turn))
+    redis.send_nowait("LTRIM", keys.TURNS, 0, keys.TURNS_KEPT - 1)
 
 
-async def end_of(line: RedisLine, turn_id: str) -> End | None:
+async def end_of(redis: RedisClient, turn_id: str) -> End | None:
     """Return how a turn ended; None while it goes on, and for one that is no longer kept.
 
     Raises:
         StateError: Redis is out of reach.
     """
-    for one in await line.call("LRANGE", keys.TURNS, 0, keys.TURNS_KEPT - 1):
+    for one in await redis.execute("LRANGE", keys.TURNS, 0, keys.TURNS_KEPT - 1):
         turn = json.loads(one)
         if turn.get("turn") == turn_id:
             return _end(turn)
     return None
 
 
-async def last_of(line: RedisLine, device_id: str, *, since_s: float) -> End | None:
+async def last_of(redis: RedisClient, device_id: str, *, since_s: float) -> End | None:
     """Return how the last turn of a device ended; None where none ended since a Unix time.
 
     Raises:
         StateError: Redis is out of reach.
     """
-    for one in await line.call("LRANGE", keys.TURNS, 0, keys.TURNS_KEPT - 1):
+    for one in await redis.execute("LRANGE", keys.TURNS, 0, keys.TURNS_KEPT - 1):
         turn = json.loads(one)
         if turn["at_s"] < since_s:
             return None
@@ -85,13 +85,13 @@ def _end(turn: Mapping[str, Any]) -> End:
     return End(outcome=turn["outcome"], reason=turn.get("reason", ""), turn_id=turn.get("turn", ""))
 
 
-async def read_since(line: RedisLine, at_s: float) -> list[TurnFacts]:
+async def read_since(redis: RedisClient, at_s: float) -> list[TurnFacts]:
     """Return the turns that ended after a Unix time, newest first, a thousand at most.
 
     Raises:
         StateError: Redis is out of reach.
     """
-    raw = await line.call("LRANGE", keys.TURNS, 0, keys.TURNS_KEPT - 1)
+    raw = await redis.execute("LRANGE", keys.TURNS, 0, keys.TURNS_KEPT - 1)
     turns = (_facts(json.loads(one)) for one in raw)
     return [turn for turn in turns if turn.ended_at_s >= at_s]
 

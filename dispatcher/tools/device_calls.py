@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.tools.model import ListedTool, ToolResult
 
 
@@ -62,21 +62,21 @@ def pack(tools: Sequence[ListedTool]) -> ToolList:
     return ToolList(digest=hashlib.sha256(packed.encode("utf-8", "replace")).hexdigest()[:32], packed=packed)
 
 
-def keep(line: RedisLine, listed: ToolList) -> None:
+def keep(redis: RedisClient, listed: ToolList) -> None:
     """Keep a list for an hour."""
-    line.cast(
+    redis.send_nowait(
         *("SET", keys.tools(listed.digest), listed.packed.encode("utf-8", "replace")),
         *("EX", keys.TOOLS_TTL_S),
     )
 
 
-async def read(line: RedisLine, digest: str) -> tuple[ListedTool, ...] | None:
+async def read(redis: RedisClient, digest: str) -> tuple[ListedTool, ...] | None:
     """Return a list, or None where it is not kept any more.
 
     Raises:
         StateError: Redis is out of reach.
     """
-    packed = await line.call("GET", keys.tools(digest))
+    packed = await redis.execute("GET", keys.tools(digest))
     if packed is None:
         return None
     return tuple(
@@ -85,29 +85,29 @@ async def read(line: RedisLine, digest: str) -> tuple[ListedTool, ...] | None:
     )
 
 
-async def may_act(line: RedisLine, turn_id: str, attempt: int) -> bool:
+async def may_act(redis: RedisClient, turn_id: str, attempt: int) -> bool:
     """Return whether this sending of a turn may call tools: the first that asks may, and no other ever.
 
     Raises:
         StateError: Redis is out of reach.
     """
-    return bool(await line.call("SET", keys.acting(turn_id), attempt, "NX", "EX", keys.TURN_TTL_S))
+    return bool(await redis.execute("SET", keys.acting(turn_id), attempt, "NX", "EX", keys.TURN_TTL_S))
 
 
-def answer(line: RedisLine, call_id: str, result: ToolResult) -> None:
+def answer(redis: RedisClient, call_id: str, result: ToolResult) -> None:
     """Leave what became of a call, and tell who waits for it."""
     packed = json.dumps([result.text, result.failed], ensure_ascii=False).encode("utf-8", "replace")
-    line.cast("SET", keys.answer(call_id), packed, "EX", keys.ANSWER_TTL_S)
-    line.cast("PUBLISH", keys.ANSWERED_CHANNEL, call_id)
+    redis.send_nowait("SET", keys.answer(call_id), packed, "EX", keys.ANSWER_TTL_S)
+    redis.send_nowait("PUBLISH", keys.ANSWERED_CHANNEL, call_id)
 
 
-async def read_answer(line: RedisLine, call_id: str) -> ToolResult | None:
+async def read_answer(redis: RedisClient, call_id: str) -> ToolResult | None:
     """Return what became of a call, or None where nobody knows yet.
 
     Raises:
         StateError: Redis is out of reach.
     """
-    packed = await line.call("GET", keys.answer(call_id))
+    packed = await redis.execute("GET", keys.answer(call_id))
     if packed is None:
         return None
     text, failed = json.loads(packed)

@@ -11,7 +11,7 @@ from typing import Any, Final
 import structlog
 
 from dispatcher.messages import Reply, TurnTicket
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.tools import device_calls
 from dispatcher.tools.model import ListedTool, ToolResult
 from dispatcher.turn_store import replies
@@ -25,9 +25,9 @@ KNOWN_LISTS: Final = 32
 class DeviceTools:
     """The tools of devices, as the turns of one process use them."""
 
-    def __init__(self, line: RedisLine) -> None:
+    def __init__(self, redis: RedisClient) -> None:
         """Send and read on the line."""
-        self._line = line
+        self._redis = redis
         self._lists: dict[str, tuple[ListedTool, ...]] = {}
         self._events: dict[str, asyncio.Event] = {}
 
@@ -40,7 +40,7 @@ class DeviceTools:
         if not digest:
             return ()
         if digest not in self._lists:
-            found = await device_calls.read(self._line, digest)
+            found = await device_calls.read(self._redis, digest)
             if found is None:
                 log.warning("list of device tools is gone, the turn goes without")
                 return ()
@@ -60,7 +60,7 @@ class DeviceTools:
         call = device_calls.DeviceCall(call_id=uuid.uuid4().hex, tool=tool, arguments=arguments)
         event = self._events[call.call_id] = asyncio.Event()
         wanted = Reply(turn_id=ticket.turn_id, attempt=ticket.attempt, kind="tool", text=call.as_text())
-        replies.send(self._line, ticket.reply_stream, wanted)
+        replies.send(self._redis, ticket.reply_stream, wanted)
         try:
             with suppress(TimeoutError):
                 async with asyncio.timeout(timeout_s):
@@ -68,7 +68,7 @@ class DeviceTools:
         finally:
             del self._events[call.call_id]
         # Also after a time-out: the ear may have been deaf when it was told.
-        result = await device_calls.read_answer(self._line, call.call_id)
+        result = await device_calls.read_answer(self._redis, call.call_id)
         return result or ToolResult(
             text="the device did not answer in time, so it is not known whether it was done", failed=True
         )

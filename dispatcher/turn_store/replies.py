@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 
 from dispatcher.messages import Reply, ReplyKind
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.redis_client.commands import Value
 from dispatcher.redis_client.stream_entries import entries_of
 
@@ -32,7 +32,7 @@ _PROCESS = secrets.token_hex(4)
 _numbers = itertools.count()
 
 
-def send(line: RedisLine, stream: str, reply: Reply) -> None:
+def send(redis: RedisClient, stream: str, reply: Reply) -> None:
     """Append a reply. A front that is gone left no stream, and none is made for it.
 
     Where the connection breaks before the answer it is sent again, and the front takes the first of both.
@@ -50,7 +50,7 @@ def send(line: RedisLine, stream: str, reply: Reply) -> None:
     if reply.timings:
         fields += ["timings", json.dumps(reply.timings)]
     command = ("XADD", stream, "NOMKSTREAM", "MAXLEN", "~", keys.REPLIES_MAXLEN, "*", *fields)
-    line.cast(*command, repeatable=True)
+    redis.send_nowait(*command, repeatable=True)
 
 
 def _parsed(fields: Mapping[bytes, bytes]) -> list[Reply]:
@@ -128,17 +128,17 @@ class ReplyReader:
             del self._seen[next(iter(self._seen))]
         return True
 
-    async def trim(self, line: RedisLine) -> None:
+    async def trim(self, redis: RedisClient) -> None:
         """Drop what was read, and refresh the stream's time to live; where Redis lost it, make it anew.
 
         Raises:
             StateError: Redis is out of reach.
         """
-        line.cast("XTRIM", self._stream, "MINID", self._last_id)
+        redis.send_nowait("XTRIM", self._stream, "MINID", self._last_id)
         # A key with a time to live may be evicted, and without the stream workers answer nobody.
-        if not await line.call("EXPIRE", self._stream, keys.REPLIES_TTL_S):
+        if not await redis.execute("EXPIRE", self._stream, keys.REPLIES_TTL_S):
             for command in self.opening:
-                line.cast(*command)
+                redis.send_nowait(*command)
 
     async def close(self) -> None:
         """Close the connection."""

@@ -7,10 +7,10 @@ from typing import Any
 
 from dispatcher.errors import StateError, TurnCancelled
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 
 
-def put_claim(cache: RedisLine, turn_id: str, packed: bytes) -> asyncio.Future[Any]:
+def put_claim(cache: RedisClient, turn_id: str, packed: bytes) -> asyncio.Future[Any]:
     """Store the utterance's packed packets; await the answer before the task that reads them is sent.
 
     The cache may be a server of its own, so that no order of commands says that the claim is there.
@@ -18,11 +18,11 @@ def put_claim(cache: RedisLine, turn_id: str, packed: bytes) -> asyncio.Future[A
     return cache.submit(("SET", keys.claim(turn_id), packed, "EX", keys.TURN_TTL_S))
 
 
-async def read_claim(line: RedisLine, turn_id: str, *, cache: RedisLine | None = None) -> bytes:
+async def read_claim(redis: RedisClient, turn_id: str, *, cache: RedisClient | None = None) -> bytes:
     """Return the utterance's packed packets; the claim stays, since a stage may run twice.
 
     Args:
-        line: shared state, which knows whether the turn was cancelled.
+        redis: shared state, which knows whether the turn was cancelled.
         turn_id: the turn.
         cache: where claims are; the same server when it is left out.
 
@@ -31,7 +31,7 @@ async def read_claim(line: RedisLine, turn_id: str, *, cache: RedisLine | None =
         StateError: the claim is gone (the turn is older than its time to live).
     """
     packed, cancelled = await asyncio.gather(
-        (cache or line).call("GET", keys.claim(turn_id)), line.call("EXISTS", keys.cancelled(turn_id))
+        (cache or redis).execute("GET", keys.claim(turn_id)), redis.execute("EXISTS", keys.cancelled(turn_id))
     )
     if cancelled:
         raise TurnCancelled(turn_id)
@@ -40,7 +40,7 @@ async def read_claim(line: RedisLine, turn_id: str, *, cache: RedisLine | None =
     return bytes(packed)
 
 
-def cancel(line: RedisLine, turn_id: str) -> None:
+def cancel(redis: RedisClient, turn_id: str) -> None:
     """Mark the turn, so that queued stages are dropped, and tell the workers that hold its streams."""
-    line.cast("SET", keys.cancelled(turn_id), 1, "EX", keys.TURN_TTL_S)
-    line.cast("PUBLISH", keys.CANCEL_CHANNEL, turn_id)
+    redis.send_nowait("SET", keys.cancelled(turn_id), 1, "EX", keys.TURN_TTL_S)
+    redis.send_nowait("PUBLISH", keys.CANCEL_CHANNEL, turn_id)

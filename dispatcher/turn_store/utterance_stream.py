@@ -19,7 +19,7 @@ from dispatcher.errors import StateError, in_words
 from dispatcher.messages import TurnTicket
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.backoff import BackOff
-from dispatcher.redis_client.client import PATIENCE_S, RedisLine
+from dispatcher.redis_client.client import PATIENCE_S, RedisClient
 from dispatcher.redis_client.commands import Value
 from dispatcher.redis_client.stream_entries import entries_of
 
@@ -42,24 +42,24 @@ class Part:
     ticket: TurnTicket | None = None
 
 
-def append(line: RedisLine, turn_id: str, packed: bytes) -> None:
+def append(redis: RedisClient, turn_id: str, packed: bytes) -> None:
     """Add what was said since the last time.
 
     Raises:
         StateError: too many commands wait for Redis already.
     """
-    _add(line, turn_id, ["packets", packed])
+    _add(redis, turn_id, ["packets", packed])
 
 
-def end(line: RedisLine, ticket: TurnTicket) -> None:
+def end(redis: RedisClient, ticket: TurnTicket) -> None:
     """Say that the utterance is over, and with which ticket its turn goes on; errors as in `append`."""
-    _add(line, ticket.turn_id, ["ticket", json.dumps(ticket.as_payload())])
+    _add(redis, ticket.turn_id, ["ticket", json.dumps(ticket.as_payload())])
 
 
-def _add(line: RedisLine, turn_id: str, fields: list[Value]) -> None:
+def _add(redis: RedisClient, turn_id: str, fields: list[Value]) -> None:
     key = keys.utterance(turn_id)
-    line.cast("XADD", key, "MAXLEN", "~", keys.UTTERANCE_MAXLEN, "*", *fields)
-    line.cast("EXPIRE", key, keys.TURN_TTL_S)
+    redis.send_nowait("XADD", key, "MAXLEN", "~", keys.UTTERANCE_MAXLEN, "*", *fields)
+    redis.send_nowait("EXPIRE", key, keys.TURN_TTL_S)
 
 
 class UtteranceReader:

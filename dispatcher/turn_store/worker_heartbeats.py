@@ -15,7 +15,7 @@ from typing import Final
 
 from dispatcher.messages import SERVICES
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.redis_client.commands import Script
 
 BEAT_INTERVAL_S: Final = 0.25
@@ -49,27 +49,27 @@ def worker_id(queues: Iterable[str]) -> str:
     return f"{socket.gethostname()}:{os.getpid()}:{','.join(queues)}:{PROCESS_TOKEN}"
 
 
-async def beat(line: RedisLine, worker: str) -> set[str]:
+async def beat(redis: RedisClient, worker: str) -> set[str]:
     """Show that a worker lives; return the queues whose workers are all lost.
 
     Raises:
         StateError: Redis is out of reach.
     """
-    missed = await line.run(_BEAT, [keys.WORKERS], [worker, round(LOST_AFTER_S * 1000)])
+    missed = await redis.run(_BEAT, [keys.WORKERS], [worker, round(LOST_AFTER_S * 1000)])
     return {queue.decode() for queue in missed}
 
 
-def leave(line: RedisLine, worker: str) -> None:
+def leave(redis: RedisClient, worker: str) -> None:
     """Count a worker as lost from now on: what it leaves undone is for others at once."""
-    line.cast("ZADD", keys.WORKERS, 0, worker, repeatable=True)
+    redis.send_nowait("ZADD", keys.WORKERS, 0, worker, repeatable=True)
 
 
-def end_message(line: RedisLine, worker: str, message: bytes) -> None:
+def end_message(redis: RedisClient, worker: str, message: bytes) -> None:
     """Note that a worker is done with a message."""
-    line.cast("LREM", keys.taken(worker), -1, message, repeatable=True)
+    redis.send_nowait("LREM", keys.taken(worker), -1, message, repeatable=True)
 
 
-async def take_lost(line: RedisLine) -> list[bytes]:
+async def take_lost(redis: RedisClient) -> list[bytes]:
     """Return the messages of workers that are lost; they are the caller's from here on, and nobody else's.
 
     Raises:
@@ -83,7 +83,7 @@ async def take_lost(line: RedisLine) -> list[bytes]:
     arguments = [round(LOST_AFTER_S * 1000), round(LOST_REMEMBERED_S * 1000)]
     prefixes = [keys.leases(each, "") for each in SERVICES]
     return list(
-        await line.run(
+        await redis.run(
             _TAKE_LOST,
             [keys.WORKERS, *services],
             [*arguments, keys.taken(""), keys.FREED_CHANNEL, *prefixes],
@@ -91,14 +91,14 @@ async def take_lost(line: RedisLine) -> list[bytes]:
     )
 
 
-async def read_beats(line: RedisLine) -> list[WorkerBeat]:
+async def read_beats(redis: RedisClient) -> list[WorkerBeat]:
     """Return the last sign of life of each worker, the lost among them for a while.
 
     Raises:
         StateError: Redis is out of reach.
     """
     beats = []
-    for member, at_ms in await line.call("ZRANGE", keys.WORKERS, 0, -1, "WITHSCORES"):
+    for member, at_ms in await redis.execute("ZRANGE", keys.WORKERS, 0, -1, "WITHSCORES"):
         worker = member.decode("utf-8", "replace")
         host, _, rest = worker.partition(":")
         pid = rest.partition(":")[0]
@@ -107,6 +107,8 @@ async def read_beats(line: RedisLine) -> list[WorkerBeat]:
     return beats
 
 
-def mark_lost(line: RedisLine, beat: WorkerBeat) -> None:
+def mark_lost(redis: RedisClient, beat: WorkerBeat) -> None:
     """Count a worker as lost that is known to have ended, whatever life it showed a moment ago."""
-    line.cast("ZADD", keys.WORKERS, "XX", beat.at_ms - LOST_AFTER_S * 1000, beat.worker, repeatable=True)
+    redis.send_nowait(
+        "ZADD", keys.WORKERS, "XX", beat.at_ms - LOST_AFTER_S * 1000, beat.worker, repeatable=True
+    )

@@ -7,7 +7,7 @@ from typing import Protocol, cast
 
 from dispatcher.messages import Service
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import instance_table, leases
 from dispatcher.routing.leases import Slot
 from tests.simulation.scenarios import Scenario
@@ -48,9 +48,9 @@ class Scripts:
     retries = True
     has_line = True
 
-    def __init__(self, line: RedisLine, scenario: Scenario, seed: int) -> None:
+    def __init__(self, redis: RedisClient, scenario: Scenario, seed: int) -> None:
         """Use the line; `configure` comes first."""
-        self._line = line
+        self._redis = redis
         self._scenario = scenario
         self._service = cast("Service", f"{scenario.name}-{seed}")
         self._held: dict[str, Slot] = {}
@@ -59,13 +59,13 @@ class Scripts:
     async def configure(self) -> None:
         """Publish the instances as a process does when it starts."""
         await instance_table.publish_instances(
-            self._line, self._service, self._scenario.algorithm, self._scenario.instances
+            self._redis, self._service, self._scenario.algorithm, self._scenario.instances
         )
 
     async def pick(self, call_id: str, now_ms: float, excluded: Collection[str]) -> str | None:
         """Ask the pick script."""
         slot = await leases.pick(
-            self._line,
+            self._redis,
             self._service,
             turn_id="simulation",
             excluded=excluded,
@@ -87,24 +87,24 @@ class Scripts:
         slot = self._held.pop(call_id)
         assert slot.name == name
         outcome: leases.Outcome = "ok" if succeeded else "failed"
-        await leases.finish(self._line, slot, outcome=outcome, latency_ms=latency_ms, now_ms=now_ms)
+        await leases.finish(self._redis, slot, outcome=outcome, latency_ms=latency_ms, now_ms=now_ms)
         if not self._waiting:
             return None
         return await self._first_who_may_use(name)
 
     async def _first_who_may_use(self, name: str) -> str | None:
-        in_line: list[bytes] = await self._line.call("ZRANGE", keys.waiting(self._service), 0, -1)
+        in_line: list[bytes] = await self._redis.execute("ZRANGE", keys.waiting(self._service), 0, -1)
         for call_id in in_line:
-            barred: bytes | None = await self._line.call("HGET", keys.excluded(self._service), call_id)
+            barred: bytes | None = await self._redis.execute("HGET", keys.excluded(self._service), call_id)
             if name.encode() not in (barred or b"").split(b","):
                 return call_id.decode()
         return None
 
     async def renew(self, call_id: str, now_ms: float) -> None:
         """Renew the lease, as the router does."""
-        await leases.renew(self._line, [self._held[call_id]], now_ms=now_ms)
+        await leases.renew(self._redis, [self._held[call_id]], now_ms=now_ms)
 
     def leave(self, call_id: str) -> None:
         """Leave the line."""
         self._waiting.discard(call_id)
-        leases.leave(self._line, self._service, call_id)
+        leases.leave(self._redis, self._service, call_id)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from tests.simulation.balancers import Balancer, Scripts
 from tests.simulation.scenarios import Scenario
 from tests.simulation.world import Ended, World
@@ -59,11 +59,11 @@ def figures_of(scenario: Scenario, runs: Sequence[Sequence[Ended]]) -> Figures:
     )
 
 
-async def of_scripts(line: RedisLine, scenario: Scenario, seeds: Sequence[int]) -> Figures:
+async def of_scripts(redis: RedisClient, scenario: Scenario, seeds: Sequence[int]) -> Figures:
     """Run the scripts of the product, all runs side by side on one connection."""
 
     async def one(seed: int) -> list[Ended]:
-        balancer = Scripts(line, scenario, seed)
+        balancer = Scripts(redis, scenario, seed)
         await balancer.configure()
         return await World(scenario, balancer, seed).run()
 

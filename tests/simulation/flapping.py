@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Final
 
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from tests.simulation.balancers import Scripts
 from tests.simulation.scenarios import S4, Fault, Scenario
 from tests.simulation.world import Ended, World
@@ -48,9 +48,9 @@ ONE_FAULT: Final[Scenario] = replace(
 class Watched(Scripts):
     """The scripts, and what they did with the instance that flaps."""
 
-    def __init__(self, line: RedisLine, scenario: Scenario, seed: int) -> None:
+    def __init__(self, redis: RedisClient, scenario: Scenario, seed: int) -> None:
         """Use the line; `configure` comes first."""
-        super().__init__(line, scenario, seed)
+        super().__init__(redis, scenario, seed)
         self.given_ms: list[tuple[float, str]] = []
         self.failed_ms: list[float] = []
 
@@ -78,8 +78,8 @@ class Watched(Scripts):
         return sum(from_s * 1000 <= at_ms < until_s * 1000 for at_ms in self.failed_ms)
 
 
-async def run(line: RedisLine, scenario: Scenario, seed: int) -> tuple[Watched, list[Ended]]:
+async def run(redis: RedisClient, scenario: Scenario, seed: int) -> tuple[Watched, list[Ended]]:
     """Let the calls of one seed pass."""
-    watched = Watched(line, scenario, seed)
+    watched = Watched(redis, scenario, seed)
     await watched.configure()
     return watched, await World(scenario, watched, seed).run()

@@ -15,7 +15,7 @@ from typing import Final, TypeAlias, cast
 
 from dispatcher.messages import Algorithm, Service
 from dispatcher.pipeline.hedged_call import LOOK_AGAIN_S
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import adjustments, instance_table, leases
 from dispatcher.routing.leases import Outcome, PickMode, Slot
 from dispatcher.routing.rules.hedging import PATIENCES, HedgeBudget, UsualTimes
@@ -123,12 +123,12 @@ Step: TypeAlias = Callable[[], Awaitable[None]]
 class HouseRun:
     """One run: turns arrive, are answered, and teach."""
 
-    def __init__(self, line: RedisLine, house: House, seed: int) -> None:
+    def __init__(self, redis: RedisClient, house: House, seed: int) -> None:
         """Prepare; the seed decides when turns arrive and how long they take."""
         self.turns: list[Turn] = []
         self.probes_ms: list[float] = []
         self.beside_ms: list[float] = []
-        self._line = line
+        self._redis = redis
         self._house = house
         self._dice = random.Random(f"{house.turns_per_s} {seed}")
         name = f"{house.turns_per_s:g}-{house.well_s:g}".replace(".", "-")
@@ -142,7 +142,7 @@ class HouseRun:
 
     async def run(self) -> HouseRun:
         """Let the time pass."""
-        await instance_table.publish_instances(self._line, self._service, self._house.algorithm, INSTANCES)
+        await instance_table.publish_instances(self._redis, self._service, self._house.algorithm, INSTANCES)
         self._next_turn()
         self._at(BEGAN_MS, self._adjust)
         while self._events:
@@ -161,7 +161,7 @@ class HouseRun:
             self._at(at_ms, lambda: self._arrive(turn))
 
     async def _adjust(self) -> None:
-        await adjustments.adjust(self._line, self._service, now_ms=self._now_ms)
+        await adjustments.adjust(self._redis, self._service, now_ms=self._now_ms)
         if self._now_ms < self._house.slow_until_ms + self._house.back_s * 1000:
             self._at(self._now_ms + PERIOD_MS, self._adjust)
 
@@ -177,7 +177,7 @@ class HouseRun:
 
     async def _begin(self, turn: Turn, excluded: set[str], mode: PickMode) -> Attempt:
         slot = await leases.pick(
-            self._line,
+            self._redis,
             self._service,
             turn_id="simulation",
             excluded=excluded,
@@ -248,7 +248,7 @@ class HouseRun:
         self._trust(attempt)
         took_ms = self._now_ms - attempt.at_ms
         await leases.finish(
-            self._line,
+            self._redis,
             attempt.slot,
             outcome=outcome,
             latency_ms=took_ms,
@@ -257,9 +257,9 @@ class HouseRun:
         )
 
 
-async def measure(line: RedisLine, house: House, seeds: Sequence[int]) -> HouseFigures:
+async def measure(redis: RedisClient, house: House, seeds: Sequence[int]) -> HouseFigures:
     """Let some runs pass, side by side on one connection, and return what came of all of them."""
-    runs = await asyncio.gather(*(HouseRun(line, house, seed).run() for seed in seeds))
+    runs = await asyncio.gather(*(HouseRun(redis, house, seed).run() for seed in seeds))
     slow = [turn for run in runs for turn in run.turns if house.is_slow(turn.at_ms)]
     onset_ms = house.slow_from_ms + 10_000
     back_ms = house.slow_until_ms + 2 * PERIOD_MS

@@ -12,7 +12,7 @@ from statistics import fmean
 from typing import Final, get_args
 
 from dispatcher.messages import Algorithm
-from dispatcher.redis_client.client import RedisLine, connect
+from dispatcher.redis_client.client import RedisClient, connect
 from tests.simulation import figures, tuner_days
 from tests.simulation.figures import Figures
 from tests.simulation.house import House, HouseFigures, measure
@@ -42,20 +42,20 @@ WEIGHTS_HEADER: Final = (
 
 async def main(url: str, runs: int) -> None:
     """Run every scenario under every balancer and print as it goes."""
-    line = RedisLine(connect(url))
+    redis = RedisClient(connect(url))
     started = time.monotonic()
     for scenario in SCENARIOS:
-        await _print_scenario(line, scenario, range(runs))
-    await _print_house(line, max(1, runs // 4))
-    await _print_weights(line, range(min(runs, WEIGHED_RUNS)))
-    await line.close()
+        await _print_scenario(redis, scenario, range(runs))
+    await _print_house(redis, max(1, runs // 4))
+    await _print_weights(redis, range(min(runs, WEIGHED_RUNS)))
+    await redis.close()
     _print("\nThe tuner, twelve hours a run (docs/tuner.md)\n")
     _print("\n".join(tuner_days.table(range(max(1, runs // 4)))))
     _print(f"\n{time.monotonic() - started:.0f} s")
 
 
-async def _print_scenario(line: RedisLine, scenario: Scenario, seeds: range) -> None:
-    measured = await figures.of_scripts(line, scenario, seeds)
+async def _print_scenario(redis: RedisClient, scenario: Scenario, seeds: range) -> None:
+    measured = await figures.of_scripts(redis, scenario, seeds)
     _print(f"\n{scenario.name}  {scenario.title}")
     _print(
         f"service time log-normal, median {scenario.median_ms:g} ms, sigma {scenario.sigma:g}; Poisson, "
@@ -70,7 +70,7 @@ async def _print_scenario(line: RedisLine, scenario: Scenario, seeds: range) -> 
         _print(_row(rule, await figures.of_simple(scenario, rule, seeds)))
 
 
-async def _print_house(line: RedisLine, runs: int) -> None:
+async def _print_house(redis: RedisClient, runs: int) -> None:
     """Print what users hear while one of two LLM instances is slow; rare turns need more runs."""
     _print("\nSlow  one of two LLM instances: first token after 3.0 s instead of 0.3 s, for ten minutes\n")
     _print(HOUSE_HEADER)
@@ -78,7 +78,7 @@ async def _print_house(line: RedisLine, runs: int) -> None:
     for turns_per_s, times in HOUSE_RATES.items():
         for algorithm in get_args(Algorithm):
             house = House(algorithm=algorithm, turns_per_s=turns_per_s)
-            _print(_house_row(house, await measure(line, house, range(runs * times))))
+            _print(_house_row(house, await measure(redis, house, range(runs * times))))
 
 
 def _house_row(house: House, of: HouseFigures) -> str:
@@ -89,12 +89,12 @@ def _house_row(house: House, of: HouseFigures) -> str:
     )
 
 
-async def _print_weights(line: RedisLine, seeds: range) -> None:
+async def _print_weights(redis: RedisClient, seeds: range) -> None:
     _print("\nWeights  weighted round robin, configured alike, adjusted once a minute for 30 minutes\n")
     _print(WEIGHTS_HEADER)
     _print("| --- " * (WEIGHTS_HEADER.count("|") - 1) + "|")
     for unequal in FLEETS:
-        _print(_weights_row(unequal, await weigh(line, unequal, seeds)))
+        _print(_weights_row(unequal, await weigh(redis, unequal, seeds)))
 
 
 def _weights_row(unequal: Unequal, runs: Sequence[Weighed]) -> str:

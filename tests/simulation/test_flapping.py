@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from tests.simulation.flapping import BEGINS_S, ENDS_S, ONE_FAULT, Watched, flapping, run
 from tests.simulation.world import Ended
 
@@ -24,9 +24,9 @@ def p99_ms(ended: list[Ended]) -> float:
 
 
 async def test_an_ejected_instance_comes_back_by_a_probe_and_slow_start_to_its_full_share(
-    line: RedisLine,
+    redis: RedisClient,
 ) -> None:
-    watched, ended = await run(line, ONE_FAULT, seed=1)
+    watched, ended = await run(redis, ONE_FAULT, seed=1)
     assert all(each.succeeded for each in ended)
     given_s = [at_ms / 1000 for at_ms, name in watched.given_ms if name == "A"]
     pause_s, back_s = max((after - before, after) for before, after in pairwise(given_s))
@@ -39,8 +39,8 @@ async def test_an_ejected_instance_comes_back_by_a_probe_and_slow_start_to_its_f
     assert 0.4 <= share_of_a(watched, back_s + 15, 80) <= 0.6
 
 
-async def test_an_instance_that_flaps_every_five_seconds_soon_gets_probes_alone(line: RedisLine) -> None:
-    watched, ended = await run(line, flapping(5), seed=2)
+async def test_an_instance_that_flaps_every_five_seconds_soon_gets_probes_alone(redis: RedisClient) -> None:
+    watched, ended = await run(redis, flapping(5), seed=2)
     # The first fault ejects it, the second one for longer; from the third on it gets a probe now and then.
     third_s = BEGINS_S + 20
     assert watched.given(third_s, ENDS_S)["A"] <= 5
@@ -59,8 +59,8 @@ async def test_an_instance_that_flaps_every_five_seconds_soon_gets_probes_alone(
     assert share_of_a(watched, 130, 150) >= 0.38
 
 
-async def test_another_rhythm_of_flapping_does_no_more_harm(line: RedisLine) -> None:
-    watched, ended = await run(line, flapping(7), seed=3)
+async def test_another_rhythm_of_flapping_does_no_more_harm(redis: RedisClient) -> None:
+    watched, ended = await run(redis, flapping(7), seed=3)
     assert all(each.succeeded for each in ended)
     assert watched.failures(0, 150) <= 20
     assert share_of_a(watched, BEGINS_S + 28, ENDS_S) <= 0.1

@@ -17,7 +17,7 @@ from typing import Final, cast
 
 from dispatcher.catalogue.model import Instance
 from dispatcher.messages import Service
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import adjustments, instance_table, leases
 from dispatcher.routing.leases import Slot
 from tests.support.fleet import llm
@@ -103,17 +103,17 @@ def _turns_back(course: Sequence[float]) -> int:
     return sum(step * following < 0 for step, following in pairwise(steps))
 
 
-async def weigh(line: RedisLine, unequal: Unequal, seeds: Sequence[int]) -> list[Weighed]:
+async def weigh(redis: RedisClient, unequal: Unequal, seeds: Sequence[int]) -> list[Weighed]:
     """Return what comes of some runs, all side by side on one connection."""
-    return await asyncio.gather(*(Weighing(line, unequal, seed).run() for seed in seeds))
+    return await asyncio.gather(*(Weighing(redis, unequal, seed).run() for seed in seeds))
 
 
 class Weighing:
     """One run: calls arrive, take the instance that the pick script names or wait for one, and end."""
 
-    def __init__(self, line: RedisLine, unequal: Unequal, seed: int) -> None:
+    def __init__(self, redis: RedisClient, unequal: Unequal, seed: int) -> None:
         """Prepare; the seed decides when calls come and how long they take."""
-        self._line = line
+        self._redis = redis
         self._unequal = unequal
         self._service = cast("Service", f"{unequal.title}-{seed}")
         self._dice = random.Random(f"{unequal.title} {seed}")
@@ -124,13 +124,13 @@ class Weighing:
     async def run(self) -> Weighed:
         """Let the minutes pass."""
         instances = self._unequal.instances
-        await instance_table.publish_instances(self._line, self._service, "weighted_round_robin", instances)
-        await adjustments.adjust(self._line, self._service, now_ms=BEGAN_MS)
+        await instance_table.publish_instances(self._redis, self._service, "weighted_round_robin", instances)
+        await adjustments.adjust(self._redis, self._service, now_ms=BEGAN_MS)
         factors, work = [], []
         for period in range(self._unequal.periods):
             work.append(await self._period(period))
             now_ms = BEGAN_MS + (period + 1) * PERIOD_MS
-            found = await adjustments.adjust(self._line, self._service, now_ms=now_ms)
+            found = await adjustments.adjust(self._redis, self._service, now_ms=now_ms)
             factors.append([each.after for each in found])
         return Weighed(factors=factors, work_ms=work)
 
@@ -148,12 +148,12 @@ class Weighing:
     async def _end_calls(self, until_ms: float, period: int, work: Counter[str]) -> None:
         while self._ends and self._ends[0][0] <= until_ms:
             ended_ms, _, slot, took_ms = heapq.heappop(self._ends)
-            await leases.finish(self._line, slot, outcome="ok", latency_ms=took_ms, now_ms=ended_ms)
+            await leases.finish(self._redis, slot, outcome="ok", latency_ms=took_ms, now_ms=ended_ms)
             await self._start_calls(ended_ms, period, work)
 
     async def _start_calls(self, now_ms: float, period: int, work: Counter[str]) -> None:
         while self._waiting:
-            slot = await leases.pick(self._line, self._service, turn_id="simulation", now_ms=now_ms)
+            slot = await leases.pick(self._redis, self._service, turn_id="simulation", now_ms=now_ms)
             if not isinstance(slot, Slot):
                 return
             self._waiting.popleft()

@@ -27,7 +27,7 @@ class Ideal:
         """Know the scenario's slots and its fault."""
         self._scenario = scenario
         self._in_flight: Counter[str] = Counter()
-        self._line: deque[str] = deque()
+        self._redis: deque[str] = deque()
 
     async def pick(self, call_id: str, now_ms: float, excluded: Collection[str]) -> str | None:
         """Take any free slot of a sound instance."""
@@ -39,8 +39,8 @@ class Ideal:
                 self._in_flight[each.name] += 1
                 self.leave(call_id)
                 return each.name
-        if call_id not in self._line:
-            self._line.append(call_id)
+        if call_id not in self._redis:
+            self._redis.append(call_id)
         return None
 
     async def finish(
@@ -49,15 +49,15 @@ class Ideal:
         """Free the slot; the call that waits longest is next."""
         del call_id, succeeded, latency_ms, now_ms
         self._in_flight[name] -= 1
-        return self._line[0] if self._line else None
+        return self._redis[0] if self._redis else None
 
     async def renew(self, call_id: str, now_ms: float) -> None:
         """Do nothing: its slots do not expire."""
 
     def leave(self, call_id: str) -> None:
         """Take the call out of the line."""
-        if call_id in self._line:
-            self._line.remove(call_id)
+        if call_id in self._redis:
+            self._redis.remove(call_id)
 
 
 class Simple:

@@ -13,7 +13,7 @@ import random
 import sys
 import time
 
-from dispatcher.redis_client.client import RedisLine, connect
+from dispatcher.redis_client.client import RedisClient, connect
 from dispatcher.routing import leases
 from dispatcher.routing.leases import Slot
 
@@ -27,50 +27,50 @@ def kept_lease(number: int) -> str:
 
 
 async def call_again_and_again(
-    line: RedisLine, until: float, highest: dict[str, int], got: list[str]
+    redis: RedisClient, until: float, highest: dict[str, int], got: list[str]
 ) -> None:
     """Take slots, hold each for a moment, give them back."""
     dice = random.Random(until)
     while time.monotonic() < until:
-        slot = await leases.pick(line, "llm", turn_id="hammer")
+        slot = await leases.pick(redis, "llm", turn_id="hammer")
         if not isinstance(slot, Slot):
             await asyncio.sleep(dice.uniform(0, 0.01))
             continue
         got.append(slot.name)
         highest[slot.name] = max(highest.get(slot.name, 0), slot.in_flight)
         await asyncio.sleep(dice.uniform(0, 0.01))
-        await leases.finish(line, slot, outcome="ok", latency_ms=dice.uniform(1, 10))
+        await leases.finish(redis, slot, outcome="ok", latency_ms=dice.uniform(1, 10))
 
 
-async def hammer(line: RedisLine, seconds: float) -> None:
+async def hammer(redis: RedisClient, seconds: float) -> None:
     """Hammer for a while and print what came of it."""
     highest: dict[str, int] = {}
     got: list[str] = []
     until = time.monotonic() + seconds
-    await asyncio.gather(*(call_again_and_again(line, until, highest, got) for _ in range(CALLERS)))
+    await asyncio.gather(*(call_again_and_again(redis, until, highest, got) for _ in range(CALLERS)))
     sys.stdout.write(f"{len(got)} {max(highest.values(), default=0)}\n")
 
 
-async def keep(line: RedisLine, count: int) -> None:
+async def keep(redis: RedisClient, count: int) -> None:
     """Take slots and hold them for good."""
     held: list[Slot] = []
     while len(held) < count:
-        slot = await leases.pick(line, "llm", turn_id="keep", lease_id=kept_lease(len(held)))
+        slot = await leases.pick(redis, "llm", turn_id="keep", lease_id=kept_lease(len(held)))
         if isinstance(slot, Slot):
             held.append(slot)
         else:
             await asyncio.sleep(0.005)
     sys.stdout.write("kept\n")
     while True:
-        await leases.renew(line, held)
+        await leases.renew(redis, held)
         await asyncio.sleep(RENEW_EVERY_S)
 
 
 async def main(url: str, what: str, number: float) -> None:
     """Do what the command line says."""
-    line = RedisLine(connect(url))
-    await (keep(line, int(number)) if what == "keep" else hammer(line, number))
-    await line.close()
+    redis = RedisClient(connect(url))
+    await (keep(redis, int(number)) if what == "keep" else hammer(redis, number))
+    await redis.close()
 
 
 if __name__ == "__main__":

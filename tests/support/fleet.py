@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dispatcher.catalogue.model import Catalogue, HealthRules, Instance, ServiceConfig
 from dispatcher.messages import SERVICES, Algorithm, Priority, Service
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import instance_table, leases
 from dispatcher.routing.leases import NoSlot, Outcome, Slot
 
@@ -45,17 +45,17 @@ def catalogue_of(algorithm: Algorithm, instances: Sequence[Instance]) -> Catalog
 class Fleet:
     """Configured instances, and what happens to them."""
 
-    def __init__(self, line: RedisLine) -> None:
+    def __init__(self, redis: RedisClient) -> None:
         """Use the line; `configure` comes first."""
-        self.line = line
+        self.redis = redis
 
     async def configure(self, algorithm: Algorithm, *instances: Instance) -> None:
         """Publish the instances as a process does when it starts."""
-        await instance_table.publish(self.line, catalogue_of(algorithm, instances))
+        await instance_table.publish(self.redis, catalogue_of(algorithm, instances))
 
     async def try_pick(self, *, excluded: Collection[str] = (), turn_id: str = TURN) -> Slot | NoSlot:
         """Pick and lease, or learn that there is nothing."""
-        return await leases.pick(self.line, "llm", turn_id=turn_id, excluded=excluded)
+        return await leases.pick(self.redis, "llm", turn_id=turn_id, excluded=excluded)
 
     async def pick(self, *, excluded: Collection[str] = ()) -> Slot:
         """Pick and lease; there has to be a slot."""
@@ -80,11 +80,11 @@ class Fleet:
         """Make calls that do not end, and whose leases somebody renews however long the test takes."""
         for slot in [await self.pick() for _ in range(count)]:
             held = keys.leases(slot.service, slot.name)
-            await self.line.call("ZADD", held, time.time() * 1000 + LONG_MS, slot.lease_id)
+            await self.redis.execute("ZADD", held, time.time() * 1000 + LONG_MS, slot.lease_id)
 
     async def finish(self, slot: Slot, outcome: Outcome, *, latency_ms: float = 100) -> str:
         """End a call; return what that changed."""
-        return await leases.finish(self.line, slot, outcome=outcome, latency_ms=latency_ms)
+        return await leases.finish(self.redis, slot, outcome=outcome, latency_ms=latency_ms)
 
     async def call_ends(
         self, name: str, outcome: Outcome, *, times: int = 1, latency_ms: float = 100
@@ -98,7 +98,7 @@ class Fleet:
         rules = HealthRules(failure_threshold=3, recovery_threshold=2)
         return [
             await instance_table.note_check(
-                self.line, llm(name), reason="" if passed else "check failed", rules=rules
+                self.redis, llm(name), reason="" if passed else "check failed", rules=rules
             )
             for passed in results
         ]
@@ -106,17 +106,17 @@ class Fleet:
     async def set_fields(self, name: str, **fields: float | str) -> None:
         """Write what an instance reports of itself, or an operator decided."""
         flat = [word for pair in fields.items() for word in pair]
-        await self.line.call("HSET", keys.instance("llm", name), *flat)
+        await self.redis.execute("HSET", keys.instance("llm", name), *flat)
 
     async def fields(self, name: str) -> Mapping[str, str]:
         """Return what is known of an instance."""
-        return await instance_table.read(self.line, "llm", name)
+        return await instance_table.read(self.redis, "llm", name)
 
     async def in_flight(self, name: str) -> int:
         """Return how many leases of an instance have not expired."""
-        now_s, now_us = await self.line.call("TIME")
+        now_s, now_us = await self.redis.execute("TIME")
         now_ms = int(now_s) * 1000 + int(now_us) // 1000
-        return int(await self.line.call("ZCOUNT", keys.leases("llm", name), f"({now_ms}", "+inf"))
+        return int(await self.redis.execute("ZCOUNT", keys.leases("llm", name), f"({now_ms}", "+inf"))
 
     async def time_passes(self, seconds: float, *names: str) -> None:
         """Move all that is dated on these instances into the past, instead of waiting."""
@@ -126,5 +126,5 @@ class Fleet:
             if dated:
                 await self.set_fields(name, **{key: at - seconds * 1000 for key, at in dated.items()})
             held = keys.leases("llm", name)
-            for lease_id in await self.line.call("ZRANGE", held, 0, -1):
-                await self.line.call("ZINCRBY", held, -seconds * 1000, lease_id)
+            for lease_id in await self.redis.execute("ZRANGE", held, 0, -1):
+                await self.redis.execute("ZINCRBY", held, -seconds * 1000, lease_id)

@@ -14,7 +14,7 @@ from dispatcher.audio.packets import pack
 from dispatcher.device_simulator import DeviceOptions, packets_of
 from dispatcher.messages import Reply, ReplyKind, TurnTicket
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.client import RedisLine, connect
+from dispatcher.redis_client.client import RedisClient, connect
 from dispatcher.turn_store import utterance_audio
 from dispatcher.turn_store.replies import ReplyReader
 from tests.support.broker import Broker
@@ -27,9 +27,9 @@ LONG_S: Final = 60.0
 class FrontSide:
     """Starts turns and reads what the workers answer."""
 
-    def __init__(self, line: RedisLine, reader: ReplyReader, stream: str) -> None:
+    def __init__(self, redis: RedisClient, reader: ReplyReader, stream: str) -> None:
         """Use an open stream."""
-        self.line = line
+        self.redis = redis
         self.replies: list[Reply] = []
         self._reader = reader
         self._stream = stream
@@ -39,12 +39,12 @@ class FrontSide:
     async def opened(cls, broker: Broker) -> AsyncGenerator[FrontSide]:
         """Open a stream on the broker."""
         stream = keys.reply_stream("front-of-a-test")
-        line = RedisLine(connect(broker.url))
+        redis = RedisClient(connect(broker.url))
         reader = ReplyReader(connect(broker.url, socket_timeout_s=None), stream)
         await reader.open()
-        yield cls(line, reader, stream)
+        yield cls(redis, reader, stream)
         await reader.close()
-        await line.close()
+        await redis.close()
 
     def ticket(self, *, text: str = "", time_left_s: float = LONG_S) -> TurnTicket:
         """Return the ticket of a new turn."""
@@ -60,7 +60,7 @@ class FrontSide:
     async def says(self) -> TurnTicket:
         """Start a spoken turn."""
         ticket = self.ticket()
-        utterance_audio.put_claim(self.line, ticket.turn_id, pack(packets_of(SPEECH, DeviceOptions())))
+        utterance_audio.put_claim(self.redis, ticket.turn_id, pack(packets_of(SPEECH, DeviceOptions())))
         await self.starts(ticket)
         return ticket
 
@@ -72,7 +72,7 @@ class FrontSide:
 
     async def starts(self, ticket: TurnTicket) -> None:
         """Send a turn on its way."""
-        await chains.start_turn(self.line, ticket)
+        await chains.start_turn(self.redis, ticket)
 
     async def open_again(self) -> None:
         """Make the stream anew on a broker that came back empty."""

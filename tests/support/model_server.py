@@ -12,7 +12,7 @@ from aiohttp import web
 from dispatcher.catalogue.model import Catalogue, Instance, ServiceConfig
 from dispatcher.messages import SERVICES, Service
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import instance_table as fleets
 from dispatcher.routing import leases
 from dispatcher.routing.leases import NoSlot, Slot
@@ -69,7 +69,7 @@ class FakeModelServer:
         return web.Response(text=REPLY, content_type="text/event-stream")
 
 
-async def publish(line: RedisLine, *instances: Instance) -> None:
+async def publish(redis: RedisClient, *instances: Instance) -> None:
     """Put these instances in force."""
     services = {
         service: ServiceConfig(
@@ -79,27 +79,27 @@ async def publish(line: RedisLine, *instances: Instance) -> None:
         )
         for service in SERVICES
     }
-    await fleets.publish(line, Catalogue(path="", services=services))
+    await fleets.publish(redis, Catalogue(path="", services=services))
 
 
-async def view_of(line: RedisLine, name: str = "A") -> InstanceView:
+async def view_of(redis: RedisClient, name: str = "A") -> InstanceView:
     """Return what an operator sees of an instance."""
-    return next(each for each in (await read_overview(line)).instances if each.name == name)
+    return next(each for each in (await read_overview(redis)).instances if each.name == name)
 
 
-async def pick(line: RedisLine, service: Service = "llm") -> Slot | NoSlot:
+async def pick(redis: RedisClient, service: Service = "llm") -> Slot | NoSlot:
     """Pick an instance for a call."""
-    return await leases.pick(line, service, turn_id="turn", excluded=())
+    return await leases.pick(redis, service, turn_id="turn", excluded=())
 
 
-async def call_ends(line: RedisLine, outcome: leases.Outcome, service: Service = "llm") -> str:
+async def call_ends(redis: RedisClient, outcome: leases.Outcome, service: Service = "llm") -> str:
     """Let a call to instance A end; return what that changed."""
     slot = Slot(service=service, name="A", lease_id="x", in_flight=1, reason="")
-    return await leases.finish(line, slot, outcome=outcome, latency_ms=1, reason="HTTP 500")
+    return await leases.finish(redis, slot, outcome=outcome, latency_ms=1, reason="HTTP 500")
 
 
-async def age_of_last_call(line: RedisLine, *fields: str, service: Service = "llm") -> None:
+async def age_of_last_call(redis: RedisClient, *fields: str, service: Service = "llm") -> None:
     """Move what was called or asked ten minutes into the past."""
     for each in fields:
-        if at := await line.call("HGET", keys.instance(service, "A"), each):
-            await line.call("HSET", keys.instance(service, "A"), each, float(at) - 600_000)
+        if at := await redis.execute("HGET", keys.instance(service, "A"), each):
+            await redis.execute("HSET", keys.instance(service, "A"), each, float(at) - 600_000)

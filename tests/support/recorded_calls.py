@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dispatcher.catalogue.model import Instance
 from dispatcher.errors import InstanceFailed
 from dispatcher.messages import Algorithm
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing.router import Router
 from tests.support.fleet import catalogue_of
 
@@ -17,7 +17,7 @@ CALLERS = 8
 
 
 async def record_calls(
-    line: RedisLine,
+    redis: RedisClient,
     algorithm: Algorithm,
     instances: Sequence[Instance],
     *,
@@ -26,7 +26,7 @@ async def record_calls(
     failing: str = "",
 ) -> None:
     """Make so many calls, a few at once; each takes as long as its instance does, the failing one fails."""
-    router = Router(line, catalogue_of(algorithm, instances), chosen_at_s=time.time())
+    router = Router(redis, catalogue_of(algorithm, instances), chosen_at_s=time.time())
     await router.live.sync()
     upcoming = iter(range(count))
 

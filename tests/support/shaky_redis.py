@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from typing import Final, Literal
 
-from dispatcher.redis_client.client import RedisLine, connect
+from dispatcher.redis_client.client import RedisClient, connect
 
 CHUNK_BYTES: Final = 65_536
 _LOADING: Final = b"-LOADING Valkey is loading the dataset in memory\r\n"
@@ -34,15 +34,15 @@ class ShakyRedis:
         self._faults[command.encode()] = fault
 
     @asynccontextmanager
-    async def line(self, *, patience_s: float) -> AsyncGenerator[RedisLine]:
+    async def redis(self, *, patience_s: float) -> AsyncGenerator[RedisClient]:
         """Listen, and open a line to the broker through this relay."""
         server = await asyncio.start_server(self._relay, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
-        line = RedisLine(connect(f"redis://127.0.0.1:{port}/0"), patience_s=patience_s)
+        redis = RedisClient(connect(f"redis://127.0.0.1:{port}/0"), patience_s=patience_s)
         try:
-            yield line
+            yield redis
         finally:
-            await line.close()
+            await redis.close()
             server.close()
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

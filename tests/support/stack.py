@@ -18,7 +18,7 @@ from dispatcher.catalogue import load_catalogue
 from dispatcher.catalogue.model import Catalogue
 from dispatcher.messages import QUEUES, SERVICES, Service
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.client import RedisLine, connect
+from dispatcher.redis_client.client import RedisClient, connect
 from dispatcher.routing import instance_table
 from tests.support.broker import Broker
 from tests.support.device import Device
@@ -166,11 +166,11 @@ class Stack:
     async def put_in_force(self, catalogue: Catalogue) -> None:
         """Publish a catalogue, and wait until the front and the workers of all stages follow it."""
         followers = [self.front, *(self.workers[service] for service in SERVICES)]
-        line = RedisLine(connect(self.broker.url))
-        before = await instance_table.in_force(line)
+        redis = RedisClient(connect(self.broker.url))
+        before = await instance_table.in_force(redis)
         seen = [follower.printed_bytes() for follower in followers]
-        revision = (await instance_table.publish(line, catalogue)).revision
-        await line.close()
+        revision = (await instance_table.publish(redis, catalogue)).revision
+        await redis.close()
         if before is not None and before.revision == revision:
             return
         # As JSON and as text; the number is followed by something that is no digit.

@@ -12,7 +12,7 @@ from redis.asyncio.retry import Retry
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from dispatcher.chains import PUSH
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 
 
 class MemoryRedis:
@@ -33,9 +33,9 @@ class MemoryRedis:
         self.connection_kwargs: dict[str, Any] = {}
         self._batch = hiredis.Reader()
 
-    def line(self) -> RedisLine:
+    def redis(self) -> RedisClient:
         """Return a line to this server."""
-        return RedisLine(cast("Redis", self))
+        return RedisClient(cast("Redis", self))
 
     @property
     def connection_pool(self) -> Self:

@@ -95,7 +95,7 @@ def chain(request: Request) -> Any:
 
 
 async def test_a_spoken_turn_begins_with_its_transcription(broker: Broker) -> None:
-    assert await chains.start_turn(broker.line(), SPOKEN) == 1
+    assert await chains.start_turn(broker.redis(), SPOKEN) == 1
 
     request = broker.take("asr")
     request.execute()
@@ -105,7 +105,7 @@ async def test_a_spoken_turn_begins_with_its_transcription(broker: Broker) -> No
 
 
 async def test_a_typed_turn_begins_with_the_llm_and_has_no_chain(broker: Broker) -> None:
-    await chains.start_turn(broker.line(), TYPED)
+    await chains.start_turn(broker.redis(), TYPED)
 
     request = broker.take("llm")
     request.execute()
@@ -116,7 +116,7 @@ async def test_a_typed_turn_begins_with_the_llm_and_has_no_chain(broker: Broker)
 
 
 async def test_a_sentence_goes_to_the_tts_queue_with_its_number(broker: Broker) -> None:
-    await chains.synthesize(broker.line(), TYPED, index=3, text="中午十二点。")
+    await chains.synthesize(broker.redis(), TYPED, index=3, text="中午十二点。")
 
     broker.take("tts").execute()
 
@@ -124,7 +124,7 @@ async def test_a_sentence_goes_to_the_tts_queue_with_its_number(broker: Broker) 
 
 
 async def test_celery_goes_on_to_the_llm_with_what_the_transcription_returns(broker: Broker) -> None:
-    await chains.start_turn(broker.line(), SPOKEN)
+    await chains.start_turn(broker.redis(), SPOKEN)
     first = broker.take("asr")
     first.execute()
 
@@ -139,7 +139,7 @@ async def test_celery_goes_on_to_the_llm_with_what_the_transcription_returns(bro
 
 
 async def test_a_ticket_comes_out_of_its_message_as_it_went_in(broker: Broker) -> None:
-    await chains.start_turn(broker.line(), SPOKEN)
+    await chains.start_turn(broker.redis(), SPOKEN)
     broker.take("asr").execute()
 
     (_, (payload,)) = broker.ran[0]
@@ -147,13 +147,13 @@ async def test_a_ticket_comes_out_of_its_message_as_it_went_in(broker: Broker) -
 
 
 async def test_the_length_of_the_queue_is_returned(broker: Broker) -> None:
-    line = broker.line()
+    redis = broker.redis()
 
-    assert [await chains.start_turn(line, SPOKEN) for _ in range(3)] == [1, 2, 3]
+    assert [await chains.start_turn(redis, SPOKEN) for _ in range(3)] == [1, 2, 3]
 
 
 async def test_a_message_expires_at_the_deadline_of_its_turn(broker: Broker) -> None:
-    await chains.start_turn(broker.line(), SPOKEN)
+    await chains.start_turn(broker.redis(), SPOKEN)
 
     request = broker.take("asr")
 
@@ -164,7 +164,7 @@ async def test_a_message_expires_at_the_deadline_of_its_turn(broker: Broker) -> 
 
 async def test_a_worker_drops_what_nobody_waits_for_any_more(broker: Broker) -> None:
     late = replace(SPOKEN, deadline_at_s=time.time() - 1)
-    await chains.start_turn(broker.line(), late)
+    await chains.start_turn(broker.redis(), late)
 
     broker.take("asr").execute()
 
@@ -172,7 +172,7 @@ async def test_a_worker_drops_what_nobody_waits_for_any_more(broker: Broker) -> 
 
 
 async def test_nothing_that_was_said_is_shown_to_who_watches_the_tasks(broker: Broker) -> None:
-    await chains.synthesize(broker.line(), TYPED, index=0, text="中午十二点。")
+    await chains.synthesize(broker.redis(), TYPED, index=0, text="中午十二点。")
 
     (message,) = broker.pushed("tts")
     assert message["headers"]["argsrepr"] == "('turn-1',)"
@@ -180,7 +180,7 @@ async def test_nothing_that_was_said_is_shown_to_who_watches_the_tasks(broker: B
 
 
 async def test_nothing_that_was_said_is_shown_of_the_stage_that_celery_sends(broker: Broker) -> None:
-    await chains.start_turn(broker.line(), SPOKEN)
+    await chains.start_turn(broker.redis(), SPOKEN)
     broker.take("asr").execute()
 
     request = broker.take_published("llm")
@@ -189,9 +189,9 @@ async def test_nothing_that_was_said_is_shown_of_the_stage_that_celery_sends(bro
 
 
 async def test_every_message_is_a_task_of_its_own(broker: Broker) -> None:
-    line = broker.line()
+    redis = broker.redis()
     for _ in range(2):
-        await chains.start_turn(line, SPOKEN)
+        await chains.start_turn(redis, SPOKEN)
 
     messages = broker.pushed("asr")
     assert len({message["headers"]["id"] for message in messages}) == 2
@@ -202,14 +202,14 @@ async def test_a_broker_that_is_away_is_said(broker: Broker) -> None:
     broker.away = True
 
     with pytest.raises(StateError, match="connection refused"):
-        await chains.start_turn(broker.line(), SPOKEN)
+        await chains.start_turn(broker.redis(), SPOKEN)
 
 
 async def test_a_message_that_was_lost_with_its_worker_says_which_stage_of_which_turn_it_was(
     broker: Broker,
 ) -> None:
-    await chains.start_turn(broker.line(), SPOKEN)
-    await chains.synthesize(broker.line(), TYPED, index=3, text="中午十二点。")
+    await chains.start_turn(broker.redis(), SPOKEN)
+    await chains.synthesize(broker.redis(), TYPED, index=3, text="中午十二点。")
     (asr,), (tts,) = broker.pushed("asr"), broker.pushed("tts")
     broker.take("asr").execute()  # Celery sends the LLM's message itself, in base64
     chained = broker._channel._get("llm")

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from dispatcher.errors import StateError
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.turn_store import worker_heartbeats
 
 # A loop that shows no life for so long works on nothing: its process takes no more messages.
@@ -67,36 +67,36 @@ class TakenMessages:
         """Note that the loop works."""
         self._beat_at_s = time.monotonic()
 
-    async def follow(self, line: RedisLine) -> None:
+    async def follow(self, redis: RedisClient) -> None:
         """Show life and let go of what is over, on the loop, until the worker stops."""
         beating: asyncio.Task[None] | None = None
         try:
             while True:
                 self.mark_alive()
-                self._let_go(line)
+                self._let_go(redis)
                 if beating is None or beating.done():  # while Redis is away one of them waits
-                    beating = asyncio.get_running_loop().create_task(self._beat(line))
+                    beating = asyncio.get_running_loop().create_task(self._beat(redis))
                 await asyncio.sleep(worker_heartbeats.BEAT_INTERVAL_S)
         finally:
             if beating is not None:
                 beating.cancel()
-            self._let_go(line)
-            worker_heartbeats.leave(line, self.worker)
+            self._let_go(redis)
+            worker_heartbeats.leave(redis, self.worker)
 
-    async def _beat(self, line: RedisLine) -> None:
+    async def _beat(self, redis: RedisClient) -> None:
         with suppress(StateError):
-            missed = await worker_heartbeats.beat(line, self.worker)
+            missed = await worker_heartbeats.beat(redis, self.worker)
             if self.on_missed(missed) and self.blocking_client is not None:
                 # It waits at its old queues, for up to a second.
-                line.cast("CLIENT", "UNBLOCK", self.blocking_client)
+                redis.send_nowait("CLIENT", "UNBLOCK", self.blocking_client)
 
-    def _let_go(self, line: RedisLine) -> None:
+    def _let_go(self, redis: RedisClient) -> None:
         running: Any = self._running
         with self._lock:
             over = [message for task_id, message in self._messages if task_id not in running]
             self._messages = [each for each in self._messages if each[0] in running]
         for message in over:
-            worker_heartbeats.end_message(line, self.worker, message)
+            worker_heartbeats.end_message(redis, self.worker, message)
 
 
 TAKEN: Final = TakenMessages()

@@ -47,22 +47,22 @@ def tune() -> None:
 
 
 async def _tune(shared: Runtime, workers: tuple[WorkerEvidence, ...]) -> None:
-    async with tuner_store.alone(shared.line) as mine:
+    async with tuner_store.alone(shared.redis) as mine:
         if not mine:
             return
-        knobs = await read_knobs(shared.line)
+        knobs = await read_knobs(shared.redis)
         look = tuner_evidence.Look(
             now_s=time.time(),
             window_s=WINDOW_S * shared.settings.tick_scale,
             workers=workers,
-            supervised=bool(await shared.line.call("EXISTS", keys.supervisor(socket.gethostname()))),
+            supervised=bool(await shared.redis.execute("EXISTS", keys.supervisor(socket.gethostname()))),
             missing=tuple(_missing()),
         )
-        evidence = await tuner_evidence.gather(shared.line, shared.catalogue, look, knobs)
+        evidence = await tuner_evidence.gather(shared.redis, shared.catalogue, look, knobs)
         mode = knobs.tuner_mode or shared.catalogue.tuner.mode
-        state = await tuner_store.load(shared.line)
+        state = await tuner_store.load(shared.redis)
         if state == TunerState():
-            await tuner_store.release(shared.line)
+            await tuner_store.release(shared.redis)
         await _carry_out(shared, step(state, evidence, look.now_s, mode=mode, tempo=_tempo(shared)))
 
 
@@ -85,28 +85,28 @@ async def _carry_out(shared: Runtime, stepped: Stepped) -> None:
     takes_back = any(decision.event in _TAKEN_BACK for decision in stepped.decisions)
     state: TunerState = stepped.state
     if not takes_back:
-        await tuner_store.save(shared.line, state)
+        await tuner_store.save(shared.redis, state)
     for decision in stepped.decisions:
         state = await _do(shared, decision, state)
     if takes_back:
-        await tuner_store.save(shared.line, state)
+        await tuner_store.save(shared.redis, state)
 
 
 async def _do(shared: Runtime, decision: Decision, state: TunerState) -> TunerState:
     """Do what a decision asks for, write it down, and return the state after it."""
     if decision.event not in _TAKEN_BACK:
-        await tuner_store.note(shared.line, decision)
+        await tuner_store.note(shared.redis, decision)
     refused: Stepped = Stepped(state)
     if decision.act is not None:
         try:
             await act(shared, decision.act)
         except ActionRefused as error:
             refused = refuse(state, decision, str(error), time.time(), tempo=_tempo(shared))
-            await tuner_store.save(shared.line, refused.state)
+            await tuner_store.save(shared.redis, refused.state)
     if decision.event in _TAKEN_BACK:
-        await tuner_store.note(shared.line, decision)
+        await tuner_store.note(shared.redis, decision)
     for each in refused.decisions:
-        await tuner_store.note(shared.line, each)
+        await tuner_store.note(shared.redis, each)
     return refused.state
 
 
@@ -115,18 +115,18 @@ async def watch_requests(shared: Runtime) -> None:
     while True:
         await asyncio.sleep(LOOK_EVERY_S)
         try:
-            if await tuner_store.is_asked(shared.line):
+            if await tuner_store.is_asked(shared.redis):
                 await _take_back(shared)
         except StateError as error:
             log.warning("requests to the tuner not heard", reason=str(error))
 
 
 async def _take_back(shared: Runtime) -> None:
-    async with tuner_store.alone(shared.line) as mine:
+    async with tuner_store.alone(shared.redis) as mine:
         if not mine:
             return
-        for number in await tuner_store.requested(shared.line):
-            state = await tuner_store.load(shared.line)
+        for number in await tuner_store.requested(shared.redis):
+            state = await tuner_store.load(shared.redis)
             await _carry_out(shared, undo(state, number, time.time(), tempo=_tempo(shared)))
 
 

@@ -83,10 +83,10 @@ def _store(shared: Runtime) -> Store | None:
 def _restore(shared: Runtime, store: Store) -> None:
     from dispatcher.records import devices  # noqa: PLC0415  as above
 
-    if not shared.run(registry.lost_everything(shared.line), timeout_s=CALL_TIMEOUT_S):
+    if not shared.run(registry.lost_everything(shared.redis), timeout_s=CALL_TIMEOUT_S):
         return
     rows = [(_device(row), str(row["memory"])) for row in devices.read_all(store.engine)]
-    shared.run(registry.restore(shared.line, rows), timeout_s=60.0)
+    shared.run(registry.restore(shared.redis, rows), timeout_s=60.0)
     if rows:
         log.info("devices restored", count=len(rows))
 
@@ -96,27 +96,27 @@ def _keep(shared: Runtime, store: Store) -> None:
 
     give_up_at_s = time.monotonic() + KEEP_S
     while time.monotonic() < give_up_at_s:
-        changed = shared.run(registry.take_changed(shared.line, BATCH), timeout_s=CALL_TIMEOUT_S)
+        changed = shared.run(registry.take_changed(shared.redis, BATCH), timeout_s=CALL_TIMEOUT_S)
         if not changed:
             return
         try:
             devices.keep(store.engine, shared.run(_rows(shared, changed), timeout_s=CALL_TIMEOUT_S))
         except (RecordsError, StateError, TimeoutError):
-            shared.run(registry.give_back_changed(shared.line, changed), timeout_s=CALL_TIMEOUT_S)
+            shared.run(registry.give_back_changed(shared.redis, changed), timeout_s=CALL_TIMEOUT_S)
             raise
 
 
 async def _change_all(shared: Runtime) -> None:
     """Have every known device written again."""
-    known = [device.device_id for device in await registry.read_all(shared.line)]
+    known = [device.device_id for device in await registry.read_all(shared.redis)]
     if known:
-        await registry.give_back_changed(shared.line, known)
+        await registry.give_back_changed(shared.redis, known)
 
 
 async def _rows(shared: Runtime, device_ids: Sequence[str]) -> dict[str, Mapping[str, Any] | None]:
     """Return the devices as they stand; None for one that is not there any more."""
     found, memories = await asyncio.gather(
-        registry.read_many(shared.line, device_ids), memory.read_many(shared.line, device_ids)
+        registry.read_many(shared.redis, device_ids), memory.read_many(shared.redis, device_ids)
     )
     return {
         device.device_id: _row(device, text) if device.first_seen_ms else None

@@ -26,7 +26,7 @@ async def _check_all(shared: Runtime) -> None:
     configs = shared.catalogue.services.values()
     instances = [instance for config in configs for instance in config.instances]
     rules = shared.catalogue.health
-    checks = (check_instance(shared.line, shared.providers, each, rules=rules) for each in instances)
+    checks = (check_instance(shared.redis, shared.providers, each, rules=rules) for each in instances)
     for result in await asyncio.gather(*checks, return_exceptions=True):
         if isinstance(result, BaseException):
             raise result  # when all others are done: only Redis is away for all of them

@@ -57,12 +57,12 @@ class Judge:
                 box=sampled.box,
                 processes=sampled.processes,
             )
-            await kpi_store.publish(self._shared.line, board)
+            await kpi_store.publish(self._shared.redis, board)
             await self._record(board, sampled.overview)
             return board
 
     async def _facts(self, sampled: Sampled) -> Facts:
-        line, window_s = self._shared.line, self._shared.catalogue.kpis.window_s
+        line, window_s = self._shared.redis, self._shared.catalogue.kpis.window_s
         turns, known, before = await asyncio.gather(
             turn_log.read_since(line, sampled.at_s - window_s),
             front_presence.read_fronts(line),
@@ -74,7 +74,7 @@ class Judge:
 
     async def _standings(self, figures: Sequence[Kpi], now_s: float) -> list[Standing]:
         rules = self._shared.catalogue.alerts
-        before = await kpi_store.read_alerts(self._shared.line)
+        before = await kpi_store.read_alerts(self._shared.redis)
         standings = []
         for kpi in figures:
             was = before.get(kpi.name, Alert(since_s=now_s))
@@ -91,20 +91,20 @@ class Judge:
             log.warning("alert firing", **told)
         else:
             log.info("alert resolved", **told)
-        record_stream.add(self._shared.line, "alert", told)
+        record_stream.add(self._shared.redis, "alert", told)
         self._webhook.tell(self._shared.catalogue.alerts, {"host": HOST, **told})
 
     async def _record(self, board: Board, overview: Overview) -> None:
         """Record once a minute, however many control workers take turns in judging."""
-        if not await kpi_store.is_due(self._shared.line):
+        if not await kpi_store.is_due(self._shared.redis):
             return
         for standing in board.standings:
             told = {**_as_record(standing.kpi, board.judged_at_s), "phase": standing.alert.phase}
-            record_stream.add(self._shared.line, "kpi", told)
+            record_stream.add(self._shared.redis, "kpi", told)
         for instance in overview.instances:
             sample = metric_samples.instance_sample(instance, at_s=board.judged_at_s)
             known = {"service": instance.service, "instance": instance.name, **sample}
-            record_stream.add(self._shared.line, "sample", known)
+            record_stream.add(self._shared.redis, "sample", known)
 
 
 @cache

@@ -74,10 +74,10 @@ async def take_sample(shared: Runtime) -> Sampled:
         StateError: Redis is out of reach.
     """
     (box, processes), overview = await asyncio.gather(
-        asyncio.to_thread(_meters().read), read_overview(shared.line)
+        asyncio.to_thread(_meters().read), read_overview(shared.redis)
     )
     at_s = time.time()
-    metric_samples.add_instances(shared.line, overview, at_s=at_s)
-    metric_samples.add_box(shared.line, HOST, box, at_s=at_s)
+    metric_samples.add_instances(shared.redis, overview, at_s=at_s)
+    metric_samples.add_box(shared.redis, HOST, box, at_s=at_s)
     disk = sample_disk(shared.settings.data_dir)
     return Sampled(at_s=at_s, overview=overview, box=box, processes=processes, disk=disk)

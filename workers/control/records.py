@@ -71,12 +71,12 @@ class Drain:
             self._alone.release()
 
     def _in_turn(self) -> int:
-        if not self._wait(record_stream.take_turn(self._shared.line, self._who)):
+        if not self._wait(record_stream.take_turn(self._shared.redis, self._who)):
             return 0
         try:
             count = self._drain()
         finally:
-            self._wait(record_stream.end_turn(self._shared.line, self._who))
+            self._wait(record_stream.end_turn(self._shared.redis, self._who))
         self._pause_s = FIRST_PAUSE_S
         return count
 
@@ -85,7 +85,7 @@ class Drain:
         state = self._look()
         count = 0
         while time.monotonic() < give_up_at_s:
-            batch = self._wait(record_stream.read(self._shared.line, BATCH))
+            batch = self._wait(record_stream.read(self._shared.redis, BATCH))
             if batch.is_empty:
                 break
             self._keep(batch, state.life)
@@ -95,7 +95,7 @@ class Drain:
 
     def _look(self) -> StreamState:
         """Return how the stream stands, and know what a stream that is gone held at least."""
-        state: StreamState = self._wait(record_stream.look(self._shared.line, uuid.uuid4().hex))
+        state: StreamState = self._wait(record_stream.look(self._shared.redis, uuid.uuid4().hex))
         if self._seen.life and self._seen.life != state.life and self._seen.backlog:
             lost = self._seen.backlog
             self._store.drop(lost, "lost with the broker", life=state.life, dropped=0)
@@ -124,11 +124,11 @@ class Drain:
         return [each for each in trimmed if _halves(each) <= (known.entry_ms, known.entry_seq)]
 
     def _done(self, ids: list[str], *, counted: bool = True) -> None:
-        self._wait(record_stream.done(self._shared.line, ids, counted=counted))
+        self._wait(record_stream.done(self._shared.redis, ids, counted=counted))
 
     def _tell_drops(self) -> None:
         """Write down what the bound of the stream cost since it was last told."""
-        state: StreamState = self._wait(record_stream.look(self._shared.line, uuid.uuid4().hex))
+        state: StreamState = self._wait(record_stream.look(self._shared.redis, uuid.uuid4().hex))
         self._seen = state
         known = self._store.drained()
         told = known.dropped if known.life == state.life else 0

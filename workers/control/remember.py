@@ -58,7 +58,7 @@ async def _some(shared: Runtime) -> None:
         try:
             if time.monotonic() > give_up_at_s or not await _is_quiet(shared):
                 return
-            device_id = await memory.take_due(shared.line)
+            device_id = await memory.take_due(shared.redis)
         except StateError as error:
             log.warning("memories not looked at", reason=str(error))
             return
@@ -69,9 +69,9 @@ async def _some(shared: Runtime) -> None:
 
 async def _is_quiet(shared: Runtime) -> bool:
     """Return whether an LLM slot is free beside the one that a summary would take, and nobody waits."""
-    if await count_waiting(shared.line, "llm"):
+    if await count_waiting(shared.redis, "llm"):
         return False
-    overview = await read_overview(shared.line)
+    overview = await read_overview(shared.redis)
     llm = [each for each in overview.instances if each.service == "llm"]
     in_flight = sum(each.in_flight for each in llm)
     return in_flight == 0 or sum(each.cap for each in llm) - in_flight >= 2
@@ -86,13 +86,13 @@ async def _one(shared: Runtime, device_id: str) -> None:
     except (DispatcherError, TimeoutError) as error:
         log.info("memory put off", device=device_id, reason=type(error).__name__)
         with suppress(StateError):
-            await memory.put_off(shared.line, device_id, for_s=AGAIN_S)
+            await memory.put_off(shared.redis, device_id, for_s=AGAIN_S)
 
 
 async def _sum_up(shared: Runtime, device_id: str, rules: MemoryRules) -> int:
     """Return how many characters the new memory has."""
     known, history = await asyncio.gather(
-        memory.read(shared.line, device_id), recent_history.recall(shared.line, device_id)
+        memory.read(shared.redis, device_id), recent_history.recall(shared.redis, device_id)
     )
     if not (known.unread and history):
         return len(known.text)
@@ -100,7 +100,7 @@ async def _sum_up(shared: Runtime, device_id: str, rules: MemoryRules) -> int:
     asked = task_messages(known.text, fresh, max_characters=rules.max_characters)
     answer = await _unless_a_turn_waits(shared, _ask(shared, asked, most=4 * rules.max_characters))
     text = as_memory(answer, max_characters=rules.max_characters)
-    await memory.write(shared.line, device_id, text, exchanges=known.unread)
+    await memory.write(shared.redis, device_id, text, exchanges=known.unread)
     return len(text)
 
 
@@ -143,5 +143,5 @@ async def _ask(shared: Runtime, asked: Sequence[Message], *, most: int) -> str:
 
 async def _wait_for_a_turn(shared: Runtime) -> None:
     """Return as soon as a call waits for an LLM slot."""
-    while not await count_waiting(shared.line, "llm"):  # noqa: ASYNC110  what is waited for is in Redis
+    while not await count_waiting(shared.redis, "llm"):  # noqa: ASYNC110  what is waited for is in Redis
         await asyncio.sleep(LOOK_EVERY_S)

@@ -55,7 +55,7 @@ def _period_s() -> float | None:
 def _run(task: str, period_s: float, work: Callable[[], None]) -> None:
     shared = runtime()
     try:
-        taken = shared.run(tick_lock.take(shared.line, task, period_s=period_s), timeout_s=TAKE_TIMEOUT_S)
+        taken = shared.run(tick_lock.take(shared.redis, task, period_s=period_s), timeout_s=TAKE_TIMEOUT_S)
     except (StateError, TimeoutError) as error:
         log.warning("tick not taken", task=task, reason=str(error))
         return
@@ -79,7 +79,7 @@ async def _hold(shared: Runtime, taken: Tick, done: threading.Event) -> None:
         if done.is_set():
             return
         try:
-            await tick_lock.hold(shared.line, taken)
+            await tick_lock.hold(shared.redis, taken)
         except StateError as error:
             log.warning("tick not held", task=taken.task, reason=str(error))
 
@@ -89,6 +89,6 @@ def _end(shared: Runtime, taken: Tick) -> None:
     if time.monotonic() - taken.taken_at_s < HOLD_AFTER_RATIO * taken.period_s:
         return
     try:
-        shared.run(tick_lock.end(shared.line, taken), timeout_s=TAKE_TIMEOUT_S)
+        shared.run(tick_lock.end(shared.redis, taken), timeout_s=TAKE_TIMEOUT_S)
     except (StateError, TimeoutError) as error:
         log.warning("tick not ended", task=taken.task, reason=str(error))

@@ -34,7 +34,7 @@ def adjust_weights() -> None:
 
 async def _adjust_all(shared: Runtime) -> None:
     for service in SERVICES:
-        for adjustment in await adjustments.adjust(shared.line, service):
+        for adjustment in await adjustments.adjust(shared.redis, service):
             if adjustment.changed:
                 _tell(shared, service, adjustment)
 
@@ -48,4 +48,4 @@ def _tell(shared: Runtime, service: Service, adjustment: Adjustment) -> None:
         "why": adjustment.reason,
     }
     log.info("weight adjusted", **known)
-    record_stream.add(shared.line, "decision", {"at_s": time.time(), "event": "weight adjusted", **known})
+    record_stream.add(shared.redis, "decision", {"at_s": time.time(), "event": "weight adjusted", **known})

@@ -187,7 +187,7 @@ class Device:
         self._who.has_come()
         self._log.debug("device connected", version=self._wire.version, audio=hello.audio_params.format)
         if hello.features.mcp:
-            self._tools = DeviceTools(self._hub.line, self._wire.send_mcp, device_id=self.peer.device_id)
+            self._tools = DeviceTools(self._hub.redis, self._wire.send_mcp, device_id=self.peer.device_id)
             self._tools.start()
 
     async def _on_listen(self, message: protocol.Listen) -> None:
@@ -289,7 +289,7 @@ class Device:
             await self.close(code=1000, reason=b"goodbye")
 
     async def _begin_dialogue(self) -> None:
-        await recent_history.clear(self._hub.line, self.peer.device_id)
+        await recent_history.clear(self._hub.redis, self.peer.device_id)
         self._wire.send("new_dialogue")
 
     def _complain(self, event: str, **fields: Any) -> None:

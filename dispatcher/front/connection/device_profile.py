@@ -47,7 +47,7 @@ class Acquaintance:
         if self._known is None and not self.peer.anonymous:
             try:
                 async with asyncio.timeout(PATIENCE_S):
-                    self._known = await registry.read(self._hub.line, self.peer.device_id)
+                    self._known = await registry.read(self._hub.redis, self.peer.device_id)
             except (StateError, TimeoutError):
                 return self._unknown
         return self._known or self._unknown
@@ -113,7 +113,7 @@ class Acquaintance:
         self._known = await self._bind(greeted=True)
 
     async def _bind(self, *, greeted: bool) -> Registered:
-        return await registry.bind(self._hub.line, self.peer.device_id, self.peer.client_id, greeted=greeted)
+        return await registry.bind(self._hub.redis, self.peer.device_id, self.peer.client_id, greeted=greeted)
 
 
 async def make_acquaintance(request: web.Request, hub: Hub, peer: Peer) -> Acquaintance:

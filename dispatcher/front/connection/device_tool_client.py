@@ -16,7 +16,7 @@ import structlog
 from dispatcher.errors import ToolError
 from dispatcher.front.connection import jsonrpc
 from dispatcher.messages import TOOL_TIMEOUT_S
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.tools import device_calls
 from dispatcher.tools.model import ListedTool, ToolResult
 from dispatcher.tools.tool_schema import read_tool
@@ -44,15 +44,17 @@ class _NoAnswer(ToolError):
 class DeviceTools:
     """The client of one device's MCP server."""
 
-    def __init__(self, line: RedisLine, send: Callable[[Mapping[str, Any]], None], *, device_id: str) -> None:
+    def __init__(
+        self, redis: RedisClient, send: Callable[[Mapping[str, Any]], None], *, device_id: str
+    ) -> None:
         """Ask nothing yet.
 
         Args:
-            line: where the list is kept for workers.
+            redis: where the list is kept for workers.
             send: sends the payload of an `mcp` message to the device.
             device_id: for the log.
         """
-        self._line = line
+        self._redis = redis
         self._send = send
         self._log = structlog.get_logger(__name__).bind(device=device_id)
         self._waiting: dict[int, asyncio.Future[jsonrpc.Answer]] = {}
@@ -160,7 +162,7 @@ class DeviceTools:
     def _keep(self, listed: device_calls.ToolList) -> None:
         self._listed = listed
         self._kept_at = time.monotonic()
-        device_calls.keep(self._line, listed)
+        device_calls.keep(self._redis, listed)
 
     async def _ask(
         self, method: str, params: Mapping[str, Any], *, timeout_s: float = ANSWER_TIMEOUT_S
@@ -189,7 +191,7 @@ class DeviceTools:
         return answer.result
 
 
-async def carry_out(line: RedisLine, tools: DeviceTools | None, request: str) -> bool | None:
+async def carry_out(redis: RedisClient, tools: DeviceTools | None, request: str) -> bool | None:
     """Do what a worker asks of the device that holds the turn, and tell the worker what became of it.
 
     Returns:
@@ -203,6 +205,6 @@ async def carry_out(line: RedisLine, tools: DeviceTools | None, request: str) ->
     result = ToolResult(text="this device has no tools", failed=True)
     if tools is not None:
         result = await tools.call(call.tool, call.arguments)
-    device_calls.answer(line, call.call_id, result)
+    device_calls.answer(redis, call.call_id, result)
     # Stock firmware says `false` where it could not.
     return not result.failed and result.text != "false" if call.arguments else None

@@ -27,7 +27,7 @@ def ask(hub: Hub, ticket: TurnTicket, *, said: str) -> str:
     language = hub.apologies.language(ticket, said=said)
     phrase = phrase_of(hub.catalogue.conversation.filler, ticket, language)
     if phrase:
-        hub.spawn(chains.synthesize(hub.line, ticket, index=FILLER_INDEX, text=phrase))
+        hub.spawn(chains.synthesize(hub.redis, ticket, index=FILLER_INDEX, text=phrase))
     return phrase
 
 

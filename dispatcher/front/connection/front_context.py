@@ -26,7 +26,7 @@ from dispatcher.front.lost_workers import watch_workers
 from dispatcher.messages import Reply
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.backoff import BackOff
-from dispatcher.redis_client.client import PATIENCE_S, RedisLine, cache_line, connect
+from dispatcher.redis_client.client import PATIENCE_S, RedisClient, cache_client, connect
 from dispatcher.routing.active_catalogue import LiveCatalogue, chosen_at_s, listen
 from dispatcher.settings import Settings
 from dispatcher.telemetry import front_presence
@@ -102,10 +102,10 @@ class Hub:
         self.settings = settings
         self.front_id = f"{settings.server_id}-{secrets.token_hex(4)}"
         self.reply_stream = keys.reply_stream(self.front_id)
-        self.line = RedisLine(connect(settings.redis_url), patience_s=PATIENCE_S)
-        self.cache = cache_line(settings, self.line)
+        self.redis = RedisClient(connect(settings.redis_url), patience_s=PATIENCE_S)
+        self.cache = cache_client(settings, self.redis)
         chosen_s = chosen_at_s(settings, catalogue.path)
-        self.live = LiveCatalogue(self.line, catalogue, chosen_at_s=chosen_s)
+        self.live = LiveCatalogue(self.redis, catalogue, chosen_at_s=chosen_s)
         self.pacer = Pacer(asyncio.get_running_loop())
         self.apologies = Apologies()
         self.tokens = Tokens(load_key(settings)) if settings.front_auth == "token" else None
@@ -123,7 +123,7 @@ class Hub:
         self.knobs = Knobs()
         self._reader = ReplyReader(connect(settings.redis_url, socket_timeout_s=None), self.reply_stream)
         # A Redis that comes back empty has the stream before it has a task whose worker would look for it.
-        self.line.greet_with(*self._reader.opening)
+        self.redis.on_connect_commands(*self._reader.opening)
         self._reloads = connect(settings.redis_url, socket_timeout_s=None)
         self._tasks: list[asyncio.Task[None]] = []
         self._short_tasks: set[asyncio.Task[None]] = set()
@@ -164,7 +164,7 @@ class Hub:
             )
         ]
         self._tasks.append(loop.create_task(listen(self._reloads, self.live)))
-        self._tasks.append(loop.create_task(watch_workers(self.line)))
+        self._tasks.append(loop.create_task(watch_workers(self.redis)))
 
     def follow(self, work: Coroutine[Any, Any, None]) -> None:
         """Run something beside the pump, until the front closes."""
@@ -194,14 +194,14 @@ class Hub:
         await self._reader.close()
         await self.live.close()
         await self._reloads.aclose()
-        if self.cache is not self.line:
+        if self.cache is not self.redis:
             await self.cache.close()
-        await self.line.close()
+        await self.redis.close()
 
     async def _agree_on_tokens(self) -> None:
         """Use the key of all fronts; asked on each new connection, since the Redis may be new as well."""
         if self.tokens is not None:
-            self.tokens = Tokens(await agree_on_key(self.line, self.settings))
+            self.tokens = Tokens(await agree_on_key(self.redis, self.settings))
 
     async def _pump_replies(self) -> None:
         """Bring every reply to its turn; a turn that is gone needs none."""
@@ -245,13 +245,13 @@ class Hub:
         while True:
             await asyncio.sleep(min(TRIM_EVERY_S, self.knobs.reply_kept_s or TRIM_EVERY_S))
             with suppress(StateError):  # the pump says when Redis is away
-                await self._reader.trim(self.line)
+                await self._reader.trim(self.redis)
 
     async def _follow_knobs(self) -> None:
         """Look how the knobs stand, once a second; while Redis is away they stay as they were."""
         while True:
             with suppress(StateError):  # the pump says when Redis is away
-                self.knobs = await read_knobs(self.line)
+                self.knobs = await read_knobs(self.redis)
             await asyncio.sleep(LOOK_EVERY_S)
 
     async def _show(self) -> None:
@@ -267,7 +267,7 @@ class Hub:
                 turns_begun=self._turns_ended + len(self.turns),
             )
             with suppress(StateError):  # the pump says when Redis is away
-                front_presence.show(self.line, self.front_id, counts, heard_at_s=self._heard_at_s)
+                front_presence.show(self.redis, self.front_id, counts, heard_at_s=self._heard_at_s)
             await asyncio.sleep(front_presence.SHOW_EVERY_S)
 
 

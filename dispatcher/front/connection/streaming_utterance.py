@@ -72,8 +72,8 @@ class Uplink:
         """Forget it, here and at the worker that hears it."""
         self.release()
         try:
-            utterance_audio.cancel(self._hub.line, self.ticket.turn_id)
-            self._hub.cache.cast("UNLINK", keys.utterance(self.ticket.turn_id))
+            utterance_audio.cancel(self._hub.redis, self.ticket.turn_id)
+            self._hub.cache.send_nowait("UNLINK", keys.utterance(self.ticket.turn_id))
         except StateError as error:  # its keys expire by themselves
             log.warning("utterance not taken back", turn=self.ticket.turn_id, reason=str(error))
 
@@ -84,7 +84,7 @@ class Uplink:
 
     async def _send(self) -> None:
         try:
-            length = await chains.start_turn(self._hub.line, self.ticket)
+            length = await chains.start_turn(self._hub.redis, self.ticket)
         except StateError as error:
             self._fail(str(error))
             return

@@ -92,8 +92,8 @@ class LiveTurn:
 
     def _speak_phrase(self) -> None:
         """Say what needs no LLM: the turn goes on as if one had written it."""
-        line = self._hub.line
-        speak = partial(chains.synthesize, line, self.ticket, index=0, text=self._phrase)
+        redis = self._hub.redis
+        speak = partial(chains.synthesize, redis, self.ticket, index=0, text=self._phrase)
         self._hub.spawn(self._send(speak))
         turn_id, attempt = self.ticket.turn_id, self.ticket.attempt
         self.on_reply(Reply(turn_id=turn_id, attempt=attempt, kind="sentence", text=self._phrase))
@@ -112,7 +112,7 @@ class LiveTurn:
         self._player.stop()
         self._turn.cancel()
         try:
-            utterance_audio.cancel(self._hub.line, self.ticket.turn_id)
+            utterance_audio.cancel(self._hub.redis, self.ticket.turn_id)
         except StateError as error:  # its tasks run to their end then, and what they send is dropped here
             log.warning("turn cannot be cancelled in workers", turn=self.ticket.turn_id, reason=str(error))
         self._close("spoken over" if spoken_over else "device left")
@@ -126,7 +126,7 @@ class LiveTurn:
         if self._turn.over:
             return
         if self._uplink is None:
-            await self._send(partial(chains.start_turn, self._hub.line, self.ticket), after=claim)
+            await self._send(partial(chains.start_turn, self._hub.redis, self.ticket), after=claim)
         else:
             self._uplink.finish(self.ticket)
 
@@ -218,7 +218,7 @@ class LiveTurn:
         log.warning(event, turn=self.ticket.turn_id, stage=late.stage, attempt=late.attempt)
         ticket = self._ticket_of(late.attempt)
         if late.stage == "tts":
-            work = chains.synthesize(self._hub.line, ticket, index=late.index, text=late.text)
+            work = chains.synthesize(self._hub.redis, ticket, index=late.index, text=late.text)
         else:
             text = self._text if late.stage == "llm" else ""
             ticket = replace(ticket, spoken=late.text, spoken_count=late.index)
@@ -230,10 +230,10 @@ class LiveTurn:
     async def _repeat(self, ticket: TurnTicket, *, after: Awaitable[object] | None) -> int:
         if after is not None:
             await after
-        return await chains.start_turn(self._hub.line, ticket)
+        return await chains.start_turn(self._hub.redis, ticket)
 
     async def _call_tool(self, request: str) -> None:
-        done = await carry_out(self._hub.line, self.tools, request)
+        done = await carry_out(self._hub.redis, self.tools, request)
         self._done = self._done if done is None else done
         self._turn.on_tool_ended(self._hub.pacer.now())
 
@@ -242,7 +242,7 @@ class LiveTurn:
         log.warning(_LOGGED[outcome], turn=self.ticket.turn_id, reason=reason)
         self._outcome, self._reason = outcome, reason
         # What may still be queued or at work for it is for nobody.
-        utterance_audio.cancel(self._hub.line, self.ticket.turn_id)
+        utterance_audio.cancel(self._hub.redis, self.ticket.turn_id)
         self._start_speaking()
         # Of what was cut, the apology is in its language; it is no part of the answer.
         said = " ".join(self._turn.spoken) or self._phrase or self._text
@@ -259,19 +259,21 @@ class LiveTurn:
     def _close(self, outcome: str) -> None:
         if not self._hub.end_turn(self.ticket.turn_id):
             return
-        self._hub.cache.cast("UNLINK", keys.claim(self.ticket.turn_id), keys.utterance(self.ticket.turn_id))
+        self._hub.cache.send_nowait(
+            "UNLINK", keys.claim(self.ticket.turn_id), keys.utterance(self.ticket.turn_id)
+        )
         if self._turn.spoken and self._heard and not self._phrase:
             # What was spoken over was not heard, so the LLM is not told that it was said.
             heard = " ".join(self._heard)
             said = [Message(role="user", content=self._text), Message(role="assistant", content=heard)]
-            recent_history.remember(self._hub.line, self.ticket.device_id, said)
+            recent_history.remember(self._hub.redis, self.ticket.device_id, said)
             self._note_for_memory()
         self._summarise(outcome)
 
     def _note_for_memory(self) -> None:
         """Let what was said be remembered, where the operator wants that."""
         if (rules := self._hub.catalogue.conversation.memory).enabled:
-            noted = memory.note_exchange(self._hub.line, self.ticket.device_id, idle_s=rules.idle_s)
+            noted = memory.note_exchange(self._hub.redis, self.ticket.device_id, idle_s=rules.idle_s)
             self._hub.spawn(noted)
 
     def _summarise(self, outcome: str) -> None:
@@ -291,7 +293,7 @@ class LiveTurn:
             timings=self._turn.timings,
         )
         name = self._hub.names.get(self.ticket.device_id, "")
-        turn_summary.tell(self._hub.line, self.ticket, told, server_id=self._hub.front_id, name=name)
+        turn_summary.tell(self._hub.redis, self.ticket, told, server_id=self._hub.front_id, name=name)
 
     def _mark(self, name: str) -> None:
         self._marks.setdefault(name, self._since_began(self._hub.pacer.now()))

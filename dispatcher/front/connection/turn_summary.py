@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from dispatcher.messages import SCREEN_TURN_SIGN, SCREEN_TURNS_VARIABLE, SERVICES, TurnTicket
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.telemetry import record_stream, turn_log
 
 log = structlog.get_logger(__name__)
@@ -54,7 +54,7 @@ class Summary:
         return bool(self.said)
 
 
-def tell(line: RedisLine, ticket: TurnTicket, summary: Summary, *, server_id: str, name: str = "") -> None:
+def tell(redis: RedisClient, ticket: TurnTicket, summary: Summary, *, server_id: str, name: str = "") -> None:
     """Write the one line that tells the whole turn, and leave its record; neither waits for anything.
 
     `name` is what the operator calls the device.
@@ -73,9 +73,9 @@ def tell(line: RedisLine, ticket: TurnTicket, summary: Summary, *, server_id: st
         "reason": summary.reason,
         "started_at_ms": round((time.time() - summary.lasted_s) * 1000),
     }
-    record_stream.add(line, "turn", record)
+    record_stream.add(redis, "turn", record)
     asked, typed = summary.asked, summary.typed
-    turn_log.note(line, outcome=summary.outcome, asked=asked, typed=typed, figures=record)
+    turn_log.note(redis, outcome=summary.outcome, asked=asked, typed=typed, figures=record)
 
 
 def print_for_screen(ticket: TurnTicket, summary: Summary, name: str) -> None:

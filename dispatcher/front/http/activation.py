@@ -44,7 +44,7 @@ async def welcome(hub: Hub, peer: Peer, said: SaidOfItself) -> dict[str, Any]:
         return {}
     said = replace(said, client_id=peer.client_id)
     wants_code = hub.settings.activation == "on"
-    noting = registry.note(hub.line, peer.device_id, connected=False, said=said, wants_code=wants_code)
+    noting = registry.note(hub.redis, peer.device_id, connected=False, said=said, wants_code=wants_code)
     if not wants_code:
         hub.spawn(noting)
         return {}
@@ -74,7 +74,7 @@ async def ask_activation(request: web.Request) -> web.Response:
         return web.json_response({"message": "activated"}, status=DONE)
     try:
         async with asyncio.timeout(PATIENCE_S):
-            known = await registry.read(hub.line, peer.device_id)
+            known = await registry.read(hub.redis, peer.device_id)
     except (StateError, TimeoutError):
         return web.json_response({"message": "not known at the moment"}, status=NOT_YET)
     status, message = (DONE, "activated") if known.activated else (NOT_YET, "the code was not typed yet")

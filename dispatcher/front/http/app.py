@@ -58,7 +58,7 @@ def create_app(settings: Settings, catalogue: Catalogue) -> web.Application:
         hub.start()
         errands_client = connect(settings.redis_url, socket_timeout_s=None)
         on_listening = partial(look_again, hub)
-        hub.follow(serve(errands_client, hub.line, partial(carry, hub), on_listening=on_listening))
+        hub.follow(serve(errands_client, hub.redis, partial(carry, hub), on_listening=on_listening))
         yield
         await hub.close()
         await errands_client.aclose()

@@ -87,7 +87,7 @@ async def _stages(hub: Hub) -> dict[str, str]:
     """Return the state of each stage, or under "stages" why it is not known."""
     try:
         async with asyncio.timeout(PATIENCE_S):
-            return dict((await read_stages(hub.line)).items())
+            return dict((await read_stages(hub.redis)).items())
     except (StateError, TimeoutError) as error:
         return {"stages": str(error) or NO_ANSWER}
 
@@ -95,7 +95,7 @@ async def _stages(hub: Hub) -> dict[str, str]:
 async def _broker(hub: Hub) -> str:
     try:
         async with asyncio.timeout(PATIENCE_S):
-            await hub.line.call("PING")
+            await hub.redis.execute("PING")
     except (StateError, TimeoutError) as error:
         return str(error) or NO_ANSWER
     return "ok"

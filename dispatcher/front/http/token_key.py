@@ -11,7 +11,7 @@ import structlog
 
 from dispatcher.errors import StartError
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -38,7 +38,7 @@ def load_key(settings: Settings) -> bytes:
     return _read_key(path, remedy="remove it to have one made")
 
 
-async def agree_on_key(line: RedisLine, settings: Settings) -> bytes:
+async def agree_on_key(redis: RedisClient, settings: Settings) -> bytes:
     """Return the key that all fronts of this Redis use: whoever is first offers its own, the others take it.
 
     Each keeps it in its DATA_DIR, so that the same key comes back after Redis lost it. With
@@ -51,8 +51,8 @@ async def agree_on_key(line: RedisLine, settings: Settings) -> bytes:
     own = load_key(settings)
     if settings.front_token_key_file:
         return own
-    await line.call("SET", keys.FRONT_TOKEN_KEY, own, "NX")
-    agreed: bytes | None = await line.call("GET", keys.FRONT_TOKEN_KEY)
+    await redis.execute("SET", keys.FRONT_TOKEN_KEY, own, "NX")
+    agreed: bytes | None = await redis.execute("GET", keys.FRONT_TOKEN_KEY)
     if agreed is None or agreed == own or len(agreed) < MIN_KEY_BYTES:
         return own
     if _is_kept(settings.data_dir / KEY_FILE, agreed):
@@ -60,13 +60,13 @@ async def agree_on_key(line: RedisLine, settings: Settings) -> bytes:
     return agreed
 
 
-async def agree_anew(line: RedisLine, key: bytes) -> None:
+async def agree_anew(redis: RedisClient, key: bytes) -> None:
     """Let all fronts of this Redis take this key when they start: another one was agreed on before.
 
     Raises:
         StateError: Redis is out of reach.
     """
-    await line.call("SET", keys.FRONT_TOKEN_KEY, key)
+    await redis.execute("SET", keys.FRONT_TOKEN_KEY, key)
 
 
 def _is_kept(path: Path, key: bytes) -> bool:

@@ -20,7 +20,7 @@ from dispatcher.ops.backup.archive import Opened, open_archive
 from dispatcher.ops.backup.own_broker import with_broker
 from dispatcher.ops.backup.save import import_records
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.settings import Settings
 from dispatcher.telemetry.front_presence import read_fronts
 
@@ -95,10 +95,10 @@ def _require_fitting(opened: Opened, settings: Settings, wanted: list[str], *, f
             )
 
 
-async def _who_runs(line: RedisLine) -> str:
+async def _who_runs(redis: RedisClient) -> str:
     """Return which parts of the deployment have been heard of lately; empty where none was."""
-    fronts = list(await read_fronts(line))
-    served = [queue for queue in QUEUES if await line.call("EXISTS", keys.served(queue))]
+    fronts = list(await read_fronts(redis))
+    served = [queue for queue in QUEUES if await redis.execute("EXISTS", keys.served(queue))]
     return ", ".join([*fronts, *(f"worker of {queue}" for queue in served)])
 
 

@@ -21,7 +21,7 @@ from dispatcher.ops.backup import files_part, state_part
 from dispatcher.ops.backup.archive import ArchiveWriter, writing
 from dispatcher.ops.backup.note import BackupNote, leave_note
 from dispatcher.ops.backup.own_broker import with_broker
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.settings import Settings
 
 
@@ -106,10 +106,10 @@ def import_records() -> ModuleType:
     return records_part
 
 
-async def _spool_state(line: RedisLine, path: Path) -> None:
+async def _spool_state(redis: RedisClient, path: Path) -> None:
     """Write the rows of Redis to a file: the archive is written by code that waits for nobody."""
     with await asyncio.to_thread(path.open, "w", encoding="utf-8") as file:
-        async for row in state_part.read_state(line):
+        async for row in state_part.read_state(redis):
             file.write(json.dumps(row) + "\n")
 
 

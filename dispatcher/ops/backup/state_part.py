@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterable
 from typing import Any, Final
 
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.redis_client.commands import Script
 from dispatcher.redis_client.decoding import as_text
 
@@ -15,7 +15,7 @@ SCAN_COUNT: Final = 500
 _PUT_BACK: Final = Script.load("dispatcher.ops.backup", "put_back.lua")
 
 
-async def read_state(line: RedisLine) -> AsyncIterator[dict[str, Any]]:
+async def read_state(redis: RedisClient) -> AsyncIterator[dict[str, Any]]:
     """Yield each key with its kind, what is left of its life, and its content.
 
     Raises:
@@ -24,16 +24,16 @@ async def read_state(line: RedisLine) -> AsyncIterator[dict[str, Any]]:
     for pattern in (keys.history("*"), keys.device("*"), keys.KNOBS):
         cursor = 0
         while True:
-            answer = await line.call("SCAN", cursor, "MATCH", pattern, "COUNT", SCAN_COUNT)
+            answer = await redis.execute("SCAN", cursor, "MATCH", pattern, "COUNT", SCAN_COUNT)
             for raw in answer[1]:
-                row = await _read_key(line, raw.decode("utf-8", "surrogateescape"))
+                row = await _read_key(redis, raw.decode("utf-8", "surrogateescape"))
                 if row is not None:
                     yield row
             if not (cursor := int(answer[0])):
                 break
 
 
-async def write_state(line: RedisLine, rows: Iterable[dict[str, Any]]) -> int:
+async def write_state(redis: RedisClient, rows: Iterable[dict[str, Any]]) -> int:
     """Put keys back, each whole in one step in place of the one that is there; return how many.
 
     Raises:
@@ -42,7 +42,7 @@ async def write_state(line: RedisLine, rows: Iterable[dict[str, Any]]) -> int:
     count = 0
     for row in rows:
         words = [word.encode("utf-8", "surrogateescape") for word in row["words"]]
-        await line.run(_PUT_BACK, [row["key"]], [row["kind"], row["ttl_ms"], *words])
+        await redis.run(_PUT_BACK, [row["key"]], [row["kind"], row["ttl_ms"], *words])
         count += 1
     return count
 
@@ -57,14 +57,14 @@ def is_ours(row: Any) -> bool:
     return known and isinstance(row.get("ttl_ms"), int) and isinstance(words, list) and bool(words)
 
 
-async def _read_key(line: RedisLine, key: str) -> dict[str, Any] | None:
+async def _read_key(redis: RedisClient, key: str) -> dict[str, Any] | None:
     """Return one key as a row; None where it has gone meanwhile."""
     kind = "list" if key.startswith(keys.history("")) else "hash"
     if kind == "list":
-        values = await line.call("LRANGE", key, 0, -1)
+        values = await redis.execute("LRANGE", key, 0, -1)
         words = [value.decode("utf-8", "surrogateescape") for value in values]
     else:
-        fields = as_text(await line.call("HGETALL", key))
+        fields = as_text(await redis.execute("HGETALL", key))
         words = [word for pair in fields.items() for word in pair]
-    ttl_ms = int(await line.call("PTTL", key))
+    ttl_ms = int(await redis.execute("PTTL", key))
     return {"key": key, "kind": kind, "ttl_ms": max(0, ttl_ms), "words": words} if words else None

@@ -15,7 +15,7 @@ import uvloop
 from dispatcher.ops.bench.routing_load import SERVICE, TURN
 from dispatcher.ops.bench.samples import HammerPlan
 from dispatcher.ops.bench.subprocess import read_plan, say
-from dispatcher.redis_client.client import RedisLine, connect
+from dispatcher.redis_client.client import RedisClient, connect
 from dispatcher.routing import leases
 from dispatcher.routing.leases import Slot
 
@@ -25,25 +25,25 @@ LOOK_AGAIN_S: Final = 0.001
 
 async def run(plan: HammerPlan) -> dict[str, Any]:
     """Return how many slots were taken, and how many leases an instance ever had."""
-    line = RedisLine(connect(plan.redis_url))
+    redis = RedisClient(connect(plan.redis_url))
     until = time.monotonic() + plan.seconds
     taken: list[int] = []
 
     async def take_again_and_again(number: int) -> None:
         dice = random.Random(number)  # noqa: S311  pauses, not secrets
         while time.monotonic() < until:
-            slot = await leases.pick(line, SERVICE, turn_id=TURN)
+            slot = await leases.pick(redis, SERVICE, turn_id=TURN)
             if not isinstance(slot, Slot):
                 await asyncio.sleep(LOOK_AGAIN_S)
                 continue
             taken.append(slot.in_flight)
             await asyncio.sleep(dice.uniform(0, HOLD_S))
-            await leases.finish(line, slot, outcome="ok", latency_ms=HOLD_S * 500)
+            await leases.finish(redis, slot, outcome="ok", latency_ms=HOLD_S * 500)
 
     try:
         await asyncio.gather(*(take_again_and_again(number) for number in range(plan.callers)))
     finally:
-        await line.close()
+        await redis.close()
     return {"taken": len(taken), "most": max(taken, default=0)}
 
 

@@ -17,7 +17,7 @@ from dispatcher.messages import SERVICES
 from dispatcher.ops.bench.device_speech import is_apology, speech_pcm
 from dispatcher.ops.bench.fault_cases import Decisions, Subject
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import admin, decisions
 from dispatcher.routing.decisions import Decision
 
@@ -94,14 +94,14 @@ class FaultTurns:
 
     def __init__(
         self,
-        line: RedisLine,
+        redis: RedisClient,
         session: aiohttp.ClientSession,
         subject: Subject,
         instances: Sequence[Instance],
         device: SoftDevice,
     ) -> None:
         """Use the stack that runs; the first one of the service's instances is the one that fails."""
-        self._line = line
+        self._redis = redis
         self._session = session
         self._subject = subject
         self._both = instances
@@ -123,9 +123,9 @@ class FaultTurns:
         await self.switch("none")
         await self._at_rest()
         for each in self._both:
-            await admin.restore(self._line, each.name)
+            await admin.restore(self._redis, each.name)
             # A slow one would be avoided for a while after the fault.
-            await self._line.call("HDEL", keys.instance(each.service, each.name), *_SPEED)
+            await self._redis.execute("HDEL", keys.instance(each.service, each.name), *_SPEED)
         for _ in range(MOST_WARM_TURNS):
             turn = await self.speak()
             if turn.lost:
@@ -142,7 +142,7 @@ class FaultTurns:
         """
         held = keys.leases(self._subject.service, self.failing)
         for _ in range(round(PATIENCE_S / LOOK_AGAIN_S)):
-            if not await self._line.call("ZCARD", held):
+            if not await self._redis.execute("ZCARD", held):
                 return
             await asyncio.sleep(LOOK_AGAIN_S)
         raise StartError(f"bench: calls of {self.failing} do not end")
@@ -178,15 +178,15 @@ class FaultTurns:
 
     async def speak(self) -> FaultTurn:
         """Hold one turn and return what came of it; one that is lost says why."""
-        since = await decisions.last_id(self._line)
+        since = await decisions.last_id(self._redis)
         try:
             result = await self._ask()
         except FrontError as error:
-            found = await decisions.newest(self._line, self._subject.service, since=since)
+            found = await decisions.newest(self._redis, self._subject.service, since=since)
             return _lost_turn(found, str(error))
         if not self._usual:
             self._usual = said_in(result)
-        made = {service: await decisions.newest(self._line, service, since=since) for service in SERVICES}
+        made = {service: await decisions.newest(self._redis, service, since=since) for service in SERVICES}
         return read_turn(self._subject, made, result, self._usual)
 
     async def _ask(self) -> TurnResult:

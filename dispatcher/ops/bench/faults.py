@@ -29,7 +29,7 @@ from dispatcher.ops.bench.process_usage import UsageMeter, other_programs_ratio
 from dispatcher.ops.bench.progress import BenchProgress
 from dispatcher.ops.bench.stack import SLOTS, StackPlan, plan_stack, running_stack
 from dispatcher.redis_client import client as state_line
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.settings import load_settings
 from dispatcher.supervisor.procfile import Line
 from dispatcher.supervisor.terminal_ui import make_console
@@ -160,16 +160,16 @@ async def _try(turns: FaultTurns, mode: str, plan: FaultsPlan, progress: BenchPr
 @asynccontextmanager
 async def _one_device(plan: StackPlan, subject: Subject) -> AsyncGenerator[FaultTurns]:
     """Connect a device to the stack, and a line to its decisions."""
-    line = RedisLine(state_line.connect(plan.environment["REDIS_URL"]))
+    redis = RedisClient(state_line.connect(plan.environment["REDIS_URL"]))
     try:
         async with (
             aiohttp.ClientSession() as session,
             connect(session, Address(url=plan.url), DeviceOptions(keep_audio=False)) as device,
         ):
             instances = load_catalogue(plan.config).services[subject.service].instances
-            yield FaultTurns(line, session, subject, instances, device)
+            yield FaultTurns(redis, session, subject, instances, device)
     finally:
-        await line.close()
+        await redis.close()
 
 
 def _fault_stack(plan: StackPlan, wanted: FaultsPlan) -> StackPlan:
@@ -186,6 +186,6 @@ def _fault_stack(plan: StackPlan, wanted: FaultsPlan) -> StackPlan:
     return replace(plan, lines=tuple(_with_options(line, options) for line in used))
 
 
-def _with_options(line: Line, options: Mapping[str, str]) -> Line:
-    added = [words for part, words in options.items() if part in line.command]
-    return replace(line, command=" ".join([line.command, *added]))
+def _with_options(redis: Line, options: Mapping[str, str]) -> Line:
+    added = [words for part, words in options.items() if part in redis.command]
+    return replace(redis, command=" ".join([redis.command, *added]))

@@ -36,7 +36,7 @@ from dispatcher.ops.bench.samples import HammerPlan
 from dispatcher.ops.bench.stack import plan_stack, running_stack
 from dispatcher.ops.bench.subprocess import run_child
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.client import RedisLine, connect
+from dispatcher.redis_client.client import RedisClient, connect
 from dispatcher.supervisor.terminal_ui import make_console
 
 CALLERS: Final = (1, 4, 16)
@@ -114,16 +114,16 @@ async def run_routing(plan: RoutingPlan, progress: BenchProgress) -> RoutingRepo
 
 
 async def _time(
-    line: RedisLine, plan: RoutingPlan, progress: BenchProgress
+    redis: RedisClient, plan: RoutingPlan, progress: BenchProgress
 ) -> tuple[Timing, tuple[Timing, ...]]:
     with progress.step("picks", plan.calls * len(CALLERS)) as on_call:
-        pings = await time_pings(line, plan.calls)
-        timings = [await time_calls(line, callers, plan.calls, on_call) for callers in CALLERS]
+        pings = await time_pings(redis, plan.calls)
+        timings = [await time_calls(redis, callers, plan.calls, on_call) for callers in CALLERS]
     return pings, tuple(timings)
 
 
 async def _distribute(
-    lines: Sequence[RedisLine], plan: RoutingPlan, progress: BenchProgress
+    lines: Sequence[RedisClient], plan: RoutingPlan, progress: BenchProgress
 ) -> tuple[dict[Algorithm, Counter[str]], dict[Algorithm, Counter[str]]]:
     went, admitted = {}, {}
     with progress.step("shares and bursts", len(ALGORITHMS)) as on_algorithm:
@@ -134,9 +134,9 @@ async def _distribute(
     return went, admitted
 
 
-async def _hammer(line: RedisLine, url: str, plan: RoutingPlan, progress: BenchProgress) -> Hammered:
+async def _hammer(redis: RedisClient, url: str, plan: RoutingPlan, progress: BenchProgress) -> Hammered:
     """Return what processes on one cap came to; the leases are also counted from outside all the time."""
-    await begin(line, "least_connections", instances(weights={"A": 1.0}, caps={"A": HAMMER_CAP}))
+    await begin(redis, "least_connections", instances(weights={"A": 1.0}, caps={"A": HAMMER_CAP}))
     hammer = HammerPlan(redis_url=url, callers=HAMMER_CALLERS, seconds=plan.seconds)
     seen = 0
     with progress.step("caps under fire", plan.processes) as on_end:
@@ -149,7 +149,7 @@ async def _hammer(line: RedisLine, url: str, plan: RoutingPlan, progress: BenchP
             each.add_done_callback(lambda _: on_end())
         try:
             while not all(each.done() for each in hammers):
-                seen = max(seen, int(await line.call("ZCARD", keys.leases(SERVICE, "A"))))
+                seen = max(seen, int(await redis.execute("ZCARD", keys.leases(SERVICE, "A"))))
                 await asyncio.wait(hammers, timeout=WATCH_EVERY_S)
         finally:
             for each in hammers:

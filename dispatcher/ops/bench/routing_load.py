@@ -12,7 +12,7 @@ from typing import Any, Final
 from dispatcher.catalogue.model import Instance
 from dispatcher.errors import NoInstanceAvailable
 from dispatcher.messages import Algorithm, Service
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.redis_client.commands import Value
 from dispatcher.routing import instance_table, leases
 from dispatcher.routing.leases import Slot
@@ -56,7 +56,7 @@ class Cost:
     inner: Mapping[str, float]
 
 
-class CountingLine(RedisLine):
+class CountingLine(RedisClient):
     """A line that counts the commands that it is given; `commands` is how many."""
 
     commands = 0
@@ -66,10 +66,10 @@ class CountingLine(RedisLine):
         self.commands += 1
         return super().submit(command, repeatable=repeatable)
 
-    def cast(self, *command: Value, repeatable: bool = False) -> None:
+    def send_nowait(self, *command: Value, repeatable: bool = False) -> None:
         """Count, then send."""
         self.commands += 1
-        super().cast(*command, repeatable=repeatable)
+        super().send_nowait(*command, repeatable=repeatable)
 
 
 def instances(*, weights: Mapping[str, float], caps: Mapping[str, int]) -> list[Instance]:
@@ -86,39 +86,39 @@ def instances(*, weights: Mapping[str, float], caps: Mapping[str, int]) -> list[
     ]
 
 
-async def begin(line: RedisLine, algorithm: Algorithm, them: Sequence[Instance]) -> None:
+async def begin(redis: RedisClient, algorithm: Algorithm, them: Sequence[Instance]) -> None:
     """Empty the bench's own Redis and publish the instances."""
-    await line.call("FLUSHDB")
-    await instance_table.publish_instances(line, SERVICE, algorithm, them)
+    await redis.execute("FLUSHDB")
+    await instance_table.publish_instances(redis, SERVICE, algorithm, them)
 
 
-async def pick(line: RedisLine) -> Slot:
+async def pick(redis: RedisClient) -> Slot:
     """Return a slot; there has to be one.
 
     Raises:
         NoInstanceAvailable: there is none.
     """
-    slot = await leases.pick(line, SERVICE, turn_id=TURN, lease_id=leases.new_lease_id())
+    slot = await leases.pick(redis, SERVICE, turn_id=TURN, lease_id=leases.new_lease_id())
     if isinstance(slot, Slot):
         return slot
     raise NoInstanceAvailable(SERVICE, "all full")
 
 
-async def time_pings(line: RedisLine, count: int) -> Timing:
+async def time_pings(redis: RedisClient, count: int) -> Timing:
     """Return how long the way to Redis and back takes without any work."""
     times = []
     begun = time.perf_counter()
     for _ in range(count):
         asked = time.perf_counter()
-        await line.call("PING")
+        await redis.execute("PING")
         times.append((time.perf_counter() - asked) * 1000)
     spent_s = time.perf_counter() - begun
     return Timing(callers=0, picks_ms=tuple(times), finishes_ms=(), picks_per_s=count / spent_s)
 
 
-async def time_calls(line: RedisLine, callers: int, count: int, on_call: Callable[[], None]) -> Timing:
+async def time_calls(redis: RedisClient, callers: int, count: int, on_call: Callable[[], None]) -> Timing:
     """Return how long picks and ends take when so many callers of one process call again and again."""
-    await begin(line, "response_time", instances(weights=WEIGHTS, caps=dict.fromkeys(WEIGHTS, ROOMY)))
+    await begin(redis, "response_time", instances(weights=WEIGHTS, caps=dict.fromkeys(WEIGHTS, ROOMY)))
     upcoming = iter(range(count))
     picks_ms: list[float] = []
     finishes_ms: list[float] = []
@@ -126,9 +126,9 @@ async def time_calls(line: RedisLine, callers: int, count: int, on_call: Callabl
     async def call_again_and_again() -> None:
         for _ in upcoming:
             asked = time.perf_counter()
-            slot = await pick(line)
+            slot = await pick(redis)
             given = time.perf_counter()
-            await leases.finish(line, slot, outcome="ok", latency_ms=CALL_MS)
+            await leases.finish(redis, slot, outcome="ok", latency_ms=CALL_MS)
             finishes_ms.append((time.perf_counter() - given) * 1000)
             picks_ms.append((given - asked) * 1000)
             on_call()
@@ -143,17 +143,17 @@ async def time_calls(line: RedisLine, callers: int, count: int, on_call: Callabl
     )
 
 
-async def count_cost(line: CountingLine, count: int) -> Cost:
+async def count_cost(redis: CountingLine, count: int) -> Cost:
     """Return what a pick costs, counted by Redis and by the line."""
-    await begin(line, "response_time", instances(weights=WEIGHTS, caps=dict.fromkeys(WEIGHTS, ROOMY)))
-    await pick(line)  # from here on Redis knows the script
-    await line.call("CONFIG", "RESETSTAT")
-    sent = line.commands
+    await begin(redis, "response_time", instances(weights=WEIGHTS, caps=dict.fromkeys(WEIGHTS, ROOMY)))
+    await pick(redis)  # from here on Redis knows the script
+    await redis.execute("CONFIG", "RESETSTAT")
+    sent = redis.commands
     for _ in range(count):
-        await pick(line)
-    commands = line.commands - sent
-    stats = await _info(line, "stats")
-    told = await _info(line, "commandstats")
+        await pick(redis)
+    commands = redis.commands - sent
+    stats = await _info(redis, "stats")
+    told = await _info(redis, "commandstats")
     calls = {name.removeprefix("cmdstat_"): int(each["calls"]) for name, each in told.items()}
     # RESETSTAT itself is no longer counted; the question for the figures is one read.
     trips = int(stats["total_reads_processed"]) - 1
@@ -167,21 +167,21 @@ async def count_cost(line: CountingLine, count: int) -> Cost:
     )
 
 
-async def shares(line: RedisLine, algorithm: Algorithm, cycles: int) -> Counter[str]:
+async def shares(redis: RedisClient, algorithm: Algorithm, cycles: int) -> Counter[str]:
     """Return where the calls of whole cycles went; a few are under way all the time."""
-    await begin(line, algorithm, instances(weights=WEIGHTS, caps=dict.fromkeys(WEIGHTS, ROOMY)))
+    await begin(redis, algorithm, instances(weights=WEIGHTS, caps=dict.fromkeys(WEIGHTS, ROOMY)))
     under_way: deque[Slot] = deque()
     went: Counter[str] = Counter()
     for _ in range(cycles * CYCLE):
         if len(under_way) == AT_ONCE:
-            await leases.finish(line, under_way.popleft(), outcome="ok", latency_ms=CALL_MS)
-        slot = await pick(line)
+            await leases.finish(redis, under_way.popleft(), outcome="ok", latency_ms=CALL_MS)
+        slot = await pick(redis)
         under_way.append(slot)
         went[slot.name] += 1
     return went
 
 
-async def burst(lines: Sequence[RedisLine], algorithm: Algorithm, count: int) -> Counter[str]:
+async def burst(lines: Sequence[RedisClient], algorithm: Algorithm, count: int) -> Counter[str]:
     """Return whom a burst over several connections was let in to; "" counts those that found all full."""
     await begin(lines[0], algorithm, instances(weights=dict.fromkeys(CAPS, 1.0), caps=CAPS))
     answers = await asyncio.gather(
@@ -190,7 +190,7 @@ async def burst(lines: Sequence[RedisLine], algorithm: Algorithm, count: int) ->
     return Counter(answer.name if isinstance(answer, Slot) else "" for answer in answers)
 
 
-async def _info(line: RedisLine, section: str) -> Mapping[str, Any]:
+async def _info(redis: RedisClient, section: str) -> Mapping[str, Any]:
     """Return one section of what Redis says of itself, as the client reads it."""
-    said: Mapping[str, Any] = await line.call("INFO", section)
+    said: Mapping[str, Any] = await redis.execute("INFO", section)
     return said

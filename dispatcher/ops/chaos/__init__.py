@@ -24,7 +24,7 @@ from dispatcher.ops.chaos.page import page
 from dispatcher.ops.chaos.run import VerifyPlan, VerifyReport, parse_names, run
 from dispatcher.ops.chaos.supervised_environment import Supervised
 from dispatcher.ops.chaos.view import as_json, report_view
-from dispatcher.redis_client.client import RedisLine, connect
+from dispatcher.redis_client.client import RedisClient, connect
 from dispatcher.settings import load_settings
 from dispatcher.supervisor.terminal_ui import make_console
 
@@ -110,10 +110,10 @@ async def _with_line(
     plan: VerifyPlan, tell: Callable[[str], None], containers: Containers | None
 ) -> VerifyReport:
     redis_url = await containers.redis_url() if containers else settings_here().redis_url
-    line = RedisLine(connect(redis_url))
+    redis = RedisClient(connect(redis_url))
     try:
-        return await run(line, containers or Supervised(line), plan, tell)
+        return await run(redis, containers or Supervised(redis), plan, tell)
     except StateError as error:
         raise StateError(explain(error, redis_url)) from error
     finally:
-        await line.close()
+        await redis.close()

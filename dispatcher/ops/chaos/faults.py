@@ -115,17 +115,17 @@ async def restart_front(scene: Scene) -> AsyncGenerator[str]:
 @asynccontextmanager
 async def overload(scene: Scene) -> AsyncGenerator[str]:
     """Let no more devices in than there are, and as many again knock."""
-    line = scene.target.line
-    before = (await read_knobs(line)).max_devices
-    fronts = max(1, len(await read_fronts(line)))
+    redis = scene.target.redis
+    before = (await read_knobs(redis)).max_devices
+    fronts = max(1, len(await read_fronts(redis)))
     crowd = Household(scene.doors, scene.devices, first=CROWD_FIRST)
     try:
-        await turn(line, "max_devices", math.ceil(scene.devices / fronts))
+        await turn(redis, "max_devices", math.ceil(scene.devices / fronts))
         await asyncio.sleep(2 * LOOK_EVERY_S)  # fronts look at their knobs once in this time
         async with crowd.living(scene.target.session):
             yield f"{scene.devices} more devices than are let in"
     finally:
-        await asyncio.shield(turn(line, "max_devices", before))
+        await asyncio.shield(turn(redis, "max_devices", before))
         # To be turned away is what they have to expect; whoever was let in counts like everybody.
         scene.residents.turns += [each for each in crowd.turns if each.outcome != "refused"]
 

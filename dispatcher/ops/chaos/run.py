@@ -19,7 +19,7 @@ from dispatcher.ops.chaos.faults import FAULTS, Fault, Scene
 from dispatcher.ops.chaos.simulated_devices import Household
 from dispatcher.ops.chaos.system_under_test import Target
 from dispatcher.ops.chaos.turn_outcomes import TurnHeard, Window
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing.overview import Overview, read_overview
 from dispatcher.supervisor import chaos_marker
 from dispatcher.telemetry import front_presence, kpi_store, turn_log
@@ -69,7 +69,9 @@ class VerifyReport:
         return [f"{each.window.fault}: {problem}" for each in self.judged for problem in each.problems]
 
 
-async def run(line: RedisLine, ground: Ground, plan: VerifyPlan, tell: Callable[[str], None]) -> VerifyReport:
+async def run(
+    redis: RedisClient, ground: Ground, plan: VerifyPlan, tell: Callable[[str], None]
+) -> VerifyReport:
     """Try every fault of a plan; whatever happens, what was done is undone.
 
     Raises:
@@ -79,9 +81,9 @@ async def run(line: RedisLine, ground: Ground, plan: VerifyPlan, tell: Callable[
     began_at_s = time.time()
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector) as session:
-        target = await Target.find(line, session, ground)
+        target = await Target.find(redis, session, ground)
         who = uuid.uuid4().hex
-        if not await chaos_marker.claim(line, who):
+        if not await chaos_marker.claim(redis, who):
             raise StartError("another `dispatcher verify` runs on this Redis; wait for its end")
         doors = await target.doors()
         household = Household(doors, plan.devices)
@@ -128,7 +130,7 @@ class Experiment:
 
     async def baseline(self) -> None:
         """Let the devices talk with nothing broken, until each was answered."""
-        self._overview = await read_overview(self._target.line)
+        self._overview = await read_overview(self._target.redis)
         began_at_s = time.time()
         await asyncio.sleep(self._plan.baseline_s)
         window = Window(
@@ -183,7 +185,7 @@ class Experiment:
             with suppress(asyncio.CancelledError):
                 await task
             with suppress(StateError):
-                await chaos_marker.release(self._target.line, who)
+                await chaos_marker.release(self._target.redis, who)
 
     async def _get_well(self, window: Window) -> None:
         """Wait until all is well, close the window and judge it."""
@@ -204,10 +206,10 @@ class Experiment:
         return self._household.all_answered_since(since_s) and await self._target.is_well()
 
     async def _seen(self, window: Window) -> Seen:
-        line = self._target.line
+        redis = self._target.redis
         try:
-            turns = await turn_log.read_since(line, window.began_at_s)
-            after = await read_overview(line)
+            turns = await turn_log.read_since(redis, window.began_at_s)
+            after = await read_overview(redis)
         except StateError:  # it did not come back: what devices heard says so
             turns, after = [], self._overview
         looks = [look for look in self._looks if look.at_s >= window.began_at_s]
@@ -217,18 +219,18 @@ class Experiment:
     async def _watch(self, who: str) -> None:
         while True:
             with suppress(StateError):  # a fault may take Redis away
-                await chaos_marker.claim(self._target.line, who)
-                self._looks.append(await look(self._target.line))
+                await chaos_marker.claim(self._target.redis, who)
+                self._looks.append(await look(self._target.redis))
             await asyncio.sleep(LOOK_EVERY_S)
 
 
-async def look(line: RedisLine) -> Look:
+async def look(redis: RedisClient) -> Look:
     """Return the box as the control worker sees it, and how many devices are busy.
 
     Raises:
         StateError: Redis is out of reach.
     """
-    board, counts = await asyncio.gather(kpi_store.read_board(line), front_presence.read_fronts(line))
+    board, counts = await asyncio.gather(kpi_store.read_board(redis), front_presence.read_fronts(redis))
     box = board.box if board else None
     return Look(
         at_s=time.time(),

@@ -12,7 +12,7 @@ import psutil
 from dispatcher.cli.broker import LOOPBACK_HOSTS
 from dispatcher.errors import StartError
 from dispatcher.ops.chaos.environment import NotHere, running
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.supervisor import chaos_marker
 from dispatcher.supervisor.chaos_marker import MarkedPart, VerifyMark
 
@@ -25,9 +25,9 @@ HOW: Final = (
 class Supervised:
     """The processes of a supervisor; its mark is read anew before anything is hurt."""
 
-    def __init__(self, line: RedisLine) -> None:
+    def __init__(self, redis: RedisClient) -> None:
         """Look at nothing yet."""
-        self._line = line
+        self._redis = redis
         self._host = socket.gethostname()
 
     async def parts(self) -> tuple[MarkedPart, ...]:
@@ -60,7 +60,7 @@ class Supervised:
         )
 
     async def _mark(self) -> VerifyMark:
-        mark = await chaos_marker.read(self._line, self._host)
+        mark = await chaos_marker.read(self._redis, self._host)
         if mark is None or not psutil.pid_exists(mark.pid):
             raise StartError(f"no stack on {self._host} allows faults: {HOW}")
         return mark

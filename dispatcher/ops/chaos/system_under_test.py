@@ -16,7 +16,7 @@ from dispatcher.catalogue import Catalogue, Instance
 from dispatcher.errors import StartError, StateError, in_words
 from dispatcher.messages import Service
 from dispatcher.ops.chaos.environment import Ground, NotHere, running
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import instance_table
 from dispatcher.routing.overview import read_overview
 from dispatcher.supervisor.chaos_marker import MarkedPart
@@ -43,17 +43,17 @@ class Target:
     """A stack that allows it; its parts are asked for anew before anything is hurt."""
 
     def __init__(
-        self, line: RedisLine, session: aiohttp.ClientSession, ground: Ground, catalogue: Catalogue
+        self, redis: RedisClient, session: aiohttp.ClientSession, ground: Ground, catalogue: Catalogue
     ) -> None:
         """Use `find` instead, which asks whether the stack allows it."""
-        self.line = line
+        self.redis = redis
         self.session = session
         self.catalogue = catalogue
         self._ground = ground
         self.down_before: frozenset[str] = frozenset()
 
     @classmethod
-    async def find(cls, line: RedisLine, session: aiohttp.ClientSession, ground: Ground) -> Target:
+    async def find(cls, redis: RedisClient, session: aiohttp.ClientSession, ground: Ground) -> Target:
         """Return the stack that stands on a ground.
 
         Raises:
@@ -61,10 +61,10 @@ class Target:
             StateError: Redis is out of reach.
         """
         await ground.parts()
-        found = await instance_table.in_force(line)
+        found = await instance_table.in_force(redis)
         if found is None:
             raise StartError("Redis knows no instances yet; start the stack, then run this again")
-        return cls(line, session, ground, found.catalogue)
+        return cls(redis, session, ground, found.catalogue)
 
     async def running(self, role: str) -> tuple[MarkedPart, ...]:
         """Return the parts of a role that run now.
@@ -104,7 +104,7 @@ class Target:
             NotHere: there is none.
         """
         parts = await self._ground.parts()
-        usable = {one.name for one in (await read_overview(self.line)).instances if one.is_usable}
+        usable = {one.name for one in (await read_overview(self.redis)).instances if one.is_usable}
         reasons = []
         for service in services:
             found = await self._victim_of(service, parts, usable, with_switch=with_switch)
@@ -174,7 +174,7 @@ class Target:
 
     async def _down(self) -> frozenset[str]:
         """Return the parts that do not run and the instances that may have no calls, by name."""
-        overview = await read_overview(self.line)
+        overview = await read_overview(self.redis)
         stopped = {part.name for part in await self._ground.parts() if part.pid is None}
         states = {one.name: one for one in overview.instances if one.state != "not configured"}
         unusable = {name for name, one in states.items() if not one.is_usable}

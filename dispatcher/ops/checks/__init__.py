@@ -16,7 +16,7 @@ from dispatcher.errors import ConfigError
 from dispatcher.ops.checks.check_row import LISTS, Finding, List, rows_of
 from dispatcher.ops.checks.snapshot import Evidence, Wish, gather
 from dispatcher.ops.checks.view import any_failed, as_json, check_view
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.settings import Settings
 from dispatcher.supervisor.terminal_ui import make_console
 
@@ -57,8 +57,8 @@ def check(
     settings = settings_here()
     wish = Wish(settings=settings, fronts=fronts or _fronts_of(settings), nginx=nginx)
 
-    async def look(line: RedisLine) -> Evidence:
-        return await gather(line, wish)
+    async def look(redis: RedisClient) -> Evidence:
+        return await gather(redis, wish)
 
     found = find(with_shared_state(look), wanted or LISTS)
     if as_text:

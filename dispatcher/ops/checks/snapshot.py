@@ -33,7 +33,7 @@ from dispatcher.ops.checks.probes import (
 )
 from dispatcher.ops.checks.records_snapshot import RecordsSeen, look_at_records
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import decisions, instance_table
 from dispatcher.routing.decisions import Decision
 from dispatcher.routing.instance_table import InForce
@@ -128,7 +128,7 @@ class Evidence:
         return self.in_force.catalogue if self.in_force else self.file
 
 
-async def gather(line: RedisLine, wish: Wish) -> Evidence:
+async def gather(redis: RedisClient, wish: Wish) -> Evidence:
     """Hold a real turn, then look at everything: what the turn left behind is part of it.
 
     Raises:
@@ -140,7 +140,7 @@ async def gather(line: RedisLine, wish: Wish) -> Evidence:
         asked = await asyncio.gather(*(ask_front(session, url) for url in wish.fronts))
         nginx = await ask_nginx(session, wish.nginx) if wish.nginx else None
         flower = await ask_flower(session, f"http://{wish.settings.flower_host}:{wish.settings.flower_port}")
-    state = await _state(line)
+    state = await _state(redis)
     return Evidence(
         wish=wish,
         now_s=time.time(),
@@ -157,22 +157,22 @@ async def gather(line: RedisLine, wish: Wish) -> Evidence:
     )
 
 
-async def _state(line: RedisLine) -> dict[str, Any]:
+async def _state(redis: RedisClient) -> dict[str, Any]:
     """Return what Redis holds, by the names of the fields."""
-    overview = await read_overview(line)
-    picked = [await decisions.newest(line, service, most=DECISIONS_READ) for service in SERVICES]
+    overview = await read_overview(redis)
+    picked = [await decisions.newest(redis, service, most=DECISIONS_READ) for service in SERVICES]
     return {
-        "in_force": await instance_table.in_force(line),
-        "redis": await _info(line),
+        "in_force": await instance_table.in_force(redis),
+        "redis": await _info(redis),
         "overview": overview,
-        "instances": tuple([await _instance(line, view) for view in overview.instances]),
-        "workers": await _workers(line),
-        "canaries": await canaries.read_canaries(line),
-        "fronts": await front_presence.read_fronts(line),
-        "board": await kpi_store.read_board(line),
-        "knobs": await overrides.read_knobs(line),
-        "tuner": await tuner_store.load(line),
-        "tuner_rows": await tuner_store.read_log(line),
+        "instances": tuple([await _instance(redis, view) for view in overview.instances]),
+        "workers": await _workers(redis),
+        "canaries": await canaries.read_canaries(redis),
+        "fronts": await front_presence.read_fronts(redis),
+        "board": await kpi_store.read_board(redis),
+        "knobs": await overrides.read_knobs(redis),
+        "tuner": await tuner_store.load(redis),
+        "tuner_rows": await tuner_store.read_log(redis),
         "decisions": dict(zip(SERVICES, picked, strict=True)),
     }
 
@@ -194,17 +194,17 @@ def _look_at_box(data_dir: Path) -> BoxSeen:
     )
 
 
-async def _info(line: RedisLine) -> Mapping[str, str]:
+async def _info(redis: RedisClient) -> Mapping[str, str]:
     """Return INFO as text; both forms in which a client may hand it over are read."""
-    said = await line.call("INFO")
+    said = await redis.execute("INFO")
     if isinstance(said, dict):
         return {str(name): str(value) for name, value in said.items()}
     lines = (text.partition(":") for text in said.decode().splitlines() if not text.startswith("#"))
     return {name: value for name, colon, value in lines if colon}
 
 
-async def _instance(line: RedisLine, view: InstanceView) -> InstanceSeen:
-    known = await instance_table.read(line, view.service, view.name)
+async def _instance(redis: RedisClient, view: InstanceView) -> InstanceSeen:
+    known = await instance_table.read(redis, view.service, view.name)
 
     def ago(field: str) -> float | None:
         return max(0.0, time.time() - float(known[field]) / 1000) if known.get(field) else None
@@ -212,15 +212,15 @@ async def _instance(line: RedisLine, view: InstanceView) -> InstanceSeen:
     return InstanceSeen(view=view, checked_s_ago=ago("checked_at_ms"), adjusted_s_ago=ago("adjusted_at_ms"))
 
 
-async def _workers(line: RedisLine) -> tuple[WorkerSeen, ...]:
+async def _workers(redis: RedisClient) -> tuple[WorkerSeen, ...]:
     found: list[WorkerSeen] = []
     for queue in QUEUES:
         pattern = keys.worker_ready(queue, 0).removesuffix("0") + "*"
         cursor = 0
         while True:
-            raw_cursor, names = await line.call("SCAN", cursor, "MATCH", pattern, "COUNT", 1000)
+            raw_cursor, names = await redis.execute("SCAN", cursor, "MATCH", pattern, "COUNT", 1000)
             for name in names:
-                slots = await line.call("GET", name)
+                slots = await redis.execute("GET", name)
                 pid = int(name.rsplit(b":", 1)[1])
                 found.append(WorkerSeen(queue=queue, pid=pid, slots=int(slots or 0)))
             if not (cursor := int(raw_cursor)):

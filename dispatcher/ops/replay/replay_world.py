@@ -73,10 +73,10 @@ class ReplayWorld:
     """One replay of one service."""
 
     def __init__(
-        self, line: ScratchLine, config: ServiceConfig, estimator: Estimator, *, longest_wait_s: float
+        self, redis: ScratchLine, config: ServiceConfig, estimator: Estimator, *, longest_wait_s: float
     ) -> None:
         """Prepare; `config` holds the algorithm and the instances to try."""
-        self._line = line
+        self._redis = redis
         self._config = config
         self._estimator = estimator
         self._longest_wait_ms = longest_wait_s * 1000
@@ -104,17 +104,17 @@ class ReplayWorld:
             if step == self._look:
                 on_call()
             if handled % KEEP_EVERY_EVENTS == 1:
-                self._line.keep()
+                self._redis.keep()
         return Outcome(calls=tuple(flows))
 
     async def _configure(self) -> None:
         service, names = self._config.service, [each.name for each in self._config.instances]
         await instance_table.publish_instances(
-            self._line, service, self._config.algorithm, self._config.instances
+            self._redis, service, self._config.algorithm, self._config.instances
         )
         if self._config.max_concurrent is not None:
-            await self._line.call("HSET", keys.fleet(service), "cap", self._config.max_concurrent)
-        self._line.uses(*(keys.leases(service, name) for name in names))
+            await self._redis.execute("HSET", keys.fleet(service), "cap", self._config.max_concurrent)
+        self._redis.uses(*(keys.leases(service, name) for name in names))
 
     def _at(self, at_ms: float, step: Step, flow: Replayed) -> None:
         self._number += 1
@@ -129,7 +129,7 @@ class ReplayWorld:
             self._give_up(flow)
             return
         picked = await leases.pick(
-            self._line,
+            self._redis,
             self._config.service,
             turn_id=TURN,
             excluded=[each.instance for each in flow.attempts],
@@ -146,7 +146,7 @@ class ReplayWorld:
             flow.gave_up = not flow.attempts
 
     def _give_up(self, flow: Replayed) -> None:
-        leases.leave(self._line, self._config.service, flow.lease_id)
+        leases.leave(self._redis, self._config.service, flow.lease_id)
         self._waiting.pop(flow.lease_id, None)
         flow.waited_ms += self._now_ms - flow.asked_ms
         flow.gave_up = True
@@ -168,14 +168,14 @@ class ReplayWorld:
 
     async def _renew(self, flow: Replayed) -> None:
         if flow.slot is not None:
-            await leases.renew(self._line, [flow.slot], now_ms=self._now_ms)
+            await leases.renew(self._redis, [flow.slot], now_ms=self._now_ms)
 
     async def _end(self, flow: Replayed) -> None:
         slot, estimate = flow.slot, flow.attempts[-1].estimate
         if slot is None:
             return
         await leases.finish(
-            self._line,
+            self._redis,
             slot,
             outcome=estimate.outcome,
             latency_ms=estimate.latency_ms,
@@ -192,7 +192,7 @@ class ReplayWorld:
         """Let the call look that the finish script calls for: the first in line that may use the instance."""
         if not self._waiting:
             return
-        for lease_id in await self._line.call("ZRANGE", keys.waiting(self._config.service), 0, -1):
+        for lease_id in await self._redis.execute("ZRANGE", keys.waiting(self._config.service), 0, -1):
             flow = self._waiting.get(lease_id.decode())
             if flow is not None and name not in [each.instance for each in flow.attempts]:
                 await self._look(flow)

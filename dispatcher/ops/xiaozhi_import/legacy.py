@@ -152,8 +152,8 @@ def _read(path: Path, text: str) -> Mapping[str, Any]:
         found = yaml.safe_load(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark else ""
-        raise ConfigError([f"{path}{line}: is not readable as YAML"]) from error
+        redis = f":{mark.line + 1}" if mark else ""
+        raise ConfigError([f"{path}{redis}: is not readable as YAML"]) from error
     if found is not None and not isinstance(found, dict):
         raise ConfigError([f"{path}: holds {_KINDS.get(type(found), 'a single value')}; expected a mapping"])
     return found or {}

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing.leases import Slot
 from tests.support.broker import Broker
 from tests.support.fleet import Fleet, llm
@@ -58,9 +58,9 @@ def command(broker: Broker) -> Command:
 
 
 @pytest.fixture
-async def fleet(line: RedisLine) -> Fleet:
+async def fleet(redis: RedisClient) -> Fleet:
     """Two LLM instances that take turns."""
-    fleet = Fleet(line)
+    fleet = Fleet(redis)
     await fleet.configure("round_robin", llm("llm-1"), llm("llm-2", cap=3))
     return fleet
 
@@ -111,7 +111,7 @@ async def test_status_shows_what_the_operator_did_and_what_waits(fleet: Fleet, c
     await command("drain", "llm-1")
     await fleet.call_ends("llm-2", "ok", latency_ms=321)
     await fleet.call_ends("llm-2", "failed", times=3)
-    await fleet.line.call("LPUSH", "llm", "task")
+    await fleet.redis.execute("LPUSH", "llm", "task")
     said = await command("status")
     rows = {line.split()[0]: " ".join(line.split()[1:]) for line in said.out.splitlines() if line}
     assert said.code == 0

@@ -6,7 +6,7 @@ import asyncio
 import re
 from pathlib import Path
 
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from tests.support.broker import Broker
 from tests.support.fleet import llm
 from tests.support.processes import BIN, ROOT, own_environment
@@ -31,10 +31,10 @@ async def replay(broker: Broker, *words: str) -> tuple[int, str]:
     return process.returncode, " ".join(out.decode().split())
 
 
-async def everything(line: RedisLine) -> dict[bytes, bytes]:
+async def everything(redis: RedisClient) -> dict[bytes, bytes]:
     """Return all that Redis holds, key by key."""
-    names = sorted(await line.call("KEYS", "*"))
-    return {name: await line.call("DUMP", name) for name in names}
+    names = sorted(await redis.execute("KEYS", "*"))
+    return {name: await redis.execute("DUMP", name) for name in names}
 
 
 def attempts(said: str, name: str) -> tuple[int, int]:
@@ -44,9 +44,9 @@ def attempts(said: str, name: str) -> tuple[int, int]:
     return int(found[1]), int(found[2])
 
 
-async def test_calls_that_took_turns_go_by_weight_in_the_replay(broker: Broker, line: RedisLine) -> None:
-    await record_calls(line, "round_robin", INSTANCES, count=COUNT, takes_s=TAKES_S)
-    before = await everything(line)
+async def test_calls_that_took_turns_go_by_weight_in_the_replay(broker: Broker, redis: RedisClient) -> None:
+    await record_calls(redis, "round_robin", INSTANCES, count=COUNT, takes_s=TAKES_S)
+    before = await everything(redis)
     code, said = await replay(broker, "--algorithm", "weighted_round_robin")
     assert code == 0, said
     assert f"{COUNT} calls in " in said
@@ -58,11 +58,11 @@ async def test_calls_that_took_turns_go_by_weight_in_the_replay(broker: Broker, 
     assert now > 0.7 * COUNT
     assert "are as recorded (the call stayed on its instance)" in said
     assert re.search(r" [1-9]\d* moved and are estimated from the 20 calls recorded nearest in time", said)
-    assert await everything(line) == before
+    assert await everything(redis) == before
 
 
-async def test_a_recorded_failure_stays_one_and_goes_on_elsewhere(broker: Broker, line: RedisLine) -> None:
-    await record_calls(line, "round_robin", INSTANCES, count=60, takes_s=TAKES_S, failing="B")
+async def test_a_recorded_failure_stays_one_and_goes_on_elsewhere(broker: Broker, redis: RedisClient) -> None:
+    await record_calls(redis, "round_robin", INSTANCES, count=60, takes_s=TAKES_S, failing="B")
     code, said = await replay(broker, "--algorithm", "round_robin")
     assert code == 0, said
     failed = re.search(r" B \d+ → \d+ .*? (\d+) → (\d+) all ", said)
@@ -73,9 +73,9 @@ async def test_a_recorded_failure_stays_one_and_goes_on_elsewhere(broker: Broker
 
 
 async def test_another_file_brings_other_caps_and_an_instance_that_nobody_knows(
-    broker: Broker, line: RedisLine, tmp_path: Path
+    broker: Broker, redis: RedisClient, tmp_path: Path
 ) -> None:
-    await record_calls(line, "round_robin", INSTANCES, count=60, takes_s=TAKES_S)
+    await record_calls(redis, "round_robin", INSTANCES, count=60, takes_s=TAKES_S)
     file = tmp_path / "mine.yaml"
     text = (ROOT / "config" / "embedded.yaml").read_text("utf-8")
     file.write_text(text.replace("llm-1", "A").replace("llm-2", "new"), "utf-8")
@@ -86,8 +86,8 @@ async def test_another_file_brings_other_caps_and_an_instance_that_nobody_knows(
     assert "went to an instance of which nothing is recorded" in said
 
 
-async def test_the_calls_of_one_turn_are_told_one_by_one(broker: Broker, line: RedisLine) -> None:
-    await record_calls(line, "round_robin", INSTANCES, count=40, takes_s=TAKES_S)
+async def test_the_calls_of_one_turn_are_told_one_by_one(broker: Broker, redis: RedisClient) -> None:
+    await record_calls(redis, "round_robin", INSTANCES, count=40, takes_s=TAKES_S)
     code, said = await replay(broker, "--algorithm", "least_connections", "--turn", "turn-0007")
     assert code == 0, said
     assert re.search(
@@ -95,8 +95,8 @@ async def test_the_calls_of_one_turn_are_told_one_by_one(broker: Broker, line: R
     )
 
 
-async def test_with_too_little_recorded_it_says_so(broker: Broker, line: RedisLine) -> None:
-    await record_calls(line, "round_robin", INSTANCES, count=10, takes_s=TAKES_S)
+async def test_with_too_little_recorded_it_says_so(broker: Broker, redis: RedisClient) -> None:
+    await record_calls(redis, "round_robin", INSTANCES, count=10, takes_s=TAKES_S)
     code, said = await replay(broker)
     assert code != 0
     assert "10 finished llm calls are recorded; a replay needs at least 20" in said

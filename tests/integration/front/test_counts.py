@@ -7,7 +7,7 @@ import time
 from redis import Redis
 
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.client import RedisLine, connect
+from dispatcher.redis_client.client import RedisClient, connect
 from dispatcher.telemetry import turn_log
 from dispatcher.telemetry.front_presence import FrontCounts, read_connected, read_fronts
 from tests.support.stack import Stack
@@ -17,10 +17,10 @@ from tests.support.waiting import soon
 async def test_devices_busy_ones_and_turns_are_counted_and_each_turn_is_kept_in_short(stack: Stack) -> None:
     with Redis.from_url(stack.broker.url) as client:
         client.delete(keys.TURNS)
-    line = RedisLine(connect(stack.broker.url))
+    redis = RedisClient(connect(stack.broker.url))
 
     async def counted(devices: int, busy: int) -> FrontCounts | None:
-        found = (await read_fronts(line)).values()
+        found = (await read_fronts(redis)).values()
         return next((one for one in found if (one.devices, one.busy) == (devices, busy)), None)
 
     async with stack.front.device("quiet"), stack.front.device("talker") as talker:
@@ -28,16 +28,16 @@ async def test_devices_busy_ones_and_turns_are_counted_and_each_turn_is_kept_in_
         await soon(lambda: counted(2, 1), what="two devices, one that listens")
         await talker.listen("stop")
         await talker.says()
-        heard = await read_connected(line)
+        heard = await read_connected(redis)
         assert {"quiet", "talker"} <= heard.keys()
         assert all(time.time() - 60 < at_s <= time.time() + 1 for at_s in heard.values())
         quiet = await soon(lambda: counted(2, 0), what="two devices, none busy")
         assert quiet is not None
         assert quiet.turns_begun >= 1
-        turns = [turn for turn in await turn_log.read_since(line, 0) if turn.outcome == "answered"]
+        turns = [turn for turn in await turn_log.read_since(redis, 0) if turn.outcome == "answered"]
         assert turns
         assert turns[0].first_audio_s is not None
         assert turns[0].instances_s is not None
         assert 0 < turns[0].instances_s < 5
         assert turns[0].asked
-    await line.close()
+    await redis.close()

@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from dispatcher.catalogue.model import Instance
-from dispatcher.redis_client.client import RedisLine, connect
+from dispatcher.redis_client.client import RedisClient, connect
 from dispatcher.routing import instance_table
 from dispatcher.routing.overview import InstanceView, read_overview
 from tests.support.instances import SENTENCES
@@ -35,11 +35,11 @@ async def server() -> AsyncIterator[FakeModelServer]:
 
 
 @pytest.fixture
-async def view(stack: Stack) -> AsyncIterator[RedisLine]:
+async def view(stack: Stack) -> AsyncIterator[RedisClient]:
     """The shared state; afterwards the stack's own file is in force again."""
-    line = RedisLine(connect(stack.broker.url))
-    yield line
-    await line.close()
+    redis = RedisClient(connect(stack.broker.url))
+    yield redis
+    await redis.close()
     await stack.put_in_force(stack.own_catalogue)
 
 
@@ -53,13 +53,13 @@ async def put_first(stack: Stack, *instances: Instance) -> None:
     )
 
 
-async def seen(line: RedisLine, name: str) -> InstanceView:
+async def seen(redis: RedisClient, name: str) -> InstanceView:
     """Return what `dispatcher status` shows of an instance."""
-    return next(each for each in (await read_overview(line)).instances if each.name == name)
+    return next(each for each in (await read_overview(redis)).instances if each.name == name)
 
 
 async def test_a_model_server_without_probe_pages_answers_the_turn_and_one_without_a_key_is_passed_over(
-    stack: Stack, view: RedisLine, server: FakeModelServer
+    stack: Stack, view: RedisClient, server: FakeModelServer
 ) -> None:
     bare = Instance(
         service="llm",
@@ -80,7 +80,7 @@ async def test_a_model_server_without_probe_pages_answers_the_turn_and_one_witho
 
 
 async def test_a_model_that_is_not_there_is_named_and_the_others_answer(
-    stack: Stack, view: RedisLine, server: FakeModelServer
+    stack: Stack, view: RedisClient, server: FakeModelServer
 ) -> None:
     server.page_status, server.call_status = 200, 404
     server.models = {"data": [{"id": "qwen2.5:3b"}]}

@@ -11,7 +11,7 @@ from redis import Redis
 
 from dispatcher.messages import Service
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.client import RedisLine, connect
+from dispatcher.redis_client.client import RedisClient, connect
 from dispatcher.routing import decisions
 from dispatcher.routing.decisions import Decision
 from tests.support.instances import SENTENCES
@@ -49,11 +49,11 @@ def a_probe_is_due(stack: Stack, name: str) -> None:
 async def decided(stack: Stack, device: str) -> Sequence[Decision]:
     """Return how the LLM instances of the last turn of a device were chosen."""
     turn = [each for each in stack.front.events("turn finished") if each["device"] == device][-1]
-    line = RedisLine(connect(stack.broker.url))
+    redis = RedisClient(connect(stack.broker.url))
     try:
-        made = await decisions.of_turn(line, turn["turn"])
+        made = await decisions.of_turn(redis, turn["turn"])
     finally:
-        await line.close()
+        await redis.close()
     return [each for each in made if each.service == LLM]
 
 

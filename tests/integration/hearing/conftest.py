@@ -11,7 +11,7 @@ from redis import Redis
 
 from dispatcher.catalogue.model import Instance
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.client import RedisLine, connect
+from dispatcher.redis_client.client import RedisClient, connect
 from tests.support.ears.process import FunAsrProcess
 from tests.support.stack import Stack
 
@@ -81,14 +81,14 @@ async def ears(stack: Stack, running_funasr: tuple[FunAsrProcess, FunAsrProcess]
     for server in running_funasr:
         server.revive()
     own = stack.own_catalogue
-    line = RedisLine(connect(stack.broker.url))
+    redis = RedisClient(connect(stack.broker.url))
 
     async def in_force(*instances: Instance) -> None:
         asr = replace(own.services["asr"], algorithm="weighted_round_robin", instances=instances)
         await stack.put_in_force(replace(own, services={**own.services, "asr": asr}))
 
     first, second = (len(server.heard()) for server in running_funasr)
-    await line.call("DEL", keys.DECISIONS)
+    await redis.execute("DEL", keys.DECISIONS)
     yield Ears(stack=stack, funasr=running_funasr, in_force=in_force, heard_before=(first, second))
     await stack.put_in_force(own)
-    await line.close()
+    await redis.close()

@@ -12,7 +12,7 @@ from redis import Redis
 from dispatcher.messages import KEEP_DEVICES, Record
 from dispatcher.records.store import Store
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.client import RedisLine, connect
+from dispatcher.redis_client.client import RedisClient, connect
 from dispatcher.telemetry import record_stream
 from tests.integration.records.conftest import add_turns, ask, backlog, control_worker, send
 from tests.support.broker import Broker
@@ -98,16 +98,16 @@ def test_an_overfull_stream_says_exactly_how_much_it_dropped(
 
 async def read_and_keep(broker: Broker, url: str) -> list[Record]:
     """Do what a drain does until it is killed: read, commit, and never acknowledge."""
-    line = RedisLine(connect(broker.url))
+    redis = RedisClient(connect(broker.url))
     store = Store.at(url)
     try:
-        state = await record_stream.look(line, "life")
-        batch = await record_stream.read(line, 1_000)
+        state = await record_stream.look(redis, "life")
+        batch = await record_stream.read(redis, 1_000)
         await asyncio.to_thread(store.keep, batch.records, life=state.life)
         return list(batch.records)
     finally:
         store.close()
-        await line.close()
+        await redis.close()
 
 
 async def test_a_drain_that_died_between_commit_and_acknowledgement_doubles_no_row(

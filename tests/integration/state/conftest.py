@@ -11,7 +11,7 @@ from aiohttp.test_utils import TestServer
 from dispatcher.catalogue.model import HealthRules, Instance
 from dispatcher.pipeline.instance_checks import Examined, check_instance
 from dispatcher.providers.registry import Providers
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from tests.support.fleet import Fleet
 from tests.support.model_server import FakeModelServer
 
@@ -19,9 +19,9 @@ RULES = HealthRules(failure_threshold=3, recovery_threshold=2)
 
 
 @pytest.fixture
-def fleet(line: RedisLine) -> Fleet:
+def fleet(redis: RedisClient) -> Fleet:
     """LLM instances in an empty broker."""
-    return Fleet(line)
+    return Fleet(redis)
 
 
 @pytest.fixture
@@ -46,12 +46,12 @@ async def providers() -> AsyncIterator[Providers]:
 
 
 @pytest.fixture
-def check(line: RedisLine, providers: Providers) -> Callable[..., Awaitable[Examined]]:
+def check(redis: RedisClient, providers: Providers) -> Callable[..., Awaitable[Examined]]:
     """Checks an instance as workers do, once or several times."""
 
     async def run(instance: Instance, times: int = 1) -> Examined:
         for _ in range(times):
-            found = await check_instance(line, providers, instance, rules=RULES)
+            found = await check_instance(redis, providers, instance, rules=RULES)
         return found
 
     return run

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from tests.support.broker import Broker
 from tests.support.cap_hammer import kept_lease
 from tests.support.fleet import Fleet, llm
@@ -49,10 +49,10 @@ class Hammered:
     async def kept(self) -> int:
         """Return how many slots of the process that was killed are still held."""
         await self.look()
-        now_s, now_us = await self._fleet.line.call("TIME")
+        now_s, now_us = await self._fleet.redis.execute("TIME")
         now_ms = int(now_s) * 1000 + int(now_us) // 1000
         ends = [
-            await self._fleet.line.call("ZSCORE", keys.leases("llm", name), kept_lease(number))
+            await self._fleet.redis.execute("ZSCORE", keys.leases("llm", name), kept_lease(number))
             for name in CAPS
             for number in range(KEPT)
         ]
@@ -70,7 +70,7 @@ def hammered(fleet: Fleet, broker: Broker, tmp_path: Path) -> Iterator[Hammered]
 
 @pytest.mark.slow
 async def test_ten_processes_never_exceed_a_cap_and_slots_of_a_killed_one_are_free_after_a_lease(
-    fleet: Fleet, hammered: Hammered, line: RedisLine
+    fleet: Fleet, hammered: Hammered, redis: RedisClient
 ) -> None:
     await fleet.configure("least_connections", *(llm(name, cap=cap) for name, cap in CAPS.items()))
     for process in (hammered.keeper, *hammered.hammers):
@@ -93,4 +93,4 @@ async def test_ten_processes_never_exceed_a_cap_and_slots_of_a_killed_one_are_fr
     assert hammered.highest == CAPS
     assert all(got > 20 for got, _ in counts)
     assert [await fleet.in_flight(name) for name in CAPS] == [0, 0]
-    assert await line.call("ZCARD", keys.waiting("llm")) == 0
+    assert await redis.execute("ZCARD", keys.waiting("llm")) == 0

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 
 from dispatcher.redis_client import pubsub
-from dispatcher.redis_client.client import RedisLine, connect
+from dispatcher.redis_client.client import RedisClient, connect
 from tests.support.broker import Broker
 from tests.support.waiting import soon
 
@@ -66,14 +66,14 @@ async def heard(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 
 async def tell(broker: Broker, heard: Heard, text: str) -> None:
     """Publish until it is heard: between two subscriptions nobody hears."""
-    line = RedisLine(connect(broker.url))
+    redis = RedisClient(connect(broker.url))
 
     async def is_heard() -> bool:
-        await line.call("PUBLISH", CHANNEL, text)
+        await redis.execute("PUBLISH", CHANNEL, text)
         return (CHANNEL, text) in heard.messages
 
     await soon(is_heard, what=f"{text!r} is heard")
-    await line.close()
+    await redis.close()
 
 
 async def test_messages_are_heard_after_quiet_times_on_the_same_connection(

@@ -13,7 +13,7 @@ from redis import Redis
 from redis.exceptions import OutOfMemoryError
 
 from dispatcher.errors import StateError
-from dispatcher.redis_client.client import RedisLine, connect
+from dispatcher.redis_client.client import RedisClient, connect
 from dispatcher.turn_store import utterance_audio
 from tests.support.broker import Broker
 from tests.support.processes import ROOT
@@ -67,7 +67,7 @@ def queue_tasks(client: Redis) -> None:
 
 async def flood(url: str) -> None:
     """Store many utterances by the front's own code."""
-    cache = RedisLine(connect(url))
+    cache = RedisClient(connect(url))
     claims = [utterance_audio.put_claim(cache, uuid.uuid4().hex, UTTERANCE) for _ in range(FLOOD)]
     await asyncio.gather(*claims, return_exceptions=True)
     await cache.close()
@@ -101,11 +101,11 @@ async def test_a_broker_that_is_full_refuses_writes_and_keeps_every_task(serve: 
 async def test_a_refused_write_is_an_error_that_names_redis(serve: Serve) -> None:
     broker = serve("broker.conf")
     await flood(broker.url)
-    line = RedisLine(connect(broker.url))
+    redis = RedisClient(connect(broker.url))
 
     with pytest.raises(StateError, match=r"redis: .*memory"):
-        await line.call("LPUSH", "asr", UTTERANCE)
-    await line.close()
+        await redis.execute("LPUSH", "asr", UTTERANCE)
+    await redis.close()
 
 
 def test_dialogues_outlive_a_restart_of_the_broker_and_utterances_do_not(serve: Serve) -> None:

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 
 from dispatcher.messages import Algorithm
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.client import RedisLine, connect
+from dispatcher.redis_client.client import RedisClient, connect
 from dispatcher.routing import leases
 from dispatcher.routing.leases import NoSlot, Slot
 from tests.support.broker import Broker
@@ -21,17 +21,17 @@ FULL = NoSlot(full=True)
 
 
 @pytest.fixture
-async def lines(broker: Broker) -> AsyncIterator[list[RedisLine]]:
+async def lines(broker: Broker) -> AsyncIterator[list[RedisClient]]:
     """Connections as three processes have them."""
-    opened = [RedisLine(connect(broker.url)) for _ in range(3)]
+    opened = [RedisClient(connect(broker.url)) for _ in range(3)]
     yield opened
     for each in opened:
         await each.close()
 
 
-async def looks(line: RedisLine, caller: str) -> Slot | NoSlot:
+async def looks(redis: RedisClient, caller: str) -> Slot | NoSlot:
     """Look for a slot as a call that keeps its place in line."""
-    return await leases.pick(line, "llm", turn_id=TURN, lease_id=caller)
+    return await leases.pick(redis, "llm", turn_id=TURN, lease_id=caller)
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ async def looks(line: RedisLine, caller: str) -> Slot | NoSlot:
     ["round_robin", "weighted_round_robin", "least_connections", "response_time", "resource_based"],
 )
 async def test_a_burst_of_60_over_caps_8_3_4_admits_exactly_8_3_and_4(
-    fleet: Fleet, lines: list[RedisLine], algorithm: Algorithm
+    fleet: Fleet, lines: list[RedisClient], algorithm: Algorithm
 ) -> None:
     await fleet.configure(algorithm, llm("A", cap=8), llm("B", cap=3), llm("C", cap=4))
     answers = await asyncio.gather(
@@ -58,9 +58,9 @@ async def test_shares_are_exact_over_every_cycle(fleet: Fleet, weights: tuple[in
     assert cycles == [Counter(dict(zip("ABC", weights, strict=False)))] * 5
 
 
-async def test_the_cap_of_a_service_is_never_exceeded(fleet: Fleet, lines: list[RedisLine]) -> None:
+async def test_the_cap_of_a_service_is_never_exceeded(fleet: Fleet, lines: list[RedisClient]) -> None:
     await fleet.configure("least_connections", llm("A", cap=8), llm("B", cap=8))
-    await fleet.line.call("HSET", keys.fleet("llm"), "cap", 5)
+    await fleet.redis.execute("HSET", keys.fleet("llm"), "cap", 5)
     answers = await asyncio.gather(
         *(leases.pick(lines[number % 3], "llm", turn_id=TURN) for number in range(30))
     )
@@ -74,7 +74,7 @@ async def test_the_cap_of_a_service_is_never_exceeded(fleet: Fleet, lines: list[
 
 async def test_the_cap_of_a_service_also_holds_when_no_instance_is_healthy(fleet: Fleet) -> None:
     await fleet.configure("round_robin", llm("A", cap=8))
-    await fleet.line.call("HSET", keys.fleet("llm"), "cap", 2)
+    await fleet.redis.execute("HSET", keys.fleet("llm"), "cap", 2)
     await fleet.call_ends("A", "failed", times=3)
     assert await fleet.hold(2) == Counter(A=2)
     assert await fleet.try_pick() == FULL
@@ -84,10 +84,10 @@ async def test_calls_on_instances_that_a_reload_removed_count_towards_the_cap_of
     fleet: Fleet,
 ) -> None:
     await fleet.configure("round_robin", llm("A", cap=8), llm("B", cap=8))
-    await fleet.line.call("HSET", keys.fleet("llm"), "cap", 4)
+    await fleet.redis.execute("HSET", keys.fleet("llm"), "cap", 4)
     removed = [slot for slot in [await fleet.pick() for _ in range(4)] if slot.name == "A"]
     await fleet.configure("round_robin", llm("B", cap=8))
-    await fleet.line.call("HSET", keys.fleet("llm"), "cap", 4)
+    await fleet.redis.execute("HSET", keys.fleet("llm"), "cap", 4)
     assert (len(removed), await fleet.try_pick()) == (2, FULL)
     await fleet.finish(removed[0], "ok")
     assert (await fleet.pick()).name == "B"
@@ -98,7 +98,7 @@ async def test_calls_on_instances_that_a_reload_removed_count_towards_the_cap_of
 
 
 async def test_calls_of_several_processes_are_served_in_the_order_in_which_they_came(
-    fleet: Fleet, lines: list[RedisLine]
+    fleet: Fleet, lines: list[RedisClient]
 ) -> None:
     await fleet.configure("least_connections", llm("A", cap=1), llm("B", cap=1))
     held = [await fleet.pick(), await fleet.pick()]
@@ -119,19 +119,19 @@ async def test_calls_of_several_processes_are_served_in_the_order_in_which_they_
 
 
 async def test_a_slot_that_was_freed_beside_another_is_announced_to_the_second_in_line(
-    fleet: Fleet, line: RedisLine, broker: Broker
+    fleet: Fleet, redis: RedisClient, broker: Broker
 ) -> None:
     await fleet.configure("round_robin", llm("A", cap=2))
     held = [await fleet.pick(), await fleet.pick()]
     for caller in ("first", "second"):
-        assert await looks(line, caller) == FULL
+        assert await looks(redis, caller) == FULL
     client = Redis.from_url(broker.url)
     async with client, client.pubsub(ignore_subscribe_messages=True) as ear:
         await ear.subscribe(keys.FREED_CHANNEL)
         await ear.get_message(timeout=5)
         for slot in held:
             await fleet.finish(slot, "ok")
-        assert isinstance(await looks(line, "first"), Slot)
+        assert isinstance(await looks(redis, "first"), Slot)
         heard: list[bytes] = []
         async with asyncio.timeout(5):
             async for message in ear.listen():

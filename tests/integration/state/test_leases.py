@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import leases
 from dispatcher.routing.leases import NoSlot, Slot
 from tests.support.fleet import Fleet, llm
@@ -43,28 +43,32 @@ async def test_a_lease_that_is_not_renewed_frees_its_slot_within_its_time(fleet:
     assert loop.time() - taken_at >= LEASE_S - 0.5
 
 
-async def test_a_renewed_lease_keeps_its_slot_for_another_lease_time(fleet: Fleet, line: RedisLine) -> None:
+async def test_a_renewed_lease_keeps_its_slot_for_another_lease_time(
+    fleet: Fleet, redis: RedisClient
+) -> None:
     await fleet.configure("round_robin", llm("A", cap=1))
     slot = await fleet.pick()
     for _ in range(3):
         await fleet.time_passes(LEASE_S - 1, "A")
-        assert await leases.renew(line, [slot]) == 1
+        assert await leases.renew(redis, [slot]) == 1
     assert await fleet.try_pick() == NoSlot(full=True)
 
 
-async def test_a_lease_that_was_lost_is_not_taken_again_by_renewing_it(fleet: Fleet, line: RedisLine) -> None:
+async def test_a_lease_that_was_lost_is_not_taken_again_by_renewing_it(
+    fleet: Fleet, redis: RedisClient
+) -> None:
     await fleet.configure("round_robin", llm("A", cap=1))
     lost = await fleet.pick()
     await fleet.time_passes(LEASE_S + 1, "A")
     taken = await fleet.pick()
-    assert await leases.renew(line, [lost, taken]) == 1
+    assert await leases.renew(redis, [lost, taken]) == 1
     assert await fleet.in_flight("A") == 1
 
 
-async def test_leases_on_several_instances_are_renewed_together(fleet: Fleet, line: RedisLine) -> None:
+async def test_leases_on_several_instances_are_renewed_together(fleet: Fleet, redis: RedisClient) -> None:
     await fleet.configure("round_robin", llm("A"), llm("B"))
     slots = [await fleet.pick() for _ in range(6)]
-    assert await leases.renew(line, slots) == 6
+    assert await leases.renew(redis, slots) == 6
 
 
 async def test_an_expired_lease_is_not_counted(fleet: Fleet) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing.leases import NoSlot, Slot
 from dispatcher.turn_store import worker_heartbeats
 from tests.support.fleet import Fleet, llm
@@ -18,41 +18,43 @@ GONE = f"here:2:llm,tts:{worker_heartbeats.PROCESS_TOKEN}"  # leases of this pro
 
 
 @pytest.fixture
-async def watched(line: RedisLine) -> RedisLine:
+async def watched(redis: RedisClient) -> RedisClient:
     """Return a line to a Redis in which a front looked just now, and one worker is silent."""
-    await worker_heartbeats.take_lost(line)
-    await worker_heartbeats.beat(line, LIVING)
-    await worker_heartbeats.beat(line, GONE)
-    await passes(line, 1.5)
-    await line.call("LPUSH", keys.taken(LIVING), "kept")
-    await line.call("LPUSH", keys.taken(GONE), "one", "two")
-    return line
+    await worker_heartbeats.take_lost(redis)
+    await worker_heartbeats.beat(redis, LIVING)
+    await worker_heartbeats.beat(redis, GONE)
+    await passes(redis, 1.5)
+    await redis.execute("LPUSH", keys.taken(LIVING), "kept")
+    await redis.execute("LPUSH", keys.taken(GONE), "one", "two")
+    return redis
 
 
-async def passes(line: RedisLine, seconds: float) -> None:
+async def passes(redis: RedisClient, seconds: float) -> None:
     """Let time pass for a worker that shows no life."""
-    await line.call("ZINCRBY", keys.WORKERS, -seconds * 1000, GONE)
+    await redis.execute("ZINCRBY", keys.WORKERS, -seconds * 1000, GONE)
 
 
-async def known(line: RedisLine) -> set[bytes]:
-    return set(await line.call("ZRANGE", keys.WORKERS, 0, -1))
+async def known(redis: RedisClient) -> set[bytes]:
+    return set(await redis.execute("ZRANGE", keys.WORKERS, 0, -1))
 
 
-async def test_of_many_fronts_one_is_given_what_a_lost_worker_had_in_hand(watched: RedisLine) -> None:
+async def test_of_many_fronts_one_is_given_what_a_lost_worker_had_in_hand(watched: RedisClient) -> None:
     found = await asyncio.gather(*(worker_heartbeats.take_lost(watched) for _ in range(8)))
 
     assert sorted(message for each in found for message in each) == [b"one", b"two"]
-    assert await watched.call("LRANGE", keys.taken(LIVING), 0, -1) == [b"kept"]
+    assert await watched.execute("LRANGE", keys.taken(LIVING), 0, -1) == [b"kept"]
 
 
-async def test_a_message_that_a_stopped_worker_is_given_late_is_found_as_well(watched: RedisLine) -> None:
+async def test_a_message_that_a_stopped_worker_is_given_late_is_found_as_well(watched: RedisClient) -> None:
     await worker_heartbeats.take_lost(watched)
-    await watched.call("LPUSH", keys.taken(GONE), "swallowed")
+    await watched.execute("LPUSH", keys.taken(GONE), "swallowed")
 
     assert await worker_heartbeats.take_lost(watched) == [b"swallowed"]
 
 
-async def test_a_lost_worker_is_forgotten_after_a_while_and_a_leaving_one_at_once(watched: RedisLine) -> None:
+async def test_a_lost_worker_is_forgotten_after_a_while_and_a_leaving_one_at_once(
+    watched: RedisClient,
+) -> None:
     worker_heartbeats.leave(watched, LIVING)
     assert sorted(await worker_heartbeats.take_lost(watched)) == [b"kept", b"one", b"two"]
     assert await known(watched) == {b"watch", GONE.encode()}
@@ -61,8 +63,8 @@ async def test_a_lost_worker_is_forgotten_after_a_while_and_a_leaving_one_at_onc
     assert await known(watched) == {b"watch"}
 
 
-async def test_where_nobody_looked_for_a_while_every_worker_has_another_second(watched: RedisLine) -> None:
-    await watched.call("ZINCRBY", keys.WORKERS, -1500, "watch")
+async def test_where_nobody_looked_for_a_while_every_worker_has_another_second(watched: RedisClient) -> None:
+    await watched.execute("ZINCRBY", keys.WORKERS, -1500, "watch")
 
     assert await worker_heartbeats.take_lost(watched) == []
     await worker_heartbeats.beat(watched, GONE)
@@ -70,22 +72,22 @@ async def test_where_nobody_looked_for_a_while_every_worker_has_another_second(w
 
 
 async def test_the_slots_of_a_lost_worker_are_free_at_once_and_its_place_in_line_too(
-    watched: RedisLine, fleet: Fleet
+    watched: RedisClient, fleet: Fleet
 ) -> None:
     await fleet.configure("round_robin", llm("A", cap=1))
     held = await fleet.pick()
     assert await fleet.try_pick() == NoSlot(full=True)
-    await watched.call("ZADD", keys.waiting("llm"), 1, f"{worker_heartbeats.PROCESS_TOKEN}-waits")
+    await watched.execute("ZADD", keys.waiting("llm"), 1, f"{worker_heartbeats.PROCESS_TOKEN}-waits")
 
     await worker_heartbeats.take_lost(watched)
 
-    assert await watched.call("ZCARD", keys.waiting("llm")) == 0
+    assert await watched.execute("ZCARD", keys.waiting("llm")) == 0
     again: Any = await fleet.try_pick()
     assert isinstance(again, Slot)
     assert again.lease_id != held.lease_id
 
 
-async def test_a_worker_that_is_known_to_have_ended_is_lost_before_it_is_missed(watched: RedisLine) -> None:
+async def test_a_worker_that_is_known_to_have_ended_is_lost_before_it_is_missed(watched: RedisClient) -> None:
     await worker_heartbeats.beat(watched, LIVING)
     (beat,) = [beat for beat in await worker_heartbeats.read_beats(watched) if beat.worker == LIVING]
     assert (beat.host, beat.pid, beat.is_leaving) == ("here", 1, False)
@@ -93,7 +95,7 @@ async def test_a_worker_that_is_known_to_have_ended_is_lost_before_it_is_missed(
     assert b"kept" in await worker_heartbeats.take_lost(watched)
 
 
-async def test_a_queue_whose_workers_are_all_lost_is_missed_until_one_is_back(watched: RedisLine) -> None:
+async def test_a_queue_whose_workers_are_all_lost_is_missed_until_one_is_back(watched: RedisClient) -> None:
     assert await worker_heartbeats.beat(watched, LIVING) == {"llm", "tts"}
     assert await worker_heartbeats.beat(watched, "there:1:tts:bbbbbbbbbbbb") == {"llm"}
     worker_heartbeats.leave(watched, GONE)

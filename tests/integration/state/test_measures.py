@@ -14,7 +14,7 @@ from dispatcher.kpis.alert_rules import Alert
 from dispatcher.kpis.kpi_rules import Facts, judge
 from dispatcher.kpis.shares import ShareWindow
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import instance_table as fleets
 from dispatcher.routing import leases
 from dispatcher.routing.overview import InstanceView, read_overview
@@ -33,80 +33,80 @@ BOX = BoxSample(
 )
 
 
-async def seen(line: RedisLine) -> InstanceView:
+async def seen(redis: RedisClient) -> InstanceView:
     """Return what the overview says of the one instance."""
-    (view,) = (await read_overview(line)).instances
+    (view,) = (await read_overview(redis)).instances
     return view
 
 
-async def test_mean_and_p95_are_those_of_the_last_hundred_calls(fleet: Fleet, line: RedisLine) -> None:
+async def test_mean_and_p95_are_those_of_the_last_hundred_calls(fleet: Fleet, redis: RedisClient) -> None:
     await fleet.configure("round_robin", llm("A"))
-    assert (await seen(line)).latency_p95_ms is None
+    assert (await seen(redis)).latency_p95_ms is None
     await fleet.call_ends("A", "ok", times=20, latency_ms=99_999_999)
     for latency_ms in range(1, 101):
         await fleet.call_ends("A", "ok", latency_ms=latency_ms + 0.4)
-    view = await seen(line)
+    view = await seen(redis)
     assert (view.calls, view.latency_mean_ms, view.latency_p95_ms) == (120, 50.5, 95)
     assert len((await fleet.fields("A"))["response_times"]) == 700
 
 
-async def test_failures_are_no_response_times(fleet: Fleet, line: RedisLine) -> None:
+async def test_failures_are_no_response_times(fleet: Fleet, redis: RedisClient) -> None:
     await fleet.configure("round_robin", llm("A"))
     await fleet.call_ends("A", "ok", latency_ms=400)
     await fleet.call_ends("A", "failed", times=2, latency_ms=5)
-    assert (await seen(line)).latency_mean_ms == 400
+    assert (await seen(redis)).latency_mean_ms == 400
 
 
 async def test_errors_are_counted_by_whose_fault_they_are_also_where_they_teach_nothing(
-    fleet: Fleet, line: RedisLine
+    fleet: Fleet, redis: RedisClient
 ) -> None:
     await fleet.configure("round_robin", llm("A"))
-    await leases.finish(line, await fleet.pick(), outcome="failed", latency_ms=1, origin="theirs")
+    await leases.finish(redis, await fleet.pick(), outcome="failed", latency_ms=1, origin="theirs")
     for _ in range(2):
-        await leases.finish(line, await fleet.pick(), outcome="ignored", latency_ms=1, origin="ours")
-    await leases.finish(line, await fleet.pick(), outcome="ignored", latency_ms=1, origin="caller")
-    await leases.finish(line, await fleet.pick(), outcome="ignored", latency_ms=1)
-    view = await seen(line)
+        await leases.finish(redis, await fleet.pick(), outcome="ignored", latency_ms=1, origin="ours")
+    await leases.finish(redis, await fleet.pick(), outcome="ignored", latency_ms=1, origin="caller")
+    await leases.finish(redis, await fleet.pick(), outcome="ignored", latency_ms=1)
+    view = await seen(redis)
     assert (view.errors_theirs, view.errors_ours, view.errors_caller, view.calls) == (1, 2, 1, 5)
     assert view.failures == 1
 
 
-async def test_failed_calls_that_come_close_together_are_one_fault(fleet: Fleet, line: RedisLine) -> None:
+async def test_failed_calls_that_come_close_together_are_one_fault(fleet: Fleet, redis: RedisClient) -> None:
     await fleet.configure("round_robin", llm("A"))
-    assert (await seen(line)).fault_began_at_s is None
+    assert (await seen(redis)).fault_began_at_s is None
     await fleet.call_ends("A", "failed")
     await fleet.set_fields("A", fault_began_ms=1, fault_at_ms=round(time.time() * 1000) - 50_000)
     await fleet.call_ends("A", "failed")
     assert (await fleet.fields("A"))["fault_began_ms"] == "1"
     await fleet.set_fields("A", fault_at_ms=round(time.time() * 1000) - 70_000)
     await fleet.call_ends("A", "failed")
-    view = await seen(line)
+    view = await seen(redis)
     assert view.fault_began_at_s == view.fault_at_s == pytest.approx(time.time(), abs=30)
 
 
 async def test_what_an_instance_reports_steers_and_what_it_stops_to_report_is_unknown(
-    fleet: Fleet, line: RedisLine
+    fleet: Fleet, redis: RedisClient
 ) -> None:
     await fleet.configure("resource_based", llm("A"))
     rules = HealthRules()
-    await fleets.note_check(line, llm("A"), reason="", rules=rules, cpu_ratio=0.75, memory_ratio=0.0)
-    view = await seen(line)
+    await fleets.note_check(redis, llm("A"), reason="", rules=rules, cpu_ratio=0.75, memory_ratio=0.0)
+    view = await seen(redis)
     assert (view.cpu_ratio, view.memory_ratio) == (0.75, 0.0)
     # 0.30 CPU + 0.25 memory + 0.20 in flight of those four that are known, errors included.
     assert f"A {0.75 * 0.30 / 0.85:.3g}" in (await fleet.pick()).reason
-    await fleets.note_check(line, llm("A"), reason="down", rules=rules)
-    view = await seen(line)
+    await fleets.note_check(redis, llm("A"), reason="down", rules=rules)
+    view = await seen(redis)
     assert (view.cpu_ratio, view.memory_ratio) == (None, None)
 
 
-async def test_a_check_of_an_instance_that_left_keeps_no_report(fleet: Fleet, line: RedisLine) -> None:
+async def test_a_check_of_an_instance_that_left_keeps_no_report(fleet: Fleet, redis: RedisClient) -> None:
     await fleet.configure("round_robin")
-    await fleets.note_check(line, llm("A"), reason="", rules=HealthRules(), cpu_ratio=0.5)
+    await fleets.note_check(redis, llm("A"), reason="", rules=HealthRules(), cpu_ratio=0.5)
     assert await fleet.fields("A") == {}
 
 
 async def test_turns_are_told_with_the_time_of_their_instances_and_the_list_is_bounded(
-    line: RedisLine,
+    redis: RedisClient,
 ) -> None:
     figures: dict[str, str | float] = {
         "first_audio_ms": 900,
@@ -116,62 +116,62 @@ async def test_turns_are_told_with_the_time_of_their_instances_and_the_list_is_b
         "llm_instance": "llm-1",
         "played_ms": 5000,
     }
-    turn_log.note(line, outcome="answered", asked=True, typed=False, figures=figures)
+    turn_log.note(redis, outcome="answered", asked=True, typed=False, figures=figures)
     del figures["asr_ms"]
-    turn_log.note(line, outcome="answered", asked=True, typed=True, figures=figures)
-    turn_log.note(line, outcome="apologised", asked=True, typed=False, figures={})
-    apology, typed, spoken = await turn_log.read_since(line, time.time() - 60)
+    turn_log.note(redis, outcome="answered", asked=True, typed=True, figures=figures)
+    turn_log.note(redis, outcome="apologised", asked=True, typed=False, figures={})
+    apology, typed, spoken = await turn_log.read_since(redis, time.time() - 60)
     assert spoken.first_audio_s == typed.first_audio_s == 0.9
     assert spoken.instances_s == pytest.approx(0.6)
     assert typed.instances_s == pytest.approx(0.4)
     assert (apology.outcome, apology.first_audio_s, apology.instances_s) == ("apologised", None, None)
-    assert await turn_log.read_since(line, time.time() + 60) == []
+    assert await turn_log.read_since(redis, time.time() + 60) == []
     for _ in range(keys.TURNS_KEPT):
-        turn_log.note(line, outcome="answered", asked=True, typed=True, figures={})
-    assert await line.call("LLEN", keys.TURNS) == keys.TURNS_KEPT
+        turn_log.note(redis, outcome="answered", asked=True, typed=True, figures={})
+    assert await redis.execute("LLEN", keys.TURNS) == keys.TURNS_KEPT
 
 
-async def test_the_last_turn_of_a_device_is_found_with_why_it_ended(line: RedisLine) -> None:
+async def test_the_last_turn_of_a_device_is_found_with_why_it_ended(redis: RedisClient) -> None:
     turn_log.note(
-        line,
+        redis,
         outcome="apologised",
         asked=True,
         typed=False,
         figures={"turn": "2f9edb", "device": "aa", "reason": "no llm instance"},
     )
-    assert await turn_log.last_of(line, "bb", since_s=0) is None
-    last = await turn_log.last_of(line, "aa", since_s=time.time() - 60)
+    assert await turn_log.last_of(redis, "bb", since_s=0) is None
+    last = await turn_log.last_of(redis, "aa", since_s=time.time() - 60)
     assert last is not None
     assert (last.outcome, last.reason, last.turn_id) == ("apologised", "no llm instance", "2f9edb")
-    assert await turn_log.last_of(line, "aa", since_s=time.time() + 60) is None
+    assert await turn_log.last_of(redis, "aa", since_s=time.time() + 60) is None
 
 
-async def test_a_front_that_is_silent_is_no_longer_counted(line: RedisLine) -> None:
+async def test_a_front_that_is_silent_is_no_longer_counted(redis: RedisClient) -> None:
     counts = FrontCounts(devices=7, busy=3, in_turn=2, turns_begun=40)
-    front_presence.show(line, "front-a", counts)
-    front_presence.show(line, "front-b", replace(counts, devices=1))
-    assert await front_presence.read_fronts(line) == {
+    front_presence.show(redis, "front-a", counts)
+    front_presence.show(redis, "front-b", replace(counts, devices=1))
+    assert await front_presence.read_fronts(redis) == {
         "front-a": counts,
         "front-b": replace(counts, devices=1),
     }
-    assert 0 < await line.call("TTL", keys.front("front-a")) <= keys.FRONT_TTL_S
-    await line.call("DEL", keys.front("front-a"))
-    assert list(await front_presence.read_fronts(line)) == ["front-b"]
-    await line.call("ZADD", keys.FRONTS, time.time() - 2 * front_presence.GONE_S, "front-a")
-    await front_presence.read_fronts(line)
-    assert await line.call("ZRANGE", keys.FRONTS, 0, -1) == [b"front-b"]
+    assert 0 < await redis.execute("TTL", keys.front("front-a")) <= keys.FRONT_TTL_S
+    await redis.execute("DEL", keys.front("front-a"))
+    assert list(await front_presence.read_fronts(redis)) == ["front-b"]
+    await redis.execute("ZADD", keys.FRONTS, time.time() - 2 * front_presence.GONE_S, "front-a")
+    await front_presence.read_fronts(redis)
+    assert await redis.execute("ZRANGE", keys.FRONTS, 0, -1) == [b"front-b"]
 
 
 async def test_samples_of_instances_and_box_are_bounded_and_newest_first(
-    fleet: Fleet, line: RedisLine
+    fleet: Fleet, redis: RedisClient
 ) -> None:
     await fleet.configure("round_robin", llm("A"))
-    overview = await read_overview(line)
+    overview = await read_overview(redis)
     for at_s in range(keys.SAMPLES_KEPT + 5):
-        metric_samples.add_instances(line, overview, at_s=at_s)
-        metric_samples.add_box(line, "a-box", BOX, at_s=at_s)
-    of_instance = await metric_samples.of_instance(line, "llm", "A")
-    of_box = await metric_samples.of_box(line, "a-box")
+        metric_samples.add_instances(redis, overview, at_s=at_s)
+        metric_samples.add_box(redis, "a-box", BOX, at_s=at_s)
+    of_instance = await metric_samples.of_instance(redis, "llm", "A")
+    of_box = await metric_samples.of_box(redis, "a-box")
     assert len(of_instance) == len(of_box) == keys.SAMPLES_KEPT
     assert (of_instance[0]["at_s"], of_instance[0]["cpu_ratio"], of_instance[0]["state"]) == (
         104,
@@ -179,11 +179,11 @@ async def test_samples_of_instances_and_box_are_bounded_and_newest_first(
         "ready",
     )
     assert (of_box[0]["at_s"], of_box[0]["cpu_ratio"], of_box[0]["network_ratio"]) == (104, 0.5, None)
-    assert await line.call("TTL", keys.samples("llm", "A")) > 0
+    assert await redis.execute("TTL", keys.samples("llm", "A")) > 0
 
 
-async def test_a_board_is_read_as_it_was_published_and_its_alerts_outlive_it(line: RedisLine) -> None:
-    assert await kpi_store.read_board(line) is None
+async def test_a_board_is_read_as_it_was_published_and_its_alerts_outlive_it(redis: RedisClient) -> None:
+    assert await kpi_store.read_board(redis) is None
     figures = judge(Facts(now_s=5.0, cpu_ratio=0.95), KpiTargets())
     firing = Alert(phase="firing", since_s=3.0, calm_since_s=4.0)
     process = ProcessSample(pid=1, name="front", cpu_ratio=None, memory_bytes=5)
@@ -194,24 +194,24 @@ async def test_a_board_is_read_as_it_was_published_and_its_alerts_outlive_it(lin
         box=BOX,
         processes=(process,),
     )
-    await kpi_store.publish(line, board)
-    assert await kpi_store.read_board(line) == board
-    assert 0 < await line.call("TTL", keys.KPIS) <= keys.KPIS_TTL_S
-    await line.call("DEL", keys.KPIS)
-    assert (await kpi_store.read_alerts(line))["cpu"] == firing
+    await kpi_store.publish(redis, board)
+    assert await kpi_store.read_board(redis) == board
+    assert 0 < await redis.execute("TTL", keys.KPIS) <= keys.KPIS_TTL_S
+    await redis.execute("DEL", keys.KPIS)
+    assert (await kpi_store.read_alerts(redis))["cpu"] == firing
 
 
-async def test_what_another_version_wrote_counts_as_not_there(line: RedisLine) -> None:
-    await line.call("HSET", keys.KPIS, "board", '{"of": "another version"}')
-    await line.call("HSET", keys.ALERTS, "cpu", "{}", "memory", "nonsense")
-    assert await kpi_store.read_board(line) is None
-    assert await kpi_store.read_alerts(line) == {"cpu": Alert()}
+async def test_what_another_version_wrote_counts_as_not_there(redis: RedisClient) -> None:
+    await redis.execute("HSET", keys.KPIS, "board", '{"of": "another version"}')
+    await redis.execute("HSET", keys.ALERTS, "cpu", "{}", "memory", "nonsense")
+    assert await kpi_store.read_board(redis) is None
+    assert await kpi_store.read_alerts(redis) == {"cpu": Alert()}
 
 
-async def test_windows_of_groups_that_are_gone_are_dropped(line: RedisLine) -> None:
+async def test_windows_of_groups_that_are_gone_are_dropped(redis: RedisClient) -> None:
     one = ShareWindow(group="llm high", judged=True, signature="s", began_with={"A": 5}, deviation=0.1)
-    await kpi_store.keep_windows(line, [one, replace(one, group="tts high")])
-    await kpi_store.keep_windows(line, [one])
-    assert await kpi_store.read_windows(line) == {"llm high": one}
-    await kpi_store.keep_windows(line, [])
-    assert await kpi_store.read_windows(line) == {}
+    await kpi_store.keep_windows(redis, [one, replace(one, group="tts high")])
+    await kpi_store.keep_windows(redis, [one])
+    assert await kpi_store.read_windows(redis) == {"llm high": one}
+    await kpi_store.keep_windows(redis, [])
+    assert await kpi_store.read_windows(redis) == {}

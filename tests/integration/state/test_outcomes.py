@@ -6,14 +6,14 @@ from collections import Counter
 
 import pytest
 
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing.leases import NoSlot
 from tests.support.fleet import Fleet, llm
 
 
-async def seconds_out(fleet: Fleet, name: str, line: RedisLine) -> float:
+async def seconds_out(fleet: Fleet, name: str, redis: RedisClient) -> float:
     """Return for how long an instance is still ejected."""
-    now_s, now_us = await line.call("TIME")
+    now_s, now_us = await redis.execute("TIME")
     now = int(now_s) + int(now_us) / 1_000_000
     return float((await fleet.fields(name))["ejected_until_ms"]) / 1000 - now
 
@@ -76,24 +76,24 @@ async def test_a_failure_does_not_make_an_instance_look_quick(fleet: Fleet) -> N
     assert float(fields["error_ratio"]) > 0.05
 
 
-async def test_each_ejection_lasts_longer_than_the_one_before(fleet: Fleet, line: RedisLine) -> None:
+async def test_each_ejection_lasts_longer_than_the_one_before(fleet: Fleet, redis: RedisClient) -> None:
     await fleet.configure("round_robin", llm("A"), llm("B"))
     await fleet.call_ends("A", "failed", times=3)
-    lengths = [await seconds_out(fleet, "A", line)]
+    lengths = [await seconds_out(fleet, "A", redis)]
     for _ in range(3):
         await fleet.time_passes(lengths[-1] + 2, "A")
         assert await fleet.call_ends("A", "failed") == ["ejected"]
-        lengths.append(await seconds_out(fleet, "A", line))
+        lengths.append(await seconds_out(fleet, "A", redis))
     assert lengths == pytest.approx([5, 10, 20, 40], abs=1.5)
 
 
 async def test_failures_of_calls_that_began_before_the_ejection_do_not_lengthen_it(
-    fleet: Fleet, line: RedisLine
+    fleet: Fleet, redis: RedisClient
 ) -> None:
     await fleet.configure("round_robin", llm("A"), llm("B"))
     await fleet.call_ends("A", "failed", times=3)
     assert await fleet.call_ends("A", "failed", times=5) == [""] * 5
-    assert await seconds_out(fleet, "A", line) <= 5
+    assert await seconds_out(fleet, "A", redis) <= 5
 
 
 async def test_an_instance_that_comes_back_is_probed_by_one_call_at_a_time(fleet: Fleet) -> None:

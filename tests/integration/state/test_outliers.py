@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import admin, leases
 from dispatcher.routing.leases import NoSlot, Slot
 from tests.support.fleet import TURN, Fleet, llm
@@ -22,13 +22,13 @@ async def asks_for_rest(fleet: Fleet, name: str, *, seconds: float) -> str:
     """Let a call fail with Retry-After; return what that changed."""
     slot = Slot(service="llm", name=name, lease_id="elsewhere", in_flight=1, reason="")
     return await leases.finish(
-        fleet.line, slot, outcome="failed", latency_ms=5, retry_after_ms=seconds * 1000
+        fleet.redis, slot, outcome="failed", latency_ms=5, retry_after_ms=seconds * 1000
     )
 
 
 async def looks(fleet: Fleet, caller: str) -> Slot | NoSlot:
     """Look for a slot as a call that would rather wait."""
-    return await leases.pick(fleet.line, "llm", turn_id=TURN, lease_id=caller)
+    return await leases.pick(fleet.redis, "llm", turn_id=TURN, lease_id=caller)
 
 
 async def one_is_slow(fleet: Fleet) -> None:
@@ -182,10 +182,10 @@ async def test_a_minute_of_good_service_takes_an_ejections_doubling_and_the_tria
     assert (await fleet.fields("A"))["ejections"] == "1"
 
 
-async def test_a_restored_instance_has_no_trial_to_pass(fleet: Fleet, line: RedisLine) -> None:
+async def test_a_restored_instance_has_no_trial_to_pass(fleet: Fleet, redis: RedisClient) -> None:
     await fleet.configure("round_robin", llm("A"), llm("B"))
     await flaps(fleet)
-    assert await admin.restore(line, "A") == "llm"
+    assert await admin.restore(redis, "A") == "llm"
     fields = await fleet.fields("A")
     assert not {"trial_ms", "tried_since_ms", "ejections"} & set(fields)
 

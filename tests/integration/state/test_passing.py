@@ -9,7 +9,7 @@ import pytest
 from redis.asyncio import Redis
 
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import leases
 from dispatcher.routing.leases import NoSlot, Slot
 from tests.support.broker import Broker
@@ -21,7 +21,7 @@ GONE_MS = 3000
 
 async def looks(fleet: Fleet, caller: str, *, excluded: str = "") -> Slot | NoSlot:
     """Look for a slot as a call that keeps its place in line and failed on the excluded instances."""
-    return await leases.pick(fleet.line, "llm", turn_id=TURN, excluded=[*excluded], lease_id=caller)
+    return await leases.pick(fleet.redis, "llm", turn_id=TURN, excluded=[*excluded], lease_id=caller)
 
 
 async def gets(fleet: Fleet, caller: str, *, excluded: str = "") -> str:
@@ -128,25 +128,25 @@ async def test_who_takes_the_first_of_two_free_slots_tells_the_first_who_may_use
 
 
 async def test_what_is_kept_of_a_waiting_call_goes_with_it(
-    fleet: Fleet, held: dict[str, Slot], line: RedisLine
+    fleet: Fleet, held: dict[str, Slot], redis: RedisClient
 ) -> None:
     for caller in ("leaves", "dies", "is served"):
         assert await looks(fleet, caller, excluded="A") == FULL
-    assert await line.call("HLEN", keys.excluded("llm")) == 3
-    assert 0 < await line.call("PTTL", keys.excluded("llm")) <= 60_000
-    leases.leave(line, "llm", "leaves")
-    await line.call("ZINCRBY", keys.seen("llm"), -GONE_MS, "dies")
+    assert await redis.execute("HLEN", keys.excluded("llm")) == 3
+    assert 0 < await redis.execute("PTTL", keys.excluded("llm")) <= 60_000
+    leases.leave(redis, "llm", "leaves")
+    await redis.execute("ZINCRBY", keys.seen("llm"), -GONE_MS, "dies")
     await fleet.finish(held["B"], "ok")
     assert await gets(fleet, "is served", excluded="A") == "B"
     left = [keys.excluded("llm"), keys.waiting("llm"), keys.seen("llm")]
-    assert await line.call("EXISTS", *left) == 0
+    assert await redis.execute("EXISTS", *left) == 0
 
 
 async def test_a_slot_of_the_services_cap_goes_to_the_first_in_line_whichever_instance_it_may_use(
-    fleet: Fleet, line: RedisLine
+    fleet: Fleet, redis: RedisClient
 ) -> None:
     await fleet.configure("round_robin", llm("A", cap=8), llm("B", cap=8))
-    await line.call("HSET", keys.fleet("llm"), "cap", 1)
+    await redis.execute("HSET", keys.fleet("llm"), "cap", 1)
     held = await fleet.pick()
     assert await looks(fleet, "failed on A", excluded="A") == FULL
     assert await looks(fleet, "failed on B", excluded="B") == FULL

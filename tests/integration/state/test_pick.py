@@ -9,7 +9,7 @@ import pytest
 
 from dispatcher.errors import TurnCancelled
 from dispatcher.messages import Algorithm
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing.leases import NoSlot, Slot
 from dispatcher.turn_store import utterance_audio
 from tests.support.fleet import TURN, Fleet, llm
@@ -173,9 +173,9 @@ async def test_nothing_configured_or_all_excluded_is_none_and_not_full(fleet: Fl
     assert await fleet.try_pick(excluded=["A", "B"]) == NoSlot(full=False)
 
 
-async def test_a_cancelled_turn_gets_nothing_and_others_still_do(fleet: Fleet, line: RedisLine) -> None:
+async def test_a_cancelled_turn_gets_nothing_and_others_still_do(fleet: Fleet, redis: RedisClient) -> None:
     await fleet.configure("round_robin", llm("A"))
-    utterance_audio.cancel(line, TURN)
+    utterance_audio.cancel(redis, TURN)
     with pytest.raises(TurnCancelled):
         await fleet.try_pick(turn_id=TURN)
     assert await fleet.in_flight("A") == 0
@@ -189,12 +189,12 @@ async def test_a_pick_says_why(fleet: Fleet) -> None:
     assert slot.reason.startswith("least_connections: high priority, load A ")
 
 
-async def test_picks_go_on_after_the_server_forgot_its_scripts(fleet: Fleet, line: RedisLine) -> None:
+async def test_picks_go_on_after_the_server_forgot_its_scripts(fleet: Fleet, redis: RedisClient) -> None:
     await fleet.configure("round_robin", llm("A"), llm("B"))
     first = await fleet.pick()
-    await line.call("SCRIPT", "FLUSH")
+    await redis.execute("SCRIPT", "FLUSH")
     second = await fleet.pick()
-    await line.call("SCRIPT", "FLUSH")
+    await redis.execute("SCRIPT", "FLUSH")
     assert await fleet.finish(first, "ok") == ""
     assert {first.name, second.name} == {"A", "B"}
     assert await fleet.in_flight(first.name) == 0

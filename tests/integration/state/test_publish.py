@@ -12,7 +12,7 @@ import pytest
 from dispatcher.catalogue.model import Catalogue
 from dispatcher.messages import Algorithm
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import instance_table as fleets
 from dispatcher.routing.active_catalogue import LiveCatalogue
 from dispatcher.routing.router import Router
@@ -43,7 +43,7 @@ async def test_a_new_algorithm_counts_from_the_next_pick_on(fleet: Fleet) -> Non
 
 
 async def test_an_instance_that_left_keeps_its_calls_and_gets_no_new_one(
-    fleet: Fleet, line: RedisLine
+    fleet: Fleet, redis: RedisClient
 ) -> None:
     await fleet.configure("round_robin", llm("A"), llm("B"))
     slot = await fleet.pick()
@@ -51,29 +51,29 @@ async def test_an_instance_that_left_keeps_its_calls_and_gets_no_new_one(
     await fleet.configure("round_robin", llm("B"))
     assert await fleet.pick_in_turn(4) == "BBBB"
     assert await fleet.in_flight("A") == 1
-    assert await fleets.sweep(line) == []
+    assert await fleets.sweep(redis) == []
     await fleet.finish(slot, "ok")
-    assert await fleets.sweep(line) == ["A"]
+    assert await fleets.sweep(redis) == ["A"]
     assert await fleet.fields("A") == {}
 
 
 async def test_an_instance_that_left_with_a_dead_caller_goes_when_the_lease_expires(
-    fleet: Fleet, line: RedisLine
+    fleet: Fleet, redis: RedisClient
 ) -> None:
     await fleet.configure("round_robin", llm("A"), llm("B"))
     await fleet.pick()
     await fleet.configure("round_robin", llm("B"))
     await fleet.time_passes(keys.LEASE_TTL_MS / 1000, "A")
-    assert await fleets.sweep(line) == ["A"]
+    assert await fleets.sweep(redis) == ["A"]
 
 
-async def test_an_instance_that_comes_back_still_counts_its_calls(fleet: Fleet, line: RedisLine) -> None:
+async def test_an_instance_that_comes_back_still_counts_its_calls(fleet: Fleet, redis: RedisClient) -> None:
     await fleet.configure("round_robin", llm("A", cap=1))
     await fleet.pick()
     await fleet.configure("round_robin", llm("B", cap=1))
     await fleet.configure("round_robin", llm("A", cap=1), llm("B", cap=1))
     assert await fleet.hold(1) == {"B": 1}
-    assert await fleets.sweep(line) == []
+    assert await fleets.sweep(redis) == []
     assert await fleet.in_flight("A") == 1
 
 
@@ -87,83 +87,83 @@ async def test_another_server_under_the_same_name_begins_without_a_past(fleet: F
     assert fields["draining"] == "1"
 
 
-async def test_the_cap_of_a_service_holds_until_it_is_taken_away(fleet: Fleet, line: RedisLine) -> None:
-    await fleets.publish(line, capped(1))
+async def test_the_cap_of_a_service_holds_until_it_is_taken_away(fleet: Fleet, redis: RedisClient) -> None:
+    await fleets.publish(redis, capped(1))
     await fleet.pick()
     assert not hasattr(await fleet.try_pick(), "name")
-    await fleets.publish(line, capped(None))
+    await fleets.publish(redis, capped(None))
     await fleet.pick()
 
 
 @pytest.mark.parametrize("algorithm", ["round_robin", "least_connections"])
-async def test_the_same_catalogue_again_is_no_new_revision(line: RedisLine, algorithm: Algorithm) -> None:
+async def test_the_same_catalogue_again_is_no_new_revision(redis: RedisClient, algorithm: Algorithm) -> None:
     catalogue = catalogue_of(algorithm, [llm("A")])
-    first = await fleets.publish(line, catalogue)
-    assert (await fleets.publish(line, catalogue)).revision == first.revision == 1
+    first = await fleets.publish(redis, catalogue)
+    assert (await fleets.publish(redis, catalogue)).revision == first.revision == 1
 
 
-async def test_a_process_that_starts_with_an_older_file_follows(line: RedisLine) -> None:
-    await fleets.publish(line, NEW)
-    live = LiveCatalogue(line, OLD, chosen_at_s=time.time() - 60)
+async def test_a_process_that_starts_with_an_older_file_follows(redis: RedisClient) -> None:
+    await fleets.publish(redis, NEW)
+    live = LiveCatalogue(redis, OLD, chosen_at_s=time.time() - 60)
     await live.sync()
     assert live.current == NEW
-    assert await line.call("HGET", keys.fleet("llm"), "names") == b"B,C"
+    assert await redis.execute("HGET", keys.fleet("llm"), "names") == b"B,C"
 
 
-async def test_a_file_that_was_written_after_the_last_choice_wins(line: RedisLine) -> None:
-    await fleets.publish(line, OLD, chosen_at_ms=int((time.time() - 60) * 1000))
-    live = LiveCatalogue(line, NEW, chosen_at_s=time.time() - 30)
+async def test_a_file_that_was_written_after_the_last_choice_wins(redis: RedisClient) -> None:
+    await fleets.publish(redis, OLD, chosen_at_ms=int((time.time() - 60) * 1000))
+    live = LiveCatalogue(redis, NEW, chosen_at_s=time.time() - 30)
     await live.sync()
     assert live.current == NEW
-    assert await line.call("HGET", keys.fleet("llm"), "names") == b"B,C"
+    assert await redis.execute("HGET", keys.fleet("llm"), "names") == b"B,C"
 
 
-async def test_a_file_from_the_future_does_not_win_over_an_operator(line: RedisLine) -> None:
-    starter = LiveCatalogue(line, OLD, chosen_at_s=time.time() + 3600)
+async def test_a_file_from_the_future_does_not_win_over_an_operator(redis: RedisClient) -> None:
+    starter = LiveCatalogue(redis, OLD, chosen_at_s=time.time() + 3600)
     await starter.sync()
-    await fleets.publish(line, NEW)
+    await fleets.publish(redis, NEW)
     await starter.sync()
     assert starter.current == NEW
 
 
-async def test_an_operator_may_go_back_to_an_older_file(line: RedisLine) -> None:
-    live = LiveCatalogue(line, NEW, chosen_at_s=time.time())
+async def test_an_operator_may_go_back_to_an_older_file(redis: RedisClient) -> None:
+    live = LiveCatalogue(redis, NEW, chosen_at_s=time.time())
     await live.sync()
-    await fleets.publish(line, OLD)
+    await fleets.publish(redis, OLD)
     await live.sync()
     assert live.current == OLD
 
 
-async def test_after_redis_came_back_empty_the_later_choice_is_told_again(line: RedisLine) -> None:
-    reloaded = LiveCatalogue(line, OLD, chosen_at_s=0)
+async def test_after_redis_came_back_empty_the_later_choice_is_told_again(redis: RedisClient) -> None:
+    reloaded = LiveCatalogue(redis, OLD, chosen_at_s=0)
     await reloaded.adopt(NEW)
-    await line.call("FLUSHALL")
-    stale = LiveCatalogue(line, OLD, chosen_at_s=time.time() - 60)
+    await redis.execute("FLUSHALL")
+    stale = LiveCatalogue(redis, OLD, chosen_at_s=time.time() - 60)
     await stale.sync()
     await reloaded.sync()
     await stale.sync()
     assert (reloaded.current, stale.current) == (NEW, NEW)
 
 
-async def test_a_fleet_that_was_lost_in_part_is_written_again(fleet: Fleet, line: RedisLine) -> None:
-    await fleets.publish(line, NEW)
-    await line.call("DEL", keys.fleet("llm"))
-    await LiveCatalogue(line, OLD, chosen_at_s=time.time() - 60).sync()
+async def test_a_fleet_that_was_lost_in_part_is_written_again(fleet: Fleet, redis: RedisClient) -> None:
+    await fleets.publish(redis, NEW)
+    await redis.execute("DEL", keys.fleet("llm"))
+    await LiveCatalogue(redis, OLD, chosen_at_s=time.time() - 60).sync()
     assert Counter(await fleet.pick_in_turn(2)) == {"B": 1, "C": 1}
 
 
-async def test_a_lease_on_an_unknown_name_is_looked_up(line: RedisLine) -> None:
-    router = Router(line, OLD)
-    await fleets.publish(line, catalogue_of("round_robin", [llm("newcomer")]))
+async def test_a_lease_on_an_unknown_name_is_looked_up(redis: RedisClient) -> None:
+    router = Router(redis, OLD)
+    await fleets.publish(redis, catalogue_of("round_robin", [llm("newcomer")]))
     async with router.lease("llm", turn_id=TURN, deadline_at_s=time.time() + 60) as lease:
         assert lease.instance == llm("newcomer")
     assert router.live.revision == 1
 
 
-async def test_a_call_under_way_keeps_the_instance_that_it_was_given(line: RedisLine) -> None:
-    router = Router(line, catalogue_of("round_robin", [llm("A")]))
+async def test_a_call_under_way_keeps_the_instance_that_it_was_given(redis: RedisClient) -> None:
+    router = Router(redis, catalogue_of("round_robin", [llm("A")]))
     async with router.lease("llm", turn_id=TURN, deadline_at_s=time.time() + 60) as lease:
         await router.live.adopt(NEW)
         assert lease.instance == llm("A")
-        assert await line.call("ZCARD", keys.leases("llm", "A")) == 1
-    assert await line.call("ZCARD", keys.leases("llm", "A")) == 0
+        assert await redis.execute("ZCARD", keys.leases("llm", "A")) == 1
+    assert await redis.execute("ZCARD", keys.leases("llm", "A")) == 0

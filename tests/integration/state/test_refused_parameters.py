@@ -13,7 +13,7 @@ import yaml
 from dispatcher.catalogue import load_catalogue
 from dispatcher.pipeline.worker_context import Runtime
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import refused_parameters
 from dispatcher.routing.overview import read_overview
 from dispatcher.settings import Settings
@@ -22,34 +22,36 @@ from tests.support.fleet import Fleet, llm
 from tests.support.waiting import PATIENCE_S, eventually
 
 
-def note(line: RedisLine, parameter: str, *, fingerprint: str = "one", until_s: float | None = None) -> None:
+def note(
+    redis: RedisClient, parameter: str, *, fingerprint: str = "one", until_s: float | None = None
+) -> None:
     until_s = time.time() + 60 if until_s is None else until_s
     refused_parameters.note(
-        line, "A", fingerprint=fingerprint, parameter=parameter, reason="HTTP 400: no", until_s=until_s
+        redis, "A", fingerprint=fingerprint, parameter=parameter, reason="HTTP 400: no", until_s=until_s
     )
 
 
 async def test_what_one_worker_learned_others_know_and_an_operator_sees(
-    fleet: Fleet, line: RedisLine
+    fleet: Fleet, redis: RedisClient
 ) -> None:
     await fleet.configure("round_robin", llm("A"), llm("B"))
-    note(line, "response_format=verbose_json")
+    note(redis, "response_format=verbose_json")
 
-    known = await refused_parameters.read(line, {"A": "one", "B": "two"})
+    known = await refused_parameters.read(redis, {"A": "one", "B": "two"})
 
     assert [*known] == ["A"]
     assert known["A"]["response_format=verbose_json"][0] == "HTTP 400: no"
-    view = next(each for each in (await read_overview(line)).instances if each.name == "A")
+    view = next(each for each in (await read_overview(redis)).instances if each.name == "A")
     assert view.refused == {"response_format=verbose_json": "HTTP 400: no"}
-    assert 0 < await line.call("TTL", keys.refused("A")) <= keys.REFUSED_TTL_S
+    assert 0 < await redis.execute("TTL", keys.refused("A")) <= keys.REFUSED_TTL_S
 
 
-async def test_what_was_learned_of_a_line_that_changed_or_long_ago_is_removed(line: RedisLine) -> None:
-    note(line, "tools", fingerprint="before")
-    note(line, "think", until_s=time.time() - 1)
+async def test_what_was_learned_of_a_line_that_changed_or_long_ago_is_removed(redis: RedisClient) -> None:
+    note(redis, "tools", fingerprint="before")
+    note(redis, "think", until_s=time.time() - 1)
 
-    assert await refused_parameters.read(line, {"A": "after"}) == {}
-    assert await line.call("EXISTS", keys.refused("A")) == 0
+    assert await refused_parameters.read(redis, {"A": "after"}) == {}
+    assert await redis.execute("EXISTS", keys.refused("A")) == 0
 
 
 @pytest.fixture
@@ -94,4 +96,4 @@ def test_what_one_worker_learned_the_next_one_begins_with_until_the_line_changes
 async def learned(runtime: Runtime) -> None:
     instance = runtime.catalogue.instance("llm-1")
     runtime.providers.refused.learn(instance, "tools", "HTTP 400: does not support tools")
-    await runtime.line.call("PING")
+    await runtime.redis.execute("PING")

@@ -11,96 +11,96 @@ from dispatcher.devices.registry import Registered, SaidOfItself
 from dispatcher.dialogue_store import memory
 from dispatcher.errors import StateError
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 
 
 async def test_strangers_replace_strangers_and_never_a_known_device(
-    line: RedisLine, monkeypatch: pytest.MonkeyPatch
+    redis: RedisClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(keys, "STRANGERS_KEPT", 20)
-    await registry.note(line, "known", connected=True)
-    flood = (registry.note(line, f"made-up-{number}", connected=False) for number in range(200))
+    await registry.note(redis, "known", connected=True)
+    flood = (registry.note(redis, f"made-up-{number}", connected=False) for number in range(200))
     await asyncio.gather(*flood)
-    assert await line.call("ZCARD", keys.STRANGERS) == 20
-    assert len(await line.call("KEYS", keys.device("*"))) == 21
-    assert (await registry.read(line, "known")).first_seen_ms
-    assert [device.device_id for device in await registry.read_all(line)] == ["known"]
+    assert await redis.execute("ZCARD", keys.STRANGERS) == 20
+    assert len(await redis.execute("KEYS", keys.device("*"))) == 21
+    assert (await registry.read(redis, "known")).first_seen_ms
+    assert [device.device_id for device in await registry.read_all(redis)] == ["known"]
 
 
 async def test_the_code_of_a_stranger_that_is_gone_is_free_again(
-    line: RedisLine, monkeypatch: pytest.MonkeyPatch
+    redis: RedisClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(keys, "STRANGERS_KEPT", 1)
-    first = await registry.note(line, "first", connected=False, wants_code=True)
-    assert await registry.shows_code(line, first.code) == "first"
+    first = await registry.note(redis, "first", connected=False, wants_code=True)
+    assert await registry.shows_code(redis, first.code) == "first"
     await asyncio.sleep(0.002)  # strangers go by the time at which they came
-    second = await registry.note(line, "second", connected=False, wants_code=True)
-    assert await registry.shows_code(line, second.code) == "second"
-    assert await registry.shows_code(line, first.code) is None
+    second = await registry.note(redis, "second", connected=False, wants_code=True)
+    assert await registry.shows_code(redis, second.code) == "second"
+    assert await registry.shows_code(redis, first.code) is None
 
 
 async def test_a_full_registry_takes_nobody_and_loses_nobody(
-    line: RedisLine, monkeypatch: pytest.MonkeyPatch
+    redis: RedisClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(keys, "DEVICES_KEPT", 2)
     for name in ("one", "two", "three"):
-        await registry.note(line, name, connected=True)
-    assert {device.device_id for device in await registry.read_all(line)} == {"one", "two"}
+        await registry.note(redis, name, connected=True)
+    assert {device.device_id for device in await registry.read_all(redis)} == {"one", "two"}
     with pytest.raises(StateError, match="2 devices are registered"):
-        await registry.mark(line, "four", "blocked", "1")
+        await registry.mark(redis, "four", "blocked", "1")
 
 
 async def test_a_device_that_was_away_for_half_a_year_gives_way_unless_it_was_marked(
-    line: RedisLine, monkeypatch: pytest.MonkeyPatch
+    redis: RedisClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(keys, "DEVICES_KEPT", 2)
     for name in ("old", "named"):
-        await registry.note(line, name, connected=True)
-        await line.call("ZADD", keys.DEVICES, 1, name)
-    await registry.mark(line, "named", "name", "kitchen")
-    await line.call("ZADD", keys.DEVICES, 1, "named")
-    await registry.note(line, "new", connected=True)
-    assert {device.device_id for device in await registry.read_all(line)} == {"named", "new"}
+        await registry.note(redis, name, connected=True)
+        await redis.execute("ZADD", keys.DEVICES, 1, name)
+    await registry.mark(redis, "named", "name", "kitchen")
+    await redis.execute("ZADD", keys.DEVICES, 1, "named")
+    await registry.note(redis, "new", connected=True)
+    assert {device.device_id for device in await registry.read_all(redis)} == {"named", "new"}
 
 
-async def test_what_a_device_says_and_what_an_operator_says_stand_side_by_side(line: RedisLine) -> None:
+async def test_what_a_device_says_and_what_an_operator_says_stand_side_by_side(redis: RedisClient) -> None:
     said = SaidOfItself(board="bread", firmware="2.4.0", accept_language="zh-CN")
-    await registry.note(line, "d", connected=False, said=said)
-    assert 0 < await line.call("TTL", keys.device("d")) <= keys.STRANGER_TTL_S
-    await registry.mark(line, "d", "language", "en")
-    assert await line.call("TTL", keys.device("d")) == -1
-    known = await registry.note(line, "d", connected=True, said=SaidOfItself(firmware="2.5.0"))
+    await registry.note(redis, "d", connected=False, said=said)
+    assert 0 < await redis.execute("TTL", keys.device("d")) <= keys.STRANGER_TTL_S
+    await registry.mark(redis, "d", "language", "en")
+    assert await redis.execute("TTL", keys.device("d")) == -1
+    known = await registry.note(redis, "d", connected=True, said=SaidOfItself(firmware="2.5.0"))
     assert (known.board, known.firmware, known.language) == ("bread", "2.5.0", "en")
-    await registry.mark(line, "d", "language", "")
-    assert (await registry.read(line, "d")).language is None
+    await registry.mark(redis, "d", "language", "")
+    assert (await registry.read(redis, "d")).language is None
 
 
-async def test_what_comes_back_from_sql_leaves_what_is_newer(line: RedisLine) -> None:
-    await registry.mark(line, "d", "name", "new")
+async def test_what_comes_back_from_sql_leaves_what_is_newer(redis: RedisClient) -> None:
+    await registry.mark(redis, "d", "name", "new")
     old = Registered(device_id="d", name="old", persona="kids", first_seen_ms=5, last_seen_ms=7, blocked=True)
-    assert await registry.lost_everything(line)
-    await registry.restore(line, [(old, "I like tea")])
-    assert not await registry.lost_everything(line)
-    found = await registry.read(line, "d")
+    assert await registry.lost_everything(redis)
+    await registry.restore(redis, [(old, "I like tea")])
+    assert not await registry.lost_everything(redis)
+    found = await registry.read(redis, "d")
     assert (found.name, found.persona, found.blocked) == ("new", "kids", True)
-    assert (await memory.read(line, "d")).text == "I like tea"
+    assert (await memory.read(redis, "d")).text == "I like tea"
 
 
-async def test_a_memory_that_was_forgotten_while_it_was_written_stays_forgotten(line: RedisLine) -> None:
-    await memory.note_exchange(line, "d", idle_s=0)
-    assert await memory.take_due(line) == "d"
-    assert await memory.take_due(line) is None
-    await memory.forget(line, "d")
-    assert not await memory.write(line, "d", "I like tea", exchanges=1)
-    assert await memory.read(line, "d") == memory.Memory()
+async def test_a_memory_that_was_forgotten_while_it_was_written_stays_forgotten(redis: RedisClient) -> None:
+    await memory.note_exchange(redis, "d", idle_s=0)
+    assert await memory.take_due(redis) == "d"
+    assert await memory.take_due(redis) is None
+    await memory.forget(redis, "d")
+    assert not await memory.write(redis, "d", "I like tea", exchanges=1)
+    assert await memory.read(redis, "d") == memory.Memory()
 
 
-async def test_a_long_dialogue_is_due_before_it_rests(line: RedisLine) -> None:
+async def test_a_long_dialogue_is_due_before_it_rests(redis: RedisClient) -> None:
     for _ in range(memory.MOST_UNREAD - 1):
-        await memory.note_exchange(line, "d", idle_s=3600)
-    assert await memory.take_due(line) is None
-    await memory.note_exchange(line, "d", idle_s=3600)
-    assert await memory.take_due(line) == "d"
-    await memory.note_exchange(line, "d", idle_s=0)
-    assert await memory.write(line, "d", "x", exchanges=memory.MOST_UNREAD)
-    assert (await memory.read(line, "d")).unread == 1
+        await memory.note_exchange(redis, "d", idle_s=3600)
+    assert await memory.take_due(redis) is None
+    await memory.note_exchange(redis, "d", idle_s=3600)
+    assert await memory.take_due(redis) == "d"
+    await memory.note_exchange(redis, "d", idle_s=0)
+    assert await memory.write(redis, "d", "x", exchanges=memory.MOST_UNREAD)
+    assert (await memory.read(redis, "d")).unread == 1

@@ -13,7 +13,7 @@ from dispatcher.dialogue_store import recent_history
 from dispatcher.errors import StateError, TurnCancelled
 from dispatcher.messages import Reply
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.client import RedisLine, connect
+from dispatcher.redis_client.client import RedisClient, connect
 from dispatcher.turn_store import replies, utterance_audio
 from dispatcher.turn_store.replies import ReplyReader
 from tests.support.broker import Broker
@@ -59,9 +59,9 @@ async def read(reader: ReplyReader, count: int) -> list[Reply]:
 
 @pytest.mark.parametrize("reply", KINDS, ids=lambda reply: f"{reply.kind}-{reply.index}")
 async def test_every_kind_of_reply_arrives_as_it_was_sent(
-    line: RedisLine, reader: ReplyReader, reply: Reply
+    redis: RedisClient, reader: ReplyReader, reply: Reply
 ) -> None:
-    replies.send(line, STREAM, reply)
+    replies.send(redis, STREAM, reply)
     (got,) = await read(reader, 1)
     assert got == (reply if reply.timings else _without_timings(reply))
 
@@ -78,62 +78,62 @@ def _without_timings(reply: Reply) -> Reply:
     )
 
 
-async def test_replies_arrive_in_order_and_none_twice(line: RedisLine, reader: ReplyReader) -> None:
+async def test_replies_arrive_in_order_and_none_twice(redis: RedisClient, reader: ReplyReader) -> None:
     for number in range(1_500):
-        replies.send(line, STREAM, Reply(turn_id="t", attempt=1, kind="sentence", index=number, text="x"))
+        replies.send(redis, STREAM, Reply(turn_id="t", attempt=1, kind="sentence", index=number, text="x"))
     assert [reply.index for reply in await read(reader, 1_500)] == list(range(1_500))
-    replies.send(line, STREAM, Reply(turn_id="t", attempt=1, kind="end"))
+    replies.send(redis, STREAM, Reply(turn_id="t", attempt=1, kind="end"))
     assert [reply.kind for reply in await reader.read()] == ["end"]
 
 
-async def test_a_front_that_is_gone_gets_no_stream(line: RedisLine) -> None:
-    replies.send(line, keys.reply_stream("gone"), Reply(turn_id="t", attempt=1, kind="end"))
-    assert await line.call("EXISTS", keys.reply_stream("gone")) == 0
+async def test_a_front_that_is_gone_gets_no_stream(redis: RedisClient) -> None:
+    replies.send(redis, keys.reply_stream("gone"), Reply(turn_id="t", attempt=1, kind="end"))
+    assert await redis.execute("EXISTS", keys.reply_stream("gone")) == 0
 
 
-async def test_what_was_read_is_trimmed_and_the_rest_stays(line: RedisLine, reader: ReplyReader) -> None:
+async def test_what_was_read_is_trimmed_and_the_rest_stays(redis: RedisClient, reader: ReplyReader) -> None:
     for number in range(50):
-        replies.send(line, STREAM, Reply(turn_id="t", attempt=1, kind="sentence", index=number, text="x"))
+        replies.send(redis, STREAM, Reply(turn_id="t", attempt=1, kind="sentence", index=number, text="x"))
     await read(reader, 50)
-    replies.send(line, STREAM, Reply(turn_id="t", attempt=1, kind="end", index=50))
-    await reader.trim(line)
-    assert await line.call("XLEN", STREAM) == 2
+    replies.send(redis, STREAM, Reply(turn_id="t", attempt=1, kind="end", index=50))
+    await reader.trim(redis)
+    assert await redis.execute("XLEN", STREAM) == 2
     assert [reply.kind for reply in await reader.read()] == ["end"]
-    assert 0 < await line.call("TTL", STREAM) <= keys.REPLIES_TTL_S
+    assert 0 < await redis.execute("TTL", STREAM) <= keys.REPLIES_TTL_S
 
 
 async def test_a_stream_that_redis_lost_is_made_anew_by_the_next_trim(
-    line: RedisLine, reader: ReplyReader
+    redis: RedisClient, reader: ReplyReader
 ) -> None:
     # It has a time to live, so `volatile-ttl` may evict it when the memory is full.
-    await line.call("DEL", STREAM)
-    await reader.trim(line)
-    replies.send(line, STREAM, Reply(turn_id="t", attempt=1, kind="end", index=7))
+    await redis.execute("DEL", STREAM)
+    await reader.trim(redis)
+    replies.send(redis, STREAM, Reply(turn_id="t", attempt=1, kind="end", index=7))
     assert [reply.index for reply in await read(reader, 1)] == [7]
 
 
-async def test_an_utterance_can_be_read_more_than_once(line: RedisLine) -> None:
-    utterance_audio.put_claim(line, "t", EVERY_BYTE)
-    assert await utterance_audio.read_claim(line, "t") == EVERY_BYTE
-    assert await utterance_audio.read_claim(line, "t") == EVERY_BYTE
-    assert 0 < await line.call("TTL", keys.claim("t")) <= keys.TURN_TTL_S
+async def test_an_utterance_can_be_read_more_than_once(redis: RedisClient) -> None:
+    utterance_audio.put_claim(redis, "t", EVERY_BYTE)
+    assert await utterance_audio.read_claim(redis, "t") == EVERY_BYTE
+    assert await utterance_audio.read_claim(redis, "t") == EVERY_BYTE
+    assert 0 < await redis.execute("TTL", keys.claim("t")) <= keys.TURN_TTL_S
 
 
-async def test_an_utterance_that_is_gone_is_a_state_error(line: RedisLine) -> None:
+async def test_an_utterance_that_is_gone_is_a_state_error(redis: RedisClient) -> None:
     with pytest.raises(StateError, match="claim of turn t is gone"):
-        await utterance_audio.read_claim(line, "t")
+        await utterance_audio.read_claim(redis, "t")
 
 
-async def test_an_utterance_that_was_spoken_over_is_not_transcribed(line: RedisLine) -> None:
-    utterance_audio.put_claim(line, "t", EVERY_BYTE)
-    utterance_audio.cancel(line, "t")
+async def test_an_utterance_that_was_spoken_over_is_not_transcribed(redis: RedisClient) -> None:
+    utterance_audio.put_claim(redis, "t", EVERY_BYTE)
+    utterance_audio.cancel(redis, "t")
     with pytest.raises(TurnCancelled):
-        await utterance_audio.read_claim(line, "t")
+        await utterance_audio.read_claim(redis, "t")
 
 
-async def test_a_dialogue_is_remembered_in_order_and_bounded(line: RedisLine) -> None:
+async def test_a_dialogue_is_remembered_in_order_and_bounded(redis: RedisClient) -> None:
     said = [Message(role="user", content=f"第 {number} 句") for number in range(keys.HISTORY_MESSAGES + 5)]
     for message in said:
-        recent_history.remember(line, "device", [message])
-    assert await recent_history.recall(line, "device") == said[5:]
-    assert 0 < await line.call("TTL", keys.history("device")) <= keys.HISTORY_TTL_S
+        recent_history.remember(redis, "device", [message])
+    assert await recent_history.recall(redis, "device") == said[5:]
+    assert 0 < await redis.execute("TTL", keys.history("device")) <= keys.HISTORY_TTL_S

@@ -18,7 +18,7 @@ from dispatcher.errors import (
     NoInstanceAvailable,
 )
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.client import RedisLine, connect
+from dispatcher.redis_client.client import RedisClient, connect
 from dispatcher.routing import router as router_module
 from dispatcher.routing.router import Router
 from tests.support.broker import Broker
@@ -33,9 +33,9 @@ LONG_S = 30.0
 async def router(fleet: Fleet) -> AsyncIterator[Router]:
     """A router to one instance with two slots; none may be held when the test is over."""
     await fleet.configure("round_robin", llm("A", cap=2))
-    yield Router(fleet.line, CATALOGUE)
+    yield Router(fleet.redis, CATALOGUE)
     assert await fleet.in_flight("A") == 0
-    assert await fleet.line.call("ZCARD", keys.waiting("llm")) == 0
+    assert await fleet.redis.execute("ZCARD", keys.waiting("llm")) == 0
 
 
 async def call(router: Router, ends: asyncio.Event, *, patience_s: float = LONG_S) -> None:
@@ -99,7 +99,7 @@ async def picks_in(fleet: Fleet, count: int) -> None:
     """Wait until so many slots were ever leased."""
 
     async def decided() -> bool:
-        kept = await fleet.line.call("XRANGE", keys.DECISIONS, "-", "+")
+        kept = await fleet.redis.execute("XRANGE", keys.DECISIONS, "-", "+")
         return sum(b"instance" in fields for _, fields in kept) >= count
 
     await soon(decided, what=f"{count} slots were leased")
@@ -124,7 +124,7 @@ async def test_a_place_in_line_that_is_taken_at_the_moment_of_the_cancel_is_left
     await is_cancelled_while_it_looks(router, broker)
 
     async def nobody_waits() -> bool:
-        return int(await fleet.line.call("ZCARD", keys.waiting("llm"))) == 0
+        return int(await fleet.redis.execute("ZCARD", keys.waiting("llm"))) == 0
 
     await soon(nobody_waits, what="the place in line is left", within_s=1.5)
     for slot in held:
@@ -179,7 +179,7 @@ async def test_a_call_that_is_cancelled_while_it_waits_leaves_the_line(fleet: Fl
         waiting = asyncio.create_task(call(router, ends))
 
         async def in_line() -> bool:
-            return bool(await fleet.line.call("ZCARD", keys.waiting("llm")))
+            return bool(await fleet.redis.execute("ZCARD", keys.waiting("llm")))
 
         await soon(in_line, what="the third call waits")
         waiting.cancel()
@@ -197,7 +197,7 @@ async def test_a_call_for_which_no_instance_is_left_leaves_the_line(fleet: Fleet
         waiting = asyncio.create_task(call(router, ends))
 
         async def in_line() -> bool:
-            return bool(await fleet.line.call("ZCARD", keys.waiting("llm")))
+            return bool(await fleet.redis.execute("ZCARD", keys.waiting("llm")))
 
         await soon(in_line, what="the third call waits")
         await fleet.set_fields("A", draining=1)
@@ -221,7 +221,9 @@ async def test_more_calls_than_slots_are_all_served(router: Router) -> None:
 
 
 async def test_a_redis_that_came_back_empty_is_told_of_the_instances(fresh_broker: Broker) -> None:
-    line = RedisLine(connect(fresh_broker.url))
-    async with Router(line, CATALOGUE).lease("llm", turn_id="t", deadline_at_s=time.time() + LONG_S) as lease:
+    redis = RedisClient(connect(fresh_broker.url))
+    async with Router(redis, CATALOGUE).lease(
+        "llm", turn_id="t", deadline_at_s=time.time() + LONG_S
+    ) as lease:
         assert lease.instance.name == "A"
-    await line.close()
+    await redis.close()

@@ -6,7 +6,7 @@ import pytest
 from redis.asyncio import Redis
 
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.redis_client.prefixed import scratch_line
 from dispatcher.routing import instance_table as instances
 from dispatcher.routing import leases
@@ -15,15 +15,15 @@ from tests.support.broker import Broker
 from tests.support.fleet import TURN, Fleet, llm
 
 
-async def names(line: RedisLine) -> set[str]:
-    return {name.decode() for name in await line.call("KEYS", "*")}
+async def names(redis: RedisClient) -> set[str]:
+    return {name.decode() for name in await redis.execute("KEYS", "*")}
 
 
 async def test_picks_on_a_scratch_line_touch_no_live_key_and_no_live_channel(
-    fleet: Fleet, line: RedisLine, broker: Broker
+    fleet: Fleet, redis: RedisClient, broker: Broker
 ) -> None:
     await fleet.configure("round_robin", llm("A"))
-    before = {name: await line.call("DUMP", name) for name in await names(line)}
+    before = {name: await redis.execute("DUMP", name) for name in await names(redis)}
     client = Redis.from_url(broker.url)
     async with client, client.pubsub(ignore_subscribe_messages=True) as ear:
         await ear.subscribe(keys.FREED_CHANNEL)
@@ -36,14 +36,14 @@ async def test_picks_on_a_scratch_line_touch_no_live_key_and_no_live_channel(
             await leases.pick(scratch, "llm", turn_id=TURN, lease_id="waits", now_ms=1_001)
             await leases.finish(scratch, held, outcome="ok", latency_ms=5, now_ms=1_005)
             # A word on the live channel comes after whatever the scripts said there before.
-            await line.call("PUBLISH", keys.FREED_CHANNEL, "live")
+            await redis.execute("PUBLISH", keys.FREED_CHANNEL, "live")
             message = await ear.get_message(timeout=5)
     assert message is not None
     assert message["data"] == b"live"
-    assert {name: await line.call("DUMP", name) for name in await names(line)} == before
+    assert {name: await redis.execute("DUMP", name) for name in await names(redis)} == before
 
 
-async def test_scratch_keys_are_gone_after_an_error(line: RedisLine, broker: Broker) -> None:
+async def test_scratch_keys_are_gone_after_an_error(redis: RedisClient, broker: Broker) -> None:
     async def fail() -> None:
         async with scratch_line(broker.url) as scratch:
             scratch.uses(keys.leases("llm", "A"))
@@ -53,19 +53,19 @@ async def test_scratch_keys_are_gone_after_an_error(line: RedisLine, broker: Bro
 
     with pytest.raises(ZeroDivisionError):
         await fail()
-    assert await names(line) == set()
+    assert await names(redis) == set()
 
 
 async def test_scratch_keys_go_away_by_themselves_when_nobody_is_left_to_delete_them(
-    line: RedisLine, broker: Broker
+    redis: RedisClient, broker: Broker
 ) -> None:
     async with scratch_line(broker.url) as scratch:
         scratch.uses(keys.leases("llm", "A"))
         await instances.publish_instances(scratch, "llm", "round_robin", [llm("A")])
         await leases.pick(scratch, "llm", turn_id=TURN)
         scratch.keep()
-        await scratch.call("EXISTS", keys.DECISIONS)
-        found = await names(line)
+        await scratch.execute("EXISTS", keys.DECISIONS)
+        found = await names(redis)
         assert len(found) == 4
-        lifetimes = [int(await line.call("TTL", name)) for name in found]
+        lifetimes = [int(await redis.execute("TTL", name)) for name in found]
     assert all(0 < each <= keys.SCRATCH_TTL_S for each in lifetimes)

@@ -26,7 +26,7 @@ class Timed:
 
     async def try_pick(self, mode: PickMode = "offer", *excluded: str) -> Slot | NoSlot:
         return await leases.pick(
-            self._fleet.line,
+            self._fleet.redis,
             "llm",
             turn_id=TURN,
             excluded=excluded,
@@ -42,7 +42,7 @@ class Timed:
 
     async def end(self, slot: Slot, first_ms: float | None, outcome: Outcome = "ok") -> str:
         return await leases.finish(
-            self._fleet.line,
+            self._fleet.redis,
             slot,
             outcome=outcome,
             latency_ms=first_ms or 0.0,
@@ -162,7 +162,7 @@ async def test_a_slow_instance_is_back_after_two_good_probes_seconds_apart(
     await timed.teach("A", 3 * SLOW_MS)
     await timed.teach("B", QUICK_MS)
     await timed.turns(1)
-    assert [each.state for each in (await read_overview(fleet.line)).instances] == ["slow", "ready"]
+    assert [each.state for each in (await read_overview(fleet.redis)).instances] == ["slow", "ready"]
     timed.now_s += 300
     calls = int((await fleet.fields("A"))["calls"])
     for rest_s in (0, 5):

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from dispatcher.errors import StateError
 from dispatcher.messages import TurnTicket
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.client import RedisLine, connect
+from dispatcher.redis_client.client import RedisClient, connect
 from dispatcher.turn_store import utterance_stream
 from dispatcher.turn_store.utterance_stream import Part, UtteranceReader
 from tests.support.broker import Broker
@@ -40,21 +40,21 @@ async def read_all(reader: UtteranceReader) -> list[Part]:
     return parts
 
 
-async def test_every_reader_gets_all_of_it_in_order(line: RedisLine, client: Redis) -> None:
-    utterance_stream.append(line, "a-turn", b"one")
-    utterance_stream.append(line, "a-turn", b"two")
+async def test_every_reader_gets_all_of_it_in_order(redis: RedisClient, client: Redis) -> None:
+    utterance_stream.append(redis, "a-turn", b"one")
+    utterance_stream.append(redis, "a-turn", b"two")
     early = UtteranceReader(client, "a-turn")
     first = await early.read()
-    utterance_stream.end(line, TURN)
+    utterance_stream.end(redis, TURN)
     said = [*first, *await read_all(early)]
     assert [part.packed for part in said] == [b"one", b"two", b""]
     assert [part.ticket for part in said] == [None, None, TURN]
     assert await read_all(UtteranceReader(client, "a-turn")) == said
 
 
-async def test_it_expires_by_itself(line: RedisLine) -> None:
-    utterance_stream.append(line, "a-turn", b"one")
-    ttl_s = await line.call("TTL", keys.utterance("a-turn"))
+async def test_it_expires_by_itself(redis: RedisClient) -> None:
+    utterance_stream.append(redis, "a-turn", b"one")
+    ttl_s = await redis.execute("TTL", keys.utterance("a-turn"))
     assert 0 < ttl_s <= keys.TURN_TTL_S
 
 
@@ -71,24 +71,24 @@ async def test_a_quiet_while_is_an_empty_answer_and_a_lost_broker_an_error(
     await client.aclose()
 
 
-async def test_the_end_of_a_front_of_another_version_is_an_error(line: RedisLine, client: Redis) -> None:
-    await line.call("XADD", keys.utterance("a-turn"), "*", "ticket", '{"colour": "red"}')
+async def test_the_end_of_a_front_of_another_version_is_an_error(redis: RedisClient, client: Redis) -> None:
+    await redis.execute("XADD", keys.utterance("a-turn"), "*", "ticket", '{"colour": "red"}')
     with pytest.raises(StateError, match="not readable"):
         await UtteranceReader(client, "a-turn").read()
 
 
 async def test_who_reads_while_the_broker_restarts_reads_on_when_it_is_back(fresh_broker: Broker) -> None:
     client = connect(fresh_broker.url, socket_timeout_s=None)
-    line = RedisLine(connect(fresh_broker.url), patience_s=30)
+    redis = RedisClient(connect(fresh_broker.url), patience_s=30)
     reading = asyncio.create_task(read_all(UtteranceReader(client, TURN.turn_id)))
-    await line.call("PING")
+    await redis.execute("PING")
     fresh_broker.kill()
     fresh_broker.start()
-    await line.call("PING")
-    utterance_stream.append(line, TURN.turn_id, b"more")
-    utterance_stream.end(line, TURN)
+    await redis.execute("PING")
+    utterance_stream.append(redis, TURN.turn_id, b"more")
+    utterance_stream.end(redis, TURN)
     async with asyncio.timeout(30):
         parts = await reading
     assert b"".join(part.packed for part in parts) == b"more"
-    await line.close()
+    await redis.close()
     await client.aclose()

@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 
 from dispatcher.errors import TurnCancelled
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import leases
 from dispatcher.routing.leases import NoSlot, Slot
 from dispatcher.turn_store import utterance_audio
@@ -23,7 +23,7 @@ GONE_S = 3
 
 async def looks(fleet: Fleet, caller: str, *, turn_id: str = TURN) -> Slot | NoSlot:
     """Look for a slot as a call that keeps its place in line."""
-    return await leases.pick(fleet.line, "llm", turn_id=turn_id, lease_id=caller)
+    return await leases.pick(fleet.redis, "llm", turn_id=turn_id, lease_id=caller)
 
 
 async def line_up(fleet: Fleet, *callers: str) -> None:
@@ -32,9 +32,9 @@ async def line_up(fleet: Fleet, *callers: str) -> None:
         assert await looks(fleet, caller) == FULL
 
 
-async def looked_long_ago(line: RedisLine, caller: str) -> None:
+async def looked_long_ago(redis: RedisClient, caller: str) -> None:
     """Move a caller's last look into the past, instead of waiting."""
-    await line.call("ZINCRBY", keys.seen("llm"), -GONE_S * 1000, caller)
+    await redis.execute("ZINCRBY", keys.seen("llm"), -GONE_S * 1000, caller)
 
 
 async def test_a_freed_slot_goes_to_the_call_that_came_first(fleet: Fleet) -> None:
@@ -77,37 +77,37 @@ async def test_with_room_for_all_that_wait_nobody_has_to_let_others_pass(fleet: 
     assert isinstance(await looks(fleet, "first"), Slot)
 
 
-async def test_a_single_look_takes_no_place_in_line(fleet: Fleet, line: RedisLine) -> None:
+async def test_a_single_look_takes_no_place_in_line(fleet: Fleet, redis: RedisClient) -> None:
     await fleet.configure("round_robin", llm("A", cap=1))
     await fleet.pick()
     assert await fleet.try_pick() == FULL
-    assert await line.call("EXISTS", keys.waiting("llm"), keys.seen("llm")) == 0
+    assert await redis.execute("EXISTS", keys.waiting("llm"), keys.seen("llm")) == 0
 
 
-async def test_a_call_of_a_dead_process_loses_its_place(fleet: Fleet, line: RedisLine) -> None:
+async def test_a_call_of_a_dead_process_loses_its_place(fleet: Fleet, redis: RedisClient) -> None:
     await fleet.configure("round_robin", llm("A", cap=1))
     held = await fleet.pick()
     await line_up(fleet, "dead", "alive")
-    await looked_long_ago(line, "dead")
+    await looked_long_ago(redis, "dead")
     await fleet.finish(held, "ok")
     assert isinstance(await looks(fleet, "alive"), Slot)
 
 
-async def test_a_call_that_leaves_lets_the_next_one_pass(fleet: Fleet, line: RedisLine) -> None:
+async def test_a_call_that_leaves_lets_the_next_one_pass(fleet: Fleet, redis: RedisClient) -> None:
     await fleet.configure("round_robin", llm("A", cap=1))
     held = await fleet.pick()
     await line_up(fleet, "impatient", "patient")
-    leases.leave(line, "llm", "impatient")
+    leases.leave(redis, "llm", "impatient")
     await fleet.finish(held, "ok")
     assert isinstance(await looks(fleet, "patient"), Slot)
 
 
-async def test_a_turn_that_was_spoken_over_loses_its_place(fleet: Fleet, line: RedisLine) -> None:
+async def test_a_turn_that_was_spoken_over_loses_its_place(fleet: Fleet, redis: RedisClient) -> None:
     await fleet.configure("round_robin", llm("A", cap=1))
     held = await fleet.pick()
     assert await looks(fleet, "spoken over", turn_id="another-turn") == FULL
     await line_up(fleet, "next")
-    utterance_audio.cancel(line, "another-turn")
+    utterance_audio.cancel(redis, "another-turn")
     with pytest.raises(TurnCancelled):
         await looks(fleet, "spoken over", turn_id="another-turn")
     await fleet.finish(held, "ok")
@@ -129,13 +129,15 @@ async def test_a_freed_slot_is_announced_to_the_call_that_waits_longest(fleet: F
                 break
 
 
-async def test_every_decision_is_kept_with_its_reason_and_its_outcome(fleet: Fleet, line: RedisLine) -> None:
+async def test_every_decision_is_kept_with_its_reason_and_its_outcome(
+    fleet: Fleet, redis: RedisClient
+) -> None:
     await fleet.configure("round_robin", llm("A", cap=1), llm("B"))
     await fleet.call_ends("B", "failed", times=3)
-    await line.call("DEL", keys.DECISIONS)
+    await redis.execute("DEL", keys.DECISIONS)
     slot = await fleet.pick()
     await fleet.finish(slot, "ok", latency_ms=12)
-    picked, ended = [fields for _, fields in await line.call("XRANGE", keys.DECISIONS, "-", "+")]
+    picked, ended = [fields for _, fields in await redis.execute("XRANGE", keys.DECISIONS, "-", "+")]
     assert picked[b"instance"] == b"A"
     assert picked[b"candidates"] == b"A 0/1, B ejected"
     assert picked[b"reason"].startswith(b"round_robin: ")

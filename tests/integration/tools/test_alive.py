@@ -11,7 +11,7 @@ import pytest
 
 from dispatcher.catalogue.conversation import FillerRules
 from dispatcher.front.connection.apology import TEXTS
-from dispatcher.redis_client.client import RedisLine, connect
+from dispatcher.redis_client.client import RedisClient, connect
 from dispatcher.telemetry import turn_log
 from tests.support.scripted_models import ScriptedModels, after, breaks_after, rests, says, thinks, waits
 from tests.support.stack import Stack
@@ -159,9 +159,9 @@ async def test_an_answer_that_breaks_off_for_good_is_cut_and_the_user_hears_so(
     cut = tool_stack.front.events("turn finished")[-2]
     assert (cut["outcome"], cut["sentences"]) == ("cut", 1)
     assert cut["reason"].startswith("llm: ")
-    line = RedisLine(connect(tool_stack.broker.url))
-    end = await turn_log.end_of(line, cut["turn"])
-    await line.close()
+    redis = RedisClient(connect(tool_stack.broker.url))
+    end = await turn_log.end_of(redis, cut["turn"])
+    await redis.close()
     assert end == turn_log.End(outcome="cut", reason=cut["reason"])
     said = [each["content"] for each in models.asked[-1]["messages"] if each["role"] == "assistant"]
     assert said == ["Sure, here it is."]

@@ -11,7 +11,7 @@ import pytest
 from dispatcher.device_simulator.tools import Board, McpServer
 from dispatcher.front.connection import device_tool_client
 from dispatcher.front.connection.device_tool_client import MAX_PAGES, MAX_TOOLS, DeviceTools, carry_out
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.tools import device_calls
 
 Answer = Callable[[Mapping[str, Any]], Any]
@@ -20,10 +20,10 @@ Answer = Callable[[Mapping[str, Any]], Any]
 class Far:
     """The far end: a device that answers as it is told, in the same loop."""
 
-    def __init__(self, line: RedisLine, answer: Answer) -> None:
+    def __init__(self, redis: RedisClient, answer: Answer) -> None:
         self.answer = answer
         self.asked: list[Mapping[str, Any]] = []
-        self.tools = DeviceTools(line, self._hears, device_id="far")
+        self.tools = DeviceTools(redis, self._hears, device_id="far")
 
     def _hears(self, payload: Mapping[str, Any]) -> None:
         self.asked.append(payload)
@@ -43,41 +43,41 @@ def stock(payload: Mapping[str, Any]) -> Any:
     return McpServer(Board().tools()).answer(payload)
 
 
-async def test_the_list_is_kept_where_workers_read_it(line: RedisLine) -> None:
-    name = await Far(line, stock).learned()
-    listed = await device_calls.read(line, name)
+async def test_the_list_is_kept_where_workers_read_it(redis: RedisClient) -> None:
+    name = await Far(redis, stock).learned()
+    listed = await device_calls.read(redis, name)
     assert listed is not None
     assert [tool.name for tool in listed] == [tool.name for tool in Board().tools()]
 
 
-async def test_devices_that_can_do_the_same_share_a_list(line: RedisLine) -> None:
-    assert await Far(line, stock).learned() == await Far(line, stock).learned() != ""
+async def test_devices_that_can_do_the_same_share_a_list(redis: RedisClient) -> None:
+    assert await Far(redis, stock).learned() == await Far(redis, stock).learned() != ""
 
 
 async def test_a_list_that_redis_lost_is_kept_again_by_a_turn(
-    line: RedisLine, monkeypatch: pytest.MonkeyPatch
+    redis: RedisClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    far = Far(line, stock)
+    far = Far(redis, stock)
     name = await far.learned()
-    await line.call("FLUSHALL")
+    await redis.execute("FLUSHALL")
     monkeypatch.setattr(device_tool_client, "KEEP_EVERY_S", 0.0)
     assert await far.tools.list_name() == name
-    assert await device_calls.read(line, name)
+    assert await device_calls.read(redis, name)
 
 
-async def test_a_device_that_pages_for_ever_is_left_after_so_many(line: RedisLine) -> None:
+async def test_a_device_that_pages_for_ever_is_left_after_so_many(redis: RedisClient) -> None:
     def endless(payload: Mapping[str, Any]) -> Any:
         answer = stock(payload)
         if payload["method"] == "tools/list":
             answer["result"] = {"tools": [], "nextCursor": f"more-{payload['id']}"}
         return answer
 
-    far = Far(line, endless)
+    far = Far(redis, endless)
     assert await far.learned() == ""
     assert sum(payload.get("method") == "tools/list" for payload in far.asked) == MAX_PAGES
 
 
-async def test_a_device_has_at_most_so_many_tools(line: RedisLine) -> None:
+async def test_a_device_has_at_most_so_many_tools(redis: RedisClient) -> None:
     def greedy(payload: Mapping[str, Any]) -> Any:
         answer = stock(payload)
         if payload["method"] == "tools/list":
@@ -87,24 +87,24 @@ async def test_a_device_has_at_most_so_many_tools(line: RedisLine) -> None:
             answer["result"] = {"tools": tools, "nextCursor": f"more-{first}"}
         return answer
 
-    listed = await device_calls.read(line, await Far(line, greedy).learned())
+    listed = await device_calls.read(redis, await Far(redis, greedy).learned())
     assert listed is not None
     assert len(listed) == MAX_TOOLS
 
 
-async def test_what_was_listed_before_a_page_failed_is_kept(line: RedisLine) -> None:
+async def test_what_was_listed_before_a_page_failed_is_kept(redis: RedisClient) -> None:
     def torn(payload: Mapping[str, Any]) -> Any:
         if payload.get("method") == "tools/list" and payload["params"]["cursor"]:
             return {"jsonrpc": "2.0", "id": payload["id"], "error": {"message": "out of memory"}}
         return McpServer(Board().tools(), page_characters=500).answer(payload)
 
-    assert await device_calls.read(line, await Far(line, torn).learned())
+    assert await device_calls.read(redis, await Far(redis, torn).learned())
 
 
 async def test_a_call_without_an_answer_is_not_known_to_be_done(
-    line: RedisLine, monkeypatch: pytest.MonkeyPatch
+    redis: RedisClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    far = Far(line, stock)
+    far = Far(redis, stock)
     await far.learned()
     far.answer = lambda _: None
     monkeypatch.setattr(device_tool_client, "TOOL_TIMEOUT_S", 0.05)
@@ -113,32 +113,32 @@ async def test_a_call_without_an_answer_is_not_known_to_be_done(
     assert result.text.endswith("so it is not known whether it was done")
 
 
-async def test_a_device_that_leaves_ends_the_wait(line: RedisLine) -> None:
-    far = Far(line, lambda _: None)
+async def test_a_device_that_leaves_ends_the_wait(redis: RedisClient) -> None:
+    far = Far(redis, lambda _: None)
     calling = asyncio.create_task(far.tools.call("self.screen.set_theme", {"theme": "dark"}))
     await asyncio.sleep(0)
     far.tools.close()
     assert "the device left" in (await calling).text
 
 
-async def test_an_answer_that_comes_twice_or_to_nothing_is_dropped(line: RedisLine) -> None:
-    far = Far(line, stock)
+async def test_an_answer_that_comes_twice_or_to_nothing_is_dropped(redis: RedisClient) -> None:
+    far = Far(redis, stock)
     await far.learned()
     for payload in ({"id": 1, "result": {}}, {"id": 10**9, "result": {}}, None, "text"):
         far.tools.on_payload(payload)
     assert not (await far.tools.call("self.get_device_status", {})).failed
 
 
-async def test_a_request_of_another_version_is_no_call(line: RedisLine) -> None:
-    far = Far(line, stock)
+async def test_a_request_of_another_version_is_no_call(redis: RedisClient) -> None:
+    far = Far(redis, stock)
     for request in ("", "7", "[1]", "{}"):
-        await carry_out(line, far.tools, request)
+        await carry_out(redis, far.tools, request)
     assert far.asked == []
 
 
-async def test_a_turn_of_a_device_without_tools_gets_an_answer(line: RedisLine) -> None:
+async def test_a_turn_of_a_device_without_tools_gets_an_answer(redis: RedisClient) -> None:
     call = device_calls.DeviceCall(call_id="c1", tool="self.x", arguments={})
-    await carry_out(line, None, call.as_text())
-    answered = await device_calls.read_answer(line, "c1")
+    await carry_out(redis, None, call.as_text())
+    answered = await device_calls.read_answer(redis, "c1")
     assert answered is not None
     assert answered.failed

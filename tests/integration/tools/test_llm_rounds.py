@@ -177,7 +177,7 @@ async def test_of_two_sendings_of_a_turn_one_calls(tool_stack: Stack, models: Sc
     models.script += [calls(QUIET), calls(QUIET), says("Done.")]
     listed = device_calls.pack([read_tool(tool.as_listed()) for tool in Board().tools()])
     async with FrontSide.opened(tool_stack.broker) as front:
-        device_calls.keep(front.line, listed)
+        device_calls.keep(front.redis, listed)
         ticket = front.ticket(text="hush")
         first = replace(ticket, tool_list=listed.digest)
         await front.starts(first)
@@ -186,7 +186,7 @@ async def test_of_two_sendings_of_a_turn_one_calls(tool_stack: Stack, models: Sc
         (wanted,) = [reply for reply in front.of(first) if reply.kind == "tool"]
         call = device_calls.read_call(wanted.text)
         assert (call.tool, call.arguments) == ("self.audio_speaker.set_volume", {"volume": 20})
-        device_calls.answer(front.line, call.call_id, ToolResult(text="true"))
+        device_calls.answer(front.redis, call.call_id, ToolResult(text="true"))
         await front.reads(first, "end")
     assert [reply.kind for reply in front.of(first)].count("tool") == 1
     assert {reply.attempt for reply in front.of(first)} == {wanted.attempt}

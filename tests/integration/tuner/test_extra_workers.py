@@ -14,7 +14,7 @@ import pytest
 
 from dispatcher.control import overrides
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.client import RedisLine, connect
+from dispatcher.redis_client.client import RedisClient, connect
 from tests.integration.up_run import UpRun, none_is_left
 from tests.support.broker import Broker
 from tests.support.waiting import eventually
@@ -36,9 +36,9 @@ def turn(broker: Broker, count: int) -> None:
     """Say how many extra workers of queue llm there are to be."""
 
     async def act() -> None:
-        line = RedisLine(connect(broker.url))
-        await overrides.turn(line, overrides.extra_workers("llm"), count)
-        await line.close()
+        redis = RedisClient(connect(broker.url))
+        await overrides.turn(redis, overrides.extra_workers("llm"), count)
+        await redis.close()
 
     asyncio.run(act())
 
@@ -73,18 +73,18 @@ def test_extra_workers_come_and_go_with_the_knob(run: UpRun, broker: Broker) -> 
 
 def _show_ready(broker: Broker, pid: int) -> None:
     async def act() -> None:
-        line = RedisLine(connect(broker.url))
-        await line.call("SET", keys.worker_ready("llm", pid), 1)
-        await line.close()
+        redis = RedisClient(connect(broker.url))
+        await redis.execute("SET", keys.worker_ready("llm", pid), 1)
+        await redis.close()
 
     asyncio.run(act())
 
 
 def _is_shown(broker: Broker) -> None:
     async def shown() -> bool:
-        line = RedisLine(connect(broker.url))
-        found = bool(await line.call("EXISTS", keys.supervisor(socket.gethostname())))
-        await line.close()
+        redis = RedisClient(connect(broker.url))
+        found = bool(await redis.execute("EXISTS", keys.supervisor(socket.gethostname())))
+        await redis.close()
         return found
 
     eventually(lambda: asyncio.run(shown()), what="the supervisor shows itself")

@@ -14,7 +14,7 @@ from dispatcher.control.rules.tuner.experiment import Experiment
 from dispatcher.control.rules.tuner.state import Rest, Setback, TunerState
 from dispatcher.control.rules.tuner.step import undo
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.client import RedisLine, connect
+from dispatcher.redis_client.client import RedisClient, connect
 from dispatcher.routing import instance_table
 from tests.support.fleet import Fleet, llm
 from tests.support.stack import Stack
@@ -35,7 +35,7 @@ STATE = TunerState(
 
 
 async def test_a_front_lets_fewer_devices_in_as_soon_as_it_is_told(stack: Stack) -> None:
-    line = RedisLine(connect(stack.broker.url))
+    redis = RedisClient(connect(stack.broker.url))
     async with stack.another_front() as front, front.device("first"), aiohttp.ClientSession() as session:
 
         async def is_refused() -> bool:
@@ -46,89 +46,89 @@ async def test_a_front_lets_fewer_devices_in_as_soon_as_it_is_told(stack: Stack)
                 return error.status == 503
 
         assert not await is_refused()
-        await overrides.turn(line, "max_devices", 1)
+        await overrides.turn(redis, "max_devices", 1)
         await soon(is_refused, what="the second device is sent away")
-        await overrides.turn(line, "max_devices", None)
+        await overrides.turn(redis, "max_devices", None)
 
         async def is_let_in() -> bool:
             return not await is_refused()
 
         await soon(is_let_in, what="the second device is let in again")
-    await line.close()
+    await redis.close()
 
 
-async def test_knobs_that_make_no_sense_count_as_not_turned(line: RedisLine) -> None:
-    assert await read_knobs(line) == Knobs()
-    await line.call("HSET", keys.KNOBS, "max_devices", "many", "reply_kept_s", "-1", "tuner_mode", "wild")
-    assert await read_knobs(line) == Knobs()
-    await overrides.turn(line, "max_devices", 0.5)
-    await overrides.turn(line, "reply_kept_s", 1.5)
-    await overrides.turn(line, "tuner_mode", "act")
-    await overrides.turn(line, overrides.extra_workers("tts"), 2)
-    assert await read_knobs(line) == Knobs(
+async def test_knobs_that_make_no_sense_count_as_not_turned(redis: RedisClient) -> None:
+    assert await read_knobs(redis) == Knobs()
+    await redis.execute("HSET", keys.KNOBS, "max_devices", "many", "reply_kept_s", "-1", "tuner_mode", "wild")
+    assert await read_knobs(redis) == Knobs()
+    await overrides.turn(redis, "max_devices", 0.5)
+    await overrides.turn(redis, "reply_kept_s", 1.5)
+    await overrides.turn(redis, "tuner_mode", "act")
+    await overrides.turn(redis, overrides.extra_workers("tts"), 2)
+    assert await read_knobs(redis) == Knobs(
         max_devices=1, reply_kept_s=1.5, extra_workers={"tts": 2}, tuner_mode="act"
     )
 
 
-async def test_a_field_is_set_on_instances_that_are_known_only(line: RedisLine) -> None:
-    known = Fleet(line)
+async def test_a_field_is_set_on_instances_that_are_known_only(redis: RedisClient) -> None:
+    known = Fleet(redis)
     await known.configure("round_robin", llm("a", cap=8))
-    assert await instance_table.set_field(line, "llm", "a", field="cap_limit", value="1")
+    assert await instance_table.set_field(redis, "llm", "a", field="cap_limit", value="1")
     await known.hold(1)
     assert (await known.try_pick()).full  # type: ignore[union-attr]
-    assert await instance_table.set_field(line, "llm", "a", field="cap_limit", value="")
+    assert await instance_table.set_field(redis, "llm", "a", field="cap_limit", value="")
     assert "cap_limit" not in await known.fields("a")
-    assert not await instance_table.set_field(line, "llm", "gone", field="cap_limit", value="1")
-    assert not await line.call("EXISTS", keys.instance("llm", "gone"))
+    assert not await instance_table.set_field(redis, "llm", "gone", field="cap_limit", value="1")
+    assert not await redis.execute("EXISTS", keys.instance("llm", "gone"))
 
 
-async def test_what_the_tuner_remembers_comes_back_as_it_was(line: RedisLine) -> None:
-    assert await tuner_store.load(line) == TunerState()
-    await tuner_store.save(line, STATE)
-    assert await tuner_store.load(line) == STATE
-    await line.call("SET", keys.TUNER_STATE, '{"history": "of another version"}')
-    assert await tuner_store.load(line) == TunerState()
+async def test_what_the_tuner_remembers_comes_back_as_it_was(redis: RedisClient) -> None:
+    assert await tuner_store.load(redis) == TunerState()
+    await tuner_store.save(redis, STATE)
+    assert await tuner_store.load(redis) == STATE
+    await redis.execute("SET", keys.TUNER_STATE, '{"history": "of another version"}')
+    assert await tuner_store.load(redis) == TunerState()
 
 
-async def test_a_tuner_that_remembers_nothing_leaves_nothing_set(line: RedisLine) -> None:
-    known = Fleet(line)
+async def test_a_tuner_that_remembers_nothing_leaves_nothing_set(redis: RedisClient) -> None:
+    known = Fleet(redis)
     await known.configure("round_robin", llm("a", cap=8), llm("b", cap=8))
     before = await known.fields("a")
     for field, value in (("cap_limit", "1"), ("priority_override", "low")):
-        await instance_table.set_field(line, "llm", "a", field=field, value=value)
-    await overrides.turn(line, "max_devices", 5)
-    await overrides.turn(line, overrides.extra_workers("tts"), 1)
-    await overrides.turn(line, "tuner_mode", "act")
+        await instance_table.set_field(redis, "llm", "a", field=field, value=value)
+    await overrides.turn(redis, "max_devices", 5)
+    await overrides.turn(redis, overrides.extra_workers("tts"), 1)
+    await overrides.turn(redis, "tuner_mode", "act")
 
-    await tuner_store.release(line)
+    await tuner_store.release(redis)
 
     assert await known.fields("a") == before
-    assert await read_knobs(line) == Knobs(tuner_mode="act")
+    assert await read_knobs(redis) == Knobs(tuner_mode="act")
 
 
-async def test_decisions_are_joined_to_experiments_in_the_log_and_in_the_records(line: RedisLine) -> None:
+async def test_decisions_are_joined_to_experiments_in_the_log_and_in_the_records(redis: RedisClient) -> None:
     state, (undone,) = undo(STATE, 7, 100.0, tempo=Tempo())
-    await tuner_store.note(line, undone)
-    (row,) = await tuner_store.read_log(line)
+    await tuner_store.note(redis, undone)
+    (row,) = await tuner_store.read_log(redis)
     assert row.first == row.latest == undone
-    await line.call("XADD", keys.TUNER, "*", "decision", "nonsense")
-    assert len(await tuner_store.read_log(line)) == 1
-    assert int(await line.call("XLEN", keys.RECORDS)) == 1
+    await redis.execute("XADD", keys.TUNER, "*", "decision", "nonsense")
+    assert len(await tuner_store.read_log(redis)) == 1
+    assert int(await redis.execute("XLEN", keys.RECORDS)) == 1
     assert state.find(7) is None
 
 
-async def test_one_tuner_works_at_a_time(line: RedisLine) -> None:
-    async with tuner_store.alone(line) as first, tuner_store.alone(line) as second:
+async def test_one_tuner_works_at_a_time(redis: RedisClient) -> None:
+    async with tuner_store.alone(redis) as first, tuner_store.alone(redis) as second:
         assert (first, second) == (True, False)
-    async with tuner_store.alone(line) as again:
+    async with tuner_store.alone(redis) as again:
         assert again
 
 
 @pytest.mark.parametrize("numbers", [(3,), (3, 4)])
-async def test_requests_are_heard_once(line: RedisLine, numbers: tuple[int, ...]) -> None:
-    assert not await tuner_store.is_asked(line)
+async def test_requests_are_heard_once(redis: RedisClient, numbers: tuple[int, ...]) -> None:
+    assert not await tuner_store.is_asked(redis)
     for number in numbers:
-        await tuner_store.request_undo(line, number)
-    assert await tuner_store.is_asked(line)
-    assert await tuner_store.requested(line) == list(numbers)
-    assert await tuner_store.requested(line) == []
+        await tuner_store.request_undo(redis, number)
+    assert await tuner_store.is_asked(redis)
+    assert await tuner_store.requested(redis) == list(numbers)
+    assert await tuner_store.requested(redis) == []

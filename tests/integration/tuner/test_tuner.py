@@ -12,7 +12,7 @@ import pytest
 
 from dispatcher.control import tuner_store
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import instance_table
 from tests.integration.tuner import tuned as world
 from tests.integration.tuner.tuned import POOL, Tuned, choose, first_that_is, going_on
@@ -51,7 +51,7 @@ def running_tuned(
 @pytest.fixture
 async def side(running_broker_of_the_tuner: Broker) -> AsyncIterator[FrontSide]:
     async with FrontSide.opened(running_broker_of_the_tuner) as opened:
-        await world.forget(opened.line)
+        await world.forget(opened.redis)
         yield opened
 
 
@@ -61,43 +61,43 @@ def tuned(running_tuned: Tuned) -> Tuned:
     return running_tuned
 
 
-async def priority_is(line: RedisLine, wanted: str) -> bool:
-    return (await instance_table.read(line, "llm", "llm-1")).get(PRIORITY) == wanted
+async def priority_is(redis: RedisClient, wanted: str) -> bool:
+    return (await instance_table.read(redis, "llm", "llm-1")).get(PRIORITY) == wanted
 
 
 async def test_an_instance_that_fails_is_used_last_until_it_is_well_again(
     tuned: Tuned, side: FrontSide, instances: Instances
 ) -> None:
     fails = [True]
-    await choose(side.line, "act")
+    await choose(side.redis, "act")
     async with (
         going_on(lambda: world.talk_while_it_fails_now_and_then(side, instances, fails)),
         tuned.beating(),
     ):
-        tried = (await first_that_is(side.line, "tried", "kept")).first
+        tried = (await first_that_is(side.redis, "tried", "kept")).first
         assert (tried.cause, tried.action.kind, tried.action.target) == ("errors", "prefer", "llm")
-        await soon(lambda: priority_is(side.line, "low"), what="llm-1 is used last")
-        kept = (await first_that_is(side.line, "kept")).latest
+        await soon(lambda: priority_is(side.redis, "low"), what="llm-1 is used last")
+        kept = (await first_that_is(side.redis, "kept")).latest
         assert kept.number == tried.number
         fails[0] = False
-        reversed_ = (await first_that_is(side.line, "reversed")).latest
+        reversed_ = (await first_that_is(side.redis, "reversed")).latest
     assert reversed_.number == tried.number
 
     async def is_as_configured() -> bool:
-        return PRIORITY not in await instance_table.read(side.line, "llm", "llm-1")
+        return PRIORITY not in await instance_table.read(side.redis, "llm", "llm-1")
 
     await soon(is_as_configured, what="llm-1 has its own priority again")
-    assert int(await side.line.call("XLEN", keys.RECORDS)) >= 3
+    assert int(await side.redis.execute("XLEN", keys.RECORDS)) >= 3
 
 
 async def test_a_leaking_worker_ends_in_peace_where_a_supervisor_starts_it_again(
     tuned: Tuned, side: FrontSide
 ) -> None:
-    await choose(side.line, "act")
-    await side.line.call("SET", keys.supervisor(socket.gethostname()), 1)
-    await world.box_is(side.line, memory=0.97)
+    await choose(side.redis, "act")
+    await side.redis.execute("SET", keys.supervisor(socket.gethostname()), 1)
+    await world.box_is(side.redis, memory=0.97)
     async with tuned.beating():
-        tried = (await first_that_is(side.line, "tried", "done")).first
+        tried = (await first_that_is(side.redis, "tried", "done")).first
         assert (tried.cause, tried.action.kind) == ("memory", "restart")
         assert tried.action.target.startswith("llm@")
         assert await asyncio.to_thread(tuned.llm.ends) == 0
@@ -106,59 +106,59 @@ async def test_a_leaking_worker_ends_in_peace_where_a_supervisor_starts_it_again
 async def test_a_busy_box_makes_an_instance_on_it_take_fewer_calls_until_it_is_quiet_again(
     tuned: Tuned, side: FrontSide, instances: Instances
 ) -> None:
-    await choose(side.line, "act")
+    await choose(side.redis, "act")
     await world.box_works(side, instances, cpu=0.95)
     async with tuned.beating():
-        tried = (await first_that_is(side.line, "tried")).first
+        tried = (await first_that_is(side.redis, "tried")).first
         assert (tried.cause, tried.action.kind) == ("cpu", "cap")
-        await soon(lambda: is_limited(side.line, tried.action.target), what="the instance takes fewer calls")
-        await world.box_is(side.line, cpu=0.6)
-        kept = (await first_that_is(side.line, "kept", "reversed")).latest
+        await soon(lambda: is_limited(side.redis, tried.action.target), what="the instance takes fewer calls")
+        await world.box_is(side.redis, cpu=0.6)
+        kept = (await first_that_is(side.redis, "kept", "reversed")).latest
         assert kept.number == tried.number
-        reversed_ = (await first_that_is(side.line, "reversed")).latest
+        reversed_ = (await first_that_is(side.redis, "reversed")).latest
     assert reversed_.number == tried.number
     # What is decided is kept first, and done then.
-    await soon(lambda: is_free(side.line, tried.action.target), what="the instance takes all its calls")
+    await soon(lambda: is_free(side.redis, tried.action.target), what="the instance takes all its calls")
 
 
 async def test_what_does_not_help_a_busy_box_is_undone(
     tuned: Tuned, side: FrontSide, instances: Instances
 ) -> None:
-    await choose(side.line, "act")
+    await choose(side.redis, "act")
     await world.box_works(side, instances, cpu=0.95)
     async with tuned.beating():
-        undone = await first_that_is(side.line, "undone")
+        undone = await first_that_is(side.redis, "undone")
         assert (undone.first.cause, undone.first.action.kind) == ("cpu", "cap")
 
 
-async def is_limited(line: RedisLine, name: str) -> bool:
+async def is_limited(redis: RedisClient, name: str) -> bool:
     service: Any
     service, _, instance = name.partition("/")
-    return CAP_LIMIT in await instance_table.read(line, service, instance)
+    return CAP_LIMIT in await instance_table.read(redis, service, instance)
 
 
-async def is_free(line: RedisLine, name: str) -> bool:
-    return not await is_limited(line, name)
+async def is_free(redis: RedisClient, name: str) -> bool:
+    return not await is_limited(redis, name)
 
 
 async def test_a_pool_grows_where_tasks_wait_and_shrinks_when_a_person_says_so(
     tuned: Tuned, side: FrontSide, instances: Instances
 ) -> None:
     await world.work_waits(side, instances)
-    await choose(side.line, "act")
+    await choose(side.redis, "act")
     first_audio_ms = [1500.0]
-    async with going_on(lambda: world.turns_end(side.line, first_audio_ms)), tuned.beating():
-        row = await first_that_is(side.line, "tried")
+    async with going_on(lambda: world.turns_end(side.redis, first_audio_ms)), tuned.beating():
+        row = await first_that_is(side.redis, "tried")
         first_audio_ms[0] = 300.0
         assert (row.first.cause, row.first.action.in_words()) == ("response", "pool llm: 2 → 4")
         await soon(lambda: asyncio.to_thread(lambda: tuned.pool_size() == 4), what="the pool has grown")
-        assert (await first_that_is(side.line, "kept")).first == row.first
+        assert (await first_that_is(side.redis, "kept")).first == row.first
     said = await dispatcher(tuned, "undo", str(row.first.number))
     assert "is taken back" in said
     await soon(lambda: asyncio.to_thread(lambda: tuned.pool_size() == POOL), what="the pool is as before")
     assert "taken back by hand" in " ".join((await dispatcher(tuned, "log")).split())
     assert "pool llm" in await dispatcher(tuned, "status")
-    assert (await tuner_store.load(side.line)).find(row.first.number) is None
+    assert (await tuner_store.load(side.redis)).find(row.first.number) is None
 
 
 async def dispatcher(tuned: Tuned, *words: str) -> str:

@@ -18,7 +18,7 @@ from dispatcher.control.tuner_store import Row
 from dispatcher.host_metrics.host import BoxSample
 from dispatcher.messages import CONTROL_QUEUE, TUNE, TunerMode
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.telemetry import kpi_store, turn_log
 from tests.support.broker import Broker
 from tests.support.front_side import FrontSide
@@ -113,18 +113,18 @@ async def going_on(work: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
             await task
 
 
-async def choose(line: RedisLine, mode: TunerMode) -> None:
+async def choose(redis: RedisClient, mode: TunerMode) -> None:
     """Choose the mode as an operator does."""
-    await overrides.turn(line, "tuner_mode", mode)
+    await overrides.turn(redis, "tuner_mode", mode)
 
 
-async def forget(line: RedisLine) -> None:
+async def forget(redis: RedisClient) -> None:
     """Let the tuner know of nothing that was before."""
     tuner = (keys.KNOBS, keys.TUNER_STATE, keys.TUNER, keys.TUNER_REQUESTS)
-    await line.call("DEL", *tuner, keys.TURNS, keys.DECISIONS, keys.KPIS, keys.RECORDS)
+    await redis.execute("DEL", *tuner, keys.TURNS, keys.DECISIONS, keys.KPIS, keys.RECORDS)
 
 
-async def box_is(line: RedisLine, *, cpu: float = 0.2, memory: float = 0.4) -> None:
+async def box_is(redis: RedisClient, *, cpu: float = 0.2, memory: float = 0.4) -> None:
     """Let the box be so busy and so full, as the control worker's look would tell."""
     box = BoxSample(
         cpu_ratio=cpu,
@@ -135,7 +135,7 @@ async def box_is(line: RedisLine, *, cpu: float = 0.2, memory: float = 0.4) -> N
         memory_bytes=8_000_000_000,
     )
     board = kpi_store.Board(judged_at_s=0.0, host="here", standings=(), box=box, processes=())
-    await line.call("HSET", keys.KPIS, "board", TypeAdapter(kpi_store.Board).dump_json(board))
+    await redis.execute("HSET", keys.KPIS, "board", TypeAdapter(kpi_store.Board).dump_json(board))
 
 
 async def work_waits(side: FrontSide, instances: Instances) -> None:
@@ -149,25 +149,25 @@ async def work_waits(side: FrontSide, instances: Instances) -> None:
 async def box_works(side: FrontSide, instances: Instances, *, cpu: float) -> None:
     """Let the box be so busy, with calls under way on its instances."""
     await work_waits(side, instances)
-    await box_is(side.line, cpu=cpu)
+    await box_is(side.redis, cpu=cpu)
 
 
-async def first_that_is(line: RedisLine, *events: Event) -> Row:
+async def first_that_is(redis: RedisClient, *events: Event) -> Row:
     """Return the first experiment whose last decision is one of these, once there is one."""
 
     async def found() -> Row | None:
-        return next((row for row in await tuner_store.read_log(line) if row.latest.event in events), None)
+        return next((row for row in await tuner_store.read_log(redis) if row.latest.event in events), None)
 
     row = await soon(found, what=f"an experiment is {' or '.join(events)}", within_s=PATIENCE_S)
     assert row is not None
     return row
 
 
-async def turns_end(line: RedisLine, first_audio_ms: list[float]) -> None:
+async def turns_end(redis: RedisClient, first_audio_ms: list[float]) -> None:
     """Let turns end with their first sound after this time, as a front would tell, for ever."""
     while True:
         figures = {"first_audio_ms": first_audio_ms[0]}
-        turn_log.note(line, outcome="answered", asked=True, typed=True, figures=figures)
+        turn_log.note(redis, outcome="answered", asked=True, typed=True, figures=figures)
         await asyncio.sleep(TICK_S / 20)
 
 

@@ -14,7 +14,7 @@ from redis import Redis
 from dispatcher.control import tick_lock
 from dispatcher.messages import CHECK_HEALTH, CONTROL_QUEUE
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.client import RedisLine, connect
+from dispatcher.redis_client.client import RedisClient, connect
 from dispatcher.telemetry import canaries
 from dispatcher.telemetry.canaries import CanaryView
 from tests.support.broker import Broker
@@ -62,9 +62,9 @@ def test_two_beats_make_one_beats_worth_of_ticks_and_one_that_dies_leaves_no_gap
 
 def seen(url: str) -> dict[str, CanaryView]:
     async def read() -> dict[str, CanaryView]:
-        line = RedisLine(connect(url))
-        views = await canaries.read_canaries(line)
-        await line.close()
+        redis = RedisClient(connect(url))
+        views = await canaries.read_canaries(redis)
+        await redis.close()
         return {view.queue: view for view in views}
 
     return asyncio.run(read())
@@ -99,41 +99,41 @@ def test_canaries_show_which_queues_are_consumed(clockwork: Clockwork) -> None:
         assert client.llen("tts") == MOST_WAITING
 
 
-async def test_a_tick_is_taken_once_in_its_period(line: RedisLine) -> None:
-    assert await tick_lock.take(line, "a task", period_s=60) is not None
-    assert await tick_lock.take(line, "a task", period_s=60) is None
-    assert await tick_lock.take(line, "another", period_s=60) is not None
-    left_ms = await line.call("PTTL", keys.tick("a task"))
+async def test_a_tick_is_taken_once_in_its_period(redis: RedisClient) -> None:
+    assert await tick_lock.take(redis, "a task", period_s=60) is not None
+    assert await tick_lock.take(redis, "a task", period_s=60) is None
+    assert await tick_lock.take(redis, "another", period_s=60) is not None
+    left_ms = await redis.execute("PTTL", keys.tick("a task"))
     assert 50_000 < left_ms <= 54_000
 
 
-async def test_a_task_that_takes_longer_than_its_period_keeps_the_next_away(line: RedisLine) -> None:
-    slow = await tick_lock.take(line, "slow", period_s=0.2)
+async def test_a_task_that_takes_longer_than_its_period_keeps_the_next_away(redis: RedisClient) -> None:
+    slow = await tick_lock.take(redis, "slow", period_s=0.2)
     assert slow is not None
-    assert await tick_lock.hold(line, slow)
+    assert await tick_lock.hold(redis, slow)
     # Longer than the period itself by now, were it not held.
-    await line.call("PEXPIRE", keys.tick("slow"), 60_000)
-    assert await tick_lock.take(line, "slow", period_s=0.2) is None
+    await redis.execute("PEXPIRE", keys.tick("slow"), 60_000)
+    assert await tick_lock.take(redis, "slow", period_s=0.2) is None
 
     async def its_time_is_over() -> bool:
-        await tick_lock.end(line, slow)
-        return not int(await line.call("EXISTS", keys.tick("slow")))
+        await tick_lock.end(redis, slow)
+        return not int(await redis.execute("EXISTS", keys.tick("slow")))
 
     await soon(its_time_is_over, what="the tick ends")
-    assert not await tick_lock.hold(line, slow)
-    assert await tick_lock.take(line, "slow", period_s=0.2) is not None
+    assert not await tick_lock.hold(redis, slow)
+    assert await tick_lock.take(redis, "slow", period_s=0.2) is not None
 
 
-async def test_a_queue_without_canaries_is_told_once_and_only_after_three_periods(line: RedisLine) -> None:
-    assert await canaries.newly_lost(line, period_s=60) == []
-    await canaries.note(line, CONTROL_QUEUE, delay_ms=1, period_s=60)
-    assert await canaries.newly_lost(line, period_s=60) == []
+async def test_a_queue_without_canaries_is_told_once_and_only_after_three_periods(redis: RedisClient) -> None:
+    assert await canaries.newly_lost(redis, period_s=60) == []
+    await canaries.note(redis, CONTROL_QUEUE, delay_ms=1, period_s=60)
+    assert await canaries.newly_lost(redis, period_s=60) == []
 
     # As if canaries of the control queue had been coming for an hour.
-    await line.call("HINCRBY", keys.canary(CONTROL_QUEUE), "unbroken_since_ms", -3_600_000)
-    assert await canaries.newly_lost(line, period_s=60) == ["asr", "llm", "tts"]
-    assert await canaries.newly_lost(line, period_s=60) == []
-    assert await canaries.note(line, "llm", delay_ms=-5, period_s=60)
-    assert not await canaries.note(line, "llm", delay_ms=7, period_s=60)
-    views = {view.queue: view for view in await canaries.read_canaries(line)}
+    await redis.execute("HINCRBY", keys.canary(CONTROL_QUEUE), "unbroken_since_ms", -3_600_000)
+    assert await canaries.newly_lost(redis, period_s=60) == ["asr", "llm", "tts"]
+    assert await canaries.newly_lost(redis, period_s=60) == []
+    assert await canaries.note(redis, "llm", delay_ms=-5, period_s=60)
+    assert not await canaries.note(redis, "llm", delay_ms=7, period_s=60)
+    views = {view.queue: view for view in await canaries.read_canaries(redis)}
     assert (views["llm"].is_consumed, views["llm"].delay_ms, views["asr"].is_consumed) == (True, 7, False)

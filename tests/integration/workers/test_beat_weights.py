@@ -43,7 +43,7 @@ class Watched:
     """What is seen of the weight of the first LLM instance, and of how often weights are looked at."""
 
     def __init__(self, front_side: FrontSide, control: Process) -> None:
-        self._line = front_side.line
+        self._redis = front_side.redis
         self._control = control
 
     def looks(self) -> int:
@@ -57,7 +57,7 @@ class Watched:
 
     async def is_multiplied_with(self, least: float, most: float) -> None:
         async def reached() -> bool:
-            fields = await instance_table.read(self._line, "llm", "llm-1")
+            fields = await instance_table.read(self._redis, "llm", "llm-1")
             return least < float(fields.get("adjustment", 1)) < most
 
         await soon(reached, what=f"a factor of {least} to {most}", within_s=LONG_S)

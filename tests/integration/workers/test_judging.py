@@ -18,7 +18,7 @@ from pytest_celery import CeleryTestSetup
 from dispatcher.catalogue.model import AlertRules
 from dispatcher.messages import CHECK_HEALTH, CONTROL_QUEUE, JUDGE_KPIS, SAMPLE_METRICS
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.redis_client.decoding import as_text
 from dispatcher.routing import instance_table
 from dispatcher.routing.overview import read_overview
@@ -35,9 +35,9 @@ pytestmark = pytest.mark.parametrize(
 
 
 @pytest.fixture
-def line(front_side: FrontSide) -> RedisLine:
+def redis(front_side: FrontSide) -> RedisClient:
     """A line to the broker of the worker."""
-    return front_side.line
+    return front_side.redis
 
 
 @pytest.fixture
@@ -55,13 +55,13 @@ async def told() -> AsyncIterator[tuple[str, list[dict[str, Any]]]]:
         yield str(server.make_url("/alerts")), heard
 
 
-async def board_after_a_look(setup: CeleryTestSetup, line: RedisLine) -> Board:
+async def board_after_a_look(setup: CeleryTestSetup, redis: RedisClient) -> Board:
     """Have the worker judge by hand, and return what it found."""
-    before = await kpi_store.read_board(line)
+    before = await kpi_store.read_board(redis)
     await asyncio.to_thread(setup.app.send_task, JUDGE_KPIS, queue=CONTROL_QUEUE)
 
     async def judged() -> Board | None:
-        board = await kpi_store.read_board(line)
+        board = await kpi_store.read_board(redis)
         return None if board == before else board
 
     board = await soon(judged, what="the figures are judged")
@@ -70,19 +70,19 @@ async def board_after_a_look(setup: CeleryTestSetup, line: RedisLine) -> Board:
 
 
 async def test_it_judges_what_fronts_turns_instances_and_the_box_say(
-    celery_setup: CeleryTestSetup, line: RedisLine
+    celery_setup: CeleryTestSetup, redis: RedisClient
 ) -> None:
-    front_presence.show(line, "front-1", FrontCounts(devices=5, busy=2, in_turn=1, turns_begun=9))
+    front_presence.show(redis, "front-1", FrontCounts(devices=5, busy=2, in_turn=1, turns_begun=9))
     for outcome in (*["answered"] * 9, "apologised"):
         turn_log.note(
-            line,
+            redis,
             outcome=outcome,
             asked=True,
             typed=True,
             figures={"first_audio_ms": 700, "llm_first_sentence_ms": 400, "tts_first_audio_ms": 200},
         )
-    await board_after_a_look(celery_setup, line)
-    board = await board_after_a_look(celery_setup, line)
+    await board_after_a_look(celery_setup, redis)
+    board = await board_after_a_look(celery_setup, redis)
     values = {one.kpi.name: one.kpi.value for one in board.standings}
     assert (values["devices"], values["errors"], values["instances_healthy"]) == (2, 0.1, 0)
     assert values["own_share"] == pytest.approx(0.1)
@@ -94,60 +94,60 @@ async def test_it_judges_what_fronts_turns_instances_and_the_box_say(
 
 
 async def test_a_tick_keeps_samples_of_every_instance_and_of_the_box(
-    celery_setup: CeleryTestSetup, line: RedisLine
+    celery_setup: CeleryTestSetup, redis: RedisClient
 ) -> None:
-    await board_after_a_look(celery_setup, line)
+    await board_after_a_look(celery_setup, redis)
     await asyncio.to_thread(celery_setup.app.send_task, SAMPLE_METRICS, queue=CONTROL_QUEUE)
 
     async def sampled_twice() -> bool:
-        return len(await metric_samples.of_box(line, socket.gethostname())) == 2
+        return len(await metric_samples.of_box(redis, socket.gethostname())) == 2
 
     await soon(sampled_twice, what="the second sample")
-    for instance in (await read_overview(line)).instances:
-        assert (await metric_samples.of_instance(line, instance.service, instance.name))[0][
+    for instance in (await read_overview(redis)).instances:
+        assert (await metric_samples.of_instance(redis, instance.service, instance.name))[0][
             "state"
         ] == "ready"
 
 
 async def test_a_health_check_keeps_what_built_in_instances_report(
-    celery_setup: CeleryTestSetup, line: RedisLine
+    celery_setup: CeleryTestSetup, redis: RedisClient
 ) -> None:
     async def reported() -> bool:
         await asyncio.to_thread(celery_setup.app.send_task, CHECK_HEALTH, queue=CONTROL_QUEUE)
-        instances = (await read_overview(line)).instances
+        instances = (await read_overview(redis)).instances
         return bool(instances) and all(one.memory_ratio is not None for one in instances)
 
     await soon(reported, what="all instances reported their memory")
 
 
-async def shows(setup: CeleryTestSetup, line: RedisLine, phase: str) -> bool:
+async def shows(setup: CeleryTestSetup, redis: RedisClient, phase: str) -> bool:
     """Whether the alert about devices is in a phase, after one more look."""
-    board = await board_after_a_look(setup, line)
+    board = await board_after_a_look(setup, redis)
     return [one.alert.phase for one in board.standings if one.kpi.name == "devices"] == [phase]
 
 
-async def recorded(line: RedisLine) -> list[tuple[str, dict[str, Any]]]:
+async def recorded(redis: RedisClient) -> list[tuple[str, dict[str, Any]]]:
     """Return kind and fields of every record."""
-    entries = await line.call("XRANGE", keys.RECORDS, "-", "+")
+    entries = await redis.execute("XRANGE", keys.RECORDS, "-", "+")
     pairs = [as_text(flat) for _, flat in entries]
     return [(pair["kind"], json.loads(pair["fields"])) for pair in pairs]
 
 
 async def test_an_alert_fires_once_is_told_and_recorded_and_ends(
-    celery_setup: CeleryTestSetup, line: RedisLine, told: tuple[str, list[dict[str, Any]]]
+    celery_setup: CeleryTestSetup, redis: RedisClient, told: tuple[str, list[dict[str, Any]]]
 ) -> None:
     url, heard = told
-    in_force = await instance_table.in_force(line)
+    in_force = await instance_table.in_force(redis)
     assert in_force is not None
     rules = AlertRules(after_s=0.001, clear_after_s=0.001, webhook_url=url)
-    await instance_table.publish(line, replace(in_force.catalogue, alerts=rules))
+    await instance_table.publish(redis, replace(in_force.catalogue, alerts=rules))
 
     busy = FrontCounts(devices=70, busy=61, in_turn=61, turns_begun=61)
-    front_presence.show(line, "front-1", busy)
-    await soon(lambda: shows(celery_setup, line, "firing"), what="the alert fires")
-    assert await shows(celery_setup, line, "firing")
-    front_presence.show(line, "front-1", replace(busy, busy=3))
-    await soon(lambda: shows(celery_setup, line, "resolved"), what="the alert ends")
+    front_presence.show(redis, "front-1", busy)
+    await soon(lambda: shows(celery_setup, redis, "firing"), what="the alert fires")
+    assert await shows(celery_setup, redis, "firing")
+    front_presence.show(redis, "front-1", replace(busy, busy=3))
+    await soon(lambda: shows(celery_setup, redis, "resolved"), what="the alert ends")
 
     async def both_told() -> list[dict[str, Any]] | None:
         about = [one for one in heard if one["name"] == "devices"]
@@ -155,7 +155,7 @@ async def test_an_alert_fires_once_is_told_and_recorded_and_ends(
 
     first = (await soon(both_told, what="both changes are told") or [])[0]
     assert (first["value"], first["bound"], first["host"]) == (61, 60, socket.gethostname())
-    records = await recorded(line)
+    records = await recorded(redis)
     alerts = [fields for kind, fields in records if kind == "alert" and fields["name"] == "devices"]
     assert [fields["phase"] for fields in alerts] == ["firing", "resolved"]
     assert {kind for kind, _ in records} == {"kpi", "sample", "alert"}
@@ -165,34 +165,34 @@ async def test_an_alert_fires_once_is_told_and_recorded_and_ends(
 
 
 async def test_a_minute_that_another_control_worker_has_recorded_is_not_recorded_again(
-    celery_setup: CeleryTestSetup, line: RedisLine
+    celery_setup: CeleryTestSetup, redis: RedisClient
 ) -> None:
-    assert await kpi_store.is_due(line)
-    assert not await kpi_store.is_due(line)
-    await board_after_a_look(celery_setup, line)
-    assert await recorded(line) == []
-    await line.call("DEL", keys.RECORDED)
-    await board_after_a_look(celery_setup, line)
+    assert await kpi_store.is_due(redis)
+    assert not await kpi_store.is_due(redis)
+    await board_after_a_look(celery_setup, redis)
+    assert await recorded(redis) == []
+    await redis.execute("DEL", keys.RECORDED)
+    await board_after_a_look(celery_setup, redis)
 
     async def names() -> set[str]:
-        return {kind for kind, _ in await recorded(line)}
+        return {kind for kind, _ in await recorded(redis)}
 
     await soon(names, what="the next minute is recorded")
     assert await names() == {"kpi", "sample"}
 
 
 async def test_an_ejected_instance_is_out_at_once_and_one_that_only_waits_for_a_call_is_not_for_long(
-    celery_setup: CeleryTestSetup, line: RedisLine
+    celery_setup: CeleryTestSetup, redis: RedisClient
 ) -> None:
     async def out() -> str:
-        board = await board_after_a_look(celery_setup, line)
+        board = await board_after_a_look(celery_setup, redis)
         (healthy,) = [one.kpi for one in board.standings if one.kpi.name == "instances_healthy"]
         return healthy.detail
 
     key, now_ms = keys.instance("tts", "tts-2"), round(time.time() * 1000)
-    await line.call("HSET", key, "ejected_until_ms", now_ms + 60_000, "failed_at_ms", now_ms)
+    await redis.execute("HSET", key, "ejected_until_ms", now_ms + 60_000, "failed_at_ms", now_ms)
     assert await out() == "tts-2"
-    await line.call("HSET", key, "ejected_until_ms", now_ms - 1)
+    await redis.execute("HSET", key, "ejected_until_ms", now_ms - 1)
     assert await out() == "tts-2"
-    await line.call("HSET", key, "failed_at_ms", now_ms - 90_000)
+    await redis.execute("HSET", key, "failed_at_ms", now_ms - 90_000)
     assert await out() == ""

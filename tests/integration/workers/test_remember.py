@@ -12,16 +12,16 @@ import pytest
 from dispatcher.errors import TurnCancelled
 from dispatcher.pipeline.worker_context import Runtime
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.client import RedisLine
+from dispatcher.redis_client.client import RedisClient
 from workers.control import remember
 
 
-def runtime_on(line: RedisLine) -> Runtime:
+def runtime_on(redis: RedisClient) -> Runtime:
     """Return as much of a worker's runtime as the watch needs."""
-    return cast("Runtime", SimpleNamespace(line=line))
+    return cast("Runtime", SimpleNamespace(redis=redis))
 
 
-async def test_a_summary_is_dropped_when_a_turn_waits(line: RedisLine) -> None:
+async def test_a_summary_is_dropped_when_a_turn_waits(redis: RedisClient) -> None:
     ended: list[str] = []
 
     async def write_for_ever() -> str:
@@ -31,23 +31,23 @@ async def test_a_summary_is_dropped_when_a_turn_waits(line: RedisLine) -> None:
         finally:
             ended.append("closed")
 
-    task = asyncio.create_task(remember._unless_a_turn_waits(runtime_on(line), write_for_ever()))
+    task = asyncio.create_task(remember._unless_a_turn_waits(runtime_on(redis), write_for_ever()))
     await asyncio.sleep(0)
-    await line.call("ZADD", keys.seen("llm"), round(time.time() * 1000), "a-turn")
+    await redis.execute("ZADD", keys.seen("llm"), round(time.time() * 1000), "a-turn")
     with pytest.raises(TurnCancelled):
         await asyncio.wait_for(task, 20)
     assert ended == ["closed"]
 
 
-async def test_a_summary_that_nobody_disturbs_is_returned(line: RedisLine) -> None:
+async def test_a_summary_that_nobody_disturbs_is_returned(redis: RedisClient) -> None:
     async def write() -> str:
         return "My name is Ada"
 
-    assert await remember._unless_a_turn_waits(runtime_on(line), write()) == "My name is Ada"
+    assert await remember._unless_a_turn_waits(runtime_on(redis), write()) == "My name is Ada"
 
 
-async def test_no_summary_begins_while_a_turn_waits(line: RedisLine) -> None:
-    shared = runtime_on(line)
+async def test_no_summary_begins_while_a_turn_waits(redis: RedisClient) -> None:
+    shared = runtime_on(redis)
     assert await remember._is_quiet(shared)
-    await line.call("ZADD", keys.seen("llm"), round(time.time() * 1000), "a-turn")
+    await redis.execute("ZADD", keys.seen("llm"), round(time.time() * 1000), "a-turn")
     assert not await remember._is_quiet(shared)

@@ -124,17 +124,17 @@ async def test_no_message_ends_the_worker_or_keeps_a_place_and_the_next_turn_is_
     process = celery_setup.worker.container.process
     before = process.pid
     for raw in UNREADABLE * TIMES:
-        await front_side.line.call("LPUSH", "llm", raw)
+        await front_side.redis.execute("LPUSH", "llm", raw)
 
     async def is_empty() -> bool:
-        return not int(await front_side.line.call("LLEN", "llm"))
+        return not int(await front_side.redis.execute("LLEN", "llm"))
 
     await soon(is_empty, what="all of it is read")
     for _ in range(3):
         await front_side.reads(await front_side.types(), "end")
     assert process.runs
     assert process.pid == before
-    dropped = (await read_overview(front_side.line)).dropped
+    dropped = (await read_overview(front_side.redis)).dropped
     assert sum(dropped.values()) >= 100, (dropped, process.output())
     assert "an argument" not in process.output()
     assert "x" * 100 not in process.output()

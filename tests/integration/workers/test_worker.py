@@ -79,7 +79,7 @@ async def test_growing_and_shrinking_by_remote_control_moves_the_limit(
     control.pool_grow(10, reply=True, limit=1)
     await in_flight(instances, 6)
     for ticket in tickets:
-        utterance_audio.cancel(front_side.line, ticket.turn_id)
+        utterance_audio.cancel(front_side.redis, ticket.turn_id)
     await in_flight(instances, 0)
 
 
@@ -138,8 +138,8 @@ async def test_a_worker_that_is_told_to_stop_ends_what_it_works_on(
     celery_setup.worker.kill("SIGTERM", reload_container=False)
     assert celery_setup.worker.container.process.ends() == 0
     await front_side.reads(ticket, "end")
-    left = await front_side.line.call("KEYS", keys.leases("llm", "*"))
-    assert [await front_side.line.call("ZCARD", key) for key in left] == [0] * len(left)
+    left = await front_side.redis.execute("KEYS", keys.leases("llm", "*"))
+    assert [await front_side.redis.execute("ZCARD", key) for key in left] == [0] * len(left)
 
 
 async def test_a_worker_survives_a_restart_of_the_broker(
@@ -170,7 +170,7 @@ async def test_turns_that_are_late_or_spoken_over_are_not_worked_on(
     instances.forget_asked()
     await front_side.types("too late", time_left_s=-1)
     spoken_over = front_side.ticket(text="never mind")
-    utterance_audio.cancel(front_side.line, spoken_over.turn_id)
+    utterance_audio.cancel(front_side.redis, spoken_over.turn_id)
     await front_side.starts(spoken_over)
     in_time = await front_side.types("in time")
     await front_side.reads(in_time, "end")
@@ -185,6 +185,6 @@ async def test_a_worker_shows_which_queue_it_serves(
     pid = celery_setup.worker.container.process.pid
 
     async def shown() -> bool:
-        return bool(await front_side.line.call("EXISTS", keys.worker_ready("llm", pid)))
+        return bool(await front_side.redis.execute("EXISTS", keys.worker_ready("llm", pid)))
 
     await soon(shown, what="the worker shows its queue")

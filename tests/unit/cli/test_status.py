@@ -187,12 +187,12 @@ def test_what_is_no_length_of_time_is_refused(written: str) -> None:
 
 
 async def test_a_redis_that_goes_away_during_a_watch_is_shown_instead_of_the_table() -> None:
-    redis = MemoryRedis()
-    redis.away = True
-    line = redis.line()
-    shown = await _view_or_reason(line, "redis://:secret@broker.lan:6400/0")
+    memory = MemoryRedis()
+    memory.away = True
+    redis = memory.redis()
+    shown = await _view_or_reason(redis, "redis://:secret@broker.lan:6400/0")
     assert str(shown).startswith("no Redis answers at broker.lan:6400; ")
-    await line.close()
+    await redis.close()
 
 
 def test_an_answer_that_redis_refuses_is_told_as_it_is() -> None:

@@ -70,8 +70,8 @@ async def open_house(data_dir: Path, **settings: str) -> AsyncGenerator[House]:
     """Serve a front whose settings are the defaults and these."""
     redis = MemoryRedis()
     hub = Hub(Settings.model_validate({"data_dir": data_dir, **settings}), Catalogue(path="", services={}))
-    await hub.line.close()
-    hub.line = redis.line()
+    await hub.redis.close()
+    hub.redis = redis.redis()
 
     @web.middleware
     async def count(request: web.Request, handler: Handler) -> web.StreamResponse:

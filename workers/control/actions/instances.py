@@ -28,5 +28,5 @@ async def _set(shared: Runtime, action: Action, field: str) -> None:
     for change in action.changes:
         service, name = split_target(change.what)
         value = "" if change.after is None else str(change.after)
-        if not await instance_table.set_field(shared.line, service, name, field=field, value=value):
+        if not await instance_table.set_field(shared.redis, service, name, field=field, value=value):
             raise ActionRefused(f"{change.what} left the catalogue")

@@ -29,4 +29,4 @@ def _restart(name: str) -> None:
 async def ask_for_workers(shared: Runtime, action: Action) -> None:
     """Tell the supervisor how many extra processes each queue is to have."""
     for change in action.changes:
-        await overrides.turn(shared.line, overrides.extra_workers(change.what), change.after)
+        await overrides.turn(shared.redis, overrides.extra_workers(change.what), change.after)

@@ -10,4 +10,4 @@ from dispatcher.pipeline.worker_context import Runtime
 async def turn_knobs(shared: Runtime, action: Action) -> None:
     """Turn each knob that the action names."""
     for change in action.changes:
-        await overrides.turn(shared.line, change.what, change.after)
+        await overrides.turn(shared.redis, change.what, change.after)

@@ -13,7 +13,7 @@ from tests.unit.memory_redis import MemoryRedis
 async def test_a_client_that_reads_the_vision_address_gets_its_tools() -> None:
     """xiaozhi-sdk reads `params.capabilities.vision.url` of `initialize`, and lists no tools without it."""
     sent: asyncio.Queue[Mapping[str, Any]] = asyncio.Queue()
-    tools = DeviceTools(MemoryRedis().line(), sent.put_nowait, device_id="d")
+    tools = DeviceTools(MemoryRedis().redis(), sent.put_nowait, device_id="d")
     tools.start()
 
     asked = await asyncio.wait_for(sent.get(), timeout=5)
