@@ -143,6 +143,8 @@ async def decoded(
         begun = b""
         while sniffing.is_undecided(begun, certain=form.certain) and (piece := await anext(pieces, b"")):
             begun += piece
+        if not begun:
+            raise InstanceFailed(instance.name, "the speech is empty")
         if sniffing.is_text(begun):
             said = in_plain_words(begun[:READ_BYTES].decode("utf-8", "replace"))
             shown = f"speech as {form.kind}: it is a text, {said}; it began with {begun[:SHOWN_BYTES]!r}"

@@ -19,7 +19,7 @@ MODULES = {"hibari-tts": "hibari"}
 def sources() -> list[Path]:
     """Return the files that run without any built-in instance."""
     files = [*ROOT.glob("dispatcher/**/*.py"), *ROOT.glob("workers/**/*.py")]
-    return [file for file in files if "builtin" not in file.parts]
+    return [file for file in files if "bundled" not in file.parts]
 
 
 @pytest.mark.parametrize("name", LEFT_OUT)

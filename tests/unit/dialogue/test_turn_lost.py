@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from dispatcher.dialogue.turn import Apologise, CallTool, Finish, Play, SendAgain, ShowTranscript, Subtitle
+from dispatcher.dialogue.turn import (
+    LOST_SENDINGS,
+    Apologise,
+    CallTool,
+    Finish,
+    Play,
+    SendAgain,
+    ShowTranscript,
+    Subtitle,
+)
 from tests.unit.dialogue.replies import _reply, audio, end, failed, lost, sentence, transcript
 from tests.unit.dialogue.test_turn import Clock, heard
 
@@ -116,3 +125,13 @@ def test_a_lost_worker_takes_nothing_from_the_second_chance_of_a_stage_that_is_l
 
     assert clock.waits() == [SendAgain("llm", 3)]
     assert clock.gets(failed("llm: away", attempt=2)) == []
+
+
+def test_a_sentence_that_is_lost_again_and_again_ends_the_turn() -> None:
+    clock = heard()
+    clock.gets(sentence(0, "One."))
+
+    assert clock.gets(lost("tts", attempt=9)) == [], "another sending than the one that is awaited"
+    for attempt in range(1, LOST_SENDINGS + 1):
+        assert clock.gets(lost("tts", attempt=attempt)) == [SendAgain("tts", attempt + 1, 0, "One.")]
+    assert clock.gets(lost("tts", attempt=LOST_SENDINGS + 1)) == [Apologise("tts: worker lost")]

@@ -144,3 +144,9 @@ def test_the_worst_share_is_told_with_the_numbers_of_all() -> None:
 def test_the_box_is_told_as_it_was_measured() -> None:
     facts = Facts(now_s=NOW_S, cpu_ratio=0.5, memory_ratio=0.25)
     assert [figure(name, facts).value for name in ("cpu", "memory", "network")] == [0.5, 0.25, None]
+
+
+def test_a_disk_that_keeps_nothing_is_told_with_what_that_costs() -> None:
+    assert figure("disk", Facts(now_s=NOW_S, disk_ratio=0.5)).detail == ""
+    full = figure("disk", Facts(now_s=NOW_S, disk_ratio=1.0, disk_trouble="the disk is full"))
+    assert full.detail == "the disk is full: logs and records are not kept"
