@@ -15,8 +15,7 @@ from dispatcher.dialogue.emotion import EMOTION_EMOJI
 from dispatcher.dialogue.history import Message
 from dispatcher.dialogue_store import memory, recent_history
 from dispatcher.errors import StateError
-from dispatcher.front.connection import filler, turn_summary
-from dispatcher.front.connection.apology import Kind
+from dispatcher.front.connection import apology, filler, turn_summary
 from dispatcher.front.connection.device_tool_client import DeviceTools, carry_out
 from dispatcher.front.connection.device_writer import Wire
 from dispatcher.front.connection.front_context import Hub
@@ -237,7 +236,7 @@ class LiveTurn:
         self._done = self._done if done is None else done
         self._turn.on_tool_ended(self._hub.pacer.now())
 
-    def _apologise(self, reason: str, *, outcome: str, kind: Kind) -> None:
+    def _apologise(self, reason: str, *, outcome: str, kind: apology.Kind) -> None:
         reason = reason.strip() or "a stage failed without a word"
         log.warning(_LOGGED[outcome], turn=self.ticket.turn_id, reason=reason)
         self._outcome, self._reason = outcome, reason
@@ -257,11 +256,10 @@ class LiveTurn:
         self._on_end(spoke)
 
     def _close(self, outcome: str) -> None:
-        if not self._hub.end_turn(self.ticket.turn_id):
+        turn_id = self.ticket.turn_id
+        if not self._hub.end_turn(turn_id):
             return
-        self._hub.cache.send_nowait(
-            "UNLINK", keys.claim(self.ticket.turn_id), keys.utterance(self.ticket.turn_id)
-        )
+        self._hub.cache.send_nowait("UNLINK", keys.claim(turn_id), keys.utterance(turn_id))
         if self._turn.spoken and self._heard and not self._phrase:
             # What was spoken over was not heard, so the LLM is not told that it was said.
             heard = " ".join(self._heard)

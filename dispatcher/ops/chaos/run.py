@@ -98,15 +98,7 @@ async def run(
                     experiment.skip(fault, "the time of the whole run is over")
                     continue
                 await experiment.attempt(fault, tell)
-    return VerifyReport(
-        plan=plan,
-        began_at_s=began_at_s,
-        ended_at_s=time.time(),
-        judged=tuple(experiment.judged),
-        turns=tuple(household.turns),
-        repeated=household.repeated,
-        down_before=tuple(sorted(target.down_before)),
-    )
+    return experiment.report(began_at_s)
 
 
 class Experiment:
@@ -173,6 +165,18 @@ class Experiment:
         )
         seen = Seen(turns=(), looks=(), before=self._overview, after=self._overview)
         self.judged.append(judge_window(window, (), seen, self._target.catalogue.kpis))
+
+    def report(self, began_at_s: float) -> VerifyReport:
+        """Return the result of a run that began at this time and ends now."""
+        return VerifyReport(
+            plan=self._plan,
+            began_at_s=began_at_s,
+            ended_at_s=time.time(),
+            judged=tuple(self.judged),
+            turns=tuple(self._household.turns),
+            repeated=self._household.repeated,
+            down_before=tuple(sorted(self._target.down_before)),
+        )
 
     @asynccontextmanager
     async def watching(self, who: str) -> AsyncGenerator[None]:
