@@ -112,7 +112,7 @@ def without_models(environ: Mapping[str, str]) -> str | None:
 def _require_other_instances(catalogue: Catalogue, not_run: Collection[Address], why: str) -> None:
     """Refuse a service that has nothing but built-in instances, where those do not run."""
     problems = [
-        f"{name}_services: was {', '.join(each.name for each in service.instances)}, which is built-in "
+        f"{name}_services: has only {', '.join(each.name for each in service.instances)}, built in "
         f"and not started ({why}); expected an instance of yours"
         for name, service in catalogue.services.items()
         if service.instances and all(_address_of(each.endpoint) in not_run for each in service.instances)

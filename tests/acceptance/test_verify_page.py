@@ -41,7 +41,7 @@ async def test_the_report_shows_every_turn_on_a_wide_and_on_a_narrow_screen(
             assert min(dots) > 0
             # What is wide scrolls inside; the page itself fits.
             assert await tab.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-        assert await tab.locator("text=kill: 1 silent turns").count() == 1
+        assert await tab.locator("text=kill: 1 silent turn").count() == 1
         assert complaints == []
         assert set(requests) == {file.as_uri()}
     finally:

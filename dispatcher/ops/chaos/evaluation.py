@@ -79,7 +79,8 @@ class Judged:
         """What makes the run fail, in words."""
         if self.window.skipped:
             return []
-        found = [f"{self.counts['silent']} silent turns"] if self.counts["silent"] else []
+        silent = self.counts["silent"]
+        found = [f"{silent} silent turn{'s' if silent > 1 else ''}"] if silent else []
         if self.window.well_s is None:
             found.append("not well again in time")
         failover = self.figure("failover")

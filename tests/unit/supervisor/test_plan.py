@@ -73,7 +73,7 @@ def test_where_the_models_are_not_installed_the_start_says_what_is_left_out(
 
 
 def test_without_models_a_service_that_has_only_built_in_ones_is_refused_at_the_start() -> None:
-    with pytest.raises(ConfigError, match=r"llm_services: was llm-1, which is built-in .*MODELS=none"):
+    with pytest.raises(ConfigError, match=r"llm_services: has only llm-1, built in .*MODELS=none"):
         plan_for(catalogue_with("http://localhost:8200/v1"), MODELS="none")
 
 

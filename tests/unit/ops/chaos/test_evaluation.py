@@ -37,8 +37,8 @@ def test_a_silent_turn_fails_the_run_and_an_apology_does_not() -> None:
     hurt = judged(window(), turn(1001, "apologised"), *[turn(1000 + each) for each in range(2, 12)])
     assert hurt.problems == []
     silent = judged(window(), turn(1001, "silent"))
-    assert silent.problems == ["1 silent turns"]
-    assert report(hurt, silent).problems == ["kill: 1 silent turns"]
+    assert silent.problems == ["1 silent turn"]
+    assert report(hurt, silent).problems == ["kill: 1 silent turn"]
 
 
 def test_a_failover_beyond_its_target_and_a_stack_that_stays_ill_fail_the_run() -> None:

@@ -34,7 +34,7 @@ def test_the_tables_name_each_fault_what_it_hurt_and_why_one_was_not_tried(seen:
     assert any(
         line.startswith("redis the broker is <another> one's") and "not tried" in line for line in lines
     )
-    assert "kill: 1 silent turns" in lines
+    assert "kill: 1 silent turn" in lines
     # Figures have the names that `dispatcher status` gives them.
     assert any(line.startswith("instances unhealthy ") for line in lines)
     assert "<td>instances unhealthy</td>" in page(seen)
