@@ -1,0 +1,30 @@
+"""Names that were given up stay away: each with the field's word that took its place."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from tests.architecture.tree import ROOT, files_in, place
+
+# Unambiguous identifiers alone; common words are for the reader's judgement.
+REPLACED: Final = {
+    "RedisLine": "RedisClient",
+    "cache_line": "cache_client",
+    "waiting_line": "blocking_redis",
+    "greet_with": "on_connect_commands",
+    "speakable": "speech_text.clean",
+    "chinese_numbers": "speech_text.normalize",
+}
+_WORDS: Final = re.compile(rf"\b({'|'.join(REPLACED)})\b")
+
+
+def test_no_name_is_used_that_was_replaced() -> None:
+    found = [
+        f"{place(path, number)}: {word} is {REPLACED[word]} now"
+        for path in files_in("dispatcher", "workers", "tests", suffixes=(".py", ".lua"))
+        if path != ROOT / "tests" / "architecture" / "test_words.py"
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
+        for word in _WORDS.findall(line)
+    ]
+    assert not found
