@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -16,6 +17,15 @@ from tests.support.stack import Stack
 # What a shell starts in the background ignores SIGINT, as do all its children. What is interrupted here
 # has to be as it is at a terminal.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def _own_umask() -> Iterator[None]:
+    """Keep the umask of the tests: commands make theirs stricter, in the process that runs them."""
+    before = os.umask(0o022)
+    os.umask(before)
+    yield
+    os.umask(before)
 
 
 @pytest.fixture(scope="session")

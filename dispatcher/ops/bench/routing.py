@@ -142,7 +142,7 @@ async def _hammer(redis: RedisClient, url: str, plan: RoutingPlan, progress: Ben
     with progress.step("caps under fire", plan.processes) as on_end:
         timeout_s = HAMMER_START_S + plan.seconds
         hammers = [
-            asyncio.create_task(run_child("hammer", hammer, timeout_s=timeout_s, on_turn=_nothing))
+            asyncio.create_task(run_child("contention_load", hammer, timeout_s=timeout_s, on_turn=_nothing))
             for _ in range(plan.processes)
         ]
         for each in hammers:

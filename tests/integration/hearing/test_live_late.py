@@ -29,6 +29,8 @@ async def test_an_ear_that_falls_silent_at_the_end_of_speech_loses_to_one_that_g
     async with ears.stack.front.device("unanswered") as device:
         assert (await device.says()).transcript == WORDS
         since = worker.printed_bytes()
+        # On a busy machine the first turn of a new worker may have asked both.
+        picked, heard, told_byte = len(ears.picks()), len(ears.heard(2)), ears.stack.front.printed_bytes()
         await begin(device)
         await has_heard_half(ears, 1)
         hung.send_signal(signal.SIGSTOP)
@@ -38,8 +40,11 @@ async def test_an_ear_that_falls_silent_at_the_end_of_speech_loses_to_one_that_g
         finally:
             hung.send_signal(signal.SIGCONT)
     assert (answer.transcript, answer.sentences) == (WORDS, SENTENCES)
-    assert [told["bytes"] for told in ears.heard(2)] == [len(SPOKEN) * PACKET_BYTES]
-    assert ears.picks() == ["live-1", "live-1", "live-2"]
+    # Where the machine was so busy that the stage was sent once more, that sending heard the whole as well.
+    again = len(ears.stack.front.events("stage late, sent again", told_byte))
+    whole = [len(SPOKEN) * PACKET_BYTES]
+    assert [told["bytes"] for told in ears.heard(2)[heard:]] == whole * (1 + again)
+    assert ears.picks()[picked : picked + 2] == ["live-1", "live-2"]
     # It was not given up first: that takes it five seconds of silence.
     assert ASKED_BESIDE in worker.output(since)
     await nothing_is_held(ears)
