@@ -62,8 +62,12 @@ async def test_a_changed_weight_moves_the_share_at_once(operator: Operator) -> N
 
 async def test_an_instance_that_left_ends_its_stream_and_gets_no_new_call(operator: Operator) -> None:
     stack = operator.stack
+    control = stack.workers["control"]
+    logged = control.printed_bytes()
     operator.saves(operator.text(only_llm(1)))
     assert operator.reloads().returncode == 0
+    # The control worker sees the saved file up to two seconds later; then it puts nothing more in force.
+    eventually(lambda: "catalogue reloaded" in control.output(logged), what="the saved file was seen")
     slow, quick = stack.instances.of("llm")
     slow.fault("drip", PIECE_EVERY_S)
     stack.instances.forget_asked()
