@@ -14,10 +14,10 @@ from dispatcher.audio.wav import wav_bytes
 from dispatcher.errors import AudioError
 from dispatcher.messages import TRANSCRIBE, UPLINK_RATE_HZ, TurnTicket
 from dispatcher.pipeline.asr_stream import hear, size_of, tell_transcript
-from dispatcher.pipeline.attempts import Course, Runner
-from dispatcher.pipeline.hedged_call import Race
+from dispatcher.pipeline.attempts import CallProfile, Runner
+from dispatcher.pipeline.hedged_call import HedgedCall
 from dispatcher.pipeline.stage import run_stage
-from dispatcher.pipeline.worker_context import Runtime
+from dispatcher.pipeline.worker_context import WorkerContext
 from dispatcher.providers.base import Transcript
 from dispatcher.routing.router import Lease
 from dispatcher.turn_store import utterance_audio
@@ -41,7 +41,7 @@ def transcribe(payload: dict[str, Any]) -> dict[str, Any]:
     return heard.as_payload()
 
 
-async def _transcribe(shared: Runtime, ticket: TurnTicket) -> TurnTicket:
+async def _transcribe(shared: WorkerContext, ticket: TurnTicket) -> TurnTicket:
     packed = await utterance_audio.read_claim(shared.redis, ticket.turn_id, cache=shared.cache)
     # A minute of speech takes 150 ms to decode; the loop has other calls to serve.
     wav = await asyncio.to_thread(_as_wav, packed, ticket)
@@ -53,7 +53,7 @@ async def _transcribe(shared: Runtime, ticket: TurnTicket) -> TurnTicket:
             return heard  # too late, but a call that went well
         return tell_transcript(shared, ticket, lease, heard, wait_ms=lease.wait_ms)
 
-    heard = await Race(shared, "asr", ticket, draft, Course(size=size_of(len(wav)))).run()
+    heard = await HedgedCall(shared, "asr", ticket, draft, CallProfile(size=size_of(len(wav)))).run()
     return ticket.with_text(heard.text, heard.language)
 
 

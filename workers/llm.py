@@ -26,12 +26,12 @@ from dispatcher.dialogue.sentences import SentenceSplitter
 from dispatcher.dialogue_store import memory, recent_history
 from dispatcher.errors import EmptyReply, InstanceUnreachable
 from dispatcher.messages import RESPOND, Language, TurnTicket
-from dispatcher.pipeline.attempts import Outrun, Runner
-from dispatcher.pipeline.hedged_call import Race
+from dispatcher.pipeline.attempts import LostHedge, Runner
+from dispatcher.pipeline.hedged_call import HedgedCall
 from dispatcher.pipeline.speaker import Speaker
 from dispatcher.pipeline.stage import run_stage, without_stalls
 from dispatcher.pipeline.toolbox import Toolbox, chat, zone_now
-from dispatcher.pipeline.worker_context import Runtime
+from dispatcher.pipeline.worker_context import WorkerContext
 from dispatcher.routing.router import Lease, remaining_s
 from dispatcher.speech_text import BlockStream, clean
 from dispatcher.tools.model import ChatPiece, Progress, ToolCall
@@ -52,7 +52,7 @@ def respond(payload: dict[str, Any]) -> None:
     run_stage("llm", ticket, lambda shared: _respond(shared, ticket), is_thinking_allowed=True)
 
 
-async def _respond(shared: Runtime, ticket: TurnTicket) -> None:
+async def _respond(shared: WorkerContext, ticket: TurnTicket) -> None:
     async with asyncio.timeout(remaining_s(ticket.deadline_at_s)) as deadline:
         # What the user said is of no use to the voice.
         speaker = Speaker(shared, ticket.with_text("", ticket.language), deadline, language=_language(ticket))
@@ -62,7 +62,7 @@ async def _respond(shared: Runtime, ticket: TurnTicket) -> None:
             speaker.stop_heartbeat()
 
 
-async def _write(shared: Runtime, ticket: TurnTicket, speaker: Speaker) -> None:
+async def _write(shared: WorkerContext, ticket: TurnTicket, speaker: Speaker) -> None:
     """Write the reply, round by round."""
     rules = shared.catalogue.conversation
     who = character(rules, ticket.device_id, chosen=ticket.persona)
@@ -92,7 +92,7 @@ def _language(ticket: TurnTicket) -> Language:
 
 
 async def _write_round(
-    shared: Runtime, ticket: TurnTicket, speaker: Speaker, messages: Sequence[Message], toolbox: Toolbox
+    shared: WorkerContext, ticket: TurnTicket, speaker: Speaker, messages: Sequence[Message], toolbox: Toolbox
 ) -> list[ToolCall]:
     """Have the reply written to its end, or to the calls that it asks for."""
     tools = toolbox.offered
@@ -103,10 +103,10 @@ async def _write_round(
         stream = chat(shared, lease.instance, asked, tools)
         return await Draft(speaker, runner, lease).write(stream)
 
-    return await Race(shared, "llm", ticket, draft).run()
+    return await HedgedCall(shared, "llm", ticket, draft).run()
 
 
-async def _system_prompt(shared: Runtime, ticket: TurnTicket, who: Character) -> str:
+async def _system_prompt(shared: WorkerContext, ticket: TurnTicket, who: Character) -> str:
     """Return who the assistant is to the device, and what it remembers of its users."""
     if not shared.catalogue.conversation.memory.enabled:
         return who.system_prompt
@@ -154,7 +154,7 @@ class Draft:
             if not self._runner.has_lost:
                 self._speaker.stop_heartbeat()
         if self._speaker.ended_because and not self._runner.has_floor:
-            raise Outrun  # another draft's reply was ended; that says nothing about this one
+            raise LostHedge  # another draft's reply was ended; that says nothing about this one
         await self._finish()
         if calls and not self._speaker.ended_because:
             self._take_floor()
@@ -245,7 +245,7 @@ class Draft:
     def _take_floor(self) -> None:
         """Be the one draft that speaks, or that calls tools: both are done once."""
         if not self._runner.take_floor():
-            raise Outrun
+            raise LostHedge
 
     def _elapsed_ms(self) -> float:
         return round(self._speaker.before_ms + (time.monotonic() - self._runner.started_at) * 1000, 1)

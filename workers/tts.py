@@ -11,10 +11,10 @@ from dispatcher.audio.opus import OpusEncoder, PacketEncoder, PcmPacketizer
 from dispatcher.dialogue.persona import character, voice_at
 from dispatcher.errors import InstanceFailed
 from dispatcher.messages import REPLY_FRAME_MS, REPLY_RATE_HZ, SYNTHESIZE, ReplyFields, TurnTicket
-from dispatcher.pipeline.attempts import Outrun, Runner
-from dispatcher.pipeline.hedged_call import Race
+from dispatcher.pipeline.attempts import LostHedge, Runner
+from dispatcher.pipeline.hedged_call import HedgedCall
 from dispatcher.pipeline.stage import reply, run_stage, without_stalls
-from dispatcher.pipeline.worker_context import Runtime
+from dispatcher.pipeline.worker_context import WorkerContext
 from dispatcher.routing.router import Lease
 from dispatcher.speech_text import normalize
 from workers.celery import app
@@ -33,7 +33,7 @@ def synthesize(payload: dict[str, Any], index: int, text: str) -> None:
     run_stage("tts", ticket, lambda shared: _synthesize(shared, ticket, index, text), index=index)
 
 
-async def _synthesize(shared: Runtime, ticket: TurnTicket, index: int, text: str) -> None:
+async def _synthesize(shared: WorkerContext, ticket: TurnTicket, index: int, text: str) -> None:
     speech = Speech(shared, ticket, index)
     voices = character(shared.catalogue.conversation, ticket.device_id, chosen=ticket.persona).voices
 
@@ -52,7 +52,7 @@ async def _synthesize(shared: Runtime, ticket: TurnTicket, index: int, text: str
         speech.close()
 
     try:
-        await Race(shared, "tts", ticket, draft).run()
+        await HedgedCall(shared, "tts", ticket, draft).run()
     finally:
         speech.give_back_encoder()
 
@@ -60,7 +60,7 @@ async def _synthesize(shared: Runtime, ticket: TurnTicket, index: int, text: str
 class Speech:
     """One sentence as it is spoken: PCM in, packets out."""
 
-    def __init__(self, shared: Runtime, ticket: TurnTicket, index: int) -> None:
+    def __init__(self, shared: WorkerContext, ticket: TurnTicket, index: int) -> None:
         """Take an encoder of the format that the device hears."""
         self._shared = shared
         self._ticket = ticket
@@ -79,7 +79,7 @@ class Speech:
             Outrun: another one speaks; nothing of this one is heard.
         """
         if not runner.take_floor():
-            raise Outrun
+            raise LostHedge
         self._skip_bytes = self._taken_bytes
         self._timings = {
             "tts_instance": lease.instance.name,

@@ -13,7 +13,7 @@ OPEN_PATH = "/healthcheck"
 NOT_WATCHING = ("/static/", "/metrics", "/login", "/logout", "/favicon")
 
 
-class Door:
+class LeaseRequest:
     """Compares what a browser sends with the one user and password."""
 
     def __init__(self, password: str) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from celery import Celery
-from door import OPEN_PATH, USER, Door, is_watching
+from door import OPEN_PATH, USER, LeaseRequest, is_watching
 from flower.app import Flower
 from flower.options import options
 from flower.urls import settings
@@ -50,7 +50,7 @@ class Refusal(RequestHandler):
 class GuardedFlower(Flower):
     """Flower with one door before all of its handlers, and a watch on who comes in."""
 
-    def __init__(self, *, door: Door, watch: Watch, **flower: Any) -> None:
+    def __init__(self, *, door: LeaseRequest, watch: Watch, **flower: Any) -> None:
         """Put door and watch before Flower."""
         self._door = door
         self._watch = watch
@@ -78,7 +78,7 @@ def password() -> str:
     return given or Path(os.environ["FLOWER_PASSWORD_FILE"]).read_text(encoding="utf-8").strip()
 
 
-def configure(door: Door) -> None:
+def configure(door: LeaseRequest) -> None:
     """Set Flower's options: the file's, and over them those of the deployment."""
     parse_config_file(str(HERE / "flowerconfig.py"))
     options.address = os.environ["FLOWER_HOST"]
@@ -134,7 +134,7 @@ def main() -> None:
         idle_s=float(os.environ["FLOWER_IDLE_S"]),
         broker_errors=(OSError, OperationalError, RedisError),
     )
-    door = Door(password())
+    door = LeaseRequest(password())
     configure(door)
     show_all_queues(os.environ["FLOWER_QUEUES"].split(","))
     flower = GuardedFlower(door=door, watch=watch, capp=app, options=options, **settings)

@@ -12,7 +12,7 @@ from dispatcher.cli.device_names import find
 from dispatcher.cli.devices_view import as_json, device_view, devices_view
 from dispatcher.cli.redis_session import with_shared_state
 from dispatcher.devices import device_commands, registry
-from dispatcher.devices.device_commands import Errand
+from dispatcher.devices.device_commands import DeviceCommand
 from dispatcher.devices.registry import Mark, Registered
 from dispatcher.dialogue_store import memory
 from dispatcher.errors import DispatcherError, UnknownName
@@ -112,7 +112,7 @@ def block(word: str) -> None:
 
     async def act(redis: RedisClient, device: Registered) -> None:
         await registry.mark(redis, device.device_id, "blocked", "1")
-        went = await device_commands.send(redis, Errand(device_id=device.device_id, kind="block"))
+        went = await device_commands.send(redis, DeviceCommand(device_id=device.device_id, kind="block"))
         click.echo(f"{_called(device)}: blocked{', and cut off' if went == 'done' else ''}")
 
     _with_device(word, act)
@@ -153,7 +153,7 @@ def admit(word: str) -> None:
                 f"{_called(device)}: no other client waits to be admitted; "
                 "one does after it was refused, and `dispatcher devices list` shows it"
             )
-        await device_commands.send(redis, Errand(device_id=device.device_id, kind="reread"))
+        await device_commands.send(redis, DeviceCommand(device_id=device.device_id, kind="reread"))
         click.echo(f"{_called(device)}: admitted; speak to it again, it connects anew")
 
     _with_device(word, act)
@@ -169,7 +169,7 @@ def forget(word: str, *, entirely: bool) -> None:
         await memory.forget(redis, device.device_id)
         if entirely:
             await registry.remove(redis, device.device_id)
-        await device_commands.send(redis, Errand(device_id=device.device_id, kind="reread"))
+        await device_commands.send(redis, DeviceCommand(device_id=device.device_id, kind="reread"))
         click.echo(f"{_called(device)}: {'forgotten' if entirely else 'its dialogue and memory are erased'}")
 
     _with_device(word, act)
@@ -179,7 +179,7 @@ def forget(word: str, *, entirely: bool) -> None:
 @_DEVICE
 def reboot(word: str) -> None:
     """Restart a connected device."""
-    _send(word, lambda device_id: Errand(device_id=device_id, kind="reboot"), done="restarts")
+    _send(word, lambda device_id: DeviceCommand(device_id=device_id, kind="reboot"), done="restarts")
 
 
 @devices.command("alert")
@@ -190,7 +190,11 @@ def reboot(word: str) -> None:
 def alert(word: str, *, message: str, status: str, emotion: str) -> None:
     """Show a message on a connected device."""
     fields = {"status": status, "message": message, "emotion": emotion}
-    _send(word, lambda device_id: Errand(device_id=device_id, kind="alert", fields=fields), done="shows it")
+    _send(
+        word,
+        lambda device_id: DeviceCommand(device_id=device_id, kind="alert", fields=fields),
+        done="shows it",
+    )
 
 
 async def _who_shows(redis: RedisClient, word: str) -> Registered:
@@ -223,12 +227,12 @@ def _mark(word: str, field: Mark, value: str) -> None:
 async def _mark_device(redis: RedisClient, device: Registered, field: Mark, value: str) -> None:
     """Set a field, and let a connection under way hear of it."""
     await registry.mark(redis, device.device_id, field, value)
-    await device_commands.send(redis, Errand(device_id=device.device_id, kind="reread"))
+    await device_commands.send(redis, DeviceCommand(device_id=device.device_id, kind="reread"))
     what = f"{field} {value}" if value else f"{field} as by default"
     click.echo(f"{_called(device)}: {what if field != 'blocked' else 'let in again'}")
 
 
-def _send(word: str, errand: Callable[[str], Errand], *, done: str) -> None:
+def _send(word: str, errand: Callable[[str], DeviceCommand], *, done: str) -> None:
     async def act(redis: RedisClient, device: Registered) -> None:
         went = await device_commands.send(redis, errand(device.device_id))
         if went == "done":

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from dispatcher.devices.registry import Registered
 from dispatcher.supervisor.table import duration
-from dispatcher.terminal.responsive_table import Fitting
+from dispatcher.terminal.responsive_table import ResponsiveTable
 
 NONE_YET = "no device was here yet; point one to the OTA address (docs/devices.md)"
 
@@ -34,7 +34,7 @@ def devices_view(devices: Sequence[Registered], heard_at_s: Mapping[str, float])
     """
     if not devices:
         return Text(NONE_YET, style="yellow")
-    return Fitting(partial(_devices_table, devices, heard_at_s), spare=SPARE)
+    return ResponsiveTable(partial(_devices_table, devices, heard_at_s), spare=SPARE)
 
 
 def _devices_table(

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from dispatcher.redis_client.keys import RECORDS_MAXLEN
 from dispatcher.telemetry.record_stream import StreamState
-from dispatcher.terminal.responsive_table import Fitting
+from dispatcher.terminal.responsive_table import ResponsiveTable
 
 if TYPE_CHECKING:
     from dispatcher.records.report import StoreReport
@@ -84,7 +84,7 @@ def turns_view(turns: Sequence[Mapping[Any, Any]]) -> RenderableType:
     """Return one row for each turn, oldest first."""
     if not turns:
         return Text("no turns are kept yet", style="yellow")
-    return Fitting(partial(_turns_table, turns), spare=SPARE)
+    return ResponsiveTable(partial(_turns_table, turns), spare=SPARE)
 
 
 def _turns_table(turns: Sequence[Mapping[Any, Any]], left_out: AbstractSet[str]) -> tuple[Table]:

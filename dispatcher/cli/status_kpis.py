@@ -13,8 +13,8 @@ from rich.text import Text
 
 from dispatcher.kpis.kpi_rules import Kpi, Unit
 from dispatcher.supervisor.table import duration
-from dispatcher.telemetry.kpi_store import Board, Standing
-from dispatcher.terminal.responsive_table import Fitting
+from dispatcher.telemetry.kpi_store import KpiSnapshot, KpiStatus
+from dispatcher.terminal.responsive_table import ResponsiveTable
 
 STYLES: Final = {
     "ok": "green",
@@ -40,15 +40,15 @@ NOBODY: Final = "no figures yet: the control worker judges them every five secon
 LONG_S: Final = 10.0
 
 
-def kpi_view(board: Board | None, *, now_s: float | None = None) -> RenderableType:
+def kpi_view(board: KpiSnapshot | None, *, now_s: float | None = None) -> RenderableType:
     """Return the table as of a Unix time, now when left out; one line where nobody judges."""
     if board is None:
         return Text(NOBODY, style="yellow")
     now_s = time.time() if now_s is None else now_s
-    return Fitting(partial(_table, board, now_s), spare=SPARE, may_fold=True)
+    return ResponsiveTable(partial(_table, board, now_s), spare=SPARE, may_fold=True)
 
 
-def _table(board: Board, now_s: float, left_out: AbstractSet[str]) -> tuple[Table]:
+def _table(board: KpiSnapshot, now_s: float, left_out: AbstractSet[str]) -> tuple[Table]:
     table = Table(box=None, pad_edge=False, header_style="bold")
     shown = [index for index, heading in enumerate(HEADINGS) if heading not in left_out]
     for index in shown:
@@ -63,7 +63,7 @@ def _table(board: Board, now_s: float, left_out: AbstractSet[str]) -> tuple[Tabl
     return (table,)
 
 
-def _row(standing: Standing, now_s: float) -> tuple[str | Text, ...]:
+def _row(standing: KpiStatus, now_s: float) -> tuple[str | Text, ...]:
     kpi, state = standing.kpi, state_text(standing)
     is_off = kpi.value is not None and kpi.value > kpi.target
     return (
@@ -82,7 +82,7 @@ def label_of(name: str) -> str:
     return LABELS.get(name, name)
 
 
-def state_text(standing: Standing) -> str:
+def state_text(standing: KpiStatus) -> str:
     """Return the phase of the alert, or why nothing can be said."""
     kpi, phase = standing.kpi, standing.alert.phase
     if phase != "ok":

@@ -14,7 +14,7 @@ from rich.text import Text
 from dispatcher.messages import CONTROL_QUEUE
 from dispatcher.routing.overview import InstanceView, Overview, State
 from dispatcher.supervisor.table import duration
-from dispatcher.terminal.responsive_table import Fitting
+from dispatcher.terminal.responsive_table import ResponsiveTable
 
 STYLES: Final[dict[State, str]] = {
     "ready": "green",
@@ -44,8 +44,8 @@ def status_view(overview: Overview, figures: RenderableType) -> RenderableType:
     """Return the tables as of one moment; the figures stand under the instances."""
     instances: RenderableType = Text(NONE_YET, style="yellow")
     if overview.instances:
-        instances = Fitting(partial(instance_view, overview.instances), spare=SPARE)
-    services = Fitting(partial(service_tables, overview), spare=("algorithm",))
+        instances = ResponsiveTable(partial(instance_view, overview.instances), spare=SPARE)
+    services = ResponsiveTable(partial(service_tables, overview), spare=("algorithm",))
     return Group(instances, Text(""), figures, Text(""), services)
 
 

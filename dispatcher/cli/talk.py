@@ -23,7 +23,7 @@ from dispatcher.cli.talk_view import TalkView
 from dispatcher.device_simulator import (
     Address,
     DeviceOptions,
-    SoftDevice,
+    SimulatedDevice,
     TurnResult,
     Version,
     connect,
@@ -150,7 +150,7 @@ async def hold(call: Call, options: DeviceOptions, view: TalkView) -> None:
         raise await apology_error(settings_here(), options.device_id, result, since_s=began_at_s)
 
 
-async def _speak(device: SoftDevice, call: Call, options: DeviceOptions, view: TalkView) -> TurnResult:
+async def _speak(device: SimulatedDevice, call: Call, options: DeviceOptions, view: TalkView) -> TurnResult:
     if call.text is not None:
         return await device.turn_text(call.text)
     if call.microphone is not None:
@@ -163,7 +163,7 @@ async def _speak(device: SoftDevice, call: Call, options: DeviceOptions, view: T
 
 
 async def _speak_live(
-    device: SoftDevice, microphone: Microphone, options: DeviceOptions, view: TalkView
+    device: SimulatedDevice, microphone: Microphone, options: DeviceOptions, view: TalkView
 ) -> TurnResult:
     ends_by = ", and press Enter when you are done" if options.mode == "manual" else ""
     view.say(f"Speak now{ends_by}.")

@@ -31,7 +31,7 @@ from dispatcher.errors import (
     UnknownName,
 )
 from dispatcher.messages import REPLY_RATE_HZ, SERVICES, Service
-from dispatcher.ops.instance_probe import Question, Trial, run_trial
+from dispatcher.ops.instance_probe import InstanceProbe, Question, run_trial
 from dispatcher.providers.untagged_thinking import OPENING_TAG
 
 # Beside 0 (it answered), 1 (something here) and 2 (the YAML or the environment).
@@ -131,7 +131,7 @@ def find(catalogue: Catalogue, service: Service, name: str) -> Instance:
     return found
 
 
-def lines_of(trial: Trial) -> Iterator[str]:
+def lines_of(trial: InstanceProbe) -> Iterator[str]:
     """Yield what is to be told of a trial, a fact a line."""
     first = {"asr": "transcript", "llm": "first words", "tts": "first sound"}[trial.service]
     times = {"connected": trial.connected_s, first: trial.first_s, "whole": trial.total_s}

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from dispatcher.cli.redis_session import with_shared_state
 from dispatcher.control import tuner_store
-from dispatcher.control.overrides import Knobs, read_knobs, turn
+from dispatcher.control.overrides import RuntimeOverrides, read_knobs, turn
 from dispatcher.control.rules.tuner.state import Event, TunerState
 from dispatcher.control.tuner_store import Row
 from dispatcher.errors import UnknownName
@@ -141,7 +141,9 @@ def log_table(rows: Sequence[Row]) -> Table:
     return table
 
 
-def status_lines(state: TunerState, knobs: Knobs, *, configured: TunerMode, now: float) -> list[str]:
+def status_lines(
+    state: TunerState, knobs: RuntimeOverrides, *, configured: TunerMode, now: float
+) -> list[str]:
     """Return what an operator wants to know first, a line each."""
     mode = knobs.tuner_mode or configured
     chosen = f", chosen over {configured} of the YAML" if knobs.tuner_mode else ""

@@ -18,9 +18,9 @@ from dispatcher.settings import Settings, load_settings
 from dispatcher.supervisor.plan import make_plan, without_taken_ports
 from dispatcher.supervisor.ports import is_taken, require_free_ports
 from dispatcher.supervisor.procfile import read_procfile
-from dispatcher.supervisor.state_file import UpFile
+from dispatcher.supervisor.state_file import StateFile
 from dispatcher.supervisor.supervisor import Supervisor, Surroundings
-from dispatcher.supervisor.terminal_ui import Screen, make_console
+from dispatcher.supervisor.terminal_ui import TerminalUi, make_console
 from dispatcher.terminal.output import outlive_reader
 
 
@@ -47,9 +47,9 @@ def up(config: Path | None, procfile: Path, *, verbose: bool) -> None:
     plan = make_plan(read_procfile(procfile), catalogue=catalogue, environ=environment)
     plan = without_taken_ports(plan, is_taken)
     environment["FLOWER_LINK"] = str(any(part.role == "flower" for part in plan.parts)).lower()
-    screen = Screen(make_console(), verbose=verbose)
+    screen = TerminalUi(make_console(), verbose=verbose)
     environment[SCREEN_TURNS_VARIABLE] = "text" if screen.is_terminal else "plain"
-    with UpFile(settings.data_dir, config=settings.dispatcher_config) as upfile:
+    with StateFile(settings.data_dir, config=settings.dispatcher_config) as upfile:
         require_free_ports(plan.parts)
         surroundings = Surroundings(settings=settings, environment=environment, screen=screen, upfile=upfile)
         asyncio.run(Supervisor(plan, surroundings).run())

@@ -20,7 +20,7 @@ _EXTRA: Final = "extra_workers."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Knobs:
+class RuntimeOverrides:
     """How all knobs stand; None is "as configured".
 
     Attributes:
@@ -36,7 +36,7 @@ class Knobs:
     tuner_mode: TunerMode | None = None
 
 
-async def read_knobs(redis: RedisClient) -> Knobs:
+async def read_knobs(redis: RedisClient) -> RuntimeOverrides:
     """Return how the knobs stand; one with a value that makes no sense counts as not turned.
 
     Raises:
@@ -45,7 +45,7 @@ async def read_knobs(redis: RedisClient) -> Knobs:
     written = as_text(await redis.execute("HGETALL", keys.KNOBS))
     devices = _above_zero(written, "max_devices")
     extra = {service: _above_zero(written, extra_workers(service)) for service in SERVICES}
-    return Knobs(
+    return RuntimeOverrides(
         max_devices=None if devices is None else max(1, int(devices)),
         reply_kept_s=_above_zero(written, "reply_kept_s"),
         extra_workers={service: int(count) for service, count in extra.items() if count},

@@ -12,7 +12,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from dispatcher.catalogue.model import Catalogue, Instance
-from dispatcher.control.overrides import Knobs
+from dispatcher.control.overrides import RuntimeOverrides
 from dispatcher.control.rules.tuner.evidence import Evidence, InstanceEvidence, Measures, WorkerEvidence
 from dispatcher.kpis.kpi_rules import TurnFacts
 from dispatcher.messages import SERVICES, Priority, Service
@@ -59,7 +59,7 @@ class _Calls:
         return sum(self.failed[name] for name in names) / ended if ended else None
 
 
-async def gather(redis: RedisClient, catalogue: Catalogue, look: Look, knobs: Knobs) -> Evidence:
+async def gather(redis: RedisClient, catalogue: Catalogue, look: Look, knobs: RuntimeOverrides) -> Evidence:
     """Return all that is known at this moment.
 
     Raises:
@@ -92,7 +92,7 @@ async def gather(redis: RedisClient, catalogue: Catalogue, look: Look, knobs: Kn
 
 
 def _measures(
-    overview: Overview, calls: _Calls, turns: Sequence[TurnFacts], board: kpi_store.Board | None
+    overview: Overview, calls: _Calls, turns: Sequence[TurnFacts], board: kpi_store.KpiSnapshot | None
 ) -> Measures:
     heard_ms = [turn.first_audio_s * 1000 for turn in turns if turn.first_audio_s is not None]
     return Measures(

@@ -8,7 +8,7 @@ microphone is open, when frames are taken, and how many the decode queue holds. 
 from __future__ import annotations
 
 from dispatcher.device_simulator.decode_queue import DecodeQueue
-from dispatcher.device_simulator.device import SoftDevice, connect
+from dispatcher.device_simulator.device import SimulatedDevice, connect
 from dispatcher.device_simulator.framing import Version
 from dispatcher.device_simulator.machine import Mode
 from dispatcher.device_simulator.options import Address, DeviceOptions
@@ -22,7 +22,7 @@ __all__ = [
     "DeviceOptions",
     "Mode",
     "Sentence",
-    "SoftDevice",
+    "SimulatedDevice",
     "TurnEvent",
     "TurnResult",
     "Version",

@@ -33,7 +33,7 @@ async def connect(
     options: DeviceOptions,
     *,
     on_event: Callable[[TurnEvent], None] | None = None,
-) -> AsyncGenerator[SoftDevice]:
+) -> AsyncGenerator[SimulatedDevice]:
     """Open the device's socket, exchange hellos, and read it until the block ends.
 
     `on_event` is called in the loop for each event of a turn; the session may be shared.
@@ -46,7 +46,7 @@ async def connect(
     socket = await open_socket(session, address, options, version)
     try:
         hello = await wait_for_hello(socket, messages.device_hello(options, version))
-        device = SoftDevice(socket, hello, options, version=version, on_event=on_event)
+        device = SimulatedDevice(socket, hello, options, version=version, on_event=on_event)
         reader = asyncio.create_task(device.read())
         try:
             yield device
@@ -57,7 +57,7 @@ async def connect(
         await drop(socket)
 
 
-class SoftDevice:
+class SimulatedDevice:
     """Speaks and hears by the firmware's rules; made by `connect`, used for one turn at a time.
 
     Attributes:

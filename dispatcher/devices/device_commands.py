@@ -35,7 +35,7 @@ Went: TypeAlias = Literal["done", "not connected", "no front"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Errand:
+class DeviceCommand:
     """One thing to do for one device.
 
     Attributes:
@@ -47,7 +47,7 @@ class Errand:
     fields: Mapping[str, str] = field(default_factory=dict)
 
 
-async def send(redis: RedisClient, errand: Errand, *, patience_s: float = PATIENCE_S) -> Went:
+async def send(redis: RedisClient, errand: DeviceCommand, *, patience_s: float = PATIENCE_S) -> Went:
     """Have an errand done, and return how it went.
 
     Args:
@@ -76,7 +76,7 @@ async def send(redis: RedisClient, errand: Errand, *, patience_s: float = PATIEN
 async def serve(
     client: Redis,
     redis: RedisClient,
-    carry: Callable[[Errand], Awaitable[bool]],
+    carry: Callable[[DeviceCommand], Awaitable[bool]],
     *,
     on_listening: Callable[[], None],
 ) -> None:
@@ -92,10 +92,10 @@ async def serve(
         await _answer(redis, told, carry)
 
 
-async def _answer(redis: RedisClient, told: str, carry: Callable[[Errand], Awaitable[bool]]) -> None:
+async def _answer(redis: RedisClient, told: str, carry: Callable[[DeviceCommand], Awaitable[bool]]) -> None:
     try:
         errand_id, device_id, kind, fields = json.loads(told)
-        errand = Errand(device_id=str(device_id), kind=_KINDS[kind], fields=dict(fields))
+        errand = DeviceCommand(device_id=str(device_id), kind=_KINDS[kind], fields=dict(fields))
     except (ValueError, TypeError, KeyError) as error:  # of a version that knows more
         log.warning("errand not understood", reason=repr(error))
         return

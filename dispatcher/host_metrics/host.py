@@ -22,7 +22,7 @@ SHORTEST_S = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BoxSample:
+class HostSample:
     """One reading; None is unknown, which is not 0.
 
     Attributes:
@@ -52,7 +52,7 @@ class _Reading:
     links: Mapping[str, tuple[int, int]]
 
 
-class BoxMeter:
+class HostMeter:
     """Reads the box every few seconds; what it says is about the time since its reading before."""
 
     def __init__(
@@ -69,9 +69,9 @@ class BoxMeter:
         self._own = own
         self._link_files = links
         self._before: _Reading | None = None
-        self._latest: BoxSample | None = None
+        self._latest: HostSample | None = None
 
-    def sample(self, now_s: float | None = None) -> BoxSample:
+    def sample(self, now_s: float | None = None) -> HostSample:
         """Return the sample of now; one that was taken a moment ago is returned again.
 
         Args:
@@ -89,14 +89,14 @@ class BoxMeter:
         return self._latest
 
 
-def _compared(now: _Reading, before: _Reading | None, cgroup: Cgroup) -> BoxSample:
+def _compared(now: _Reading, before: _Reading | None, cgroup: Cgroup) -> HostSample:
     cpu_ratio = ratio = bytes_per_s = None
     cores = cgroup.cores if cgroup.cpu_used_s is not None else float(psutil.cpu_count() or 1)
     if before is not None:
         elapsed_s = now.at_s - before.at_s
         cpu_ratio = _clamped((now.busy_s - before.busy_s) / elapsed_s / cores)
         ratio, bytes_per_s = _network(now.links, before.links, elapsed_s)
-    return BoxSample(
+    return HostSample(
         cpu_ratio=cpu_ratio,
         memory_ratio=_memory_ratio(cgroup),
         network_ratio=ratio,

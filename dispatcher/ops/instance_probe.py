@@ -33,7 +33,7 @@ class Question:
 
 
 @dataclass(slots=True, kw_only=True)
-class Trial:
+class InstanceProbe:
     """What is known of the call so far.
 
     Attributes:
@@ -59,9 +59,9 @@ class Trial:
     error: InstanceError | None = None
 
 
-async def run_trial(instance: Instance, question: Question) -> Trial:
+async def run_trial(instance: Instance, question: Question) -> InstanceProbe:
     """Return what became of one call; an InstanceError is part of that."""
-    trial, started_at = Trial(service=instance.service), time.monotonic()
+    trial, started_at = InstanceProbe(service=instance.service), time.monotonic()
     providers = Providers(watched_by=[_watch_connecting(trial, started_at)])
     try:
         async with asyncio.timeout(TRIAL_TIMEOUT_S):
@@ -80,7 +80,7 @@ async def run_trial(instance: Instance, question: Question) -> Trial:
 
 
 async def _call(
-    providers: Providers, instance: Instance, question: Question, trial: Trial, started_at: float
+    providers: Providers, instance: Instance, question: Question, trial: InstanceProbe, started_at: float
 ) -> None:
     match instance.service:
         case "asr":
@@ -92,7 +92,7 @@ async def _call(
 
 
 async def _hear(
-    providers: Providers, instance: Instance, question: Question, trial: Trial, started_at: float
+    providers: Providers, instance: Instance, question: Question, trial: InstanceProbe, started_at: float
 ) -> None:
     pcm, rate_hz = read_wav(question.wav)
     trial.audio_s = len(pcm) / 2 / rate_hz
@@ -102,7 +102,7 @@ async def _hear(
 
 
 async def _ask(
-    providers: Providers, instance: Instance, question: Question, trial: Trial, started_at: float
+    providers: Providers, instance: Instance, question: Question, trial: InstanceProbe, started_at: float
 ) -> None:
     system = [Message(role="system", content=question.system_prompt)] if question.system_prompt else []
     messages = [*system, Message(role="user", content=question.text)]
@@ -117,7 +117,7 @@ async def _ask(
 
 
 async def _speak(
-    providers: Providers, instance: Instance, question: Question, trial: Trial, started_at: float
+    providers: Providers, instance: Instance, question: Question, trial: InstanceProbe, started_at: float
 ) -> None:
     speech = providers.tts(instance).synthesize(instance, question.text, "auto")
     async with aclosing(speech) as pieces:
@@ -144,7 +144,7 @@ async def _check(providers: Providers, instance: Instance, *, is_answered: bool)
     return f"well, after {(time.monotonic() - started_at) * 1000:.0f} ms"
 
 
-def _watch_connecting(trial: Trial, started_at: float) -> aiohttp.TraceConfig:
+def _watch_connecting(trial: InstanceProbe, started_at: float) -> aiohttp.TraceConfig:
     """Return what notes the moment at which the first connection is open, TLS included."""
 
     async def note(*_: Any) -> None:

@@ -18,11 +18,11 @@ from dispatcher.dialogue.language import detect_language
 from dispatcher.dialogue.transcript_filter import said
 from dispatcher.errors import InstanceError, NoInstanceAvailable
 from dispatcher.messages import UPLINK_RATE_HZ, TurnTicket
-from dispatcher.pipeline.attempts import Course, Runner
-from dispatcher.pipeline.hedged_call import Race
+from dispatcher.pipeline.attempts import CallProfile, Runner
+from dispatcher.pipeline.hedged_call import HedgedCall
 from dispatcher.pipeline.incoming_speech import Speech
 from dispatcher.pipeline.stage import reply
-from dispatcher.pipeline.worker_context import Runtime
+from dispatcher.pipeline.worker_context import WorkerContext
 from dispatcher.providers.base import Transcript
 from dispatcher.routing.router import Lease, remaining_s
 from dispatcher.turn_store.utterance_stream import UtteranceReader
@@ -42,7 +42,7 @@ class NotYet(Exception):
         self.instance = instance
 
 
-async def hear(shared: Runtime, ticket: TurnTicket) -> TurnTicket:
+async def hear(shared: WorkerContext, ticket: TurnTicket) -> TurnTicket:
     """Transcribe an utterance while it is spoken; return the ticket of the stage that follows.
 
     Raises:
@@ -68,7 +68,7 @@ async def hear(shared: Runtime, ticket: TurnTicket) -> TurnTicket:
 class _Hearing:
     """The calls that are made for one utterance."""
 
-    def __init__(self, shared: Runtime, ticket: TurnTicket, speech: Speech) -> None:
+    def __init__(self, shared: WorkerContext, ticket: TurnTicket, speech: Speech) -> None:
         self._shared = shared
         self._ticket = ticket
         self._speech = speech
@@ -79,7 +79,7 @@ class _Hearing:
         speech = self._speech
         try:
             # While the user speaks, nobody is late.
-            return await self._race(Course(ready_at=lambda: speech.over_at))
+            return await self._race(CallProfile(ready_at=lambda: speech.over_at))
         except NotYet as later:
             picked = later.instance
         except (InstanceError, NoInstanceAvailable) as error:
@@ -89,10 +89,10 @@ class _Hearing:
         await speech.until_over()
         # The one that was picked when the user began comes first, if it has a free slot and is well: were
         # another one picked, those that want whole utterances would get less than their weight.
-        return await self._race(Course(first=picked, size=size_of(speech.pcm_bytes)))
+        return await self._race(CallProfile(first=picked, size=size_of(speech.pcm_bytes)))
 
-    async def _race(self, course: Course) -> Transcript:
-        return await Race(self._shared, "asr", self._ticket, self._draft, course).run()
+    async def _race(self, course: CallProfile) -> Transcript:
+        return await HedgedCall(self._shared, "asr", self._ticket, self._draft, course).run()
 
     def _may_ask_again(self, error: InstanceError | NoInstanceAvailable) -> bool:
         """Return whether the whole may be sent where a part of it failed; that counts as a retry."""
@@ -127,7 +127,7 @@ def size_of(pcm_bytes: int) -> float:
 
 
 def tell_transcript(
-    shared: Runtime, ticket: TurnTicket, lease: Lease, heard: Transcript, *, wait_ms: float
+    shared: WorkerContext, ticket: TurnTicket, lease: Lease, heard: Transcript, *, wait_ms: float
 ) -> Transcript:
     """Tell the front what was said and how long that took; return it with its language filled in."""
     words = said(heard.text, no_speech_ratio=heard.no_speech_ratio, logprob=heard.logprob)

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias, TypeVar
 from dispatcher.errors import InstanceUnreachable
 from dispatcher.routing.leases import PickMode
 from dispatcher.routing.router import Lease
-from dispatcher.routing.rules.hedging import Suspects, UsualTimes
+from dispatcher.routing.rules.hedging import LateInstances, LatencyEstimator
 
 Result = TypeVar("Result")
 # Makes the call on an instance, asks for the floor when it has a first result, and may raise Outrun.
@@ -24,12 +24,12 @@ def at_once() -> float:
     return 0.0
 
 
-class Outrun(Exception):
+class LostHedge(Exception):
     """Another draft has the floor; this one ends."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Course:
+class CallProfile:
     """What of a call decides when an instance is late, and who is asked first.
 
     Attributes:
@@ -45,7 +45,7 @@ class Course:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Door:
+class LeaseRequest:
     """One way to an instance.
 
     Attributes:
@@ -69,7 +69,11 @@ class Floor:
     """
 
     def __init__(
-        self, usual_times: UsualTimes, suspects: Suspects, course: Course, on_taken: Callable[[], None]
+        self,
+        usual_times: LatencyEstimator,
+        suspects: LateInstances,
+        course: CallProfile,
+        on_taken: Callable[[], None],
     ) -> None:
         """Wait for the first result; `on_taken` is called when somebody has it."""
         self.holder: Runner | None = None
@@ -184,7 +188,7 @@ class Runner:
                 raise
             self._note_first()
             if self.is_thinking:
-                raise Outrun from None
+                raise LostHedge from None
             # Its silence counts against it, or a hung instance would cost every turn a second request.
             result = "next sentence" if self._is_known else self._floor.usual_times.patience.result
             reason = f"no {result} in time"

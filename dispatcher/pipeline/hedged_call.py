@@ -25,26 +25,26 @@ import structlog
 
 from dispatcher.errors import DispatcherError, EmptyReply, InstanceError, NoInstanceAvailable
 from dispatcher.messages import Service, TurnTicket
-from dispatcher.pipeline.attempts import Course, Door, Draft, Floor, Outrun, Result, Runner
-from dispatcher.pipeline.worker_context import Runtime
+from dispatcher.pipeline.attempts import CallProfile, Draft, Floor, LeaseRequest, LostHedge, Result, Runner
+from dispatcher.pipeline.worker_context import WorkerContext
 from dispatcher.routing.leases import PickMode
 
 log = structlog.get_logger(__name__)
 
 LOOK_AGAIN_S: Final = 0.5
-ANY: Final = Course()
+ANY: Final = CallProfile()
 
 
-class Race(Generic[Result]):
+class HedgedCall(Generic[Result]):
     """The drafts of one call."""
 
     def __init__(
         self,
-        shared: Runtime,
+        shared: WorkerContext,
         service: Service,
         ticket: TurnTicket,
         draft: Draft[Result],
-        course: Course = ANY,
+        course: CallProfile = ANY,
     ) -> None:
         """Prepare; nothing is asked yet."""
         self._shared = shared
@@ -119,7 +119,7 @@ class Race(Generic[Result]):
             return
         log.info("instance probed beside a call", instance=name)
         runner = Runner(self._floor, is_probe=True)
-        door = Door(excluded=self._names() - {name}, waits=False, mode="probe")
+        door = LeaseRequest(excluded=self._names() - {name}, waits=False, mode="probe")
         runner.task = asyncio.get_running_loop().create_task(self._write_behind(door, runner))
         self._keep([runner])
 
@@ -188,7 +188,7 @@ class Race(Generic[Result]):
         runner = Runner(self._floor)
         excluded = {*spared, *self._tried(), *(other.name for other in self._runners if other.name)}
         writing = (
-            self._write_behind(Door(excluded=excluded, waits=False, is_for_idle=True), runner)
+            self._write_behind(LeaseRequest(excluded=excluded, waits=False, is_for_idle=True), runner)
             if is_for_idle
             else self._write(runner, excluded)
         )
@@ -201,9 +201,9 @@ class Race(Generic[Result]):
         for door in self._doors(excluded):
             with suppress(NoInstanceAvailable):
                 return await self._write_behind(door, runner)
-        return await self._write_behind(Door(excluded=excluded), runner)
+        return await self._write_behind(LeaseRequest(excluded=excluded), runner)
 
-    async def _write_behind(self, door: Door, runner: Runner) -> Result:
+    async def _write_behind(self, door: LeaseRequest, runner: Runner) -> Result:
         ticket = self._ticket
         until_s = ticket.deadline_at_s if door.waits else time.time()
         async with self._shared.router.lease(
@@ -225,19 +225,19 @@ class Race(Generic[Result]):
                 self._probe(lease.slot.probe)
             return await runner.write(lease, self._draft)
 
-    def _doors(self, excluded: set[str]) -> Iterator[Door]:
+    def _doors(self, excluded: set[str]) -> Iterator[LeaseRequest]:
         """Yield what is tried before any instance will do.
 
         That is the one to ask first; then those that are not late in another call just now, where any are.
         """
         first = self._course.first
         if first and first not in excluded:
-            yield Door(excluded=self._names() - {first}, waits=False)
+            yield LeaseRequest(excluded=self._names() - {first}, waits=False)
         doubtful = self._shared.suspects.names - excluded
         if doubtful and doubtful & self._names():
             trusted = excluded | doubtful | self._standing_by()
             if self._names() - trusted:
-                yield Door(excluded=trusted)
+                yield LeaseRequest(excluded=trusted)
 
     def _names(self) -> set[str]:
         return {each.name for each in self._shared.catalogue.services[self._service].instances}
@@ -254,7 +254,7 @@ class Race(Generic[Result]):
         error = runner.task.exception() if runner.task else None
         if error is None:
             return runner.has_floor
-        if isinstance(error, Outrun):
+        if isinstance(error, LostHedge):
             return False
         if runner.has_floor:
             self._floor.is_free_again()
@@ -294,5 +294,5 @@ class Race(Generic[Result]):
         for task in tasks:
             task.cancel()
         for task in tasks:
-            with suppress(asyncio.CancelledError, DispatcherError, Outrun):
+            with suppress(asyncio.CancelledError, DispatcherError, LostHedge):
                 await task

@@ -11,7 +11,7 @@ from dispatcher import chains
 from dispatcher.dialogue.reply_limits import ReplyLimits
 from dispatcher.messages import Language, ReplyFields, ReplyKind, TurnTicket
 from dispatcher.pipeline.stage import reply
-from dispatcher.pipeline.worker_context import Runtime
+from dispatcher.pipeline.worker_context import WorkerContext
 
 # The front waits for a stage for two seconds at least.
 ALIVE_EVERY_S: Final = 1.0
@@ -32,7 +32,7 @@ class Speaker:
     """
 
     def __init__(
-        self, shared: Runtime, ticket: TurnTicket, deadline: asyncio.Timeout, *, language: Language
+        self, shared: WorkerContext, ticket: TurnTicket, deadline: asyncio.Timeout, *, language: Language
     ) -> None:
         """Start with what an earlier sending of the turn gave away; `deadline` is moved on by thinking."""
         rules = shared.catalogue.conversation

@@ -21,7 +21,7 @@ from dispatcher.errors import (
     in_words,
 )
 from dispatcher.messages import Reply, ReplyFields, ReplyKind, Service, TurnTicket
-from dispatcher.pipeline.worker_context import Runtime, runtime
+from dispatcher.pipeline.worker_context import WorkerContext, runtime
 from dispatcher.routing.router import Lease, remaining_s
 from dispatcher.tools.model import Progress
 from dispatcher.turn_store import replies
@@ -39,7 +39,7 @@ THINKING_STALL_S: Final = 20.0
 def run_stage(
     stage: Service,
     ticket: TurnTicket,
-    work: Callable[[Runtime], Coroutine[Any, Any, Result]],
+    work: Callable[[WorkerContext], Coroutine[Any, Any, Result]],
     *,
     index: int = 0,
     is_thinking_allowed: bool = False,
@@ -74,18 +74,21 @@ def run_stage(
 
 
 async def _framed(
-    shared: Runtime, ticket: TurnTicket, work: Callable[[Runtime], Coroutine[Any, Any, Result]], left_s: float
+    shared: WorkerContext,
+    ticket: TurnTicket,
+    work: Callable[[WorkerContext], Coroutine[Any, Any, Result]],
+    left_s: float,
 ) -> Result:
     with shared.cancels.guard(ticket.turn_id):
         async with asyncio.timeout(left_s):
             return await work(shared)
 
 
-async def _tell_failure(shared: Runtime, ticket: TurnTicket, reason: str, index: int) -> None:
+async def _tell_failure(shared: WorkerContext, ticket: TurnTicket, reason: str, index: int) -> None:
     reply(shared, ticket, "failed", index=index, text=reason)
 
 
-def reply(shared: Runtime, ticket: TurnTicket, kind: ReplyKind, **fields: Unpack[ReplyFields]) -> None:
+def reply(shared: WorkerContext, ticket: TurnTicket, kind: ReplyKind, **fields: Unpack[ReplyFields]) -> None:
     """Send a reply to the front that holds the device."""
     what = Reply(turn_id=ticket.turn_id, attempt=ticket.attempt, kind=kind, **fields)
     replies.send(shared.redis, ticket.reply_stream, what)

@@ -25,7 +25,7 @@ from dispatcher.dialogue.tool_messages import as_plain_text
 from dispatcher.errors import InstanceError, InstanceFailed, InstanceForbidden, InstanceRefused, TurnCancelled
 from dispatcher.messages import TOOL_TIMEOUT_S, TurnTicket
 from dispatcher.pipeline.stage import reply
-from dispatcher.pipeline.worker_context import Runtime
+from dispatcher.pipeline.worker_context import WorkerContext
 from dispatcher.routing.router import remaining_s
 from dispatcher.tools import device_calls
 from dispatcher.tools.model import ChatPiece, ListedTool, Progress, Tool, ToolCall, ToolResult
@@ -83,7 +83,9 @@ class Toolbox:
         took_ms: how long they took in all.
     """
 
-    def __init__(self, shared: Runtime, ticket: TurnTicket, offers: Sequence[_Offer], timezone: str) -> None:
+    def __init__(
+        self, shared: WorkerContext, ticket: TurnTicket, offers: Sequence[_Offer], timezone: str
+    ) -> None:
         """Offer these; nothing was called yet."""
         self._timezone = timezone
         self.called = 0
@@ -96,7 +98,7 @@ class Toolbox:
         self._deadline_at_s = ticket.deadline_at_s
 
     @classmethod
-    async def opened(cls, shared: Runtime, ticket: TurnTicket, *, timezone: str = "") -> Toolbox:
+    async def opened(cls, shared: WorkerContext, ticket: TurnTicket, *, timezone: str = "") -> Toolbox:
         """Return the tools of the turn's own device, those of the servers that are there, and the clock.
 
         An LLM that has no tools at all is not offered the clock: some models take none, and the time stands
@@ -215,7 +217,7 @@ def zone_now(timezone: str) -> datetime:
 
 
 async def chat(
-    shared: Runtime, instance: Instance, messages: Sequence[Message], tools: Sequence[Tool]
+    shared: WorkerContext, instance: Instance, messages: Sequence[Message], tools: Sequence[Tool]
 ) -> AsyncGenerator[ChatPiece, None]:
     """Yield an instance's reply; where it refuses the tools, it is asked again without them.
 

@@ -31,7 +31,7 @@ from dispatcher.routing import refused_parameters
 from dispatcher.routing.active_catalogue import chosen_at_s
 from dispatcher.routing.initial_catalogue import starting_catalogue
 from dispatcher.routing.router import Router
-from dispatcher.routing.rules.hedging import PATIENCES, HedgeBudget, Suspects, UsualTimes
+from dispatcher.routing.rules.hedging import PATIENCES, HedgeBudget, LateInstances, LatencyEstimator
 from dispatcher.routing.rules.retries import RetryBudget
 from dispatcher.settings import Settings, load_settings
 from dispatcher.tools.device_tools import DeviceTools
@@ -52,7 +52,7 @@ REFUSALS_POLL_INTERVAL_S: Final = 30.0
 NO_ANSWER: Final = "no answer in time"
 
 
-class Runtime:
+class WorkerContext:
     """What the tasks of one process share; everything in it belongs to its loop.
 
     Attributes:
@@ -68,8 +68,8 @@ class Runtime:
     cancels: Cancels
     device_tools: DeviceTools
     tool_servers: ToolServers
-    usual_times: Mapping[Service, UsualTimes]
-    suspects: Suspects
+    usual_times: Mapping[Service, LatencyEstimator]
+    suspects: LateInstances
     hedge_budget: HedgeBudget
     retry_budget: RetryBudget
 
@@ -155,8 +155,8 @@ class Runtime:
         self.providers.refused.on_learned = self._share_refusal
         self.device_tools = DeviceTools(self.redis)
         self.tool_servers = ToolServers()
-        self.usual_times = {service: UsualTimes(patience) for service, patience in PATIENCES.items()}
-        self.suspects = Suspects()
+        self.usual_times = {service: LatencyEstimator(patience) for service, patience in PATIENCES.items()}
+        self.suspects = LateInstances()
         self.hedge_budget = HedgeBudget(time.monotonic())
         self.retry_budget = RetryBudget(time.monotonic())
         self.cancels = Cancels(
@@ -285,16 +285,16 @@ class Runtime:
 
 
 _lock = threading.Lock()
-_runtimes: dict[int, Runtime] = {}
+_runtimes: dict[int, WorkerContext] = {}
 
 
-def runtime() -> Runtime:
+def runtime() -> WorkerContext:
     """Return this process's runtime; a forked pool process starts one of its own."""
     with _lock:
         found = _runtimes.get(os.getpid())
         if found is None:
             settings = load_settings()
-            found = Runtime(settings, starting_catalogue(settings)).start()
+            found = WorkerContext(settings, starting_catalogue(settings)).start()
             _runtimes.clear()
             _runtimes[os.getpid()] = found
         return found

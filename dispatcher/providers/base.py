@@ -69,7 +69,7 @@ class AsrProvider(Provider, Protocol):
         ...
 
 
-class LiveAsrProvider(AsrProvider, Protocol):
+class StreamingAsrProvider(AsrProvider, Protocol):
     """Calls instances that hear an utterance while it is spoken."""
 
     async def hear(self, instance: Instance, speech: AsyncIterator[bytes], language: Language) -> Transcript:

@@ -15,7 +15,7 @@ import aiohttp
 from dispatcher.catalogue.model import PROVIDERS, STREAMING_ASR, Instance
 from dispatcher.errors import ConfigError
 from dispatcher.messages import Service
-from dispatcher.providers.base import AsrProvider, LiveAsrProvider, LlmProvider, Provider, TtsProvider
+from dispatcher.providers.base import AsrProvider, LlmProvider, Provider, StreamingAsrProvider, TtsProvider
 from dispatcher.providers.http import new_session
 from dispatcher.providers.ollama import Ollama
 from dispatcher.providers.optional_parameters import RefusedParameters
@@ -56,9 +56,9 @@ class Providers:
         """Return the provider that calls an ASR instance."""
         return cast("AsrProvider", self._speaking(instance, _spoken_by("asr")))
 
-    def live_asr(self, instance: Instance) -> LiveAsrProvider:
+    def live_asr(self, instance: Instance) -> StreamingAsrProvider:
         """Return the provider that calls an ASR instance while the user speaks."""
-        return cast("LiveAsrProvider", self._speaking(instance, STREAMING_ASR))
+        return cast("StreamingAsrProvider", self._speaking(instance, STREAMING_ASR))
 
     def llm(self, instance: Instance) -> LlmProvider:
         """Return the provider that calls an LLM instance."""

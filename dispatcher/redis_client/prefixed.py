@@ -25,7 +25,7 @@ _BEGINNINGS: Final = frozenset(
 )
 
 
-class ScratchLine(RedisClient):
+class PrefixedClient(RedisClient):
     """A line on which no command reaches a live key or channel, whoever sends it.
 
     Every key gets a prefix on its way out: that of a plain command is its second word, those of a script
@@ -76,13 +76,13 @@ class ScratchLine(RedisClient):
 
 
 @asynccontextmanager
-async def scratch_line(redis_url: str) -> AsyncGenerator[ScratchLine]:
+async def scratch_line(redis_url: str) -> AsyncGenerator[PrefixedClient]:
     """Lend a scratch line on a connection of its own; its keys are deleted whatever happens.
 
     Raises:
         StateError: Redis is out of reach.
     """
-    line = ScratchLine(connect(redis_url), uuid.uuid4().hex)
+    line = PrefixedClient(connect(redis_url), uuid.uuid4().hex)
     try:
         yield line
     finally:

@@ -83,7 +83,7 @@ class LiveCatalogue:
             self._refreshing.cancel()
             await asyncio.gather(self._refreshing, return_exceptions=True)
 
-    def _take(self, found: instance_table.InForce) -> None:
+    def _take(self, found: instance_table.ActiveCatalogue) -> None:
         changed = found.catalogue != self.current
         self.current, self.revision = found.catalogue, found.revision
         self._chosen_at_ms = found.chosen_at_ms

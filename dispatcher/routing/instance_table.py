@@ -68,7 +68,7 @@ class LearnedHealth:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InForce:
+class ActiveCatalogue:
     """The catalogue that all processes go by.
 
     Attributes:
@@ -83,7 +83,7 @@ class InForce:
 
 async def publish(
     redis: RedisClient, catalogue: Catalogue, *, chosen_at_ms: int | Literal["now"] = NOW
-) -> InForce:
+) -> ActiveCatalogue:
     """Put a catalogue in force, unless one that was chosen later is; return the one that is.
 
     What was learned from calls stays. An instance that is not in it gets no new call; it is forgotten
@@ -102,14 +102,14 @@ async def publish(
         ],
     )
     await sweep(redis)
-    return InForce(
+    return ActiveCatalogue(
         revision=int(revision),
         chosen_at_ms=int(at_ms),
         catalogue=decode(definition) if definition else catalogue,
     )
 
 
-async def in_force(redis: RedisClient) -> InForce | None:
+async def in_force(redis: RedisClient) -> ActiveCatalogue | None:
     """Return the catalogue that all processes go by, or None where none was published yet.
 
     Raises:
@@ -120,7 +120,7 @@ async def in_force(redis: RedisClient) -> InForce | None:
     if None in found:
         return None
     revision, at_ms, definition = found
-    return InForce(revision=int(revision), chosen_at_ms=int(at_ms), catalogue=decode(definition))
+    return ActiveCatalogue(revision=int(revision), chosen_at_ms=int(at_ms), catalogue=decode(definition))
 
 
 async def publish_instances(

@@ -12,7 +12,7 @@ from dispatcher.redis_client.client import RedisClient
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MarkedPart:
+class MarkedProcess:
     """One process of the stack; `pid` is None while it is down, `port` where it listens nowhere.
 
     Attributes:
@@ -27,7 +27,7 @@ class MarkedPart:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VerifyMark:
+class ChaosMarker:
     """What `dispatcher up` says of itself where ALLOW_VERIFY is true.
 
     Attributes:
@@ -36,13 +36,13 @@ class VerifyMark:
 
     host: str
     pid: int
-    parts: tuple[MarkedPart, ...]
+    parts: tuple[MarkedProcess, ...]
 
 
-_MARK: Final = TypeAdapter(VerifyMark)
+_MARK: Final = TypeAdapter(ChaosMarker)
 
 
-def leave(redis: RedisClient, mark: VerifyMark) -> None:
+def leave(redis: RedisClient, mark: ChaosMarker) -> None:
     """Write the mark for a few seconds; the supervisor writes it again and again."""
     redis.send_nowait(
         "SET", keys.verify_mark(mark.host), _MARK.dump_json(mark), "EX", keys.SIGN_OF_LIFE_TTL_S
@@ -73,7 +73,7 @@ async def release(redis: RedisClient, who: str) -> None:
         await redis.execute("UNLINK", keys.VERIFYING)
 
 
-async def read(redis: RedisClient, host: str) -> VerifyMark | None:
+async def read(redis: RedisClient, host: str) -> ChaosMarker | None:
     """Return the mark of a host; None where its stack allows nothing, or is of another version.
 
     Raises:

@@ -12,13 +12,13 @@ from typing import Final
 from dispatcher.errors import StateError
 from dispatcher.redis_client.client import RedisClient, connect
 from dispatcher.supervisor import chaos_marker
-from dispatcher.supervisor.chaos_marker import MarkedPart, VerifyMark
-from dispatcher.supervisor.process_runner import Keeper
+from dispatcher.supervisor.chaos_marker import ChaosMarker, MarkedProcess
+from dispatcher.supervisor.process_runner import ProcessRunner
 
 EVERY_S: Final = 0.5
 
 
-async def keep_marked(redis_url: str, keepers: Sequence[Keeper]) -> None:
+async def keep_marked(redis_url: str, keepers: Sequence[ProcessRunner]) -> None:
     """Say twice a second which processes are ours, for ever; a Redis that is away is looked for again."""
     redis = RedisClient(connect(redis_url))
     try:
@@ -31,12 +31,12 @@ async def keep_marked(redis_url: str, keepers: Sequence[Keeper]) -> None:
             await redis.close()
 
 
-def _mark(keepers: Sequence[Keeper]) -> VerifyMark:
-    return VerifyMark(
+def _mark(keepers: Sequence[ProcessRunner]) -> ChaosMarker:
+    return ChaosMarker(
         host=socket.gethostname(),
         pid=os.getpid(),
         parts=tuple(
-            MarkedPart(
+            MarkedProcess(
                 name=keeper.part.name,
                 role=keeper.part.role,
                 pid=keeper.pid,

@@ -15,7 +15,7 @@ from dispatcher.supervisor.process_logs import Level, LineReader, PartLog
 from dispatcher.supervisor.process_spec import Part
 from dispatcher.supervisor.readiness import Readiness
 from dispatcher.supervisor.restart import RestartPolicy, Run
-from dispatcher.supervisor.socket_handover import LAST_OUTPUT_TIMEOUT_S, Place, Predecessors
+from dispatcher.supervisor.socket_handover import LAST_OUTPUT_TIMEOUT_S, DrainingProcesses, Place
 
 State = Literal["waiting", "starting", "ready", "restarting", "failed", "stopping", "stopped"]
 
@@ -36,14 +36,14 @@ class Listener:
         on_end: the process of that id ended, or makes way.
     """
 
-    on_change: Callable[[Keeper], None]
+    on_change: Callable[[ProcessRunner], None]
     on_event: Callable[[Part, str, Level], None]
     on_output: Callable[[Part, str, Level, bool], None]
     on_turn: Callable[[str], None]
     on_end: Callable[[int], None]
 
 
-class Keeper:
+class ProcessRunner:
     """Keeps one part running until it is stopped or given up.
 
     Attributes:
@@ -77,7 +77,7 @@ class Keeper:
         self._lines = LineReader(part.role)
         self._policy = RestartPolicy()
         self._place = Place.of(part)
-        self._predecessors = Predecessors(within_s=leave_within_s)
+        self._predecessors = DrainingProcesses(within_s=leave_within_s)
         self._process: Process | None = None
         self._runs = 0
         self._stop_asked = asyncio.Event()

@@ -17,7 +17,7 @@ from typing import Final, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from dispatcher.errors import StartError
-from dispatcher.supervisor.process_runner import Keeper
+from dispatcher.supervisor.process_runner import ProcessRunner
 from dispatcher.supervisor.process_spec import Role
 
 WISH_FILE: Final = "restart.json"
@@ -88,7 +88,7 @@ def read_progress(data_dir: Path, wish_id: str) -> Progress | None:
 class Rolling:
     """Carries out the wishes, one at a time."""
 
-    def __init__(self, data_dir: Path, keepers: Sequence[Keeper], *, grace_s: float) -> None:
+    def __init__(self, data_dir: Path, keepers: Sequence[ProcessRunner], *, grace_s: float) -> None:
         """Restart these, which may become more and fewer; each gets the grace to end what it does."""
         self._data_dir = data_dir
         self._keepers = keepers
@@ -126,7 +126,7 @@ class Rolling:
                 break
         self._write(Progress(id=wish.id, steps=tuple(steps.values()), is_over=True))
 
-    async def _restart(self, keeper: Keeper) -> Step:
+    async def _restart(self, keeper: ProcessRunner) -> Step:
         clock = asyncio.get_running_loop().time
         began_at = clock()
         try:
@@ -149,7 +149,7 @@ class Rolling:
             _write(self._data_dir / PROGRESS_FILE, asdict(progress))
 
 
-def choose(keepers: Iterable[Keeper], names: Sequence[str]) -> list[Keeper]:
+def choose(keepers: Iterable[ProcessRunner], names: Sequence[str]) -> list[ProcessRunner]:
     """Return the parts of these names in the order given; without names, workers, beat and fronts."""
     known = {keeper.part.name: keeper for keeper in keepers}
     if names:

@@ -13,14 +13,14 @@ from dispatcher.control.overrides import LOOK_EVERY_S, read_knobs
 from dispatcher.errors import StateError
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient, connect
-from dispatcher.supervisor.process_runner import Keeper
+from dispatcher.supervisor.process_runner import ProcessRunner
 from dispatcher.supervisor.process_spec import Part
 
 # A knob that was turned by mistake must not fill the box.
 MOST_OF_A_QUEUE: Final = 4
 
 
-class ExtraWorkers:
+class ScaledWorkers:
     """Follows the knobs, and shows the tuner that somebody does."""
 
     def __init__(
@@ -28,8 +28,8 @@ class ExtraWorkers:
         parts: Iterable[Part],
         redis_url: str,
         *,
-        start: Callable[[Part], Keeper],
-        stop: Callable[[Keeper], Awaitable[None]],
+        start: Callable[[Part], ProcessRunner],
+        stop: Callable[[ProcessRunner], Awaitable[None]],
     ) -> None:
         """Copy from these parts: the workers of one queue each that need no shell."""
         self._models = {
@@ -40,7 +40,7 @@ class ExtraWorkers:
         self._redis_url = redis_url
         self._start = start
         self._stop = stop
-        self._running: dict[str, list[Keeper]] = {queue: [] for queue in self._models}
+        self._running: dict[str, list[ProcessRunner]] = {queue: [] for queue in self._models}
 
     async def follow(self) -> None:
         """Look once a second, for ever; while Redis is away all stays as it is."""

@@ -69,7 +69,7 @@ class Place:
         self._socket, self.companions = None, []
 
 
-class Predecessors:
+class DrainingProcesses:
     """The processes of one part that were followed, or will be, and end what they began."""
 
     def __init__(self, *, within_s: float) -> None:

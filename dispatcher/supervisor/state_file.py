@@ -21,7 +21,7 @@ FILE_NAME: Final = "up.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunningPart:
+class RunningProcess:
     """One process as `up.json` names it; `pid` is None while it is down.
 
     Attributes:
@@ -72,7 +72,7 @@ def find_up(data_dir: Path) -> RunningUp | None:
     )
 
 
-class UpFile:
+class StateFile:
     """The claim on a data folder; the lock ends with the process, however it ends."""
 
     def __init__(self, data_dir: Path, *, config: Path | None = None) -> None:
@@ -111,7 +111,7 @@ class UpFile:
             self._path.unlink(missing_ok=True)
         os.close(self._folder)
 
-    def write(self, parts: Iterable[RunningPart]) -> None:
+    def write(self, parts: Iterable[RunningProcess]) -> None:
         """Write what runs now; readers see the old text or the new one, never half of it.
 
         Where the disk is full or read-only the old one stays: the next change, or a disk that is well again,

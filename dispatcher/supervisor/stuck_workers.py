@@ -11,7 +11,7 @@ from typing import Final
 
 from dispatcher.errors import StateError
 from dispatcher.redis_client.client import RedisClient, connect
-from dispatcher.supervisor.process_runner import Keeper
+from dispatcher.supervisor.process_runner import ProcessRunner
 from dispatcher.turn_store import worker_heartbeats
 from dispatcher.turn_store.worker_heartbeats import WorkerBeat
 
@@ -40,7 +40,7 @@ class Silence:
 class WorkerWatch:
     """Polls the signs of life of the workers that are kept here."""
 
-    def __init__(self, redis_url: str, keepers: Sequence[Keeper]) -> None:
+    def __init__(self, redis_url: str, keepers: Sequence[ProcessRunner]) -> None:
         """Watch the workers among these; the list may grow and shrink."""
         self._keepers = keepers
         self._redis = RedisClient(connect(redis_url))
@@ -78,7 +78,7 @@ class WorkerWatch:
             if keeper.part.role == "worker" and keeper.state == "ready" and keeper.pid is not None:
                 self._judge(keeper, keeper.pid, beats.get(keeper.pid), now_s)
 
-    def _judge(self, keeper: Keeper, pid: int, beat: WorkerBeat | None, now_s: float) -> None:
+    def _judge(self, keeper: ProcessRunner, pid: int, beat: WorkerBeat | None, now_s: float) -> None:
         before = self._silences.get(pid)
         if beat is not None and (before is None or beat.at_ms > before.beat.at_ms):
             self._silences[pid] = Silence(beat=beat, since_s=now_s, cpu_s=cpu_s(pid))

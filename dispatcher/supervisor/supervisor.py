@@ -16,14 +16,14 @@ from dispatcher.supervisor.chaos_marker_refresh import keep_marked
 from dispatcher.supervisor.disk import DiskWatch
 from dispatcher.supervisor.plan import STOP_ORDER, Plan
 from dispatcher.supervisor.process_logs import PartLog
-from dispatcher.supervisor.process_runner import Keeper, Listener
+from dispatcher.supervisor.process_runner import Listener, ProcessRunner
 from dispatcher.supervisor.process_spec import Part
 from dispatcher.supervisor.readiness import Readiness
 from dispatcher.supervisor.rolling import Rolling
-from dispatcher.supervisor.scaled_workers import ExtraWorkers
-from dispatcher.supervisor.state_file import RunningPart, UpFile
+from dispatcher.supervisor.scaled_workers import ScaledWorkers
+from dispatcher.supervisor.state_file import RunningProcess, StateFile
 from dispatcher.supervisor.stuck_workers import WorkerWatch
-from dispatcher.supervisor.terminal_ui import Screen
+from dispatcher.supervisor.terminal_ui import TerminalUi
 
 REFRESH_S: Final = 0.125
 # A part that drains for `drain_s` by its own clock must not be killed at that very moment.
@@ -46,8 +46,8 @@ class Surroundings:
 
     settings: Settings
     environment: Mapping[str, str]
-    screen: Screen
-    upfile: UpFile
+    screen: TerminalUi
+    upfile: StateFile
 
 
 class Supervisor:
@@ -62,7 +62,7 @@ class Supervisor:
         self._stop_asked = asyncio.Event()
         self._failure: str | None = None
         self._readiness = Readiness(self._settings.redis_url)
-        self._keepers: list[Keeper] = []
+        self._keepers: list[ProcessRunner] = []
         self._workers = WorkerWatch(self._settings.redis_url, self._keepers)
         self._keepers += [self._keeper(part) for part in plan.parts]
         self._rolling = Rolling(
@@ -111,7 +111,7 @@ class Supervisor:
         await self._start(group, self._plan.others)
         await self._start(group, self._plan.last, patience_s=LAST_PATIENCE_S)
         self._screen.end_start(closing_lines(self._plan, self._settings))
-        await ExtraWorkers(
+        await ScaledWorkers(
             self._plan.parts,
             self._settings.redis_url,
             start=lambda part: self._add(group, part),
@@ -136,7 +136,7 @@ class Supervisor:
                     self._screen.part_event(keeper.part, text, "warning")
             return False
 
-    def _add(self, group: asyncio.TaskGroup, part: Part) -> Keeper:
+    def _add(self, group: asyncio.TaskGroup, part: Part) -> ProcessRunner:
         """Keep one more part running, until it is removed or everything stops."""
         keeper = self._keeper(part)
         self._keepers.append(keeper)
@@ -144,7 +144,7 @@ class Supervisor:
         self._screen.part_event(part, "is started", "info")
         return keeper
 
-    async def _remove(self, keeper: Keeper) -> None:
+    async def _remove(self, keeper: ProcessRunner) -> None:
         """Stop a part that is needed no more; what it works on may end."""
         await keeper.stop(self._settings.drain_s + STOP_MARGIN_S)
         self._keepers.remove(keeper)
@@ -190,8 +190,8 @@ class Supervisor:
                 keeper.kill()
         self._stop_asked.set()
 
-    def _keeper(self, part: Part) -> Keeper:
-        return Keeper(
+    def _keeper(self, part: Part) -> ProcessRunner:
+        return ProcessRunner(
             part,
             environment=self._environment,
             readiness=self._readiness,
@@ -215,7 +215,7 @@ class Supervisor:
     def _log_path(self, name: str) -> Path:
         return self._settings.data_dir / "log" / f"{name}.log"
 
-    def _on_change(self, keeper: Keeper) -> None:
+    def _on_change(self, keeper: ProcessRunner) -> None:
         self._screen.part_changed(keeper)
         self._write_upfile()
         if all(each.state == "failed" for each in self._keepers):
@@ -223,7 +223,7 @@ class Supervisor:
 
     def _write_upfile(self) -> None:
         self._upfile.write(
-            RunningPart(
+            RunningProcess(
                 name=each.part.name,
                 pid=each.pid,
                 port=each.part.address.port if each.part.address else None,

@@ -10,7 +10,7 @@ import psutil
 from rich.table import Table
 from rich.text import Text
 
-from dispatcher.supervisor.process_runner import Keeper, State
+from dispatcher.supervisor.process_runner import ProcessRunner, State
 
 STYLES: Final[dict[State, str]] = {
     "waiting": "dim",
@@ -24,7 +24,7 @@ STYLES: Final[dict[State, str]] = {
 _MOVING: Final[frozenset[State]] = frozenset({"starting", "restarting", "stopping"})
 
 
-def process_table(keepers: Iterable[Keeper], *, spinner: str = "") -> Table:
+def process_table(keepers: Iterable[ProcessRunner], *, spinner: str = "") -> Table:
     """Return the table as of now.
 
     Args:
@@ -43,7 +43,7 @@ def process_table(keepers: Iterable[Keeper], *, spinner: str = "") -> Table:
     return table
 
 
-def _row(keeper: Keeper, spinner: str) -> tuple[str | Text, ...]:
+def _row(keeper: ProcessRunner, spinner: str) -> tuple[str | Text, ...]:
     part = keeper.part
     moving = f" {spinner}" if spinner and keeper.state in _MOVING else ""
     return (

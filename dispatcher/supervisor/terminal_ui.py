@@ -13,7 +13,7 @@ from rich.spinner import Spinner
 from rich.text import Text
 
 from dispatcher.supervisor.process_logs import Level
-from dispatcher.supervisor.process_runner import Keeper
+from dispatcher.supervisor.process_runner import ProcessRunner
 from dispatcher.supervisor.process_spec import Part
 from dispatcher.supervisor.screen_lines import is_told_by_turn, news_lines, reloaded_revision, turn_line
 from dispatcher.supervisor.table import process_table
@@ -29,13 +29,13 @@ def make_console() -> Console:
     return console if console.is_terminal else Console(highlight=False, width=WIDTH_WITHOUT_TERMINAL)
 
 
-class Screen:
+class TerminalUi:
     """Prints what happens; on a terminal it shows a live table until everything has started."""
 
     def __init__(self, console: Console, *, verbose: bool) -> None:
         self._console = console
         self._verbose = verbose
-        self._keepers: Sequence[Keeper] = ()
+        self._keepers: Sequence[ProcessRunner] = ()
         self._spinner = Spinner("dots")
         self._live: Live | None = None
         self._starting = True
@@ -46,7 +46,7 @@ class Screen:
         """Whether an operator looks at it: what users say is shown to nobody else."""
         return self._console.is_terminal
 
-    def open(self, keepers: Sequence[Keeper]) -> None:
+    def open(self, keepers: Sequence[ProcessRunner]) -> None:
         """Begin to show these parts."""
         self._keepers = keepers
         if self._console.is_terminal:
@@ -77,7 +77,7 @@ class Screen:
         with suppress(OSError):  # output that goes to a file on a full disk must not end what runs
             self._console.print(Text(text, style=_LEVEL_STYLES[level]), soft_wrap=True)
 
-    def part_changed(self, keeper: Keeper) -> None:
+    def part_changed(self, keeper: ProcessRunner) -> None:
         """Show a new state: in the table on a terminal, as a line without one."""
         if self._live is None and self._starting and keeper.state == "ready":
             where = f", {keeper.part.address}" if keeper.part.address else ""

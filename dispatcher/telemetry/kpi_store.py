@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from dispatcher.host_metrics.host import BoxSample
+from dispatcher.host_metrics.host import HostSample
 from dispatcher.host_metrics.process import ProcessSample
 from dispatcher.kpis.alert_rules import Alert
 from dispatcher.kpis.kpi_rules import Kpi
@@ -23,7 +23,7 @@ Kind = TypeVar("Kind")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class KpiStatus:
     """One figure and its alert."""
 
     kpi: Kpi
@@ -31,7 +31,7 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Board:
+class KpiSnapshot:
     """All that was found at one look.
 
     Attributes:
@@ -41,17 +41,17 @@ class Board:
 
     judged_at_s: float
     host: str
-    standings: tuple[Standing, ...]
-    box: BoxSample
+    standings: tuple[KpiStatus, ...]
+    box: HostSample
     processes: tuple[ProcessSample, ...]
 
 
-_BOARD: TypeAdapter[Board] = TypeAdapter(Board)
+_BOARD: TypeAdapter[KpiSnapshot] = TypeAdapter(KpiSnapshot)
 _ALERT: TypeAdapter[Alert] = TypeAdapter(Alert)
 _WINDOW: TypeAdapter[ShareWindow] = TypeAdapter(ShareWindow)
 
 
-async def publish(redis: RedisClient, board: Board) -> None:
+async def publish(redis: RedisClient, board: KpiSnapshot) -> None:
     """Put a board where `dispatcher status` finds it, and keep how the alerts stand.
 
     Raises:
@@ -72,7 +72,7 @@ async def is_due(redis: RedisClient) -> bool:
     return bool(await redis.execute("SET", keys.RECORDED, 1, "NX", "EX", keys.RECORDED_TTL_S))
 
 
-async def read_board(redis: RedisClient) -> Board | None:
+async def read_board(redis: RedisClient) -> KpiSnapshot | None:
     """Return the last board; None where nobody judged within a minute, or a newer version did.
 
     Raises:

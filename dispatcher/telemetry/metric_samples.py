@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from dispatcher.host_metrics.host import BoxSample
+from dispatcher.host_metrics.host import HostSample
 from dispatcher.messages import Service
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
@@ -20,7 +20,7 @@ def add_instances(redis: RedisClient, overview: Overview, *, at_s: float) -> Non
         _add(redis, keys.samples(instance.service, instance.name), instance_sample(instance, at_s=at_s))
 
 
-def add_box(redis: RedisClient, host: str, sample: BoxSample, *, at_s: float) -> None:
+def add_box(redis: RedisClient, host: str, sample: HostSample, *, at_s: float) -> None:
     """Keep how the box, or the container, is now."""
     _add(redis, keys.box(host), {"at_s": round(at_s, 3), **asdict(sample)})
 

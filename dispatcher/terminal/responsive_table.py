@@ -14,7 +14,7 @@ Make: TypeAlias = Callable[[AbstractSet[str]], tuple[RenderableType, ...]]
 _ANY_WIDTH = 10_000
 
 
-class Fitting:
+class ResponsiveTable:
     """A table that is made anew with less, until nothing of it has to be wrapped or cut."""
 
     def __init__(self, make: Make, *, spare: Sequence[str], may_fold: bool = False) -> None:

@@ -18,7 +18,7 @@ from dispatcher.pipeline.hedged_call import LOOK_AGAIN_S
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import adjustments, instance_table, leases
 from dispatcher.routing.leases import Outcome, PickMode, Slot
-from dispatcher.routing.rules.hedging import PATIENCES, HedgeBudget, UsualTimes
+from dispatcher.routing.rules.hedging import PATIENCES, HedgeBudget, LatencyEstimator
 from tests.support.fleet import llm
 
 INSTANCES: Final = (llm("A", cap=60), llm("B", cap=60))
@@ -133,7 +133,7 @@ class HouseRun:
         self._dice = random.Random(f"{house.turns_per_s} {seed}")
         name = f"{house.turns_per_s:g}-{house.well_s:g}".replace(".", "-")
         self._service = cast("Service", f"house-{house.algorithm}-{name}-{seed}")
-        self._usual = UsualTimes(PATIENCES["llm"])
+        self._usual = LatencyEstimator(PATIENCES["llm"])
         self._budget = HedgeBudget(BEGAN_MS / 1000)
         self._suspects: list[str] = []
         self._events: list[tuple[float, int, Step]] = []

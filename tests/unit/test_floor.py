@@ -10,15 +10,15 @@ import pytest
 
 from dispatcher.catalogue.model import Instance
 from dispatcher.errors import InstanceUnreachable
-from dispatcher.pipeline.attempts import Course, Floor, Outrun, Runner
+from dispatcher.pipeline.attempts import CallProfile, Floor, LostHedge, Runner
 from dispatcher.routing.leases import Slot
 from dispatcher.routing.router import CallClock, Lease
-from dispatcher.routing.rules.hedging import PATIENCES, Patience, Suspects, UsualTimes
+from dispatcher.routing.rules.hedging import PATIENCES, HedgePolicy, LateInstances, LatencyEstimator
 
 
 @pytest.fixture
-def usual() -> UsualTimes:
-    return UsualTimes(PATIENCES["asr"])
+def usual() -> LatencyEstimator:
+    return LatencyEstimator(PATIENCES["asr"])
 
 
 def lease() -> Lease:
@@ -30,32 +30,32 @@ def lease() -> Lease:
     )
 
 
-def begun(usual: UsualTimes, *, ready_at: float) -> Runner:
+def begun(usual: LatencyEstimator, *, ready_at: float) -> Runner:
     """Return a draft that was begun a minute ago, whose instance has all that it needs since `ready_at`."""
-    floor = Floor(usual, Suspects(), Course(ready_at=lambda: ready_at), on_taken=lambda: None)
+    floor = Floor(usual, LateInstances(), CallProfile(ready_at=lambda: ready_at), on_taken=lambda: None)
     runner = Runner(floor)
     runner.begin(lease())
     runner.started_at -= 60
     return runner
 
 
-def test_a_draft_is_late_when_its_instance_had_all_that_it_needs_for_long(usual: UsualTimes) -> None:
+def test_a_draft_is_late_when_its_instance_had_all_that_it_needs_for_long(usual: LatencyEstimator) -> None:
     assert begun(usual, ready_at=0.0).is_late
 
 
-def test_no_draft_is_late_while_its_instance_has_not_got_everything(usual: UsualTimes) -> None:
+def test_no_draft_is_late_while_its_instance_has_not_got_everything(usual: LatencyEstimator) -> None:
     runner = begun(usual, ready_at=math.inf)
     assert not runner.is_late
     assert not runner.hear_out(), "there is nothing to learn from its silence"
 
 
-def test_an_ear_that_answers_before_the_user_has_ended_is_quick_and_no_more(usual: UsualTimes) -> None:
+def test_an_ear_that_answers_before_the_user_has_ended_is_quick_and_no_more(usual: LatencyEstimator) -> None:
     assert begun(usual, ready_at=math.inf).take_floor()
     assert usual.wait_s("asr-1") == PATIENCES["asr"].and_s
 
 
-def test_only_the_first_result_counts_and_the_time_of_both_is_known(usual: UsualTimes) -> None:
-    floor = Floor(usual, Suspects(), Course(), on_taken=lambda: None)
+def test_only_the_first_result_counts_and_the_time_of_both_is_known(usual: LatencyEstimator) -> None:
+    floor = Floor(usual, LateInstances(), CallProfile(), on_taken=lambda: None)
     first, second = Runner(floor), Runner(floor)
     for runner in (first, second):
         runner.begin(lease())
@@ -64,14 +64,14 @@ def test_only_the_first_result_counts_and_the_time_of_both_is_known(usual: Usual
     assert second.take_floor(), "the one that had it failed"
 
 
-def begun_llm(usual: UsualTimes) -> Runner:
-    runner = Runner(Floor(usual, Suspects(), Course(), on_taken=lambda: None))
+def begun_llm(usual: LatencyEstimator) -> Runner:
+    runner = Runner(Floor(usual, LateInstances(), CallProfile(), on_taken=lambda: None))
     runner.begin(lease())
     return runner
 
 
 def test_a_stream_that_pauses_after_its_first_sentence_is_late_again() -> None:
-    runner = begun_llm(UsualTimes(PATIENCES["llm"]))
+    runner = begun_llm(LatencyEstimator(PATIENCES["llm"]))
     runner.mark_alive()
     assert runner.take_floor()
     assert not runner.is_late
@@ -79,7 +79,7 @@ def test_a_stream_that_pauses_after_its_first_sentence_is_late_again() -> None:
 
 
 def test_a_stream_that_lives_without_text_thinks_until_its_first_sentence() -> None:
-    runner = begun_llm(UsualTimes(PATIENCES["llm"]))
+    runner = begun_llm(LatencyEstimator(PATIENCES["llm"]))
     runner.started_at -= 60
     runner.mark_alive(is_thinking=True)
     assert runner.is_thinking
@@ -89,14 +89,14 @@ def test_a_stream_that_lives_without_text_thinks_until_its_first_sentence() -> N
     assert not runner.is_thinking
 
 
-def test_a_pause_between_pieces_of_speech_is_a_matter_of_the_stream_itself(usual: UsualTimes) -> None:
+def test_a_pause_between_pieces_of_speech_is_a_matter_of_the_stream_itself(usual: LatencyEstimator) -> None:
     runner = begun_llm(usual)
     assert runner.take_floor()
     assert math.isinf(runner.late_at)
 
 
-def test_a_probe_never_has_the_floor_and_its_time_is_known_to_all(usual: UsualTimes) -> None:
-    floor = Floor(usual, Suspects(), Course(size=2.0), on_taken=lambda: None)
+def test_a_probe_never_has_the_floor_and_its_time_is_known_to_all(usual: LatencyEstimator) -> None:
+    floor = Floor(usual, LateInstances(), CallProfile(size=2.0), on_taken=lambda: None)
     probe, first = Runner(floor, is_probe=True), Runner(floor)
     for runner in (probe, first):
         runner.begin(lease())
@@ -108,17 +108,17 @@ def test_a_probe_never_has_the_floor_and_its_time_is_known_to_all(usual: UsualTi
 
 
 async def test_a_probe_that_thinks_for_too_long_is_no_failure_and_one_that_is_silent_is() -> None:
-    usual = UsualTimes(Patience(result="first sentence", silence_s=0.02))
+    usual = LatencyEstimator(HedgePolicy(result="first sentence", silence_s=0.02))
 
     async def never(_: Runner, __: Lease) -> None:
         await asyncio.Event().wait()
 
-    thinking = Runner(Floor(usual, Suspects(), Course(), on_taken=lambda: None), is_probe=True)
+    thinking = Runner(Floor(usual, LateInstances(), CallProfile(), on_taken=lambda: None), is_probe=True)
     thinking.begin(lease())
     thinking.mark_alive(is_thinking=True)
-    with pytest.raises(Outrun):
+    with pytest.raises(LostHedge):
         await thinking.write(lease(), never)
-    silent = Runner(Floor(usual, Suspects(), Course(), on_taken=lambda: None), is_probe=True)
+    silent = Runner(Floor(usual, LateInstances(), CallProfile(), on_taken=lambda: None), is_probe=True)
     held = lease()
     silent.begin(held)
     with pytest.raises(InstanceUnreachable, match="no first sentence in time"):

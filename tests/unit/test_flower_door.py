@@ -6,7 +6,7 @@ import base64
 
 import pytest
 
-from config.flower.door import Door, is_watching
+from config.flower.door import LeaseRequest, is_watching
 from config.flower.watch import TIMES_OFF, Watch
 
 IDLE_S = 300.0
@@ -51,8 +51,8 @@ def basic(text: str) -> str:
 
 
 def test_the_door_opens_to_user_and_password() -> None:
-    assert Door("open sesame").opens_to(basic("operator:open sesame"))
-    assert Door("with:colon").opens_to(basic("operator:with:colon").replace("Basic", "basic"))
+    assert LeaseRequest("open sesame").opens_to(basic("operator:open sesame"))
+    assert LeaseRequest("with:colon").opens_to(basic("operator:with:colon").replace("Basic", "basic"))
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_the_door_opens_to_user_and_password() -> None:
     ],
 )
 def test_the_door_stays_shut_to_all_else(said: str | None) -> None:
-    assert not Door("open sesame").opens_to(said)
+    assert not LeaseRequest("open sesame").opens_to(said)
 
 
 @pytest.mark.parametrize("path", ["/healthcheck", "/metrics", "/static/js/flower.js"])

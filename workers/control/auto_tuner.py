@@ -13,13 +13,13 @@ from celery.signals import worker_ready
 
 from dispatcher.control import tuner_evidence, tuner_store
 from dispatcher.control.overrides import read_knobs
-from dispatcher.control.rules.tuner.causes import Tempo
+from dispatcher.control.rules.tuner.causes import TunerTiming
 from dispatcher.control.rules.tuner.evidence import WorkerEvidence
 from dispatcher.control.rules.tuner.state import Decision, Event, TunerState
 from dispatcher.control.rules.tuner.step import Stepped, refuse, step, undo
 from dispatcher.errors import ActionRefused, StateError
 from dispatcher.messages import CONTROL_QUEUE, TUNE
-from dispatcher.pipeline.worker_context import Runtime, runtime
+from dispatcher.pipeline.worker_context import WorkerContext, runtime
 from dispatcher.redis_client import keys
 from workers.celery import app
 from workers.control.actions import act, upkeep
@@ -46,7 +46,7 @@ def tune() -> None:
         log.warning("no step of the tuner", reason=str(error))
 
 
-async def _tune(shared: Runtime, workers: tuple[WorkerEvidence, ...]) -> None:
+async def _tune(shared: WorkerContext, workers: tuple[WorkerEvidence, ...]) -> None:
     async with tuner_store.alone(shared.redis) as mine:
         if not mine:
             return
@@ -72,11 +72,11 @@ def _missing() -> Iterator[tuple[str, str]]:
         yield "records", "no records are kept here"
 
 
-def _tempo(shared: Runtime) -> Tempo:
-    return Tempo().scaled(shared.settings.tick_scale)
+def _tempo(shared: WorkerContext) -> TunerTiming:
+    return TunerTiming().scaled(shared.settings.tick_scale)
 
 
-async def _carry_out(shared: Runtime, stepped: Stepped) -> None:
+async def _carry_out(shared: WorkerContext, stepped: Stepped) -> None:
     """Do what was decided.
 
     The state is kept first where something is tried, and last where something is taken back: either way,
@@ -92,7 +92,7 @@ async def _carry_out(shared: Runtime, stepped: Stepped) -> None:
         await tuner_store.save(shared.redis, state)
 
 
-async def _do(shared: Runtime, decision: Decision, state: TunerState) -> TunerState:
+async def _do(shared: WorkerContext, decision: Decision, state: TunerState) -> TunerState:
     """Do what a decision asks for, write it down, and return the state after it."""
     if decision.event not in _TAKEN_BACK:
         await tuner_store.note(shared.redis, decision)
@@ -110,7 +110,7 @@ async def _do(shared: Runtime, decision: Decision, state: TunerState) -> TunerSt
     return refused.state
 
 
-async def watch_requests(shared: Runtime) -> None:
+async def watch_requests(shared: WorkerContext) -> None:
     """Take back what people ask for, for ever."""
     while True:
         await asyncio.sleep(LOOK_EVERY_S)
@@ -121,7 +121,7 @@ async def watch_requests(shared: Runtime) -> None:
             log.warning("requests to the tuner not heard", reason=str(error))
 
 
-async def _take_back(shared: Runtime) -> None:
+async def _take_back(shared: WorkerContext) -> None:
     async with tuner_store.alone(shared.redis) as mine:
         if not mine:
             return

@@ -9,7 +9,7 @@ import structlog
 
 from dispatcher.errors import StateError
 from dispatcher.messages import CANARY, CONTROL_QUEUE
-from dispatcher.pipeline.worker_context import Runtime, runtime
+from dispatcher.pipeline.worker_context import WorkerContext, runtime
 from dispatcher.telemetry import canaries
 from workers.celery import app
 
@@ -32,7 +32,7 @@ def canary(queue: str, period_s: float, sent_at_s: float) -> None:
         log.warning("canary not noted", queue=queue, reason=str(error))
 
 
-async def _note(shared: Runtime, queue: str, *, delay_ms: float, period_s: float) -> None:
+async def _note(shared: WorkerContext, queue: str, *, delay_ms: float, period_s: float) -> None:
     if await canaries.note(shared.redis, queue, delay_ms=delay_ms, period_s=period_s):
         log.warning("queue consumed again", queue=queue, delay_ms=round(delay_ms))
     if queue != CONTROL_QUEUE:

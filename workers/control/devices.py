@@ -20,7 +20,7 @@ from dispatcher.devices.registry import Registered
 from dispatcher.dialogue_store import memory
 from dispatcher.errors import RecordsError, StateError
 from dispatcher.messages import KEEP_DEVICES
-from dispatcher.pipeline.worker_context import Runtime, runtime
+from dispatcher.pipeline.worker_context import WorkerContext, runtime
 from workers.celery import app
 from workers.control.ticks import tick
 
@@ -67,12 +67,12 @@ class _Trouble:
 
 
 @cache
-def _trouble(_: Runtime) -> _Trouble:
+def _trouble(_: WorkerContext) -> _Trouble:
     return _Trouble()
 
 
 @cache
-def _store(shared: Runtime) -> Store | None:
+def _store(shared: WorkerContext) -> Store | None:
     try:
         from dispatcher.records.store import Store  # noqa: PLC0415  as in workers/control/records.py
     except ModuleNotFoundError:
@@ -80,7 +80,7 @@ def _store(shared: Runtime) -> Store | None:
     return Store.at(shared.settings.database)
 
 
-def _restore(shared: Runtime, store: Store) -> None:
+def _restore(shared: WorkerContext, store: Store) -> None:
     from dispatcher.records import devices  # noqa: PLC0415  as above
 
     if not shared.run(registry.lost_everything(shared.redis), timeout_s=CALL_TIMEOUT_S):
@@ -91,7 +91,7 @@ def _restore(shared: Runtime, store: Store) -> None:
         log.info("devices restored", count=len(rows))
 
 
-def _keep(shared: Runtime, store: Store) -> None:
+def _keep(shared: WorkerContext, store: Store) -> None:
     from dispatcher.records import devices  # noqa: PLC0415  as above
 
     give_up_at_s = time.monotonic() + KEEP_S
@@ -106,14 +106,14 @@ def _keep(shared: Runtime, store: Store) -> None:
             raise
 
 
-async def _change_all(shared: Runtime) -> None:
+async def _change_all(shared: WorkerContext) -> None:
     """Have every known device written again."""
     known = [device.device_id for device in await registry.read_all(shared.redis)]
     if known:
         await registry.give_back_changed(shared.redis, known)
 
 
-async def _rows(shared: Runtime, device_ids: Sequence[str]) -> dict[str, Mapping[str, Any] | None]:
+async def _rows(shared: WorkerContext, device_ids: Sequence[str]) -> dict[str, Mapping[str, Any] | None]:
     """Return the devices as they stand; None for one that is not there any more."""
     found, memories = await asyncio.gather(
         registry.read_many(shared.redis, device_ids), memory.read_many(shared.redis, device_ids)

@@ -12,7 +12,7 @@ from dispatcher.catalogue.model import Catalogue
 from dispatcher.catalogue.watched_file import WatchedFile
 from dispatcher.errors import ConfigError, StateError
 from dispatcher.messages import CONTROL_QUEUE
-from dispatcher.pipeline.worker_context import Runtime, runtime
+from dispatcher.pipeline.worker_context import WorkerContext, runtime
 from dispatcher.routing import instance_table
 
 log = structlog.get_logger(__name__)
@@ -20,7 +20,7 @@ log = structlog.get_logger(__name__)
 LOOK_EVERY_S: Final = 2.0
 
 
-async def watch(shared: Runtime, watched: WatchedFile | None) -> None:
+async def watch(shared: WorkerContext, watched: WatchedFile | None) -> None:
     """Look every two seconds, and forget instances that left and have no call any more, for ever."""
     # A change that Redis could not take waits for it; nothing else makes the file count as chosen again.
     changed: Catalogue | None = None

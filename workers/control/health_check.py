@@ -7,7 +7,7 @@ from typing import Final
 
 from dispatcher.messages import CHECK_HEALTH
 from dispatcher.pipeline.instance_checks import check_instance
-from dispatcher.pipeline.worker_context import Runtime, runtime
+from dispatcher.pipeline.worker_context import WorkerContext, runtime
 from workers.celery import app
 from workers.control.ticks import tick
 
@@ -22,7 +22,7 @@ def check_health() -> None:
     shared.run(_check_all(shared), timeout_s=ROUND_TIMEOUT_S)
 
 
-async def _check_all(shared: Runtime) -> None:
+async def _check_all(shared: WorkerContext) -> None:
     configs = shared.catalogue.services.values()
     instances = [instance for config in configs for instance in config.instances]
     rules = shared.catalogue.health

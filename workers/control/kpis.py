@@ -15,11 +15,11 @@ from dispatcher.kpis.alert_rules import Alert, next_alert
 from dispatcher.kpis.kpi_rules import Facts, Fault, Kpi, TurnFacts, judge
 from dispatcher.kpis.shares import Group, Member, ShareWindow
 from dispatcher.messages import JUDGE_KPIS, Algorithm, Priority
-from dispatcher.pipeline.worker_context import Runtime, runtime
+from dispatcher.pipeline.worker_context import WorkerContext, runtime
 from dispatcher.routing.overview import InstanceView, Overview, ServiceView
 from dispatcher.telemetry import front_presence, kpi_store, metric_samples, record_stream, turn_log
 from dispatcher.telemetry.front_presence import FrontCounts
-from dispatcher.telemetry.kpi_store import Board, Standing
+from dispatcher.telemetry.kpi_store import KpiSnapshot, KpiStatus
 from workers.celery import app
 from workers.control.metrics import HOST, Sampled, take_sample
 from workers.control.ticks import tick
@@ -31,17 +31,17 @@ JUDGE_TIMEOUT_S: Final = 5.0
 HALF_OPEN_COUNTS_S: Final = 60.0
 
 
-class Judge:
+class KpiEvaluator:
     """What one control worker keeps between two looks; everything else is in Redis."""
 
-    def __init__(self, shared: Runtime) -> None:
+    def __init__(self, shared: WorkerContext) -> None:
         """Start the delivery of the webhook beside the looks."""
         self._shared = shared
         self._webhook = Webhook()
         self._alone = asyncio.Lock()
         shared.keep_running(self._webhook.deliver())
 
-    async def look(self) -> Board:
+    async def look(self) -> KpiSnapshot:
         """Sample, judge and publish; looks that were asked for by hand come one after the other.
 
         Raises:
@@ -50,7 +50,7 @@ class Judge:
         async with self._alone:
             sampled = await take_sample(self._shared)
             figures = judge(await self._facts(sampled), self._shared.catalogue.kpis)
-            board = Board(
+            board = KpiSnapshot(
                 judged_at_s=sampled.at_s,
                 host=HOST,
                 standings=tuple(await self._standings(figures, sampled.at_s)),
@@ -72,14 +72,14 @@ class Judge:
         await kpi_store.keep_windows(line, windows)
         return facts_of(sampled, turns, known, windows)
 
-    async def _standings(self, figures: Sequence[Kpi], now_s: float) -> list[Standing]:
+    async def _standings(self, figures: Sequence[Kpi], now_s: float) -> list[KpiStatus]:
         rules = self._shared.catalogue.alerts
         before = await kpi_store.read_alerts(self._shared.redis)
         standings = []
         for kpi in figures:
             was = before.get(kpi.name, Alert(since_s=now_s))
             now = next_alert(was, kpi, rules, now_s=now_s)
-            standings.append(Standing(kpi=kpi, alert=now))
+            standings.append(KpiStatus(kpi=kpi, alert=now))
             if (changed := alert_rules.change(was, now)) is not None:
                 self._tell(changed, kpi, now)
         return standings
@@ -94,7 +94,7 @@ class Judge:
         record_stream.add(self._shared.redis, "alert", told)
         self._webhook.tell(self._shared.catalogue.alerts, {"host": HOST, **told})
 
-    async def _record(self, board: Board, overview: Overview) -> None:
+    async def _record(self, board: KpiSnapshot, overview: Overview) -> None:
         """Record once a minute, however many control workers take turns in judging."""
         if not await kpi_store.is_due(self._shared.redis):
             return
@@ -108,8 +108,8 @@ class Judge:
 
 
 @cache
-def _judge(shared: Runtime) -> Judge:
-    return Judge(shared)
+def _judge(shared: WorkerContext) -> KpiEvaluator:
+    return KpiEvaluator(shared)
 
 
 @app.task(name=JUDGE_KPIS)
@@ -123,7 +123,7 @@ def judge_kpis() -> None:
         log.warning("figures not judged", reason=str(error))
 
 
-async def _look(shared: Runtime) -> None:
+async def _look(shared: WorkerContext) -> None:
     await _judge(shared).look()
 
 

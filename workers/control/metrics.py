@@ -13,10 +13,10 @@ import structlog
 
 from dispatcher.errors import StateError
 from dispatcher.host_metrics.disk import DiskSample, sample_disk
-from dispatcher.host_metrics.host import BoxMeter, BoxSample
+from dispatcher.host_metrics.host import HostMeter, HostSample
 from dispatcher.host_metrics.process import ProcessMeter, ProcessSample
 from dispatcher.messages import SAMPLE_METRICS
-from dispatcher.pipeline.worker_context import Runtime, runtime
+from dispatcher.pipeline.worker_context import WorkerContext, runtime
 from dispatcher.routing.overview import Overview, read_overview
 from dispatcher.settings import load_settings
 from dispatcher.telemetry import metric_samples
@@ -34,7 +34,7 @@ class Sampled:
 
     at_s: float
     overview: Overview
-    box: BoxSample
+    box: HostSample
     processes: tuple[ProcessSample, ...]
     disk: DiskSample | None = None
 
@@ -44,10 +44,10 @@ class Meters:
 
     def __init__(self) -> None:
         """Read nothing yet."""
-        self._box = BoxMeter(load_settings().box_scope)
+        self._box = HostMeter(load_settings().box_scope)
         self._processes = ProcessMeter()
 
-    def read(self) -> tuple[BoxSample, tuple[ProcessSample, ...]]:
+    def read(self) -> tuple[HostSample, tuple[ProcessSample, ...]]:
         """Return the box and our processes; takes some ms, as the kernel answers file by file."""
         return self._box.sample(), self._processes.sample()
 
@@ -67,7 +67,7 @@ def sample_metrics() -> None:
         log.warning("no sample taken", reason=str(error))
 
 
-async def take_sample(shared: Runtime) -> Sampled:
+async def take_sample(shared: WorkerContext) -> Sampled:
     """Measure, keep the sample and return it.
 
     Raises:

@@ -17,7 +17,7 @@ from celery.signals import worker_init
 
 from dispatcher.errors import ConfigError, RecordsError, StateError
 from dispatcher.messages import CONTROL_QUEUE, DRAIN_RECORDS, KEEP_RECORDS
-from dispatcher.pipeline.worker_context import Runtime, runtime
+from dispatcher.pipeline.worker_context import WorkerContext, runtime
 from dispatcher.settings import load_settings
 from dispatcher.telemetry import record_stream
 from dispatcher.telemetry.record_stream import Batch, StreamState
@@ -44,7 +44,7 @@ MISSING: Final = "the packages of the extra `records` are not installed"
 class Drain:
     """What one control worker remembers between two drains; all that counts is in Redis and SQL."""
 
-    def __init__(self, shared: Runtime, store: Store) -> None:
+    def __init__(self, shared: WorkerContext, store: Store) -> None:
         """Remember no trouble yet."""
         self._shared = shared
         self._store = store
@@ -155,14 +155,14 @@ def _halves(entry: str) -> tuple[int, int]:
     return int(milliseconds), int(sequence)
 
 
-def _drain(shared: Runtime) -> Drain | None:
+def _drain(shared: WorkerContext) -> Drain | None:
     """Return the one drain of this process, whichever of its threads asks first."""
     with _ONE_MAKER:
         return _make_drain(shared)
 
 
 @cache
-def _make_drain(shared: Runtime) -> Drain | None:
+def _make_drain(shared: WorkerContext) -> Drain | None:
     try:
         from dispatcher.records.store import Store  # noqa: PLC0415  only where the control queue is served
     except ModuleNotFoundError as error:

@@ -24,7 +24,7 @@ from dispatcher.dialogue.memory_prompt import as_memory, task_messages
 from dispatcher.dialogue_store import memory, recent_history
 from dispatcher.errors import DispatcherError, StateError, TurnCancelled
 from dispatcher.messages import REMEMBER
-from dispatcher.pipeline.worker_context import Runtime, runtime
+from dispatcher.pipeline.worker_context import WorkerContext, runtime
 from dispatcher.routing.overview import count_waiting, read_overview
 from workers.celery import app
 from workers.control.ticks import tick
@@ -52,7 +52,7 @@ def remember() -> None:
         shared.run(_some(shared), timeout_s=BUDGET_S + ONE_S)
 
 
-async def _some(shared: Runtime) -> None:
+async def _some(shared: WorkerContext) -> None:
     give_up_at_s = time.monotonic() + BUDGET_S
     for _ in range(MOST_DEVICES):
         try:
@@ -67,7 +67,7 @@ async def _some(shared: Runtime) -> None:
         await _one(shared, device_id)
 
 
-async def _is_quiet(shared: Runtime) -> bool:
+async def _is_quiet(shared: WorkerContext) -> bool:
     """Return whether an LLM slot is free beside the one that a summary would take, and nobody waits."""
     if await count_waiting(shared.redis, "llm"):
         return False
@@ -77,7 +77,7 @@ async def _is_quiet(shared: Runtime) -> bool:
     return in_flight == 0 or sum(each.cap for each in llm) - in_flight >= 2
 
 
-async def _one(shared: Runtime, device_id: str) -> None:
+async def _one(shared: WorkerContext, device_id: str) -> None:
     """Bring one memory up to date; what fails is tried again later."""
     try:
         async with asyncio.timeout(ONE_S):
@@ -89,7 +89,7 @@ async def _one(shared: Runtime, device_id: str) -> None:
             await memory.put_off(shared.redis, device_id, for_s=AGAIN_S)
 
 
-async def _sum_up(shared: Runtime, device_id: str, rules: MemoryRules) -> int:
+async def _sum_up(shared: WorkerContext, device_id: str, rules: MemoryRules) -> int:
     """Return how many characters the new memory has."""
     known, history = await asyncio.gather(
         memory.read(shared.redis, device_id), recent_history.recall(shared.redis, device_id)
@@ -104,7 +104,7 @@ async def _sum_up(shared: Runtime, device_id: str, rules: MemoryRules) -> int:
     return len(text)
 
 
-async def _unless_a_turn_waits(shared: Runtime, asking: Coroutine[Any, Any, str]) -> str:
+async def _unless_a_turn_waits(shared: WorkerContext, asking: Coroutine[Any, Any, str]) -> str:
     """Return the answer, or drop the call as soon as a turn needs a slot.
 
     Raises:
@@ -122,7 +122,7 @@ async def _unless_a_turn_waits(shared: Runtime, asking: Coroutine[Any, Any, str]
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _ask(shared: Runtime, asked: Sequence[Message], *, most: int) -> str:
+async def _ask(shared: WorkerContext, asked: Sequence[Message], *, most: int) -> str:
     """Return an instance's answer, cut at `most` characters."""
     answer = ""
     turn_id = f"memory-{uuid.uuid4().hex}"
@@ -141,7 +141,7 @@ async def _ask(shared: Runtime, asked: Sequence[Message], *, most: int) -> str:
     return answer
 
 
-async def _wait_for_a_turn(shared: Runtime) -> None:
+async def _wait_for_a_turn(shared: WorkerContext) -> None:
     """Return as soon as a call waits for an LLM slot."""
     while not await count_waiting(shared.redis, "llm"):  # noqa: ASYNC110  what is waited for is in Redis
         await asyncio.sleep(LOOK_EVERY_S)

@@ -15,7 +15,7 @@ from celery import current_task
 from dispatcher.control import tick_lock
 from dispatcher.control.tick_lock import Tick
 from dispatcher.errors import StateError
-from dispatcher.pipeline.worker_context import Runtime, runtime
+from dispatcher.pipeline.worker_context import WorkerContext, runtime
 from workers.celery_ext.beat import PERIOD_HEADER
 
 log = structlog.get_logger(__name__)
@@ -72,7 +72,7 @@ def _run(task: str, period_s: float, work: Callable[[], None]) -> None:
         _end(shared, taken)
 
 
-async def _hold(shared: Runtime, taken: Tick, done: threading.Event) -> None:
+async def _hold(shared: WorkerContext, taken: Tick, done: threading.Event) -> None:
     """Keep the next tick away from a task that takes longer than its period."""
     while True:
         await asyncio.sleep(HOLD_AFTER_RATIO * taken.period_s)
@@ -84,7 +84,7 @@ async def _hold(shared: Runtime, taken: Tick, done: threading.Event) -> None:
             log.warning("tick not held", task=taken.task, reason=str(error))
 
 
-def _end(shared: Runtime, taken: Tick) -> None:
+def _end(shared: WorkerContext, taken: Tick) -> None:
     """Let the next tick come where this one was held; one that was not ends by itself."""
     if time.monotonic() - taken.taken_at_s < HOLD_AFTER_RATIO * taken.period_s:
         return

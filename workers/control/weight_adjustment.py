@@ -9,7 +9,7 @@ import structlog
 
 from dispatcher.errors import StateError
 from dispatcher.messages import ADJUST_WEIGHTS, SERVICES, Service
-from dispatcher.pipeline.worker_context import Runtime, runtime
+from dispatcher.pipeline.worker_context import WorkerContext, runtime
 from dispatcher.routing import adjustments
 from dispatcher.routing.rules.weights import Adjustment
 from dispatcher.telemetry import record_stream
@@ -32,14 +32,14 @@ def adjust_weights() -> None:
         log.warning("weights not adjusted", reason=str(error))
 
 
-async def _adjust_all(shared: Runtime) -> None:
+async def _adjust_all(shared: WorkerContext) -> None:
     for service in SERVICES:
         for adjustment in await adjustments.adjust(shared.redis, service):
             if adjustment.changed:
                 _tell(shared, service, adjustment)
 
 
-def _tell(shared: Runtime, service: Service, adjustment: Adjustment) -> None:
+def _tell(shared: WorkerContext, service: Service, adjustment: Adjustment) -> None:
     known = {
         "service": service,
         "instance": adjustment.name,

@@ -14,15 +14,15 @@ from dispatcher.dialogue.session import Command, Phase, Session
 from dispatcher.dialogue_store import recent_history
 from dispatcher.errors import AudioError, ProtocolError
 from dispatcher.front.connection import frames, protocol
-from dispatcher.front.connection.device_profile import BLOCKED_CODE, Acquaintance
+from dispatcher.front.connection.device_profile import BLOCKED_CODE, DeviceProfile
 from dispatcher.front.connection.device_tool_client import DeviceTools
-from dispatcher.front.connection.device_writer import Wire
-from dispatcher.front.connection.front_context import Hub
+from dispatcher.front.connection.device_writer import DeviceWriter
+from dispatcher.front.connection.front_context import FrontContext
 from dispatcher.front.connection.handshake import read_version
 from dispatcher.front.connection.microphone import Microphone
 from dispatcher.front.connection.rate_limiter import for_messages, for_sound
-from dispatcher.front.connection.streaming_utterance import Uplink, Uplinks
-from dispatcher.front.connection.turn_runner import LiveTurn
+from dispatcher.front.connection.streaming_utterance import StreamingUtterance, StreamingUtterances
+from dispatcher.front.connection.turn_runner import TurnRunner
 from dispatcher.front.connection.utterance import Utterance, empty_utterance
 from dispatcher.front.connection.wake_word import is_wake_word
 from dispatcher.front.http.drain import send_away
@@ -31,16 +31,18 @@ from dispatcher.front.http.drain import send_away
 class Device:
     """The connection of one device; `serve` lasts as long as its socket."""
 
-    def __init__(self, hub: Hub, socket: web.WebSocketResponse, wire: Wire, who: Acquaintance) -> None:
+    def __init__(
+        self, hub: FrontContext, socket: web.WebSocketResponse, wire: DeviceWriter, who: DeviceProfile
+    ) -> None:
         """Take over a prepared socket."""
         self.peer = who.peer
-        self.turn: LiveTurn | None = None
+        self.turn: TurnRunner | None = None
         self._hub = hub
         self._socket = socket
         self._wire = wire
         self._session = Session()
         self._microphone = Microphone(protocol.AudioParams(), hub.catalogue.conversation)
-        self._uplinks = Uplinks(hub, who.peer.device_id, who.language)
+        self._uplinks = StreamingUtterances(hub, who.peer.device_id, who.language)
         self._said_hello = False
         self._tools: DeviceTools | None = None
         self._who = who
@@ -248,7 +250,7 @@ class Device:
         self,
         *,
         recording: tuple[bytes, ...] = (),
-        uplink: Uplink | None = None,
+        uplink: StreamingUtterance | None = None,
         text: str = "",
         phrase: str = "",
     ) -> None:
@@ -265,7 +267,7 @@ class Device:
             self._on_turn_end(spoke=False)
 
     def _run(self, utterance: Utterance) -> None:
-        self.turn = LiveTurn(self._hub, self._wire, utterance, lambda spoke: self._on_turn_end(spoke=spoke))
+        self.turn = TurnRunner(self._hub, self._wire, utterance, lambda spoke: self._on_turn_end(spoke=spoke))
         self.turn.tools = self._tools
         self.turn.start()
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import structlog
 
-from dispatcher.devices.device_commands import Errand
+from dispatcher.devices.device_commands import DeviceCommand
 from dispatcher.front.connection.device_profile import BLOCKED_CODE
-from dispatcher.front.connection.front_context import Hub
+from dispatcher.front.connection.front_context import FrontContext
 
 log = structlog.get_logger(__name__)
 
 
-async def carry(hub: Hub, errand: Errand) -> bool:
+async def carry(hub: FrontContext, errand: DeviceCommand) -> bool:
     """Do what an errand says; return whether the device is here."""
     device = hub.devices.get(errand.device_id)
     if device is None:
@@ -29,7 +29,7 @@ async def carry(hub: Hub, errand: Errand) -> bool:
     return True
 
 
-def look_again(hub: Hub) -> None:
+def look_again(hub: FrontContext) -> None:
     """Ask anew what is known of every device: an errand may have been lost on a broken connection."""
     for device in hub.devices.values():
         device.reread()

@@ -13,7 +13,7 @@ from dispatcher.devices.registry import Registered
 from dispatcher.dialogue.language import resolve_language
 from dispatcher.dialogue.persona import Character, character
 from dispatcher.errors import StateError
-from dispatcher.front.connection.front_context import Hub
+from dispatcher.front.connection.front_context import FrontContext
 from dispatcher.front.connection.handshake import Peer
 from dispatcher.front.http.client_address import origin_of
 from dispatcher.front.http.seats import Seat
@@ -27,7 +27,7 @@ BLOCKED_CODE: Final = 1008
 UNADMITTED: Final = b"waits to be admitted"
 
 
-class Acquaintance:
+class DeviceProfile:
     """Asks the registry once for a device, and again after a change.
 
     Attributes:
@@ -35,7 +35,7 @@ class Acquaintance:
         seat: what its socket holds; a hello keeps it.
     """
 
-    def __init__(self, hub: Hub, peer: Peer) -> None:
+    def __init__(self, hub: FrontContext, peer: Peer) -> None:
         """Ask nothing yet."""
         self.peer = peer
         self.seat: Seat | None = None
@@ -116,7 +116,7 @@ class Acquaintance:
         return await registry.bind(self._hub.redis, self.peer.device_id, self.peer.client_id, greeted=greeted)
 
 
-async def make_acquaintance(request: web.Request, hub: Hub, peer: Peer) -> Acquaintance:
+async def make_acquaintance(request: web.Request, hub: FrontContext, peer: Peer) -> DeviceProfile:
     """Return the acquaintance of a device that may come in.
 
     While Redis is away nobody is known as blocked, and nobody as activated.
@@ -124,7 +124,7 @@ async def make_acquaintance(request: web.Request, hub: Hub, peer: Peer) -> Acqua
     Raises:
         aiohttp.web.HTTPForbidden: the device is blocked, or has to be activated first.
     """
-    who = Acquaintance(hub, peer)
+    who = DeviceProfile(hub, peer)
     known = await who.registered()
     if known.blocked:
         raise web.HTTPForbidden(text=f"{peer.device_id} is blocked; `dispatcher devices unblock` lets it in")

@@ -20,7 +20,7 @@ log = structlog.get_logger(__name__)
 MAX_BACKLOG_BYTES: Final = 32 * 1024
 
 
-class Wire:
+class DeviceWriter:
     """Writes messages and audio frames to one device."""
 
     def __init__(self, socket: web.WebSocketResponse, transport: Any, version: frames.Version) -> None:

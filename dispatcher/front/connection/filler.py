@@ -7,7 +7,7 @@ import math
 from dispatcher import chains
 from dispatcher.catalogue.conversation import FillerRules
 from dispatcher.dialogue.filler import FILLER_INDEX
-from dispatcher.front.connection.front_context import Hub
+from dispatcher.front.connection.front_context import FrontContext
 from dispatcher.messages import Language, TurnTicket
 
 
@@ -22,7 +22,7 @@ def delay_s(rules: FillerRules, *, is_known: bool) -> float:
     return math.inf if is_known or not rules.after_ms else rules.after_ms / 1000
 
 
-def ask(hub: Hub, ticket: TurnTicket, *, said: str) -> str:
+def ask(hub: FrontContext, ticket: TurnTicket, *, said: str) -> str:
     """Have the filler of a turn spoken; return its text, empty where the user's language has none."""
     language = hub.apologies.language(ticket, said=said)
     phrase = phrase_of(hub.catalogue.conversation.filler, ticket, language)

@@ -14,7 +14,7 @@ from aiohttp import web
 from redis.exceptions import RedisError
 
 from dispatcher.catalogue.model import Catalogue
-from dispatcher.control.overrides import LOOK_EVERY_S, Knobs, read_knobs
+from dispatcher.control.overrides import LOOK_EVERY_S, RuntimeOverrides, read_knobs
 from dispatcher.errors import StateError, in_words
 from dispatcher.front.connection.apology import Apologies
 from dispatcher.front.connection.playback import Pacer
@@ -80,7 +80,7 @@ class RunningTurn(RepliedTo, Protocol):
         ...
 
 
-class Hub:
+class FrontContext:
     """The shared parts of one front process.
 
     Attributes:
@@ -120,7 +120,7 @@ class Hub:
         )
         self.turns: dict[str, RunningTurn] = {}
         self.uplinks: dict[str, RepliedTo] = {}
-        self.knobs = Knobs()
+        self.knobs = RuntimeOverrides()
         self._reader = ReplyReader(connect(settings.redis_url, socket_timeout_s=None), self.reply_stream)
         # A Redis that comes back empty has the stream before it has a task whose worker would look for it.
         self.redis.on_connect_commands(*self._reader.opening)
@@ -278,4 +278,4 @@ async def _quietly(work: Coroutine[Any, Any, Any]) -> None:
         log.warning("redis out of reach", reason=str(error))
 
 
-HUB: Final = web.AppKey("hub", Hub)
+HUB: Final = web.AppKey("hub", FrontContext)

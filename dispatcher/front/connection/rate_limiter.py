@@ -20,7 +20,7 @@ PACKETS_AT_ONCE: Final = 100
 PACKETS_PER_S: Final = 200.0
 
 
-class Allowance:
+class RateLimiter:
     """What one connection may send of a kind."""
 
     def __init__(self, *, burst: int, rate_per_s: float) -> None:
@@ -43,11 +43,11 @@ class Allowance:
         return delay_s > 0
 
 
-def for_messages() -> Allowance:
+def for_messages() -> RateLimiter:
     """Return the allowance of a connection's messages."""
-    return Allowance(burst=MESSAGES_AT_ONCE, rate_per_s=MESSAGES_PER_S)
+    return RateLimiter(burst=MESSAGES_AT_ONCE, rate_per_s=MESSAGES_PER_S)
 
 
-def for_sound() -> Allowance:
+def for_sound() -> RateLimiter:
     """Return the allowance of a connection's packets of sound."""
-    return Allowance(burst=PACKETS_AT_ONCE, rate_per_s=PACKETS_PER_S)
+    return RateLimiter(burst=PACKETS_AT_ONCE, rate_per_s=PACKETS_PER_S)

@@ -17,7 +17,7 @@ import structlog
 from dispatcher import chains
 from dispatcher.audio import packets
 from dispatcher.errors import StateError
-from dispatcher.front.connection.front_context import Hub
+from dispatcher.front.connection.front_context import FrontContext
 from dispatcher.front.connection.microphone import Microphone
 from dispatcher.messages import Language, Reply, TurnTicket
 from dispatcher.redis_client import keys
@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 ENTRY_MS: Final = 120.0
 
 
-class Uplink:
+class StreamingUtterance:
     """One utterance that is being spoken.
 
     Attributes:
@@ -37,7 +37,7 @@ class Uplink:
         failed: nobody hears it any more; it has to be sent another way.
     """
 
-    def __init__(self, hub: Hub, ticket: TurnTicket) -> None:
+    def __init__(self, hub: FrontContext, ticket: TurnTicket) -> None:
         """Open it: the first packets follow at once, the task after them."""
         self.ticket = ticket
         self.failed = False
@@ -96,15 +96,17 @@ class Uplink:
         log.warning("utterance not heard live", turn=self.ticket.turn_id, reason=reason)
 
 
-class Uplinks:
+class StreamingUtterances:
     """The utterances of one connection, one at a time."""
 
-    def __init__(self, hub: Hub, device_id: str, language: Callable[[], Awaitable[Language]]) -> None:
+    def __init__(
+        self, hub: FrontContext, device_id: str, language: Callable[[], Awaitable[Language]]
+    ) -> None:
         """Open nothing yet; `language` tells that of the device."""
         self._hub = hub
         self._device_id = device_id
         self._language = language
-        self._open: Uplink | None = None
+        self._open: StreamingUtterance | None = None
 
     async def follow(self, microphone: Microphone) -> None:
         """Send on what an utterance that is under way has grown by; the first time, open its way."""
@@ -114,13 +116,13 @@ class Uplinks:
         if not more:
             return
         if self._open is None:
-            self._open = Uplink(self._hub, self._ticket(microphone, await self._language()))
+            self._open = StreamingUtterance(self._hub, self._ticket(microphone, await self._language()))
             self._open.add(more)
             self._open.start()
         else:
             self._open.add(more)
 
-    def take(self, microphone: Microphone) -> Uplink | None:
+    def take(self, microphone: Microphone) -> StreamingUtterance | None:
         """Hand over the utterance that is under way, with all that was recorded of it, where it is heard."""
         uplink = self._open
         if uplink is None:

@@ -17,8 +17,8 @@ from dispatcher.dialogue_store import memory, recent_history
 from dispatcher.errors import StateError
 from dispatcher.front.connection import apology, filler, turn_summary
 from dispatcher.front.connection.device_tool_client import DeviceTools, carry_out
-from dispatcher.front.connection.device_writer import Wire
-from dispatcher.front.connection.front_context import Hub
+from dispatcher.front.connection.device_writer import DeviceWriter
+from dispatcher.front.connection.front_context import FrontContext
 from dispatcher.front.connection.playback import Player
 from dispatcher.front.connection.utterance import Utterance, ticket_of
 from dispatcher.messages import Reply, TurnTicket
@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 _LOGGED = {"apologised": "turn apologised for", "cut": "answer cut"}
 
 
-class LiveTurn:
+class TurnRunner:
     """One exchange with one device, from the end of its speech to the end of ours.
 
     Attributes:
@@ -39,7 +39,9 @@ class LiveTurn:
     tools: DeviceTools | None = None
     _done = False
 
-    def __init__(self, hub: Hub, wire: Wire, utterance: Utterance, on_end: Callable[[bool], None]) -> None:
+    def __init__(
+        self, hub: FrontContext, wire: DeviceWriter, utterance: Utterance, on_end: Callable[[bool], None]
+    ) -> None:
         """Prepare the turn; `on_end` is called once, with whether anything was spoken."""
         rules = hub.catalogue.conversation
         self.ticket = ticket_of(utterance, hub, rules.turn_timeout_s)

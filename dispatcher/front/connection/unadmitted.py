@@ -15,9 +15,9 @@ from aiohttp import WSMsgType, web
 
 from dispatcher.errors import ProtocolError
 from dispatcher.front.connection import frames, protocol
-from dispatcher.front.connection.device_profile import BLOCKED_CODE, UNADMITTED, Acquaintance
-from dispatcher.front.connection.device_writer import Wire
-from dispatcher.front.connection.front_context import Hub
+from dispatcher.front.connection.device_profile import BLOCKED_CODE, UNADMITTED, DeviceProfile
+from dispatcher.front.connection.device_writer import DeviceWriter
+from dispatcher.front.connection.front_context import FrontContext
 from dispatcher.front.connection.handshake import read_version
 from dispatcher.front.connection.playback import Player
 from dispatcher.front.connection.protocol import AudioParams, Hello, Listen
@@ -34,7 +34,9 @@ LEAD_FRAMES: Final = 5
 class UnadmittedDevice:
     """The connection of a client that is not the device; `serve` lasts until it has heard so."""
 
-    def __init__(self, hub: Hub, socket: web.WebSocketResponse, wire: Wire, who: Acquaintance) -> None:
+    def __init__(
+        self, hub: FrontContext, socket: web.WebSocketResponse, wire: DeviceWriter, who: DeviceProfile
+    ) -> None:
         """Take over a prepared socket."""
         self._hub = hub
         self._socket = socket

@@ -7,10 +7,10 @@ import uuid
 from dataclasses import dataclass, replace
 
 from dispatcher.devices.registry import Registered
-from dispatcher.front.connection.device_profile import Acquaintance
-from dispatcher.front.connection.front_context import Hub
+from dispatcher.front.connection.device_profile import DeviceProfile
+from dispatcher.front.connection.front_context import FrontContext
 from dispatcher.front.connection.protocol import AudioParams
-from dispatcher.front.connection.streaming_utterance import Uplink
+from dispatcher.front.connection.streaming_utterance import StreamingUtterance
 from dispatcher.messages import AudioFormat, Language, TurnTicket
 
 
@@ -32,10 +32,10 @@ class Utterance:
     text: str = ""
     persona: str = ""
     phrase: str = ""
-    uplink: Uplink | None = None
+    uplink: StreamingUtterance | None = None
 
 
-async def empty_utterance(who: Acquaintance, known: Registered, params: AudioParams) -> Utterance:
+async def empty_utterance(who: DeviceProfile, known: Registered, params: AudioParams) -> Utterance:
     """Return what each utterance of a device begins with: whose it is, and how it sounds."""
     return Utterance(
         device_id=who.peer.device_id,
@@ -46,7 +46,7 @@ async def empty_utterance(who: Acquaintance, known: Registered, params: AudioPar
     )
 
 
-def ticket_of(utterance: Utterance, hub: Hub, turn_timeout_s: float) -> TurnTicket:
+def ticket_of(utterance: Utterance, hub: FrontContext, turn_timeout_s: float) -> TurnTicket:
     """Return the ticket of a turn that begins now; one whose stream is open already has its turn's id."""
     deadline_at_s = time.time() + turn_timeout_s
     if utterance.uplink is not None:

@@ -20,7 +20,7 @@ from aiohttp import web
 from dispatcher.devices import registry
 from dispatcher.devices.registry import SaidOfItself
 from dispatcher.errors import StateError
-from dispatcher.front.connection.front_context import HUB, Hub
+from dispatcher.front.connection.front_context import HUB, FrontContext
 from dispatcher.front.connection.handshake import Peer, read_peer
 from dispatcher.messages import OTA_PATH
 
@@ -33,7 +33,7 @@ DONE: Final = 200
 NOT_YET: Final = 202
 
 
-async def welcome(hub: Hub, peer: Peer, said: SaidOfItself) -> dict[str, Any]:
+async def welcome(hub: FrontContext, peer: Peer, said: SaidOfItself) -> dict[str, Any]:
     """Register a device that asks for its address; return what the answer says of its activation.
 
     Returns:

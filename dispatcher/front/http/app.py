@@ -21,19 +21,19 @@ from dispatcher.devices.device_commands import serve
 from dispatcher.errors import StartError
 from dispatcher.front.connection.device import Device
 from dispatcher.front.connection.device_command_handler import carry, look_again
-from dispatcher.front.connection.device_profile import BLOCKED_CODE, Acquaintance, make_acquaintance
-from dispatcher.front.connection.device_writer import Wire
-from dispatcher.front.connection.front_context import HUB, Hub
+from dispatcher.front.connection.device_profile import BLOCKED_CODE, DeviceProfile, make_acquaintance
+from dispatcher.front.connection.device_writer import DeviceWriter
+from dispatcher.front.connection.front_context import HUB, FrontContext
 from dispatcher.front.connection.handshake import admit, read_peer
 from dispatcher.front.connection.unadmitted import UnadmittedDevice
 from dispatcher.front.http.client_address import counted_address
 from dispatcher.front.http.connections import raise_descriptor_limit
 from dispatcher.front.http.drain import drain
-from dispatcher.front.http.listening import BrokenRequests, ListeningSite
+from dispatcher.front.http.listening import BrokenRequests, ListeningSocket
 from dispatcher.front.http.ota import add_ota
 from dispatcher.front.http.pages import add_pages
 from dispatcher.front.http.probes import add_probes
-from dispatcher.front.http.socket_handover import Succession
+from dispatcher.front.http.socket_handover import SocketHandover
 from dispatcher.logs import configure_logging
 from dispatcher.messages import WEBSOCKET_PATH
 from dispatcher.redis_client.client import connect
@@ -53,7 +53,7 @@ def create_app(settings: Settings, catalogue: Catalogue) -> web.Application:
     app = web.Application(client_max_size=MAX_MESSAGE_BYTES, middlewares=[mark_asked])
 
     async def share_hub(app: web.Application) -> AsyncIterator[None]:
-        hub = app[HUB] = Hub(settings, catalogue)
+        hub = app[HUB] = FrontContext(settings, catalogue)
         await hub.join()
         hub.start()
         errands_client = connect(settings.redis_url, socket_timeout_s=None)
@@ -104,14 +104,14 @@ async def connect_device(request: web.Request) -> web.StreamResponse:
         seat.release()
 
 
-async def _serve_device(request: web.Request, hub: Hub, who: Acquaintance) -> web.StreamResponse:
+async def _serve_device(request: web.Request, hub: FrontContext, who: DeviceProfile) -> web.StreamResponse:
     """Upgrade the request of a device that was let in."""
     # No heartbeat: a pong deadline would cut real devices. No compression: Opus does not shrink.
     socket = web.WebSocketResponse(max_msg_size=MAX_MESSAGE_BYTES, compress=False, timeout=1)
     await socket.prepare(request)
     if who.seat is not None:
         who.seat.close = lambda: hub.spawn(socket.close(code=BLOCKED_CODE, message=b"no hello in time"))
-    wire = Wire(socket, request.transport, who.peer.version)
+    wire = DeviceWriter(socket, request.transport, who.peer.version)
     await (UnadmittedDevice if who.waits else Device)(hub, socket, wire, who).serve()
     return socket
 
@@ -148,10 +148,10 @@ async def _serve(app: web.Application, settings: Settings) -> None:
     await runner.setup()
     connections = app[HUB].connections
     logging.getLogger("aiohttp.server").addFilter(BrokenRequests(connections))
-    succession = Succession.inherited()
+    succession = SocketHandover.inherited()
     try:
         sockets = succession.sockets(settings)
-        site = ListeningSite(runner, sockets, connections)
+        site = ListeningSocket(runner, sockets, connections)
         await site.start()
         succession.say_serving()
         await stopping.wait()

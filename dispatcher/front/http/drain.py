@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from dispatcher.front.connection.front_context import ConnectedDevice, Hub
+    from dispatcher.front.connection.front_context import ConnectedDevice, FrontContext
 
 LOOK_AGAIN_S: Final = 0.05
 # 1001, "going away": a client that knows the word connects anew, and finds another front or the next start.
@@ -15,7 +15,7 @@ CODE: Final = 1001
 REASON: Final = b"server stops"
 
 
-async def drain(hub: Hub) -> None:
+async def drain(hub: FrontContext) -> None:
     """Send every device away, in the order in which they can be spared.
 
     A device that is neither in a turn nor in the middle of an utterance goes at once: it would begin its next

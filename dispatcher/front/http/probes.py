@@ -10,7 +10,7 @@ from aiohttp import web
 
 from dispatcher import __version__
 from dispatcher.errors import StateError
-from dispatcher.front.connection.front_context import HUB, Hub
+from dispatcher.front.connection.front_context import HUB, FrontContext
 from dispatcher.routing.readiness import READY, read_stages
 
 PATIENCE_S: Final = 1.0
@@ -32,7 +32,7 @@ class Start:
         self.over = False
         self._ends_at = time.monotonic() + LONGEST_START_S
 
-    async def missing(self, hub: Hub) -> dict[str, str]:
+    async def missing(self, hub: FrontContext) -> dict[str, str]:
         """Return the state of each stage while one of them cannot begin, else nothing."""
         stages = await _stages(hub)
         if "stages" in stages:
@@ -83,7 +83,7 @@ async def readyz(request: web.Request) -> web.Response:
     return web.json_response(body, status=200 if ready else 503)
 
 
-async def _stages(hub: Hub) -> dict[str, str]:
+async def _stages(hub: FrontContext) -> dict[str, str]:
     """Return the state of each stage, or under "stages" why it is not known."""
     try:
         async with asyncio.timeout(PATIENCE_S):
@@ -92,7 +92,7 @@ async def _stages(hub: Hub) -> dict[str, str]:
         return {"stages": str(error) or NO_ANSWER}
 
 
-async def _broker(hub: Hub) -> str:
+async def _broker(hub: FrontContext) -> str:
     try:
         async with asyncio.timeout(PATIENCE_S):
             await hub.redis.execute("PING")

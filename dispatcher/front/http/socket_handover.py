@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 FOLLOWED_WITHIN_S: Final = 15.0
 
 
-class Succession:
+class SocketHandover:
     """One front after another at the same port; without a supervisor, one front alone."""
 
     def __init__(

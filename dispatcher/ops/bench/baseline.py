@@ -23,7 +23,7 @@ from dispatcher.dialogue.sentences import SentenceSplitter
 from dispatcher.errors import InstanceError
 from dispatcher.messages import REPLY_FRAME_MS, REPLY_RATE_HZ, UPLINK_RATE_HZ, Language, Service
 from dispatcher.ops.bench.device_speech import speech_pcm
-from dispatcher.ops.bench.samples import FloorPlan, Samples, TurnSample
+from dispatcher.ops.bench.samples import BaselinePlan, Samples, TurnSample
 from dispatcher.ops.bench.subprocess import read_plan, say_result, say_turn
 from dispatcher.providers.registry import Providers
 from dispatcher.speech_text import BlockStream, clean
@@ -101,7 +101,7 @@ class Floor:
         return self._catalogue.services[service].instances[0]
 
 
-async def run(plan: FloorPlan) -> Samples:
+async def run(plan: BaselinePlan) -> Samples:
     """Run the turns of a plan, one after the other."""
     providers = Providers()
     floor = Floor(load_catalogue(Path(plan.config)), providers)
@@ -128,7 +128,7 @@ async def run(plan: FloorPlan) -> Samples:
 
 def main() -> None:
     """Read a plan, carry it out and print the samples."""
-    plan = FloorPlan(**read_plan())
+    plan = BaselinePlan(**read_plan())
     say_result(uvloop.run(run(plan)))
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 import uvloop
 
 from dispatcher.ops.bench.routing_load import SERVICE, TURN
-from dispatcher.ops.bench.samples import HammerPlan
+from dispatcher.ops.bench.samples import ContentionPlan
 from dispatcher.ops.bench.subprocess import read_plan, say
 from dispatcher.redis_client.client import RedisClient, connect
 from dispatcher.routing import leases
@@ -23,7 +23,7 @@ HOLD_S: Final = 0.005
 LOOK_AGAIN_S: Final = 0.001
 
 
-async def run(plan: HammerPlan) -> dict[str, Any]:
+async def run(plan: ContentionPlan) -> dict[str, Any]:
     """Return how many slots were taken, and how many leases an instance ever had."""
     redis = RedisClient(connect(plan.redis_url))
     until = time.monotonic() + plan.seconds
@@ -49,7 +49,7 @@ async def run(plan: HammerPlan) -> dict[str, Any]:
 
 def main() -> None:
     """Read a plan, carry it out and print what came of it."""
-    plan = HammerPlan(**read_plan())
+    plan = ContentionPlan(**read_plan())
     say(uvloop.run(run(plan)))
 
 

@@ -21,7 +21,7 @@ from dispatcher.errors import ConfigError
 from dispatcher.ops.bench.process_usage import UsageMeter
 from dispatcher.ops.bench.progress import BenchProgress
 from dispatcher.ops.bench.report import Report, print_report
-from dispatcher.ops.bench.samples import FloorPlan, GeneratorPlan, Samples, merge
+from dispatcher.ops.bench.samples import BaselinePlan, GeneratorPlan, Samples, merge
 from dispatcher.ops.bench.stack import Stack, StackPlan, plan_stack, running_stack
 from dispatcher.ops.bench.subprocess import measure
 from dispatcher.ops.bench.verdict import Run
@@ -29,6 +29,9 @@ from dispatcher.ops.bench.verdict import Run
 DEFAULT_DEVICES: Final = "1,10,25,50,100,150,200"
 # A percentile of three turns says little: a few devices speak more often.
 FEWEST_SAMPLES: Final = 9
+# Modules of this package that run as processes of their own.
+BASELINE: Final = "baseline"
+GENERATOR: Final = "generator"
 FLOOR_TURN_TIMEOUT_S: Final = 30.0
 # 1.5 s of speech, 6 s of answer and a pause take 9 s; a machine at its limit takes longer.
 TURN_TIMEOUT_S: Final = 30.0
@@ -126,8 +129,8 @@ async def run_floor(stack_plan: StackPlan, plan: BenchPlan, progress: BenchProgr
     turns = turns_of(1, plan.turns)
     with progress.step(title, 1 + turns) as on_turn:
         return await measure(
-            "floor",
-            FloorPlan(config=str(stack_plan.config), turns=turns),
+            BASELINE,
+            BaselinePlan(config=str(stack_plan.config), turns=turns),
             timeout_s=START_TIMEOUT_S + (1 + turns) * FLOOR_TURN_TIMEOUT_S,
             on_turn=on_turn,
         )
@@ -142,7 +145,7 @@ async def run_devices(
     meter = UsageMeter(stack.pids())
     with progress.step(title, count * (1 + generator.turns)) as on_turn:
         samples = await measure(
-            "generator",
+            GENERATOR,
             generator,
             timeout_s=START_TIMEOUT_S + count * generator.ramp_s + (1 + generator.turns) * TURN_TIMEOUT_S,
             on_turn=on_turn,

@@ -10,7 +10,7 @@ from typing import Any, Final
 import aiohttp
 
 from dispatcher.catalogue import Instance
-from dispatcher.device_simulator import DeviceOptions, SoftDevice, TurnResult
+from dispatcher.device_simulator import DeviceOptions, SimulatedDevice, TurnResult
 from dispatcher.device_simulator.speech import encode
 from dispatcher.errors import FrontError, StartError
 from dispatcher.messages import SERVICES
@@ -98,7 +98,7 @@ class FaultTurns:
         session: aiohttp.ClientSession,
         subject: Subject,
         instances: Sequence[Instance],
-        device: SoftDevice,
+        device: SimulatedDevice,
     ) -> None:
         """Use the stack that runs; the first one of the service's instances is the one that fails."""
         self._redis = redis

@@ -17,7 +17,7 @@ from typing import Final
 import aiohttp
 import uvloop
 
-from dispatcher.device_simulator import Address, DeviceOptions, SoftDevice, connect, paced
+from dispatcher.device_simulator import Address, DeviceOptions, SimulatedDevice, connect, paced
 from dispatcher.device_simulator.speech import encode
 from dispatcher.errors import DispatcherError
 from dispatcher.ops.bench.device_speech import is_apology, speech_pcm
@@ -80,7 +80,7 @@ class Generator:
         except DispatcherError as error:
             self._lose(str(error))
 
-    async def _hold_turn(self, device: SoftDevice, *, is_warm: bool) -> None:
+    async def _hold_turn(self, device: SimulatedDevice, *, is_warm: bool) -> None:
         speech = paced(self._speech, self._options.frame_ms)
         result = await device.turn(speech, timeout_s=PATIENCE_S)
         sample = TurnSample.of(result)

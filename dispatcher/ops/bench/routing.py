@@ -32,7 +32,7 @@ from dispatcher.ops.bench.routing_load import (
     time_pings,
 )
 from dispatcher.ops.bench.routing_report import Hammered, RoutingReport, print_routing
-from dispatcher.ops.bench.samples import HammerPlan
+from dispatcher.ops.bench.samples import ContentionPlan
 from dispatcher.ops.bench.stack import plan_stack, running_stack
 from dispatcher.ops.bench.subprocess import run_child
 from dispatcher.redis_client import keys
@@ -137,7 +137,7 @@ async def _distribute(
 async def _hammer(redis: RedisClient, url: str, plan: RoutingPlan, progress: BenchProgress) -> Hammered:
     """Return what processes on one cap came to; the leases are also counted from outside all the time."""
     await begin(redis, "least_connections", instances(weights={"A": 1.0}, caps={"A": HAMMER_CAP}))
-    hammer = HammerPlan(redis_url=url, callers=HAMMER_CALLERS, seconds=plan.seconds)
+    hammer = ContentionPlan(redis_url=url, callers=HAMMER_CALLERS, seconds=plan.seconds)
     seen = 0
     with progress.step("caps under fire", plan.processes) as on_end:
         timeout_s = HAMMER_START_S + plan.seconds

@@ -30,7 +30,7 @@ class GeneratorPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FloorPlan:
+class BaselinePlan:
     """What the floor process does: `turns` measured turns after one that warms it up."""
 
     config: str
@@ -38,7 +38,7 @@ class FloorPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HammerPlan:
+class ContentionPlan:
     """What a hammer process does: `callers` take slots again and again for some seconds."""
 
     redis_url: str

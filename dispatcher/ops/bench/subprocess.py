@@ -15,19 +15,21 @@ from contextlib import suppress
 from dataclasses import asdict
 from typing import Any, Final, TypeAlias
 
+import structlog
+
 from dispatcher.errors import StartError
-from dispatcher.ops.bench.samples import FloorPlan, GeneratorPlan, HammerPlan, Samples
+from dispatcher.ops.bench.samples import BaselinePlan, ContentionPlan, GeneratorPlan, Samples
 
 STOP_TIMEOUT_S: Final = 5.0
 # The result of 200 devices is one line of 200 KB.
 LONGEST_LINE_BYTES: Final = 16 * 1024 * 1024
 
 
-Plan: TypeAlias = GeneratorPlan | FloorPlan | HammerPlan
+Plan: TypeAlias = GeneratorPlan | BaselinePlan | ContentionPlan
 
 
 async def measure(
-    module: str, plan: GeneratorPlan | FloorPlan, *, timeout_s: float, on_turn: Callable[[], None]
+    module: str, plan: GeneratorPlan | BaselinePlan, *, timeout_s: float, on_turn: Callable[[], None]
 ) -> Samples:
     """Run one measuring process, a module of this package, and return its samples.
 
@@ -96,7 +98,8 @@ async def _stop(process: asyncio.subprocess.Process) -> None:
 
 
 def read_plan() -> dict[str, Any]:
-    """Return the plan, inside a measuring process."""
+    """Return the plan, inside a measuring process, whose log lines go to stderr: stdout is its answer."""
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     plan: dict[str, Any] = json.loads(sys.stdin.readline())
     return plan
 

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from dispatcher.errors import StartError
 from dispatcher.ops.chaos.environment import NotHere, running
-from dispatcher.supervisor.chaos_marker import MarkedPart
+from dispatcher.supervisor.chaos_marker import MarkedProcess
 
 ALLOWED: Final = "dispatcher.verify=true"
 ROLE: Final = "dispatcher.role"
@@ -39,11 +39,11 @@ class Containers:
         """Look at nothing yet; without a name the one project that allows it is meant."""
         self._project = project
 
-    async def parts(self) -> tuple[MarkedPart, ...]:
+    async def parts(self) -> tuple[MarkedProcess, ...]:
         """Return what Docker says of the containers now; see `Ground`."""
         return tuple(as_part(each) for each in await self._inspect())
 
-    async def send(self, part: MarkedPart, how: signal.Signals) -> None:
+    async def send(self, part: MarkedProcess, how: signal.Signals) -> None:
         """Send a signal to the first process of a container, and to no other; see `Ground`."""
         now = next((each for each in await self._inspect() if name_of(each) == part.name), None)
         pid = as_part(now).pid if now else None
@@ -58,12 +58,12 @@ class Containers:
         except ProcessLookupError as error:
             raise NotHere(f"{part.name} (pid {pid}) has just ended") from error
 
-    def part_at(self, parts: Sequence[MarkedPart], hostname: str, port: int) -> MarkedPart | None:
+    def part_at(self, parts: Sequence[MarkedProcess], hostname: str, port: int) -> MarkedProcess | None:
         """Return the instance whose container has the name that the YAML gives; see `Ground`."""
         found = next((part for part in running(parts, "instance") if part.name == hostname), None)
         return None if found is None else replace(found, port=port)
 
-    def doors(self, parts: Sequence[MarkedPart]) -> tuple[str, ...]:
+    def doors(self, parts: Sequence[MarkedProcess]) -> tuple[str, ...]:
         """Return nginx; see `Ground`."""
         return tuple(f"http://{part.host}:{DOOR_PORT}" for part in parts if part.role == "nginx")
 
@@ -96,9 +96,9 @@ class Containers:
         return found
 
 
-def as_part(inspected: Mapping[str, Any]) -> MarkedPart:
+def as_part(inspected: Mapping[str, Any]) -> MarkedProcess:
     """Return what `docker inspect` says of a container as a part; `pid` is that of its first process."""
-    return MarkedPart(
+    return MarkedProcess(
         name=name_of(inspected),
         role=inspected["Config"]["Labels"].get(ROLE, ""),
         pid=inspected["State"]["Pid"] or None,

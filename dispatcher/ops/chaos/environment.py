@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from dispatcher.errors import StartError
-from dispatcher.supervisor.chaos_marker import MarkedPart
+from dispatcher.supervisor.chaos_marker import MarkedProcess
 
 
 class NotHere(StartError):
@@ -17,7 +17,7 @@ class NotHere(StartError):
 class Ground(Protocol):
     """One way in which a stack is kept running: who kills a part here sees it come back."""
 
-    async def parts(self) -> tuple[MarkedPart, ...]:
+    async def parts(self) -> tuple[MarkedProcess, ...]:
         """Return the parts that allow to be hurt, as they are now.
 
         Raises:
@@ -25,7 +25,7 @@ class Ground(Protocol):
         """
         ...
 
-    async def send(self, part: MarkedPart, how: signal.Signals) -> None:
+    async def send(self, part: MarkedProcess, how: signal.Signals) -> None:
         """Send a signal to the process of a part, after a last look whether it is still its own.
 
         Raises:
@@ -33,15 +33,15 @@ class Ground(Protocol):
         """
         ...
 
-    def part_at(self, parts: Sequence[MarkedPart], hostname: str, port: int) -> MarkedPart | None:
+    def part_at(self, parts: Sequence[MarkedProcess], hostname: str, port: int) -> MarkedProcess | None:
         """Return the part that serves at an instance's address, with host and port to reach it from here."""
         ...
 
-    def doors(self, parts: Sequence[MarkedPart]) -> tuple[str, ...]:
+    def doors(self, parts: Sequence[MarkedProcess]) -> tuple[str, ...]:
         """Return where devices are taken, as `http://HOST:PORT`; nothing where no part takes them."""
         ...
 
 
-def running(parts: Sequence[MarkedPart], role: str) -> tuple[MarkedPart, ...]:
+def running(parts: Sequence[MarkedProcess], role: str) -> tuple[MarkedProcess, ...]:
     """Return the parts of a role that run now."""
     return tuple(part for part in parts if part.role == role and part.pid is not None)

@@ -14,9 +14,9 @@ from dispatcher.control.overrides import LOOK_EVERY_S, read_knobs, turn
 from dispatcher.messages import SERVICES, Service
 from dispatcher.ops.chaos.environment import NotHere
 from dispatcher.ops.chaos.full_disk import full_disk
-from dispatcher.ops.chaos.simulated_devices import Household
+from dispatcher.ops.chaos.simulated_devices import SimulatedDevices
 from dispatcher.ops.chaos.system_under_test import Target
-from dispatcher.supervisor.chaos_marker import MarkedPart
+from dispatcher.supervisor.chaos_marker import MarkedProcess
 from dispatcher.telemetry.front_presence import read_fronts
 
 # Devices of the crowd have numbers of their own.
@@ -34,7 +34,7 @@ class Scene:
     """
 
     target: Target
-    residents: Household
+    residents: SimulatedDevices
     devices: int
     lasts_s: float
     doors: tuple[str, ...]
@@ -118,7 +118,7 @@ async def overload(scene: Scene) -> AsyncGenerator[str]:
     redis = scene.target.redis
     before = (await read_knobs(redis)).max_devices
     fronts = max(1, len(await read_fronts(redis)))
-    crowd = Household(scene.doors, scene.devices, first=CROWD_FIRST)
+    crowd = SimulatedDevices(scene.doors, scene.devices, first=CROWD_FIRST)
     try:
         await turn(redis, "max_devices", math.ceil(scene.devices / fronts))
         await asyncio.sleep(2 * LOOK_EVERY_S)  # fronts look at their knobs once in this time
@@ -142,7 +142,7 @@ def rather(service: Service) -> tuple[Service, ...]:
     return (service, *(each for each in SERVICES if each != service))
 
 
-def worker_of(parts: Sequence[MarkedPart], queue: str) -> MarkedPart | None:
+def worker_of(parts: Sequence[MarkedProcess], queue: str) -> MarkedProcess | None:
     """Return the worker that carries the name of a queue; any but the control worker where none does."""
     named = [part for part in parts if part.name in (queue, f"worker-{queue}")]
     others = [part for part in parts if part.name != "control"]

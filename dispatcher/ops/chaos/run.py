@@ -16,7 +16,7 @@ from dispatcher.errors import StartError, StateError
 from dispatcher.ops.chaos.environment import Ground, NotHere
 from dispatcher.ops.chaos.evaluation import BASELINE, Judged, Look, Seen, judge_window
 from dispatcher.ops.chaos.faults import FAULTS, Fault, Scene
-from dispatcher.ops.chaos.simulated_devices import Household
+from dispatcher.ops.chaos.simulated_devices import SimulatedDevices
 from dispatcher.ops.chaos.system_under_test import Target
 from dispatcher.ops.chaos.turn_outcomes import TurnHeard, Window
 from dispatcher.redis_client.client import RedisClient
@@ -86,7 +86,7 @@ async def run(
         if not await chaos_marker.claim(redis, who):
             raise StartError("another `dispatcher verify` runs on this Redis; wait for its end")
         doors = await target.doors()
-        household = Household(doors, plan.devices)
+        household = SimulatedDevices(doors, plan.devices)
         experiment = Experiment(target, household, plan, doors)
         async with experiment.watching(who), household.living(session):
             tell(f"{plan.devices} devices talk to {', '.join(doors)}; nothing is broken yet")
@@ -109,7 +109,7 @@ class Experiment:
     """
 
     def __init__(
-        self, target: Target, household: Household, plan: VerifyPlan, doors: tuple[str, ...]
+        self, target: Target, household: SimulatedDevices, plan: VerifyPlan, doors: tuple[str, ...]
     ) -> None:
         """Try nothing yet."""
         self.judged: list[Judged] = []

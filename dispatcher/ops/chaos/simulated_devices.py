@@ -15,7 +15,7 @@ import aiohttp
 from dispatcher.device_simulator import (
     Address,
     DeviceOptions,
-    SoftDevice,
+    SimulatedDevice,
     TurnEvent,
     TurnResult,
     connect,
@@ -38,7 +38,7 @@ PATIENCE_S: Final = 25.0
 GOING_AWAY: Final = "(code 1001)"
 
 
-class Household:
+class SimulatedDevices:
     """Some devices at some doors, `http://HOST:PORT`; half of them speak, half of them type.
 
     Attributes:
@@ -119,7 +119,7 @@ class Household:
 class _User:
     """Who holds one device on one connection, and notes each turn."""
 
-    def __init__(self, household: Household, number: int, speech: Sequence[bytes] | None) -> None:
+    def __init__(self, household: SimulatedDevices, number: int, speech: Sequence[bytes] | None) -> None:
         """Speak these packets; without any, type."""
         self.has_talked = False
         self._household = household
@@ -136,7 +136,7 @@ class _User:
         elif event.kind == "first_audio":
             self._first_audio_ms = event.at_ms
 
-    async def talk(self, device: SoftDevice) -> None:
+    async def talk(self, device: SimulatedDevice) -> None:
         """Hold turns until the connection is gone.
 
         Raises:
@@ -156,12 +156,12 @@ class _User:
             await asyncio.sleep(self._dice.uniform(*PAUSE_S))
         self.has_talked = True
 
-    async def _ask(self, device: SoftDevice) -> TurnResult:
+    async def _ask(self, device: SimulatedDevice) -> TurnResult:
         if self._speech is None:
             return await device.turn_text(QUESTION, timeout_s=PATIENCE_S)
         return await device.turn(paced(self._speech, 60), timeout_s=PATIENCE_S)
 
-    def _note_loss(self, device: SoftDevice, reason: str) -> None:
+    def _note_loss(self, device: SimulatedDevice, reason: str) -> None:
         self.has_talked = True
         if GOING_AWAY in reason and not device.is_spoken_to:
             self._household.repeated += 1

@@ -19,7 +19,7 @@ from dispatcher.ops.chaos.environment import Ground, NotHere, running
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import instance_table
 from dispatcher.routing.overview import read_overview
-from dispatcher.supervisor.chaos_marker import MarkedPart
+from dispatcher.supervisor.chaos_marker import MarkedProcess
 
 TIMEOUT: Final = aiohttp.ClientTimeout(total=3)
 UNDO_WITHIN_S: Final = 15.0
@@ -31,7 +31,7 @@ class Victim:
     """An instance that can be told to fail, and its process."""
 
     instance: Instance
-    part: MarkedPart
+    part: MarkedProcess
 
     @property
     def switch(self) -> str:
@@ -66,7 +66,7 @@ class Target:
             raise StartError("Redis knows no instances yet; start the stack, then run this again")
         return cls(redis, session, ground, found.catalogue)
 
-    async def running(self, role: str) -> tuple[MarkedPart, ...]:
+    async def running(self, role: str) -> tuple[MarkedProcess, ...]:
         """Return the parts of a role that run now.
 
         Raises:
@@ -85,7 +85,7 @@ class Target:
             raise StartError("the stack that allows faults has no front; nobody could talk to it")
         return doors
 
-    async def kill(self, part: MarkedPart, how: signal.Signals) -> None:
+    async def kill(self, part: MarkedProcess, how: signal.Signals) -> None:
         """Send a signal to a process of the stack, and to no other.
 
         Raises:
@@ -114,7 +114,7 @@ class Target:
         raise NotHere("; ".join(reasons))
 
     async def _victim_of(
-        self, service: Service, parts: Sequence[MarkedPart], usable: set[str], *, with_switch: bool
+        self, service: Service, parts: Sequence[MarkedProcess], usable: set[str], *, with_switch: bool
     ) -> Victim | str:
         """Return an instance of one service, or why there is none."""
         instances = [one for one in self.catalogue.services[service].instances if one.name in usable]

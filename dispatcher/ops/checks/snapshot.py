@@ -14,7 +14,7 @@ import aiohttp
 
 from dispatcher.catalogue import Catalogue, load_catalogue
 from dispatcher.control import overrides, tuner_store
-from dispatcher.control.overrides import Knobs
+from dispatcher.control.overrides import RuntimeOverrides
 from dispatcher.control.rules.tuner.state import TunerState
 from dispatcher.control.tuner_store import Row as TunerRow
 from dispatcher.errors import ConfigError
@@ -36,13 +36,13 @@ from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import decisions, instance_table
 from dispatcher.routing.decisions import Decision
-from dispatcher.routing.instance_table import InForce
+from dispatcher.routing.instance_table import ActiveCatalogue
 from dispatcher.routing.overview import InstanceView, Overview, read_overview
 from dispatcher.settings import Settings
 from dispatcher.telemetry import canaries, front_presence, kpi_store
 from dispatcher.telemetry.canaries import CanaryView
 from dispatcher.telemetry.front_presence import FrontCounts
-from dispatcher.telemetry.kpi_store import Board
+from dispatcher.telemetry.kpi_store import KpiSnapshot
 
 DECISIONS_READ: Final = 2_000
 
@@ -62,7 +62,7 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BoxSeen:
+class HostSnapshot:
     """This machine, or the container that the command runs in."""
 
     cores: float
@@ -102,16 +102,16 @@ class Evidence:
     now_s: float
     file: Catalogue | None
     file_problem: str
-    in_force: InForce | None
-    box: BoxSeen
+    in_force: ActiveCatalogue | None
+    box: HostSnapshot
     redis: Mapping[str, str]
     overview: Overview
     instances: tuple[InstanceSeen, ...]
     workers: tuple[WorkerSeen, ...]
     canaries: tuple[CanaryView, ...]
     fronts: Mapping[str, FrontCounts]
-    board: Board | None
-    knobs: Knobs
+    board: KpiSnapshot | None
+    knobs: RuntimeOverrides
     tuner: TunerState
     tuner_rows: tuple[TunerRow, ...]
     decisions: Mapping[Service, tuple[Decision, ...]]
@@ -184,10 +184,10 @@ def _read_file(path: Path) -> tuple[Catalogue | None, str]:
         return None, str(error)
 
 
-def _look_at_box(data_dir: Path) -> BoxSeen:
+def _look_at_box(data_dir: Path) -> HostSnapshot:
     cgroup = read_cgroup(CGROUP_ROOT, OWN_CGROUPS)
     folder = next((each for each in (data_dir, *data_dir.absolute().parents) if each.exists()), Path("/"))
-    return BoxSeen(
+    return HostSnapshot(
         cores=cgroup.cores,
         memory_bytes=cgroup.memory_bytes,
         disk_free_bytes=shutil.disk_usage(folder).free,

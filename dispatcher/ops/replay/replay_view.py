@@ -16,7 +16,7 @@ from dispatcher.ops.bench.samples import percentile
 from dispatcher.ops.replay.recorded_calls import NEAREST, Call, end_of
 from dispatcher.ops.replay.replay_figures import Comparison, Figures, Row
 from dispatcher.ops.replay.replay_world import Replayed
-from dispatcher.terminal.responsive_table import Fitting
+from dispatcher.terminal.responsive_table import ResponsiveTable
 
 # What a narrow terminal does without, the first first.
 SPARE: Final = ("at once", "mean ms", "p50 ms")
@@ -27,7 +27,7 @@ def comparison_view(found: Comparison, heading: str) -> RenderableType:
     """Return the heading, the table of instances and what is to be known about its figures."""
     return Group(
         Text(f"{found.calls} calls in {found.lasted_s:.0f} s {heading}", style="bold"),
-        Fitting(partial(_table, found), spare=SPARE),
+        ResponsiveTable(partial(_table, found), spare=SPARE),
         *(Text(line) for line in notes(found)),
     )
 

@@ -14,7 +14,7 @@ from typing import Final, TypeAlias
 from dispatcher.catalogue.model import ServiceConfig
 from dispatcher.ops.replay.recorded_calls import Call, Estimate, Estimator
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.prefixed import ScratchLine
+from dispatcher.redis_client.prefixed import PrefixedClient
 from dispatcher.routing import instance_table, leases
 from dispatcher.routing.leases import Slot
 from dispatcher.routing.router import LOOK_AGAIN_S, RENEW_EVERY_S
@@ -73,7 +73,7 @@ class ReplayWorld:
     """One replay of one service."""
 
     def __init__(
-        self, redis: ScratchLine, config: ServiceConfig, estimator: Estimator, *, longest_wait_s: float
+        self, redis: PrefixedClient, config: ServiceConfig, estimator: Estimator, *, longest_wait_s: float
     ) -> None:
         """Prepare; `config` holds the algorithm and the instances to try."""
         self._redis = redis

@@ -28,7 +28,7 @@ _SAVED_BY_TIME: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
+class HedgePolicy:
     """How long the instances of a service may be silent before their first result.
 
     Attributes:
@@ -59,25 +59,25 @@ class Patience:
 
 # A transcript comes in one piece and costs the most of all calls: times of one instance spread by a factor
 # of two and more (load, length), and a false alarm doubles the load that made it late.
-PATIENCES: Final[Mapping[Service, Patience]] = {
-    "asr": Patience(
+PATIENCES: Final[Mapping[Service, HedgePolicy]] = {
+    "asr": HedgePolicy(
         result="transcript", times_usual=2.0, unknown_s=0.7, longest_s=4.0, silence_s=6.0, retry_s=6.0
     ),
     # The sentence before is still being spoken then; what another instance needs comes on top. One that lost
     # may be silent for as long as any stream: a slow one has not failed.
-    "llm": Patience(result="first sentence", silence_s=5.0, pause_s=1.0),
-    "tts": Patience(result="first audio"),
+    "llm": HedgePolicy(result="first sentence", silence_s=5.0, pause_s=1.0),
+    "tts": HedgePolicy(result="first audio"),
 }
 
 
-class UsualTimes:
+class LatencyEstimator:
     """How long each instance of a service usually takes to its first result, as one process sees it.
 
     Attributes:
         patience: of the service.
     """
 
-    def __init__(self, patience: Patience) -> None:
+    def __init__(self, patience: HedgePolicy) -> None:
         """Know nothing yet."""
         self.patience = patience
         self._usual_s: dict[str, float] = {}
@@ -100,10 +100,10 @@ class UsualTimes:
         return min(self.patience.times_usual * usual_s * size + self.patience.and_s, self.patience.longest_s)
 
 
-class Suspects:
+class LateInstances:
     """Instances whose first result is late at this very moment, as one process sees it.
 
-    Whether one of them hangs or is only slow shows within seconds (`Patience.silence_s`). Until then other
+    Whether one of them hangs or is only slow shows within seconds (`HedgePolicy.silence_s`). Until then other
     calls had better go elsewhere, or each of them would cost a second request.
     """
 

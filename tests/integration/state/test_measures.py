@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from dispatcher.catalogue.model import HealthRules, KpiTargets
-from dispatcher.host_metrics.host import BoxSample
+from dispatcher.host_metrics.host import HostSample
 from dispatcher.host_metrics.process import ProcessSample
 from dispatcher.kpis.alert_rules import Alert
 from dispatcher.kpis.kpi_rules import Facts, judge
@@ -20,10 +20,10 @@ from dispatcher.routing import leases
 from dispatcher.routing.overview import InstanceView, read_overview
 from dispatcher.telemetry import front_presence, kpi_store, metric_samples, turn_log
 from dispatcher.telemetry.front_presence import FrontCounts
-from dispatcher.telemetry.kpi_store import Board, Standing
+from dispatcher.telemetry.kpi_store import KpiSnapshot, KpiStatus
 from tests.support.fleet import Fleet, llm
 
-BOX = BoxSample(
+BOX = HostSample(
     cpu_ratio=0.5,
     memory_ratio=0.25,
     network_ratio=None,
@@ -187,10 +187,10 @@ async def test_a_board_is_read_as_it_was_published_and_its_alerts_outlive_it(red
     figures = judge(Facts(now_s=5.0, cpu_ratio=0.95), KpiTargets())
     firing = Alert(phase="firing", since_s=3.0, calm_since_s=4.0)
     process = ProcessSample(pid=1, name="front", cpu_ratio=None, memory_bytes=5)
-    board = Board(
+    board = KpiSnapshot(
         judged_at_s=5.0,
         host="a-box",
-        standings=tuple(Standing(kpi=kpi, alert=firing) for kpi in figures),
+        standings=tuple(KpiStatus(kpi=kpi, alert=firing) for kpi in figures),
         box=BOX,
         processes=(process,),
     )

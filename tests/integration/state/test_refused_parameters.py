@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from dispatcher.catalogue import load_catalogue
-from dispatcher.pipeline.worker_context import Runtime
+from dispatcher.pipeline.worker_context import WorkerContext
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import refused_parameters
@@ -55,13 +55,13 @@ async def test_what_was_learned_of_a_line_that_changed_or_long_ago_is_removed(re
 
 
 @pytest.fixture
-def worker(broker: Broker, catalogue_path: Path) -> Iterator[Callable[[], Runtime]]:
+def worker(broker: Broker, catalogue_path: Path) -> Iterator[Callable[[], WorkerContext]]:
     """Start the runtime of one more worker process."""
     settings = Settings(redis_url=broker.url, dispatcher_config=catalogue_path)
-    started: list[Runtime] = []
+    started: list[WorkerContext] = []
 
-    def start() -> Runtime:
-        started.append(Runtime(settings, load_catalogue(catalogue_path)).start())
+    def start() -> WorkerContext:
+        started.append(WorkerContext(settings, load_catalogue(catalogue_path)).start())
         return started[-1]
 
     yield start
@@ -79,7 +79,7 @@ def catalogue_path(tmp_path: Path) -> Path:
 
 
 def test_what_one_worker_learned_the_next_one_begins_with_until_the_line_changes(
-    worker: Callable[[], Runtime], catalogue_path: Path
+    worker: Callable[[], WorkerContext], catalogue_path: Path
 ) -> None:
     first = worker()
     first.run(learned(first), timeout_s=PATIENCE_S)
@@ -93,7 +93,7 @@ def test_what_one_worker_learned_the_next_one_begins_with_until_the_line_changes
     assert second.providers.refused.of("llm-1") == {}
 
 
-async def learned(runtime: Runtime) -> None:
+async def learned(runtime: WorkerContext) -> None:
     instance = runtime.catalogue.instance("llm-1")
     runtime.providers.refused.learn(instance, "tools", "HTTP 400: does not support tools")
     await runtime.redis.execute("PING")

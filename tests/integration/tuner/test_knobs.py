@@ -6,12 +6,12 @@ import aiohttp
 import pytest
 
 from dispatcher.control import overrides, tuner_store
-from dispatcher.control.overrides import Knobs, read_knobs
+from dispatcher.control.overrides import RuntimeOverrides, read_knobs
 from dispatcher.control.rules.tuner.actions import Action, Change
-from dispatcher.control.rules.tuner.causes import Tempo
+from dispatcher.control.rules.tuner.causes import TunerTiming
 from dispatcher.control.rules.tuner.evidence import Measures, Sample
 from dispatcher.control.rules.tuner.experiment import Experiment
-from dispatcher.control.rules.tuner.state import Rest, Setback, TunerState
+from dispatcher.control.rules.tuner.state import CoolDown, Relapse, TunerState
 from dispatcher.control.rules.tuner.step import undo
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient, connect
@@ -27,8 +27,8 @@ PENDING = Experiment(
 STATE = TunerState(
     history=(Sample(at_s=1.0, measures=Measures(cpu=0.5)),),
     pending=PENDING,
-    rests=(Rest(key="cap llm/a", until_s=9.0),),
-    setbacks=(Setback(key="cap llm/a", times=2, at_s=3.0),),
+    rests=(CoolDown(key="cap llm/a", until_s=9.0),),
+    setbacks=(Relapse(key="cap llm/a", times=2, at_s=3.0),),
     next_number=8,
     missing=(("records", "none"),),
 )
@@ -58,14 +58,14 @@ async def test_a_front_lets_fewer_devices_in_as_soon_as_it_is_told(stack: Stack)
 
 
 async def test_knobs_that_make_no_sense_count_as_not_turned(redis: RedisClient) -> None:
-    assert await read_knobs(redis) == Knobs()
+    assert await read_knobs(redis) == RuntimeOverrides()
     await redis.execute("HSET", keys.KNOBS, "max_devices", "many", "reply_kept_s", "-1", "tuner_mode", "wild")
-    assert await read_knobs(redis) == Knobs()
+    assert await read_knobs(redis) == RuntimeOverrides()
     await overrides.turn(redis, "max_devices", 0.5)
     await overrides.turn(redis, "reply_kept_s", 1.5)
     await overrides.turn(redis, "tuner_mode", "act")
     await overrides.turn(redis, overrides.extra_workers("tts"), 2)
-    assert await read_knobs(redis) == Knobs(
+    assert await read_knobs(redis) == RuntimeOverrides(
         max_devices=1, reply_kept_s=1.5, extra_workers={"tts": 2}, tuner_mode="act"
     )
 
@@ -103,11 +103,11 @@ async def test_a_tuner_that_remembers_nothing_leaves_nothing_set(redis: RedisCli
     await tuner_store.release(redis)
 
     assert await known.fields("a") == before
-    assert await read_knobs(redis) == Knobs(tuner_mode="act")
+    assert await read_knobs(redis) == RuntimeOverrides(tuner_mode="act")
 
 
 async def test_decisions_are_joined_to_experiments_in_the_log_and_in_the_records(redis: RedisClient) -> None:
-    state, (undone,) = undo(STATE, 7, 100.0, tempo=Tempo())
+    state, (undone,) = undo(STATE, 7, 100.0, tempo=TunerTiming())
     await tuner_store.note(redis, undone)
     (row,) = await tuner_store.read_log(redis)
     assert row.first == row.latest == undone

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 from dispatcher.control import overrides, tuner_store
 from dispatcher.control.rules.tuner.state import Event
 from dispatcher.control.tuner_store import Row
-from dispatcher.host_metrics.host import BoxSample
+from dispatcher.host_metrics.host import HostSample
 from dispatcher.messages import CONTROL_QUEUE, TUNE, TunerMode
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
@@ -126,7 +126,7 @@ async def forget(redis: RedisClient) -> None:
 
 async def box_is(redis: RedisClient, *, cpu: float = 0.2, memory: float = 0.4) -> None:
     """Let the box be so busy and so full, as the control worker's look would tell."""
-    box = BoxSample(
+    box = HostSample(
         cpu_ratio=cpu,
         memory_ratio=memory,
         network_ratio=None,
@@ -134,8 +134,8 @@ async def box_is(redis: RedisClient, *, cpu: float = 0.2, memory: float = 0.4) -
         cores=4.0,
         memory_bytes=8_000_000_000,
     )
-    board = kpi_store.Board(judged_at_s=0.0, host="here", standings=(), box=box, processes=())
-    await redis.execute("HSET", keys.KPIS, "board", TypeAdapter(kpi_store.Board).dump_json(board))
+    board = kpi_store.KpiSnapshot(judged_at_s=0.0, host="here", standings=(), box=box, processes=())
+    await redis.execute("HSET", keys.KPIS, "board", TypeAdapter(kpi_store.KpiSnapshot).dump_json(board))
 
 
 async def work_waits(side: FrontSide, instances: Instances) -> None:

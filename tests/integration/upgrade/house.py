@@ -12,7 +12,7 @@ from typing import Final
 import aiohttp
 from redis import Redis
 
-from dispatcher.device_simulator import Address, DeviceOptions, SoftDevice, TurnResult, connect
+from dispatcher.device_simulator import Address, DeviceOptions, SimulatedDevice, TurnResult, connect
 from dispatcher.errors import FrontError
 from dispatcher.front.connection.apology import TEXTS
 from dispatcher.messages import SERVICES
@@ -126,7 +126,7 @@ class Household:
                 # A front that is down, or draining: the device looks for the other one.
                 await asyncio.sleep(0.05)
 
-    async def _talk(self, device: SoftDevice) -> None:
+    async def _talk(self, device: SimulatedDevice) -> None:
         while device.is_connected and not self.is_over:
             try:
                 self._count(await device.turn_text("What time is it?", timeout_s=20))

@@ -24,7 +24,7 @@ from dispatcher.routing import instance_table
 from dispatcher.routing.overview import read_overview
 from dispatcher.telemetry import front_presence, kpi_store, metric_samples, turn_log
 from dispatcher.telemetry.front_presence import FrontCounts
-from dispatcher.telemetry.kpi_store import Board
+from dispatcher.telemetry.kpi_store import KpiSnapshot
 from tests.support.front_side import FrontSide
 from tests.support.stack import worker_command
 from tests.support.waiting import soon
@@ -55,12 +55,12 @@ async def told() -> AsyncIterator[tuple[str, list[dict[str, Any]]]]:
         yield str(server.make_url("/alerts")), heard
 
 
-async def board_after_a_look(setup: CeleryTestSetup, redis: RedisClient) -> Board:
+async def board_after_a_look(setup: CeleryTestSetup, redis: RedisClient) -> KpiSnapshot:
     """Have the worker judge by hand, and return what it found."""
     before = await kpi_store.read_board(redis)
     await asyncio.to_thread(setup.app.send_task, JUDGE_KPIS, queue=CONTROL_QUEUE)
 
-    async def judged() -> Board | None:
+    async def judged() -> KpiSnapshot | None:
         board = await kpi_store.read_board(redis)
         return None if board == before else board
 

@@ -10,15 +10,15 @@ from typing import cast
 import pytest
 
 from dispatcher.errors import TurnCancelled
-from dispatcher.pipeline.worker_context import Runtime
+from dispatcher.pipeline.worker_context import WorkerContext
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
 from workers.control import remember
 
 
-def runtime_on(redis: RedisClient) -> Runtime:
+def runtime_on(redis: RedisClient) -> WorkerContext:
     """Return as much of a worker's runtime as the watch needs."""
-    return cast("Runtime", SimpleNamespace(redis=redis))
+    return cast("WorkerContext", SimpleNamespace(redis=redis))
 
 
 async def test_a_summary_is_dropped_when_a_turn_waits(redis: RedisClient) -> None:

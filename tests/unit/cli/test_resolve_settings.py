@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from dispatcher.cli.resolve_settings import ota_url, settings_here
-from dispatcher.supervisor.state_file import RunningPart, UpFile, find_up
+from dispatcher.supervisor.state_file import RunningProcess, StateFile, find_up
 
 
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[Path]:
     """The data folder of a `dispatcher up` that was started with mine.yaml."""
-    with UpFile(tmp_path, config=Path("/etc/mine.yaml")) as upfile:
+    with StateFile(tmp_path, config=Path("/etc/mine.yaml")) as upfile:
         upfile.write([])
         yield tmp_path
 
@@ -32,14 +32,14 @@ def test_a_file_that_is_named_wins_and_so_does_the_environment(running: Path) ->
 @pytest.fixture
 def elsewhere(tmp_path: Path) -> Iterator[Path]:
     """The data folder of `FRONT_PORT=8003 BROKER_PORT=7000 FLOWER_PORT=5556 make run`."""
-    with UpFile(tmp_path) as upfile:
+    with StateFile(tmp_path) as upfile:
         upfile.write(
             [
-                RunningPart(name="broker", pid=1, port=7000, role="broker", host="127.0.0.1"),
-                RunningPart(name="front", pid=1, port=8003, role="front", host="0.0.0.0"),
-                RunningPart(name="second", pid=1, port=8004, role="front", host="0.0.0.0"),
-                RunningPart(name="flower", pid=1, port=5556, role="flower", host="127.0.0.1"),
-                RunningPart(name="llm", pid=1, port=None, role="worker"),
+                RunningProcess(name="broker", pid=1, port=7000, role="broker", host="127.0.0.1"),
+                RunningProcess(name="front", pid=1, port=8003, role="front", host="0.0.0.0"),
+                RunningProcess(name="second", pid=1, port=8004, role="front", host="0.0.0.0"),
+                RunningProcess(name="flower", pid=1, port=5556, role="flower", host="127.0.0.1"),
+                RunningProcess(name="llm", pid=1, port=None, role="worker"),
             ]
         )
         yield tmp_path
@@ -60,7 +60,7 @@ def test_an_address_that_is_named_wins(elsewhere: Path) -> None:
 
 
 def test_where_nothing_runs_the_usual_file_is_meant(tmp_path: Path) -> None:
-    with UpFile(tmp_path, config=Path("/etc/mine.yaml")) as upfile:
+    with StateFile(tmp_path, config=Path("/etc/mine.yaml")) as upfile:
         upfile.write([])
     assert settings_here(environ={"DATA_DIR": str(tmp_path)}).dispatcher_config == Path(
         "config/embedded.yaml"
@@ -68,7 +68,7 @@ def test_where_nothing_runs_the_usual_file_is_meant(tmp_path: Path) -> None:
 
 
 def test_an_up_of_an_earlier_version_names_no_yaml(tmp_path: Path) -> None:
-    with UpFile(tmp_path) as upfile:
+    with StateFile(tmp_path) as upfile:
         upfile.write([])
         found = find_up(tmp_path)
         assert found is not None

@@ -8,13 +8,13 @@ import pytest
 from rich.console import Console
 
 from dispatcher.cli.status_kpis import NOBODY, kpi_view, state_text, value_text
-from dispatcher.host_metrics.host import BoxSample
+from dispatcher.host_metrics.host import HostSample
 from dispatcher.kpis.alert_rules import Alert
 from dispatcher.kpis.kpi_rules import Kpi, Unit
-from dispatcher.telemetry.kpi_store import Board, Standing
+from dispatcher.telemetry.kpi_store import KpiSnapshot, KpiStatus
 
 NOW_S = 1000.0
-BOX = BoxSample(
+BOX = HostSample(
     cpu_ratio=None,
     memory_ratio=0.5,
     network_ratio=None,
@@ -22,24 +22,24 @@ BOX = BoxSample(
     cores=2,
     memory_bytes=10**9,
 )
-ERRORS = Standing(
+ERRORS = KpiStatus(
     kpi=Kpi(name="errors", unit="ratio", value=0.0714, target=0.01, alert=0.05, detail="2 of 28 turns"),
     alert=Alert(phase="firing", since_s=NOW_S - 65),
 )
-NETWORK = Standing(
+NETWORK = KpiStatus(
     kpi=Kpi(name="network", unit="ratio", value=None, target=0.8, alert=0.9), alert=Alert(since_s=NOW_S - 5)
 )
 
 
-def drawn(*standings: Standing, width: int = 80) -> str:
-    board = Board(judged_at_s=NOW_S, host="box", standings=standings, box=BOX, processes=())
+def drawn(*standings: KpiStatus, width: int = 80) -> str:
+    board = KpiSnapshot(judged_at_s=NOW_S, host="box", standings=standings, box=BOX, processes=())
     console = Console(width=width)
     with console.capture() as capture:
         console.print(kpi_view(board, now_s=NOW_S))
     return capture.get()
 
 
-def rows(*standings: Standing, width: int = 80) -> list[str]:
+def rows(*standings: KpiStatus, width: int = 80) -> list[str]:
     return [" ".join(line.split()) for line in drawn(*standings, width=width).splitlines()]
 
 

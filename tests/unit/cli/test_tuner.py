@@ -6,11 +6,11 @@ from io import StringIO
 from rich.console import Console
 
 from dispatcher.cli.tuner import log_table, status_lines
-from dispatcher.control.overrides import Knobs
+from dispatcher.control.overrides import RuntimeOverrides
 from dispatcher.control.rules.tuner.actions import Action, Change
 from dispatcher.control.rules.tuner.evidence import Measures
 from dispatcher.control.rules.tuner.experiment import Experiment
-from dispatcher.control.rules.tuner.state import Decision, Rest, TunerState
+from dispatcher.control.rules.tuner.state import CoolDown, Decision, TunerState
 from dispatcher.control.tuner_store import Row
 
 ACTION = Action(kind="cap", target="llm/a", changes=(Change(what="llm/a", before=None, after=4),))
@@ -51,10 +51,10 @@ def test_the_status_tells_the_mode_what_is_in_force_and_what_cannot_act() -> Non
     state = TunerState(
         pending=IN_FORCE,
         kept=(replace(IN_FORCE, number=2),),
-        rests=(Rest(key="pool llm", until_s=30.0), Rest(key="pool tts", until_s=1.0)),
+        rests=(CoolDown(key="pool llm", until_s=30.0), CoolDown(key="pool tts", until_s=1.0)),
         missing=(("records", "no records are kept here"),),
     )
-    assert status_lines(state, Knobs(tuner_mode="act"), configured="observe", now=10.0) == [
+    assert status_lines(state, RuntimeOverrides(tuner_mode="act"), configured="observe", now=10.0) == [
         "mode          act, chosen over observe of the YAML",
         "samples       0",
         "pending       3: cap llm/a: as configured → 4 (a fails)",

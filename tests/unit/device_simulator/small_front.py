@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from dispatcher.device_simulator import Address, DeviceOptions, SoftDevice, connect, discover
+from dispatcher.device_simulator import Address, DeviceOptions, SimulatedDevice, connect, discover
 from dispatcher.device_simulator.framing import Version, unwrap, wrap
 
 SESSION_ID = "8f2a9a37-1a52-4b1e-9d0f-0e6c1c1f7a10"
@@ -142,7 +142,7 @@ class Bench:
         self._front = front
         self._session = session
 
-    def device(self, **options: Any) -> AbstractAsyncContextManager[SoftDevice]:
+    def device(self, **options: Any) -> AbstractAsyncContextManager[SimulatedDevice]:
         """Return the context of a connected device with these options."""
         on_event = options.pop("on_event", None)
         address = Address(url=self._front.url)

@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 from dispatcher.audio.pcm import read_wav, wav_bytes
 from dispatcher.cli import main
 from dispatcher.front.connection.apology import TEXTS
-from dispatcher.supervisor.state_file import RunningPart, UpFile
+from dispatcher.supervisor.state_file import RunningProcess, StateFile
 from tests.unit.device_simulator.small_front import SmallFront, serving
 
 SHORT_WAV = wav_bytes(bytes(16_000 * 2 // 10), 16_000)
@@ -138,8 +138,10 @@ def test_the_front_that_runs_here_is_talked_to_wherever_it_listens(
     running_front: SmallFront, own_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DATA_DIR", str(own_folder))
-    with UpFile(own_folder) as upfile:
-        upfile.write([RunningPart(name="web", pid=1, port=running_front.port, role="front", host="0.0.0.0")])
+    with StateFile(own_folder) as upfile:
+        upfile.write(
+            [RunningProcess(name="web", pid=1, port=running_front.port, role="front", host="0.0.0.0")]
+        )
         result = talk("--text", "hi", "--format", "pcm")
 
     assert result.exit_code == 0, result.output

@@ -12,7 +12,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.typedefs import Handler
 
 from dispatcher.catalogue.model import Catalogue
-from dispatcher.front.connection.front_context import HUB, Hub
+from dispatcher.front.connection.front_context import HUB, FrontContext
 from dispatcher.front.http.ota import add_ota
 from dispatcher.front.http.probes import add_probes
 from dispatcher.settings import Settings
@@ -39,7 +39,7 @@ class House:
     """
 
     def __init__(
-        self, client: TestClient[web.Request, web.Application], hub: Hub, redis: MemoryRedis
+        self, client: TestClient[web.Request, web.Application], hub: FrontContext, redis: MemoryRedis
     ) -> None:
         self.hub = hub
         self.redis = redis
@@ -69,7 +69,9 @@ class House:
 async def open_house(data_dir: Path, **settings: str) -> AsyncGenerator[House]:
     """Serve a front whose settings are the defaults and these."""
     redis = MemoryRedis()
-    hub = Hub(Settings.model_validate({"data_dir": data_dir, **settings}), Catalogue(path="", services={}))
+    hub = FrontContext(
+        Settings.model_validate({"data_dir": data_dir, **settings}), Catalogue(path="", services={})
+    )
     await hub.redis.close()
     hub.redis = redis.redis()
 

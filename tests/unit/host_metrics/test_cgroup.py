@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from dispatcher.host_metrics.cgroup import Cgroup, read_cgroup
-from dispatcher.host_metrics.host import BoxMeter
+from dispatcher.host_metrics.host import HostMeter
 
 MB = 1024 * 1024
 # As Docker with cgroup v2 shows them to a container with `cpus: 1.5` and `mem_limit: 512m`.
@@ -119,7 +119,7 @@ def test_without_a_limit_the_box_itself_counts(tmp_path: Path, own: Path, files:
 
 def test_the_box_in_a_container_is_the_container(tmp_path: Path, own: Path) -> None:
     root = tree(tmp_path / "fs", V2)
-    meter = BoxMeter(root=root, own=own)
+    meter = HostMeter(root=root, own=own)
     first = meter.sample(now_s=100.0)
     assert (first.cpu_ratio, first.memory_ratio, first.memory_bytes) == (None, 0.5, 512 * MB)
     tree(root, {"cpu.stat": "usage_usec 3250000"})
@@ -129,7 +129,7 @@ def test_the_box_in_a_container_is_the_container(tmp_path: Path, own: Path) -> N
 
 def test_limits_of_this_process_alone_say_nothing_of_the_host(tmp_path: Path, own: Path) -> None:
     root = tree(tmp_path / "fs", V2)
-    meter = BoxMeter("host", root=root, own=own)
+    meter = HostMeter("host", root=root, own=own)
     meter.sample(now_s=100.0)
     tree(root, {"cpu.stat": "usage_usec 99000000"})
     sample = meter.sample(now_s=200.0)
@@ -140,7 +140,7 @@ def test_limits_of_this_process_alone_say_nothing_of_the_host(tmp_path: Path, ow
 
 
 def test_two_looks_at_the_box_within_a_moment_are_one(tmp_path: Path, own: Path) -> None:
-    meter = BoxMeter(root=tree(tmp_path / "fs", V2), own=own)
+    meter = HostMeter(root=tree(tmp_path / "fs", V2), own=own)
     meter.sample(now_s=100.0)
     second = meter.sample(now_s=105.0)
     assert meter.sample(now_s=105.1) is second

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import psutil
 import pytest
 
-from dispatcher.host_metrics.host import BoxMeter
+from dispatcher.host_metrics.host import HostMeter
 from dispatcher.host_metrics.process import OwnProcess, ProcessMeter, role_of
 
 
@@ -30,7 +30,7 @@ class Count(NamedTuple):
 
 
 def test_this_box_has_figures_between_0_and_1() -> None:
-    meter = BoxMeter()
+    meter = HostMeter()
     meter.sample(now_s=time.monotonic() - 1)
     sample = meter.sample()
     assert sample.cpu_ratio is not None
@@ -50,7 +50,7 @@ def test_the_network_is_the_busiest_link_with_a_known_speed_and_never_loopback(
     counts = {"lo": Count(0, 0), "eth0": Count(1_000, 0), "wifi": Count(0, 0)}
     monkeypatch.setattr(psutil, "net_if_stats", lambda: links)
     monkeypatch.setattr(psutil, "net_io_counters", lambda **_: dict(counts))
-    meter = BoxMeter()
+    meter = HostMeter()
     assert meter.sample(now_s=0).network_ratio is None
     counts |= {"lo": Count(10**9, 10**9), "eth0": Count(6_251_000, 10), "wifi": Count(0, 9_000_000)}
     sample = meter.sample(now_s=1)
@@ -70,7 +70,7 @@ def test_the_end_of_a_pair_into_a_container_is_no_link_of_the_host(
     counts = {"eth0": Count(0, 0), "veth1": Count(0, 0)}
     monkeypatch.setattr(psutil, "net_if_stats", lambda: dict.fromkeys(counts, Link(100, "up")))
     monkeypatch.setattr(psutil, "net_io_counters", lambda **_: dict(counts))
-    meter = BoxMeter("host", links=tmp_path)
+    meter = HostMeter("host", links=tmp_path)
     meter.sample(now_s=0)
     counts |= {"eth0": Count(1_000, 0), "veth1": Count(9_000_000, 0)}
     assert meter.sample(now_s=1).network_bytes_per_s == 1_000

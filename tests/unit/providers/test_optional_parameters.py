@@ -16,14 +16,14 @@ from dispatcher.providers.optional_parameters import RefusedParameters
 from dispatcher.tools.model import ToolCall
 from tests.unit.providers.dialect import DONE, Dialect, says
 
-Judge = Callable[[Mapping[str, Any]], str]
+KpiEvaluator = Callable[[Mapping[str, Any]], str]
 WHISPER = (
     "response_format 'verbose_json' is not compatible with model 'gpt-4o-mini-transcribe'. "
     "Use 'json' or 'text' instead."
 )
 
 
-def refusing(dialect: Dialect, judge: Judge, answer: bytes, kind: str, *, status: int = 400) -> None:
+def refusing(dialect: Dialect, judge: KpiEvaluator, answer: bytes, kind: str, *, status: int = 400) -> None:
     """Refuse what the judge has words against; answer the rest."""
 
     async def handler(_: web.Request) -> web.Response:
@@ -35,7 +35,7 @@ def refusing(dialect: Dialect, judge: Judge, answer: bytes, kind: str, *, status
     dialect.does(handler)
 
 
-def unless(**wanted: Any) -> Judge:
+def unless(**wanted: Any) -> KpiEvaluator:
     """Have something against requests in which these are not so."""
     return lambda body: next(
         (f"Unsupported parameter: '{key}'" for key, value in wanted.items() if body.get(key) != value), ""

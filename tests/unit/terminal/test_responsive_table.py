@@ -9,7 +9,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 
 from dispatcher.cli.records_view import turns_view
-from dispatcher.terminal.responsive_table import Fitting
+from dispatcher.terminal.responsive_table import ResponsiveTable
 
 TURN = {
     "started_at_ms": 1_795_650_000_000,
@@ -47,7 +47,7 @@ def made(left_out: AbstractSet[str]) -> tuple[RenderableType, ...]:
     ("width", "heading"), [(30, "first second third"), (14, "first second"), (6, "first"), (3, "fi…")]
 )
 def test_columns_go_in_their_order_until_the_rest_fits(width: int, heading: str) -> None:
-    first_line = shown(Fitting(made, spare=("third", "second")), width=width).splitlines()[0]
+    first_line = shown(ResponsiveTable(made, spare=("third", "second")), width=width).splitlines()[0]
     assert " ".join(first_line.split()) == heading
 
 

@@ -9,10 +9,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from dispatcher.control.rules.tuner.actions import Action, Kind
-from dispatcher.pipeline.worker_context import Runtime
+from dispatcher.pipeline.worker_context import WorkerContext
 from workers.control.actions import instances, pools, processes, settings, upkeep
 
-Act = Callable[[Runtime, Action], Awaitable[None]]
+Act = Callable[[WorkerContext, Action], Awaitable[None]]
 
 ACTS: Final[Mapping[Kind, Act]] = {
     "pool": pools.resize,
@@ -26,7 +26,7 @@ ACTS: Final[Mapping[Kind, Act]] = {
 }
 
 
-async def act(shared: Runtime, action: Action) -> None:
+async def act(shared: WorkerContext, action: Action) -> None:
     """Do what an action says.
 
     Raises:

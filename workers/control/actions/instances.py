@@ -7,24 +7,24 @@ from typing import Final
 from dispatcher.control.rules.tuner.actions import Action
 from dispatcher.control.tuner_evidence import split_target
 from dispatcher.errors import ActionRefused
-from dispatcher.pipeline.worker_context import Runtime
+from dispatcher.pipeline.worker_context import WorkerContext
 from dispatcher.routing import instance_table
 
 CAP_LIMIT: Final = "cap_limit"
 PRIORITY_OVERRIDE: Final = "priority_override"
 
 
-async def limit_caps(shared: Runtime, action: Action) -> None:
+async def limit_caps(shared: WorkerContext, action: Action) -> None:
     """Lower or raise how many calls an instance takes at once; those under way end in peace."""
     await _set(shared, action, CAP_LIMIT)
 
 
-async def prefer(shared: Runtime, action: Action) -> None:
+async def prefer(shared: WorkerContext, action: Action) -> None:
     """Change which instances of a service are used first."""
     await _set(shared, action, PRIORITY_OVERRIDE)
 
 
-async def _set(shared: Runtime, action: Action, field: str) -> None:
+async def _set(shared: WorkerContext, action: Action, field: str) -> None:
     for change in action.changes:
         service, name = split_target(change.what)
         value = "" if change.after is None else str(change.after)

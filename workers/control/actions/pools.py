@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 from dispatcher.control.rules.tuner.actions import Action, Change
 from dispatcher.control.rules.tuner.evidence import WorkerEvidence
 from dispatcher.errors import ActionRefused, StateError
-from dispatcher.pipeline.worker_context import Runtime
+from dispatcher.pipeline.worker_context import WorkerContext
 from workers.celery import app
 
 # An inspection of unknown workers always takes the whole of this.
@@ -51,7 +51,7 @@ def _worker(name: str, queue: str, said: dict[str, Any]) -> WorkerEvidence:
     )
 
 
-async def resize(_shared: Runtime, action: Action) -> None:
+async def resize(_shared: WorkerContext, action: Action) -> None:
     """Grow or shrink the pools of a queue, evenly over its workers."""
     for change in action.changes:
         await asyncio.to_thread(_resize, change)

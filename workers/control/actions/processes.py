@@ -7,12 +7,12 @@ import asyncio
 from dispatcher.control import overrides
 from dispatcher.control.rules.tuner.actions import Action
 from dispatcher.errors import ActionRefused
-from dispatcher.pipeline.worker_context import Runtime
+from dispatcher.pipeline.worker_context import WorkerContext
 from workers.celery import app
 from workers.control.actions.pools import look_at_workers
 
 
-async def restart(_shared: Runtime, action: Action) -> None:
+async def restart(_shared: WorkerContext, action: Action) -> None:
     """Tell one worker to end: it takes nothing new, ends what it works on, and is started again.
 
     The tuner proposes it only where another worker serves the queue or a supervisor starts it again.
@@ -26,7 +26,7 @@ def _restart(name: str) -> None:
     app.control.broadcast("shutdown", destination=[name])
 
 
-async def ask_for_workers(shared: Runtime, action: Action) -> None:
+async def ask_for_workers(shared: WorkerContext, action: Action) -> None:
     """Tell the supervisor how many extra processes each queue is to have."""
     for change in action.changes:
         await overrides.turn(shared.redis, overrides.extra_workers(change.what), change.after)

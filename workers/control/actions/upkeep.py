@@ -7,7 +7,7 @@ import asyncio
 from dispatcher.control.rules.tuner.actions import Action
 from dispatcher.errors import ActionRefused
 from dispatcher.messages import CONTROL_QUEUE, KEEP_RECORDS
-from dispatcher.pipeline.worker_context import Runtime
+from dispatcher.pipeline.worker_context import WorkerContext
 from workers.celery import app
 
 
@@ -16,7 +16,7 @@ def is_there() -> bool:
     return KEEP_RECORDS in app.tasks
 
 
-async def keep_records(_shared: Runtime, _action: Action) -> None:
+async def keep_records(_shared: WorkerContext, _action: Action) -> None:
     """Send the task that prunes and optimises."""
     if not is_there():
         raise ActionRefused("no records are kept here")

@@ -19,7 +19,7 @@ FEWEST_CALLS: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tempo:
+class TunerTiming:
     """How long the tuner waits for what, in seconds.
 
     Attributes:
@@ -36,9 +36,9 @@ class Tempo:
     cool_down_s: float = 900.0
     overruled_s: float = 86_400.0
 
-    def scaled(self, factor: float) -> Tempo:
+    def scaled(self, factor: float) -> TunerTiming:
         """Return the same at another speed: 0.01 makes seconds of minutes (tests)."""
-        return Tempo(
+        return TunerTiming(
             memory_s=self.memory_s * factor,
             trial_s=self.trial_s * factor,
             clear_s=self.clear_s * factor,

@@ -22,7 +22,7 @@ MOST_SETBACKS: Final = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rest:
+class CoolDown:
     """An action that is left alone until a time."""
 
     key: str
@@ -30,7 +30,7 @@ class Rest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Setback:
+class Relapse:
     """How often an action was taken back after it had helped, and when last."""
 
     key: str
@@ -74,8 +74,8 @@ class TunerState:
     history: tuple[Sample, ...] = ()
     pending: Experiment | None = None
     kept: tuple[Experiment, ...] = ()
-    rests: tuple[Rest, ...] = ()
-    setbacks: tuple[Setback, ...] = ()
+    rests: tuple[CoolDown, ...] = ()
+    setbacks: tuple[Relapse, ...] = ()
     next_number: int = 1
     missing: tuple[tuple[str, str], ...] = ()
     changed_at_s: float = 0.0
@@ -91,13 +91,13 @@ class TunerState:
     def resting(self, key: str, *, until_s: float) -> TunerState:
         """Return the state with an action left alone until a time."""
         others = tuple(rest for rest in self.rests if rest.key != key)
-        return replace(self, rests=(*others, Rest(key=key, until_s=until_s))[-MOST_REMEMBERED:])
+        return replace(self, rests=(*others, CoolDown(key=key, until_s=until_s))[-MOST_REMEMBERED:])
 
     def with_setback(self, key: str, now: float) -> TunerState:
         """Return the state with one more reversal of an action counted."""
         times = min(MOST_SETBACKS, self.setbacks_of(key) + 1)
         others = tuple(each for each in self.setbacks if each.key != key)
-        fresh = Setback(key=key, times=times, at_s=now)
+        fresh = Relapse(key=key, times=times, at_s=now)
         return replace(self, setbacks=(*others, fresh)[-MOST_REMEMBERED:])
 
     def without(self, experiment: Experiment) -> TunerState:

@@ -7,7 +7,14 @@ from typing import NamedTuple
 
 from dispatcher.control.rules.tuner.actions import Proposal
 from dispatcher.control.rules.tuner.candidates import candidates
-from dispatcher.control.rules.tuner.causes import Tempo, is_gone, limit, sample_of, sustained, with_sample
+from dispatcher.control.rules.tuner.causes import (
+    TunerTiming,
+    is_gone,
+    limit,
+    sample_of,
+    sustained,
+    with_sample,
+)
 from dispatcher.control.rules.tuner.conflicts import conflict
 from dispatcher.control.rules.tuner.evidence import CAUSES, Cause, Evidence, Measures, Sample, middle
 from dispatcher.control.rules.tuner.experiment import Experiment, judge, number
@@ -23,13 +30,13 @@ class Stepped(NamedTuple):
 
 
 def step(
-    state: TunerState, evidence: Evidence, now: float, *, mode: TunerMode, tempo: Tempo | None = None
+    state: TunerState, evidence: Evidence, now: float, *, mode: TunerMode, tempo: TunerTiming | None = None
 ) -> Stepped:
     """Return what follows from the evidence of one tick.
 
     In `observe` and `off` nothing new is done, and what is in force is taken back, one by one.
     """
-    tempo = tempo or Tempo()
+    tempo = tempo or TunerTiming()
     sample = sample_of(evidence)
     state = replace(state, history=with_sample(state.history, sample), missing=evidence.missing)
     state = _forgetting(state, now, tempo)
@@ -41,7 +48,7 @@ def step(
     return _take_back(state, now, tempo) or _try_something(state, evidence, now, mode=mode, tempo=tempo)
 
 
-def undo(state: TunerState, wanted: int, now: float, *, tempo: Tempo) -> Stepped:
+def undo(state: TunerState, wanted: int, now: float, *, tempo: TunerTiming) -> Stepped:
     """Return what follows when a person takes an experiment back: it is left alone for a long time."""
     experiment = state.find(wanted)
     if experiment is None:
@@ -50,7 +57,7 @@ def undo(state: TunerState, wanted: int, now: float, *, tempo: Tempo) -> Stepped
     return _end(state, experiment, "undone", now, verdict="taken back by hand")
 
 
-def refuse(state: TunerState, refused: Decision, reason: str, now: float, *, tempo: Tempo) -> Stepped:
+def refuse(state: TunerState, refused: Decision, reason: str, now: float, *, tempo: TunerTiming) -> Stepped:
     """Return what follows when an action could not act: it is as if it was never tried."""
     experiment = state.find(refused.number)
     state = state.resting(refused.action.key, until_s=now + tempo.cool_down_s)
@@ -59,7 +66,7 @@ def refuse(state: TunerState, refused: Decision, reason: str, now: float, *, tem
     return Stepped(state, (replace(refused, at_s=now, event="refused", verdict=reason, act=None),))
 
 
-def _forgetting(state: TunerState, now: float, tempo: Tempo) -> TunerState:
+def _forgetting(state: TunerState, now: float, tempo: TunerTiming) -> TunerState:
     return replace(
         state,
         history=tuple(each for each in state.history if each.at_s > now - tempo.memory_s - tempo.trial_s),
@@ -81,7 +88,7 @@ def _noting_absence(state: TunerState, sample: Sample, now: float) -> TunerState
 
 
 def _hands_off(
-    state: TunerState, evidence: Evidence, now: float, *, mode: TunerMode, tempo: Tempo
+    state: TunerState, evidence: Evidence, now: float, *, mode: TunerMode, tempo: TunerTiming
 ) -> Stepped:
     in_force = (*state.kept, *(() if state.pending is None else (state.pending,)))
     if in_force:
@@ -91,7 +98,7 @@ def _hands_off(
     return _try_something(state, evidence, now, mode=mode, tempo=tempo)
 
 
-def _judge_pending(state: TunerState, pending: Experiment, now: float, tempo: Tempo) -> Stepped:
+def _judge_pending(state: TunerState, pending: Experiment, now: float, tempo: TunerTiming) -> Stepped:
     if now - pending.begun_at_s < tempo.trial_s:
         return Stepped(state)
     verdict = judge(pending, middle([each for each in state.history if each.at_s > pending.begun_at_s]))
@@ -103,7 +110,7 @@ def _judge_pending(state: TunerState, pending: Experiment, now: float, tempo: Te
     return Stepped(kept, (_decision(pending, "kept", now, state, verdict=verdict.reason),))
 
 
-def _take_back(state: TunerState, now: float, tempo: Tempo) -> Stepped | None:
+def _take_back(state: TunerState, now: float, tempo: TunerTiming) -> Stepped | None:
     """Take the newest kept action back whose cause is long gone, unless a later one stands on it."""
     above: frozenset[str] = frozenset()
     for experiment in reversed(state.kept):
@@ -133,7 +140,7 @@ def _relapses(state: TunerState) -> tuple[Cause, ...]:
 
 
 def _try_something(
-    state: TunerState, evidence: Evidence, now: float, *, mode: TunerMode, tempo: Tempo
+    state: TunerState, evidence: Evidence, now: float, *, mode: TunerMode, tempo: TunerTiming
 ) -> Stepped:
     since_s = max(state.changed_at_s, now - tempo.memory_s)
     if len(state.kept) >= MOST_KEPT:
@@ -156,7 +163,9 @@ def _may(state: TunerState, proposal: Proposal, measures: Measures, now: float) 
     return rested and not conflict(proposal.action, measures, kept)
 
 
-def _begin(state: TunerState, proposal: Proposal, now: float, *, mode: TunerMode, tempo: Tempo) -> Stepped:
+def _begin(
+    state: TunerState, proposal: Proposal, now: float, *, mode: TunerMode, tempo: TunerTiming
+) -> Stepped:
     experiment = Experiment(
         number=state.next_number,
         begun_at_s=now,

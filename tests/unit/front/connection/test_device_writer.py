@@ -13,7 +13,7 @@ import pytest
 from aiohttp import WSMsgType, web
 from aiohttp.test_utils import TestClient, TestServer
 
-from dispatcher.front.connection.device_writer import MAX_BACKLOG_BYTES, Wire, _finish_at_once
+from dispatcher.front.connection.device_writer import MAX_BACKLOG_BYTES, DeviceWriter, _finish_at_once
 from dispatcher.front.connection.frames import VERSIONS, Version, unpack
 
 # More than all buffers between two sockets of one host hold.
@@ -23,15 +23,15 @@ Socket = aiohttp.ClientWebSocketResponse
 
 @asynccontextmanager
 async def connected(
-    write: Callable[[Wire], None], *, version: Version = 1
-) -> AsyncGenerator[tuple[Socket, asyncio.Future[Wire]]]:
+    write: Callable[[DeviceWriter], None], *, version: Version = 1
+) -> AsyncGenerator[tuple[Socket, asyncio.Future[DeviceWriter]]]:
     """Connect a device; the front writes to it once, and shows its end when it has."""
-    written: asyncio.Future[Wire] = asyncio.get_running_loop().create_future()
+    written: asyncio.Future[DeviceWriter] = asyncio.get_running_loop().create_future()
 
     async def accept(request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse(compress=False)
         await socket.prepare(request)
-        wire = Wire(socket, request.transport, version)
+        wire = DeviceWriter(socket, request.transport, version)
         wire.session_id = "a-session"
         write(wire)
         written.set_result(wire)
@@ -45,7 +45,7 @@ async def connected(
 
 
 async def test_messages_and_frames_arrive_in_the_order_they_were_written() -> None:
-    def write(wire: Wire) -> None:
+    def write(wire: DeviceWriter) -> None:
         wire.send("tts", state="start")
         wire.send_packet(b"one", 0)
         wire.send("tts", state="sentence_start", text="你好！")
@@ -77,7 +77,7 @@ async def test_audio_is_framed_as_the_device_asked(version: Version) -> None:
 async def test_a_device_that_does_not_read_is_cut_off_before_its_backlog_grows() -> None:
     backlogs = []
 
-    def write(wire: Wire) -> None:
+    def write(wire: DeviceWriter) -> None:
         packet = bytes(8 * 1024)
         while wire.open:
             wire.send_packet(packet, 0)
@@ -103,7 +103,7 @@ async def test_writing_to_a_device_that_went_away_is_no_error() -> None:
 
 
 async def test_writing_after_the_socket_was_aborted_is_no_error() -> None:
-    def write(wire: Wire) -> None:
+    def write(wire: DeviceWriter) -> None:
         wire._transport.abort()
         assert not wire.open
         wire.send_packet(b"late", 0)

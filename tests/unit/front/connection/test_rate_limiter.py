@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from dispatcher.front.connection.rate_limiter import Allowance, for_messages, for_sound
+from dispatcher.front.connection.rate_limiter import RateLimiter, for_messages, for_sound
 
 
 def test_a_burst_is_read_at_once_and_what_follows_at_the_rate() -> None:
-    allowance = Allowance(burst=3, rate_per_s=2)
+    allowance = RateLimiter(burst=3, rate_per_s=2)
 
     assert [allowance.take(100.0) for _ in range(5)] == pytest.approx([0, 0, 0, 0.5, 1.0])
 
 
 def test_who_waits_as_he_is_told_is_never_behind() -> None:
-    allowance, now_s = Allowance(burst=1, rate_per_s=10), 0.0
+    allowance, now_s = RateLimiter(burst=1, rate_per_s=10), 0.0
     for _ in range(1000):
         now_s += allowance.take(now_s)
 
@@ -22,7 +22,7 @@ def test_who_waits_as_he_is_told_is_never_behind() -> None:
 
 
 def test_a_pause_gives_the_burst_back_and_no_more_than_that() -> None:
-    allowance = Allowance(burst=3, rate_per_s=2)
+    allowance = RateLimiter(burst=3, rate_per_s=2)
     for _ in range(5):
         allowance.take(0.0)
 

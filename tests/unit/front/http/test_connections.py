@@ -11,7 +11,7 @@ from dispatcher.front.http.connections import HEADERS_TIMEOUT_S, ConnectionLimit
 LIMITS = ConnectionLimits(total=10, per_address=4, new_per_s=2.0, exempt=(ip_network("172.28.0.2/32"),))
 
 
-class Wire:
+class DeviceWriter:
     """A transport that is open until it is aborted."""
 
     def __init__(self) -> None:
@@ -33,12 +33,12 @@ class Clock:
         return self.now_s
 
 
-def connect(connections: Connections, address: str, count: int = 1) -> list[Wire]:
+def connect(connections: Connections, address: str, count: int = 1) -> list[DeviceWriter]:
     """Connect so often; return the connections that were let in."""
     wires = []
     for _ in range(count):
         if connections.may_connect(address):
-            wires.append(Wire())
+            wires.append(DeviceWriter())
             connections.add(wires[-1], address)
     return wires
 

@@ -9,31 +9,31 @@ from collections.abc import Iterator
 import pytest
 
 from dispatcher.front.http import socket_handover as succession_module
-from dispatcher.front.http.socket_handover import Succession
+from dispatcher.front.http.socket_handover import SocketHandover
 from dispatcher.messages import CHANNEL_VARIABLE, MAY_GO, SAYS_LEAVING, SAYS_SERVING, SOCKET_VARIABLE
 from dispatcher.settings import Settings
 
 
 @pytest.fixture
-def ends() -> Iterator[tuple[socket.socket, Succession]]:
+def ends() -> Iterator[tuple[socket.socket, SocketHandover]]:
     """The supervisor's end, and a front with the other one."""
     supervisors, fronts = socket.socketpair()
     supervisors.settimeout(5)
-    front = Succession(None, fronts)
+    front = SocketHandover(None, fronts)
     yield supervisors, front
     front.close()
     supervisors.close()
 
 
 async def test_a_front_that_was_started_alone_waits_for_nobody() -> None:
-    alone = Succession.inherited({})
+    alone = SocketHandover.inherited({})
     alone.say_serving()
     await alone.followed()
     alone.close()
 
 
 async def test_a_front_goes_when_it_hears_that_it_was_followed(
-    ends: tuple[socket.socket, Succession],
+    ends: tuple[socket.socket, SocketHandover],
 ) -> None:
     supervisor, front = ends
     front.say_serving()
@@ -46,7 +46,7 @@ async def test_a_front_goes_when_it_hears_that_it_was_followed(
         await going
 
 
-async def test_a_front_goes_when_its_supervisor_is_gone(ends: tuple[socket.socket, Succession]) -> None:
+async def test_a_front_goes_when_its_supervisor_is_gone(ends: tuple[socket.socket, SocketHandover]) -> None:
     supervisor, front = ends
     supervisor.close()
     async with asyncio.timeout(5):
@@ -54,7 +54,7 @@ async def test_a_front_goes_when_its_supervisor_is_gone(ends: tuple[socket.socke
 
 
 async def test_a_front_that_nobody_follows_goes_all_the_same(
-    ends: tuple[socket.socket, Succession], monkeypatch: pytest.MonkeyPatch
+    ends: tuple[socket.socket, SocketHandover], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(succession_module, "FOLLOWED_WITHIN_S", 0.01)
     async with asyncio.timeout(5):
@@ -65,7 +65,7 @@ def test_what_the_supervisor_handed_over_is_found_by_its_numbers() -> None:
     with socket.create_server(("127.0.0.1", 0)) as place:
         ours, theirs = socket.socketpair()
         numbers = {SOCKET_VARIABLE: str(place.detach()), CHANNEL_VARIABLE: str(theirs.detach())}
-    found = Succession.inherited(numbers)
+    found = SocketHandover.inherited(numbers)
     found.say_serving()
     assert ours.recv(1) == SAYS_SERVING
     found.close()
@@ -78,7 +78,7 @@ def test_a_front_listens_at_both_sockets_that_it_was_handed() -> None:
     places = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
     ours, theirs = socket.socketpair()
     numbers = ",".join(str(place.detach()) for place in places)
-    found = Succession.inherited({SOCKET_VARIABLE: numbers, CHANNEL_VARIABLE: str(theirs.detach())})
+    found = SocketHandover.inherited({SOCKET_VARIABLE: numbers, CHANNEL_VARIABLE: str(theirs.detach())})
     sockets = found.sockets(Settings())
     assert ",".join(str(each.fileno()) for each in sockets) == numbers
     found.close()

@@ -11,8 +11,8 @@ from aiohttp import web
 
 from dispatcher.errors import ConfigError, StartError
 from dispatcher.ops.bench import baseline, device_speech, generator
-from dispatcher.ops.bench.devices import parse_counts, turns_of
-from dispatcher.ops.bench.samples import FloorPlan, GeneratorPlan
+from dispatcher.ops.bench.devices import BASELINE, GENERATOR, parse_counts, turns_of
+from dispatcher.ops.bench.samples import BaselinePlan, GeneratorPlan
 from dispatcher.ops.bench.subprocess import measure
 from tests.unit.device_simulator.small_front import SmallFront, serving
 
@@ -65,7 +65,7 @@ async def test_a_measuring_process_reports_each_turn_and_its_result(unused_tcp_p
     told: list[None] = []
     plan = GeneratorPlan(url=f"ws://127.0.0.1:{unused_tcp_port}/", devices=2, turns=1)
 
-    heard = await measure("generator", plan, timeout_s=60, on_turn=lambda: told.append(None))
+    heard = await measure(GENERATOR, plan, timeout_s=60, on_turn=lambda: told.append(None))
 
     assert len(told) == 4
     assert len(heard.lost) == 4
@@ -83,7 +83,7 @@ async def test_a_measuring_process_that_takes_too_long_is_stopped(front: SmallFr
     front.silent = True
 
     with pytest.raises(StartError, match="not done after"):
-        await measure("generator", plan_for(front), timeout_s=0.5, on_turn=lambda: None)
+        await measure(GENERATOR, plan_for(front), timeout_s=0.5, on_turn=lambda: None)
 
 
 async def answer_transcription(_: web.Request) -> web.Response:
@@ -126,7 +126,9 @@ async def instance_catalogue(tmp_path: Path) -> AsyncGenerator[Path]:
 
 
 async def test_the_floor_makes_all_calls_of_a_turn(instance_catalogue: Path) -> None:
-    heard = await baseline.run(FloorPlan(config=str(instance_catalogue), turns=2))
+    plan = BaselinePlan(config=str(instance_catalogue), turns=2)
+
+    heard = await measure(BASELINE, plan, timeout_s=60, on_turn=lambda: None)
 
     assert (heard.all_turns, len(heard.turns), heard.lost) == (3, 2, ())
     for turn in heard.turns:
@@ -146,7 +148,7 @@ def broken_catalogue(instance_catalogue: Path) -> Path:
 
 
 async def test_a_call_that_fails_is_a_lost_turn_of_the_floor(broken_catalogue: Path) -> None:
-    heard = await baseline.run(FloorPlan(config=str(broken_catalogue), turns=1))
+    heard = await baseline.run(BaselinePlan(config=str(broken_catalogue), turns=1))
 
     assert heard.turns == ()
     assert len(heard.lost) == 2

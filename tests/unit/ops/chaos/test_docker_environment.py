@@ -13,7 +13,7 @@ import pytest
 from dispatcher.errors import StartError
 from dispatcher.ops.chaos.docker_environment import Containers, as_part, is_in_container
 from dispatcher.ops.chaos.environment import NotHere
-from dispatcher.supervisor.chaos_marker import MarkedPart
+from dispatcher.supervisor.chaos_marker import MarkedProcess
 from tests.unit.ops.chaos.docker import inspected, put_docker_on_the_path
 
 
@@ -27,7 +27,7 @@ def bystander() -> Iterator[subprocess.Popen[bytes]]:
 
 
 def test_a_container_is_a_part_by_its_labels() -> None:
-    assert as_part(inspected("asr-1", "instance", pid=417, address="172.28.0.21")) == MarkedPart(
+    assert as_part(inspected("asr-1", "instance", pid=417, address="172.28.0.21")) == MarkedProcess(
         name="asr-1", role="instance", pid=417, port=None, host="172.28.0.21"
     )
 

@@ -7,23 +7,23 @@ from pathlib import Path
 from typing import Any
 
 from dispatcher.catalogue.model import Catalogue, Instance, NginxProxy, ServiceConfig, UpstreamServer
-from dispatcher.control.overrides import Knobs
+from dispatcher.control.overrides import RuntimeOverrides
 from dispatcher.control.rules.tuner.state import TunerState
 from dispatcher.device_simulator import TurnResult
-from dispatcher.host_metrics.host import BoxSample
+from dispatcher.host_metrics.host import HostSample
 from dispatcher.kpis.alert_rules import Alert
 from dispatcher.kpis.kpi_rules import Kpi
 from dispatcher.messages import QUEUES, SERVICES, Algorithm, Service
 from dispatcher.ops.checks.probes import Answer, FlowerSeen, NginxSeen, TurnSeen
 from dispatcher.ops.checks.records_snapshot import RecordsSeen
-from dispatcher.ops.checks.snapshot import BoxSeen, Evidence, InstanceSeen, Wish, WorkerSeen
+from dispatcher.ops.checks.snapshot import Evidence, HostSnapshot, InstanceSeen, Wish, WorkerSeen
 from dispatcher.routing.decisions import Decision
-from dispatcher.routing.instance_table import InForce
+from dispatcher.routing.instance_table import ActiveCatalogue
 from dispatcher.routing.overview import InstanceView, Overview, ServiceView
 from dispatcher.settings import Settings
 from dispatcher.telemetry.canaries import CanaryView
 from dispatcher.telemetry.front_presence import FrontCounts
-from dispatcher.telemetry.kpi_store import Board, Standing
+from dispatcher.telemetry.kpi_store import KpiSnapshot, KpiStatus
 
 FRONT = "http://127.0.0.1:8000"
 ALGORITHMS: dict[Service, Algorithm] = {
@@ -47,7 +47,7 @@ HEARD = TurnResult(
     frames=9,
     packets=(),
 )
-BOX = BoxSample(
+BOX = HostSample(
     cpu_ratio=0.5,
     memory_ratio=0.5,
     network_ratio=None,
@@ -133,17 +133,17 @@ def decisions(of_first: int, of_second: int) -> tuple[Decision, ...]:
     )
 
 
-def kpi(value: float | None, *, judged: bool = True) -> Standing:
+def kpi(value: float | None, *, judged: bool = True) -> KpiStatus:
     """Return the figure of errors."""
     figure = Kpi(name="errors", unit="ratio", value=value, target=0.01, alert=0.05, judged=judged)
-    return Standing(kpi=figure, alert=Alert())
+    return KpiStatus(kpi=figure, alert=Alert())
 
 
 def _redis(shown: Overview) -> dict[str, Any]:
     """Return what is read of Redis."""
     yaml = catalogue()
     return {
-        "in_force": InForce(revision=3, chosen_at_ms=0, catalogue=yaml),
+        "in_force": ActiveCatalogue(revision=3, chosen_at_ms=0, catalogue=yaml),
         "redis": {"maxmemory_policy": "volatile-ttl", "maxmemory": "268435456", "used_memory": "9000000"},
         "overview": shown,
         "instances": tuple(
@@ -155,7 +155,7 @@ def _redis(shown: Overview) -> dict[str, Any]:
             for queue in QUEUES
         ),
         "fronts": {"front-1": FrontCounts(devices=2, busy=1, in_turn=1, turns_begun=9)},
-        "knobs": Knobs(),
+        "knobs": RuntimeOverrides(),
         "tuner": TunerState(),
         "tuner_rows": (),
         "decisions": {"asr": (), "llm": decisions(1, 0), "tts": decisions(60, 30)},
@@ -171,8 +171,8 @@ def evidence(tmp_path: Path, **changed: Any) -> Evidence:
         "now_s": now_s,
         "file": catalogue(),
         "file_problem": "",
-        "box": BoxSeen(cores=4, memory_bytes=8_000_000_000, disk_free_bytes=10_000_000_000),
-        "board": Board(judged_at_s=now_s, host="h", standings=(kpi(0.0),), box=BOX, processes=()),
+        "box": HostSnapshot(cores=4, memory_bytes=8_000_000_000, disk_free_bytes=10_000_000_000),
+        "board": KpiSnapshot(judged_at_s=now_s, host="h", standings=(kpi(0.0),), box=BOX, processes=()),
         "records": RecordsSeen(where="sqlite:///x", version="0001", newest="0001", turns=0),
         "backup": None,
         "answers": {FRONT: Answer(status=200, text="{}")},

@@ -16,7 +16,7 @@ from dispatcher.ops.checks import find
 from dispatcher.ops.checks.check_row import LISTS, Finding
 from dispatcher.ops.checks.probes import Answer, FlowerSeen, NginxSeen, TurnSeen
 from dispatcher.ops.checks.records_snapshot import RecordsSeen
-from dispatcher.ops.checks.snapshot import BoxSeen, InstanceSeen, WorkerSeen
+from dispatcher.ops.checks.snapshot import HostSnapshot, InstanceSeen, WorkerSeen
 from dispatcher.ops.checks.view import any_failed, as_json, check_view, summary
 from dispatcher.telemetry.canaries import CanaryView
 from tests.unit.ops.checks.seen import FRONT, HEARD, catalogue, decisions, evidence, kpi, overview, view
@@ -54,9 +54,9 @@ UNCHECKED = (InstanceSeen(view=view("tts", 1), checked_s_ago=None, adjusted_s_ag
 @pytest.mark.parametrize(
     ("changed", "names"),
     [
-        ({"box": BoxSeen(cores=1, memory_bytes=8_000_000_000, disk_free_bytes=10**10)}, {"cores"}),
-        ({"box": BoxSeen(cores=2, memory_bytes=8_000_000_000, disk_free_bytes=10**10)}, set()),
-        ({"box": BoxSeen(cores=4, memory_bytes=10**9, disk_free_bytes=10**8)}, {"memory", "disk"}),
+        ({"box": HostSnapshot(cores=1, memory_bytes=8_000_000_000, disk_free_bytes=10**10)}, {"cores"}),
+        ({"box": HostSnapshot(cores=2, memory_bytes=8_000_000_000, disk_free_bytes=10**10)}, set()),
+        ({"box": HostSnapshot(cores=4, memory_bytes=10**9, disk_free_bytes=10**8)}, {"memory", "disk"}),
         ({"file": None, "file_problem": "line 3"}, {"YAML is valid", "YAML is in force"}),
         ({"in_force": None}, {"YAML is in force"}),
         ({"file": replace(catalogue(), kpis=replace(catalogue().kpis, window_s=9))}, {"YAML is in force"}),

@@ -3,17 +3,23 @@ from __future__ import annotations
 import pytest
 
 from dispatcher.messages import SERVICES, Service
-from dispatcher.routing.rules.hedging import PATIENCES, HedgeBudget, Patience, Suspects, UsualTimes
+from dispatcher.routing.rules.hedging import (
+    PATIENCES,
+    HedgeBudget,
+    HedgePolicy,
+    LateInstances,
+    LatencyEstimator,
+)
 
-PATIENCE = Patience(result="first sentence", and_s=0.6, longest_s=3.0)
+PATIENCE = HedgePolicy(result="first sentence", and_s=0.6, longest_s=3.0)
 
 
 def test_an_instance_that_never_answered_is_given_the_patience_alone() -> None:
-    assert UsualTimes(PATIENCE).wait_s("llm-1") == 0.6
+    assert LatencyEstimator(PATIENCE).wait_s("llm-1") == 0.6
 
 
 def test_the_wait_follows_what_the_instance_usually_takes() -> None:
-    usual = UsualTimes(PATIENCE)
+    usual = LatencyEstimator(PATIENCE)
 
     usual.note("llm-1", 0.4)
 
@@ -22,7 +28,7 @@ def test_the_wait_follows_what_the_instance_usually_takes() -> None:
 
 
 def test_one_odd_result_moves_the_usual_time_by_a_fifth_of_the_way() -> None:
-    usual = UsualTimes(PATIENCE)
+    usual = LatencyEstimator(PATIENCE)
     usual.note("llm-1", 0.4)
 
     usual.note("llm-1", 0.9)
@@ -31,7 +37,7 @@ def test_one_odd_result_moves_the_usual_time_by_a_fifth_of_the_way() -> None:
 
 
 def test_no_instance_is_waited_for_longer_than_the_bound() -> None:
-    usual = UsualTimes(PATIENCE)
+    usual = LatencyEstimator(PATIENCE)
 
     usual.note("llm-1", 30.0)
 
@@ -39,7 +45,7 @@ def test_no_instance_is_waited_for_longer_than_the_bound() -> None:
 
 
 def test_an_ear_is_given_twice_its_usual_time_and_more_for_a_long_utterance() -> None:
-    usual = UsualTimes(PATIENCES["asr"])
+    usual = LatencyEstimator(PATIENCES["asr"])
 
     usual.note("asr-1", 0.4)
 
@@ -48,7 +54,7 @@ def test_an_ear_is_given_twice_its_usual_time_and_more_for_a_long_utterance() ->
 
 
 def test_a_long_utterance_teaches_no_more_than_its_share() -> None:
-    usual = UsualTimes(PATIENCES["asr"])
+    usual = LatencyEstimator(PATIENCES["asr"])
 
     usual.note("asr-1", 2.0, size=4.0)
 
@@ -56,11 +62,11 @@ def test_a_long_utterance_teaches_no_more_than_its_share() -> None:
 
 
 def test_an_ear_of_which_nothing_is_known_is_no_false_alarm() -> None:
-    assert UsualTimes(PATIENCES["asr"]).wait_s("asr-1") == pytest.approx(2.0)
+    assert LatencyEstimator(PATIENCES["asr"]).wait_s("asr-1") == pytest.approx(2.0)
 
 
 def test_a_slow_instance_is_waited_for_as_long_as_a_free_alternative_would_be() -> None:
-    usual = UsualTimes(PATIENCE)
+    usual = LatencyEstimator(PATIENCE)
     usual.note("llm-1", 2.2)
 
     assert usual.wait_s("llm-1") == pytest.approx(2.8)
@@ -70,7 +76,7 @@ def test_a_slow_instance_is_waited_for_as_long_as_a_free_alternative_would_be() 
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_free_alternative_makes_nobody_wait_longer(service: Service) -> None:
-    usual = UsualTimes(PATIENCES[service])
+    usual = LatencyEstimator(PATIENCES[service])
     for alternative_s in (0.01, 0.3, 9.0):
         assert usual.wait_s("new", alternative_s=alternative_s) == usual.wait_s("new")
 
@@ -82,7 +88,7 @@ def test_one_that_lost_is_heard_out_at_least_as_long_as_any_is_waited_for(servic
 
 
 def test_an_instance_is_suspected_while_any_call_of_it_is_late() -> None:
-    suspects = Suspects()
+    suspects = LateInstances()
     with suspects.suspected("llm-1"):
         with suspects.suspected("llm-1"), suspects.suspected("llm-2"):
             assert suspects.names == {"llm-1", "llm-2"}

@@ -7,7 +7,7 @@ import pytest
 from dispatcher.control.rules.tuner.causes import (
     HISTORY_SAMPLES,
     LIMITS,
-    Tempo,
+    TunerTiming,
     is_gone,
     limit,
     sample_of,
@@ -74,4 +74,6 @@ def test_the_middle_of_samples_leaves_out_what_is_unknown() -> None:
 
 
 def test_the_tempo_scales_as_a_whole() -> None:
-    assert Tempo().scaled(0.1) == Tempo(memory_s=30, trial_s=12, clear_s=30, cool_down_s=90, overruled_s=8640)
+    assert TunerTiming().scaled(0.1) == TunerTiming(
+        memory_s=30, trial_s=12, clear_s=30, cool_down_s=90, overruled_s=8640
+    )

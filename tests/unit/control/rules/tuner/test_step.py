@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from dispatcher.control.rules.tuner.actions import Action, Change
-from dispatcher.control.rules.tuner.causes import Tempo
+from dispatcher.control.rules.tuner.causes import TunerTiming
 from dispatcher.control.rules.tuner.evidence import Measures
 from dispatcher.control.rules.tuner.experiment import Experiment, judge
 from dispatcher.control.rules.tuner.state import MOST_KEPT, TunerState
@@ -161,7 +161,7 @@ def test_no_more_is_kept_than_a_person_can_follow() -> None:
 def test_a_person_takes_an_action_back_and_it_is_left_alone_for_a_day() -> None:
     tuner = Ticking()
     tuner.sees(FAILING, ticks=3)
-    tuner.state, (undone,) = undo(tuner.state, 1, tuner.now, tempo=Tempo())
+    tuner.state, (undone,) = undo(tuner.state, 1, tuner.now, tempo=TunerTiming())
     assert (undone.event, undone.verdict, undone.act) == (
         "undone",
         "taken back by hand",
@@ -170,16 +170,16 @@ def test_a_person_takes_an_action_back_and_it_is_left_alone_for_a_day() -> None:
     assert tuner.state.rests_until("prefer llm") == tuner.now + 86_400
     (other,) = tuner.sees(FAILING, ticks=3)
     assert other.action.key == "cap llm/a"
-    assert undo(tuner.state, 99, tuner.now, tempo=Tempo()) == (tuner.state, ())
+    assert undo(tuner.state, 99, tuner.now, tempo=TunerTiming()) == (tuner.state, ())
 
 
 def test_an_action_that_cannot_act_counts_as_never_tried() -> None:
     tuner = Ticking()
     (tried,) = tuner.sees(FAILING, ticks=3)
-    tuner.state, (refused,) = refuse(tuner.state, tried, "nobody answers", tuner.now, tempo=Tempo())
+    tuner.state, (refused,) = refuse(tuner.state, tried, "nobody answers", tuner.now, tempo=TunerTiming())
     assert (refused.event, refused.verdict, refused.act) == ("refused", "nobody answers", None)
     assert tuner.state.pending is None
-    again, _ = refuse(tuner.state, tried, "still nobody", tuner.now, tempo=Tempo())
+    again, _ = refuse(tuner.state, tried, "still nobody", tuner.now, tempo=TunerTiming())
     assert again.rests_until(tried.action.key) > tuner.now
 
 
