@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 import structlog
-from aiohttp import WSMsgType, web
+from aiohttp import WSMsgType
+from aiohttp.web import WebSocketResponse as Socket
 
 from dispatcher.dialogue.goodbye import is_goodbye
 from dispatcher.dialogue.session import Command, Phase, Session
@@ -31,9 +32,7 @@ from dispatcher.front.http.drain import send_away
 class Device:
     """The connection of one device; `serve` lasts as long as its socket."""
 
-    def __init__(
-        self, hub: FrontContext, socket: web.WebSocketResponse, wire: DeviceWriter, who: DeviceProfile
-    ) -> None:
+    def __init__(self, hub: FrontContext, socket: Socket, wire: DeviceWriter, who: DeviceProfile) -> None:
         """Take over a prepared socket."""
         self.peer = who.peer
         self.turn: TurnRunner | None = None

@@ -26,6 +26,7 @@ from dispatcher.redis_client import keys
 from dispatcher.turn_store import utterance_audio
 
 log = structlog.get_logger(__name__)
+OnEnd = Callable[[bool], None]
 _LOGGED = {"apologised": "turn apologised for", "cut": "answer cut"}
 
 
@@ -37,11 +38,9 @@ class TurnRunner:
     """
 
     tools: DeviceTools | None = None
-    _done = False
+    _done = _started = False
 
-    def __init__(
-        self, hub: FrontContext, wire: DeviceWriter, utterance: Utterance, on_end: Callable[[bool], None]
-    ) -> None:
+    def __init__(self, hub: FrontContext, wire: DeviceWriter, utterance: Utterance, on_end: OnEnd) -> None:
         """Prepare the turn; `on_end` is called once, with whether anything was spoken."""
         rules = hub.catalogue.conversation
         self.ticket = ticket_of(utterance, hub, rules.turn_timeout_s)
@@ -65,7 +64,6 @@ class TurnRunner:
             on_played=self._played,
         )
         self._marks: dict[str, float] = {}
-        self._started = False
         self._heard: list[str] = []
         self._outcome = "answered"
         self._reason = ""
@@ -75,7 +73,7 @@ class TurnRunner:
 
     @property
     def said(self) -> str:
-        """What the user said, as far as it is known."""
+        """Transcript so far."""
         return self._text
 
     def start(self) -> None:
