@@ -10,7 +10,7 @@ from celery.signals import setup_logging, worker_init, worker_process_init, work
 from celery.worker import state
 
 from dispatcher.logs import configure_logging
-from dispatcher.pipeline.worker_context import runtime
+from dispatcher.pipeline.worker_context import process_context
 from dispatcher.routing.initial_catalogue import starting_catalogue
 from dispatcher.settings import load_settings
 from workers.celery_ext.pools import ResizablePool, choose_pool
@@ -35,7 +35,7 @@ def prepare_worker(sender: Any, **_: Any) -> None:
 @worker_process_init.connect
 def warm_up_process(**_: Any) -> None:
     """Warm up a process of a prefork pool."""
-    runtime()
+    process_context()
 
 
 @worker_ready.connect
@@ -44,7 +44,7 @@ def warm_up_worker(sender: Any, **_: Any) -> None:
     # Celery shows these always since its start; an operator whose broker went away has no use for its plans.
     warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)
     queues = list(sender.app.amqp.queues.consume_from)
-    shared = runtime()
+    shared = process_context()
     shared.warm_up(queues, lambda: int(sender.pool.limit))
     if TAKEN.worker:  # from here on it takes messages, and nobody else need take over its queues
         TAKEN.on_missed = sender.take_over
@@ -55,4 +55,4 @@ def warm_up_worker(sender: Any, **_: Any) -> None:
 @worker_shutdown.connect
 def close_worker(**_: Any) -> None:
     """Close connections; leases that are still held expire by themselves."""
-    runtime().stop()
+    process_context().stop()

@@ -98,7 +98,7 @@ class _Hearing:
         """Return whether the whole may be sent where a part of it failed; that counts as a retry."""
         if isinstance(error, NoInstanceAvailable):
             return True
-        return error.retryable and self._shared.retry_budget.spend(time.monotonic())
+        return error.retryable and self._shared.retry_budget.try_spend(time.monotonic())
 
     async def _draft(self, runner: Runner, lease: Lease) -> Transcript:
         speech, instance = self._speech, lease.instance

@@ -145,7 +145,7 @@ class Runner:
     def late_at(self) -> float:
         """When its next result is late by the measure of its instance, by the monotonic clock."""
         if self._is_known:
-            return self._alive_at + self._floor.usual_times.patience.pause_s
+            return self._alive_at + self._floor.usual_times.policy.pause_s
         alternative_s = self.lease.slot.alternative_s if self.lease else None
         size = self._floor.course.size
         return self.asked_at + self._floor.usual_times.wait_s(
@@ -179,7 +179,7 @@ class Runner:
             Outrun: another one has the floor, or this one was heard out and still thinks.
             InstanceUnreachable: it was heard out, and no first result came.
         """
-        longest_s = self._floor.usual_times.patience.probe_s if self.is_probe else None
+        longest_s = self._floor.usual_times.policy.probe_s if self.is_probe else None
         try:
             async with asyncio.timeout(longest_s) as self._bound:
                 return await draft(self, lease)
@@ -190,7 +190,7 @@ class Runner:
             if self.is_thinking:
                 raise LostHedge from None
             # Its silence counts against it, or a hung instance would cost every turn a second request.
-            result = "next sentence" if self._is_known else self._floor.usual_times.patience.result
+            result = "next sentence" if self._is_known else self._floor.usual_times.policy.result
             reason = f"no {result} in time"
             raise InstanceUnreachable(lease.instance.name, reason) from None
         finally:
@@ -210,7 +210,7 @@ class Runner:
         """Let other calls go elsewhere until its first result, or its end, shows what it is."""
         if self._doubt is None:
             self._doubt = ExitStack()
-            self._doubt.enter_context(self._floor.suspects.suspected(self.name))
+            self._doubt.enter_context(self._floor.suspects.marked_late(self.name))
 
     def hear_out(self) -> bool:
         """Let a draft that lost and is late go on to its first result, as long as one may take at most.
@@ -221,7 +221,7 @@ class Runner:
         self.has_lost = True
         if self._bound is None or not self.is_late or self.is_thinking:
             return False
-        silence_s = self._floor.usual_times.patience.silence_s
+        silence_s = self._floor.usual_times.policy.silence_s
         silent_s = time.monotonic() - self._alive_at if self._is_known else self.elapsed_s
         self._bound.reschedule(asyncio.get_running_loop().time() + silence_s - silent_s)
         return True

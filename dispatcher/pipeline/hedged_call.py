@@ -31,7 +31,7 @@ from dispatcher.routing.leases import PickMode
 
 log = structlog.get_logger(__name__)
 
-LOOK_AGAIN_S: Final = 0.5
+HEDGE_POLL_INTERVAL_S: Final = 0.5
 ANY: Final = CallProfile()
 
 
@@ -115,7 +115,7 @@ class HedgedCall(Generic[Result]):
 
     def _probe(self, name: str) -> None:
         """Ask an instance that is slow, or comes back, beside the one that answers, if the budget has it."""
-        if not self._shared.hedge_budget.spend(time.monotonic()):
+        if not self._shared.hedge_budget.try_spend(time.monotonic()):
             return
         log.info("instance probed beside a call", instance=name)
         runner = Runner(self._floor, is_probe=True)
@@ -144,10 +144,10 @@ class HedgedCall(Generic[Result]):
         (runner,) = self._runners
         if runner.lease is None:  # it waits for a free slot, as another one would
             return None
-        if runner.has_floor and math.isinf(self._floor.usual_times.patience.pause_s):
+        if runner.has_floor and math.isinf(self._floor.usual_times.policy.pause_s):
             return None
         late_at = runner.late_at + self._refused_s
-        return LOOK_AGAIN_S if math.isinf(late_at) else max(0.0, late_at - time.monotonic())
+        return HEDGE_POLL_INTERVAL_S if math.isinf(late_at) else max(0.0, late_at - time.monotonic())
 
     def _hedge(self) -> None:
         """Ask another instance, if there is one and the budget has something left; else look again later.
@@ -162,10 +162,10 @@ class HedgedCall(Generic[Result]):
         if self._may_ask_beside(late):
             self._ask_beside(late, spared)
         else:
-            self._refused_s += LOOK_AGAIN_S
+            self._refused_s += HEDGE_POLL_INTERVAL_S
 
     def _ask_beside(self, late: Runner, spared: Collection[str]) -> None:
-        result = self._floor.usual_times.patience.result
+        result = self._floor.usual_times.policy.result
         if late.is_thinking:
             log.info("instance thinks, an idle one is asked too", instance=late.name, awaited=result)
             self._enter(spared, is_for_idle=True)
@@ -179,10 +179,10 @@ class HedgedCall(Generic[Result]):
 
     def _may_ask_beside(self, late: Runner) -> bool:
         """Return whether a second request may be made, and count it, after a long silence as a retry."""
-        now, patience = time.monotonic(), self._floor.usual_times.patience
-        if self._shared.hedge_budget.spend(now):
+        now, patience = time.monotonic(), self._floor.usual_times.policy
+        if self._shared.hedge_budget.try_spend(now):
             return True
-        return late.elapsed_s >= patience.retry_s and self._shared.retry_budget.spend(now)
+        return late.elapsed_s >= patience.retry_s and self._shared.retry_budget.try_spend(now)
 
     def _enter(self, spared: Collection[str] = (), *, is_for_idle: bool = False) -> None:
         runner = Runner(self._floor)

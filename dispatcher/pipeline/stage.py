@@ -21,7 +21,7 @@ from dispatcher.errors import (
     in_words,
 )
 from dispatcher.messages import Reply, ReplyFields, ReplyKind, Service, TurnTicket
-from dispatcher.pipeline.worker_context import WorkerContext, runtime
+from dispatcher.pipeline.worker_context import WorkerContext, process_context
 from dispatcher.routing.router import Lease, remaining_s
 from dispatcher.tools.model import Progress
 from dispatcher.turn_store import replies
@@ -57,7 +57,7 @@ def run_stage(
         What the stage returned, or None where it ended early: cancelled, late or failed. The front
         was told of a failure.
     """
-    shared = runtime()
+    shared = process_context()
     with structlog.contextvars.bound_contextvars(turn=ticket.turn_id, stage=stage):
         try:
             left_s = remaining_s(ticket.deadline_at_s)

@@ -31,7 +31,7 @@ from dispatcher.routing import refused_parameters
 from dispatcher.routing.active_catalogue import chosen_at_s
 from dispatcher.routing.initial_catalogue import starting_catalogue
 from dispatcher.routing.router import Router
-from dispatcher.routing.rules.hedging import PATIENCES, HedgeBudget, LateInstances, LatencyEstimator
+from dispatcher.routing.rules.hedging import HEDGE_POLICIES, HedgeBudget, LateInstances, LatencyEstimator
 from dispatcher.routing.rules.retries import RetryBudget
 from dispatcher.settings import Settings, load_settings
 from dispatcher.tools.device_tools import DeviceTools
@@ -114,7 +114,7 @@ class WorkerContext:
         """Return whether a call that failed on so many instances may be made on another, and count that."""
         if failed >= len(self.catalogue.services[service].instances):
             return False
-        if self.retry_budget.spend(time.monotonic()):
+        if self.retry_budget.try_spend(time.monotonic()):
             return True
         log.warning("retry budget spent, no other instance is asked")
         return False
@@ -155,7 +155,7 @@ class WorkerContext:
         self.providers.refused.on_learned = self._share_refusal
         self.device_tools = DeviceTools(self.redis)
         self.tool_servers = ToolServers()
-        self.usual_times = {service: LatencyEstimator(patience) for service, patience in PATIENCES.items()}
+        self.usual_times = {service: LatencyEstimator(policy) for service, policy in HEDGE_POLICIES.items()}
         self.suspects = LateInstances()
         self.hedge_budget = HedgeBudget(time.monotonic())
         self.retry_budget = RetryBudget(time.monotonic())
@@ -288,7 +288,7 @@ _lock = threading.Lock()
 _runtimes: dict[int, WorkerContext] = {}
 
 
-def runtime() -> WorkerContext:
+def process_context() -> WorkerContext:
     """Return this process's runtime; a forked pool process starts one of its own."""
     with _lock:
         found = _runtimes.get(os.getpid())

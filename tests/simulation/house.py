@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias, cast
 
 from dispatcher.messages import Algorithm, Service
-from dispatcher.pipeline.hedged_call import LOOK_AGAIN_S
+from dispatcher.pipeline.hedged_call import HEDGE_POLL_INTERVAL_S
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import adjustments, instance_table, leases
 from dispatcher.routing.leases import Outcome, PickMode, Slot
-from dispatcher.routing.rules.hedging import PATIENCES, HedgeBudget, LatencyEstimator
+from dispatcher.routing.rules.hedging import HEDGE_POLICIES, HedgeBudget, LatencyEstimator
 from tests.support.fleet import llm
 
 INSTANCES: Final = (llm("A", cap=60), llm("B", cap=60))
@@ -133,7 +133,7 @@ class HouseRun:
         self._dice = random.Random(f"{house.turns_per_s} {seed}")
         name = f"{house.turns_per_s:g}-{house.well_s:g}".replace(".", "-")
         self._service = cast("Service", f"house-{house.algorithm}-{name}-{seed}")
-        self._usual = LatencyEstimator(PATIENCES["llm"])
+        self._usual = LatencyEstimator(HEDGE_POLICIES["llm"])
         self._budget = HedgeBudget(BEGAN_MS / 1000)
         self._suspects: list[str] = []
         self._events: list[tuple[float, int, Step]] = []
@@ -171,7 +171,7 @@ class HouseRun:
         self._budget.note_call()
         suspects = set(self._suspects)
         attempt = await self._begin(turn, suspects if len(suspects) < len(INSTANCES) else set(), "offer")
-        if attempt.slot.probe and self._budget.spend(self._now_ms / 1000):
+        if attempt.slot.probe and self._budget.try_spend(self._now_ms / 1000):
             self.probes_ms.append(self._now_ms)
             await self._begin(turn, {each.name for each in INSTANCES} - {attempt.slot.probe}, "probe")
 
@@ -202,8 +202,8 @@ class HouseRun:
         turn = attempt.turn
         if turn.heard_ms is not None or attempt.is_over or len(turn.attempts) > 1:
             return
-        if not self._budget.spend(self._now_ms / 1000):
-            self._at(self._now_ms + LOOK_AGAIN_S * 1000, lambda: self._is_late(attempt))
+        if not self._budget.try_spend(self._now_ms / 1000):
+            self._at(self._now_ms + HEDGE_POLL_INTERVAL_S * 1000, lambda: self._is_late(attempt))
             return
         attempt.is_late = True
         self._suspects.append(attempt.slot.name)
@@ -233,7 +233,7 @@ class HouseRun:
             attempt.first_ms = 0.0
             await self._end(attempt, "ignored")
             return
-        ends_ms = attempt.at_ms + self._usual.patience.silence_s * 1000
+        ends_ms = attempt.at_ms + self._usual.policy.silence_s * 1000
         self._at(max(self._now_ms, ends_ms), lambda: self._end(attempt, "failed"))
 
     def _trust(self, attempt: Attempt) -> None:

@@ -13,12 +13,12 @@ from dispatcher.errors import InstanceUnreachable
 from dispatcher.pipeline.attempts import CallProfile, Floor, LostHedge, Runner
 from dispatcher.routing.leases import Slot
 from dispatcher.routing.router import CallClock, Lease
-from dispatcher.routing.rules.hedging import PATIENCES, HedgePolicy, LateInstances, LatencyEstimator
+from dispatcher.routing.rules.hedging import HEDGE_POLICIES, HedgePolicy, LateInstances, LatencyEstimator
 
 
 @pytest.fixture
 def usual() -> LatencyEstimator:
-    return LatencyEstimator(PATIENCES["asr"])
+    return LatencyEstimator(HEDGE_POLICIES["asr"])
 
 
 def lease() -> Lease:
@@ -51,7 +51,7 @@ def test_no_draft_is_late_while_its_instance_has_not_got_everything(usual: Laten
 
 def test_an_ear_that_answers_before_the_user_has_ended_is_quick_and_no_more(usual: LatencyEstimator) -> None:
     assert begun(usual, ready_at=math.inf).take_floor()
-    assert usual.wait_s("asr-1") == PATIENCES["asr"].and_s
+    assert usual.wait_s("asr-1") == HEDGE_POLICIES["asr"].and_s
 
 
 def test_only_the_first_result_counts_and_the_time_of_both_is_known(usual: LatencyEstimator) -> None:
@@ -71,15 +71,15 @@ def begun_llm(usual: LatencyEstimator) -> Runner:
 
 
 def test_a_stream_that_pauses_after_its_first_sentence_is_late_again() -> None:
-    runner = begun_llm(LatencyEstimator(PATIENCES["llm"]))
+    runner = begun_llm(LatencyEstimator(HEDGE_POLICIES["llm"]))
     runner.mark_alive()
     assert runner.take_floor()
     assert not runner.is_late
-    assert runner.late_at - time.monotonic() == pytest.approx(PATIENCES["llm"].pause_s, abs=0.2)
+    assert runner.late_at - time.monotonic() == pytest.approx(HEDGE_POLICIES["llm"].pause_s, abs=0.2)
 
 
 def test_a_stream_that_lives_without_text_thinks_until_its_first_sentence() -> None:
-    runner = begun_llm(LatencyEstimator(PATIENCES["llm"]))
+    runner = begun_llm(LatencyEstimator(HEDGE_POLICIES["llm"]))
     runner.started_at -= 60
     runner.mark_alive(is_thinking=True)
     assert runner.is_thinking

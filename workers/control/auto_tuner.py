@@ -19,7 +19,7 @@ from dispatcher.control.rules.tuner.state import Decision, Event, TunerState
 from dispatcher.control.rules.tuner.step import Stepped, refuse, step, undo
 from dispatcher.errors import ActionRefused, StateError
 from dispatcher.messages import CONTROL_QUEUE, TUNE
-from dispatcher.pipeline.worker_context import WorkerContext, runtime
+from dispatcher.pipeline.worker_context import WorkerContext, process_context
 from dispatcher.redis_client import keys
 from workers.celery import app
 from workers.control.actions import act, upkeep
@@ -39,7 +39,7 @@ _TAKEN_BACK: Final[frozenset[Event]] = frozenset({"undone", "reversed"})
 @tick(TUNE)
 def tune() -> None:
     """Take one step; where another control worker is at it, do nothing."""
-    shared = runtime()
+    shared = process_context()
     try:
         shared.run(_tune(shared, look_at_workers()), timeout_s=STEP_TIMEOUT_S)
     except (StateError, TimeoutError) as error:
@@ -134,5 +134,5 @@ async def _take_back(shared: WorkerContext) -> None:
 def hear_requests(sender: Any, **_: Any) -> None:
     """Hear requests where this worker serves the control queue."""
     if CONTROL_QUEUE in sender.app.amqp.queues.consume_from:
-        shared = runtime()
+        shared = process_context()
         shared.keep_running(watch_requests(shared))

@@ -9,7 +9,7 @@ import structlog
 
 from dispatcher.errors import StateError
 from dispatcher.messages import CANARY, CONTROL_QUEUE
-from dispatcher.pipeline.worker_context import WorkerContext, runtime
+from dispatcher.pipeline.worker_context import WorkerContext, process_context
 from dispatcher.telemetry import canaries
 from workers.celery import app
 
@@ -24,7 +24,7 @@ def canary(queue: str, period_s: float, sent_at_s: float) -> None:
 
     Runs in every worker. Two beats send two of them, which does no harm.
     """
-    shared = runtime()
+    shared = process_context()
     delay_ms = (time.time() - sent_at_s) * 1000
     try:
         shared.run(_note(shared, queue, delay_ms=delay_ms, period_s=period_s), timeout_s=TIMEOUT_S)

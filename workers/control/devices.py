@@ -20,7 +20,7 @@ from dispatcher.devices.registry import Registered
 from dispatcher.dialogue_store import memory
 from dispatcher.errors import RecordsError, StateError
 from dispatcher.messages import KEEP_DEVICES
-from dispatcher.pipeline.worker_context import WorkerContext, runtime
+from dispatcher.pipeline.worker_context import WorkerContext, process_context
 from workers.celery import app
 from workers.control.ticks import tick
 
@@ -39,16 +39,16 @@ WARN_EVERY_S: Final = 60.0
 @tick(KEEP_DEVICES)
 def keep_devices() -> None:
     """Write what changed; first give Redis what it lost. A store that is away is tried at the next tick."""
-    store = _store(runtime())
+    store = _store(process_context())
     if store is None:
         return
     try:
         if store.prepare():
-            runtime().run(_change_all(runtime()), timeout_s=CALL_TIMEOUT_S)
-        _restore(runtime(), store)
-        _keep(runtime(), store)
+            process_context().run(_change_all(process_context()), timeout_s=CALL_TIMEOUT_S)
+        _restore(process_context(), store)
+        _keep(process_context(), store)
     except (RecordsError, StateError, TimeoutError) as error:
-        _trouble(runtime()).tell(str(error))
+        _trouble(process_context()).tell(str(error))
 
 
 class _Trouble:

@@ -12,7 +12,7 @@ from dispatcher.catalogue.model import Catalogue
 from dispatcher.catalogue.watched_file import WatchedFile
 from dispatcher.errors import ConfigError, StateError
 from dispatcher.messages import CONTROL_QUEUE
-from dispatcher.pipeline.worker_context import WorkerContext, runtime
+from dispatcher.pipeline.worker_context import WorkerContext, process_context
 from dispatcher.routing import instance_table
 
 log = structlog.get_logger(__name__)
@@ -46,7 +46,7 @@ async def watch(shared: WorkerContext, watched: WatchedFile | None) -> None:
 def watch_file(sender: Any, **_: Any) -> None:
     """Watch the file where this worker serves the control queue and was told of one."""
     if CONTROL_QUEUE in sender.app.amqp.queues.consume_from:
-        shared = runtime()
+        shared = process_context()
         settings = shared.settings
         watched = None
         if not settings.follows_redis:

@@ -7,7 +7,7 @@ from typing import Final
 
 from dispatcher.messages import CHECK_HEALTH
 from dispatcher.pipeline.instance_checks import check_instance
-from dispatcher.pipeline.worker_context import WorkerContext, runtime
+from dispatcher.pipeline.worker_context import WorkerContext, process_context
 from workers.celery import app
 from workers.control.ticks import tick
 
@@ -18,7 +18,7 @@ ROUND_TIMEOUT_S: Final = 20.0
 @tick(CHECK_HEALTH)
 def check_health() -> None:
     """Check every instance of the catalogue at once, and count the results."""
-    shared = runtime()
+    shared = process_context()
     shared.run(_check_all(shared), timeout_s=ROUND_TIMEOUT_S)
 
 

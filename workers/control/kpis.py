@@ -15,7 +15,7 @@ from dispatcher.kpis.alert_rules import Alert, next_alert
 from dispatcher.kpis.kpi_rules import Facts, Fault, Kpi, TurnFacts, judge
 from dispatcher.kpis.shares import Group, Member, ShareWindow
 from dispatcher.messages import JUDGE_KPIS, Algorithm, Priority
-from dispatcher.pipeline.worker_context import WorkerContext, runtime
+from dispatcher.pipeline.worker_context import WorkerContext, process_context
 from dispatcher.routing.overview import InstanceView, Overview, ServiceView
 from dispatcher.telemetry import front_presence, kpi_store, metric_samples, record_stream, turn_log
 from dispatcher.telemetry.front_presence import FrontCounts
@@ -116,7 +116,7 @@ def _judge(shared: WorkerContext) -> KpiEvaluator:
 @tick(JUDGE_KPIS)
 def judge_kpis() -> None:
     """Look once; a Redis that is away is looked for again at the next tick."""
-    shared = runtime()
+    shared = process_context()
     try:
         shared.run(_look(shared), timeout_s=JUDGE_TIMEOUT_S)
     except (StateError, TimeoutError) as error:

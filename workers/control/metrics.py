@@ -16,7 +16,7 @@ from dispatcher.host_metrics.disk import DiskSample, sample_disk
 from dispatcher.host_metrics.host import HostMeter, HostSample
 from dispatcher.host_metrics.process import ProcessMeter, ProcessSample
 from dispatcher.messages import SAMPLE_METRICS
-from dispatcher.pipeline.worker_context import WorkerContext, runtime
+from dispatcher.pipeline.worker_context import WorkerContext, process_context
 from dispatcher.routing.overview import Overview, read_overview
 from dispatcher.settings import load_settings
 from dispatcher.telemetry import metric_samples
@@ -60,7 +60,7 @@ def _meters() -> Meters:
 @app.task(name=SAMPLE_METRICS)
 def sample_metrics() -> None:
     """Take a sample beside those that come with each look at the figures."""
-    shared = runtime()
+    shared = process_context()
     try:
         shared.run(take_sample(shared), timeout_s=SAMPLE_TIMEOUT_S)
     except (StateError, TimeoutError) as error:

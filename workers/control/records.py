@@ -17,7 +17,7 @@ from celery.signals import worker_init
 
 from dispatcher.errors import ConfigError, RecordsError, StateError
 from dispatcher.messages import CONTROL_QUEUE, DRAIN_RECORDS, KEEP_RECORDS
-from dispatcher.pipeline.worker_context import WorkerContext, runtime
+from dispatcher.pipeline.worker_context import WorkerContext, process_context
 from dispatcher.settings import load_settings
 from dispatcher.telemetry import record_stream
 from dispatcher.telemetry.record_stream import Batch, StreamState
@@ -175,7 +175,7 @@ def _make_drain(shared: WorkerContext) -> Drain | None:
 @tick(DRAIN_RECORDS)
 def drain_records() -> None:
     """Bring what is in the stream to SQL."""
-    drain = _drain(runtime())
+    drain = _drain(process_context())
     if drain is not None:
         drain.once()
 
@@ -188,7 +188,7 @@ def keep_records() -> None:
         from dispatcher.records import engine, retention, store  # noqa: PLC0415  as above
     except ModuleNotFoundError:
         return
-    opened = store.Store.at(runtime().settings.database, patience_s=engine.KEEP_PATIENCE_S)
+    opened = store.Store.at(process_context().settings.database, patience_s=engine.KEEP_PATIENCE_S)
     try:
         opened.prepare()
         gone = retention.prune(opened.engine)

@@ -24,7 +24,7 @@ from dispatcher.dialogue.memory_prompt import as_memory, task_messages
 from dispatcher.dialogue_store import memory, recent_history
 from dispatcher.errors import DispatcherError, StateError, TurnCancelled
 from dispatcher.messages import REMEMBER
-from dispatcher.pipeline.worker_context import WorkerContext, runtime
+from dispatcher.pipeline.worker_context import WorkerContext, process_context
 from dispatcher.routing.overview import count_waiting, read_overview
 from workers.celery import app
 from workers.control.ticks import tick
@@ -47,7 +47,7 @@ class _Written(Exception):
 @tick(REMEMBER)
 def remember() -> None:
     """Bring the memories up to date that wait for it, as far as the budget goes."""
-    shared = runtime()
+    shared = process_context()
     if shared.catalogue.conversation.memory.enabled:
         shared.run(_some(shared), timeout_s=BUDGET_S + ONE_S)
 

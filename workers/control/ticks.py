@@ -15,7 +15,7 @@ from celery import current_task
 from dispatcher.control import tick_lock
 from dispatcher.control.tick_lock import Tick
 from dispatcher.errors import StateError
-from dispatcher.pipeline.worker_context import WorkerContext, runtime
+from dispatcher.pipeline.worker_context import WorkerContext, process_context
 from workers.celery_ext.beat import PERIOD_HEADER
 
 log = structlog.get_logger(__name__)
@@ -53,7 +53,7 @@ def _period_s() -> float | None:
 
 
 def _run(task: str, period_s: float, work: Callable[[], None]) -> None:
-    shared = runtime()
+    shared = process_context()
     try:
         taken = shared.run(tick_lock.take(shared.redis, task, period_s=period_s), timeout_s=TAKE_TIMEOUT_S)
     except (StateError, TimeoutError) as error:

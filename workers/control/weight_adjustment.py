@@ -9,7 +9,7 @@ import structlog
 
 from dispatcher.errors import StateError
 from dispatcher.messages import ADJUST_WEIGHTS, SERVICES, Service
-from dispatcher.pipeline.worker_context import WorkerContext, runtime
+from dispatcher.pipeline.worker_context import WorkerContext, process_context
 from dispatcher.routing import adjustments
 from dispatcher.routing.rules.weights import Adjustment
 from dispatcher.telemetry import record_stream
@@ -25,7 +25,7 @@ TIMEOUT_S: Final = 10.0
 @tick(ADJUST_WEIGHTS)
 def adjust_weights() -> None:
     """Compare the instances of every service, and move the factors of their weights one step."""
-    shared = runtime()
+    shared = process_context()
     try:
         shared.run(_adjust_all(shared), timeout_s=TIMEOUT_S)
     except (StateError, TimeoutError) as error:

@@ -18,8 +18,8 @@ from dispatcher.messages import Service
 # A first result that came counts for a fifth: ten turns forget an old habit.
 _NEW_SHARE: Final = 0.2
 _BUDGET_RATIO: Final = 0.05
-_FLOOR_EVERY_S: Final = 10.0
-_MOST_SAVED: Final = 10.0
+_GUARANTEED_INTERVAL_S: Final = 10.0
+_MAX_SAVED: Final = 10.0
 # One that usually takes so many times as long as a free alternative is not given its own time; as in
 # pick_slow.lua.
 _SLOW_FACTOR: Final = 2.0
@@ -59,7 +59,7 @@ class HedgePolicy:
 
 # A transcript comes in one piece and costs the most of all calls: times of one instance spread by a factor
 # of two and more (load, length), and a false alarm doubles the load that made it late.
-PATIENCES: Final[Mapping[Service, HedgePolicy]] = {
+HEDGE_POLICIES: Final[Mapping[Service, HedgePolicy]] = {
     "asr": HedgePolicy(
         result="transcript", times_usual=2.0, unknown_s=0.7, longest_s=4.0, silence_s=6.0, retry_s=6.0
     ),
@@ -74,12 +74,12 @@ class LatencyEstimator:
     """How long each instance of a service usually takes to its first result, as one process sees it.
 
     Attributes:
-        patience: of the service.
+        policy: of the service.
     """
 
-    def __init__(self, patience: HedgePolicy) -> None:
+    def __init__(self, policy: HedgePolicy) -> None:
         """Know nothing yet."""
-        self.patience = patience
+        self.policy = policy
         self._usual_s: dict[str, float] = {}
 
     def note(self, instance: str, elapsed_s: float, *, size: float = 1.0) -> None:
@@ -94,10 +94,10 @@ class LatencyEstimator:
         An instance that is slow beside an alternative that is free, which usually takes `alternative_s`, is
         waited for as long as that one would be.
         """
-        usual_s = self._usual_s.get(instance, self.patience.unknown_s)
+        usual_s = self._usual_s.get(instance, self.policy.unknown_s)
         if alternative_s is not None and usual_s > _SLOW_FACTOR * alternative_s:
-            usual_s = max(alternative_s, self.patience.unknown_s)
-        return min(self.patience.times_usual * usual_s * size + self.patience.and_s, self.patience.longest_s)
+            usual_s = max(alternative_s, self.policy.unknown_s)
+        return min(self.policy.times_usual * usual_s * size + self.policy.and_s, self.policy.longest_s)
 
 
 class LateInstances:
@@ -117,7 +117,7 @@ class LateInstances:
         return frozenset(self._late)
 
     @contextmanager
-    def suspected(self, instance: str) -> Iterator[None]:
+    def marked_late(self, instance: str) -> Iterator[None]:
         """Suspect an instance for as long as the block lasts."""
         self._late[instance] += 1
         try:
@@ -136,17 +136,17 @@ class HedgeBudget:
     """
 
     def __init__(self, now: float) -> None:
-        """Begin with what time alone saves up; `now` is in seconds of any steady clock, as in `spend`."""
+        """Begin with what time alone saves up; `now` is in seconds of any steady clock, as in `try_spend`."""
         self._saved = _SAVED_BY_TIME
         self._seen_at = now
 
     def note_call(self) -> None:
         """Count a call; twenty of them pay for a second request."""
-        self._saved = min(self._saved + _BUDGET_RATIO, _MOST_SAVED)
+        self._saved = min(self._saved + _BUDGET_RATIO, _MAX_SAVED)
 
-    def spend(self, now: float) -> bool:
+    def try_spend(self, now: float) -> bool:
         """Return whether a second request may be made now, and count it."""
-        earned = (now - self._seen_at) / _FLOOR_EVERY_S
+        earned = (now - self._seen_at) / _GUARANTEED_INTERVAL_S
         self._saved = max(self._saved, min(self._saved + earned, _SAVED_BY_TIME))
         self._seen_at = now
         # Twenty twentieths are one, in spite of floating point.

@@ -11,9 +11,9 @@ from typing import Final
 
 RETRY_RATIO: Final = 0.2
 # A handful of devices make no more than two calls per second to a service: each of theirs may be made again.
-FLOOR_EVERY_S: Final = 0.5
+GUARANTEED_INTERVAL_S: Final = 0.5
 # As many calls as a large instance holds may fail at once when it dies.
-MOST_SAVED: Final = 30.0
+MAX_SAVED: Final = 30.0
 
 
 class RetryBudget:
@@ -24,20 +24,20 @@ class RetryBudget:
     """
 
     def __init__(self, now: float) -> None:
-        """Begin full; `now` is in seconds of any steady clock, here and in `spend`."""
-        self._saved = MOST_SAVED
+        """Begin full; `now` is in seconds of any steady clock, here and in `try_spend`."""
+        self._saved = MAX_SAVED
         self._spent_at = now
 
     def note_call(self) -> None:
         """Count a call, not counting its retries; five of them pay for one."""
-        self._saved = min(self._saved + RETRY_RATIO, MOST_SAVED)
+        self._saved = min(self._saved + RETRY_RATIO, MAX_SAVED)
 
-    def spend(self, now: float) -> bool:
+    def try_spend(self, now: float) -> bool:
         """Return whether a call may be made again now, and count it."""
         # Five fifths are one, in spite of floating point.
         if self._saved >= 1.0 - 1e-9:
             self._saved -= 1.0
-        elif now - self._spent_at < FLOOR_EVERY_S:
+        elif now - self._spent_at < GUARANTEED_INTERVAL_S:
             return False
         self._spent_at = now
         return True

@@ -7,7 +7,7 @@ import asyncio
 from pytest_celery import CeleryTestSetup
 
 from dispatcher.messages import TurnTicket
-from dispatcher.routing.rules.retries import FLOOR_EVERY_S, MOST_SAVED, RETRY_RATIO
+from dispatcher.routing.rules.retries import GUARANTEED_INTERVAL_S, MAX_SAVED, RETRY_RATIO
 from tests.support.front_side import FrontSide
 from tests.support.instances import Instances
 from tests.support.waiting import eventually
@@ -37,9 +37,9 @@ async def test_while_all_instances_fail_load_grows_by_the_retry_budget_and_the_l
     # Nobody is left without an answer: each front hears of the failure and apologises.
     assert {reply.kind for ticket in tickets for reply in front_side.of(ticket)} == {"failed"}
     refused = celery_setup.worker.container.logs().count(SPENT)
-    assert refused >= TURNS - (MOST_SAVED + RETRY_RATIO * TURNS + seconds / FLOOR_EVERY_S + 1)
+    assert refused >= TURNS - (MAX_SAVED + RETRY_RATIO * TURNS + seconds / GUARANTEED_INTERVAL_S + 1)
     # Without a budget every turn would be asked twice.
-    assert TURNS + MOST_SAVED / 2 <= len(instances.asked()) <= 2 * TURNS - refused
+    assert TURNS + MAX_SAVED / 2 <= len(instances.asked()) <= 2 * TURNS - refused
 
 
 async def test_one_instance_out_costs_no_turn(

@@ -4,7 +4,7 @@ import pytest
 
 from dispatcher.messages import SERVICES, Service
 from dispatcher.routing.rules.hedging import (
-    PATIENCES,
+    HEDGE_POLICIES,
     HedgeBudget,
     HedgePolicy,
     LateInstances,
@@ -45,7 +45,7 @@ def test_no_instance_is_waited_for_longer_than_the_bound() -> None:
 
 
 def test_an_ear_is_given_twice_its_usual_time_and_more_for_a_long_utterance() -> None:
-    usual = LatencyEstimator(PATIENCES["asr"])
+    usual = LatencyEstimator(HEDGE_POLICIES["asr"])
 
     usual.note("asr-1", 0.4)
 
@@ -54,7 +54,7 @@ def test_an_ear_is_given_twice_its_usual_time_and_more_for_a_long_utterance() ->
 
 
 def test_a_long_utterance_teaches_no_more_than_its_share() -> None:
-    usual = LatencyEstimator(PATIENCES["asr"])
+    usual = LatencyEstimator(HEDGE_POLICIES["asr"])
 
     usual.note("asr-1", 2.0, size=4.0)
 
@@ -62,7 +62,7 @@ def test_a_long_utterance_teaches_no_more_than_its_share() -> None:
 
 
 def test_an_ear_of_which_nothing_is_known_is_no_false_alarm() -> None:
-    assert LatencyEstimator(PATIENCES["asr"]).wait_s("asr-1") == pytest.approx(2.0)
+    assert LatencyEstimator(HEDGE_POLICIES["asr"]).wait_s("asr-1") == pytest.approx(2.0)
 
 
 def test_a_slow_instance_is_waited_for_as_long_as_a_free_alternative_would_be() -> None:
@@ -76,21 +76,21 @@ def test_a_slow_instance_is_waited_for_as_long_as_a_free_alternative_would_be() 
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_free_alternative_makes_nobody_wait_longer(service: Service) -> None:
-    usual = LatencyEstimator(PATIENCES[service])
+    usual = LatencyEstimator(HEDGE_POLICIES[service])
     for alternative_s in (0.01, 0.3, 9.0):
         assert usual.wait_s("new", alternative_s=alternative_s) == usual.wait_s("new")
 
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_one_that_lost_is_heard_out_at_least_as_long_as_any_is_waited_for(service: Service) -> None:
-    patience = PATIENCES[service]
+    patience = HEDGE_POLICIES[service]
     assert patience.silence_s >= patience.longest_s
 
 
 def test_an_instance_is_suspected_while_any_call_of_it_is_late() -> None:
     suspects = LateInstances()
-    with suspects.suspected("llm-1"):
-        with suspects.suspected("llm-1"), suspects.suspected("llm-2"):
+    with suspects.marked_late("llm-1"):
+        with suspects.marked_late("llm-1"), suspects.marked_late("llm-2"):
             assert suspects.names == {"llm-1", "llm-2"}
         assert suspects.names == {"llm-1"}
     assert suspects.names == frozenset()
@@ -98,7 +98,7 @@ def test_an_instance_is_suspected_while_any_call_of_it_is_late() -> None:
 
 def spent(budget: HedgeBudget, now: float) -> int:
     """Return how many second requests may be made at a moment, and make them."""
-    return sum(budget.spend(now=now) for _ in range(20))
+    return sum(budget.try_spend(now=now) for _ in range(20))
 
 
 def test_an_instance_that_hangs_is_found_out_before_the_budget_is_spent() -> None:
@@ -110,7 +110,7 @@ def test_twenty_calls_pay_for_one_second_request() -> None:
     spent(budget, now=0.0)
     for _ in range(19):
         budget.note_call()
-    assert not budget.spend(now=0.0)
+    assert not budget.try_spend(now=0.0)
 
     budget.note_call()
 
@@ -121,7 +121,7 @@ def test_one_second_request_every_ten_seconds_is_always_there() -> None:
     budget = HedgeBudget(now=0.0)
     spent(budget, now=0.0)
 
-    allowed = [now for now in range(1, 31) if budget.spend(now=float(now))]
+    allowed = [now for now in range(1, 31) if budget.try_spend(now=float(now))]
 
     assert allowed == [10, 20, 30]
 
