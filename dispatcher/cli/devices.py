@@ -8,19 +8,19 @@ from typing import Final, get_args
 
 import click
 
-from dispatcher.cli.device_names import find
-from dispatcher.cli.devices_view import as_json, device_view, devices_view
-from dispatcher.cli.redis_session import with_shared_state
 from dispatcher.devices import device_commands, registry
 from dispatcher.devices.device_commands import DeviceCommand
+from dispatcher.devices.device_lookup import find
+from dispatcher.devices.device_tables import as_json, device_view, devices_view
 from dispatcher.devices.registry import Mark, Registered
 from dispatcher.dialogue_store import memory
 from dispatcher.errors import DispatcherError, UnknownName
 from dispatcher.messages import Language
+from dispatcher.ops.redis_session import with_redis
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import instance_table
-from dispatcher.supervisor.terminal_ui import make_console
 from dispatcher.telemetry import front_presence
+from dispatcher.terminal.console import make_console
 
 # Shown in lists and by voice assistants' makers; a column of SQL holds as much.
 MOST_CHARACTERS: Final = 64
@@ -48,7 +48,7 @@ def list_devices(*, json_wanted: bool) -> None:
         console = make_console()
         console.print(devices_view(found, heard), soft_wrap=not console.is_terminal)
 
-    with_shared_state(show)
+    with_redis(show)
 
 
 @devices.command("show", short_help="Show all that is known of a device.")
@@ -139,7 +139,7 @@ def activate(word: str | None, *, everyone: bool) -> None:
             await registry.mark(redis, device.device_id, "activated", "1")
             click.echo(f"{_called(device)}: activated")
 
-    with_shared_state(act)
+    with_redis(act)
 
 
 @devices.command("admit", short_help="Let in the client that waits to be a device.")
@@ -214,7 +214,7 @@ def _with_device(word: str, act: Callable[[RedisClient, Registered], Awaitable[N
     async def use(redis: RedisClient) -> None:
         await act(redis, await find(redis, word))
 
-    with_shared_state(use)
+    with_redis(use)
 
 
 def _mark(word: str, field: Mark, value: str) -> None:

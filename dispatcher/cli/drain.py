@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from dispatcher.cli.instance_report import report_instance
-from dispatcher.cli.redis_session import with_shared_state
+from dispatcher.ops.redis_session import with_redis
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import admin
+from dispatcher.routing.instance_report import report_instance
 
 
 @click.command("drain")
@@ -22,4 +22,4 @@ def drain(name: str) -> None:
         await admin.drain(redis, name)
         await report_instance(redis, name)
 
-    with_shared_state(act)
+    with_redis(act)

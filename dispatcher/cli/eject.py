@@ -7,10 +7,10 @@ from typing import Final
 
 import click
 
-from dispatcher.cli.instance_report import report_instance
-from dispatcher.cli.redis_session import with_shared_state
+from dispatcher.ops.redis_session import with_redis
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import admin
+from dispatcher.routing.instance_report import report_instance
 
 _SPAN: Final = re.compile(r"(\d+(?:\.\d+)?) ?(s|m|h)")
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600}
@@ -51,4 +51,4 @@ def eject(name: str, *, for_s: float) -> None:
         await admin.eject(redis, name, for_s=for_s)
         await report_instance(redis, name)
 
-    with_shared_state(act)
+    with_redis(act)

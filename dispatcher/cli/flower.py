@@ -1,30 +1,15 @@
-"""`dispatcher flower`: Flower behind a password, in the foreground.
-
-It lives in an environment of its own (docs/flower.md); the process becomes Flower, so signals reach it.
-"""
+"""`dispatcher flower`: Flower behind a password; the process becomes it, so signals reach it."""
 
 from __future__ import annotations
 
-import json
 import os
-import secrets
-from collections.abc import Mapping
-from contextlib import suppress
-from pathlib import Path
-from typing import Final
 
 import click
 
-from dispatcher.cli.flower_place import LAUNCHER, PASSWORD_FILE, PYTHON, what_is_missing
-from dispatcher.data_dir import make_private, make_secret_file
-from dispatcher.errors import ConfigError, StartError
-from dispatcher.messages import QUEUES
-from dispatcher.redis_url import kombu_options, kombu_url, parse_redis_url
-from dispatcher.settings import Settings, load_settings
-
-MIN_CHARACTERS: Final = 8
-# What names modules of this environment would mislead the other one.
-_OF_THIS_PYTHON: Final = frozenset({"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"})
+from dispatcher.data_dir import make_private
+from dispatcher.errors import StartError
+from dispatcher.settings import load_settings
+from dispatcher.supervisor.flower_environment import LAUNCHER, PYTHON, flower_environment, what_is_missing
 
 
 @click.command("flower")
@@ -41,72 +26,3 @@ def flower() -> None:
         raise StartError(f"Flower cannot run: {missing}")
     environ = flower_environment(settings, os.environ)
     os.execve(PYTHON, [str(PYTHON), str(LAUNCHER)], environ)  # noqa: S606  no shell is wanted
-
-
-def flower_environment(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables that the launcher reads; a password is there or in the file that is named there.
-
-    Raises:
-        ConfigError: the password cannot be used.
-        StartError: the file of the password cannot be read or made.
-    """
-    kept = {
-        name: value
-        for name, value in environ.items()
-        if name not in (*_OF_THIS_PYTHON, "REDIS_URL_FILE") and not name.startswith("FLOWER_")
-    }
-    return {
-        **kept,
-        **_password(settings),
-        **_broker(settings),
-        "FLOWER_HOST": settings.flower_host,
-        "FLOWER_PORT": str(settings.flower_port),
-        "FLOWER_READ_ONLY": str(settings.flower_read_only).lower(),
-        "FLOWER_IDLE_S": str(settings.flower_idle_s),
-        "FLOWER_QUEUES": ",".join(QUEUES),
-    }
-
-
-def _broker(settings: Settings) -> dict[str, str]:
-    """Return the broker as kombu reads it: Flower's environment has nothing of ours in it."""
-    address = parse_redis_url(settings.redis_url)
-    options = {"transport": kombu_options(address), "tls": address.tls_options()}
-    return {"REDIS_URL": kombu_url(address), "FLOWER_BROKER": json.dumps(options)}
-
-
-def _password(settings: Settings) -> dict[str, str]:
-    if settings.flower_password and settings.flower_password_file:
-        raise ConfigError(["FLOWER_PASSWORD_FILE: was set beside FLOWER_PASSWORD; expected one of the two"])
-    if settings.flower_password:
-        _require_usable(settings.flower_password, "FLOWER_PASSWORD")
-        return {"FLOWER_PASSWORD": settings.flower_password}
-    path = Path(settings.flower_password_file or settings.data_dir / PASSWORD_FILE).absolute()
-    try:
-        if not settings.flower_password_file:
-            make_password(path)
-        held = path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise StartError(f"Flower's password: {path} cannot be used: {error}") from error
-    _require_usable(held, str(path))
-    return {"FLOWER_PASSWORD_FILE": str(path)}
-
-
-def make_password(path: Path) -> None:
-    """Write a password of 128 bits to a file that its owner alone can read, unless there is one.
-
-    Raises:
-        OSError: the folder or the file cannot be written.
-    """
-    if not path.exists():
-        make_secret_file(path, secrets.token_urlsafe(16))
-        return
-    with suppress(OSError):  # a disk that is read-only keeps Flower from nothing
-        path.chmod(0o600)  # an editor may have written it anew for all to read
-
-
-def _require_usable(password: str, source: str) -> None:
-    """Do nothing for a password that every browser sends in the same bytes; the text never quotes it."""
-    if len(password) < MIN_CHARACTERS or not (password.isascii() and password.isprintable()):
-        raise ConfigError(
-            [f"{source}: was not usable; expected {MIN_CHARACTERS} or more printable ASCII characters"]
-        )

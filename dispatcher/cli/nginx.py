@@ -43,8 +43,8 @@ def render_command(
     Nothing is reloaded: `nginx -t` and `nginx -s reload` are the operator's.
     """
     from dispatcher.catalogue import load_catalogue  # noqa: PLC0415  the group's help must start at once
-    from dispatcher.cli.resolve_settings import settings_here  # noqa: PLC0415
     from dispatcher.ops.nginx import DOCKER, NATIVE, at_front, render  # noqa: PLC0415
+    from dispatcher.supervisor.resolve_settings import resolve_settings  # noqa: PLC0415
 
     places = DOCKER if docker else replace(NATIVE, resolver=name_server(RESOLV_CONF) or NATIVE.resolver)
     if http_port is not None:
@@ -52,7 +52,7 @@ def render_command(
     if resolver is not None:
         places = replace(places, resolver=resolver)
     # nginx needs no key of a service, and the machine that renders may have none.
-    settings = settings_here(config)
+    settings = resolve_settings(config)
     catalogue = load_catalogue(settings.dispatcher_config, environ=EveryKey())
     if not docker:
         catalogue = at_front(catalogue, settings.front_port)

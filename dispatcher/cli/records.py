@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dispatcher.cli.records_view import report_view, turns_view
-from dispatcher.cli.redis_session import with_shared_state
 from dispatcher.errors import RecordsError, StartError, StateError
 from dispatcher.logs import configure_logging
+from dispatcher.ops.redis_session import with_redis
+from dispatcher.records.record_tables import report_view, turns_view
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.settings import load_settings
-from dispatcher.supervisor.terminal_ui import make_console
 from dispatcher.telemetry import record_stream
 from dispatcher.telemetry.record_stream import StreamState
+from dispatcher.terminal.console import make_console
 
 if TYPE_CHECKING:
     from dispatcher.records.store import Store
@@ -79,7 +79,7 @@ def _stream() -> tuple[StreamState | None, str]:
         return await record_stream.peek(redis)
 
     try:
-        return with_shared_state(look), ""
+        return with_redis(look), ""
     except StateError as error:
         return None, str(error)
 

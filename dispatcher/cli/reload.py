@@ -8,10 +8,10 @@ from pathlib import Path
 import click
 
 from dispatcher.catalogue import Catalogue, ServiceConfig, load_catalogue
-from dispatcher.cli.redis_session import with_shared_state
-from dispatcher.cli.resolve_settings import settings_here
+from dispatcher.ops.redis_session import with_redis
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import instance_table
+from dispatcher.supervisor.resolve_settings import resolve_settings
 
 
 @click.command("reload")
@@ -26,13 +26,13 @@ def reload(config: Path | None) -> None:
     A file with a mistake is refused with all of its problems, and what was in force stays.
     Instances that left get no new call; calls under way on them end in peace.
     """
-    settings = settings_here(config)
+    settings = resolve_settings(config)
     catalogue = load_catalogue(settings.dispatcher_config)
 
     async def publish(redis: RedisClient) -> list[str]:
         return await _publish(redis, catalogue)
 
-    for told in with_shared_state(publish):
+    for told in with_redis(publish):
         click.echo(told)
 
 

@@ -12,11 +12,10 @@ import click
 from rich.console import RenderableType
 
 from dispatcher.catalogue import Catalogue, ServiceConfig, load_catalogue
-from dispatcher.cli.redis_session import with_shared_state
-from dispatcher.cli.resolve_settings import settings_here
 from dispatcher.errors import ConfigError, UnknownName
 from dispatcher.messages import SERVICES, Algorithm, Service
 from dispatcher.ops.bench.progress import BenchProgress
+from dispatcher.ops.redis_session import with_redis
 from dispatcher.ops.replay.recorded_calls import Call, Estimator, calls_of
 from dispatcher.ops.replay.replay_figures import compare
 from dispatcher.ops.replay.replay_view import comparison_view, turn_view
@@ -24,7 +23,8 @@ from dispatcher.ops.replay.replay_world import Outcome, ReplayWorld
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.redis_client.prefixed import scratch_line
 from dispatcher.routing import decisions, instance_table
-from dispatcher.supervisor.terminal_ui import make_console
+from dispatcher.supervisor.resolve_settings import resolve_settings
+from dispatcher.terminal.console import make_console
 
 # Fewer say nothing about shares, and less about times.
 FEWEST_CALLS: Final = 20
@@ -80,7 +80,7 @@ def replay(
     async def use(redis: RedisClient) -> None:
         await try_out(redis, plan)
 
-    with_shared_state(use)
+    with_redis(use)
 
 
 async def try_out(redis: RedisClient, plan: ReplayPlan) -> None:
@@ -99,7 +99,7 @@ async def try_out(redis: RedisClient, plan: ReplayPlan) -> None:
     console = make_console()
     estimator = Estimator(calls, random.Random(plan.seed))  # noqa: S311  a simulation
     with BenchProgress(console) as progress, progress.step("replaying", len(calls)) as on_call:
-        async with scratch_line(settings_here().redis_url) as scratch:
+        async with scratch_line(resolve_settings().redis_url) as scratch:
             world = ReplayWorld(
                 scratch, config, estimator, longest_wait_s=catalogue.conversation.turn_timeout_s
             )

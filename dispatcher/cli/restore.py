@@ -7,10 +7,10 @@ from typing import Final
 
 import click
 
-from dispatcher.cli.instance_report import report_instance
-from dispatcher.cli.redis_session import with_shared_state
+from dispatcher.ops.redis_session import with_redis
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import admin
+from dispatcher.routing.instance_report import report_instance
 
 ENDINGS: Final = (".tar.gz", ".tgz")
 PARTS: Final = ("files", "records", "state")
@@ -39,7 +39,7 @@ def restore(name: str, *, force: bool, only: tuple[str, ...]) -> None:
         await admin.restore(redis, name)
         await report_instance(redis, name)
 
-    with_shared_state(act)
+    with_redis(act)
 
 
 def is_file(name: str) -> bool:

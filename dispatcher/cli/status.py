@@ -14,16 +14,16 @@ from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from dispatcher.cli.redis_session import explain, with_shared_state
-from dispatcher.cli.resolve_settings import settings_here
-from dispatcher.cli.status_kpis import kpi_view
-from dispatcher.cli.status_view import status_view
 from dispatcher.errors import StateError
 from dispatcher.host_metrics.disk import sample_disk
+from dispatcher.ops.redis_session import explain, with_redis
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing.overview import read_overview
-from dispatcher.supervisor.terminal_ui import make_console
+from dispatcher.routing.overview_tables import status_view
+from dispatcher.supervisor.resolve_settings import resolve_settings
 from dispatcher.telemetry.kpi_store import read_board
+from dispatcher.telemetry.kpi_table import kpi_view
+from dispatcher.terminal.console import make_console
 
 EVERY_S: Final = 1.0
 Show = Callable[[RedisClient], Awaitable[None]]
@@ -43,10 +43,10 @@ def status(*, watch: bool, as_json: bool) -> None:
     """
     show = _show_json if as_json else _show_table
     if not watch:
-        with_shared_state(show)
+        with_redis(show)
         return
     with suppress(KeyboardInterrupt):
-        with_shared_state(_repeat(show) if as_json else _watch)
+        with_redis(_repeat(show) if as_json else _watch)
 
 
 async def _show_json(redis: RedisClient) -> None:
@@ -62,7 +62,7 @@ async def _show_table(redis: RedisClient) -> None:
 async def _view(redis: RedisClient) -> RenderableType:
     overview, board = await asyncio.gather(read_overview(redis), read_board(redis))
     view = status_view(overview, kpi_view(board))
-    data_dir = settings_here().data_dir
+    data_dir = resolve_settings().data_dir
     disk = sample_disk(data_dir)
     if disk is None or not disk.trouble:
         return view
@@ -84,7 +84,7 @@ async def _watch(redis: RedisClient) -> None:
     console = make_console()
     if not console.is_terminal:
         await _repeat(_show_table)(redis)
-    redis_url = settings_here().redis_url
+    redis_url = resolve_settings().redis_url
     view = await _view(redis)
     with Live(view, console=console, auto_refresh=False, screen=False) as live:
         while True:

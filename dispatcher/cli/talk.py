@@ -17,9 +17,6 @@ from rich.console import Console
 
 from dispatcher.audio.opus import OpusDecoder
 from dispatcher.audio.pcm import wav_bytes
-from dispatcher.cli.apologised import apology_error, is_apology
-from dispatcher.cli.resolve_settings import ota_url, settings_here
-from dispatcher.cli.talk_view import TalkView
 from dispatcher.device_simulator import (
     Address,
     DeviceOptions,
@@ -34,7 +31,10 @@ from dispatcher.device_simulator import (
 from dispatcher.device_simulator.microphone import Microphone, find_microphone, packets_until
 from dispatcher.device_simulator.options import FrameMs
 from dispatcher.errors import AudioError
+from dispatcher.ops.talk.apology_reason import apology_error, is_apology
+from dispatcher.ops.talk.talk_view import TalkView
 from dispatcher.recordings import names, recording
+from dispatcher.supervisor.resolve_settings import ota_url, resolve_settings
 
 DEFAULT_RECORDING: Final = "hello.wav"
 # click hands over what was typed; these are the values that the device knows.
@@ -101,7 +101,7 @@ def talk(recording_name: str | None, text: str | None, *, mic: bool, **options: 
         microphone=find_microphone() if mic else None,
         url=options["url"],
         token=options["token"],
-        ota=options["ota"] or ota_url(settings_here()),
+        ota=options["ota"] or ota_url(resolve_settings()),
         heard=options["out"],
     )
     asyncio.run(hold(call, _device_options(options), TalkView(Console())))
@@ -147,7 +147,7 @@ async def hold(call: Call, options: DeviceOptions, view: TalkView) -> None:
     view.summarise(result)
     view.say(_keep(result, call.heard, options, rate_hz))
     if is_apology(result):
-        raise await apology_error(settings_here(), options.device_id, result, since_s=began_at_s)
+        raise await apology_error(resolve_settings(), options.device_id, result, since_s=began_at_s)
 
 
 async def _speak(device: SimulatedDevice, call: Call, options: DeviceOptions, view: TalkView) -> TurnResult:

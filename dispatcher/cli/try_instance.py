@@ -15,7 +15,6 @@ from dispatcher.catalogue import Catalogue, Instance, load_catalogue
 from dispatcher.catalogue.known_hosts import known_host
 from dispatcher.catalogue.required_keys import what_is_missing
 from dispatcher.catalogue.secrets import secret_problem
-from dispatcher.cli.resolve_settings import settings_here
 from dispatcher.cli.talk import read_recording
 from dispatcher.errors import (
     AudioError,
@@ -33,6 +32,7 @@ from dispatcher.errors import (
 from dispatcher.messages import REPLY_RATE_HZ, SERVICES, Service
 from dispatcher.ops.instance_probe import InstanceProbe, Question, run_trial
 from dispatcher.providers.untagged_thinking import OPENING_TAG
+from dispatcher.supervisor.resolve_settings import resolve_settings
 
 # Beside 0 (it answered), 1 (something here) and 2 (the YAML or the environment).
 EXIT_CODES: Final[dict[type[InstanceError], int]] = {
@@ -80,7 +80,7 @@ def try_instance(
     Nothing has to run for it, and only the keys of this instance have to be set. The exit code is 0 when it
     answered, 3 out of reach, 4 busy, 5 failed, 6 forbidden, 7 refused, 8 refused by a content filter.
     """
-    settings = settings_here(config)
+    settings = resolve_settings(config)
     catalogue = load_catalogue(settings.dispatcher_config, EverythingIsSet())
     wanted = find(catalogue, service, instance)
     question = Question(

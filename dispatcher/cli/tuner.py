@@ -12,17 +12,16 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from dispatcher.cli.redis_session import with_shared_state
 from dispatcher.control import tuner_store
 from dispatcher.control.overrides import RuntimeOverrides, read_knobs, turn
 from dispatcher.control.rules.tuner.state import Event, TunerState
 from dispatcher.control.tuner_store import Row
 from dispatcher.errors import UnknownName
 from dispatcher.messages import TunerMode
+from dispatcher.ops.redis_session import with_redis
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import instance_table
-from dispatcher.supervisor.table import duration
-from dispatcher.supervisor.terminal_ui import make_console
+from dispatcher.terminal.console import duration, make_console
 
 UNDO_WITHIN_S: Final = 15.0
 LOOK_AGAIN_S: Final = 0.2
@@ -55,7 +54,7 @@ def show_log(*, last: int) -> None:
         rows = await tuner_store.read_log(redis)
         _print_table(log_table(rows[-last:]) if rows else Text("the tuner has decided nothing yet"))
 
-    with_shared_state(show)
+    with_redis(show)
 
 
 @tuner.command("status")
@@ -70,7 +69,7 @@ def show_status() -> None:
         for text in status_lines(state, knobs, configured=configured, now=time.time()):
             click.echo(text)
 
-    with_shared_state(show)
+    with_redis(show)
 
 
 @tuner.command("undo", short_help="Take an experiment back.")
@@ -85,7 +84,7 @@ def undo(number: int) -> None:
         await _wait_until_gone(redis, number)
         click.echo(f"experiment {number} is taken back")
 
-    with_shared_state(ask)
+    with_redis(ask)
 
 
 @tuner.command("mode", short_help="Set the tuner to off, observe or act.")
@@ -100,7 +99,7 @@ def choose_mode(mode: str) -> None:
         await turn(redis, "tuner_mode", None if mode == "configured" else mode)
         click.echo(f"the tuner's mode is {mode} from the next step on")
 
-    with_shared_state(choose)
+    with_redis(choose)
 
 
 async def _wait_until_gone(redis: RedisClient, number: int) -> None:

@@ -20,7 +20,8 @@ from dispatcher.supervisor.ports import is_taken, require_free_ports
 from dispatcher.supervisor.procfile import read_procfile
 from dispatcher.supervisor.state_file import StateFile
 from dispatcher.supervisor.supervisor import Supervisor, Surroundings
-from dispatcher.supervisor.terminal_ui import TerminalUi, make_console
+from dispatcher.supervisor.terminal_ui import TerminalUi
+from dispatcher.terminal.console import make_console
 from dispatcher.terminal.output import outlive_reader
 
 

@@ -10,13 +10,13 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from dispatcher.cli.redis_session import with_shared_state
+from dispatcher.ops.redis_session import with_redis
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import decisions
 from dispatcher.routing.decisions import Decision
-from dispatcher.supervisor.terminal_ui import make_console
 from dispatcher.telemetry import turn_log
 from dispatcher.telemetry.turn_log import End
+from dispatcher.terminal.console import make_console
 
 
 @click.command("why")
@@ -32,7 +32,7 @@ def why(turn_id: str) -> None:
         found = await decisions.of_turn(redis, turn_id)
         show(make_console(), found, await turn_log.end_of(redis, found[0].turn_id))
 
-    with_shared_state(explain)
+    with_redis(explain)
 
 
 def show(console: Console, found: Sequence[Decision], end: End | None = None) -> None:

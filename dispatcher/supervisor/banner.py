@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from dispatcher.cli.flower_place import PASSWORD_FILE, USER
 from dispatcher.front.http.device_address import network_address
 from dispatcher.messages import OTA_PATH
 from dispatcher.redis_url import parse_redis_url
 from dispatcher.settings import Settings
+from dispatcher.supervisor.flower_environment import PASSWORD_FILE, USER
 from dispatcher.supervisor.plan import Plan
 from dispatcher.supervisor.process_spec import Address
 

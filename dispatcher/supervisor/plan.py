@@ -9,8 +9,8 @@ from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from dispatcher.catalogue import Catalogue
-from dispatcher.cli.flower_place import what_is_missing
 from dispatcher.errors import ConfigError
+from dispatcher.supervisor.flower_environment import what_is_missing
 from dispatcher.supervisor.process_spec import Address, Part, Role, part_of
 from dispatcher.supervisor.procfile import Line
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from rich.text import Text
 
-from dispatcher.cli.status_kpis import label_of, value_text
+from dispatcher.telemetry.kpi_table import label_of, value_text
 
 SHOWN_CHARACTERS: Final = 60
 SHOWN_ID_CHARACTERS: Final = 6

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dispatcher.supervisor.process_runner import ProcessRunner, State
+from dispatcher.terminal.console import duration
 
 STYLES: Final[dict[State, str]] = {
     "waiting": "dim",
@@ -55,14 +56,6 @@ def _row(keeper: ProcessRunner, spinner: str) -> tuple[str | Text, ...]:
         "" if keeper.state == "waiting" else duration(time.monotonic() - keeper.changed_at_s),
         memory(keeper.pid),
     )
-
-
-def duration(seconds: float) -> str:
-    """Return a time span in its two largest units at most."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(int(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def memory(pid: int | None) -> str:

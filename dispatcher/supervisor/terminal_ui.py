@@ -18,15 +18,8 @@ from dispatcher.supervisor.process_spec import Part
 from dispatcher.supervisor.screen_lines import is_told_by_turn, news_lines, reloaded_revision, turn_line
 from dispatcher.supervisor.table import process_table
 
-WIDTH_WITHOUT_TERMINAL: Final = 120
 _COLOURS: Final = ("cyan", "magenta", "blue", "green", "bright_cyan", "bright_magenta", "bright_blue")
 _LEVEL_STYLES: Final[dict[Level, str]] = {"info": "", "warning": "yellow", "error": "red"}
-
-
-def make_console() -> Console:
-    """Return the console; without a terminal (CI, a pipe) lines are plain and not cut at 80 columns."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=WIDTH_WITHOUT_TERMINAL)
 
 
 class TerminalUi:

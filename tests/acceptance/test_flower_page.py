@@ -8,8 +8,8 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Error, Page, expect
 
-from dispatcher.cli.flower_place import USER
 from dispatcher.messages import QUEUES
+from dispatcher.supervisor.flower_environment import USER
 from tests.acceptance.talk_page import DESKTOP, INSECURE_HOST, new_tab
 from tests.support.flower import EventSwitch, Flower
 from tests.support.instances import SENTENCES

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from dispatcher.cli.flower_place import what_is_missing
 from dispatcher.data_dir import embedded_redis_url
+from dispatcher.supervisor.flower_environment import what_is_missing
 from tests.integration.up_run import UpRun, none_is_left
 from tests.support.waiting import eventually
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from dispatcher.cli.flower_place import PASSWORD_FILE
 from dispatcher.errors import BackupError
 from dispatcher.front.http.token_key import KEY_FILE
 from dispatcher.settings import Settings
+from dispatcher.supervisor.flower_environment import PASSWORD_FILE
 
 SECRETS: Final = (KEY_FILE, PASSWORD_FILE)
 YAML_MEMBER: Final = "files/catalogue.yaml"

@@ -13,11 +13,11 @@ import click
 from redis import Redis
 from redis.exceptions import RedisError
 
-from dispatcher.cli.broker import broker_command
-from dispatcher.cli.resolve_settings import settings_here
 from dispatcher.data_dir import embedded_redis_url, make_private
 from dispatcher.errors import StartError
 from dispatcher.settings import Settings
+from dispatcher.supervisor.broker_server import broker_command
+from dispatcher.supervisor.resolve_settings import resolve_settings
 from dispatcher.supervisor.state_file import find_up
 
 START_TIMEOUT_S: Final = 30.0
@@ -41,7 +41,7 @@ def with_broker(settings: Settings) -> Iterator[bool]:
         yield False
         return
     make_private()
-    settings = settings_here()
+    settings = resolve_settings()
     words, secrets = broker_command(settings)
     process = subprocess.Popen(  # noqa: S603  the server that `dispatcher broker` becomes
         words, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

@@ -10,8 +10,6 @@ from typing import Final
 
 import click
 
-from dispatcher.cli.redis_session import with_shared_state
-from dispatcher.cli.resolve_settings import settings_here
 from dispatcher.errors import BackupError, DispatcherError
 from dispatcher.front.http.token_key import KEY_FILE, agree_anew
 from dispatcher.messages import QUEUES
@@ -19,9 +17,11 @@ from dispatcher.ops.backup import files_part, state_part
 from dispatcher.ops.backup.archive import Opened, open_archive
 from dispatcher.ops.backup.own_broker import with_broker
 from dispatcher.ops.backup.save import import_records
+from dispatcher.ops.redis_session import with_redis
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.settings import Settings
+from dispatcher.supervisor.resolve_settings import resolve_settings
 from dispatcher.telemetry.front_presence import read_fronts
 
 PARTS: Final = ("files", "records", "state")
@@ -43,7 +43,7 @@ def restore_backup(file: Path, *, force: bool, only: tuple[str, ...]) -> None:
         raise BackupError(f"FILE: was {file}; expected a backup that is there")
     if not os.access(file.absolute().parent, os.W_OK):
         raise BackupError(f"FILE: was {file}; expected it in a folder that can be written to, to be unpacked")
-    settings = settings_here()
+    settings = resolve_settings()
     wanted = [part for part in PARTS if not only or part in only]
     with tempfile.TemporaryDirectory(prefix="dispatcher-restore-", dir=file.absolute().parent) as folder:
         opened = open_archive(file, Path(folder))
@@ -74,7 +74,7 @@ def _require_fitting(opened: Opened, settings: Settings, wanted: list[str], *, f
     """
     if not all(state_part.is_ours(row) for row in opened.rows(state_part.MEMBER)):
         raise BackupError(f"{state_part.MEMBER} holds keys that no backup of ours has; nothing was changed")
-    if "state" in wanted and not force and (running := with_shared_state(_who_runs)):
+    if "state" in wanted and not force and (running := with_redis(_who_runs)):
         raise BackupError(
             f"the deployment runs ({running}), and its devices would lose what they say meanwhile: stop "
             "fronts and workers first (all of `dispatcher up`: the restore starts the broker that it needs), "
@@ -126,9 +126,9 @@ def _records(opened: Opened, settings: Settings) -> Iterator[str]:
 
 
 def _state(opened: Opened, settings: Settings) -> Iterator[str]:
-    count = with_shared_state(lambda line: state_part.write_state(line, opened.rows(state_part.MEMBER)))
+    count = with_redis(lambda line: state_part.write_state(line, opened.rows(state_part.MEMBER)))
     yield f"{count} keys of dialogues, devices and knobs are back"
     path = settings.data_dir / KEY_FILE
     if path.exists():
-        with_shared_state(lambda line: agree_anew(line, path.read_bytes()))
+        with_redis(lambda line: agree_anew(line, path.read_bytes()))
         yield f"fronts take the key of tokens in {path} when they start"

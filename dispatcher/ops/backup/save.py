@@ -14,15 +14,15 @@ from types import ModuleType
 
 import click
 
-from dispatcher.cli.redis_session import with_shared_state
-from dispatcher.cli.resolve_settings import settings_here
 from dispatcher.errors import BackupError, StartError
 from dispatcher.ops.backup import files_part, state_part
 from dispatcher.ops.backup.archive import ArchiveWriter, writing
 from dispatcher.ops.backup.note import BackupNote, leave_note
 from dispatcher.ops.backup.own_broker import with_broker
+from dispatcher.ops.redis_session import with_redis
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.settings import Settings
+from dispatcher.supervisor.resolve_settings import resolve_settings
 
 
 @click.command("backup")
@@ -37,11 +37,11 @@ def backup(file: Path, *, force: bool) -> None:
         raise BackupError(f"{file} is there already; --force writes over it")
     if not os.access(file.absolute().parent, os.W_OK):
         raise BackupError(f"FILE: was {file}; expected a folder that is there and can be written to")
-    settings = settings_here()
+    settings = resolve_settings()
     with tempfile.TemporaryDirectory(prefix="dispatcher-backup-", dir=file.absolute().parent) as spool:
         rows_file = Path(spool) / "keys"
         with with_broker(settings):
-            with_shared_state(lambda line: _spool_state(line, rows_file))
+            with_redis(lambda line: _spool_state(line, rows_file))
         with writing(file, Path(spool)) as writer:
             for line in _save(writer, settings, rows_file):
                 click.echo(line)

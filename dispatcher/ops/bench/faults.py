@@ -32,7 +32,7 @@ from dispatcher.redis_client import client as state_line
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.settings import load_settings
 from dispatcher.supervisor.procfile import Line
-from dispatcher.supervisor.terminal_ui import make_console
+from dispatcher.terminal.console import make_console
 
 # The one that fails has more room, so that `response_time` prefers it for as long as it is well.
 SUBSTITUTE_SLOTS: Final = SLOTS * 5 // 8

@@ -37,7 +37,7 @@ from dispatcher.ops.bench.stack import plan_stack, running_stack
 from dispatcher.ops.bench.subprocess import run_child
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient, connect
-from dispatcher.supervisor.terminal_ui import make_console
+from dispatcher.terminal.console import make_console
 
 CALLERS: Final = (1, 4, 16)
 ALGORITHMS: Final[tuple[Algorithm, ...]] = get_args(Algorithm)

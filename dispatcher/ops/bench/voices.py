@@ -20,7 +20,7 @@ from dispatcher.logs import configure_logging
 from dispatcher.ops.bench.everyday_sentences import SENTENCES
 from dispatcher.ops.bench.heard_words import HeardSentence, error_ratio
 from dispatcher.settings import load_settings
-from dispatcher.supervisor.terminal_ui import make_console
+from dispatcher.terminal.console import make_console
 
 # The bound of each language: characters of Mandarin, words of English.
 MAX_ERROR_RATIO: Final[dict[SpokenLanguage, float]] = {"zh": 0.12, "en": 0.05}

@@ -12,8 +12,6 @@ from typing import Final
 
 import click
 
-from dispatcher.cli.redis_session import explain
-from dispatcher.cli.resolve_settings import settings_here
 from dispatcher.data_dir import write_private
 from dispatcher.errors import StateError
 from dispatcher.logs import configure_logging
@@ -24,9 +22,11 @@ from dispatcher.ops.chaos.page import page
 from dispatcher.ops.chaos.run import VerifyPlan, VerifyReport, parse_names, run
 from dispatcher.ops.chaos.supervised_environment import Supervised
 from dispatcher.ops.chaos.view import as_json, report_view
+from dispatcher.ops.redis_session import explain
 from dispatcher.redis_client.client import RedisClient, connect
 from dispatcher.settings import load_settings
-from dispatcher.supervisor.terminal_ui import make_console
+from dispatcher.supervisor.resolve_settings import resolve_settings
+from dispatcher.terminal.console import make_console
 
 FAILED_EXIT_CODE: Final = 1
 INTERRUPTED_EXIT_CODE: Final = 130
@@ -109,7 +109,7 @@ def _carry_out(context: click.Context, plan: VerifyPlan, containers: Containers 
 async def _with_line(
     plan: VerifyPlan, tell: Callable[[str], None], containers: Containers | None
 ) -> VerifyReport:
-    redis_url = await containers.redis_url() if containers else settings_here().redis_url
+    redis_url = await containers.redis_url() if containers else resolve_settings().redis_url
     redis = RedisClient(connect(redis_url))
     try:
         return await run(redis, containers or Supervised(redis), plan, tell)

@@ -7,11 +7,11 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from dispatcher.cli.status_kpis import label_of, value_text
 from dispatcher.ops.chaos.evaluation import FAILOVER_GOAL_S, PASSED, Judged, verdict_of
 from dispatcher.ops.chaos.plot import plot
 from dispatcher.ops.chaos.run import VerifyReport
 from dispatcher.ops.chaos.view import hurt_in
+from dispatcher.telemetry.kpi_table import label_of, value_text
 
 LEGEND: Final = (
     "How long each user waited for the first sound. Red: the fault is in place. "

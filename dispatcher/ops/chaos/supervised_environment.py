@@ -9,11 +9,11 @@ from typing import Final
 
 import psutil
 
-from dispatcher.cli.broker import LOOPBACK_HOSTS
 from dispatcher.errors import StartError
 from dispatcher.ops.chaos.environment import NotHere, running
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.supervisor import chaos_marker
+from dispatcher.supervisor.broker_server import LOOPBACK_HOSTS
 from dispatcher.supervisor.chaos_marker import ChaosMarker, MarkedProcess
 
 HOW: Final = (

@@ -10,9 +10,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from dispatcher.cli.status_kpis import label_of, value_text
 from dispatcher.ops.chaos.evaluation import FAILOVER_GOAL_S, PASSED, Judged, Verdict, verdict_of, worst
 from dispatcher.ops.chaos.run import VerifyReport
+from dispatcher.telemetry.kpi_table import label_of, value_text
 
 STYLES: Final[dict[Verdict, str]] = {
     "pass": "green",

@@ -10,15 +10,15 @@ from typing import Final
 import click
 
 from dispatcher.catalogue import load_catalogue
-from dispatcher.cli.redis_session import with_shared_state
-from dispatcher.cli.resolve_settings import front_url, settings_here
 from dispatcher.errors import ConfigError
 from dispatcher.ops.checks.check_row import LISTS, Finding, List, rows_of
 from dispatcher.ops.checks.snapshot import Evidence, Wish, gather
 from dispatcher.ops.checks.view import any_failed, as_json, check_view
+from dispatcher.ops.redis_session import with_redis
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.settings import Settings
-from dispatcher.supervisor.terminal_ui import make_console
+from dispatcher.supervisor.resolve_settings import front_url, resolve_settings
+from dispatcher.terminal.console import make_console
 
 FAILED_EXIT_CODE: Final = 1
 # The modules that hold rows, in the order in which their rows are shown.
@@ -54,13 +54,13 @@ def check(
     Each row says what was seen and what was expected. One real turn is held. Nothing is changed.
     The exit code is 1 where a row fails.
     """
-    settings = settings_here()
+    settings = resolve_settings()
     wish = Wish(settings=settings, fronts=fronts or _fronts_of(settings), nginx=nginx)
 
     async def look(redis: RedisClient) -> Evidence:
         return await gather(redis, wish)
 
-    found = find(with_shared_state(look), wanted or LISTS)
+    found = find(with_redis(look), wanted or LISTS)
     if as_text:
         click.echo(json.dumps(as_json(found), ensure_ascii=False))
     else:

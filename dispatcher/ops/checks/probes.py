@@ -11,10 +11,10 @@ from typing import Any, Final
 
 import aiohttp
 
-from dispatcher.cli.apologised import is_apology
 from dispatcher.device_simulator import DeviceOptions, TurnResult, connect, discover
 from dispatcher.errors import DispatcherError, in_words
 from dispatcher.messages import OTA_PATH
+from dispatcher.ops.talk.apology_reason import is_apology
 
 TIMEOUT: Final = aiohttp.ClientTimeout(total=5)
 TURN_TIMEOUT_S: Final = 30.0

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from dispatcher.cli.status_kpis import state_text, value_text
 from dispatcher.messages import SERVICES
 from dispatcher.ops.checks.check_row import Finding, judged, not_applicable, row, seconds
 from dispatcher.ops.checks.snapshot import Evidence
+from dispatcher.telemetry.kpi_table import state_text, value_text
 
 ADJUSTED_WITHIN_S: Final = 180.0
 BOARD_WITHIN_S: Final = 20.0

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from dispatcher.catalogue import Catalogue, Instance, ServiceConfig
-from dispatcher.cli import flower_place
 from dispatcher.errors import ConfigError
+from dispatcher.supervisor import flower_environment
 from dispatcher.supervisor import plan as plan_module
 from dispatcher.supervisor.plan import STOP_ORDER, Plan, make_plan, without_taken_ports
 from dispatcher.supervisor.procfile import parse_procfile
@@ -117,8 +117,8 @@ def flower_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
     """An environment that looks complete; return the stamp that says so."""
     stamp = tmp_path / "flower.stamp"
     stamp.touch()
-    monkeypatch.setattr(flower_place, "STAMP", stamp)
-    monkeypatch.setattr(flower_place, "PYTHON", Path(sys.executable))
+    monkeypatch.setattr(flower_environment, "STAMP", stamp)
+    monkeypatch.setattr(flower_environment, "PYTHON", Path(sys.executable))
     return stamp
 
 

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console, RenderableType
 from rich.table import Table
 
-from dispatcher.cli.records_view import turns_view
+from dispatcher.records.record_tables import turns_view
 from dispatcher.terminal.responsive_table import ResponsiveTable
 
 TURN = {

@@ -10,11 +10,11 @@ import psutil
 import pytest
 
 from dispatcher.catalogue import load_catalogue
-from dispatcher.cli.broker import find_server
 from dispatcher.errors import StartError
 from dispatcher.messages import SERVICES
 from dispatcher.ops.bench.process_usage import UsageMeter
 from dispatcher.ops.bench.stack import StackPlan, plan_stack, running_stack
+from dispatcher.supervisor.broker_server import find_server
 
 
 def require_broker() -> None:

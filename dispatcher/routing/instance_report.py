@@ -11,7 +11,7 @@ import click
 from dispatcher.errors import UnknownName
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing.overview import InstanceView, read_overview
-from dispatcher.supervisor.table import duration
+from dispatcher.terminal.console import duration
 
 
 async def report_instance(redis: RedisClient, name: str) -> None:

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from dispatcher.messages import CONTROL_QUEUE
 from dispatcher.routing.overview import InstanceView, Overview, State
-from dispatcher.supervisor.table import duration
+from dispatcher.terminal.console import duration
 from dispatcher.terminal.responsive_table import ResponsiveTable
 
 STYLES: Final[dict[State, str]] = {

@@ -12,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from dispatcher.kpis.kpi_rules import Kpi, Unit
-from dispatcher.supervisor.table import duration
 from dispatcher.telemetry.kpi_store import KpiSnapshot, KpiStatus
+from dispatcher.terminal.console import duration
 from dispatcher.terminal.responsive_table import ResponsiveTable
 
 STYLES: Final = {

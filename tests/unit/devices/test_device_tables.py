@@ -7,7 +7,7 @@ import time
 import pytest
 from rich.console import Console
 
-from dispatcher.cli.devices_view import as_json, devices_view, moment
+from dispatcher.devices.device_tables import as_json, devices_view, moment
 from dispatcher.devices.registry import Registered
 
 KITCHEN = Registered(

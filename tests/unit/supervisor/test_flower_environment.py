@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from dispatcher.cli.flower import flower_environment, make_password
 from dispatcher.errors import ConfigError, DispatcherError, StartError
 from dispatcher.settings import Settings
+from dispatcher.supervisor.flower_environment import flower_environment, make_password
 
 
 def handed_on(data_dir: Path, environ: dict[str, str] | None = None, **settings: Any) -> dict[str, str]:

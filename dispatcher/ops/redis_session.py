@@ -11,11 +11,11 @@ from redis.exceptions import AuthenticationError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from dispatcher.cli.resolve_settings import settings_here
 from dispatcher.errors import ConfigError, StateError
 from dispatcher.logs import configure_logging
 from dispatcher.redis_client.client import RedisClient, connect
 from dispatcher.redis_url import parse_redis_url
+from dispatcher.supervisor.resolve_settings import resolve_settings
 
 Result = TypeVar("Result")
 _TLS_WORDS = ("SSL", "TLS", "certificate")
@@ -23,14 +23,14 @@ _PASSWORD_WORDS = ("NOAUTH", "WRONGPASS", "already authenticated", "without any 
 _AWAY = (RedisConnectionError, RedisTimeoutError, OSError)
 
 
-def with_shared_state(use: Callable[[RedisClient], Awaitable[Result]]) -> Result:
+def with_redis(use: Callable[[RedisClient], Awaitable[Result]]) -> Result:
     """Return what `use` makes of a line to the Redis of REDIS_URL.
 
     Raises:
         StateError: no Redis answers there; the text says where, and never the password.
         ConfigError: REDIS_URL is no address of a Redis.
     """
-    settings = settings_here()
+    settings = resolve_settings()
     if "log_level" not in settings.model_fields_set:  # the answer is what the command prints
         configure_logging(settings.model_copy(update={"log_level": "error"}))
     else:

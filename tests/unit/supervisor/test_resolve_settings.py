@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dispatcher.cli.resolve_settings import ota_url, settings_here
+from dispatcher.supervisor.resolve_settings import ota_url, resolve_settings
 from dispatcher.supervisor.state_file import RunningProcess, StateFile, find_up
 
 
@@ -20,13 +20,13 @@ def running(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_the_yaml_of_what_runs_here_is_meant_where_none_is_named(running: Path) -> None:
-    assert settings_here(environ={"DATA_DIR": str(running)}).dispatcher_config == Path("/etc/mine.yaml")
+    assert resolve_settings(environ={"DATA_DIR": str(running)}).dispatcher_config == Path("/etc/mine.yaml")
 
 
 def test_a_file_that_is_named_wins_and_so_does_the_environment(running: Path) -> None:
     environ = {"DATA_DIR": str(running), "DISPATCHER_CONFIG": "other.yaml"}
-    assert settings_here(environ=environ).dispatcher_config == Path("other.yaml")
-    assert settings_here(Path("third.yaml"), environ=environ).dispatcher_config == Path("third.yaml")
+    assert resolve_settings(environ=environ).dispatcher_config == Path("other.yaml")
+    assert resolve_settings(Path("third.yaml"), environ=environ).dispatcher_config == Path("third.yaml")
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def elsewhere(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_the_addresses_of_what_runs_here_are_meant_where_none_is_named(elsewhere: Path) -> None:
-    settings = settings_here(environ={"DATA_DIR": str(elsewhere)})
+    settings = resolve_settings(environ={"DATA_DIR": str(elsewhere)})
     assert (settings.front_port, settings.broker_port, settings.flower_port) == (8003, 7000, 5556)
     assert ":7000/" in settings.redis_url
     assert ota_url(settings) == "http://127.0.0.1:8003/xiaozhi/ota/"
@@ -54,7 +54,7 @@ def test_the_addresses_of_what_runs_here_are_meant_where_none_is_named(elsewhere
 
 def test_an_address_that_is_named_wins(elsewhere: Path) -> None:
     environ = {"DATA_DIR": str(elsewhere), "FRONT_PORT": "8004", "REDIS_URL": "redis://nas:1/0"}
-    settings = settings_here(environ=environ)
+    settings = resolve_settings(environ=environ)
     assert (settings.front_port, settings.redis_url) == (8004, "redis://nas:1/0")
     assert settings.flower_port == 5556
 
@@ -62,7 +62,7 @@ def test_an_address_that_is_named_wins(elsewhere: Path) -> None:
 def test_where_nothing_runs_the_usual_file_is_meant(tmp_path: Path) -> None:
     with StateFile(tmp_path, config=Path("/etc/mine.yaml")) as upfile:
         upfile.write([])
-    assert settings_here(environ={"DATA_DIR": str(tmp_path)}).dispatcher_config == Path(
+    assert resolve_settings(environ={"DATA_DIR": str(tmp_path)}).dispatcher_config == Path(
         "config/embedded.yaml"
     )
 
@@ -73,4 +73,4 @@ def test_an_up_of_an_earlier_version_names_no_yaml(tmp_path: Path) -> None:
         found = find_up(tmp_path)
         assert found is not None
         assert found.config is None
-        assert settings_here(environ={"DATA_DIR": str(tmp_path)}).dispatcher_config.name == "embedded.yaml"
+        assert resolve_settings(environ={"DATA_DIR": str(tmp_path)}).dispatcher_config.name == "embedded.yaml"

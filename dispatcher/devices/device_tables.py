@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dispatcher.devices.registry import Registered
-from dispatcher.supervisor.table import duration
+from dispatcher.terminal.console import duration
 from dispatcher.terminal.responsive_table import ResponsiveTable
 
 NONE_YET = "no device was here yet; point one to the OTA address (docs/devices.md)"

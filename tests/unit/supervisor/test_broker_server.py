@@ -9,9 +9,15 @@ from threading import Thread
 
 import pytest
 
-from dispatcher.cli.broker import broker_port, find_server, read_version, require_free, server_options
 from dispatcher.errors import StartError
 from dispatcher.settings import load_settings
+from dispatcher.supervisor.broker_server import (
+    broker_port,
+    find_server,
+    read_version,
+    require_free,
+    server_options,
+)
 
 ServerMaker = Callable[[str, str], Path]
 

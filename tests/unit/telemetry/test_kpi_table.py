@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from dispatcher.cli.status_kpis import NOBODY, kpi_view, state_text, value_text
 from dispatcher.host_metrics.host import HostSample
 from dispatcher.kpis.alert_rules import Alert
 from dispatcher.kpis.kpi_rules import Kpi, Unit
 from dispatcher.telemetry.kpi_store import KpiSnapshot, KpiStatus
+from dispatcher.telemetry.kpi_table import NOBODY, kpi_view, state_text, value_text
 
 NOW_S = 1000.0
 BOX = HostSample(

@@ -23,7 +23,7 @@ _VARIABLES: Final = {
 }
 
 
-def settings_here(config: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
+def resolve_settings(config: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
     """Return the settings, with the YAML and the addresses that the operator means.
 
     Those are what he names, by option or environment, else those of the `dispatcher up` on this DATA_DIR:

@@ -10,12 +10,12 @@ from rich.console import Console
 from rich.text import Text
 
 from dispatcher.cli.eject import eject, in_seconds
-from dispatcher.cli.instance_report import shortage, state_sentence
-from dispatcher.cli.redis_session import explain
 from dispatcher.cli.status import _view_or_reason
-from dispatcher.cli.status_view import reason_text, state_text, status_view, weight_text
 from dispatcher.errors import StateError
+from dispatcher.ops.redis_session import explain
+from dispatcher.routing.instance_report import shortage, state_sentence
 from dispatcher.routing.overview import InstanceView, Overview, ServiceView
+from dispatcher.routing.overview_tables import reason_text, state_text, status_view, weight_text
 from tests.unit.memory_redis import MemoryRedis
 
 PARAMETER = eject.params[1]
