@@ -1,6 +1,6 @@
 # `make` alone lists the targets. All but `help` and `clean` first bring .venv up to date (scripts/environment.sh).
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench simulate screenshots constraints install-systemd clean
+.PHONY: help run test check format bench simulate screenshots constraints release install-systemd clean
 
 ENVIRONMENT := PYTHON="$(PYTHON)" scripts/environment.sh
 BIN := .venv/bin
@@ -24,12 +24,14 @@ test: ## all checks and all tests, pure packages covered in full: make test [JOB
 	@failed=0; $(MAKE) --no-print-directory check || failed=1; \
 	$(BIN)/python -m pytest $(if $(ARGS),$(ARGS),$(ALL_TESTS)) || failed=1; exit $$failed
 
-check: ## ruff, formatting, mypy --strict, layers
+check: ## ruff, formatting, mypy --strict, layers, dependencies, browser code
 	@$(ENVIRONMENT) dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/deptry dispatcher workers
+	$(BIN)/oxlint --quiet -D correctness dispatcher/front/http/pages/static
 
 format: ## format the code and mend what ruff can
 	@$(ENVIRONMENT) dev
@@ -53,6 +55,9 @@ constraints: ## pin anew after a change of dependencies: make constraints [UPGRA
 	$(COMPILE) --all-extras --output-file constraints.txt
 	$(COMPILE) --extra builtin --extra edge --extra formats --extra records --extra tools --extra vad --constraint constraints.txt --output-file requirements.txt
 	$(PIN) --group flower --constraint constraints.txt --output-file requirements-flower.txt
+
+release: check ## sdist and wheel in dist/, the wheel tried in an empty environment
+	@scripts/release.sh
 
 UNITS := $(DESTDIR)/usr/lib/systemd/system
 install-systemd: ## units for one machine or a further host (docs/systemd.md): make install-systemd [DESTDIR=folder]

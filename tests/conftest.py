@@ -12,11 +12,18 @@ import pytest
 from dispatcher.redis_client.client import RedisClient, connect
 from tests.support.broker import Broker
 from tests.support.instances import Instances
+from tests.support.level_times import LevelTimes
 from tests.support.stack import Stack
 
 # What a shell starts in the background ignores SIGINT, as do all its children. What is interrupted here
 # has to be as it is at a terminal.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Add up the time of each level, in the process that prints the summary."""
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(LevelTimes())
 
 
 @pytest.fixture(autouse=True)

@@ -32,7 +32,7 @@ export class Conversation {
 
   /** Remove the turns up to this number; returns whether none is left. */
   forget(upTo) {
-    for (const [number, view] of [...this.#views]) {
+    for (const [number, view] of this.#views) {
       if (number > upTo) continue;
       view.element.remove();
       this.#views.delete(number);
