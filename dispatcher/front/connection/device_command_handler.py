@@ -11,9 +11,9 @@ from dispatcher.front.connection.front_context import FrontContext
 log = structlog.get_logger(__name__)
 
 
-async def carry(hub: FrontContext, errand: DeviceCommand) -> bool:
+async def carry(context: FrontContext, errand: DeviceCommand) -> bool:
     """Do what an errand says; return whether the device is here."""
-    device = hub.devices.get(errand.device_id)
+    device = context.devices.get(errand.device_id)
     if device is None:
         return False
     match errand.kind:
@@ -29,7 +29,7 @@ async def carry(hub: FrontContext, errand: DeviceCommand) -> bool:
     return True
 
 
-def look_again(hub: FrontContext) -> None:
+def look_again(context: FrontContext) -> None:
     """Ask anew what is known of every device: an errand may have been lost on a broken connection."""
-    for device in hub.devices.values():
+    for device in context.devices.values():
         device.reread()

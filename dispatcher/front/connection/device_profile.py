@@ -13,10 +13,10 @@ from dispatcher.devices.registry import Registered
 from dispatcher.dialogue.language import resolve_language
 from dispatcher.dialogue.persona import Character, character
 from dispatcher.errors import StateError
+from dispatcher.front.admission.client_address import client_address_of
+from dispatcher.front.admission.peer import Peer
+from dispatcher.front.admission.socket_limiter import AdmittedSocket
 from dispatcher.front.connection.front_context import FrontContext
-from dispatcher.front.connection.handshake import Peer
-from dispatcher.front.http.client_address import origin_of
-from dispatcher.front.http.seats import Seat
 from dispatcher.messages import Language
 
 log = structlog.get_logger(__name__)
@@ -35,11 +35,11 @@ class DeviceProfile:
         seat: what its socket holds; a hello keeps it.
     """
 
-    def __init__(self, hub: FrontContext, peer: Peer) -> None:
+    def __init__(self, context: FrontContext, peer: Peer) -> None:
         """Ask nothing yet."""
         self.peer = peer
-        self.seat: Seat | None = None
-        self._hub = hub
+        self.seat: AdmittedSocket | None = None
+        self._context = context
         self._known: Registered | None = None
 
     async def registered(self) -> Registered:
@@ -47,7 +47,7 @@ class DeviceProfile:
         if self._known is None and not self.peer.anonymous:
             try:
                 async with asyncio.timeout(PATIENCE_S):
-                    self._known = await registry.read(self._hub.redis, self.peer.device_id)
+                    self._known = await registry.read(self._context.redis, self.peer.device_id)
             except (StateError, TimeoutError):
                 return self._unknown
         return self._known or self._unknown
@@ -79,11 +79,11 @@ class DeviceProfile:
             return b"blocked"
         return UNADMITTED if known.is_other_client(self.peer.client_id) else b""
 
-    def has_come(self) -> None:
+    def mark_connected(self) -> None:
         """Let the registry know that the device is connected."""
         self.keep_seat()
         if not self.peer.anonymous:
-            self._hub.spawn(self._note())
+            self._context.spawn(self._note())
 
     def keep_seat(self) -> None:
         """Keep the seat: hello was said."""
@@ -93,8 +93,8 @@ class DeviceProfile:
     async def character(self) -> Character:
         """Return who the assistant is to the device, by the YAML in force."""
         known = await self.registered()
-        self._hub.names[self.peer.device_id] = known.name
-        return character(self._hub.catalogue.conversation, self.peer.device_id, chosen=known.persona)
+        self._context.names[self.peer.device_id] = known.name
+        return character(self._context.catalogue.conversation, self.peer.device_id, chosen=known.persona)
 
     async def language(self) -> Language:
         """Return the device's language: set by an operator, by the YAML, told by OTA, or the default."""
@@ -102,7 +102,7 @@ class DeviceProfile:
         return resolve_language(
             device=known.language or (await self.character()).language,
             accept_language=known.accept_language,
-            default=self._hub.catalogue.conversation.language,
+            default=self._context.catalogue.conversation.language,
         )
 
     @property
@@ -113,10 +113,12 @@ class DeviceProfile:
         self._known = await self._bind(greeted=True)
 
     async def _bind(self, *, greeted: bool) -> Registered:
-        return await registry.bind(self._hub.redis, self.peer.device_id, self.peer.client_id, greeted=greeted)
+        return await registry.bind(
+            self._context.redis, self.peer.device_id, self.peer.client_id, greeted=greeted
+        )
 
 
-async def make_acquaintance(request: web.Request, hub: FrontContext, peer: Peer) -> DeviceProfile:
+async def admit_device(request: web.Request, context: FrontContext, peer: Peer) -> DeviceProfile:
     """Return the acquaintance of a device that may come in.
 
     While Redis is away nobody is known as blocked, and nobody as activated.
@@ -124,13 +126,15 @@ async def make_acquaintance(request: web.Request, hub: FrontContext, peer: Peer)
     Raises:
         aiohttp.web.HTTPForbidden: the device is blocked, or has to be activated first.
     """
-    who = DeviceProfile(hub, peer)
+    who = DeviceProfile(context, peer)
     known = await who.registered()
     if known.blocked:
         raise web.HTTPForbidden(text=f"{peer.device_id} is blocked; `dispatcher devices unblock` lets it in")
     # Who talks from this host needs no code, as it needs no token: the talk page, and tests of an operator.
-    settings = hub.settings
-    is_local = origin_of(request, settings.trusted_proxies, public_url=settings.front_public_url).local
+    settings = context.settings
+    is_local = client_address_of(
+        request, settings.trusted_proxies, public_url=settings.front_public_url
+    ).local
     if settings.activation == "on" and not known.activated and not is_local:
         raise web.HTTPForbidden(
             text=f"{peer.device_id} is not activated; "

@@ -22,12 +22,12 @@ def delay_s(rules: FillerRules, *, is_known: bool) -> float:
     return math.inf if is_known or not rules.after_ms else rules.after_ms / 1000
 
 
-def ask(hub: FrontContext, ticket: TurnTicket, *, said: str) -> str:
+def ask(context: FrontContext, ticket: TurnTicket, *, said: str) -> str:
     """Have the filler of a turn spoken; return its text, empty where the user's language has none."""
-    language = hub.apologies.language(ticket, said=said)
-    phrase = phrase_of(hub.catalogue.conversation.filler, ticket, language)
+    language = context.apologies.language(ticket, said=said)
+    phrase = phrase_of(context.catalogue.conversation.filler, ticket, language)
     if phrase:
-        hub.spawn(chains.synthesize(hub.redis, ticket, index=FILLER_INDEX, text=phrase))
+        context.spawn(chains.synthesize(context.redis, ticket, index=FILLER_INDEX, text=phrase))
     return phrase
 
 

@@ -16,12 +16,12 @@ from redis.exceptions import RedisError
 from dispatcher.catalogue.model import Catalogue
 from dispatcher.control.overrides import LOOK_EVERY_S, RuntimeOverrides, read_knobs
 from dispatcher.errors import StateError, in_words
+from dispatcher.front.admission.connection_limiter import make_connection_limiter
+from dispatcher.front.admission.socket_limiter import SocketLimiter
+from dispatcher.front.admission.token_key import agree_on_key, load_key
+from dispatcher.front.admission.tokens import Tokens
 from dispatcher.front.connection.apology import Apologies
 from dispatcher.front.connection.playback import Pacer
-from dispatcher.front.http.auth import Tokens
-from dispatcher.front.http.connections import make_connections
-from dispatcher.front.http.seats import Seats
-from dispatcher.front.http.token_key import agree_on_key, load_key
 from dispatcher.front.lost_workers import watch_workers
 from dispatcher.messages import Reply
 from dispatcher.redis_client import keys
@@ -39,7 +39,7 @@ TRIM_EVERY_S: Final = 5.0
 
 
 class ConnectedDevice(Protocol):
-    """A device as the hub sees it."""
+    """A device as the context sees it."""
 
     @property
     def is_busy(self) -> bool:
@@ -65,7 +65,7 @@ class ConnectedDevice(Protocol):
 
 
 class RepliedTo(Protocol):
-    """An utterance, or the turn that it became, as the hub sees it."""
+    """An utterance, or the turn that it became, as the context sees it."""
 
     def on_reply(self, reply: Reply) -> None:
         """Take in a reply of a stage."""
@@ -73,7 +73,7 @@ class RepliedTo(Protocol):
 
 
 class RunningTurn(RepliedTo, Protocol):
-    """A turn as the hub sees it."""
+    """A turn as the context sees it."""
 
     def on_clock(self) -> None:
         """Look after a stage that is late."""
@@ -112,11 +112,11 @@ class FrontContext:
         self.devices: dict[str, ConnectedDevice] = {}
         self.names: dict[str, str] = {}
         self._heard_at_s: dict[str, float] = {}
-        self.connections = make_connections(settings)
-        self.seats = Seats(
+        self.connection_limiter = make_connection_limiter(settings)
+        self.socket_limiter = SocketLimiter(
             per_address=settings.max_connections_per_address,
             silent_per_address=settings.max_silent_per_address,
-            refusals=self.connections.refusals,
+            refusals=self.connection_limiter.refusals,
         )
         self.turns: dict[str, RunningTurn] = {}
         self.uplinks: dict[str, RepliedTo] = {}
@@ -157,7 +157,7 @@ class FrontContext:
             for work in (
                 self._pump_replies,
                 self._watch_turns,
-                self.seats.watch,
+                self.socket_limiter.watch,
                 self._trim,
                 self._show,
                 self._follow_knobs,
@@ -278,4 +278,4 @@ async def _quietly(work: Coroutine[Any, Any, Any]) -> None:
         log.warning("redis out of reach", reason=str(error))
 
 
-HUB: Final = web.AppKey("hub", FrontContext)
+CONTEXT: Final = web.AppKey("context", FrontContext)

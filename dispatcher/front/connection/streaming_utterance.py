@@ -37,28 +37,28 @@ class StreamingUtterance:
         failed: nobody hears it any more; it has to be sent another way.
     """
 
-    def __init__(self, hub: FrontContext, ticket: TurnTicket) -> None:
+    def __init__(self, context: FrontContext, ticket: TurnTicket) -> None:
         """Open it: the first packets follow at once, the task after them."""
         self.ticket = ticket
         self.failed = False
-        self._hub = hub
-        hub.uplinks[ticket.turn_id] = self
+        self._context = context
+        context.uplinks[ticket.turn_id] = self
 
     def start(self) -> None:
         """Send the task that hears what was added by now and will be."""
-        self._hub.spawn(self._send())
+        self._context.spawn(self._send())
 
     def add(self, more: list[bytes]) -> None:
         """Send on what was said since the last time."""
         if not self.failed:
             try:
-                utterance_stream.append(self._hub.cache, self.ticket.turn_id, packets.pack(more))
+                utterance_stream.append(self._context.cache, self.ticket.turn_id, packets.pack(more))
             except StateError as error:
                 self._fail(str(error))
 
     def release(self) -> None:
         """Leave what the worker says to the turn that takes over."""
-        self._hub.uplinks.pop(self.ticket.turn_id, None)
+        self._context.uplinks.pop(self.ticket.turn_id, None)
 
     def finish(self, ticket: TurnTicket) -> None:
         """Say that the utterance is over, and with which ticket its turn goes on.
@@ -66,14 +66,14 @@ class StreamingUtterance:
         Raises:
             StateError: too many commands wait for Redis already.
         """
-        utterance_stream.end(self._hub.cache, ticket)
+        utterance_stream.end(self._context.cache, ticket)
 
     def discard(self) -> None:
         """Forget it, here and at the worker that hears it."""
         self.release()
         try:
-            utterance_audio.cancel(self._hub.redis, self.ticket.turn_id)
-            self._hub.cache.send_nowait("UNLINK", keys.utterance(self.ticket.turn_id))
+            utterance_audio.cancel(self._context.redis, self.ticket.turn_id)
+            self._context.cache.send_nowait("UNLINK", keys.utterance(self.ticket.turn_id))
         except StateError as error:  # its keys expire by themselves
             log.warning("utterance not taken back", turn=self.ticket.turn_id, reason=str(error))
 
@@ -84,11 +84,11 @@ class StreamingUtterance:
 
     async def _send(self) -> None:
         try:
-            length = await chains.start_turn(self._hub.redis, self.ticket)
+            length = await chains.start_turn(self._context.redis, self.ticket)
         except StateError as error:
             self._fail(str(error))
             return
-        if length > self._hub.settings.queue_limit:
+        if length > self._context.settings.queue_limit:
             self._fail(f"queue has {length} tasks")
 
     def _fail(self, reason: str) -> None:
@@ -100,10 +100,10 @@ class StreamingUtterances:
     """The utterances of one connection, one at a time."""
 
     def __init__(
-        self, hub: FrontContext, device_id: str, language: Callable[[], Awaitable[Language]]
+        self, context: FrontContext, device_id: str, language: Callable[[], Awaitable[Language]]
     ) -> None:
         """Open nothing yet; `language` tells that of the device."""
-        self._hub = hub
+        self._context = context
         self._device_id = device_id
         self._language = language
         self._open: StreamingUtterance | None = None
@@ -116,7 +116,7 @@ class StreamingUtterances:
         if not more:
             return
         if self._open is None:
-            self._open = StreamingUtterance(self._hub, self._ticket(microphone, await self._language()))
+            self._open = StreamingUtterance(self._context, self._ticket(microphone, await self._language()))
             self._open.add(more)
             self._open.start()
         else:
@@ -142,16 +142,16 @@ class StreamingUtterances:
             self._open = None
 
     def _wanted(self) -> bool:
-        asr = self._hub.catalogue.services.get("asr")
+        asr = self._context.catalogue.services.get("asr")
         return asr is not None and asr.hears_live
 
     def _ticket(self, microphone: Microphone, language: Language) -> TurnTicket:
-        rules = self._hub.catalogue.conversation
+        rules = self._context.catalogue.conversation
         return TurnTicket(
             turn_id=uuid.uuid4().hex,
             attempt=1,
             device_id=self._device_id,
-            reply_stream=self._hub.reply_stream,
+            reply_stream=self._context.reply_stream,
             # The end of speech brings the real one; until then nobody may speak for longer.
             deadline_at_s=time.time() + rules.max_utterance_s + rules.turn_timeout_s,
             language=language,

@@ -15,7 +15,7 @@ from dispatcher.dialogue.emotion import EMOTION_EMOJI
 from dispatcher.dialogue.history import Message
 from dispatcher.dialogue_store import memory, recent_history
 from dispatcher.errors import StateError
-from dispatcher.front.connection import apology, filler, turn_summary
+from dispatcher.front.connection import apology, filler, turn_report
 from dispatcher.front.connection.device_tool_client import DeviceTools, carry_out
 from dispatcher.front.connection.device_writer import DeviceWriter
 from dispatcher.front.connection.front_context import FrontContext
@@ -278,7 +278,7 @@ class TurnRunner:
         """Tell the whole turn, once."""
         if self._player.first_frame_at is not None:
             self._marks["first_audio_ms"] = self._since_began(self._player.first_frame_at)
-        told = turn_summary.Summary(
+        told = turn_report.Summary(
             outcome=outcome,
             reason=self._reason or self._turn.ended_because,
             said=self._text,
@@ -291,7 +291,7 @@ class TurnRunner:
             timings=self._turn.timings,
         )
         name = self._hub.names.get(self.ticket.device_id, "")
-        turn_summary.tell(self._hub.redis, self.ticket, told, server_id=self._hub.front_id, name=name)
+        turn_report.tell(self._hub.redis, self.ticket, told, server_id=self._hub.front_id, name=name)
 
     def _mark(self, name: str) -> None:
         self._marks.setdefault(name, self._since_began(self._hub.pacer.now()))

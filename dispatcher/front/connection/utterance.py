@@ -46,7 +46,7 @@ async def empty_utterance(who: DeviceProfile, known: Registered, params: AudioPa
     )
 
 
-def ticket_of(utterance: Utterance, hub: FrontContext, turn_timeout_s: float) -> TurnTicket:
+def ticket_of(utterance: Utterance, context: FrontContext, turn_timeout_s: float) -> TurnTicket:
     """Return the ticket of a turn that begins now; one whose stream is open already has its turn's id."""
     deadline_at_s = time.time() + turn_timeout_s
     if utterance.uplink is not None:
@@ -56,7 +56,7 @@ def ticket_of(utterance: Utterance, hub: FrontContext, turn_timeout_s: float) ->
         turn_id=uuid.uuid4().hex,
         attempt=1,
         device_id=utterance.device_id,
-        reply_stream=hub.reply_stream,
+        reply_stream=context.reply_stream,
         deadline_at_s=deadline_at_s,
         language=utterance.language,
         audio_format=utterance.audio_format,

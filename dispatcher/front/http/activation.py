@@ -20,8 +20,8 @@ from aiohttp import web
 from dispatcher.devices import registry
 from dispatcher.devices.registry import SaidOfItself
 from dispatcher.errors import StateError
-from dispatcher.front.connection.front_context import HUB, FrontContext
-from dispatcher.front.connection.handshake import Peer, read_peer
+from dispatcher.front.admission.peer import Peer, read_peer
+from dispatcher.front.connection.front_context import CONTEXT, FrontContext
 from dispatcher.messages import OTA_PATH
 
 log = structlog.get_logger(__name__)
@@ -33,7 +33,7 @@ DONE: Final = 200
 NOT_YET: Final = 202
 
 
-async def welcome(hub: FrontContext, peer: Peer, said: SaidOfItself) -> dict[str, Any]:
+async def welcome(context: FrontContext, peer: Peer, said: SaidOfItself) -> dict[str, Any]:
     """Register a device that asks for its address; return what the answer says of its activation.
 
     Returns:
@@ -43,10 +43,10 @@ async def welcome(hub: FrontContext, peer: Peer, said: SaidOfItself) -> dict[str
     if peer.anonymous:
         return {}
     said = replace(said, client_id=peer.client_id)
-    wants_code = hub.settings.activation == "on"
-    noting = registry.note(hub.redis, peer.device_id, connected=False, said=said, wants_code=wants_code)
+    wants_code = context.settings.activation == "on"
+    noting = registry.note(context.redis, peer.device_id, connected=False, said=said, wants_code=wants_code)
     if not wants_code:
-        hub.spawn(noting)
+        context.spawn(noting)
         return {}
     try:
         async with asyncio.timeout(PATIENCE_S):
@@ -68,13 +68,13 @@ async def welcome(hub: FrontContext, peer: Peer, said: SaidOfItself) -> dict[str
 
 async def ask_activation(request: web.Request) -> web.Response:
     """Answer a device that asks whether its code was typed."""
-    hub = request.app[HUB]
+    context = request.app[CONTEXT]
     peer = read_peer(request)
-    if hub.settings.activation == "off":
+    if context.settings.activation == "off":
         return web.json_response({"message": "activated"}, status=DONE)
     try:
         async with asyncio.timeout(PATIENCE_S):
-            known = await registry.read(hub.redis, peer.device_id)
+            known = await registry.read(context.redis, peer.device_id)
     except (StateError, TimeoutError):
         return web.json_response({"message": "not known at the moment"}, status=NOT_YET)
     status, message = (DONE, "activated") if known.activated else (NOT_YET, "the code was not typed yet")

@@ -19,15 +19,15 @@ from aiohttp.typedefs import Handler
 from dispatcher.catalogue.model import Catalogue
 from dispatcher.devices.device_commands import serve
 from dispatcher.errors import StartError
-from dispatcher.front.connection.device import Device
+from dispatcher.front.admission.client_address import counted_address
+from dispatcher.front.admission.connection_limiter import raise_descriptor_limit
+from dispatcher.front.admission.peer import admit, read_peer
 from dispatcher.front.connection.device_command_handler import carry, look_again
-from dispatcher.front.connection.device_profile import BLOCKED_CODE, DeviceProfile, make_acquaintance
+from dispatcher.front.connection.device_connection import DeviceConnection
+from dispatcher.front.connection.device_profile import BLOCKED_CODE, DeviceProfile, admit_device
 from dispatcher.front.connection.device_writer import DeviceWriter
-from dispatcher.front.connection.front_context import HUB, FrontContext
-from dispatcher.front.connection.handshake import admit, read_peer
-from dispatcher.front.connection.unadmitted import UnadmittedDevice
-from dispatcher.front.http.client_address import counted_address
-from dispatcher.front.http.connections import raise_descriptor_limit
+from dispatcher.front.connection.front_context import CONTEXT, FrontContext
+from dispatcher.front.connection.unadmitted_device import UnadmittedDevice
 from dispatcher.front.http.drain import drain
 from dispatcher.front.http.listening import BrokenRequests, ListeningSocket
 from dispatcher.front.http.ota import add_ota
@@ -50,20 +50,22 @@ KEEPALIVE_TIMEOUT_S: Final = 75.0
 
 def create_app(settings: Settings, catalogue: Catalogue) -> web.Application:
     """Return the application; it connects when it starts."""
-    app = web.Application(client_max_size=MAX_MESSAGE_BYTES, middlewares=[mark_asked])
+    app = web.Application(client_max_size=MAX_MESSAGE_BYTES, middlewares=[mark_requested])
 
-    async def share_hub(app: web.Application) -> AsyncIterator[None]:
-        hub = app[HUB] = FrontContext(settings, catalogue)
-        await hub.join()
-        hub.start()
+    async def share_context(app: web.Application) -> AsyncIterator[None]:
+        context = app[CONTEXT] = FrontContext(settings, catalogue)
+        await context.join()
+        context.start()
         errands_client = connect(settings.redis_url, socket_timeout_s=None)
-        on_listening = partial(look_again, hub)
-        hub.follow(serve(errands_client, hub.redis, partial(carry, hub), on_listening=on_listening))
+        on_listening = partial(look_again, context)
+        context.follow(
+            serve(errands_client, context.redis, partial(carry, context), on_listening=on_listening)
+        )
         yield
-        await hub.close()
+        await context.close()
         await errands_client.aclose()
 
-    app.cleanup_ctx.append(share_hub)
+    app.cleanup_ctx.append(share_context)
     for path in (WEBSOCKET_PATH, WEBSOCKET_PATH.rstrip("/")):
         app.router.add_get(path, connect_device)
     add_ota(app)
@@ -73,46 +75,52 @@ def create_app(settings: Settings, catalogue: Catalogue) -> web.Application:
 
 
 @web.middleware
-async def mark_asked(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def mark_requested(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Note that the headers of a request came: its connection is not closed as a silent one."""
-    request.app[HUB].connections.mark_asked(request.transport)
+    request.app[CONTEXT].connection_limiter.mark_requested(request.transport)
     return await handler(request)
 
 
 async def connect_device(request: web.Request) -> web.StreamResponse:
     """Upgrade a device's request and serve it until it is gone."""
-    hub = request.app[HUB]
+    context = request.app[CONTEXT]
     peer = read_peer(request)
-    settings = hub.settings
+    settings = context.settings
     address = counted_address(request, settings.trusted_proxies)
     try:
         admit(
-            request, peer, hub.tokens, trusted=settings.trusted_proxies, public_url=settings.front_public_url
+            request,
+            peer,
+            context.tokens,
+            trusted=settings.trusted_proxies,
+            public_url=settings.front_public_url,
         )
     except web.HTTPUnauthorized:
-        hub.connections.refusals.note("devices refused, no valid token", address or "this host")
+        context.connection_limiter.refusals.note("devices refused, no valid token", address or "this host")
         raise
-    if hub.draining:
+    if context.draining:
         raise web.HTTPServiceUnavailable(text="this front stops", headers={"Retry-After": "5"})
     # Before anything is waited for: of any number at once no more than the limit get past.
-    seat = hub.seats.take(address, most=hub.most_devices)
+    seat = context.socket_limiter.take(address, most=context.most_devices)
     try:
-        who = await make_acquaintance(request, hub, peer)
+        who = await admit_device(request, context, peer)
         who.seat = seat
-        return await _serve_device(request, hub, who)
+        return await _serve_device(request, context, who)
     finally:
         seat.release()
 
 
-async def _serve_device(request: web.Request, hub: FrontContext, who: DeviceProfile) -> web.StreamResponse:
+async def _serve_device(
+    request: web.Request, context: FrontContext, who: DeviceProfile
+) -> web.StreamResponse:
     """Upgrade the request of a device that was let in."""
     # No heartbeat: a pong deadline would cut real devices. No compression: Opus does not shrink.
     socket = web.WebSocketResponse(max_msg_size=MAX_MESSAGE_BYTES, compress=False, timeout=1)
     await socket.prepare(request)
     if who.seat is not None:
-        who.seat.close = lambda: hub.spawn(socket.close(code=BLOCKED_CODE, message=b"no hello in time"))
-    wire = DeviceWriter(socket, request.transport, who.peer.version)
-    await (UnadmittedDevice if who.waits else Device)(hub, socket, wire, who).serve()
+        who.seat.close = lambda: context.spawn(socket.close(code=BLOCKED_CODE, message=b"no hello in time"))
+    writer = DeviceWriter(socket, request.transport, who.peer.version)
+    await (UnadmittedDevice if who.waits else DeviceConnection)(context, socket, writer, who).serve()
     return socket
 
 
@@ -146,7 +154,7 @@ async def _serve(app: web.Application, settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1, keepalive_timeout=KEEPALIVE_TIMEOUT_S)
     await runner.setup()
-    connections = app[HUB].connections
+    connections = app[CONTEXT].connection_limiter
     logging.getLogger("aiohttp.server").addFilter(BrokenRequests(connections))
     succession = SocketHandover.inherited()
     try:
@@ -158,7 +166,7 @@ async def _serve(app: web.Application, settings: Settings) -> None:
         await succession.followed()
         await site.stop()
         # Before the runner shuts down: from then on aiohttp throws away whatever a device still says.
-        await drain(app[HUB])
+        await drain(app[CONTEXT])
     finally:
         succession.close()
         await runner.cleanup()

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import segno
 from aiohttp import web
 
-from dispatcher.front.http.client_address import is_own_name, origin_of
+from dispatcher.front.admission.client_address import client_address_of, is_own_name
 from dispatcher.messages import OTA_PATH
 from dispatcher.settings import Settings
 
@@ -58,7 +58,7 @@ def device_address(request: web.Request, settings: Settings) -> str:
     is_usable = _HOST.fullmatch(host) is not None and not is_local_url(f"//{host}")
     if not is_usable and settings.front_on_network:
         return network_address(settings)
-    scheme = "https" if origin_of(request, settings.trusted_proxies).secure else "http"
+    scheme = "https" if client_address_of(request, settings.trusted_proxies).secure else "http"
     return f"{scheme}://{host if is_usable else f'localhost:{settings.front_port}'}{OTA_PATH}"
 
 

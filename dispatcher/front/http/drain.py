@@ -15,20 +15,20 @@ CODE: Final = 1001
 REASON: Final = b"server stops"
 
 
-async def drain(hub: FrontContext) -> None:
+async def drain(context: FrontContext) -> None:
     """Send every device away, in the order in which they can be spared.
 
     A device that is neither in a turn nor in the middle of an utterance goes at once: it would begin its next
     turn here, and lose it. One that is gets `drain_s` to hear the whole answer.
     """
-    hub.draining = True
+    context.draining = True
     leaving = _Leaving()
     loop = asyncio.get_running_loop()
-    give_up_at = loop.time() + hub.settings.drain_s
-    while hub.devices and loop.time() < give_up_at:
-        leaving.send(device for device in hub.devices.values() if not device.is_owed)
+    give_up_at = loop.time() + context.settings.drain_s
+    while context.devices and loop.time() < give_up_at:
+        leaving.send(device for device in context.devices.values() if not device.is_owed)
         await asyncio.sleep(LOOK_AGAIN_S)
-    leaving.send(hub.devices.values())
+    leaving.send(context.devices.values())
     await leaving.gone()
 
 

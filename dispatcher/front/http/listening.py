@@ -14,7 +14,7 @@ import structlog
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from dispatcher.front.http.connections import Connections
+from dispatcher.front.admission.connection_limiter import ConnectionLimiter
 
 log = structlog.get_logger(__name__)
 
@@ -33,7 +33,7 @@ class ListeningSocket(web.BaseSite):
     """The sockets that a front accepts connections on."""
 
     def __init__(
-        self, runner: web.AppRunner, sockets: Sequence[socket.socket], connections: Connections
+        self, runner: web.AppRunner, sockets: Sequence[socket.socket], connections: ConnectionLimiter
     ) -> None:
         """Use bound sockets, which are closed with the site."""
         super().__init__(runner, backlog=BACKLOG)
@@ -86,13 +86,13 @@ class ListeningSocket(web.BaseSite):
         if error.errno in _NO_ROOM:
             self._connections.refusals.note(f"no connection accepted: {error.strerror}", "any")
             for _ in range(EVICTED_AT_ONCE):
-                if not self._connections.evict_silent():
+                if not self._connections.try_evict_silent():
                     break
         await asyncio.sleep(NO_DESCRIPTOR_PAUSE_S)
 
     async def _let_in(self, connection: socket.socket, address: str) -> None:
         server = self._runner.server
-        if server is None or not self._connections.may_connect(address):
+        if server is None or not self._connections.try_admit(address):
             connection.close()
             return
         transport, _ = await asyncio.get_running_loop().connect_accepted_socket(server, connection)
@@ -107,7 +107,7 @@ class ListeningSocket(web.BaseSite):
 class BrokenRequests(logging.Filter):
     """Counts requests that are no HTTP, where aiohttp would write a traceback for each."""
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: ConnectionLimiter) -> None:
         """Count them with the refusals of connections."""
         super().__init__()
         self._connections = connections

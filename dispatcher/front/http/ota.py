@@ -15,16 +15,16 @@ from aiohttp import web
 
 from dispatcher.devices.registry import SaidOfItself
 from dispatcher.dialogue.persona import character
-from dispatcher.front.connection.front_context import HUB
-from dispatcher.front.connection.handshake import (
+from dispatcher.front.admission.client_address import client_address_of
+from dispatcher.front.admission.peer import (
     FOREIGN_PAGE,
     Peer,
     anonymous_peer,
     read_device_id,
     read_peer,
 )
+from dispatcher.front.connection.front_context import CONTEXT
 from dispatcher.front.http.activation import ACTIVATE_PATH, ask_activation, welcome
-from dispatcher.front.http.client_address import origin_of
 from dispatcher.messages import OTA_PATH, WEBSOCKET_PATH
 
 _VERSION: Final = re.compile(r"\d+(\.\d+)*", re.ASCII)
@@ -62,14 +62,14 @@ async def tell_device(request: web.Request) -> web.Response:
             },
             "firmware": {"version": version, "url": ""},
             "websocket": {"url": websocket_url(request), "token": _token(request, peer, now_s)},
-            **await welcome(request.app[HUB], peer, _said_of_itself(request, told)),
+            **await welcome(request.app[CONTEXT], peer, _said_of_itself(request, told)),
         }
     )
 
 
 def _offset_minutes(request: web.Request, peer: Peer) -> int:
     """Return how far the device's clock is ahead of UTC, by its zone in the YAML, else by the host's."""
-    zone = character(request.app[HUB].catalogue.conversation, peer.device_id).timezone
+    zone = character(request.app[CONTEXT].catalogue.conversation, peer.device_id).timezone
     now = datetime.now(ZoneInfo(zone)) if zone else datetime.now().astimezone()
     return int((now.utcoffset() or timedelta()).total_seconds()) // 60
 
@@ -83,8 +83,8 @@ async def tell_person(request: web.Request) -> web.Response:
 
 def _refuse_foreign_page(request: web.Request) -> None:
     """Give no token to a page of somebody else; a device sends no Origin, whatever it takes for our name."""
-    settings = request.app[HUB].settings
-    origin = origin_of(request, settings.trusted_proxies, public_url=settings.front_public_url)
+    settings = request.app[CONTEXT].settings
+    origin = client_address_of(request, settings.trusted_proxies, public_url=settings.front_public_url)
     if origin.foreign and "Origin" in request.headers:
         raise web.HTTPForbidden(text=FOREIGN_PAGE.format(origin.foreign))
 
@@ -108,18 +108,18 @@ def _peer(request: web.Request, told: Any) -> Peer:
 
 def websocket_url(request: web.Request) -> str:
     """Return the address that devices are told: the configured one, or this host as it was asked."""
-    settings = request.app[HUB].settings
+    settings = request.app[CONTEXT].settings
     public = settings.front_public_url.rstrip("/")
     if public:
         return re.sub(r"^http", "ws", public) + WEBSOCKET_PATH
     host = request.host if _HOST.fullmatch(request.host) else f"localhost:{settings.front_port}"
-    scheme = "wss" if origin_of(request, settings.trusted_proxies).secure else "ws"
+    scheme = "wss" if client_address_of(request, settings.trusted_proxies).secure else "ws"
     return f"{scheme}://{host}{WEBSOCKET_PATH}"
 
 
 def _token(request: web.Request, peer: Peer, now_s: float) -> str:
     """Return a token; empty where tokens are switched off, but always present."""
-    tokens = request.app[HUB].tokens
+    tokens = request.app[CONTEXT].tokens
     if tokens is None:
         return ""
     return tokens.issue(client_id=peer.client_id, device_id=peer.signed_device, now_s=now_s)

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from dispatcher import __version__
 from dispatcher.errors import StateError
-from dispatcher.front.connection.front_context import HUB, FrontContext
+from dispatcher.front.connection.front_context import CONTEXT, FrontContext
 from dispatcher.routing.readiness import READY, read_stages
 
 PATIENCE_S: Final = 1.0
@@ -32,9 +32,9 @@ class Start:
         self.over = False
         self._ends_at = time.monotonic() + LONGEST_START_S
 
-    async def missing(self, hub: FrontContext) -> dict[str, str]:
+    async def missing(self, context: FrontContext) -> dict[str, str]:
         """Return the state of each stage while one of them cannot begin, else nothing."""
-        stages = await _stages(hub)
+        stages = await _stages(context)
         if "stages" in stages:
             return stages
         all_ready = all(state == READY for state in stages.values())
@@ -54,7 +54,7 @@ def add_probes(app: web.Application) -> None:
 
 async def healthz(request: web.Request) -> web.Response:
     """Answer 200 while the loop runs, with who answers and which share of the devices it is to have."""
-    settings = request.app[HUB].settings
+    settings = request.app[CONTEXT].settings
     body = {"status": "ok", "version": __version__, "server_id": settings.server_id}
     return web.json_response({**body, "weight": settings.instance_weight})
 
@@ -65,37 +65,37 @@ async def readyz(request: web.Request) -> web.Response:
     `?only=front` leaves the stages out: whoever starts the parts one by one asks this part alone.
     `?stages=now` also tells how each stage stands, for people; the verdict goes by the checks all the same.
     """
-    hub, start = request.app[HUB], request.app[START]
-    checks = {"broker": await _broker(hub), "replies": "ok" if hub.replies_flow else "no stream yet"}
+    context, start = request.app[CONTEXT], request.app[START]
+    checks = {"broker": await _broker(context), "replies": "ok" if context.replies_flow else "no stream yet"}
     alone = request.query.get("only") == "front"
     if checks["broker"] == "ok" and not start.over and not alone:
-        checks |= await start.missing(hub)
-    if hub.draining:
+        checks |= await start.missing(context)
+    if context.draining:
         checks["front"] = "draining"
     ready = all(state == "ok" for state in checks.values())
     body: dict[str, object] = {
         "status": "ready" if ready else "not ready",
-        "devices": len(hub.devices),
+        "devices": len(context.devices),
         "checks": checks,
     }
     if request.query.get("stages") == "now" and checks["broker"] == "ok":
-        body["stages"] = await _stages(hub)
+        body["stages"] = await _stages(context)
     return web.json_response(body, status=200 if ready else 503)
 
 
-async def _stages(hub: FrontContext) -> dict[str, str]:
+async def _stages(context: FrontContext) -> dict[str, str]:
     """Return the state of each stage, or under "stages" why it is not known."""
     try:
         async with asyncio.timeout(PATIENCE_S):
-            return dict((await read_stages(hub.redis)).items())
+            return dict((await read_stages(context.redis)).items())
     except (StateError, TimeoutError) as error:
         return {"stages": str(error) or NO_ANSWER}
 
 
-async def _broker(hub: FrontContext) -> str:
+async def _broker(context: FrontContext) -> str:
     try:
         async with asyncio.timeout(PATIENCE_S):
-            await hub.redis.execute("PING")
+            await context.redis.execute("PING")
     except (StateError, TimeoutError) as error:
         return str(error) or NO_ANSWER
     return "ok"

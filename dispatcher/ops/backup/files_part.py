@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from dispatcher.errors import BackupError
-from dispatcher.front.http.token_key import KEY_FILE
+from dispatcher.front.admission.token_key import KEY_FILE
 from dispatcher.settings import Settings
 from dispatcher.supervisor.flower_environment import PASSWORD_FILE
 

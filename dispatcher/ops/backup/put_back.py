@@ -11,7 +11,7 @@ from typing import Final
 import click
 
 from dispatcher.errors import BackupError, DispatcherError
-from dispatcher.front.http.token_key import KEY_FILE, agree_anew
+from dispatcher.front.admission.token_key import KEY_FILE, agree_anew
 from dispatcher.messages import QUEUES
 from dispatcher.ops.backup import files_part, state_part
 from dispatcher.ops.backup.archive import Opened, open_archive

@@ -12,7 +12,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.typedefs import Handler
 
 from dispatcher.catalogue.model import Catalogue
-from dispatcher.front.connection.front_context import HUB, FrontContext
+from dispatcher.front.connection.front_context import CONTEXT, FrontContext
 from dispatcher.front.http.ota import add_ota
 from dispatcher.front.http.probes import add_probes
 from dispatcher.settings import Settings
@@ -34,14 +34,14 @@ class House:
 
     Attributes:
         redis: what stands in for the broker.
-        hub: what the front's parts share.
+        context: what the front's parts share.
         begun: requests whose headers have come.
     """
 
     def __init__(
-        self, client: TestClient[web.Request, web.Application], hub: FrontContext, redis: MemoryRedis
+        self, client: TestClient[web.Request, web.Application], context: FrontContext, redis: MemoryRedis
     ) -> None:
-        self.hub = hub
+        self.context = context
         self.redis = redis
         self.begun = 0
         self._client = client
@@ -69,11 +69,11 @@ class House:
 async def open_house(data_dir: Path, **settings: str) -> AsyncGenerator[House]:
     """Serve a front whose settings are the defaults and these."""
     redis = MemoryRedis()
-    hub = FrontContext(
+    context = FrontContext(
         Settings.model_validate({"data_dir": data_dir, **settings}), Catalogue(path="", services={})
     )
-    await hub.redis.close()
-    hub.redis = redis.redis()
+    await context.redis.close()
+    context.redis = redis.redis()
 
     @web.middleware
     async def count(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -81,10 +81,10 @@ async def open_house(data_dir: Path, **settings: str) -> AsyncGenerator[House]:
         return await handler(request)
 
     app = web.Application(middlewares=[count])
-    app[HUB] = hub
+    app[CONTEXT] = context
     add_ota(app)
     add_probes(app)
     async with TestClient(TestServer(app, host="127.0.0.1")) as client:
-        house = House(client, hub, redis)
+        house = House(client, context, redis)
         yield house
-    await hub.close()
+    await context.close()

@@ -15,7 +15,7 @@ from typing import Final
 
 from aiohttp import web
 
-from dispatcher.front.http.auth import is_loopback
+from dispatcher.front.admission.tokens import is_loopback
 from dispatcher.front.http.device_address import add_device_address
 from dispatcher.settings import Settings
 

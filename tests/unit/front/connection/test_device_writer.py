@@ -31,10 +31,10 @@ async def connected(
     async def accept(request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse(compress=False)
         await socket.prepare(request)
-        wire = DeviceWriter(socket, request.transport, version)
-        wire.session_id = "a-session"
-        write(wire)
-        written.set_result(wire)
+        writer = DeviceWriter(socket, request.transport, version)
+        writer.session_id = "a-session"
+        write(writer)
+        written.set_result(writer)
         await socket.receive()
         return socket
 
@@ -45,12 +45,12 @@ async def connected(
 
 
 async def test_messages_and_frames_arrive_in_the_order_they_were_written() -> None:
-    def write(wire: DeviceWriter) -> None:
-        wire.send("tts", state="start")
-        wire.send_packet(b"one", 0)
-        wire.send("tts", state="sentence_start", text="你好！")
-        wire.send_packet(b"two", 60)
-        wire.send_text('{"type": "hello"}')
+    def write(writer: DeviceWriter) -> None:
+        writer.send("tts", state="start")
+        writer.send_packet(b"one", 0)
+        writer.send("tts", state="sentence_start", text="你好！")
+        writer.send_packet(b"two", 60)
+        writer.send_text('{"type": "hello"}')
 
     async with connected(write) as (device, _):
         arrived = [await device.receive() for _ in range(5)]
@@ -67,7 +67,10 @@ async def test_messages_and_frames_arrive_in_the_order_they_were_written() -> No
 
 @pytest.mark.parametrize("version", VERSIONS)
 async def test_audio_is_framed_as_the_device_asked(version: Version) -> None:
-    async with connected(lambda wire: wire.send_packet(b"opus", 60), version=version) as (device, written):
+    async with connected(lambda writer: writer.send_packet(b"opus", 60), version=version) as (
+        device,
+        written,
+    ):
         frame = await device.receive_bytes()
 
         assert unpack(version, frame) == (b"opus", False)
@@ -77,36 +80,36 @@ async def test_audio_is_framed_as_the_device_asked(version: Version) -> None:
 async def test_a_device_that_does_not_read_is_cut_off_before_its_backlog_grows() -> None:
     backlogs = []
 
-    def write(wire: DeviceWriter) -> None:
+    def write(writer: DeviceWriter) -> None:
         packet = bytes(8 * 1024)
-        while wire.open:
-            wire.send_packet(packet, 0)
-            backlogs.append(wire._transport.get_write_buffer_size())
-            assert wire.audio_bytes < MANY_BYTES
+        while writer.open:
+            writer.send_packet(packet, 0)
+            backlogs.append(writer._transport.get_write_buffer_size())
+            assert writer.audio_bytes < MANY_BYTES
 
     async with connected(write) as (_, written):
-        wire = await written
+        writer = await written
 
-    assert not wire.open
+    assert not writer.open
     assert max(backlogs) <= MAX_BACKLOG_BYTES + 9 * 1024
 
 
 async def test_writing_to_a_device_that_went_away_is_no_error() -> None:
     async with connected(lambda _: None) as (device, written):
-        wire = await written
-        assert wire.open
+        writer = await written
+        assert writer.open
         await device.close()
 
-    assert not wire.open
-    wire.send("tts", state="stop")
-    wire.send_packet(b"late", 0)
+    assert not writer.open
+    writer.send("tts", state="stop")
+    writer.send_packet(b"late", 0)
 
 
 async def test_writing_after_the_socket_was_aborted_is_no_error() -> None:
-    def write(wire: DeviceWriter) -> None:
-        wire._transport.abort()
-        assert not wire.open
-        wire.send_packet(b"late", 0)
+    def write(writer: DeviceWriter) -> None:
+        writer._transport.abort()
+        assert not writer.open
+        writer.send_packet(b"late", 0)
 
     async with connected(write) as (device, written):
         await written

@@ -67,7 +67,7 @@ async def test_the_token_is_good_for_the_device_that_asked(house: House) -> None
     answer = await house.post(OTA, BOARD, **{"Device-Id": DEVICE.upper()})
 
     token = (await answer.json())["websocket"]["token"]
-    tokens = house.hub.tokens
+    tokens = house.context.tokens
     assert tokens is not None
     assert tokens.valid(token, client_id=CLIENT, device_id=DEVICE, now_s=time.time())
 
@@ -216,9 +216,9 @@ async def test_a_client_that_names_its_mac_in_the_body_only_is_not_refused_with_
     answer = await house.post(OTA, json.dumps(body).encode(), **{"Device-Id": "", "Client-Id": ""})
 
     token = (await answer.json())["websocket"]["token"]
-    assert house.hub.tokens is not None
-    assert house.hub.tokens.valid(token, client_id=CLIENT, device_id=DEVICE, now_s=time.time())
-    assert not house.hub.tokens.valid(
+    assert house.context.tokens is not None
+    assert house.context.tokens.valid(token, client_id=CLIENT, device_id=DEVICE, now_s=time.time())
+    assert not house.context.tokens.valid(
         token, client_id=CLIENT, device_id="02:00:00:00:00:09", now_s=time.time()
     )
 
@@ -227,8 +227,8 @@ async def test_a_client_without_a_client_id_at_ota_may_show_one_later(house: Hou
     answer = await house.post(OTA, BOARD, **{"Client-Id": ""})
 
     token = (await answer.json())["websocket"]["token"]
-    assert house.hub.tokens is not None
-    assert house.hub.tokens.valid(token, client_id="shown-later", device_id=DEVICE, now_s=time.time())
+    assert house.context.tokens is not None
+    assert house.context.tokens.valid(token, client_id="shown-later", device_id=DEVICE, now_s=time.time())
 
 
 @pytest.mark.parametrize("host", ["[::1]:8000", "[fd00::5]:8000", "[fd00::5]"])

@@ -17,7 +17,7 @@ from tests.unit.front.house import House, open_house
 async def house(tmp_path: Path) -> AsyncIterator[House]:
     """A front that can take a turn."""
     async with open_house(tmp_path) as opened:
-        opened.hub.replies_flow = True
+        opened.context.replies_flow = True
         opened.app[START].over = True
         yield opened
 
@@ -60,14 +60,14 @@ async def test_a_broker_that_does_not_answer_is_not_waited_for(house: House) -> 
 
 
 async def test_a_front_without_its_reply_stream_is_not_ready(house: House) -> None:
-    house.hub.replies_flow = False
+    house.context.replies_flow = False
 
     status, said = await ready(house)
     assert (status, said["checks"]["replies"]) == (503, "no stream yet")
 
 
 async def test_a_front_that_is_about_to_stop_is_not_ready(house: House) -> None:
-    house.hub.draining = True
+    house.context.draining = True
 
     status, said = await ready(house)
     assert (status, said["checks"]["front"]) == (503, "draining")

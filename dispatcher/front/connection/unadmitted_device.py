@@ -14,11 +14,11 @@ import structlog
 from aiohttp import WSMsgType, web
 
 from dispatcher.errors import ProtocolError
+from dispatcher.front.admission.peer import read_version
 from dispatcher.front.connection import frames, protocol
 from dispatcher.front.connection.device_profile import BLOCKED_CODE, UNADMITTED, DeviceProfile
 from dispatcher.front.connection.device_writer import DeviceWriter
 from dispatcher.front.connection.front_context import FrontContext
-from dispatcher.front.connection.handshake import read_version
 from dispatcher.front.connection.playback import Player
 from dispatcher.front.connection.protocol import AudioParams, Hello, Listen
 from dispatcher.front.connection.rate_limiter import for_messages
@@ -35,12 +35,12 @@ class UnadmittedDevice:
     """The connection of a client that is not the device; `serve` lasts until it has heard so."""
 
     def __init__(
-        self, hub: FrontContext, socket: web.WebSocketResponse, wire: DeviceWriter, who: DeviceProfile
+        self, context: FrontContext, socket: web.WebSocketResponse, writer: DeviceWriter, who: DeviceProfile
     ) -> None:
         """Take over a prepared socket."""
-        self._hub = hub
+        self._context = context
         self._socket = socket
-        self._wire = wire
+        self._writer = writer
         self._who = who
         self._audio = AudioParams()
         self._is_manual = False
@@ -69,7 +69,7 @@ class UnadmittedDevice:
         await self._socket.close(code=BLOCKED_CODE, message=UNADMITTED)
 
     async def _read(self) -> None:
-        while self._wire.open:
+        while self._writer.open:
             frame = await self._socket.receive()
             if frame.type is WSMsgType.BINARY:
                 await self._on_binary(frame.data)
@@ -81,7 +81,7 @@ class UnadmittedDevice:
     async def _on_binary(self, frame: bytes) -> None:
         """Read a message in a binary frame; sound is dropped."""
         try:
-            payload, is_json = frames.unpack(self._wire.version, frame)
+            payload, is_json = frames.unpack(self._writer.version, frame)
         except ProtocolError:
             return
         if is_json:
@@ -94,18 +94,18 @@ class UnadmittedDevice:
         except ProtocolError:
             return
         match message:
-            case Hello() if not self._wire.session_id:
+            case Hello() if not self._writer.session_id:
                 await self._on_hello(message)
-            case Listen() if self._wire.session_id:
+            case Listen() if self._writer.session_id:
                 await self._on_listen(message)
 
     async def _on_hello(self, hello: Hello) -> None:
         if hello.version in frames.VERSIONS:
-            self._wire.version = read_version(hello.version)
+            self._writer.version = read_version(hello.version)
         self._who.keep_seat()
         self._audio = hello.audio_params
-        self._wire.session_id = str(uuid.uuid4())
-        self._wire.send_text(protocol.hello_answer(self._wire.session_id, hello.audio_params.format))
+        self._writer.session_id = str(uuid.uuid4())
+        self._writer.send_text(protocol.hello_answer(self._writer.session_id, hello.audio_params.format))
         self._show((await self._phrase())[0])
 
     async def _on_listen(self, message: Listen) -> None:
@@ -120,24 +120,24 @@ class UnadmittedDevice:
             return
         text, packets = await self._phrase()
         self._player = Player(
-            self._hub.pacer,
+            self._context.pacer,
             lead_frames=LEAD_FRAMES,
-            send_packet=self._wire.send_packet,
-            send_subtitle=lambda said: self._wire.send("tts", state="sentence_start", text=said),
+            send_packet=self._writer.send_packet,
+            send_subtitle=lambda said: self._writer.send("tts", state="sentence_start", text=said),
             on_played=self._on_played,
         )
         self._show(text)
-        self._wire.send("tts", state="start")
+        self._writer.send("tts", state="start")
         self._player.start()
         self._player.add(text, *packets)
         self._player.finish()
 
     def _show(self, text: str) -> None:
-        self._wire.send("alert", status=text, message=self._who.peer.device_id, emotion="sad")
+        self._writer.send("alert", status=text, message=self._who.peer.device_id, emotion="sad")
 
     def _on_played(self) -> None:
-        self._wire.send("tts", state="stop")
+        self._writer.send("tts", state="stop")
         self._heard.set()
 
     async def _phrase(self) -> tuple[str, list[bytes]]:
-        return self._hub.apologies.recorded("admit", await self._who.language(), self._audio.format)
+        return self._context.apologies.recorded("admit", await self._who.language(), self._audio.format)

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from dispatcher.front.http.auth import is_loopback
+from dispatcher.front.admission.tokens import is_loopback
 
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -27,7 +27,7 @@ _PORTS: Final = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
+class ClientAddress:
     """Where a request comes from.
 
     Attributes:
@@ -41,7 +41,9 @@ class Origin:
     foreign: str = ""
 
 
-def origin_of(request: web.BaseRequest, trusted: Sequence[Network], *, public_url: str = "") -> Origin:
+def client_address_of(
+    request: web.BaseRequest, trusted: Sequence[Network], *, public_url: str = ""
+) -> ClientAddress:
     """Return where a request comes from.
 
     Args:
@@ -51,9 +53,9 @@ def origin_of(request: web.BaseRequest, trusted: Sequence[Network], *, public_ur
     """
     client, secure = _client_of(request, trusted)
     if not is_loopback(client):
-        return Origin(local=False, secure=secure)
+        return ClientAddress(local=False, secure=secure)
     foreign = _foreign_page(request, public_url)
-    return Origin(local=not foreign, secure=secure, foreign=foreign)
+    return ClientAddress(local=not foreign, secure=secure, foreign=foreign)
 
 
 def _client_of(request: web.BaseRequest, trusted: Sequence[Network]) -> tuple[str | None, bool]:

@@ -9,9 +9,9 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
+from dispatcher.front.admission.peer import Peer, admit, read_peer, read_version
+from dispatcher.front.admission.tokens import Tokens
 from dispatcher.front.connection.frames import Version
-from dispatcher.front.connection.handshake import Peer, admit, read_peer, read_version
-from dispatcher.front.http.auth import Tokens
 
 CLIENT, DEVICE = "7b94d69a-9808-4c59-9c9b-704333b38aff", "02:4a:7d:e3:89:bf"
 IDS = {"Device-Id": DEVICE, "Client-Id": CLIENT}

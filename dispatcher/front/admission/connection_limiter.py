@@ -1,4 +1,4 @@
-"""Connections to the front's port: how many an address may have, and which are closed for those that ask.
+"""Limits of connections to the front's port: per address, in all, and without a request.
 
 A connection costs a descriptor from its first packet on, before anything is known of who opens it. Who is
 limited is the address that connects; this host and trusted proxies, which connect for many, are not.
@@ -18,7 +18,7 @@ from typing import Final, Protocol
 
 import structlog
 
-from dispatcher.front.http.client_address import Network
+from dispatcher.front.admission.client_address import Network
 from dispatcher.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -93,7 +93,7 @@ class RefusalLog:
         asyncio.get_running_loop().call_later(REPORT_INTERVAL_S, self._report, key)
 
 
-class Connections:
+class ConnectionLimiter:
     """The open connections of one front, by address.
 
     Attributes:
@@ -115,11 +115,11 @@ class Connections:
         """Return how many are open, as of the last time that it mattered."""
         return self._count
 
-    def may_connect(self, address: str) -> bool:
+    def try_admit(self, address: str) -> bool:
         """Return whether an address may open one more; a refusal is counted for the log."""
         if self._count >= self._limits.total:
             self._drop_closed()
-            if self._count >= self._limits.total and not self.evict_silent():
+            if self._count >= self._limits.total and not self.try_evict_silent():
                 self.refusals.note("connections refused, all descriptors are in use", address)
                 return False
         key = address_key(address)
@@ -149,11 +149,11 @@ class Connections:
         self._silent[transport] = self._now()
         self._count += 1
 
-    def mark_asked(self, transport: object) -> None:
+    def mark_requested(self, transport: object) -> None:
         """Note that the headers of a request came."""
         self._silent.pop(transport, None)  # type: ignore[call-overload]  # any transport may be asked for
 
-    def evict_silent(self) -> bool:
+    def try_evict_silent(self) -> bool:
         """Close the connection that has said nothing for longest; return whether there was one."""
         while self._silent:
             transport, _ = self._silent.popitem(last=False)
@@ -229,7 +229,7 @@ def raise_descriptor_limit(max_devices: int) -> None:
         )
 
 
-def make_connections(settings: Settings) -> Connections:
+def make_connection_limiter(settings: Settings) -> ConnectionLimiter:
     """Return the connections of a front, none so far, as many as this process has descriptors for."""
     limits = ConnectionLimits(
         total=max(descriptor_limit() - RESERVED_DESCRIPTORS, RESERVED_DESCRIPTORS),
@@ -237,7 +237,7 @@ def make_connections(settings: Settings) -> Connections:
         new_per_s=settings.new_connections_per_s,
         exempt=settings.trusted_proxies,
     )
-    return Connections(limits, now=time.monotonic)
+    return ConnectionLimiter(limits, now=time.monotonic)
 
 
 def _plain_address(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:

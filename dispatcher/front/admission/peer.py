@@ -11,9 +11,9 @@ from typing import Final
 
 from aiohttp import web
 
+from dispatcher.front.admission.client_address import Network, client_address_of
+from dispatcher.front.admission.tokens import Tokens
 from dispatcher.front.connection.frames import VERSIONS, Version
-from dispatcher.front.http.auth import Tokens
-from dispatcher.front.http.client_address import Network, origin_of
 from dispatcher.messages import canonical_device_id
 
 FOREIGN_PAGE: Final = (
@@ -98,7 +98,7 @@ def admit(
     """
     if tokens is None:
         return
-    origin = origin_of(request, trusted, public_url=public_url)
+    origin = client_address_of(request, trusted, public_url=public_url)
     if origin.local:
         return
     said = request.headers.get("Authorization") or _asked(request, "authorization")

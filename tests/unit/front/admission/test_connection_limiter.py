@@ -6,7 +6,12 @@ from ipaddress import ip_network
 
 import pytest
 
-from dispatcher.front.http.connections import HEADERS_TIMEOUT_S, ConnectionLimits, Connections, address_key
+from dispatcher.front.admission.connection_limiter import (
+    HEADERS_TIMEOUT_S,
+    ConnectionLimiter,
+    ConnectionLimits,
+    address_key,
+)
 
 LIMITS = ConnectionLimits(total=10, per_address=4, new_per_s=2.0, exempt=(ip_network("172.28.0.2/32"),))
 
@@ -33,11 +38,11 @@ class Clock:
         return self.now_s
 
 
-def connect(connections: Connections, address: str, count: int = 1) -> list[DeviceWriter]:
+def connect(connections: ConnectionLimiter, address: str, count: int = 1) -> list[DeviceWriter]:
     """Connect so often; return the connections that were let in."""
     wires = []
     for _ in range(count):
-        if connections.may_connect(address):
+        if connections.try_admit(address):
             wires.append(DeviceWriter())
             connections.add(wires[-1], address)
     return wires
@@ -45,7 +50,7 @@ def connect(connections: Connections, address: str, count: int = 1) -> list[Devi
 
 @pytest.mark.parametrize("address", ["203.0.113.7", "2001:db8::1", "::ffff:203.0.113.7"])
 async def test_a_host_has_its_share_and_the_next_one_has_its_own(address: str) -> None:
-    connections = Connections(LIMITS, now=Clock())
+    connections = ConnectionLimiter(LIMITS, now=Clock())
 
     assert len(connect(connections, address, 9)) == 4
     assert len(connect(connections, "198.51.100.1", 1)) == 1
@@ -53,9 +58,9 @@ async def test_a_host_has_its_share_and_the_next_one_has_its_own(address: str) -
 
 async def test_what_was_closed_counts_no_more() -> None:
     clock = Clock()
-    connections = Connections(LIMITS, now=clock)
-    for wire in connect(connections, "203.0.113.7", 4):
-        wire.abort()
+    connections = ConnectionLimiter(LIMITS, now=clock)
+    for writer in connect(connections, "203.0.113.7", 4):
+        writer.abort()
     clock.now_s = 10
 
     assert len(connect(connections, "203.0.113.7", 4)) == 4
@@ -63,12 +68,12 @@ async def test_what_was_closed_counts_no_more() -> None:
 
 async def test_who_comes_and_goes_without_end_is_slowed_down() -> None:
     clock = Clock()
-    connections = Connections(LIMITS, now=clock)
+    connections = ConnectionLimiter(LIMITS, now=clock)
     let_in = 0
     for _ in range(100):
-        for wire in connect(connections, "203.0.113.7"):
+        for writer in connect(connections, "203.0.113.7"):
             let_in += 1
-            wire.abort()
+            writer.abort()
         clock.now_s += 0.1
 
     assert 20 <= let_in <= 25
@@ -76,33 +81,33 @@ async def test_who_comes_and_goes_without_end_is_slowed_down() -> None:
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1", "172.28.0.2"])
 async def test_this_host_and_trusted_proxies_have_no_share(address: str) -> None:
-    connections = Connections(LIMITS, now=Clock())
+    connections = ConnectionLimiter(LIMITS, now=Clock())
 
     assert len(connect(connections, address, 10)) == 10
 
 
 async def test_where_all_descriptors_are_in_use_the_oldest_without_a_request_gives_way() -> None:
-    connections = Connections(LIMITS, now=Clock())
+    connections = ConnectionLimiter(LIMITS, now=Clock())
     wires = connect(connections, "127.0.0.1", 10)
-    connections.mark_asked(wires[0])
+    connections.mark_requested(wires[0])
 
     assert len(connect(connections, "203.0.113.7")) == 1
-    assert [wire.closed for wire in wires] == [False, True] + [False] * 8
+    assert [writer.closed for writer in wires] == [False, True] + [False] * 8
 
 
 async def test_where_all_have_asked_nobody_gives_way() -> None:
-    connections = Connections(LIMITS, now=Clock())
-    for wire in connect(connections, "127.0.0.1", 10):
-        connections.mark_asked(wire)
+    connections = ConnectionLimiter(LIMITS, now=Clock())
+    for writer in connect(connections, "127.0.0.1", 10):
+        connections.mark_requested(writer)
 
     assert not connect(connections, "203.0.113.7")
 
 
 async def test_a_request_that_does_not_come_is_not_waited_for() -> None:
     clock = Clock()
-    connections = Connections(LIMITS, now=clock)
+    connections = ConnectionLimiter(LIMITS, now=clock)
     late, asked = connect(connections, "203.0.113.7", 2)
-    connections.mark_asked(asked)
+    connections.mark_requested(asked)
     clock.now_s = HEADERS_TIMEOUT_S
     connections.close_late()
 

@@ -1,4 +1,4 @@
-"""Seats: how many sockets of devices a front holds, and which give way.
+"""SocketLimiter: how many sockets of devices a front holds, and which give way.
 
 A seat is taken before anything is waited for, so that no number of devices at once gets past the limit. Who
 takes one and does not say hello loses it after five seconds, and sooner where all are taken.
@@ -13,7 +13,7 @@ from typing import Final
 
 from aiohttp import web
 
-from dispatcher.front.http.connections import RefusalLog, address_key
+from dispatcher.front.admission.connection_limiter import RefusalLog, address_key
 
 HELLO_TIMEOUT_S: Final = 5.0
 # A device says hello at once; whoever has not after this may be sent away for another.
@@ -21,10 +21,10 @@ GIVES_WAY_AFTER_S: Final = 1.0
 WATCH_INTERVAL_S: Final = 0.5
 
 
-class Seat:
+class AdmittedSocket:
     """The place of one socket; `address` is None for this host, whose sockets are not counted by address."""
 
-    def __init__(self, seats: Seats, address: str | None) -> None:
+    def __init__(self, seats: SocketLimiter, address: str | None) -> None:
         """Belong to the seats that gave it."""
         self.address = address
         self.close: Callable[[], None] = lambda: None
@@ -39,7 +39,7 @@ class Seat:
         self._seats.release(self)
 
 
-class Seats:
+class SocketLimiter:
     """All seats of one front."""
 
     def __init__(self, *, per_address: int, silent_per_address: int, refusals: RefusalLog) -> None:
@@ -53,8 +53,8 @@ class Seats:
         self._per_address = per_address
         self._silent_per_address = silent_per_address
         self._refusals = refusals
-        self._taken: set[Seat] = set()
-        self._silent: OrderedDict[Seat, float] = OrderedDict()
+        self._taken: set[AdmittedSocket] = set()
+        self._silent: OrderedDict[AdmittedSocket, float] = OrderedDict()
         self._by_address: Counter[str] = Counter()
         self._silent_by_address: Counter[str] = Counter()
 
@@ -62,7 +62,7 @@ class Seats:
         """Return how many are taken."""
         return len(self._taken)
 
-    def take(self, client: str | None, *, most: int) -> Seat:
+    def take(self, client: str | None, *, most: int) -> AdmittedSocket:
         """Return a seat.
 
         Args:
@@ -82,7 +82,7 @@ class Seats:
                 text=f"{len(self._taken)} devices are connected, at most {most} are let in",
                 headers={"Retry-After": "5"},
             )
-        seat = Seat(self, address)
+        seat = AdmittedSocket(self, address)
         self._taken.add(seat)
         self._silent[seat] = asyncio.get_running_loop().time()
         if address is not None:
@@ -90,12 +90,12 @@ class Seats:
             self._silent_by_address[address] += 1
         return seat
 
-    def mark_greeted(self, seat: Seat) -> None:
+    def mark_greeted(self, seat: AdmittedSocket) -> None:
         """Note that hello was said on a seat."""
         if self._silent.pop(seat, None) is not None:
             _count_down(self._silent_by_address, seat.address)
 
-    def release(self, seat: Seat) -> None:
+    def release(self, seat: AdmittedSocket) -> None:
         """Take a seat back, once."""
         self.mark_greeted(seat)
         if seat in self._taken:
@@ -129,7 +129,7 @@ class Seats:
         began = next(iter(self._silent.values()), None)
         return -1.0 if began is None else asyncio.get_running_loop().time() - began
 
-    def _close(self, seat: Seat, event: str) -> None:
+    def _close(self, seat: AdmittedSocket, event: str) -> None:
         self._refusals.note(event, seat.address or "this host")
         self.release(seat)
         seat.close()

@@ -8,7 +8,7 @@ import hmac
 
 import pytest
 
-from dispatcher.front.http.auth import TOKEN_TTL_S, Tokens, is_loopback
+from dispatcher.front.admission.tokens import TOKEN_TTL_S, Tokens, is_loopback
 
 KEY = b"k" * 64
 CLIENT, DEVICE = "7b94d69a-9808-4c59-9c9b-704333b38aff", "02:4a:7d:e3:89:bf"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dispatcher.errors import StartError
-from dispatcher.front.http.token_key import KEY_FILE, load_key
+from dispatcher.front.admission.token_key import KEY_FILE, load_key
 from dispatcher.settings import Settings
 
 

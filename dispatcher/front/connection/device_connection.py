@@ -14,12 +14,12 @@ from dispatcher.dialogue.goodbye import is_goodbye
 from dispatcher.dialogue.session import Command, Phase, Session
 from dispatcher.dialogue_store import recent_history
 from dispatcher.errors import AudioError, ProtocolError
+from dispatcher.front.admission.peer import read_version
 from dispatcher.front.connection import frames, protocol
 from dispatcher.front.connection.device_profile import BLOCKED_CODE, DeviceProfile
 from dispatcher.front.connection.device_tool_client import DeviceTools
 from dispatcher.front.connection.device_writer import DeviceWriter
 from dispatcher.front.connection.front_context import FrontContext
-from dispatcher.front.connection.handshake import read_version
 from dispatcher.front.connection.microphone import Microphone
 from dispatcher.front.connection.rate_limiter import for_messages, for_sound
 from dispatcher.front.connection.streaming_utterance import StreamingUtterance, StreamingUtterances
@@ -29,7 +29,7 @@ from dispatcher.front.connection.wake_word import is_wake_word
 from dispatcher.front.http.drain import send_away
 
 
-class Device:
+class DeviceConnection:
     """The connection of one device; `serve` lasts as long as its socket."""
 
     def __init__(self, hub: FrontContext, socket: Socket, wire: DeviceWriter, who: DeviceProfile) -> None:
@@ -185,7 +185,7 @@ class Device:
         self._microphone = Microphone(hello.audio_params, self._hub.catalogue.conversation)
         self._wire.session_id = str(uuid.uuid4())
         self._wire.send_text(protocol.hello_answer(self._wire.session_id, hello.audio_params.format))
-        self._who.has_come()
+        self._who.mark_connected()
         self._log.debug("device connected", version=self._wire.version, audio=hello.audio_params.format)
         if hello.features.mcp:
             self._tools = DeviceTools(self._hub.redis, self._wire.send_mcp, device_id=self.peer.device_id)

@@ -8,15 +8,15 @@ from ipaddress import ip_network
 import pytest
 from aiohttp.test_utils import make_mocked_request
 
-from dispatcher.front.http.client_address import Origin, origin_of
+from dispatcher.front.admission.client_address import ClientAddress, client_address_of
 
 TRUSTED = (ip_network("127.0.0.1/32"), ip_network("172.28.0.0/24"))
 DEVICE, STRANGER, NGINX = "192.168.1.7", "203.0.113.9", "172.28.0.2"
 
 
-def origin(remote: str, headers: Mapping[str, str] | None = None, *, proxies: bool = True) -> Origin:
+def origin(remote: str, headers: Mapping[str, str] | None = None, *, proxies: bool = True) -> ClientAddress:
     asked = make_mocked_request("GET", "/xiaozhi/v1/", headers or {}).clone(remote=remote)
-    return origin_of(asked, TRUSTED if proxies else ())
+    return client_address_of(asked, TRUSTED if proxies else ())
 
 
 @pytest.mark.parametrize("remote", ["127.0.0.1", "::1"])
@@ -91,9 +91,9 @@ FOREIGN_PAGES = [
 ]
 
 
-def page(headers: Mapping[str, str], *, remote: str = "127.0.0.1") -> Origin:
+def page(headers: Mapping[str, str], *, remote: str = "127.0.0.1") -> ClientAddress:
     asked = make_mocked_request("GET", "/xiaozhi/v1/", headers).clone(remote=remote)
-    return origin_of(asked, (), public_url="https://voice.example")
+    return client_address_of(asked, (), public_url="https://voice.example")
 
 
 @pytest.mark.parametrize("headers", OWN_PAGES)
