@@ -76,7 +76,7 @@ def _stream() -> tuple[StreamState | None, str]:
     """Return how the stream stands; a Redis that is away keeps nobody from reading the store."""
 
     async def look(redis: RedisClient) -> StreamState | None:
-        return await record_stream.peek(redis)
+        return await record_stream.read_state(redis)
 
     try:
         return with_redis(look), ""

@@ -21,7 +21,7 @@ from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing.overview import read_overview
 from dispatcher.routing.overview_tables import status_view
 from dispatcher.supervisor.resolve_settings import resolve_settings
-from dispatcher.telemetry.kpi_store import read_board
+from dispatcher.telemetry.kpi_store import read_snapshot
 from dispatcher.telemetry.kpi_table import kpi_view
 from dispatcher.terminal.console import make_console
 
@@ -50,7 +50,7 @@ def status(*, watch: bool, as_json: bool) -> None:
 
 
 async def _show_json(redis: RedisClient) -> None:
-    overview, board = await asyncio.gather(read_overview(redis), read_board(redis))
+    overview, board = await asyncio.gather(read_overview(redis), read_snapshot(redis))
     known = {**asdict(overview), "kpis": None if board is None else asdict(board)}
     click.echo(json.dumps(known, ensure_ascii=False))
 
@@ -60,7 +60,7 @@ async def _show_table(redis: RedisClient) -> None:
 
 
 async def _view(redis: RedisClient) -> RenderableType:
-    overview, board = await asyncio.gather(read_overview(redis), read_board(redis))
+    overview, board = await asyncio.gather(read_overview(redis), read_snapshot(redis))
     view = status_view(overview, kpi_view(board))
     data_dir = resolve_settings().data_dir
     disk = sample_disk(data_dir)

@@ -13,9 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from dispatcher.control import tuner_store
-from dispatcher.control.overrides import RuntimeOverrides, read_knobs, turn
-from dispatcher.control.rules.tuner.state import Event, TunerState
-from dispatcher.control.tuner_store import Row
+from dispatcher.control.overrides import RuntimeOverrides, read_overrides, set_override
+from dispatcher.control.rules.tuner_state import Event, TunerState
+from dispatcher.control.tuner_store import LoggedExperiment
 from dispatcher.errors import UnknownName
 from dispatcher.messages import TunerMode
 from dispatcher.ops.redis_session import with_redis
@@ -63,7 +63,7 @@ def show_status() -> None:
 
     async def show(redis: RedisClient) -> None:
         state, knobs, found = await asyncio.gather(
-            tuner_store.load(redis), read_knobs(redis), instance_table.in_force(redis)
+            tuner_store.load(redis), read_overrides(redis), instance_table.in_force(redis)
         )
         configured: TunerMode = found.catalogue.tuner.mode if found else "observe"
         for text in status_lines(state, knobs, configured=configured, now=time.time()):
@@ -96,7 +96,7 @@ def choose_mode(mode: str) -> None:
     """
 
     async def choose(redis: RedisClient) -> None:
-        await turn(redis, "tuner_mode", None if mode == "configured" else mode)
+        await set_override(redis, "tuner_mode", None if mode == "configured" else mode)
         click.echo(f"the tuner's mode is {mode} from the next step on")
 
     with_redis(choose)
@@ -119,7 +119,7 @@ def _print_table(view: Table | Text) -> None:
     console.print(view, soft_wrap=not console.is_terminal)
 
 
-def log_table(rows: Sequence[Row]) -> Table:
+def log_table(rows: Sequence[LoggedExperiment]) -> Table:
     """Return the experiments as a table, oldest first."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("no.", "when", "rule"):

@@ -15,7 +15,7 @@ from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import decisions
 from dispatcher.routing.decisions import Decision
 from dispatcher.telemetry import turn_log
-from dispatcher.telemetry.turn_log import End
+from dispatcher.telemetry.turn_log import TurnEnd
 from dispatcher.terminal.console import make_console
 
 
@@ -30,17 +30,17 @@ def why(turn_id: str) -> None:
 
     async def explain(redis: RedisClient) -> None:
         found = await decisions.of_turn(redis, turn_id)
-        show(make_console(), found, await turn_log.end_of(redis, found[0].turn_id))
+        show(make_console(), found, await turn_log.read_end(redis, found[0].turn_id))
 
     with_redis(explain)
 
 
-def show(console: Console, found: Sequence[Decision], end: End | None = None) -> None:
+def show(console: Console, found: Sequence[Decision], end: TurnEnd | None = None) -> None:
     """Print the decisions of one turn, of which there is at least one, and how it ended."""
     console.print(why_view(found, end), soft_wrap=not console.is_terminal)
 
 
-def why_view(found: Sequence[Decision], end: End | None = None) -> RenderableType:
+def why_view(found: Sequence[Decision], end: TurnEnd | None = None) -> RenderableType:
     """Return the turn's heading, a block for each call, oldest first, and its end where that is known."""
     started_at_ms = found[0].at_ms
     began = datetime.fromtimestamp(started_at_ms / 1000).astimezone()
@@ -50,7 +50,7 @@ def why_view(found: Sequence[Decision], end: End | None = None) -> RenderableTyp
     return Group(heading, *blocks, *([_end_text(end)] if end else []))
 
 
-def _end_text(end: End) -> Text:
+def _end_text(end: TurnEnd) -> Text:
     """Return how the user found the turn to end, and why where that is not as it should be."""
     style = "green" if end.outcome == "answered" and not end.reason else "yellow"
     return Text(f"the turn ended: {end.outcome}" + (f", {end.reason}" if end.reason else ""), style=style)

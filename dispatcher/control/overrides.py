@@ -12,9 +12,9 @@ from dispatcher.redis_client.client import RedisClient
 from dispatcher.redis_client.decoding import as_text
 
 # Fronts and supervisor look this often; a knob that nobody turns costs one small read.
-LOOK_EVERY_S: Final = 1.0
+OVERRIDES_POLL_INTERVAL_S: Final = 1.0
 
-KnobName: TypeAlias = Literal["max_devices", "reply_kept_s", "tuner_mode"]
+OverrideName: TypeAlias = Literal["max_devices", "reply_kept_s", "tuner_mode"]
 _MODES: Final[Mapping[str, TunerMode]] = {"off": "off", "observe": "observe", "act": "act"}
 _EXTRA: Final = "extra_workers."
 
@@ -36,7 +36,7 @@ class RuntimeOverrides:
     tuner_mode: TunerMode | None = None
 
 
-async def read_knobs(redis: RedisClient) -> RuntimeOverrides:
+async def read_overrides(redis: RedisClient) -> RuntimeOverrides:
     """Return how the knobs stand; one with a value that makes no sense counts as not turned.
 
     Raises:
@@ -44,7 +44,7 @@ async def read_knobs(redis: RedisClient) -> RuntimeOverrides:
     """
     written = as_text(await redis.execute("HGETALL", keys.KNOBS))
     devices = _above_zero(written, "max_devices")
-    extra = {service: _above_zero(written, extra_workers(service)) for service in SERVICES}
+    extra = {service: _above_zero(written, extra_workers_name(service)) for service in SERVICES}
     return RuntimeOverrides(
         max_devices=None if devices is None else max(1, int(devices)),
         reply_kept_s=_above_zero(written, "reply_kept_s"),
@@ -53,7 +53,7 @@ async def read_knobs(redis: RedisClient) -> RuntimeOverrides:
     )
 
 
-async def turn(redis: RedisClient, name: KnobName | str, value: float | str | None) -> None:
+async def set_override(redis: RedisClient, name: OverrideName | str, value: float | str | None) -> None:
     """Set a knob; None and 0 put it back to what is configured.
 
     Raises:
@@ -65,7 +65,7 @@ async def turn(redis: RedisClient, name: KnobName | str, value: float | str | No
         await redis.execute("HDEL", keys.KNOBS, name)
 
 
-def extra_workers(queue: str) -> str:
+def extra_workers_name(queue: str) -> str:
     """Return the name of the knob for further worker processes of a queue."""
     return f"{_EXTRA}{queue}"
 

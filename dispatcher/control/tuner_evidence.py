@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from dispatcher.catalogue.model import Catalogue, Instance
 from dispatcher.control.overrides import RuntimeOverrides
-from dispatcher.control.rules.tuner.evidence import Evidence, InstanceEvidence, Measures, WorkerEvidence
+from dispatcher.control.rules.evidence import InstanceEvidence, Measures, TunerEvidence, WorkerEvidence
 from dispatcher.kpis.kpi_rules import TurnFacts
 from dispatcher.messages import SERVICES, Priority, Service
 from dispatcher.redis_client import keys
@@ -59,7 +59,9 @@ class _Calls:
         return sum(self.failed[name] for name in names) / ended if ended else None
 
 
-async def gather(redis: RedisClient, catalogue: Catalogue, look: Look, knobs: RuntimeOverrides) -> Evidence:
+async def gather(
+    redis: RedisClient, catalogue: Catalogue, look: Look, knobs: RuntimeOverrides
+) -> TunerEvidence:
     """Return all that is known at this moment.
 
     Raises:
@@ -70,10 +72,10 @@ async def gather(redis: RedisClient, catalogue: Catalogue, look: Look, knobs: Ru
         _read_calls(redis, look),
         turn_log.read_since(redis, look.now_s - look.window_s),
         front_presence.read_fronts(redis),
-        kpi_store.read_board(redis),
+        kpi_store.read_snapshot(redis),
     )
     counted = [turn for turn in turns if turn.counts]
-    return Evidence(
+    return TunerEvidence(
         at_s=look.now_s,
         window_s=look.window_s,
         calls=max(len(counted), sum(calls.ended.values())),

@@ -11,8 +11,8 @@ from typing import Final
 import structlog
 from pydantic import TypeAdapter, ValidationError
 
-from dispatcher.control.overrides import extra_workers
-from dispatcher.control.rules.tuner.state import Decision, TunerState
+from dispatcher.control.overrides import extra_workers_name
+from dispatcher.control.rules.tuner_state import TunerDecision, TunerState
 from dispatcher.messages import SERVICES
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
@@ -23,19 +23,19 @@ from dispatcher.telemetry import record_stream
 log = structlog.get_logger(__name__)
 
 _STATE: Final = TypeAdapter(TunerState)
-_DECISION: Final = TypeAdapter(Decision)
+_DECISION: Final = TypeAdapter(TunerDecision)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class LoggedExperiment:
     """One experiment as people see it: its first decision, and what came of it.
 
     Attributes:
         latest: the last decision about it; the same as `first` while nothing followed.
     """
 
-    first: Decision
-    latest: Decision
+    first: TunerDecision
+    latest: TunerDecision
 
 
 @asynccontextmanager
@@ -79,7 +79,7 @@ async def save(redis: RedisClient, state: TunerState) -> None:
     await redis.execute("SET", keys.TUNER_STATE, _STATE.dump_json(state))
 
 
-async def release(redis: RedisClient) -> None:
+async def revert_all(redis: RedisClient) -> None:
     """Put everything that a tuner may have set back to what is configured.
 
     For one that remembers nothing, such as after an upgrade: whatever is still set, nobody would take back.
@@ -90,10 +90,10 @@ async def release(redis: RedisClient) -> None:
     for service in await read_fleets(redis):
         for name in service.names:
             redis.send_nowait("HDEL", keys.instance(service.service, name), "cap_limit", "priority_override")
-    await redis.execute("HDEL", keys.KNOBS, "max_devices", "reply_kept_s", *map(extra_workers, SERVICES))
+    await redis.execute("HDEL", keys.KNOBS, "max_devices", "reply_kept_s", *map(extra_workers_name, SERVICES))
 
 
-async def note(redis: RedisClient, decision: Decision) -> None:
+async def log_decision(redis: RedisClient, decision: TunerDecision) -> None:
     """Write a decision to the tuner's own log, to the records and to the process's log.
 
     Raises:
@@ -113,7 +113,7 @@ async def note(redis: RedisClient, decision: Decision) -> None:
     log.info(f"tuner {decision.event}", **fields)  # noqa: G004  one of seven words
 
 
-async def read_log(redis: RedisClient, *, count: int = keys.TUNER_MAXLEN) -> tuple[Row, ...]:
+async def read_log(redis: RedisClient, *, count: int = keys.TUNER_MAXLEN) -> tuple[LoggedExperiment, ...]:
     """Return the experiments that are still in the log, oldest first.
 
     Args:
@@ -123,12 +123,12 @@ async def read_log(redis: RedisClient, *, count: int = keys.TUNER_MAXLEN) -> tup
     Raises:
         StateError: Redis is out of reach.
     """
-    rows: dict[int, Row] = {}
+    rows: dict[int, LoggedExperiment] = {}
     for _, flat in reversed(await redis.execute("XREVRANGE", keys.TUNER, "+", "-", "COUNT", count)):
         decision = _decision(as_text(flat).get("decision", ""))
         if decision is not None:
             first = rows[decision.number].first if decision.number in rows else decision
-            rows[decision.number] = Row(first=first, latest=decision)
+            rows[decision.number] = LoggedExperiment(first=first, latest=decision)
     return tuple(rows.values())
 
 
@@ -143,7 +143,7 @@ async def request_undo(redis: RedisClient, number: int) -> None:
     await redis.execute("EXPIRE", keys.TUNER_REQUESTS, keys.TUNER_REQUESTS_TTL_S)
 
 
-async def is_asked(redis: RedisClient) -> bool:
+async def has_requests(redis: RedisClient) -> bool:
     """Return whether people want something taken back.
 
     Raises:
@@ -152,7 +152,7 @@ async def is_asked(redis: RedisClient) -> bool:
     return bool(await redis.execute("EXISTS", keys.TUNER_REQUESTS))
 
 
-async def requested(redis: RedisClient) -> Sequence[int]:
+async def take_requests(redis: RedisClient) -> Sequence[int]:
     """Return the numbers that people want taken back, and forget that they asked.
 
     Raises:
@@ -162,7 +162,7 @@ async def requested(redis: RedisClient) -> Sequence[int]:
     return [int(number) for number in asked or () if number.isdigit()]
 
 
-def _decision(text: str) -> Decision | None:
+def _decision(text: str) -> TunerDecision | None:
     try:
         return _DECISION.validate_json(text)
     except ValidationError:  # of another version; the log goes on without it

@@ -14,7 +14,7 @@ from dispatcher.host_metrics.cgroup import CGROUP_ROOT, OWN_CGROUPS, Cgroup, rea
 
 # "container": everything shares the limits of this process; "host": each part has a container or unit of its
 # own, so the limits here say nothing of the others.
-BoxScope: TypeAlias = Literal["container", "host"]
+HostScope: TypeAlias = Literal["container", "host"]
 
 LINKS: Final = Path("/sys/class/net")
 # Two readings closer together than this would divide by nearly nothing.
@@ -57,7 +57,7 @@ class HostMeter:
 
     def __init__(
         self,
-        scope: BoxScope = "container",
+        scope: HostScope = "container",
         *,
         root: Path = CGROUP_ROOT,
         own: Path = OWN_CGROUPS,

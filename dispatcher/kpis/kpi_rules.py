@@ -30,7 +30,7 @@ KpiName = Literal[
 Unit = Literal["ratio", "s", "count"]
 
 # One bad turn of three is no error ratio: what turns say is shown from the first and judged from the tenth.
-FEWEST_TURNS: Final = 10
+MIN_TURNS: Final = 10
 # A turn that a fault hurt ends, with its apology, some time after the last call that failed.
 HURT_FOR_S: Final = 30.0
 
@@ -87,7 +87,7 @@ class TurnFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
+class InstanceFault:
     """Calls to one instance that failed, none long after the one before."""
 
     instance: str
@@ -96,7 +96,7 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class KpiFacts:
     """All that is judged, gathered at one moment.
 
     Attributes:
@@ -112,7 +112,7 @@ class Facts:
 
     now_s: float
     turns: Sequence[TurnFacts] = ()
-    faults: Sequence[Fault] = ()
+    faults: Sequence[InstanceFault] = ()
     unhealthy: Sequence[str] | None = None
     busy_devices: int | None = None
     devices: int = 0
@@ -124,7 +124,7 @@ class Facts:
     disk_trouble: str = ""
 
 
-def judge(facts: Facts, targets: KpiTargets) -> tuple[Kpi, ...]:
+def evaluate_kpis(facts: KpiFacts, targets: KpiTargets) -> tuple[Kpi, ...]:
     """Return every figure, in the order in which they are shown."""
     return (
         _share(facts, targets.share),
@@ -147,7 +147,7 @@ def percentile(values: Sequence[float], ratio: float) -> float | None:
     return sorted(values)[max(0, math.ceil(ratio * len(values)) - 1)]
 
 
-def _share(facts: Facts, bound: Bound) -> Kpi:
+def _share(facts: KpiFacts, bound: Bound) -> Kpi:
     return Kpi(
         name="share",
         unit="ratio",
@@ -158,7 +158,7 @@ def _share(facts: Facts, bound: Bound) -> Kpi:
     )
 
 
-def _instances_healthy(facts: Facts) -> Kpi:
+def _instances_healthy(facts: KpiFacts) -> Kpi:
     out = facts.unhealthy
     return Kpi(
         name="instances_healthy",
@@ -170,7 +170,7 @@ def _instances_healthy(facts: Facts) -> Kpi:
     )
 
 
-def _failover(facts: Facts, targets: KpiTargets) -> Kpi:
+def _failover(facts: KpiFacts, targets: KpiTargets) -> Kpi:
     """Judge the longest time from the first failed call of a fault to the last turn that it hurt."""
     hurt = [turn for turn in facts.turns if turn.is_error]
     recent = [fault for fault in facts.faults if facts.now_s - fault.last_at_s <= targets.window_s]
@@ -187,7 +187,7 @@ def _failover(facts: Facts, targets: KpiTargets) -> Kpi:
     )
 
 
-def _hurt_for_s(fault: Fault, hurt: Sequence[TurnFacts]) -> float:
+def _hurt_for_s(fault: InstanceFault, hurt: Sequence[TurnFacts]) -> float:
     ends = [turn.ended_at_s for turn in hurt]
     last = max((at for at in ends if fault.began_at_s <= at <= fault.last_at_s + HURT_FOR_S), default=None)
     return 0.0 if last is None else last - fault.began_at_s
@@ -209,7 +209,7 @@ def _response(turns: Sequence[TurnFacts], targets: KpiTargets) -> tuple[Kpi, ...
             target=bound.target,
             alert=bound.alert,
             window_s=targets.window_s,
-            judged=len(values) >= FEWEST_TURNS,
+            judged=len(values) >= MIN_TURNS,
             detail=detail,
         )
 
@@ -222,7 +222,7 @@ def _response(turns: Sequence[TurnFacts], targets: KpiTargets) -> tuple[Kpi, ...
     )
 
 
-def _devices(facts: Facts, bound: Bound) -> Kpi:
+def _devices(facts: KpiFacts, bound: Bound) -> Kpi:
     return Kpi(
         name="devices",
         unit="count",
@@ -244,7 +244,7 @@ def _errors(turns: Sequence[TurnFacts], targets: KpiTargets) -> Kpi:
         target=targets.errors.target,
         alert=targets.errors.alert,
         window_s=targets.window_s,
-        judged=counted >= FEWEST_TURNS,
+        judged=counted >= MIN_TURNS,
         detail=f"{errors} of {counted} turns" + (f", {cut} cut off" if cut else ""),
     )
 
@@ -253,7 +253,7 @@ def _count(turns: Sequence[TurnFacts], wanted: Callable[[TurnFacts], bool]) -> i
     return sum(1 for turn in turns if wanted(turn))
 
 
-def _disk(facts: Facts, bound: Bound) -> tuple[Kpi, ...]:
+def _disk(facts: KpiFacts, bound: Bound) -> tuple[Kpi, ...]:
     """Judge the disk where there is one to speak of."""
     if facts.disk_ratio is None:
         return ()

@@ -15,7 +15,7 @@ BY_WEIGHT: Final = ("round_robin", "weighted_round_robin")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Member:
+class ShareMember:
     """One usable instance of a service and priority.
 
     Attributes:
@@ -29,13 +29,13 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
+class ShareGroup:
     """Instances among which a pick chooses by weight or load: one service, one priority."""
 
     service: Service
     priority: Priority
     algorithm: Algorithm
-    members: tuple[Member, ...]
+    members: tuple[ShareMember, ...]
 
     @property
     def name(self) -> str:
@@ -74,7 +74,7 @@ class ShareWindow:
     in_words: str = ""
 
 
-def next_window(before: ShareWindow | None, group: Group) -> ShareWindow:
+def next_window(before: ShareWindow | None, group: ShareGroup) -> ShareWindow:
     """Return the window after a look at the counters: begun, still running, or whole and begun anew."""
     calls = {one.name: one.calls for one in group.members}
     wanted = group.wanted

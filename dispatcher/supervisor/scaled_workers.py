@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
-from dispatcher.control.overrides import LOOK_EVERY_S, read_knobs
+from dispatcher.control.overrides import OVERRIDES_POLL_INTERVAL_S, read_overrides
 from dispatcher.errors import StateError
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient, connect
@@ -53,8 +53,8 @@ class ScaledWorkers:
                     redis.send_nowait(
                         "SET", keys.supervisor(socket.gethostname()), 1, "EX", keys.SIGN_OF_LIFE_TTL_S
                     )
-                    await self._match((await read_knobs(redis)).extra_workers)
-                await asyncio.sleep(LOOK_EVERY_S)
+                    await self._match((await read_overrides(redis)).extra_workers)
+                await asyncio.sleep(OVERRIDES_POLL_INTERVAL_S)
         finally:
             with suppress(StateError):
                 await redis.close()

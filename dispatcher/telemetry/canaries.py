@@ -44,7 +44,7 @@ class CanaryView:
         return self.consumed_s_ago <= LOST_AFTER_PERIODS * self.period_s
 
 
-async def note(redis: RedisClient, queue: str, *, delay_ms: float, period_s: float) -> bool:
+async def record_canary(redis: RedisClient, queue: str, *, delay_ms: float, period_s: float) -> bool:
     """Note a canary that was taken; return whether the queue had been called not consumed.
 
     Raises:
@@ -65,7 +65,7 @@ async def read_canaries(redis: RedisClient) -> tuple[CanaryView, ...]:
     return tuple(_view(queue, fields, now_ms) for queue, fields in zip(QUEUES, hashes, strict=True))
 
 
-async def newly_lost(redis: RedisClient, *, period_s: float) -> list[str]:
+async def mark_lost_queues(redis: RedisClient, *, period_s: float) -> list[str]:
     """Return the queues that have just been found not consumed; each is returned once until it is again.
 
     Called by whoever takes canaries of the control queue: before those came, nobody could have noticed.

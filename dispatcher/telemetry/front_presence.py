@@ -13,9 +13,9 @@ from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.redis_client.decoding import as_text
 
-SHOW_EVERY_S: Final = 3.0
+PRESENCE_INTERVAL_S: Final = 3.0
 # Longer than a front's own hash lives: who is silent for so long is gone.
-GONE_S: Final = 60.0
+PRESENCE_TTL_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,7 @@ class FrontCounts:
     turns_begun: int
 
 
-def show(
+def publish(
     redis: RedisClient, front_id: str, counts: FrontCounts, *, heard_at_s: Mapping[str, float] | None = None
 ) -> None:
     """Write a front's counts, and when each of its devices was last heard; both are gone soon after it is."""
@@ -69,7 +69,7 @@ async def read_fronts(redis: RedisClient) -> dict[str, FrontCounts]:
     Raises:
         StateError: Redis is out of reach.
     """
-    redis.send_nowait("ZREMRANGEBYSCORE", keys.FRONTS, "-inf", f"({time.time() - GONE_S}")
+    redis.send_nowait("ZREMRANGEBYSCORE", keys.FRONTS, "-inf", f"({time.time() - PRESENCE_TTL_S}")
     ids = [front_id.decode() for front_id in await redis.execute("ZRANGE", keys.FRONTS, 0, -1)]
     hashes = await asyncio.gather(*(redis.submit(("HGETALL", keys.front(front_id))) for front_id in ids))
     found = {front_id: as_text(flat) for front_id, flat in zip(ids, hashes, strict=True) if flat}

@@ -63,7 +63,7 @@ async def publish(redis: RedisClient, board: KpiSnapshot) -> None:
     await redis.execute("EXPIRE", keys.KPIS, keys.KPIS_TTL_S)
 
 
-async def is_due(redis: RedisClient) -> bool:
+async def try_claim_minute(redis: RedisClient) -> bool:
     """Return whether the figures of this minute are still to be recorded; whoever is told so does it.
 
     Raises:
@@ -72,7 +72,7 @@ async def is_due(redis: RedisClient) -> bool:
     return bool(await redis.execute("SET", keys.RECORDED, 1, "NX", "EX", keys.RECORDED_TTL_S))
 
 
-async def read_board(redis: RedisClient) -> KpiSnapshot | None:
+async def read_snapshot(redis: RedisClient) -> KpiSnapshot | None:
     """Return the last board; None where nobody judged within a minute, or a newer version did.
 
     Raises:

@@ -104,7 +104,7 @@ async def end_turn(redis: RedisClient, who: str) -> None:
     await redis.run(YIELD, (keys.RECORDS_DRAINER,), (who,))
 
 
-async def look(redis: RedisClient, fresh_life: str) -> StreamState:
+async def open_stream(redis: RedisClient, fresh_life: str) -> StreamState:
     """Return how the stream stands; it and its group are made where they are missing.
 
     Raises:
@@ -117,20 +117,22 @@ async def look(redis: RedisClient, fresh_life: str) -> StreamState:
     )
 
 
-async def peek(redis: RedisClient) -> StreamState | None:
+async def read_state(redis: RedisClient) -> StreamState | None:
     """Return how the stream stands without making anything; None where nothing was ever added.
 
     Raises:
         StateError: Redis is out of reach.
     """
-    return await look(redis, "unknown") if await redis.execute("EXISTS", keys.RECORDS_DRAINED) else None
+    return (
+        await open_stream(redis, "unknown") if await redis.execute("EXISTS", keys.RECORDS_DRAINED) else None
+    )
 
 
 async def read(redis: RedisClient, count: int) -> Batch:
     """Return what an earlier drain left unfinished; where that is nothing, what is new.
 
     Raises:
-        StateError: Redis is out of reach, or lost the stream: `look` makes it anew.
+        StateError: Redis is out of reach, or lost the stream: `open_stream` makes it anew.
     """
     for since in ("0", ">"):
         answer = await redis.execute(
@@ -142,7 +144,7 @@ async def read(redis: RedisClient, count: int) -> Batch:
     return Batch()
 
 
-async def done(redis: RedisClient, ids: Sequence[str], *, counted: bool = True) -> None:
+async def acknowledge(redis: RedisClient, ids: Sequence[str], *, counted: bool = True) -> None:
     """Take entries out of the stream; `counted` unless they were lost before they could be kept.
 
     Raises:

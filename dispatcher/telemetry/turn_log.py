@@ -21,7 +21,7 @@ _KEPT: Final = ("first_audio_ms", _HEARING, *_ANSWERING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class End:
+class TurnEnd:
     """How a turn ended.
 
     Attributes:
@@ -35,7 +35,7 @@ class End:
     turn_id: str = field(default="", compare=False)
 
 
-def note(redis: RedisClient, *, outcome: str, asked: bool, typed: bool, figures: Mapping[str, Any]) -> None:
+def add(redis: RedisClient, *, outcome: str, asked: bool, typed: bool, figures: Mapping[str, Any]) -> None:
     """Add a finished turn; the oldest beyond the last thousand goes.
 
     Args:
@@ -53,7 +53,7 @@ def note(redis: RedisClient, *, outcome: str, asked: bool, typed: bool, figures:
     redis.send_nowait("LTRIM", keys.TURNS, 0, keys.TURNS_KEPT - 1)
 
 
-async def end_of(redis: RedisClient, turn_id: str) -> End | None:
+async def read_end(redis: RedisClient, turn_id: str) -> TurnEnd | None:
     """Return how a turn ended; None while it goes on, and for one that is no longer kept.
 
     Raises:
@@ -66,7 +66,7 @@ async def end_of(redis: RedisClient, turn_id: str) -> End | None:
     return None
 
 
-async def last_of(redis: RedisClient, device_id: str, *, since_s: float) -> End | None:
+async def read_last_end(redis: RedisClient, device_id: str, *, since_s: float) -> TurnEnd | None:
     """Return how the last turn of a device ended; None where none ended since a Unix time.
 
     Raises:
@@ -81,8 +81,8 @@ async def last_of(redis: RedisClient, device_id: str, *, since_s: float) -> End 
     return None
 
 
-def _end(turn: Mapping[str, Any]) -> End:
-    return End(outcome=turn["outcome"], reason=turn.get("reason", ""), turn_id=turn.get("turn", ""))
+def _end(turn: Mapping[str, Any]) -> TurnEnd:
+    return TurnEnd(outcome=turn["outcome"], reason=turn.get("reason", ""), turn_id=turn.get("turn", ""))
 
 
 async def read_since(redis: RedisClient, at_s: float) -> list[TurnFacts]:

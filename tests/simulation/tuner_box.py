@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from dispatcher.control.rules.tuner.actions import Action, Setting
-from dispatcher.control.rules.tuner.evidence import Evidence, InstanceEvidence, Measures, WorkerEvidence
+from dispatcher.control.rules.actions import Action, Setting
+from dispatcher.control.rules.evidence import InstanceEvidence, Measures, TunerEvidence, WorkerEvidence
 from dispatcher.messages import Priority
 
 STEP_S: Final = 10.0
@@ -152,11 +152,11 @@ class Box:
         taken["local"] += left
         return {name: taken[name] / demand for name in CAPS}
 
-    def evidence(self, moments: list[Moment]) -> Evidence:
+    def evidence(self, moments: list[Moment]) -> TunerEvidence:
         """Return what the tuner would be told of the last minute."""
         last, count = moments[-1], len(moments)
         now = self.trouble()
-        return Evidence(
+        return TunerEvidence(
             at_s=self.now_s,
             calls=100,
             measures=_mean([moment.measures for moment in moments]),

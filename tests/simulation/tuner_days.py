@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from dispatcher.control.rules.tuner.evidence import Evidence, Measures
-from dispatcher.control.rules.tuner.state import TunerState
-from dispatcher.control.rules.tuner.step import step
+from dispatcher.control.rules.evidence import Measures, TunerEvidence
+from dispatcher.control.rules.tuner_state import TunerState
+from dispatcher.control.rules.tuner_step import step
 from tests.simulation.tuner_box import CAPS, POOL, STEP_S, TORN_DOWN_S, Box, Moment, Trouble
 
 HOURS: Final = 12
@@ -31,14 +31,14 @@ TROUBLES: Final = {
 class Tuner(Protocol):
     """Whoever turns the box's settings, once a minute."""
 
-    def tune(self, box: Box, seen: Evidence) -> int:
+    def tune(self, box: Box, seen: TunerEvidence) -> int:
         """Do what it likes; return how many things it changed."""
 
 
 class Nobody:
     """The box as it was configured."""
 
-    def tune(self, box: Box, seen: Evidence) -> int:  # noqa: ARG002  nobody looks
+    def tune(self, box: Box, seen: TunerEvidence) -> int:  # noqa: ARG002  nobody looks
         """Change nothing."""
         return 0
 
@@ -46,7 +46,7 @@ class Nobody:
 class Literal:
     """R12 to the letter: every action of every rule that fires, each minute, never undone."""
 
-    def tune(self, box: Box, seen: Evidence) -> int:
+    def tune(self, box: Box, seen: TunerEvidence) -> int:
         """Apply each rule whose number is over its limit in this very minute."""
         measures, changed = seen.measures, 0
         if (measures.cpu or 0) > 0.85:  # more instances, fewer threads, throttle
@@ -78,7 +78,7 @@ class Ours:
         """Begin without any memory."""
         self.state = TunerState()
 
-    def tune(self, box: Box, seen: Evidence) -> int:
+    def tune(self, box: Box, seen: TunerEvidence) -> int:
         """Take one step and do what it says."""
         self.state, decisions = step(self.state, seen, box.now_s, mode="act")
         acts = [decision.act for decision in decisions if decision.act is not None]

@@ -12,11 +12,11 @@ import structlog
 from celery.signals import worker_ready
 
 from dispatcher.control import tuner_evidence, tuner_store
-from dispatcher.control.overrides import read_knobs
-from dispatcher.control.rules.tuner.causes import TunerTiming
-from dispatcher.control.rules.tuner.evidence import WorkerEvidence
-from dispatcher.control.rules.tuner.state import Decision, Event, TunerState
-from dispatcher.control.rules.tuner.step import Stepped, refuse, step, undo
+from dispatcher.control.overrides import read_overrides
+from dispatcher.control.rules.evidence import WorkerEvidence
+from dispatcher.control.rules.symptoms import TunerTiming
+from dispatcher.control.rules.tuner_state import Event, TunerDecision, TunerState
+from dispatcher.control.rules.tuner_step import Stepped, refuse, step, undo
 from dispatcher.errors import ActionRefused, StateError
 from dispatcher.messages import CONTROL_QUEUE, TUNE
 from dispatcher.pipeline.worker_context import WorkerContext, process_context
@@ -50,7 +50,7 @@ async def _tune(shared: WorkerContext, workers: tuple[WorkerEvidence, ...]) -> N
     async with tuner_store.alone(shared.redis) as mine:
         if not mine:
             return
-        knobs = await read_knobs(shared.redis)
+        knobs = await read_overrides(shared.redis)
         look = tuner_evidence.Look(
             now_s=time.time(),
             window_s=WINDOW_S * shared.settings.tick_scale,
@@ -62,7 +62,7 @@ async def _tune(shared: WorkerContext, workers: tuple[WorkerEvidence, ...]) -> N
         mode = knobs.tuner_mode or shared.catalogue.tuner.mode
         state = await tuner_store.load(shared.redis)
         if state == TunerState():
-            await tuner_store.release(shared.redis)
+            await tuner_store.revert_all(shared.redis)
         await _carry_out(shared, step(state, evidence, look.now_s, mode=mode, tempo=_tempo(shared)))
 
 
@@ -92,10 +92,10 @@ async def _carry_out(shared: WorkerContext, stepped: Stepped) -> None:
         await tuner_store.save(shared.redis, state)
 
 
-async def _do(shared: WorkerContext, decision: Decision, state: TunerState) -> TunerState:
+async def _do(shared: WorkerContext, decision: TunerDecision, state: TunerState) -> TunerState:
     """Do what a decision asks for, write it down, and return the state after it."""
     if decision.event not in _TAKEN_BACK:
-        await tuner_store.note(shared.redis, decision)
+        await tuner_store.log_decision(shared.redis, decision)
     refused: Stepped = Stepped(state)
     if decision.act is not None:
         try:
@@ -104,9 +104,9 @@ async def _do(shared: WorkerContext, decision: Decision, state: TunerState) -> T
             refused = refuse(state, decision, str(error), time.time(), tempo=_tempo(shared))
             await tuner_store.save(shared.redis, refused.state)
     if decision.event in _TAKEN_BACK:
-        await tuner_store.note(shared.redis, decision)
+        await tuner_store.log_decision(shared.redis, decision)
     for each in refused.decisions:
-        await tuner_store.note(shared.redis, each)
+        await tuner_store.log_decision(shared.redis, each)
     return refused.state
 
 
@@ -115,7 +115,7 @@ async def watch_requests(shared: WorkerContext) -> None:
     while True:
         await asyncio.sleep(LOOK_EVERY_S)
         try:
-            if await tuner_store.is_asked(shared.redis):
+            if await tuner_store.has_requests(shared.redis):
                 await _take_back(shared)
         except StateError as error:
             log.warning("requests to the tuner not heard", reason=str(error))
@@ -125,7 +125,7 @@ async def _take_back(shared: WorkerContext) -> None:
     async with tuner_store.alone(shared.redis) as mine:
         if not mine:
             return
-        for number in await tuner_store.requested(shared.redis):
+        for number in await tuner_store.take_requests(shared.redis):
             state = await tuner_store.load(shared.redis)
             await _carry_out(shared, undo(state, number, time.time(), tempo=_tempo(shared)))
 

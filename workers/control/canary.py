@@ -33,9 +33,9 @@ def canary(queue: str, period_s: float, sent_at_s: float) -> None:
 
 
 async def _note(shared: WorkerContext, queue: str, *, delay_ms: float, period_s: float) -> None:
-    if await canaries.note(shared.redis, queue, delay_ms=delay_ms, period_s=period_s):
+    if await canaries.record_canary(shared.redis, queue, delay_ms=delay_ms, period_s=period_s):
         log.warning("queue consumed again", queue=queue, delay_ms=round(delay_ms))
     if queue != CONTROL_QUEUE:
         return
-    for lost in await canaries.newly_lost(shared.redis, period_s=period_s):
+    for lost in await canaries.mark_lost_queues(shared.redis, period_s=period_s):
         log.warning("queue not consumed", queue=lost, for_s=canaries.LOST_AFTER_PERIODS * period_s)

@@ -12,8 +12,8 @@ import structlog
 from dispatcher.errors import StateError
 from dispatcher.kpis import alert_rules, shares
 from dispatcher.kpis.alert_rules import Alert, next_alert
-from dispatcher.kpis.kpi_rules import Facts, Fault, Kpi, TurnFacts, judge
-from dispatcher.kpis.shares import Group, Member, ShareWindow
+from dispatcher.kpis.kpi_rules import InstanceFault, Kpi, KpiFacts, TurnFacts, evaluate_kpis
+from dispatcher.kpis.shares import ShareGroup, ShareMember, ShareWindow
 from dispatcher.messages import JUDGE_KPIS, Algorithm, Priority
 from dispatcher.pipeline.worker_context import WorkerContext, process_context
 from dispatcher.routing.overview import InstanceView, Overview, ServiceView
@@ -49,7 +49,7 @@ class KpiEvaluator:
         """
         async with self._alone:
             sampled = await take_sample(self._shared)
-            figures = judge(await self._facts(sampled), self._shared.catalogue.kpis)
+            figures = evaluate_kpis(await self._facts(sampled), self._shared.catalogue.kpis)
             board = KpiSnapshot(
                 judged_at_s=sampled.at_s,
                 host=HOST,
@@ -61,7 +61,7 @@ class KpiEvaluator:
             await self._record(board, sampled.overview)
             return board
 
-    async def _facts(self, sampled: Sampled) -> Facts:
+    async def _facts(self, sampled: Sampled) -> KpiFacts:
         line, window_s = self._shared.redis, self._shared.catalogue.kpis.window_s
         turns, known, before = await asyncio.gather(
             turn_log.read_since(line, sampled.at_s - window_s),
@@ -96,7 +96,7 @@ class KpiEvaluator:
 
     async def _record(self, board: KpiSnapshot, overview: Overview) -> None:
         """Record once a minute, however many control workers take turns in judging."""
-        if not await kpi_store.is_due(self._shared.redis):
+        if not await kpi_store.try_claim_minute(self._shared.redis):
             return
         for standing in board.standings:
             told = {**_as_record(standing.kpi, board.judged_at_s), "phase": standing.alert.phase}
@@ -132,11 +132,11 @@ def facts_of(
     turns: Sequence[TurnFacts],
     known: Mapping[str, FrontCounts],
     windows: Sequence[ShareWindow],
-) -> Facts:
+) -> KpiFacts:
     """Return what is judged, from all that was read."""
     instances = sampled.overview.instances
     unhealthy = tuple(one.name for one in instances if _is_out(one))
-    return Facts(
+    return KpiFacts(
         now_s=sampled.at_s,
         turns=turns,
         faults=tuple(_faults(instances)),
@@ -162,19 +162,19 @@ def _is_out(instance: InstanceView) -> bool:
     return instance.state in ("ejected", "down", "failing")
 
 
-def _faults(instances: Sequence[InstanceView]) -> Iterator[Fault]:
+def _faults(instances: Sequence[InstanceView]) -> Iterator[InstanceFault]:
     for one in instances:
         if one.fault_began_at_s is not None and one.fault_at_s is not None:
-            yield Fault(instance=one.name, began_at_s=one.fault_began_at_s, last_at_s=one.fault_at_s)
+            yield InstanceFault(instance=one.name, began_at_s=one.fault_began_at_s, last_at_s=one.fault_at_s)
 
 
-def _groups(overview: Overview) -> Iterator[Group]:
+def _groups(overview: Overview) -> Iterator[ShareGroup]:
     """Yield the instances that share calls: usable ones of one service and priority, two at the least."""
     for service in overview.services:
         for priority in get_args(Priority):
             members = tuple(_members(service, priority))
             if service.algorithm in get_args(Algorithm) and len(members) > 1:
-                yield Group(
+                yield ShareGroup(
                     service=service.service,
                     priority=priority,
                     algorithm=cast("Algorithm", service.algorithm),
@@ -182,10 +182,10 @@ def _groups(overview: Overview) -> Iterator[Group]:
                 )
 
 
-def _members(service: ServiceView, priority: Priority) -> Iterator[Member]:
+def _members(service: ServiceView, priority: Priority) -> Iterator[ShareMember]:
     for one in service.instances:
         if one.is_usable and one.priority == priority:
-            yield Member(name=one.name, weight=one.effective_weight, calls=one.calls)
+            yield ShareMember(name=one.name, weight=one.effective_weight, calls=one.calls)
 
 
 def _as_record(kpi: Kpi, at_s: float) -> dict[str, Any]:

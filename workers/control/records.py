@@ -95,7 +95,7 @@ class Drain:
 
     def _look(self) -> StreamState:
         """Return how the stream stands, and know what a stream that is gone held at least."""
-        state: StreamState = self._wait(record_stream.look(self._shared.redis, uuid.uuid4().hex))
+        state: StreamState = self._wait(record_stream.open_stream(self._shared.redis, uuid.uuid4().hex))
         if self._seen.life and self._seen.life != state.life and self._seen.backlog:
             lost = self._seen.backlog
             self._store.drop(lost, "lost with the broker", life=state.life, dropped=0)
@@ -124,11 +124,11 @@ class Drain:
         return [each for each in trimmed if _halves(each) <= (known.entry_ms, known.entry_seq)]
 
     def _done(self, ids: list[str], *, counted: bool = True) -> None:
-        self._wait(record_stream.done(self._shared.redis, ids, counted=counted))
+        self._wait(record_stream.acknowledge(self._shared.redis, ids, counted=counted))
 
     def _tell_drops(self) -> None:
         """Write down what the bound of the stream cost since it was last told."""
-        state: StreamState = self._wait(record_stream.look(self._shared.redis, uuid.uuid4().hex))
+        state: StreamState = self._wait(record_stream.open_stream(self._shared.redis, uuid.uuid4().hex))
         self._seen = state
         known = self._store.drained()
         told = known.dropped if known.life == state.life else 0

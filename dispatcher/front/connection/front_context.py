@@ -14,7 +14,7 @@ from aiohttp import web
 from redis.exceptions import RedisError
 
 from dispatcher.catalogue.model import Catalogue
-from dispatcher.control.overrides import LOOK_EVERY_S, RuntimeOverrides, read_knobs
+from dispatcher.control.overrides import OVERRIDES_POLL_INTERVAL_S, RuntimeOverrides, read_overrides
 from dispatcher.errors import StateError, in_words
 from dispatcher.front.admission.connection_limiter import make_connection_limiter
 from dispatcher.front.admission.socket_limiter import SocketLimiter
@@ -251,8 +251,8 @@ class FrontContext:
         """Look how the knobs stand, once a second; while Redis is away they stay as they were."""
         while True:
             with suppress(StateError):  # the pump says when Redis is away
-                self.knobs = await read_knobs(self.redis)
-            await asyncio.sleep(LOOK_EVERY_S)
+                self.knobs = await read_overrides(self.redis)
+            await asyncio.sleep(OVERRIDES_POLL_INTERVAL_S)
 
     async def _show(self) -> None:
         """Tell which devices are here, when each was last heard, and how many of them are busy."""
@@ -267,8 +267,8 @@ class FrontContext:
                 turns_begun=self._turns_ended + len(self.turns),
             )
             with suppress(StateError):  # the pump says when Redis is away
-                front_presence.show(self.redis, self.front_id, counts, heard_at_s=self._heard_at_s)
-            await asyncio.sleep(front_presence.SHOW_EVERY_S)
+                front_presence.publish(self.redis, self.front_id, counts, heard_at_s=self._heard_at_s)
+            await asyncio.sleep(front_presence.PRESENCE_INTERVAL_S)
 
 
 async def _quietly(work: Coroutine[Any, Any, Any]) -> None:

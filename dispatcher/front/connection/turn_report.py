@@ -75,7 +75,7 @@ def tell(redis: RedisClient, ticket: TurnTicket, summary: Summary, *, server_id:
     }
     record_stream.add(redis, "turn", record)
     asked, typed = summary.asked, summary.typed
-    turn_log.note(redis, outcome=summary.outcome, asked=asked, typed=typed, figures=record)
+    turn_log.add(redis, outcome=summary.outcome, asked=asked, typed=typed, figures=record)
 
 
 def print_for_screen(ticket: TurnTicket, summary: Summary, name: str) -> None:

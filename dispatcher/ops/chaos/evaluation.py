@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias
 
 from dispatcher.catalogue.model import KpiTargets
-from dispatcher.kpis.kpi_rules import FEWEST_TURNS, Facts, Fault, Kpi, TurnFacts, judge
+from dispatcher.kpis.kpi_rules import MIN_TURNS, InstanceFault, Kpi, KpiFacts, TurnFacts, evaluate_kpis
 from dispatcher.kpis.shares import BY_WEIGHT, ShareWindow
 from dispatcher.ops.chaos.turn_outcomes import (
     Outcome,
@@ -106,7 +106,7 @@ def judge_window(window: Window, heard: Sequence[TurnHeard], seen: Seen, targets
     """Return what is said of one window."""
     turns = window.of(heard)
     lasted_s = failover_s(window, heard)
-    facts = Facts(
+    facts = KpiFacts(
         now_s=window.ended_at_s,
         turns=seen.turns,
         faults=tuple(_faults(seen.after, window)),
@@ -122,7 +122,7 @@ def judge_window(window: Window, heard: Sequence[TurnHeard], seen: Seen, targets
         memory_ratio=_mean([look.memory_ratio for look in seen.looks]),
         network_ratio=_mean([look.network_ratio for look in seen.looks]),
     )
-    figures = tuple(_as_heard(kpi, turns, lasted_s) for kpi in judge(facts, targets))
+    figures = tuple(_as_heard(kpi, turns, lasted_s) for kpi in evaluate_kpis(facts, targets))
     return Judged(
         window=window,
         counts=count(turns),
@@ -139,7 +139,7 @@ def _as_heard(kpi: Kpi, turns: Sequence[TurnHeard], lasted_s: float) -> Kpi:
     if kpi.name == "errors":
         hurt = sum(turn.is_hurt for turn in turns)
         detail = f"{hurt} of {len(turns)} turns"
-        return replace(kpi, value=error_ratio(turns), detail=detail, judged=len(turns) >= FEWEST_TURNS)
+        return replace(kpi, value=error_ratio(turns), detail=detail, judged=len(turns) >= MIN_TURNS)
     return kpi
 
 
@@ -162,9 +162,9 @@ def worst(judged: Sequence[Judged], name: str) -> tuple[Kpi, str] | None:
     return max(known, key=lambda pair: pair[0].value or 0.0, default=None)
 
 
-def _faults(overview: Overview, window: Window) -> list[Fault]:
+def _faults(overview: Overview, window: Window) -> list[InstanceFault]:
     return [
-        Fault(instance=one.name, began_at_s=one.fault_began_at_s, last_at_s=one.fault_at_s)
+        InstanceFault(instance=one.name, began_at_s=one.fault_began_at_s, last_at_s=one.fault_at_s)
         for one in overview.instances
         if one.fault_began_at_s is not None
         and one.fault_at_s is not None

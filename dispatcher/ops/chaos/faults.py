@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 from dataclasses import dataclass
 from typing import Final
 
-from dispatcher.control.overrides import LOOK_EVERY_S, read_knobs, turn
+from dispatcher.control.overrides import OVERRIDES_POLL_INTERVAL_S, read_overrides, set_override
 from dispatcher.messages import SERVICES, Service
 from dispatcher.ops.chaos.environment import NotHere
 from dispatcher.ops.chaos.full_disk import full_disk
@@ -116,16 +116,16 @@ async def restart_front(scene: Scene) -> AsyncGenerator[str]:
 async def overload(scene: Scene) -> AsyncGenerator[str]:
     """Let no more devices in than there are, and as many again knock."""
     redis = scene.target.redis
-    before = (await read_knobs(redis)).max_devices
+    before = (await read_overrides(redis)).max_devices
     fronts = max(1, len(await read_fronts(redis)))
     crowd = SimulatedDevices(scene.doors, scene.devices, first=CROWD_FIRST)
     try:
-        await turn(redis, "max_devices", math.ceil(scene.devices / fronts))
-        await asyncio.sleep(2 * LOOK_EVERY_S)  # fronts look at their knobs once in this time
+        await set_override(redis, "max_devices", math.ceil(scene.devices / fronts))
+        await asyncio.sleep(2 * OVERRIDES_POLL_INTERVAL_S)  # fronts look at their knobs once in this time
         async with crowd.living(scene.target.session):
             yield f"{scene.devices} more devices than are let in"
     finally:
-        await asyncio.shield(turn(redis, "max_devices", before))
+        await asyncio.shield(set_override(redis, "max_devices", before))
         # To be turned away is what they have to expect; whoever was let in counts like everybody.
         scene.residents.turns += [each for each in crowd.turns if each.outcome != "refused"]
 

@@ -234,7 +234,7 @@ async def look(redis: RedisClient) -> Look:
     Raises:
         StateError: Redis is out of reach.
     """
-    board, counts = await asyncio.gather(kpi_store.read_board(redis), front_presence.read_fronts(redis))
+    board, counts = await asyncio.gather(kpi_store.read_snapshot(redis), front_presence.read_fronts(redis))
     box = board.box if board else None
     return Look(
         at_s=time.time(),

@@ -15,8 +15,8 @@ import aiohttp
 from dispatcher.catalogue import Catalogue, load_catalogue
 from dispatcher.control import overrides, tuner_store
 from dispatcher.control.overrides import RuntimeOverrides
-from dispatcher.control.rules.tuner.state import TunerState
-from dispatcher.control.tuner_store import Row as TunerRow
+from dispatcher.control.rules.tuner_state import TunerState
+from dispatcher.control.tuner_store import LoggedExperiment
 from dispatcher.errors import ConfigError
 from dispatcher.host_metrics.cgroup import CGROUP_ROOT, OWN_CGROUPS, read_cgroup
 from dispatcher.messages import QUEUES, SERVICES, Service
@@ -113,7 +113,7 @@ class Evidence:
     board: KpiSnapshot | None
     knobs: RuntimeOverrides
     tuner: TunerState
-    tuner_rows: tuple[TunerRow, ...]
+    tuner_rows: tuple[LoggedExperiment, ...]
     decisions: Mapping[Service, tuple[Decision, ...]]
     records: RecordsSeen
     backup: BackupNote | None
@@ -169,8 +169,8 @@ async def _state(redis: RedisClient) -> dict[str, Any]:
         "workers": await _workers(redis),
         "canaries": await canaries.read_canaries(redis),
         "fronts": await front_presence.read_fronts(redis),
-        "board": await kpi_store.read_board(redis),
-        "knobs": await overrides.read_knobs(redis),
+        "board": await kpi_store.read_snapshot(redis),
+        "knobs": await overrides.read_overrides(redis),
         "tuner": await tuner_store.load(redis),
         "tuner_rows": await tuner_store.read_log(redis),
         "decisions": dict(zip(SERVICES, picked, strict=True)),

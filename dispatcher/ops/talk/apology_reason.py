@@ -13,7 +13,7 @@ from dispatcher.messages import canonical_device_id
 from dispatcher.redis_client.client import RedisClient, connect
 from dispatcher.settings import Settings
 from dispatcher.telemetry import turn_log
-from dispatcher.telemetry.turn_log import End
+from dispatcher.telemetry.turn_log import TurnEnd
 
 # The front writes the turn's end down when its last packet is played.
 SUMMARY_TIMEOUT_S: Final = 3.0
@@ -58,11 +58,11 @@ async def apology_error(
     return FrontError(f"the turn ended with an apology{because}\n{more}")
 
 
-async def _find_end(settings: Settings, device_id: str, since_s: float) -> End:
+async def _find_end(settings: Settings, device_id: str, since_s: float) -> TurnEnd:
     redis = RedisClient(connect(settings.redis_url))
     try:
         while True:
-            found = await turn_log.last_of(redis, device_id, since_s=since_s)
+            found = await turn_log.read_last_end(redis, device_id, since_s=since_s)
             if found is not None:
                 return found
             await asyncio.sleep(SUMMARY_POLL_INTERVAL_S)

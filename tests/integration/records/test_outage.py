@@ -101,7 +101,7 @@ async def read_and_keep(broker: Broker, url: str) -> list[Record]:
     redis = RedisClient(connect(broker.url))
     store = Store.at(url)
     try:
-        state = await record_stream.look(redis, "life")
+        state = await record_stream.open_stream(redis, "life")
         batch = await record_stream.read(redis, 1_000)
         await asyncio.to_thread(store.keep, batch.records, life=state.life)
         return list(batch.records)

@@ -11,7 +11,7 @@ from dispatcher.catalogue.model import HealthRules, KpiTargets
 from dispatcher.host_metrics.host import HostSample
 from dispatcher.host_metrics.process import ProcessSample
 from dispatcher.kpis.alert_rules import Alert
-from dispatcher.kpis.kpi_rules import Facts, judge
+from dispatcher.kpis.kpi_rules import KpiFacts, evaluate_kpis
 from dispatcher.kpis.shares import ShareWindow
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
@@ -116,10 +116,10 @@ async def test_turns_are_told_with_the_time_of_their_instances_and_the_list_is_b
         "llm_instance": "llm-1",
         "played_ms": 5000,
     }
-    turn_log.note(redis, outcome="answered", asked=True, typed=False, figures=figures)
+    turn_log.add(redis, outcome="answered", asked=True, typed=False, figures=figures)
     del figures["asr_ms"]
-    turn_log.note(redis, outcome="answered", asked=True, typed=True, figures=figures)
-    turn_log.note(redis, outcome="apologised", asked=True, typed=False, figures={})
+    turn_log.add(redis, outcome="answered", asked=True, typed=True, figures=figures)
+    turn_log.add(redis, outcome="apologised", asked=True, typed=False, figures={})
     apology, typed, spoken = await turn_log.read_since(redis, time.time() - 60)
     assert spoken.first_audio_s == typed.first_audio_s == 0.9
     assert spoken.instances_s == pytest.approx(0.6)
@@ -127,29 +127,29 @@ async def test_turns_are_told_with_the_time_of_their_instances_and_the_list_is_b
     assert (apology.outcome, apology.first_audio_s, apology.instances_s) == ("apologised", None, None)
     assert await turn_log.read_since(redis, time.time() + 60) == []
     for _ in range(keys.TURNS_KEPT):
-        turn_log.note(redis, outcome="answered", asked=True, typed=True, figures={})
+        turn_log.add(redis, outcome="answered", asked=True, typed=True, figures={})
     assert await redis.execute("LLEN", keys.TURNS) == keys.TURNS_KEPT
 
 
 async def test_the_last_turn_of_a_device_is_found_with_why_it_ended(redis: RedisClient) -> None:
-    turn_log.note(
+    turn_log.add(
         redis,
         outcome="apologised",
         asked=True,
         typed=False,
         figures={"turn": "2f9edb", "device": "aa", "reason": "no llm instance"},
     )
-    assert await turn_log.last_of(redis, "bb", since_s=0) is None
-    last = await turn_log.last_of(redis, "aa", since_s=time.time() - 60)
+    assert await turn_log.read_last_end(redis, "bb", since_s=0) is None
+    last = await turn_log.read_last_end(redis, "aa", since_s=time.time() - 60)
     assert last is not None
     assert (last.outcome, last.reason, last.turn_id) == ("apologised", "no llm instance", "2f9edb")
-    assert await turn_log.last_of(redis, "aa", since_s=time.time() + 60) is None
+    assert await turn_log.read_last_end(redis, "aa", since_s=time.time() + 60) is None
 
 
 async def test_a_front_that_is_silent_is_no_longer_counted(redis: RedisClient) -> None:
     counts = FrontCounts(devices=7, busy=3, in_turn=2, turns_begun=40)
-    front_presence.show(redis, "front-a", counts)
-    front_presence.show(redis, "front-b", replace(counts, devices=1))
+    front_presence.publish(redis, "front-a", counts)
+    front_presence.publish(redis, "front-b", replace(counts, devices=1))
     assert await front_presence.read_fronts(redis) == {
         "front-a": counts,
         "front-b": replace(counts, devices=1),
@@ -157,7 +157,7 @@ async def test_a_front_that_is_silent_is_no_longer_counted(redis: RedisClient) -
     assert 0 < await redis.execute("TTL", keys.front("front-a")) <= keys.FRONT_TTL_S
     await redis.execute("DEL", keys.front("front-a"))
     assert list(await front_presence.read_fronts(redis)) == ["front-b"]
-    await redis.execute("ZADD", keys.FRONTS, time.time() - 2 * front_presence.GONE_S, "front-a")
+    await redis.execute("ZADD", keys.FRONTS, time.time() - 2 * front_presence.PRESENCE_TTL_S, "front-a")
     await front_presence.read_fronts(redis)
     assert await redis.execute("ZRANGE", keys.FRONTS, 0, -1) == [b"front-b"]
 
@@ -183,8 +183,8 @@ async def test_samples_of_instances_and_box_are_bounded_and_newest_first(
 
 
 async def test_a_board_is_read_as_it_was_published_and_its_alerts_outlive_it(redis: RedisClient) -> None:
-    assert await kpi_store.read_board(redis) is None
-    figures = judge(Facts(now_s=5.0, cpu_ratio=0.95), KpiTargets())
+    assert await kpi_store.read_snapshot(redis) is None
+    figures = evaluate_kpis(KpiFacts(now_s=5.0, cpu_ratio=0.95), KpiTargets())
     firing = Alert(phase="firing", since_s=3.0, calm_since_s=4.0)
     process = ProcessSample(pid=1, name="front", cpu_ratio=None, memory_bytes=5)
     board = KpiSnapshot(
@@ -195,7 +195,7 @@ async def test_a_board_is_read_as_it_was_published_and_its_alerts_outlive_it(red
         processes=(process,),
     )
     await kpi_store.publish(redis, board)
-    assert await kpi_store.read_board(redis) == board
+    assert await kpi_store.read_snapshot(redis) == board
     assert 0 < await redis.execute("TTL", keys.KPIS) <= keys.KPIS_TTL_S
     await redis.execute("DEL", keys.KPIS)
     assert (await kpi_store.read_alerts(redis))["cpu"] == firing
@@ -204,7 +204,7 @@ async def test_a_board_is_read_as_it_was_published_and_its_alerts_outlive_it(red
 async def test_what_another_version_wrote_counts_as_not_there(redis: RedisClient) -> None:
     await redis.execute("HSET", keys.KPIS, "board", '{"of": "another version"}')
     await redis.execute("HSET", keys.ALERTS, "cpu", "{}", "memory", "nonsense")
-    assert await kpi_store.read_board(redis) is None
+    assert await kpi_store.read_snapshot(redis) is None
     assert await kpi_store.read_alerts(redis) == {"cpu": Alert()}
 
 

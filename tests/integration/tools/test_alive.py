@@ -160,9 +160,9 @@ async def test_an_answer_that_breaks_off_for_good_is_cut_and_the_user_hears_so(
     assert (cut["outcome"], cut["sentences"]) == ("cut", 1)
     assert cut["reason"].startswith("llm: ")
     redis = RedisClient(connect(tool_stack.broker.url))
-    end = await turn_log.end_of(redis, cut["turn"])
+    end = await turn_log.read_end(redis, cut["turn"])
     await redis.close()
-    assert end == turn_log.End(outcome="cut", reason=cut["reason"])
+    assert end == turn_log.TurnEnd(outcome="cut", reason=cut["reason"])
     said = [each["content"] for each in models.asked[-1]["messages"] if each["role"] == "assistant"]
     assert said == ["Sure, here it is."]
 

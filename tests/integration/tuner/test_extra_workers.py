@@ -32,12 +32,12 @@ def run(tmp_path: Path, broker: Broker) -> Iterator[UpRun]:
     started.clean_up()
 
 
-def turn(broker: Broker, count: int) -> None:
+def set_extra_workers(broker: Broker, count: int) -> None:
     """Say how many extra workers of queue llm there are to be."""
 
     async def act() -> None:
         redis = RedisClient(connect(broker.url))
-        await overrides.turn(redis, overrides.extra_workers("llm"), count)
+        await overrides.set_override(redis, overrides.extra_workers_name("llm"), count)
         await redis.close()
 
     asyncio.run(act())
@@ -56,13 +56,13 @@ def test_extra_workers_come_and_go_with_the_knob(run: UpRun, broker: Broker) -> 
     _show_ready(broker, int(pid or 0))
     run.is_up()
     _is_shown(broker)
-    turn(broker, 2)
+    set_extra_workers(broker, 2)
     eventually(lambda: len(extras(run)) == 2, what="two extra workers run")
     both = extras(run)
     assert list(both) == ["llm-extra-1", "llm-extra-2"]
     newer = psutil.Process(both["llm-extra-2"])
     assert newer.cmdline()[-2:] == ["-n", "llm-extra-2@%h"]
-    turn(broker, 1)
+    set_extra_workers(broker, 1)
     eventually(lambda: list(extras(run)) == ["llm-extra-1"], what="one extra worker is left")
     eventually(lambda: none_is_left([newer]), what="the other one has ended")
     children = run.children()

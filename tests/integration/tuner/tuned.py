@@ -13,8 +13,8 @@ from celery import Celery
 from pydantic import TypeAdapter
 
 from dispatcher.control import overrides, tuner_store
-from dispatcher.control.rules.tuner.state import Event
-from dispatcher.control.tuner_store import Row
+from dispatcher.control.rules.tuner_state import Event
+from dispatcher.control.tuner_store import LoggedExperiment
 from dispatcher.host_metrics.host import HostSample
 from dispatcher.messages import CONTROL_QUEUE, TUNE, TunerMode
 from dispatcher.redis_client import keys
@@ -115,7 +115,7 @@ async def going_on(work: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
 
 async def choose(redis: RedisClient, mode: TunerMode) -> None:
     """Choose the mode as an operator does."""
-    await overrides.turn(redis, "tuner_mode", mode)
+    await overrides.set_override(redis, "tuner_mode", mode)
 
 
 async def forget(redis: RedisClient) -> None:
@@ -152,10 +152,10 @@ async def box_works(side: FrontSide, instances: Instances, *, cpu: float) -> Non
     await box_is(side.redis, cpu=cpu)
 
 
-async def first_that_is(redis: RedisClient, *events: Event) -> Row:
+async def first_that_is(redis: RedisClient, *events: Event) -> LoggedExperiment:
     """Return the first experiment whose last decision is one of these, once there is one."""
 
-    async def found() -> Row | None:
+    async def found() -> LoggedExperiment | None:
         return next((row for row in await tuner_store.read_log(redis) if row.latest.event in events), None)
 
     row = await soon(found, what=f"an experiment is {' or '.join(events)}", within_s=PATIENCE_S)
@@ -167,7 +167,7 @@ async def turns_end(redis: RedisClient, first_audio_ms: list[float]) -> None:
     """Let turns end with their first sound after this time, as a front would tell, for ever."""
     while True:
         figures = {"first_audio_ms": first_audio_ms[0]}
-        turn_log.note(redis, outcome="answered", asked=True, typed=True, figures=figures)
+        turn_log.add(redis, outcome="answered", asked=True, typed=True, figures=figures)
         await asyncio.sleep(TICK_S / 20)
 
 

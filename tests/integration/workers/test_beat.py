@@ -125,15 +125,15 @@ async def test_a_task_that_takes_longer_than_its_period_keeps_the_next_away(redi
 
 
 async def test_a_queue_without_canaries_is_told_once_and_only_after_three_periods(redis: RedisClient) -> None:
-    assert await canaries.newly_lost(redis, period_s=60) == []
-    await canaries.note(redis, CONTROL_QUEUE, delay_ms=1, period_s=60)
-    assert await canaries.newly_lost(redis, period_s=60) == []
+    assert await canaries.mark_lost_queues(redis, period_s=60) == []
+    await canaries.record_canary(redis, CONTROL_QUEUE, delay_ms=1, period_s=60)
+    assert await canaries.mark_lost_queues(redis, period_s=60) == []
 
     # As if canaries of the control queue had been coming for an hour.
     await redis.execute("HINCRBY", keys.canary(CONTROL_QUEUE), "unbroken_since_ms", -3_600_000)
-    assert await canaries.newly_lost(redis, period_s=60) == ["asr", "llm", "tts"]
-    assert await canaries.newly_lost(redis, period_s=60) == []
-    assert await canaries.note(redis, "llm", delay_ms=-5, period_s=60)
-    assert not await canaries.note(redis, "llm", delay_ms=7, period_s=60)
+    assert await canaries.mark_lost_queues(redis, period_s=60) == ["asr", "llm", "tts"]
+    assert await canaries.mark_lost_queues(redis, period_s=60) == []
+    assert await canaries.record_canary(redis, "llm", delay_ms=-5, period_s=60)
+    assert not await canaries.record_canary(redis, "llm", delay_ms=7, period_s=60)
     views = {view.queue: view for view in await canaries.read_canaries(redis)}
     assert (views["llm"].is_consumed, views["llm"].delay_ms, views["asr"].is_consumed) == (True, 7, False)

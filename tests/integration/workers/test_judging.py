@@ -57,11 +57,11 @@ async def told() -> AsyncIterator[tuple[str, list[dict[str, Any]]]]:
 
 async def board_after_a_look(setup: CeleryTestSetup, redis: RedisClient) -> KpiSnapshot:
     """Have the worker judge by hand, and return what it found."""
-    before = await kpi_store.read_board(redis)
+    before = await kpi_store.read_snapshot(redis)
     await asyncio.to_thread(setup.app.send_task, JUDGE_KPIS, queue=CONTROL_QUEUE)
 
     async def judged() -> KpiSnapshot | None:
-        board = await kpi_store.read_board(redis)
+        board = await kpi_store.read_snapshot(redis)
         return None if board == before else board
 
     board = await soon(judged, what="the figures are judged")
@@ -72,9 +72,9 @@ async def board_after_a_look(setup: CeleryTestSetup, redis: RedisClient) -> KpiS
 async def test_it_judges_what_fronts_turns_instances_and_the_box_say(
     celery_setup: CeleryTestSetup, redis: RedisClient
 ) -> None:
-    front_presence.show(redis, "front-1", FrontCounts(devices=5, busy=2, in_turn=1, turns_begun=9))
+    front_presence.publish(redis, "front-1", FrontCounts(devices=5, busy=2, in_turn=1, turns_begun=9))
     for outcome in (*["answered"] * 9, "apologised"):
-        turn_log.note(
+        turn_log.add(
             redis,
             outcome=outcome,
             asked=True,
@@ -143,10 +143,10 @@ async def test_an_alert_fires_once_is_told_and_recorded_and_ends(
     await instance_table.publish(redis, replace(in_force.catalogue, alerts=rules))
 
     busy = FrontCounts(devices=70, busy=61, in_turn=61, turns_begun=61)
-    front_presence.show(redis, "front-1", busy)
+    front_presence.publish(redis, "front-1", busy)
     await soon(lambda: shows(celery_setup, redis, "firing"), what="the alert fires")
     assert await shows(celery_setup, redis, "firing")
-    front_presence.show(redis, "front-1", replace(busy, busy=3))
+    front_presence.publish(redis, "front-1", replace(busy, busy=3))
     await soon(lambda: shows(celery_setup, redis, "resolved"), what="the alert ends")
 
     async def both_told() -> list[dict[str, Any]] | None:
@@ -167,8 +167,8 @@ async def test_an_alert_fires_once_is_told_and_recorded_and_ends(
 async def test_a_minute_that_another_control_worker_has_recorded_is_not_recorded_again(
     celery_setup: CeleryTestSetup, redis: RedisClient
 ) -> None:
-    assert await kpi_store.is_due(redis)
-    assert not await kpi_store.is_due(redis)
+    assert await kpi_store.try_claim_minute(redis)
+    assert not await kpi_store.try_claim_minute(redis)
     await board_after_a_look(celery_setup, redis)
     assert await recorded(redis) == []
     await redis.execute("DEL", keys.RECORDED)

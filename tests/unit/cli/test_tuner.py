@@ -7,14 +7,14 @@ from rich.console import Console
 
 from dispatcher.cli.tuner import log_table, status_lines
 from dispatcher.control.overrides import RuntimeOverrides
-from dispatcher.control.rules.tuner.actions import Action, Change
-from dispatcher.control.rules.tuner.evidence import Measures
-from dispatcher.control.rules.tuner.experiment import Experiment
-from dispatcher.control.rules.tuner.state import CoolDown, Decision, TunerState
-from dispatcher.control.tuner_store import Row
+from dispatcher.control.rules.actions import Action, Change
+from dispatcher.control.rules.evidence import Measures
+from dispatcher.control.rules.experiment import TunerExperiment
+from dispatcher.control.rules.tuner_state import CoolDown, TunerDecision, TunerState
+from dispatcher.control.tuner_store import LoggedExperiment
 
 ACTION = Action(kind="cap", target="llm/a", changes=(Change(what="llm/a", before=None, after=4),))
-TRIED = Decision(
+TRIED = TunerDecision(
     number=3,
     at_s=0.0,
     event="tried",
@@ -23,12 +23,12 @@ TRIED = Decision(
     why="a failed 40% of its calls",
     evidence="errors 20.0% over 5.0%, 3 samples",
 )
-IN_FORCE = Experiment(
+IN_FORCE = TunerExperiment(
     number=3, begun_at_s=0.0, cause="errors", action=ACTION, why="a fails", before=Measures()
 )
 
 
-def printed(*rows: Row) -> str:
+def printed(*rows: LoggedExperiment) -> str:
     text = StringIO()
     Console(width=240, file=text).print(log_table(rows))
     return text.getvalue()
@@ -36,15 +36,15 @@ def printed(*rows: Row) -> str:
 
 def test_the_log_shows_the_evidence_the_action_and_what_came_of_it() -> None:
     kept = replace(TRIED, event="kept", verdict="errors 20.0% → 0.0%")
-    text = printed(Row(first=TRIED, latest=kept))
+    text = printed(LoggedExperiment(first=TRIED, latest=kept))
     for words in ("errors 20.0% over 5.0%", "cap llm/a: as configured → 4", "kept", "errors 20.0% → 0.0%"):
         assert words in text
 
 
 def test_what_waits_for_its_verdict_is_pending_and_what_was_observed_would_be_tried() -> None:
-    assert "pending" in printed(Row(first=TRIED, latest=TRIED))
+    assert "pending" in printed(LoggedExperiment(first=TRIED, latest=TRIED))
     observed = replace(TRIED, event="observed")
-    assert "would try" in printed(Row(first=observed, latest=observed))
+    assert "would try" in printed(LoggedExperiment(first=observed, latest=observed))
 
 
 def test_the_status_tells_the_mode_what_is_in_force_and_what_cannot_act() -> None:

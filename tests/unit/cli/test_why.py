@@ -9,7 +9,7 @@ from rich.console import Console
 
 from dispatcher.cli.why import outcome_text, why_view
 from dispatcher.routing.decisions import Decision, End
-from dispatcher.telemetry.turn_log import End as TurnEnd
+from dispatcher.telemetry.turn_log import TurnEnd
 
 DECISION = Decision(
     at_ms=1_700_000_000_000,

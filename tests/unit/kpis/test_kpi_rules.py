@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 
 from dispatcher.catalogue.model import KpiTargets
-from dispatcher.kpis.kpi_rules import Facts, Fault, Kpi, KpiName, TurnFacts, judge, percentile
+from dispatcher.kpis.kpi_rules import (
+    InstanceFault,
+    Kpi,
+    KpiFacts,
+    KpiName,
+    TurnFacts,
+    evaluate_kpis,
+    percentile,
+)
 from dispatcher.kpis.shares import ShareWindow
 
 NOW_S = 1000.0
@@ -28,12 +36,12 @@ def turn(
     )
 
 
-def figure(name: KpiName, facts: Facts) -> Kpi:
-    return next(kpi for kpi in judge(facts, KpiTargets()) if kpi.name == name)
+def figure(name: KpiName, facts: KpiFacts) -> Kpi:
+    return next(kpi for kpi in evaluate_kpis(facts, KpiTargets()) if kpi.name == name)
 
 
 def test_without_any_facts_everything_is_unknown_and_never_0() -> None:
-    figures = judge(Facts(now_s=NOW_S), KpiTargets())
+    figures = evaluate_kpis(KpiFacts(now_s=NOW_S), KpiTargets())
     assert [kpi.name for kpi in figures] == [
         *("share", "instances_healthy", "failover", "own_share", "first_audio_p50", "first_audio_p95"),
         *("devices", "errors", "cpu", "memory", "network"),
@@ -42,7 +50,7 @@ def test_without_any_facts_everything_is_unknown_and_never_0() -> None:
 
 
 def test_targets_and_alert_bounds_are_those_of_the_requirements() -> None:
-    bounds = {kpi.name: (kpi.target, kpi.alert) for kpi in judge(Facts(now_s=NOW_S), KpiTargets())}
+    bounds = {kpi.name: (kpi.target, kpi.alert) for kpi in evaluate_kpis(KpiFacts(now_s=NOW_S), KpiTargets())}
     assert bounds == {
         "share": (0.05, 0.10),
         "instances_healthy": (0, 0),
@@ -73,19 +81,19 @@ def test_an_apology_and_a_cut_answer_are_errors_and_silence_or_a_device_that_lef
         turn("nothing said", asked=False),
         turn("device left"),
     ]
-    errors = figure("errors", Facts(now_s=NOW_S, turns=turns))
+    errors = figure("errors", KpiFacts(now_s=NOW_S, turns=turns))
     assert (errors.value, errors.judged, errors.detail) == (0.3, True, "3 of 10 turns, 1 cut off")
 
 
 def test_few_turns_are_shown_and_not_judged() -> None:
-    facts = Facts(now_s=NOW_S, turns=[turn("apologised")] * 9)
+    facts = KpiFacts(now_s=NOW_S, turns=[turn("apologised")] * 9)
     assert (figure("errors", facts).value, figure("errors", facts).judged) == (1.0, False)
     assert not figure("first_audio_p50", facts).judged
 
 
 def test_response_is_shown_with_and_without_the_time_of_the_instances() -> None:
     turns = [turn(first_audio_s=1.0 + tenth / 10, instances_s=0.9) for tenth in range(10)]
-    facts = Facts(now_s=NOW_S, turns=[*turns, turn(first_audio_s=None), turn(instances_s=None)])
+    facts = KpiFacts(now_s=NOW_S, turns=[*turns, turn(first_audio_s=None), turn(instances_s=None)])
     assert figure("first_audio_p50", facts).value == pytest.approx(1.4)
     assert figure("first_audio_p95", facts).value == pytest.approx(1.9)
     own = figure("own_share", facts)
@@ -94,12 +102,12 @@ def test_response_is_shown_with_and_without_the_time_of_the_instances() -> None:
 
 
 def test_instances_that_overlap_make_no_negative_share_of_ours() -> None:
-    facts = Facts(now_s=NOW_S, turns=[turn(first_audio_s=0.5, instances_s=0.6)])
+    facts = KpiFacts(now_s=NOW_S, turns=[turn(first_audio_s=0.5, instances_s=0.6)])
     assert figure("own_share", facts).value == 0
 
 
 def test_failover_lasts_from_the_first_failed_call_to_the_last_turn_that_it_hurt() -> None:
-    fault = Fault(instance="llm-2", began_at_s=900, last_at_s=910)
+    fault = InstanceFault(instance="llm-2", began_at_s=900, last_at_s=910)
     turns = [
         turn("apologised", ended_at_s=899),
         turn("apologised", ended_at_s=902),
@@ -107,25 +115,25 @@ def test_failover_lasts_from_the_first_failed_call_to_the_last_turn_that_it_hurt
         turn("apologised", ended_at_s=950),
         turn(ended_at_s=920),
     ]
-    failover = figure("failover", Facts(now_s=NOW_S, turns=turns, faults=[fault]))
+    failover = figure("failover", KpiFacts(now_s=NOW_S, turns=turns, faults=[fault]))
     assert (failover.value, failover.detail) == (12.5, "llm-2")
 
 
 def test_a_fault_that_hurt_nobody_took_no_time_and_one_long_ago_is_forgotten() -> None:
-    recent = Fault(instance="llm-2", began_at_s=900, last_at_s=910)
-    assert figure("failover", Facts(now_s=NOW_S, faults=[recent])).value == 0
-    old = Fault(instance="llm-2", began_at_s=600, last_at_s=699)
-    assert figure("failover", Facts(now_s=NOW_S, faults=[old])).value is None
+    recent = InstanceFault(instance="llm-2", began_at_s=900, last_at_s=910)
+    assert figure("failover", KpiFacts(now_s=NOW_S, faults=[recent])).value == 0
+    old = InstanceFault(instance="llm-2", began_at_s=600, last_at_s=699)
+    assert figure("failover", KpiFacts(now_s=NOW_S, faults=[old])).value is None
 
 
 def test_unhealthy_instances_are_counted_and_named() -> None:
-    assert figure("instances_healthy", Facts(now_s=NOW_S, unhealthy=())).value == 0
-    healthy = figure("instances_healthy", Facts(now_s=NOW_S, unhealthy=("llm-1", "tts-2")))
+    assert figure("instances_healthy", KpiFacts(now_s=NOW_S, unhealthy=())).value == 0
+    healthy = figure("instances_healthy", KpiFacts(now_s=NOW_S, unhealthy=("llm-1", "tts-2")))
     assert (healthy.value, healthy.detail) == (2, "llm-1, tts-2")
 
 
 def test_devices_are_those_in_a_turn_or_listening() -> None:
-    devices = figure("devices", Facts(now_s=NOW_S, busy_devices=3, devices=40))
+    devices = figure("devices", KpiFacts(now_s=NOW_S, busy_devices=3, devices=40))
     assert (devices.value, devices.detail) == (3, "40 connected")
 
 
@@ -137,16 +145,16 @@ def test_the_worst_share_is_told_with_the_numbers_of_all() -> None:
         ShareWindow(group="tts high", judged=True, signature="", deviation=0.02, in_words="tts-1 52% of 50%"),
         ShareWindow(group="tts low", judged=True, signature=""),
     ]
-    share = figure("share", Facts(now_s=NOW_S, windows=windows))
+    share = figure("share", KpiFacts(now_s=NOW_S, windows=windows))
     assert (share.value, share.detail) == (0.02, "asr-1 80% of 50%; tts-1 52% of 50%")
 
 
 def test_the_box_is_told_as_it_was_measured() -> None:
-    facts = Facts(now_s=NOW_S, cpu_ratio=0.5, memory_ratio=0.25)
+    facts = KpiFacts(now_s=NOW_S, cpu_ratio=0.5, memory_ratio=0.25)
     assert [figure(name, facts).value for name in ("cpu", "memory", "network")] == [0.5, 0.25, None]
 
 
 def test_a_disk_that_keeps_nothing_is_told_with_what_that_costs() -> None:
-    assert figure("disk", Facts(now_s=NOW_S, disk_ratio=0.5)).detail == ""
-    full = figure("disk", Facts(now_s=NOW_S, disk_ratio=1.0, disk_trouble="the disk is full"))
+    assert figure("disk", KpiFacts(now_s=NOW_S, disk_ratio=0.5)).detail == ""
+    full = figure("disk", KpiFacts(now_s=NOW_S, disk_ratio=1.0, disk_trouble="the disk is full"))
     assert full.detail == "the disk is full: logs and records are not kept"

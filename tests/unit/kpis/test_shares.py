@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from dispatcher.kpis.shares import Group, Member, ShareWindow, next_window, worst_deviation
+from dispatcher.kpis.shares import ShareGroup, ShareMember, ShareWindow, next_window, worst_deviation
 from dispatcher.messages import Algorithm
 
 
 def group(
     *calls: int, algorithm: Algorithm = "weighted_round_robin", weights: tuple[float, ...] = (2, 1)
-) -> Group:
+) -> ShareGroup:
     members = tuple(
-        Member(name=name, weight=weight, calls=count)
+        ShareMember(name=name, weight=weight, calls=count)
         for name, weight, count in zip("AB", weights, calls, strict=True)
     )
-    return Group(service="tts", priority="high", algorithm=algorithm, members=members)
+    return ShareGroup(service="tts", priority="high", algorithm=algorithm, members=members)
 
 
 def test_a_window_is_a_hundred_rounds_of_the_sum_of_the_weights() -> None:
@@ -43,7 +43,7 @@ def test_round_robin_wants_the_same_for_all_whatever_the_weights() -> None:
     [group(5, 5, weights=(3, 1)), group(5, 5, algorithm="least_connections"), group(0, 5)],
     ids=["other weights", "other algorithm", "an instance that began anew"],
 )
-def test_a_window_about_something_else_begins_anew(changed: Group) -> None:
+def test_a_window_about_something_else_begins_anew(changed: ShareGroup) -> None:
     before = next_window(next_window(None, group(0, 0)), group(200, 100))
     assert before.deviation is not None
     after = next_window(before, changed)

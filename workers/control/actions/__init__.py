@@ -1,6 +1,6 @@
 """What the tuner's actions do. Each sets what it is told to; its inverse does the same with other numbers.
 
-A new kind of action adds its name to `dispatcher/control/rules/tuner/actions.py` and its function here.
+A new kind of action adds its name to `dispatcher/control/rules/actions.py` and its function here.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
-from dispatcher.control.rules.tuner.actions import Action, Kind
+from dispatcher.control.rules.actions import Action, Kind
 from dispatcher.pipeline.worker_context import WorkerContext
 from workers.control.actions import instances, pools, processes, settings, upkeep
 
@@ -18,8 +18,8 @@ ACTS: Final[Mapping[Kind, Act]] = {
     "pool": pools.resize,
     "cap": instances.limit_caps,
     "prefer": instances.prefer,
-    "admission": settings.turn_knobs,
-    "buffer": settings.turn_knobs,
+    "admission": settings.set_overrides,
+    "buffer": settings.set_overrides,
     "restart": processes.restart,
     "worker": processes.ask_for_workers,
     "records": upkeep.keep_records,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from dispatcher.control.rules.tuner.actions import Action
+from dispatcher.control.rules.actions import Action
 from dispatcher.control.tuner_evidence import split_target
 from dispatcher.errors import ActionRefused
 from dispatcher.pipeline.worker_context import WorkerContext

@@ -10,8 +10,8 @@ from typing import Any, Final
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from dispatcher.control.rules.tuner.actions import Action, Change
-from dispatcher.control.rules.tuner.evidence import WorkerEvidence
+from dispatcher.control.rules.actions import Action, Change
+from dispatcher.control.rules.evidence import WorkerEvidence
 from dispatcher.errors import ActionRefused, StateError
 from dispatcher.pipeline.worker_context import WorkerContext
 from workers.celery import app

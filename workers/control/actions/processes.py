@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from dispatcher.control import overrides
-from dispatcher.control.rules.tuner.actions import Action
+from dispatcher.control.rules.actions import Action
 from dispatcher.errors import ActionRefused
 from dispatcher.pipeline.worker_context import WorkerContext
 from workers.celery import app
@@ -29,4 +29,4 @@ def _restart(name: str) -> None:
 async def ask_for_workers(shared: WorkerContext, action: Action) -> None:
     """Tell the supervisor how many extra processes each queue is to have."""
     for change in action.changes:
-        await overrides.turn(shared.redis, overrides.extra_workers(change.what), change.after)
+        await overrides.set_override(shared.redis, overrides.extra_workers_name(change.what), change.after)

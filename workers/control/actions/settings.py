@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dispatcher.control import overrides
-from dispatcher.control.rules.tuner.actions import Action
+from dispatcher.control.rules.actions import Action
 from dispatcher.pipeline.worker_context import WorkerContext
 
 
-async def turn_knobs(shared: WorkerContext, action: Action) -> None:
+async def set_overrides(shared: WorkerContext, action: Action) -> None:
     """Turn each knob that the action names."""
     for change in action.changes:
-        await overrides.turn(shared.redis, change.what, change.after)
+        await overrides.set_override(shared.redis, change.what, change.after)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from dispatcher.control.rules.tuner.actions import Action
+from dispatcher.control.rules.actions import Action
 from dispatcher.errors import ActionRefused
 from dispatcher.messages import CONTROL_QUEUE, KEEP_RECORDS
 from dispatcher.pipeline.worker_context import WorkerContext

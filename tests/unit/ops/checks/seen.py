@@ -8,7 +8,7 @@ from typing import Any
 
 from dispatcher.catalogue.model import Catalogue, Instance, NginxProxy, ServiceConfig, UpstreamServer
 from dispatcher.control.overrides import RuntimeOverrides
-from dispatcher.control.rules.tuner.state import TunerState
+from dispatcher.control.rules.tuner_state import TunerState
 from dispatcher.device_simulator import TurnResult
 from dispatcher.host_metrics.host import HostSample
 from dispatcher.kpis.alert_rules import Alert

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from dispatcher.control.rules.tuner.actions import Action, Kind
-from dispatcher.control.rules.tuner.causes import GONE_RATIO, limit
-from dispatcher.control.rules.tuner.evidence import Cause, Measures
+from dispatcher.control.rules.actions import Action, Kind
+from dispatcher.control.rules.evidence import Cause, Measures
+from dispatcher.control.rules.symptoms import GONE_RATIO, limit
 
 # More of these costs what is short then. (The rules as first written did both at once.)
 COSTS: Final[dict[Kind, tuple[Cause, ...]]] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from dispatcher.control.rules.tuner.evidence import Cause
+from dispatcher.control.rules.evidence import Cause
 
 Kind: TypeAlias = Literal["pool", "cap", "prefer", "admission", "buffer", "restart", "worker", "records"]
 # Without int, a whole number that is kept in Redis is a warning of the serializer in the log, each time.

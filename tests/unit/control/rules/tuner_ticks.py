@@ -1,19 +1,19 @@
-"""Evidence in few words, and ticks of a tuner whose clock a test moves."""
+"""TunerEvidence in few words, and ticks of a tuner whose clock a test moves."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
 
-from dispatcher.control.rules.tuner.evidence import (
-    Evidence,
+from dispatcher.control.rules.evidence import (
     InstanceEvidence,
     Measures,
     Sample,
+    TunerEvidence,
     WorkerEvidence,
 )
-from dispatcher.control.rules.tuner.state import Decision, TunerState
-from dispatcher.control.rules.tuner.step import step
+from dispatcher.control.rules.tuner_state import TunerDecision, TunerState
+from dispatcher.control.rules.tuner_step import step
 from dispatcher.messages import TunerMode
 
 TICK_S = 60.0
@@ -32,9 +32,9 @@ def worker(name: str, *, pool: int = 8, megabytes: int | None = None) -> WorkerE
     return WorkerEvidence(name=name, queue=name.partition("@")[0], pool=pool, memory_bytes=held)
 
 
-def evidence(measures: Measures = WELL, **fields: Any) -> Evidence:
+def evidence(measures: Measures = WELL, **fields: Any) -> TunerEvidence:
     """Return evidence with enough calls to count."""
-    return Evidence(**{"at_s": 0.0, "calls": 100, "measures": measures, **fields})
+    return TunerEvidence(**{"at_s": 0.0, "calls": 100, "measures": measures, **fields})
 
 
 def samples(*measures: Measures, every_s: float = TICK_S) -> tuple[Sample, ...]:
@@ -50,9 +50,9 @@ class Ticking:
         self.now = 3600.0
         self.mode = mode
         self.state = state or TunerState()
-        self.decisions: list[Decision] = []
+        self.decisions: list[TunerDecision] = []
 
-    def sees(self, seen: Evidence, *, ticks: int = 1) -> list[Decision]:
+    def sees(self, seen: TunerEvidence, *, ticks: int = 1) -> list[TunerDecision]:
         """Tick once a minute on the same evidence; return what was decided meanwhile."""
         before = len(self.decisions)
         for _ in range(ticks):

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from dispatcher.control.rules.tuner.causes import (
+from dispatcher.control.rules.evidence import CAUSES, Cause, Measures, Sample, middle
+from dispatcher.control.rules.symptoms import (
     HISTORY_SAMPLES,
     LIMITS,
     TunerTiming,
@@ -14,8 +15,7 @@ from dispatcher.control.rules.tuner.causes import (
     sustained,
     with_sample,
 )
-from dispatcher.control.rules.tuner.evidence import CAUSES, Cause, Measures, Sample, middle
-from tests.unit.control.rules.tuner.evidences import WELL, evidence, samples
+from tests.unit.control.rules.tuner_ticks import WELL, evidence, samples
 
 HOT = replace(WELL, cpu=0.95)
 

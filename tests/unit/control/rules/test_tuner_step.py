@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from dispatcher.control.rules.tuner.actions import Action, Change
-from dispatcher.control.rules.tuner.causes import TunerTiming
-from dispatcher.control.rules.tuner.evidence import Measures
-from dispatcher.control.rules.tuner.experiment import Experiment, judge
-from dispatcher.control.rules.tuner.state import MOST_KEPT, TunerState
-from dispatcher.control.rules.tuner.step import refuse, undo
+from dispatcher.control.rules.actions import Action, Change
+from dispatcher.control.rules.evidence import Measures
+from dispatcher.control.rules.experiment import TunerExperiment, judge
+from dispatcher.control.rules.symptoms import TunerTiming
+from dispatcher.control.rules.tuner_state import MOST_KEPT, TunerState
+from dispatcher.control.rules.tuner_step import refuse, undo
 from dispatcher.messages import TunerMode
-from tests.unit.control.rules.tuner.evidences import WELL, Ticking, evidence, llm, worker
+from tests.unit.control.rules.tuner_ticks import WELL, Ticking, evidence, llm, worker
 
 FAILING = evidence(replace(WELL, errors=0.2), instances=(llm("a", error_ratio=0.4), llm("b")), devices=30)
 HEALED = evidence(instances=(llm("a", priority_override="low"), llm("b", priority_override="high")))
@@ -20,9 +20,9 @@ LEAKING = evidence(
 )
 
 
-def in_force(number: int, what: str = "llm", *, absent_since_s: float | None = None) -> Experiment:
+def in_force(number: int, what: str = "llm", *, absent_since_s: float | None = None) -> TunerExperiment:
     change = Change(what=what, before=4, after=8)
-    return Experiment(
+    return TunerExperiment(
         number=number,
         begun_at_s=0.0,
         cause="response",

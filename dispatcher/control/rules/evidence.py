@@ -94,7 +94,7 @@ class WorkerEvidence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class TunerEvidence:
     """All that is known at one moment.
 
     Attributes:

@@ -6,13 +6,13 @@ import aiohttp
 import pytest
 
 from dispatcher.control import overrides, tuner_store
-from dispatcher.control.overrides import RuntimeOverrides, read_knobs
-from dispatcher.control.rules.tuner.actions import Action, Change
-from dispatcher.control.rules.tuner.causes import TunerTiming
-from dispatcher.control.rules.tuner.evidence import Measures, Sample
-from dispatcher.control.rules.tuner.experiment import Experiment
-from dispatcher.control.rules.tuner.state import CoolDown, Relapse, TunerState
-from dispatcher.control.rules.tuner.step import undo
+from dispatcher.control.overrides import RuntimeOverrides, read_overrides
+from dispatcher.control.rules.actions import Action, Change
+from dispatcher.control.rules.evidence import Measures, Sample
+from dispatcher.control.rules.experiment import TunerExperiment
+from dispatcher.control.rules.symptoms import TunerTiming
+from dispatcher.control.rules.tuner_state import CoolDown, Relapse, TunerState
+from dispatcher.control.rules.tuner_step import undo
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient, connect
 from dispatcher.routing import instance_table
@@ -21,7 +21,7 @@ from tests.support.stack import Stack
 from tests.support.waiting import soon
 
 ACTION = Action(kind="cap", target="llm/a", changes=(Change(what="llm/a", before=None, after=4),))
-PENDING = Experiment(
+PENDING = TunerExperiment(
     number=7, begun_at_s=1.0, cause="errors", action=ACTION, why="it fails", before=Measures(errors=0.5)
 )
 STATE = TunerState(
@@ -46,9 +46,9 @@ async def test_a_front_lets_fewer_devices_in_as_soon_as_it_is_told(stack: Stack)
                 return error.status == 503
 
         assert not await is_refused()
-        await overrides.turn(redis, "max_devices", 1)
+        await overrides.set_override(redis, "max_devices", 1)
         await soon(is_refused, what="the second device is sent away")
-        await overrides.turn(redis, "max_devices", None)
+        await overrides.set_override(redis, "max_devices", None)
 
         async def is_let_in() -> bool:
             return not await is_refused()
@@ -58,14 +58,14 @@ async def test_a_front_lets_fewer_devices_in_as_soon_as_it_is_told(stack: Stack)
 
 
 async def test_knobs_that_make_no_sense_count_as_not_turned(redis: RedisClient) -> None:
-    assert await read_knobs(redis) == RuntimeOverrides()
+    assert await read_overrides(redis) == RuntimeOverrides()
     await redis.execute("HSET", keys.KNOBS, "max_devices", "many", "reply_kept_s", "-1", "tuner_mode", "wild")
-    assert await read_knobs(redis) == RuntimeOverrides()
-    await overrides.turn(redis, "max_devices", 0.5)
-    await overrides.turn(redis, "reply_kept_s", 1.5)
-    await overrides.turn(redis, "tuner_mode", "act")
-    await overrides.turn(redis, overrides.extra_workers("tts"), 2)
-    assert await read_knobs(redis) == RuntimeOverrides(
+    assert await read_overrides(redis) == RuntimeOverrides()
+    await overrides.set_override(redis, "max_devices", 0.5)
+    await overrides.set_override(redis, "reply_kept_s", 1.5)
+    await overrides.set_override(redis, "tuner_mode", "act")
+    await overrides.set_override(redis, overrides.extra_workers_name("tts"), 2)
+    assert await read_overrides(redis) == RuntimeOverrides(
         max_devices=1, reply_kept_s=1.5, extra_workers={"tts": 2}, tuner_mode="act"
     )
 
@@ -96,19 +96,19 @@ async def test_a_tuner_that_remembers_nothing_leaves_nothing_set(redis: RedisCli
     before = await known.fields("a")
     for field, value in (("cap_limit", "1"), ("priority_override", "low")):
         await instance_table.set_field(redis, "llm", "a", field=field, value=value)
-    await overrides.turn(redis, "max_devices", 5)
-    await overrides.turn(redis, overrides.extra_workers("tts"), 1)
-    await overrides.turn(redis, "tuner_mode", "act")
+    await overrides.set_override(redis, "max_devices", 5)
+    await overrides.set_override(redis, overrides.extra_workers_name("tts"), 1)
+    await overrides.set_override(redis, "tuner_mode", "act")
 
-    await tuner_store.release(redis)
+    await tuner_store.revert_all(redis)
 
     assert await known.fields("a") == before
-    assert await read_knobs(redis) == RuntimeOverrides(tuner_mode="act")
+    assert await read_overrides(redis) == RuntimeOverrides(tuner_mode="act")
 
 
 async def test_decisions_are_joined_to_experiments_in_the_log_and_in_the_records(redis: RedisClient) -> None:
     state, (undone,) = undo(STATE, 7, 100.0, tempo=TunerTiming())
-    await tuner_store.note(redis, undone)
+    await tuner_store.log_decision(redis, undone)
     (row,) = await tuner_store.read_log(redis)
     assert row.first == row.latest == undone
     await redis.execute("XADD", keys.TUNER, "*", "decision", "nonsense")
@@ -126,9 +126,9 @@ async def test_one_tuner_works_at_a_time(redis: RedisClient) -> None:
 
 @pytest.mark.parametrize("numbers", [(3,), (3, 4)])
 async def test_requests_are_heard_once(redis: RedisClient, numbers: tuple[int, ...]) -> None:
-    assert not await tuner_store.is_asked(redis)
+    assert not await tuner_store.has_requests(redis)
     for number in numbers:
         await tuner_store.request_undo(redis, number)
-    assert await tuner_store.is_asked(redis)
-    assert await tuner_store.requested(redis) == list(numbers)
-    assert await tuner_store.requested(redis) == []
+    assert await tuner_store.has_requests(redis)
+    assert await tuner_store.take_requests(redis) == list(numbers)
+    assert await tuner_store.take_requests(redis) == []

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from dispatcher.control.rules.tuner.actions import Action, Change, Kind, Proposal
-from dispatcher.control.rules.tuner.causes import limit
-from dispatcher.control.rules.tuner.evidence import Cause, Evidence, InstanceEvidence
+from dispatcher.control.rules.actions import Action, Change, Kind, Proposal
+from dispatcher.control.rules.evidence import Cause, InstanceEvidence, TunerEvidence
+from dispatcher.control.rules.symptoms import limit
 from dispatcher.messages import SERVICES
 
 SMALLEST_POOL: Final = 4
@@ -27,7 +27,7 @@ def lower_cap(cause: Cause, instance: InstanceEvidence, *, keep: float, why: str
         yield _set(cause, "cap", name, Change(what=name, before=instance.cap_limit, after=after), why=why)
 
 
-def shrink_pools(cause: Cause, evidence: Evidence) -> Iterator[Proposal]:
+def shrink_pools(cause: Cause, evidence: TunerEvidence) -> Iterator[Proposal]:
     """Let the largest pool run a quarter fewer tasks at once."""
     for queue in sorted(SERVICES, key=lambda each: -evidence.pool_of(each)):
         before = evidence.pool_of(queue)
@@ -38,7 +38,7 @@ def shrink_pools(cause: Cause, evidence: Evidence) -> Iterator[Proposal]:
             return
 
 
-def grow_pools(cause: Cause, evidence: Evidence) -> Iterator[Proposal]:
+def grow_pools(cause: Cause, evidence: TunerEvidence) -> Iterator[Proposal]:
     """Let more tasks of a queue run where they wait although instances have room."""
     for queue in sorted(SERVICES, key=lambda each: -evidence.queue_length(each)):
         queued, before = evidence.queue_length(queue), evidence.pool_of(queue)
@@ -48,7 +48,7 @@ def grow_pools(cause: Cause, evidence: Evidence) -> Iterator[Proposal]:
             yield _set(cause, "pool", queue, Change(what=queue, before=before, after=after), why=why)
 
 
-def lower_admission(cause: Cause, evidence: Evidence) -> Iterator[Proposal]:
+def lower_admission(cause: Cause, evidence: TunerEvidence) -> Iterator[Proposal]:
     """Let no more devices in than are there now, less a tenth; those that are in stay."""
     if evidence.devices is None:
         return
@@ -58,14 +58,14 @@ def lower_admission(cause: Cause, evidence: Evidence) -> Iterator[Proposal]:
         yield _set(cause, "admission", "fronts", change, why=f"{evidence.devices} devices are connected")
 
 
-def shorten_buffer(cause: Cause, evidence: Evidence) -> Iterator[Proposal]:
+def shorten_buffer(cause: Cause, evidence: TunerEvidence) -> Iterator[Proposal]:
     """Let fronts drop audio that they have read after a second."""
     if evidence.reply_kept_s is None:
         change = Change(what="reply_kept_s", before=None, after=SHORT_REPLY_KEPT_S)
         yield _set(cause, "buffer", "fronts", change, why="audio that was read is kept in Redis")
 
 
-def restart_heaviest(cause: Cause, evidence: Evidence) -> Iterator[Proposal]:
+def restart_heaviest(cause: Cause, evidence: TunerEvidence) -> Iterator[Proposal]:
     """Drain and restart the worker that holds most memory, where its queue stays served, or soon is again."""
     weighed = [worker for worker in evidence.workers if worker.memory_bytes and worker.queue in SERVICES]
     if not weighed:
@@ -80,7 +80,7 @@ def restart_heaviest(cause: Cause, evidence: Evidence) -> Iterator[Proposal]:
         )
 
 
-def add_worker(cause: Cause, evidence: Evidence) -> Iterator[Proposal]:
+def add_worker(cause: Cause, evidence: TunerEvidence) -> Iterator[Proposal]:
     """Start one more process for the queue where most tasks wait; only a supervisor can."""
     queue = max(SERVICES, key=evidence.queue_length)
     before = dict(evidence.extra_workers).get(queue, 0)
@@ -96,7 +96,7 @@ def tidy_records(cause: Cause) -> Iterator[Proposal]:
 
 
 def prefer_backup(
-    cause: Cause, failing: InstanceEvidence, evidence: Evidence, *, why: str
+    cause: Cause, failing: InstanceEvidence, evidence: TunerEvidence, *, why: str
 ) -> Iterator[Proposal]:
     """Use an instance last and the best of the others first."""
     others = [each for each in _usable(evidence, failing.service) if each.name != failing.name]
@@ -105,7 +105,7 @@ def prefer_backup(
         yield _prefer(cause, first=[best], last=[failing], why=why)
 
 
-def prefer_local(cause: Cause, evidence: Evidence) -> Iterator[Proposal]:
+def prefer_local(cause: Cause, evidence: TunerEvidence) -> Iterator[Proposal]:
     """Use the box's own instances first where those elsewhere are slower."""
     for service in SERVICES:
         usable = _usable(evidence, service)
@@ -118,7 +118,7 @@ def prefer_local(cause: Cause, evidence: Evidence) -> Iterator[Proposal]:
             yield _prefer(cause, first=near, last=far, why=why)
 
 
-def prefer_elsewhere(cause: Cause, evidence: Evidence) -> Iterator[Proposal]:
+def prefer_elsewhere(cause: Cause, evidence: TunerEvidence) -> Iterator[Proposal]:
     """Use instances elsewhere first, so that this box has less to do; last of all where work is done here."""
     for service in SERVICES:
         usable = _usable(evidence, service)
@@ -129,7 +129,7 @@ def prefer_elsewhere(cause: Cause, evidence: Evidence) -> Iterator[Proposal]:
             yield _prefer(cause, first=far, last=near, why=f"{calls} {service} calls are worked on here")
 
 
-def leave_slow(cause: Cause, evidence: Evidence) -> Iterator[Proposal]:
+def leave_slow(cause: Cause, evidence: TunerEvidence) -> Iterator[Proposal]:
     """Use an instance last that takes twice as long as the quickest of its service."""
     for service in SERVICES:
         timed = [each for each in _usable(evidence, service) if each.latency_ms]
@@ -142,7 +142,7 @@ def leave_slow(cause: Cause, evidence: Evidence) -> Iterator[Proposal]:
                 yield from lower_cap(cause, slow, keep=0.5, why=why)
 
 
-def worst_failing(evidence: Evidence) -> InstanceEvidence | None:
+def worst_failing(evidence: TunerEvidence) -> InstanceEvidence | None:
     """Return the instance with the largest share of errors over the limit, or None."""
     failing = [each for each in evidence.instances if _fails(each)]
     return max(failing, key=lambda each: each.error_ratio or 0.0, default=None)
@@ -152,7 +152,7 @@ def _fails(instance: InstanceEvidence) -> bool:
     return (instance.error_ratio or 0.0) > limit("errors")
 
 
-def _usable(evidence: Evidence, service: str) -> list[InstanceEvidence]:
+def _usable(evidence: TunerEvidence, service: str) -> list[InstanceEvidence]:
     """Return those that a change may prefer; one that stands by is no match for those it stands by for."""
     candidates = [each for each in evidence.instances if each.service == service and each.is_usable]
     return [each for each in candidates if each.priority != "standby"]

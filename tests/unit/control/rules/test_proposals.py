@@ -1,13 +1,13 @@
 from __future__ import annotations
 
-from dispatcher.control.rules.tuner.actions import Action, Change
-from dispatcher.control.rules.tuner.candidates import candidates
-from dispatcher.control.rules.tuner.conflicts import conflict
-from dispatcher.control.rules.tuner.evidence import Cause, Evidence, Measures
-from tests.unit.control.rules.tuner.evidences import WELL, evidence, llm, worker
+from dispatcher.control.rules.actions import Action, Change
+from dispatcher.control.rules.candidates import candidates
+from dispatcher.control.rules.conflicts import conflict
+from dispatcher.control.rules.evidence import Cause, Measures, TunerEvidence
+from tests.unit.control.rules.tuner_ticks import WELL, evidence, llm, worker
 
 
-def words(cause: Cause, seen: Evidence) -> list[str]:
+def words(cause: Cause, seen: TunerEvidence) -> list[str]:
     return [proposal.action.in_words() for proposal in candidates(cause, seen)]
 
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias
 
-from dispatcher.control.rules.tuner.actions import Action
-from dispatcher.control.rules.tuner.evidence import Cause, Sample
-from dispatcher.control.rules.tuner.experiment import Experiment
+from dispatcher.control.rules.actions import Action
+from dispatcher.control.rules.evidence import Cause, Sample
+from dispatcher.control.rules.experiment import TunerExperiment
 
 # tried: the action was asked for · kept · undone: it did not help, or a person wanted so · reversed: it
 # helped, and its cause is gone · done: it ended by itself · refused: it could not act · observed: it would
@@ -39,7 +39,7 @@ class Relapse:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
+class TunerDecision:
     """One step of the tuner, as the log keeps it.
 
     Attributes:
@@ -72,8 +72,8 @@ class TunerState:
     """
 
     history: tuple[Sample, ...] = ()
-    pending: Experiment | None = None
-    kept: tuple[Experiment, ...] = ()
+    pending: TunerExperiment | None = None
+    kept: tuple[TunerExperiment, ...] = ()
     rests: tuple[CoolDown, ...] = ()
     setbacks: tuple[Relapse, ...] = ()
     next_number: int = 1
@@ -100,16 +100,16 @@ class TunerState:
         fresh = Relapse(key=key, times=times, at_s=now)
         return replace(self, setbacks=(*others, fresh)[-MOST_REMEMBERED:])
 
-    def without(self, experiment: Experiment) -> TunerState:
+    def without(self, experiment: TunerExperiment) -> TunerState:
         """Return the state without an experiment, pending or kept."""
         pending = None if self.pending == experiment else self.pending
         return replace(self, pending=pending, kept=_others(self.kept, experiment.number))
 
-    def find(self, number: int) -> Experiment | None:
+    def find(self, number: int) -> TunerExperiment | None:
         """Return the experiment of a number while it is in force."""
         pending = () if self.pending is None else (self.pending,)
         return next((each for each in (*pending, *self.kept) if each.number == number), None)
 
 
-def _others(kept: Iterable[Experiment], number: int) -> tuple[Experiment, ...]:
+def _others(kept: Iterable[TunerExperiment], number: int) -> tuple[TunerExperiment, ...]:
     return tuple(each for each in kept if each.number != number)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from dispatcher.control.rules.tuner.actions import Action
-from dispatcher.control.rules.tuner.causes import limit
-from dispatcher.control.rules.tuner.evidence import CAUSES, Cause, Measures
+from dispatcher.control.rules.actions import Action
+from dispatcher.control.rules.evidence import CAUSES, Cause, Measures
+from dispatcher.control.rules.symptoms import limit
 
 # The cause has to move by this part of what it was, or to end; less is chance.
 HELPED_RATIO: Final = 0.1
@@ -16,7 +16,7 @@ HARMED_RATIO: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Experiment:
+class TunerExperiment:
     """An action that was taken, and why.
 
     Attributes:
@@ -42,7 +42,7 @@ class Verdict(NamedTuple):
     reason: str
 
 
-def judge(experiment: Experiment, after: Measures) -> Verdict:
+def judge(experiment: TunerExperiment, after: Measures) -> Verdict:
     """Return the verdict on an action, from the medians of the samples since."""
     harm = _harm(experiment, after)
     if harm:
@@ -56,7 +56,7 @@ def judge(experiment: Experiment, after: Measures) -> Verdict:
     return Verdict(keep=helped, reason=moved if helped else f"{moved}, that is no help")
 
 
-def _harm(experiment: Experiment, after: Measures) -> str:
+def _harm(experiment: TunerExperiment, after: Measures) -> str:
     """Return which other number went over its limit, or further over it; empty where none did."""
     for cause in CAUSES:
         was, now = experiment.before.of(cause), after.of(cause)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NamedTuple
 
-from dispatcher.control.rules.tuner.actions import Proposal
-from dispatcher.control.rules.tuner.candidates import candidates
-from dispatcher.control.rules.tuner.causes import (
+from dispatcher.control.rules.actions import Proposal
+from dispatcher.control.rules.candidates import candidates
+from dispatcher.control.rules.conflicts import conflict
+from dispatcher.control.rules.evidence import CAUSES, Cause, Measures, Sample, TunerEvidence, middle
+from dispatcher.control.rules.experiment import TunerExperiment, judge, number
+from dispatcher.control.rules.symptoms import (
     TunerTiming,
     is_gone,
     limit,
@@ -15,10 +18,7 @@ from dispatcher.control.rules.tuner.causes import (
     sustained,
     with_sample,
 )
-from dispatcher.control.rules.tuner.conflicts import conflict
-from dispatcher.control.rules.tuner.evidence import CAUSES, Cause, Evidence, Measures, Sample, middle
-from dispatcher.control.rules.tuner.experiment import Experiment, judge, number
-from dispatcher.control.rules.tuner.state import MOST_KEPT, Decision, Event, TunerState
+from dispatcher.control.rules.tuner_state import MOST_KEPT, Event, TunerDecision, TunerState
 from dispatcher.messages import TunerMode
 
 
@@ -26,11 +26,16 @@ class Stepped(NamedTuple):
     """The state after a tick, and what was decided in it."""
 
     state: TunerState
-    decisions: tuple[Decision, ...] = ()
+    decisions: tuple[TunerDecision, ...] = ()
 
 
 def step(
-    state: TunerState, evidence: Evidence, now: float, *, mode: TunerMode, tempo: TunerTiming | None = None
+    state: TunerState,
+    evidence: TunerEvidence,
+    now: float,
+    *,
+    mode: TunerMode,
+    tempo: TunerTiming | None = None,
 ) -> Stepped:
     """Return what follows from the evidence of one tick.
 
@@ -57,7 +62,9 @@ def undo(state: TunerState, wanted: int, now: float, *, tempo: TunerTiming) -> S
     return _end(state, experiment, "undone", now, verdict="taken back by hand")
 
 
-def refuse(state: TunerState, refused: Decision, reason: str, now: float, *, tempo: TunerTiming) -> Stepped:
+def refuse(
+    state: TunerState, refused: TunerDecision, reason: str, now: float, *, tempo: TunerTiming
+) -> Stepped:
     """Return what follows when an action could not act: it is as if it was never tried."""
     experiment = state.find(refused.number)
     state = state.resting(refused.action.key, until_s=now + tempo.cool_down_s)
@@ -78,7 +85,7 @@ def _forgetting(state: TunerState, now: float, tempo: TunerTiming) -> TunerState
 def _noting_absence(state: TunerState, sample: Sample, now: float) -> TunerState:
     """Return the state with the time since when the cause of each kept action is gone."""
 
-    def noted(experiment: Experiment) -> Experiment:
+    def noted(experiment: TunerExperiment) -> TunerExperiment:
         if not is_gone(sample, experiment.cause):
             return replace(experiment, absent_since_s=None)
         since = now if experiment.absent_since_s is None else experiment.absent_since_s
@@ -88,7 +95,7 @@ def _noting_absence(state: TunerState, sample: Sample, now: float) -> TunerState
 
 
 def _hands_off(
-    state: TunerState, evidence: Evidence, now: float, *, mode: TunerMode, tempo: TunerTiming
+    state: TunerState, evidence: TunerEvidence, now: float, *, mode: TunerMode, tempo: TunerTiming
 ) -> Stepped:
     in_force = (*state.kept, *(() if state.pending is None else (state.pending,)))
     if in_force:
@@ -98,7 +105,7 @@ def _hands_off(
     return _try_something(state, evidence, now, mode=mode, tempo=tempo)
 
 
-def _judge_pending(state: TunerState, pending: Experiment, now: float, tempo: TunerTiming) -> Stepped:
+def _judge_pending(state: TunerState, pending: TunerExperiment, now: float, tempo: TunerTiming) -> Stepped:
     if now - pending.begun_at_s < tempo.trial_s:
         return Stepped(state)
     verdict = judge(pending, middle([each for each in state.history if each.at_s > pending.begun_at_s]))
@@ -126,7 +133,9 @@ def _take_back(state: TunerState, now: float, tempo: TunerTiming) -> Stepped | N
     return None
 
 
-def _end(state: TunerState, experiment: Experiment, event: Event, now: float, *, verdict: str) -> Stepped:
+def _end(
+    state: TunerState, experiment: TunerExperiment, event: Event, now: float, *, verdict: str
+) -> Stepped:
     """Return the state without an experiment, and the decision that takes its changes back."""
     act = experiment.action.inverse() if experiment.action.lasts else None
     decision = replace(_decision(experiment, event, now, state, verdict=verdict), act=act)
@@ -140,7 +149,7 @@ def _relapses(state: TunerState) -> tuple[Cause, ...]:
 
 
 def _try_something(
-    state: TunerState, evidence: Evidence, now: float, *, mode: TunerMode, tempo: TunerTiming
+    state: TunerState, evidence: TunerEvidence, now: float, *, mode: TunerMode, tempo: TunerTiming
 ) -> Stepped:
     since_s = max(state.changed_at_s, now - tempo.memory_s)
     if len(state.kept) >= MOST_KEPT:
@@ -166,7 +175,7 @@ def _may(state: TunerState, proposal: Proposal, measures: Measures, now: float) 
 def _begin(
     state: TunerState, proposal: Proposal, now: float, *, mode: TunerMode, tempo: TunerTiming
 ) -> Stepped:
-    experiment = Experiment(
+    experiment = TunerExperiment(
         number=state.next_number,
         begun_at_s=now,
         cause=proposal.cause,
@@ -183,9 +192,9 @@ def _begin(
 
 
 def _decision(
-    experiment: Experiment, event: Event, now: float, state: TunerState, *, verdict: str = ""
-) -> Decision:
-    return Decision(
+    experiment: TunerExperiment, event: Event, now: float, state: TunerState, *, verdict: str = ""
+) -> TunerDecision:
+    return TunerDecision(
         number=experiment.number,
         at_s=now,
         event=event,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from dispatcher.control.rules.tuner.evidence import CAUSES, Cause, Evidence, Measures, Sample, middle
+from dispatcher.control.rules.evidence import CAUSES, Cause, Measures, Sample, TunerEvidence, middle
 
 HISTORY_SAMPLES: Final = 100
 LIMITS: Final = Measures(errors=0.05, memory=0.90, response=1000.0, cpu=0.85)
@@ -52,7 +52,7 @@ def limit(cause: Cause) -> float:
     return LIMITS.of(cause) or 0.0
 
 
-def sample_of(evidence: Evidence) -> Sample:
+def sample_of(evidence: TunerEvidence) -> Sample:
     """Return what the history keeps; ratios that rest on too few calls are left out."""
     measures = evidence.measures
     if evidence.calls < FEWEST_CALLS:
