@@ -59,7 +59,7 @@ SUBCOMMANDS: Final = {
     "restore": Subcommand(
         "dispatcher.cli.restore", "restore", "Let an instance have calls again; or put a backup back."
     ),
-    "backup": Subcommand("dispatcher.ops.backup.save", "backup", "Write all that would be missed to a file."),
+    "backup": Subcommand("dispatcher.cli.backup", "backup", "Write all that would be missed to a file."),
     "front": Subcommand("dispatcher.cli.front", "front", "Run one front: devices, OTA and the talk page."),
     "instance": Subcommand(
         "dispatcher.cli.instance", "instance", "Run one built-in ASR, LLM or TTS instance."

@@ -30,9 +30,7 @@ def restore(name: str, *, force: bool, only: tuple[str, ...]) -> None:
     put in the place of those that are there.
     """
     if is_file(name):
-        from dispatcher.ops.backup.put_back import restore_backup  # noqa: PLC0415  it loads much more
-
-        restore_backup(Path(name), force=force, only=only)
+        _restore_file(Path(name), force=force, only=only)
         return
 
     async def act(redis: RedisClient) -> None:
@@ -40,6 +38,22 @@ def restore(name: str, *, force: bool, only: tuple[str, ...]) -> None:
         await report_instance(redis, name)
 
     with_redis(act)
+
+
+def _restore_file(file: Path, *, force: bool, only: tuple[str, ...]) -> None:
+    from dispatcher.cli.backup import report_broker  # noqa: PLC0415  it loads much more
+    from dispatcher.ops.backup.restore_backup import restore_backup, unpacked  # noqa: PLC0415
+    from dispatcher.ops.backup.temporary_broker import temporary_broker  # noqa: PLC0415
+    from dispatcher.supervisor.resolve_settings import resolve_settings  # noqa: PLC0415
+
+    settings = resolve_settings()
+    with unpacked(file) as archive, temporary_broker(settings) as is_started:
+        report_broker(is_started=is_started)
+
+        async def act(redis: RedisClient) -> None:
+            await restore_backup(redis, settings, archive, only, force=force or is_started, report=click.echo)
+
+        with_redis(act)
 
 
 def is_file(name: str) -> bool:

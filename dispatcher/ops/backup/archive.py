@@ -1,4 +1,4 @@
-"""The file of a backup: a tar.gz of JSON lines and small files, and a manifest with the sha256 of each.
+"""Archive of a backup: a tar.gz of JSON lines and small files, and a manifest with the sha256 of each.
 
 Members are spooled through files, so a store of any size needs little memory. The manifest is the last of
 them: a file that was cut off has none.
@@ -13,9 +13,9 @@ import tarfile
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, Final
+from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -27,12 +27,11 @@ VERSION: Final = 1
 MANIFEST: Final = "manifest.json"
 # The keys in it open every device's door, and the dialogues are private.
 MODE: Final = 0o600
-CHUNK_BYTES: Final = 1 << 20
 LARGEST_MANIFEST_BYTES: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Member:
+class ArchiveMember:
     """One file in the archive; `rows` is 0 where it holds no JSON lines."""
 
     name: str
@@ -43,7 +42,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """What an archive says of itself.
+    """Content and origin of an archive.
 
     Attributes:
         created_at_s: Unix time.
@@ -55,7 +54,7 @@ class Manifest:
     version: int
     created_at_s: float
     dispatcher: str
-    members: tuple[Member, ...]
+    members: tuple[ArchiveMember, ...]
     records_version: str = ""
 
     def rows(self, name: str) -> int:
@@ -66,20 +65,19 @@ class Manifest:
 _MANIFEST: Final = TypeAdapter(Manifest)
 
 
+@dataclass(slots=True)
 class ArchiveWriter:
-    """Writes members one after the other; made by `writing`."""
+    """Writes members one after the other, each through the spool file; made by `writing`."""
 
-    def __init__(self, tar: tarfile.TarFile, spool: Path) -> None:
-        """Write to an open archive, through a file in a folder of our own."""
-        self.records_version = ""
-        self.members: list[Member] = []
-        self._tar = tar
-        self._spool = spool / "member"
+    tar: tarfile.TarFile
+    spool: Path
+    records_version: str = ""
+    members: list[ArchiveMember] = field(default_factory=list)
 
     def add_rows(self, name: str, rows: Iterable[Any]) -> int:
         """Add JSON lines, taken one by one; return how many they were."""
         count = 0
-        with self._spool.open("wb") as file:
+        with self.spool.open("wb") as file:
             for count, row in enumerate(rows, start=1):  # noqa: B007  the last one is the answer
                 file.write(json.dumps(row, separators=(",", ":")).encode() + b"\n")
         self._add(name, rows=count)
@@ -87,21 +85,8 @@ class ArchiveWriter:
 
     def add_bytes(self, name: str, content: bytes) -> None:
         """Add a small file as it is."""
-        self._spool.write_bytes(content)
+        self.spool.write_bytes(content)
         self._add(name, rows=0)
-
-    def _add(self, name: str, *, rows: int) -> None:
-        member = Member(
-            name=name, sha256=digest_of(self._spool), size_bytes=self._spool.stat().st_size, rows=rows
-        )
-        self.members.append(member)
-        self._put(name)
-
-    def _put(self, name: str) -> None:
-        info = tarfile.TarInfo(name)
-        info.size, info.mode, info.mtime = self._spool.stat().st_size, MODE, int(time.time())
-        with self._spool.open("rb") as file:
-            self._tar.addfile(info, file)
 
     def finish(self) -> None:
         """Add the manifest."""
@@ -113,12 +98,20 @@ class ArchiveWriter:
             members=tuple(self.members),
             records_version=self.records_version,
         )
-        self._spool.write_text(json.dumps(asdict(manifest), indent=1) + "\n", "utf-8")
-        self._put(MANIFEST)
+        self.add_bytes(MANIFEST, json.dumps(asdict(manifest), indent=1).encode() + b"\n")
+
+    def _add(self, name: str, *, rows: int) -> None:
+        size_bytes = self.spool.stat().st_size
+        member = ArchiveMember(name=name, sha256=sha256_of(self.spool), size_bytes=size_bytes, rows=rows)
+        self.members.append(member)
+        info = tarfile.TarInfo(name)
+        info.size, info.mode, info.mtime = size_bytes, MODE, int(time.time())
+        with self.spool.open("rb") as file:
+            self.tar.addfile(info, file)
 
 
 @contextmanager
-def writing(path: Path, spool: Path) -> Iterator[ArchiveWriter]:
+def writing(path: Path, spool_folder: Path) -> Iterator[ArchiveWriter]:
     """Write an archive beside its place, and put it there once it is whole.
 
     Raises:
@@ -129,7 +122,7 @@ def writing(path: Path, spool: Path) -> Iterator[ArchiveWriter]:
         descriptor = os.open(fresh, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, MODE)
         os.fchmod(descriptor, MODE)
         with os.fdopen(descriptor, "wb") as file, tarfile.open(fileobj=file, mode="w:gz") as tar:
-            writer = ArchiveWriter(tar, spool)
+            writer = ArchiveWriter(tar, spool_folder / "member")
             yield writer
             writer.finish()
         fresh.replace(path)
@@ -140,7 +133,7 @@ def writing(path: Path, spool: Path) -> Iterator[ArchiveWriter]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Opened:
+class OpenArchive:
     """An archive that was checked as a whole, unpacked into a folder."""
 
     manifest: Manifest
@@ -154,15 +147,14 @@ class Opened:
         """Yield the rows of a member, none where it is missing."""
         if self.has(name):
             with (self.folder / name).open("rb") as file:
-                for line in file:
-                    yield json.loads(line)
+                yield from map(json.loads, file)
 
     def content(self, name: str) -> bytes:
         """Return a small member."""
         return (self.folder / name).read_bytes()
 
 
-def open_archive(path: Path, folder: Path) -> Opened:
+def open_archive(path: Path, folder: Path) -> OpenArchive:
     """Unpack an archive into an empty folder, and check every byte of it.
 
     Raises:
@@ -178,10 +170,10 @@ def open_archive(path: Path, folder: Path) -> Opened:
         if found.get(member.name) != member.sha256:
             state = "missing" if member.name not in found else "not what was written"
             raise BackupError(f"{path} is damaged: {member.name} is {state}")
-    return Opened(manifest=manifest, folder=folder)
+    return OpenArchive(manifest=manifest, folder=folder)
 
 
-def digest_of(path: Path) -> str:
+def sha256_of(path: Path) -> str:
     """Return the sha256 of a file, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
@@ -192,19 +184,8 @@ def _unpack(tar: tarfile.TarFile, info: tarfile.TarInfo, folder: Path) -> str:
     place = PurePosixPath(info.name)
     if not info.isreg() or place.is_absolute() or ".." in place.parts:
         raise ValueError(f"{info.name!r} is no member of a backup")
-    target = folder / place
-    target.parent.mkdir(parents=True, exist_ok=True)
-    source = tar.extractfile(info)
-    if source is None:
-        raise ValueError(f"{info.name!r} cannot be read")
-    with source, target.open("wb") as file:
-        _copy(source, file)
-    return digest_of(target)
-
-
-def _copy(source: IO[bytes], target: IO[bytes]) -> None:
-    while chunk := source.read(CHUNK_BYTES):
-        target.write(chunk)
+    tar.extract(info, folder, filter="data")
+    return sha256_of(folder / place)
 
 
 def _read_manifest(path: Path, folder: Path) -> Manifest:

@@ -84,7 +84,7 @@ def backup(evidence: Evidence) -> Iterator[Finding]:
         return
     yield judged(
         "backup",
-        good=note is not None and note.is_there and note.age_s() <= BACKUP_DAYS * 86_400,
+        good=note is not None and note.exists and note.age_s() <= BACKUP_DAYS * 86_400,
         saw="none yet" if note is None else note.in_words(),
         expected=expected,
     )

@@ -20,7 +20,7 @@ from dispatcher.control.tuner_store import LoggedExperiment
 from dispatcher.errors import ConfigError
 from dispatcher.host_metrics.cgroup import CGROUP_ROOT, OWN_CGROUPS, read_cgroup
 from dispatcher.messages import QUEUES, SERVICES, Service
-from dispatcher.ops.backup.note import BackupNote, read_note
+from dispatcher.ops.backup.last_backup import LastBackup, read_last_backup
 from dispatcher.ops.checks.probes import (
     Answer,
     FlowerSeen,
@@ -116,7 +116,7 @@ class Evidence:
     tuner_rows: tuple[LoggedExperiment, ...]
     decisions: Mapping[Service, tuple[Decision, ...]]
     records: RecordsSeen
-    backup: BackupNote | None
+    backup: LastBackup | None
     answers: Mapping[str, Answer]
     nginx: NginxSeen | None
     flower: FlowerSeen
@@ -148,7 +148,7 @@ async def gather(redis: RedisClient, wish: Wish) -> Evidence:
         file_problem=problem,
         box=_look_at_box(wish.settings.data_dir),
         records=await asyncio.to_thread(look_at_records, wish.settings.database),
-        backup=read_note(wish.settings.data_dir),
+        backup=read_last_backup(wish.settings.data_dir),
         answers=dict(zip(wish.fronts, asked, strict=True)),
         nginx=nginx,
         flower=flower,

@@ -13,7 +13,7 @@ import pytest
 
 from dispatcher.cli.restore import is_file
 from dispatcher.errors import BackupError
-from dispatcher.ops.backup.archive import MANIFEST, Opened, open_archive, writing
+from dispatcher.ops.backup.archive import MANIFEST, OpenArchive, open_archive, writing
 
 ROWS = [{"n": number, "text": "\udc80 käse"} for number in range(3)]
 
@@ -28,7 +28,7 @@ def archive(tmp_path: Path) -> Path:
     return path
 
 
-def opened(path: Path, folder: Path) -> Opened:
+def opened(path: Path, folder: Path) -> OpenArchive:
     folder.mkdir(exist_ok=True)
     return open_archive(path, folder)
 

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from dispatcher.messages import QUEUES
-from dispatcher.ops.backup.note import BackupNote
+from dispatcher.ops.backup.last_backup import LastBackup
 from dispatcher.ops.checks import find
 from dispatcher.ops.checks.check_row import LISTS, Finding
 from dispatcher.ops.checks.probes import Answer, FlowerSeen, NginxSeen, TurnSeen
@@ -109,7 +109,7 @@ def test_a_backup_is_missed_once_there_is_something_to_lose(tmp_path: Path) -> N
     assert failed(tmp_path, records=records) == {"backup"}
     file = tmp_path / "backup.tar.gz"
     file.write_bytes(b"12345")
-    note = BackupNote(path=str(file), at_s=evidence(tmp_path).now_s, size_bytes=5)
+    note = LastBackup(path=str(file), at_s=evidence(tmp_path).now_s, size_bytes=5)
     assert failed(tmp_path, records=records, backup=note) == set()
     assert failed(tmp_path, records=records, backup=replace(note, size_bytes=6)) == {"backup"}
     assert failed(tmp_path, records=records, backup=replace(note, at_s=0.0)) == {"backup"}

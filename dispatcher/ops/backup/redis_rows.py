@@ -1,8 +1,8 @@
-"""Dialogues, what is known of devices, and knobs: from Redis, and back."""
+"""Rows of a backup from Redis, and back: dialogues, devices, runtime overrides."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from typing import Any, Final
 
 from dispatcher.redis_client import keys
@@ -15,25 +15,25 @@ SCAN_COUNT: Final = 500
 _PUT_BACK: Final = Script.load("dispatcher.ops.backup", "put_back.lua")
 
 
-async def read_state(redis: RedisClient) -> AsyncIterator[dict[str, Any]]:
-    """Yield each key with its kind, what is left of its life, and its content.
+async def read_rows(redis: RedisClient) -> list[dict[str, Any]]:
+    """Return each key with its kind, its remaining time to live, and its content.
 
     Raises:
         StateError: Redis is out of reach.
     """
+    rows = []
     for pattern in (keys.history("*"), keys.device("*"), keys.KNOBS):
         cursor = 0
         while True:
             answer = await redis.execute("SCAN", cursor, "MATCH", pattern, "COUNT", SCAN_COUNT)
-            for raw in answer[1]:
-                row = await _read_key(redis, raw.decode("utf-8", "surrogateescape"))
-                if row is not None:
-                    yield row
+            found = [await _read_key(redis, raw.decode("utf-8", "surrogateescape")) for raw in answer[1]]
+            rows += [row for row in found if row is not None]
             if not (cursor := int(answer[0])):
                 break
+    return rows
 
 
-async def write_state(redis: RedisClient, rows: Iterable[dict[str, Any]]) -> int:
+async def write_rows(redis: RedisClient, rows: Iterable[dict[str, Any]]) -> int:
     """Put keys back, each whole in one step in place of the one that is there; return how many.
 
     Raises:
@@ -58,7 +58,7 @@ def is_ours(row: Any) -> bool:
 
 
 async def _read_key(redis: RedisClient, key: str) -> dict[str, Any] | None:
-    """Return one key as a row; None where it has gone meanwhile."""
+    """Return one key as a row; None where it was removed meanwhile."""
     kind = "list" if key.startswith(keys.history("")) else "hash"
     if kind == "list":
         values = await redis.execute("LRANGE", key, 0, -1)

@@ -1,4 +1,4 @@
-"""The tables of records: row by row into a backup, and back in one transaction."""
+"""Rows of a backup from the tables of records, and back in one transaction."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CHUNK: Final = 2_000
 
 
 def open_store(database: str) -> Store:
-    """Return the store of a URL, patient enough for a whole table.
+    """Return the store of a URL, with a time-out that fits a whole table.
 
     Raises:
         ConfigError: the URL is wrong.
@@ -42,7 +42,7 @@ def version(engine: Engine) -> str:
     """Return the step that the tables are at; empty before the first.
 
     Raises:
-        RecordsError: the store is away.
+        RecordsError: the store is unreachable.
     """
     with transaction(engine) as connection:
         return migrate.version(connection) or ""
@@ -55,7 +55,7 @@ def read_rows(engine: Engine, table: Table) -> Iterator[dict[str, Any]]:
     behind the last chunk is not in the backup, and what retention deletes before it is read neither.
 
     Raises:
-        RecordsError: the store is away.
+        RecordsError: the store is unreachable.
     """
     key = list(table.primary_key.columns)
     after: tuple[Any, ...] | None = None
@@ -77,7 +77,7 @@ def write_rows(engine: Engine, rows_of: Mapping[str, Iterable[dict[str, Any]]]) 
     A row whose key is there stays as it is.
 
     Raises:
-        RecordsError: the store is away, or refuses a row; nothing was written.
+        RecordsError: the store is unreachable, or refuses a row; nothing was written.
         BackupError: a row has a column that the tables do not know; nothing was written.
     """
     added: dict[str, int] = {}

@@ -1,4 +1,4 @@
-"""The files that cannot be made again: the key of the tokens, Flower's password, the YAML."""
+"""Files that cannot be made again: the key of the tokens, Flower's password, the YAML."""
 
 from __future__ import annotations
 
@@ -40,20 +40,20 @@ def read_files(settings: Settings) -> Iterator[tuple[str, bytes]]:
                 raise BackupError(f"{path} cannot be read: {error.strerror}") from error
 
 
-def put_file(name: str, path: Path, content: bytes) -> str:
+def replace_file(name: str, path: Path, content: bytes) -> str:
     """Write a file in place of the one there, which is kept; return what was done.
 
     Raises:
         BackupError: it cannot be written.
     """
+    kept = ""
     try:
-        if path.exists() and path.read_bytes() == content:
-            return f"{path} is the same"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        kept = ""
         if path.exists():
+            if path.read_bytes() == content:
+                return f"{path} is the same"
             path.replace(path.with_name(path.name + KEPT))
             kept = f", the one before is {path.name}{KEPT}"
+        path.parent.mkdir(parents=True, exist_ok=True)
         mode = YAML_MODE if name == YAML_MEMBER else SECRET_MODE
         descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, mode)
         with os.fdopen(descriptor, "wb") as file:
