@@ -121,9 +121,7 @@ def _service(service: Service, section: ServiceSection, algorithm: Algorithm) ->
     )
     return ServiceConfig(
         service=service,
-        algorithm=section.algorithm or algorithm,
-        instances=tuple(instances),
-        max_concurrent=section.max_concurrent,
+        **({"algorithm": algorithm} | _given(section) | {"instances": tuple(instances)}),
     )
 
 

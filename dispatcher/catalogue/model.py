@@ -107,12 +107,15 @@ class ServiceConfig:
 
     Attributes:
         max_concurrent: most calls at once over all instances, where that is less than their sum.
+        max_fails, fail_timeout_s: when nginx leaves out an instance, and for how long, in nginx's own words.
     """
 
     service: Service
     algorithm: Algorithm
     instances: tuple[Instance, ...]
     max_concurrent: int | None = None
+    max_fails: int = 2
+    fail_timeout_s: float = 30.0
 
     @property
     def slots(self) -> int:

@@ -124,6 +124,8 @@ class ServiceSection(Section):
 
     algorithm: AlgorithmName | None = None
     max_concurrent: Count | None = None
+    max_fails: CountOrNone | None = None
+    fail_timeout_s: Duration | None = Field(default=None, alias="fail_timeout")
     instances: list[InstanceSection] = Field(min_length=1, description="a list of at least one instance")
 
 

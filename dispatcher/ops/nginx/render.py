@@ -47,18 +47,18 @@ def render(catalogue: Catalogue, places: Places) -> Mapping[str, str]:
     values = {name: str(value) for name, value in asdict(places).items()}
     values["user"] = f"user {places.user};" if places.user else ""
     files = {name: _fill(name, values) for name in ("nginx.conf", "entry.conf", HTTPS_TEMPLATE)}
-    parts = [front_upstreams(catalogue.nginx), *(_upstreams(services) if served else [])]
+    parts = [front_upstreams(catalogue.nginx), *(_upstreams(catalogue, services) if served else [])]
     files[UPSTREAMS] = "\n".join([*parts, *_left_out(catalogue)])
     files[SERVICES_FILE] = _services(services, values) if served else _unserved(services)
     return files
 
 
-def _upstreams(services: Mapping[Service, list[Place]]) -> list[str]:
+def _upstreams(catalogue: Catalogue, services: Mapping[Service, list[Place]]) -> list[str]:
     return [
-        service_upstream("asr", services["asr"]),
+        service_upstream(catalogue.services["asr"], services["asr"]),
         "# A dialogue stays with its instance, which has it in memory; without a name, with its address.",
-        dialogue_upstreams("llm", services["llm"]),
-        service_upstream("tts", services["tts"]),
+        dialogue_upstreams(catalogue.services["llm"], services["llm"]),
+        service_upstream(catalogue.services["tts"], services["tts"]),
     ]
 
 

@@ -9,7 +9,14 @@ from math import gcd
 from typing import Final
 from urllib.parse import urlsplit
 
-from dispatcher.catalogue.model import Catalogue, ConnectionPool, Instance, NginxProxy, UpstreamServer
+from dispatcher.catalogue.model import (
+    Catalogue,
+    ConnectionPool,
+    Instance,
+    NginxProxy,
+    ServiceConfig,
+    UpstreamServer,
+)
 from dispatcher.messages import Service
 
 # Idle connections that nginx keeps open to each service.
@@ -83,29 +90,31 @@ def split_backups(places: Sequence[Place]) -> tuple[list[Place], list[Place]]:
     return (first, backups) if first else (backups, [])
 
 
-def service_upstream(service: Service, places: Sequence[Place]) -> str:
+def service_upstream(config: ServiceConfig, places: Sequence[Place]) -> str:
     """Return the upstream of a service whose calls may go to any instance."""
     first, backups = split_backups(places)
-    servers = [*_servers(first), *_servers(backups, more=" backup")]
-    return _upstream(service, ["least_conn;"], servers, _service_pool(service))
+    servers = [*_servers(config, first), *_servers(config, backups, more=" backup")]
+    return _upstream(config.service, ["least_conn;"], servers, _service_pool(config.service))
 
 
-def dialogue_upstreams(service: Service, places: Sequence[Place]) -> str:
+def dialogue_upstreams(config: ServiceConfig, places: Sequence[Place]) -> str:
     """Return the upstreams of a service where a dialogue stays with its instance, which has it in memory.
 
     nginx allows no `backup` beside `hash`, so the backups are an upstream of their own.
     """
     first, backups = split_backups(places)
-    made = [_upstream(service, ["hash $dialogue consistent;"], list(_servers(first)), _service_pool(service))]
+    pool = _service_pool(config.service)
+    made = [_upstream(config.service, ["hash $dialogue consistent;"], list(_servers(config, first)), pool)]
     if backups:
-        servers = list(_servers(backups))
-        made.append(_upstream(f"{service}_backup", ["least_conn;"], servers, _service_pool(service)))
+        servers = list(_servers(config, backups))
+        made.append(_upstream(f"{config.service}_backup", ["least_conn;"], servers, pool))
     return "\n".join(made)
 
 
-def _servers(places: Sequence[Place], *, more: str = "") -> Iterable[str]:
+def _servers(config: ServiceConfig, places: Sequence[Place], *, more: str = "") -> Iterable[str]:
+    passive = f"max_fails={config.max_fails} fail_timeout={_seconds(config.fail_timeout_s)}"
     for place, weight in zip(places, whole_weights([each.instance.weight for each in places]), strict=True):
-        yield f"server {place.address} weight={weight} max_fails=2 fail_timeout=30s{more};"
+        yield f"server {place.address} weight={weight} {passive}{more};"
 
 
 def whole_weights(weights: Sequence[float]) -> list[int]:

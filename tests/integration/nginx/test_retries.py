@@ -35,6 +35,20 @@ async def test_a_failure_of_one_front_is_answered_by_the_other(
     assert len(failing.requests) == 1
 
 
+def is_broken(exchange: Exchange) -> None:
+    exchange.body()
+    exchange.send(b"HTTP/1.1 200 OK\r\n: no name\r\n\r\n")
+    exchange.hang_up()
+
+
+async def test_an_answer_that_is_no_http_is_left_for_the_other(
+    make_nginx: MakeNginx, scripted: MakeServer, http: aiohttp.ClientSession
+) -> None:
+    nginx = make_nginx((scripted(is_broken).address, 100), (scripted(Exchange.answer).address, 1))
+
+    assert await statuses(http, f"{nginx.url}/", 1) == [200]
+
+
 @pytest.mark.parametrize("status", [400, 401, 404, 429, 501])
 async def test_a_refusal_is_an_answer(
     make_nginx: MakeNginx, scripted: MakeServer, http: aiohttp.ClientSession, status: int

@@ -212,3 +212,27 @@ async def test_all_three_built_in_services_answer_through_nginx(
             assert response.status == 200, name
     found = Counter(line["status"] for line in nginx.logged(3))
     assert found == {200: 3}
+
+
+def lists_models_alone(exchange: Exchange) -> None:
+    exchange.answer(200 if exchange.head.startswith("GET /v1/models ") else 404)
+
+
+@pytest.mark.parametrize("name", ["asr", "llm", "tts"])
+async def test_a_server_without_a_health_page_answers_by_its_models(
+    make_nginx: MakeNginx, scripted: MakeServer, http: aiohttp.ClientSession, name: str
+) -> None:
+    server = scripted(lists_models_alone)
+    nginx = make_nginx(services={name: [instance(server)]})
+
+    async with http.get(f"{nginx.services}/{name}/health") as response:
+        assert response.status == 200
+
+
+async def test_the_health_of_a_service_without_any_server_is_a_failure(
+    make_nginx: MakeNginx, http: aiohttp.ClientSession
+) -> None:
+    nginx = make_nginx()
+
+    async with http.get(f"{nginx.services}/llm/health") as response:
+        assert response.status == 502

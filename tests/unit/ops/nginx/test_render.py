@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,7 @@ def rendered(made: Catalogue) -> dict[str, str]:
 
 def test_no_mark_of_a_template_is_left() -> None:
     for name, text in rendered(catalogue()).items():
-        assert "@" not in text.replace("@llm_backup", ""), name
+        assert "@" not in text.replace("@llm_backup", "").replace("@models", ""), name
 
 
 def test_a_yaml_without_nginx_has_one_front_of_this_machine() -> None:
@@ -53,6 +54,18 @@ def test_a_front_of_the_yaml_is_written_as_it_stands() -> None:
     assert "server [::1]:8000 weight=7 max_fails=0 fail_timeout=90s;" in upstream(
         rendered(made), "fronts_by_device"
     )
+
+
+def test_a_service_says_when_nginx_leaves_out_its_instances() -> None:
+    made = catalogue()
+    services = {
+        name: replace(config, max_fails=0, fail_timeout_s=5) for name, config in made.services.items()
+    }
+
+    files = rendered(replace(made, services=services))
+
+    for service in SERVICES:
+        assert "weight=1 max_fails=0 fail_timeout=5s;" in upstream(files, service)
 
 
 def test_localhost_is_one_address() -> None:
