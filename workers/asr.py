@@ -18,7 +18,7 @@ from dispatcher.pipeline.attempts import CallProfile, Runner
 from dispatcher.pipeline.hedged_call import HedgedCall
 from dispatcher.pipeline.stage import run_stage
 from dispatcher.pipeline.worker_context import WorkerContext
-from dispatcher.providers.base import Transcript
+from dispatcher.providers.protocols import Transcript
 from dispatcher.routing.router import Lease
 from dispatcher.turn_store import utterance_audio
 from workers.celery import app

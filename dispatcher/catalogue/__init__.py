@@ -5,7 +5,6 @@ from __future__ import annotations
 from dispatcher.catalogue.conversation import Conversation, FillerRules
 from dispatcher.catalogue.load import load_catalogue
 from dispatcher.catalogue.model import (
-    PROVIDERS,
     AlertRules,
     Bound,
     Catalogue,
@@ -22,7 +21,6 @@ from dispatcher.catalogue.model import (
 from dispatcher.catalogue.personas import DeviceRule, MemoryRules, Persona
 
 __all__ = [
-    "PROVIDERS",
     "AlertRules",
     "Bound",
     "Catalogue",

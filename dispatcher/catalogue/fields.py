@@ -20,8 +20,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from dispatcher.catalogue.dialects import DIALECTS
 from dispatcher.catalogue.endpoints import normalise_endpoint
-from dispatcher.catalogue.model import PROVIDERS
 from dispatcher.messages import Algorithm, Language, Priority, SpeechFormat, Thinking, TunerMode
 
 # Capitals only: a key pasted here by mistake is refused, and so never shown.
@@ -84,8 +84,8 @@ def _in_seconds(value: Any) -> Any:
 
 
 def _known_provider(name: str) -> str:
-    if name not in PROVIDERS:
-        raise ValueError(f"one of {', '.join(PROVIDERS)}")
+    if name not in DIALECTS:
+        raise ValueError(f"one of {', '.join(DIALECTS)}")
     return name
 
 

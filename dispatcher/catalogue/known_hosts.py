@@ -11,12 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
+from dispatcher.catalogue.dialects import DEFAULT_PROVIDER, DIALECTS, providers_of
 from dispatcher.catalogue.document import KeyPath
-from dispatcher.catalogue.model import DEFAULT_PROVIDER, PROVIDERS
 from dispatcher.messages import SERVICES, Service
 
 _OPENAI: Final = DEFAULT_PROVIDER
-_SOCKET_PROVIDERS: Final = frozenset({"cosyvoice", "dashscope_asr", "volcano", "xfyun"})
 _SCHEMES: Final = frozenset({"http", "https", "ws", "wss"})
 # Names that no registry gives out: those of routers, Docker and Kubernetes.
 _OWN_NETWORKS: Final = frozenset(
@@ -143,7 +142,7 @@ def _completed_entry(entry: Any, service: Service) -> Any:
         return entry
     named = entry.get("provider")
     provider = named or host.providers.get(service, DEFAULT_PROVIDER)
-    is_usable = isinstance(provider, str) and service in PROVIDERS.get(provider, ())
+    is_usable = isinstance(provider, str) and provider in providers_of(service)
     if not is_usable or provider not in host.paths:
         return entry
     if named not in (None, DEFAULT_PROVIDER) and parts.path.strip("/"):
@@ -158,7 +157,7 @@ def _completed_endpoint(endpoint: str, parts: SplitResult, path: str, provider: 
     is_odd = parts.username is not None or parts.query or parts.fragment
     if is_odd or parts.scheme.lower() not in _SCHEMES or parts.port not in (None, 80, 443):
         return endpoint
-    scheme = "wss" if provider in _SOCKET_PROVIDERS else "https"
+    scheme = "wss" if "wss" in DIALECTS[provider].schemes else "https"
     return f"{scheme}://{parts.hostname}{parts.path.rstrip('/') or path}"
 
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from dispatcher.catalogue.conversation import Conversation
+from dispatcher.catalogue.dialects import DEFAULT_PROVIDER, DIALECTS
 from dispatcher.catalogue.mcp_server import McpServer
 from dispatcher.catalogue.secrets import passphrase_problem, plain_passphrase, read_secret
 from dispatcher.messages import (
-    SERVICES,
     Algorithm,
     Language,
     Priority,
@@ -21,25 +21,8 @@ from dispatcher.messages import (
     TunerMode,
 )
 
-DEFAULT_PROVIDER: Final = "openai_http"
 # A minute and a half of speech; small models may not stop by themselves.
 DEFAULT_MAX_TOKENS: Final = 400
-# The wire dialects that an instance may name, and the services that each can serve.
-# A new provider adds its line here, and its file and line to `dispatcher.providers`.
-PROVIDERS: Final[Mapping[str, tuple[Service, ...]]] = {
-    "openai_http": SERVICES,
-    "cosyvoice": ("tts",),
-    "edge_tts": ("tts",),
-    "ollama": ("llm",),
-    "volcano": ("tts",),
-    "xfyun": ("tts",),
-    "funasr": ("asr",),
-    "sherpa_onnx": ("asr",),
-    "sherpa_onnx_offline": ("asr",),
-    "dashscope_asr": ("asr",),
-}
-# Those that hear an utterance while it is spoken.
-STREAMING_ASR: Final = frozenset({"funasr", "sherpa_onnx", "dashscope_asr"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,9 +71,10 @@ class Instance:
     extra_body: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     @property
-    def hears_live(self) -> bool:
+    def is_streaming_asr(self) -> bool:
         """Whether it can take an utterance while it is spoken."""
-        return self.service == "asr" and self.provider in STREAMING_ASR
+        dialect = DIALECTS.get(self.provider)
+        return self.service == "asr" and dialect is not None and dialect.is_streaming
 
     def api_key(self) -> str | None:
         """Return the key from the environment, or None where there is none that can be sent."""
@@ -124,9 +108,9 @@ class ServiceConfig:
         return slots if self.max_concurrent is None else min(slots, self.max_concurrent)
 
     @property
-    def hears_live(self) -> bool:
+    def has_streaming_asr(self) -> bool:
         """Whether some instance can take an utterance while it is spoken."""
-        return any(instance.hears_live for instance in self.instances)
+        return any(instance.is_streaming_asr for instance in self.instances)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""What a dialect cannot do without, so that a forgotten key is found at start and not in the first call."""
+"""Required keys of dialects: a forgotten one is found at start, not in the first call."""
 
 from __future__ import annotations
 
@@ -7,37 +7,16 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from dispatcher.catalogue.dialects import DEFAULT_PROVIDER, DIALECTS, Dialect
 from dispatcher.catalogue.known_hosts import is_public, known_host
-from dispatcher.catalogue.model import DEFAULT_PROVIDER, Catalogue, Instance
+from dispatcher.catalogue.model import Catalogue, Instance
 from dispatcher.catalogue.secrets import secret_problem
 from dispatcher.messages import Service
 
-# The keys of an instance that a provider must be given, beside its endpoint.
-NEEDED_KEYS: Final[Mapping[str, tuple[str, ...]]] = {
-    "cosyvoice": ("api_key_env", "model", "voice"),
-    "dashscope_asr": ("api_key_env",),
-    "ollama": ("model",),
-    "volcano": ("app_id", "api_key_env", "voice"),
-    "xfyun": ("app_id", "api_key_env", "api_secret_env"),
-}
-_WEBSOCKET: Final = ("ws", "wss")
-# How the endpoint of a provider may begin.
-SCHEMES: Final[Mapping[str, tuple[str, ...]]] = {
-    "cosyvoice": _WEBSOCKET,
-    "dashscope_asr": _WEBSOCKET,
-    "funasr": _WEBSOCKET,
-    "ollama": ("http", "https"),
-    "openai_http": ("http", "https"),
-    "sherpa_onnx": _WEBSOCKET,
-    "sherpa_onnx_offline": _WEBSOCKET,
-    "volcano": _WEBSOCKET,
-    "xfyun": _WEBSOCKET,
-}
-
 # Keys that only some services, by some dialects, have a use for; elsewhere they would be silently ignored.
 _LLM_KEYS: Final = ("thinking", "temperature", "max_tokens")
+_UNKNOWN: Final = Dialect(services=(), schemes=())
 _BUILT_IN_LLM_PORTS: Final = range(8200, 8300)
-_BODY_PROVIDERS: Final = ("openai_http", "ollama")
 
 
 def misplaced_keys(
@@ -52,8 +31,9 @@ def misplaced_keys(
         yield (*at, "normalize_text"), "is for instances of tts_services only"
     if entry.get("num_ctx") is not None and provider != "ollama":
         yield (*at, "num_ctx"), "is for provider: ollama only"
-    if entry.get("extra_body") is not None and provider not in _BODY_PROVIDERS:
-        yield (*at, "extra_body"), f"is for provider: {' or '.join(_BODY_PROVIDERS)} only"
+    takers = [name for name, dialect in DIALECTS.items() if dialect.takes_extra_body]
+    if entry.get("extra_body") is not None and provider not in takers:
+        yield (*at, "extra_body"), f"is for provider: {' or '.join(takers)} only"
 
 
 def what_is_missing(instance: Instance, environ: Mapping[str, str] | None = None) -> str:
@@ -64,7 +44,7 @@ def what_is_missing(instance: Instance, environ: Mapping[str, str] | None = None
     environ = os.environ if environ is None else environ
     host = known_host(instance.endpoint)
     variables = host.variables if host else {}
-    needed = dict.fromkeys([*NEEDED_KEYS.get(instance.provider, ()), *variables])
+    needed = dict.fromkeys([*_dialect(instance.provider).required_keys, *variables])
     lacking = [key for key in needed if not getattr(instance, key)]
     examples = {**variables, **(host.examples if host else {})}
     words = [f"{key} is missing: write `{key}: {examples.get(key, '…')}` in its line" for key in lacking]
@@ -84,14 +64,20 @@ def warnings(catalogue: Catalogue, environ: Mapping[str, str]) -> Iterator[tuple
             missing = what_is_missing(instance, environ)
             if missing:
                 yield instance, f"not configured, no call goes to it: {missing}"
-            elif instance.api_key_env is None and is_public(instance.endpoint) and not _is_free(instance):
+            elif _lacks_key(instance):
                 yield instance, "its address is public and its line has no api_key_env"
             if instance.service == "llm" and instance.model is None and not _is_built_in(instance):
                 yield instance, "its line has no model: the server may refuse, or answer with any that it has"
 
 
-def _is_free(instance: Instance) -> bool:
-    return instance.provider == "edge_tts"
+def _dialect(provider: str) -> Dialect:
+    """Return a dialect; one that is not known asks for nothing, and is refused elsewhere."""
+    return DIALECTS.get(provider, _UNKNOWN)
+
+
+def _lacks_key(instance: Instance) -> bool:
+    may_need_one = instance.api_key_env is None and not _dialect(instance.provider).is_free
+    return may_need_one and is_public(instance.endpoint)
 
 
 def _is_built_in(instance: Instance) -> bool:
@@ -99,7 +85,7 @@ def _is_built_in(instance: Instance) -> bool:
     return urlsplit(instance.endpoint).port in _BUILT_IN_LLM_PORTS
 
 
-def unmet_needs(
+def missing_keys(
     entry: Mapping[str, Any], at: tuple[str | int, ...], *, may_lack_keys: bool = False
 ) -> Iterator[tuple[tuple[str | int, ...], str]]:
     """Yield the keys that are missing, and an endpoint of the wrong kind, each with its path.
@@ -109,13 +95,13 @@ def unmet_needs(
     provider = entry.get("provider") or DEFAULT_PROVIDER
     if not isinstance(provider, str):
         return
-    for key in () if may_lack_keys else NEEDED_KEYS.get(provider, ()):
+    dialect = _dialect(provider)
+    for key in () if may_lack_keys else dialect.required_keys:
         if entry.get(key) is None:
-            yield (*at, key), f"is missing; {provider} needs {', '.join(NEEDED_KEYS[provider])}"
+            yield (*at, key), f"is missing; {provider} needs {', '.join(dialect.required_keys)}"
     endpoint = entry.get("endpoint")
-    schemes = SCHEMES.get(provider)
-    if isinstance(endpoint, str) and schemes and "://" in endpoint:
+    if isinstance(endpoint, str) and dialect.schemes and "://" in endpoint:
         scheme = endpoint.partition("://")[0].lower()
-        if scheme in {"http", "https", "ws", "wss"} and scheme not in schemes:
-            wanted = " or ".join(f"{each}://" for each in schemes)
+        if scheme in {"http", "https", "ws", "wss"} and scheme not in dialect.schemes:
+            wanted = " or ".join(f"{each}://" for each in dialect.schemes)
             yield (*at, "endpoint"), f"was a {scheme}:// address; {provider} needs {wanted}"

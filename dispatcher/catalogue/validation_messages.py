@@ -11,12 +11,12 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from dispatcher.catalogue.dialects import DEFAULT_PROVIDER, DIALECTS, providers_of
 from dispatcher.catalogue.document import Document, KeyPath
 from dispatcher.catalogue.endpoints import normalise_endpoint
 from dispatcher.catalogue.fields import VARIABLE_NAME
 from dispatcher.catalogue.known_hosts import known_host
-from dispatcher.catalogue.model import DEFAULT_PROVIDER, PROVIDERS
-from dispatcher.catalogue.required_keys import misplaced_keys, unmet_needs
+from dispatcher.catalogue.required_keys import misplaced_keys, missing_keys
 from dispatcher.catalogue.schema import WHOLE, Root, default_name
 from dispatcher.catalogue.secrets import passphrase_problem, secret_problem
 from dispatcher.messages import SERVICES, Service, canonical_device_id
@@ -79,7 +79,7 @@ def _unfit(
 ) -> Iterator[Problem]:
     """Yield what of one instance's line does not fit its service, its dialect or the environment."""
     yield from _wrong_service(entry, at, service=service)
-    yield from unmet_needs(entry, at, may_lack_keys=is_bare)
+    yield from missing_keys(entry, at, may_lack_keys=is_bare)
     yield from misplaced_keys(entry, at, service=service)
     may_be_unset = known_host(entry.get("endpoint")) is not None
     for key in _INSTANCE_SECRETS:
@@ -204,9 +204,8 @@ def _doubled_name(
 def _wrong_service(entry: Mapping[str, Any], at: KeyPath, *, service: Service) -> Iterator[Problem]:
     """Yield a provider that exists and does not serve this service."""
     provider = entry.get("provider")
-    if isinstance(provider, str) and service not in PROVIDERS.get(provider, SERVICES):
-        fitting = ", ".join(name for name, services in PROVIDERS.items() if service in services)
-        served = ", ".join(PROVIDERS[provider])
+    if isinstance(provider, str) and provider in DIALECTS and provider not in providers_of(service):
+        served, fitting = ", ".join(DIALECTS[provider].services), ", ".join(providers_of(service))
         yield (*at, "provider"), f"was {provider!r}, which serves {served}; expected one of {fitting}"
 
 

@@ -31,7 +31,7 @@ from dispatcher.errors import (
 )
 from dispatcher.messages import REPLY_RATE_HZ, SERVICES, Service
 from dispatcher.ops.instance_probe import InstanceProbe, Question, run_trial
-from dispatcher.providers.untagged_thinking import OPENING_TAG
+from dispatcher.providers.llm.untagged_thinking import OPENING_TAG
 from dispatcher.supervisor.resolve_settings import resolve_settings
 
 # Beside 0 (it answered), 1 (something here) and 2 (the YAML or the environment).

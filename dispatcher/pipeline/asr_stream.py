@@ -23,7 +23,7 @@ from dispatcher.pipeline.hedged_call import HedgedCall
 from dispatcher.pipeline.incoming_speech import Speech
 from dispatcher.pipeline.stage import reply
 from dispatcher.pipeline.worker_context import WorkerContext
-from dispatcher.providers.base import Transcript
+from dispatcher.providers.protocols import Transcript
 from dispatcher.routing.router import Lease, remaining_s
 from dispatcher.turn_store.utterance_stream import UtteranceReader
 
@@ -102,10 +102,10 @@ class _Hearing:
 
     async def _draft(self, runner: Runner, lease: Lease) -> Transcript:
         speech, instance = self._speech, lease.instance
-        if instance.hears_live:
-            live = self._shared.providers.live_asr(instance)
+        if instance.is_streaming_asr:
+            live = self._shared.providers.streaming_asr(instance)
             pieces = speech.pieces(lease.clock.restart)
-            heard = await live.hear(instance, pieces, self._ticket.language)
+            heard = await live.transcribe_stream(instance, pieces, self._ticket.language)
         elif speech.over:
             wav = await asyncio.to_thread(speech.as_wav)
             heard = await self._shared.providers.asr(instance).transcribe(

@@ -25,8 +25,8 @@ from dispatcher.errors import (
     StateError,
 )
 from dispatcher.messages import UPLINK_RATE_HZ
-from dispatcher.providers.base import PageProvider, Reported
 from dispatcher.providers.model_lists import ask_unlisted_model
+from dispatcher.providers.protocols import LoadReport, PageProvider
 from dispatcher.providers.registry import Providers
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import instance_table
@@ -59,7 +59,7 @@ class Examined:
 
     reason: str = ""
     evidence: CheckEvidence = field(default_factory=CheckEvidence)
-    reported: Reported = field(default_factory=Reported)
+    reported: LoadReport = field(default_factory=LoadReport)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +124,7 @@ async def _examine(
         if not isinstance(provider, PageProvider) or isinstance(error, InstanceUnreachable):
             return Examined(reason=error.reason)
         page = Page(problem=error.reason, is_a_word=isinstance(error, InstanceBusy))
-        reported = Reported()
+        reported = LoadReport()
     page = replace(page, unlisted=await ask_unlisted_model(provider, instance))
     if not page.unlisted and not page.problem:
         return Examined(reported=reported, evidence=CheckEvidence(page_worked=True))

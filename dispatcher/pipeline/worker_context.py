@@ -23,7 +23,7 @@ from dispatcher.errors import StateError, TurnCancelled
 from dispatcher.messages import CONTROL_QUEUE, Service
 from dispatcher.pipeline.cancellation import Cancels
 from dispatcher.pipeline.instance_checks import CALL_TIMEOUT_S, Examined, check_instance
-from dispatcher.providers.optional_parameters import Refusal
+from dispatcher.providers.negotiation import Refusal
 from dispatcher.providers.registry import Providers
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import PATIENCE_S, RedisClient, cache_client, connect

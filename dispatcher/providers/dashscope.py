@@ -15,7 +15,7 @@ import aiohttp
 
 from dispatcher.catalogue.model import Instance
 from dispatcher.errors import InstanceError, InstanceFailed
-from dispatcher.providers.dashscope_codes import NOTHING_HEARD, error_of
+from dispatcher.providers.dashscope_codes import NO_SPEECH_CODES, error_of
 from dispatcher.providers.http import SHOWN_BYTES, as_object, key_of
 from dispatcher.providers.websocket import Socket, open_socket
 
@@ -23,7 +23,7 @@ STARTED: Final = "task-started"
 RESULT: Final = "result-generated"
 FINISHED: Final = "task-finished"
 # Our own word: a recognition failed because nobody spoke.
-HEARD_NOTHING: Final = "heard-nothing"
+NO_SPEECH: Final = "no-speech"
 _FAILED: Final = "task-failed"
 
 
@@ -32,7 +32,7 @@ class Event:
     """What the service tells of a task.
 
     Attributes:
-        name: task-started, result-generated, task-finished, our heard-nothing; or one that is not known here.
+        name: task-started, result-generated, task-finished, our no-speech; or one that is not known here.
         payload: what comes with it; empty where nothing does.
     """
 
@@ -52,8 +52,8 @@ def read_event(instance: Instance, message: Mapping[str, Any]) -> Event:
         raise InstanceFailed(instance.name, f"message was {message!r:.{SHOWN_BYTES}}, expected an event")
     if name != _FAILED:
         return Event(name=name, payload=payload)
-    if str(header.get("error_code")).startswith(NOTHING_HEARD):
-        return Event(name=HEARD_NOTHING, payload=payload)
+    if str(header.get("error_code")).startswith(NO_SPEECH_CODES):
+        return Event(name=NO_SPEECH, payload=payload)
     raise _failure(instance, header)
 
 

@@ -50,7 +50,7 @@ CODES: Final[Mapping[str, type[InstanceError]]] = {
 }
 """What codes begin with, and the error that they mean; none begins with another one."""
 
-NOTHING_HEARD: Final = (
+NO_SPEECH_CODES: Final = (
     *("NO_VALID_AUDIO_ERROR", "NO_INPUT_AUDIO_ERROR"),
     *("SUCCESS_WITH_NO_VALID_FRAGMENT", "ASR_RESPONSE_HAVE_NO_WORDS"),
 )

@@ -1,4 +1,4 @@
-"""What every dialect over HTTP shares: the session, whose fault an answer is, answers of bounded size."""
+"""HTTP for every dialect: session, requests with the key, errors by whose fault they are, bounded answers."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ MAX_ANSWER_BYTES: Final = 1_000_000
 MAX_LINE_BYTES: Final = 256_000
 # A stream ends a moment after it says so; who leaves before that loses the connection for the next call.
 END_TIMEOUT_S: Final = 0.1
+CHECK_TIMEOUT_S: Final = 5.0
 SHOWN_BYTES: Final = 200
 # The message of a refusal may stand behind its codes; a page of HTML is no message.
 READ_BYTES: Final = 4_000
@@ -44,6 +45,23 @@ def bearer_headers(instance: Instance) -> dict[str, str]:
     """Return the header with the key, where the instance needs one."""
     key = instance.api_key()
     return {"Authorization": f"Bearer {key}"} if key else {}
+
+
+@asynccontextmanager
+async def request(
+    session: aiohttp.ClientSession, instance: Instance, method: str, url: str, **body: Any
+) -> AsyncIterator[aiohttp.ClientResponse]:
+    """Send a request with the instance's key, and lend the answer while the block lasts.
+
+    Raises:
+        InstanceError: nobody answers, or the status is 400 or more.
+    """
+    async with (
+        wire_errors(instance),
+        session.request(method, url, headers=bearer_headers(instance), **body) as response,
+    ):
+        await raise_for_status(instance, response)
+        yield response
 
 
 @asynccontextmanager

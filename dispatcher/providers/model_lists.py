@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from dispatcher.catalogue.model import Instance
 from dispatcher.errors import InstanceError
-from dispatcher.providers.base import PageProvider, Provider
+from dispatcher.providers.protocols import PageProvider, Provider
 
 LATEST: Final = ":latest"
 GGUF: Final = ".gguf"

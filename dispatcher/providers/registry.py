@@ -1,42 +1,47 @@
-"""Which provider speaks which dialect; a new dialect is one file, and one line here and in the catalogue.
+"""Providers by service and name: each is imported when the first instance asks for it.
 
-Most houses use two or three of them: each is imported when the first instance asks for it, since some bring
-NumPy along, 10 MB in every worker.
+Most houses use two or three of them, and some bring NumPy along, 10 MB in every worker.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Final, cast
 
 import aiohttp
 
-from dispatcher.catalogue.model import PROVIDERS, STREAMING_ASR, Instance
+from dispatcher.catalogue.dialects import DIALECTS
+from dispatcher.catalogue.model import Instance
 from dispatcher.errors import ConfigError
 from dispatcher.messages import Service
-from dispatcher.providers.base import AsrProvider, LlmProvider, Provider, StreamingAsrProvider, TtsProvider
 from dispatcher.providers.http import new_session
-from dispatcher.providers.ollama import Ollama
-from dispatcher.providers.optional_parameters import RefusedParameters
+from dispatcher.providers.negotiation import RefusedParameters
+from dispatcher.providers.protocols import (
+    AsrProvider,
+    ClosableProvider,
+    LlmProvider,
+    Provider,
+    StreamingAsrProvider,
+    TtsProvider,
+)
 
-# The module beside this one has the name of the dialect.
-_CLASSES: Final = {
-    "cosyvoice": "CosyVoice",
-    "dashscope_asr": "DashscopeAsr",
-    "edge_tts": "EdgeTts",
-    "funasr": "FunAsr",
-    "ollama": "Ollama",
-    "openai_http": "OpenAiHttp",
-    "sherpa_onnx": "SherpaOnnx",
-    "sherpa_onnx_offline": "SherpaOnnxOffline",
-    "volcano": "Volcano",
-    "xfyun": "Xfyun",
+CLASSES: Final[Mapping[tuple[Service, str], str]] = {
+    ("asr", "dashscope_asr"): "asr.dashscope_asr.DashscopeAsr",
+    ("asr", "funasr"): "asr.funasr.FunAsr",
+    ("asr", "openai_http"): "asr.openai_transcription.OpenAiTranscription",
+    ("asr", "sherpa_onnx"): "asr.sherpa_onnx.SherpaOnnx",
+    ("asr", "sherpa_onnx_offline"): "asr.sherpa_onnx_offline.SherpaOnnxOffline",
+    ("llm", "ollama"): "llm.ollama.Ollama",
+    ("llm", "openai_http"): "llm.openai_chat.OpenAiChat",
+    ("tts", "cosyvoice"): "tts.cosyvoice.CosyVoice",
+    ("tts", "edge_tts"): "tts.edge_tts.EdgeTts",
+    ("tts", "openai_http"): "tts.openai_speech.OpenAiSpeech",
+    ("tts", "volcano"): "tts.volcano.Volcano",
+    ("tts", "xfyun"): "tts.xfyun.Xfyun",
 }
-
-
-# Those that learn which optional parameters an instance refuses.
-_LEARNING: Final = frozenset({"ollama", "openai_http"})
+# Providers that learn which optional parameters an instance refuses.
+_NEGOTIATING: Final = frozenset({"ollama", "openai_http"})
 
 
 class Providers:
@@ -54,47 +59,50 @@ class Providers:
 
     def asr(self, instance: Instance) -> AsrProvider:
         """Return the provider that calls an ASR instance."""
-        return cast("AsrProvider", self._speaking(instance, _spoken_by("asr")))
+        return cast("AsrProvider", self._of("asr", instance))
 
-    def live_asr(self, instance: Instance) -> StreamingAsrProvider:
+    def streaming_asr(self, instance: Instance) -> StreamingAsrProvider:
         """Return the provider that calls an ASR instance while the user speaks."""
-        return cast("StreamingAsrProvider", self._speaking(instance, STREAMING_ASR))
+        if not instance.is_streaming_asr:
+            raise _unknown(instance, {name for name, dialect in DIALECTS.items() if dialect.is_streaming})
+        return cast("StreamingAsrProvider", self._of("asr", instance))
 
     def llm(self, instance: Instance) -> LlmProvider:
         """Return the provider that calls an LLM instance."""
-        return cast("LlmProvider", self._speaking(instance, _spoken_by("llm")))
+        return cast("LlmProvider", self._of("llm", instance))
 
     def tts(self, instance: Instance) -> TtsProvider:
         """Return the provider that calls a TTS instance."""
-        return cast("TtsProvider", self._speaking(instance, _spoken_by("tts")))
+        return cast("TtsProvider", self._of("tts", instance))
 
     def of(self, instance: Instance) -> Provider:
         """Return the provider of an instance of whichever service, to check it."""
-        return self._speaking(instance, _spoken_by(instance.service))
+        return self._of(instance.service, instance)
 
     async def close(self) -> None:
         """Close every connection."""
         for provider in self._made.values():
-            if isinstance(provider, Ollama):
+            if isinstance(provider, ClosableProvider):
                 await provider.close()
         await self._session.close()
 
-    def _speaking(self, instance: Instance, dialects: Collection[str]) -> Provider:
+    def _of(self, service: Service, instance: Instance) -> Provider:
         """Return the provider that the instance names.
 
         Raises:
             ConfigError: the instance names a dialect that nobody speaks for its service.
         """
-        name = instance.provider
-        if name not in dialects:
-            known = ", ".join(sorted(dialects))
-            raise ConfigError([f"{instance.name}.provider: was {name!r}; expected one of {known}"])
-        if name not in self._made:
-            module = import_module(f"dispatcher.providers.{name}")
-            shared = (self.refused,) if name in _LEARNING else ()
-            self._made[name] = getattr(module, _CLASSES[name])(self._session, *shared)
-        return self._made[name]
+        path = CLASSES.get((service, instance.provider))
+        if path is None:
+            raise _unknown(instance, {name for served, name in CLASSES if served == service})
+        if path not in self._made:
+            module, _, name = path.rpartition(".")
+            shared = (self.refused,) if instance.provider in _NEGOTIATING else ()
+            made = getattr(import_module(f"dispatcher.providers.{module}"), name)
+            self._made[path] = made(self._session, *shared)
+        return self._made[path]
 
 
-def _spoken_by(service: Service) -> list[str]:
-    return [name for name, services in PROVIDERS.items() if service in services]
+def _unknown(instance: Instance, names: set[str]) -> ConfigError:
+    known = ", ".join(sorted(names))
+    return ConfigError([f"{instance.name}.provider: was {instance.provider!r}; expected one of {known}"])

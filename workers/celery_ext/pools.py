@@ -101,7 +101,9 @@ def _places(config: ServiceConfig) -> int:
     Where some instances hear an utterance live and others want the whole of it, the tasks of the latter wait
     without a slot while the user speaks, and must not keep others from the slots that are free.
     """
-    is_mixed = config.hears_live and not all(instance.hears_live for instance in config.instances)
+    is_mixed = config.has_streaming_asr and not all(
+        instance.is_streaming_asr for instance in config.instances
+    )
     return config.slots * 2 if is_mixed else config.slots
 
 

@@ -143,7 +143,7 @@ class StreamingUtterances:
 
     def _wanted(self) -> bool:
         asr = self._context.catalogue.services.get("asr")
-        return asr is not None and asr.hears_live
+        return asr is not None and asr.has_streaming_asr
 
     def _ticket(self, microphone: Microphone, language: Language) -> TurnTicket:
         rules = self._context.catalogue.conversation

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
-from dispatcher.catalogue.model import PROVIDERS
+from dispatcher.catalogue.dialects import providers_of
 from dispatcher.messages import Service
 from dispatcher.ops.xiaozhi_import.legacy import key_of, text_of, word_of
 from dispatcher.ops.xiaozhi_import.options import (
@@ -85,7 +85,7 @@ def move(service: Service, options: Mapping[str, Any]) -> Outcome:
         return NotMoved(reason=f"nothing here speaks to type {word_of(kind) or '(none)'}")
     outcome = rule(module)
     provider = outcome.keys.get("provider", "openai_http") if isinstance(outcome, Moved) else "openai_http"
-    if service not in PROVIDERS.get(provider, ()):
+    if provider not in providers_of(service):
         return NotMoved(reason=f"this version has no provider {provider}")
     if isinstance(outcome, Moved) and not outcome.keys.get("endpoint"):
         return NotMoved(reason="it names no address")

@@ -15,7 +15,7 @@ from dispatcher.cli import main
 from tests.support.encoded import likeness, speech
 from tests.support.instances import Instances
 from tests.support.services import xfyun
-from tests.support.services.fake import in_a_thread
+from tests.support.services.fake_service import in_a_thread
 from tests.support.services.ollama import FakeOllama
 
 

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tests.support.instances import Instances
-from tests.support.services.fake import in_a_thread
+from tests.support.services.fake_service import in_a_thread
 from tests.support.services.field import FieldScript, FieldServer
 from tests.support.stack import Stack
 

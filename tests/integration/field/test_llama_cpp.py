@@ -11,7 +11,7 @@ import pytest
 
 from dispatcher.catalogue.model import Instance
 from dispatcher.dialogue.history import Message
-from dispatcher.providers.openai_http import OpenAiHttp
+from dispatcher.providers.llm.openai_chat import OpenAiChat
 from dispatcher.tools.model import Tool, ToolCall
 from tests.support.processes import Process, free_port, stop_all
 from tests.support.stack import Stack
@@ -90,5 +90,5 @@ async def test_the_round_after_a_tool_is_answered(llama: Instance) -> None:
     ]
     short = replace(llama, max_tokens=30)
     async with aiohttp.ClientSession() as session:
-        pieces = [piece async for piece in OpenAiHttp(session).chat(short, messages, [SET])]
+        pieces = [piece async for piece in OpenAiChat(session).chat(short, messages, [SET])]
     assert "".join(piece for piece in pieces if isinstance(piece, str)).strip()

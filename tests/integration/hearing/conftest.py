@@ -12,7 +12,7 @@ from redis import Redis
 from dispatcher.catalogue.model import Instance
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient, connect
-from tests.support.ears.process import FunAsrProcess
+from tests.support.services.funasr_process import FunAsrProcess
 from tests.support.stack import Stack
 
 

@@ -9,12 +9,12 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 
 from dispatcher.catalogue.model import Instance
-from dispatcher.providers.base import Reported
+from dispatcher.providers.asr.sherpa_onnx import SherpaOnnx
+from dispatcher.providers.asr.sherpa_onnx_offline import SherpaOnnxOffline
 from dispatcher.providers.http import new_session
-from dispatcher.providers.sherpa_onnx import SherpaOnnx
-from dispatcher.providers.sherpa_onnx_offline import SherpaOnnxOffline
+from dispatcher.providers.protocols import LoadReport
 from dispatcher.recordings import recording
-from tests.support.ears.sherpa_process import Kind, SherpaProcess
+from tests.support.services.sherpa_onnx_process import Kind, SherpaProcess
 
 DICE = random.Random(20_240_607)
 # Noise: the mean over all bands is what the models go by.
@@ -45,11 +45,11 @@ async def test_the_streaming_server_hears_while_it_is_spoken_to(tmp_path: Path) 
     try:
         async with new_session() as session:
             provider = SherpaOnnx(session)
-            assert await provider.check(instance(server)) == Reported()
+            assert await provider.check(instance(server)) == LoadReport()
             assert (
-                await provider.hear(instance(server), words_with_pauses(3), "en")
+                await provider.transcribe_stream(instance(server), words_with_pauses(3), "en")
             ).text == "WORD WORD WORD"
-            silence = await provider.hear(instance(server), words_with_pauses(0), "en")
+            silence = await provider.transcribe_stream(instance(server), words_with_pauses(0), "en")
             spoken = await provider.transcribe(instance(server), recording("hello.wav"), "en")
         assert silence.text == ""
         assert set(spoken.text.split()) == {"WORD"}
@@ -62,7 +62,7 @@ async def test_the_other_server_hears_whole_utterances(tmp_path: Path) -> None:
     try:
         async with new_session() as session:
             provider = SherpaOnnxOffline(session)
-            assert await provider.check(instance(server)) == Reported()
+            assert await provider.check(instance(server)) == LoadReport()
             heard = await provider.transcribe(instance(server), recording("hello.wav"), "en")
         assert set(heard.text.split()) == {"WORD"}
     finally:

@@ -13,11 +13,11 @@ import pytest
 import yaml
 
 from tests.support.device import Answer
-from tests.support.ears.process import FunAsrProcess
 from tests.support.instances import Instances
 from tests.support.processes import BIN, own_environment
 from tests.support.services import xfyun
-from tests.support.services.fake import in_a_thread
+from tests.support.services.fake_service import in_a_thread
+from tests.support.services.funasr_process import FunAsrProcess
 from tests.support.services.ollama import MODEL, REPLY, FakeOllama
 from tests.support.stack import Stack
 

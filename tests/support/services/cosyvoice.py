@@ -7,7 +7,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from tests.support.encoded import slices, speech
-from tests.support.services.fake import HTML, FakeService, die
+from tests.support.services.fake_service import HTML, FakeService, die
 
 KEY: Final = "sk-cosyvoice"
 VOICES: Final = {"cosyvoice-v1": "longxiaochun", "cosyvoice-v2": "longxiaochun_v2"}

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from tests.support.services.fake import FakeService
+from tests.support.services.fake_service import FakeService
 
 Body = Mapping[str, Any]
 Part = bytes | float

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from tests.support.services.fake import HTML, FakeService, die
+from tests.support.services.fake_service import HTML, FakeService, die
 
 MODEL: Final = "qwen2.5:3b"
 REPLY: Final = ("It is ", "noon. ", "The sun ", "stands high. ", "Have a good day.")

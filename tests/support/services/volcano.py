@@ -10,7 +10,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from tests.support.encoded import slices, speech
-from tests.support.services.fake import HTML, FakeService, die
+from tests.support.services.fake_service import HTML, FakeService, die
 
 APP_ID: Final = "1234567890"
 TOKEN: Final = "an-access-token"

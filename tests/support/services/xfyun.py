@@ -13,7 +13,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from tests.support.encoded import slices, speech
-from tests.support.services.fake import HTML, FakeService, die
+from tests.support.services.fake_service import HTML, FakeService, die
 
 APP_ID: Final = "a1b2c3d4"
 KEY: Final = "0123456789abcdef0123456789abcdef"

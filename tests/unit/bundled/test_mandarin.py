@@ -20,7 +20,7 @@ from dispatcher.bundled.voices.choice import load_chinese
 from dispatcher.bundled.voices.engine import VoicesEngine, VoicesOptions, load
 from dispatcher.bundled.voices.voice_names import VoiceName, description, voice_name
 from dispatcher.errors import ConfigError
-from tests.support.services.edge import FakeEdge
+from tests.support.services.edge_tts import FakeEdge
 from tests.unit.bundled.test_voices import speech
 
 pytest.importorskip("ai_edge_litert", reason="the runtime has no wheel for this machine")

@@ -7,7 +7,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dispatcher.catalogue import PROVIDERS
+from dispatcher.catalogue.dialects import DIALECTS
 from tests.unit.catalogue.files import ENDPOINT, CatalogueFile, file_with
 
 ASR = "load_balancing.api_gateway.asr_services"
@@ -36,7 +36,7 @@ ASR = "load_balancing.api_gateway.asr_services"
         ("max_concurrent: 1.5", "max_concurrent: was 1.5; expected a whole number of at least 1"),
         ("max_concurrent: true", "max_concurrent: was true; expected a whole number of at least 1"),
         ("priority: urgent", "priority: was 'urgent'; expected one of high, normal, low, standby"),
-        ("provider: grpc", f"provider: was 'grpc'; expected one of {', '.join(PROVIDERS)}"),
+        ("provider: grpc", f"provider: was 'grpc'; expected one of {', '.join(DIALECTS)}"),
         ("language: fr", "language: was 'fr'; expected one of auto, en, zh"),
         ("model: 7", "model: was 7; expected a text (put it in quotes)"),
         ("name: 'a b'", "name: was 'a b'; expected a name of letters, digits, dots and dashes, 63 at most"),

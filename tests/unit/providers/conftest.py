@@ -12,15 +12,15 @@ from edge_tts import communicate
 from dispatcher.providers.http import new_session
 from dispatcher.providers.registry import Providers
 from tests.support.services import cosyvoice, volcano, xfyun
-from tests.unit.providers.dialect import Dialect, speaking_dialect
-from tests.unit.providers.socket_server import SocketServer, serving_sockets
-from tests.unit.providers.voices import KEYS, Serve, Voice
+from tests.support.services.openai import FakeOpenAi, serving_openai
+from tests.support.services.socket_server import SocketServer, serving_sockets
+from tests.unit.providers.tts.voice_services import KEYS, Serve, Voice
 
 
 @pytest.fixture
-async def dialect() -> AsyncGenerator[Dialect]:
+async def openai() -> AsyncGenerator[FakeOpenAi]:
     """A server on a free port that knows no path yet."""
-    async with speaking_dialect() as running:
+    async with serving_openai() as running:
         yield running
 
 

@@ -15,14 +15,14 @@ from dispatcher.errors import (
     InstanceFailed,
     InstanceForbidden,
 )
+from dispatcher.providers.asr.dashscope_asr import DashscopeAsr
 from dispatcher.providers.dashscope import _failure
-from dispatcher.providers.dashscope_asr import DashscopeAsr
-from dispatcher.providers.dashscope_codes import CODES, NOTHING_HEARD
-from tests.support.ears.dashscope import DashscopeServer
+from dispatcher.providers.dashscope_codes import CODES, NO_SPEECH_CODES
 from tests.support.processes import ROOT
-from tests.unit.providers.hearing import Speaker, says, tone
-from tests.unit.providers.socket_server import SocketServer
-from tests.unit.providers.voices import Serve, fails, heard
+from tests.support.services.dashscope_asr import DashscopeServer
+from tests.support.services.socket_server import SocketServer
+from tests.unit.providers.asr.spoken_utterance import Speaker, says, tone
+from tests.unit.providers.tts.voice_services import Serve, fails, heard
 
 PAGE = ROOT / "docs/providers/dashscope-codes.md"
 DOCUMENTED: dict[type[InstanceError], tuple[str, ...]] = {
@@ -88,21 +88,21 @@ async def test_a_recognition_tells_whose_fault_a_code_is(
     server.fails_with, server.fails_later_with = ("", code) if later else (code, "")
     speaker = Speaker((tone(600), tone(600)))
     with pytest.raises(InstanceError) as raised:
-        await ear.hear(sockets.instance("asr"), speaker.speech(), "zh")
+        await ear.transcribe_stream(sockets.instance("asr"), speaker.speech(), "zh")
 
     assert type(raised.value) is kind
     assert raised.value.reason == f"{code}: see the documents"
 
 
-@pytest.mark.parametrize("code", NOTHING_HEARD)
+@pytest.mark.parametrize("code", NO_SPEECH_CODES)
 async def test_no_speech_is_an_empty_transcript_and_no_fault(
     ear: DashscopeAsr, sockets: SocketServer, server: DashscopeServer, code: str
 ) -> None:
     server.fails_later_with = code
-    assert (await ear.hear(sockets.instance("asr"), says(tone(600)), "zh")).text == ""
+    assert (await ear.transcribe_stream(sockets.instance("asr"), says(tone(600)), "zh")).text == ""
 
 
-@pytest.mark.parametrize("code", NOTHING_HEARD)
+@pytest.mark.parametrize("code", NO_SPEECH_CODES)
 async def test_a_voice_has_no_excuse_in_hearing_nothing(serve: Serve, code: str) -> None:
     async with serve("cosyvoice") as voice:
         voice.service.fault = code
@@ -114,7 +114,7 @@ async def test_a_voice_has_no_excuse_in_hearing_nothing(serve: Serve, code: str)
 async def test_a_failure_without_a_code_is_the_services_own(ear: DashscopeAsr, sockets: SocketServer) -> None:
     sockets.sends('{"header": {"event": "task-failed"}, "payload": null}')
     with pytest.raises(InstanceFailed, match="no code: None"):
-        await ear.hear(sockets.instance("asr"), says(tone(600)), "zh")
+        await ear.transcribe_stream(sockets.instance("asr"), says(tone(600)), "zh")
 
 
 async def test_a_voice_of_another_model_is_tried_elsewhere_and_ejects_nobody(serve: Serve) -> None:
@@ -127,7 +127,7 @@ async def test_a_voice_of_another_model_is_tried_elsewhere_and_ejects_nobody(ser
 
 
 def test_no_code_of_the_list_begins_with_another_so_that_their_order_says_nothing() -> None:
-    known = [*CODES, *NOTHING_HEARD]
+    known = [*CODES, *NO_SPEECH_CODES]
     assert not [pair for pair in permutations(known, 2) if pair[0].startswith(pair[1])]
 
 
@@ -135,7 +135,7 @@ def test_every_code_of_the_list_is_tried_here_and_told_on_its_page() -> None:
     tried = [code for code, _ in EACH]
     assert [begins for begins in CODES if not any(code.startswith(begins) for code in tried)] == []
     page = PAGE.read_text("utf-8")
-    assert [begins for begins in [*CODES, *NOTHING_HEARD] if f"`{begins}" not in page] == []
+    assert [begins for begins in [*CODES, *NO_SPEECH_CODES] if f"`{begins}" not in page] == []
 
 
 @pytest.mark.parametrize("code", ["InvalidParameter", "CLIENT_ERROR"])

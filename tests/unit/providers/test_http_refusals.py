@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 
 from dispatcher.errors import InstanceBusy, InstanceFailed
-from tests.unit.providers.dialect import Dialect
+from tests.support.services.openai import FakeOpenAi
 
 
-async def test_a_busy_instance_may_say_until_what_time(dialect: Dialect) -> None:
+async def test_a_busy_instance_may_say_until_what_time(openai: FakeOpenAi) -> None:
     date, until = "Wed, 21 Oct 2026 07:28:00 GMT", "Wed, 21 Oct 2026 07:28:45 GMT"
-    dialect.answers("", status=503, Retry_After=until, Date=date)
+    openai.answers("", status=503, Retry_After=until, Date=date)
 
     with pytest.raises(InstanceBusy) as raised:
-        await dialect.hears()
+        await openai.hears()
     assert raised.value.retry_after_s == 45.0
 
 
@@ -32,10 +32,10 @@ async def test_a_busy_instance_may_say_until_what_time(dialect: Dialect) -> None
     ],
 )
 async def test_the_message_of_a_refusal_is_told_without_the_json_around_it(
-    dialect: Dialect, body: str, words: str
+    openai: FakeOpenAi, body: str, words: str
 ) -> None:
-    dialect.answers(body, status=500)
+    openai.answers(body, status=500)
 
     with pytest.raises(InstanceFailed) as raised:
-        await dialect.hears()
+        await openai.hears()
     assert raised.value.reason == f"HTTP 500: {words}"

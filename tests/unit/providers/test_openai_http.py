@@ -13,24 +13,24 @@ from dispatcher.audio.wav import wav_bytes
 from dispatcher.errors import InstanceFailed, InstanceForbidden, InstanceUnreachable
 from dispatcher.messages import Language
 from dispatcher.providers import openai_http
+from tests.support.services.openai import DONE, FakeOpenAi, event, rest_for_ever, says
 from tests.support.waiting import PATIENCE_S
-from tests.unit.providers.dialect import DONE, Dialect, event, rest_for_ever, says
 
 
-async def test_an_utterance_is_sent_as_a_file_and_comes_back_as_text(dialect: Dialect) -> None:
-    dialect.answers(json.dumps({"text": " 现在几点？ ", "language": "chinese"}))
+async def test_an_utterance_is_sent_as_a_file_and_comes_back_as_text(openai: FakeOpenAi) -> None:
+    openai.answers(json.dumps({"text": " 现在几点？ ", "language": "chinese"}))
 
-    assert await dialect.hears(b"RIFF-a-wav", model="base") == ("现在几点？", "zh")
-    (asked,) = dialect.asked
+    assert await openai.hears(b"RIFF-a-wav", model="base") == ("现在几点？", "zh")
+    (asked,) = openai.asked
     assert asked.path == "/v1/audio/transcriptions"
     assert asked.body == {"file": b"RIFF-a-wav", "model": "base", "response_format": "verbose_json"}
 
 
-async def test_the_model_has_a_default(dialect: Dialect) -> None:
-    dialect.answers('{"text": ""}')
+async def test_the_model_has_a_default(openai: FakeOpenAi) -> None:
+    openai.answers('{"text": ""}')
 
-    assert await dialect.hears() == ("", "auto")
-    assert dialect.asked[0].body["model"] == "whisper-1"
+    assert await openai.hears() == ("", "auto")
+    assert openai.asked[0].body["model"] == "whisper-1"
 
 
 @pytest.mark.parametrize(
@@ -44,13 +44,13 @@ async def test_the_model_has_a_default(dialect: Dialect) -> None:
     ],
 )
 async def test_the_instances_own_language_wins_over_the_devices(
-    dialect: Dialect, device: Language, instance: Language | None, sent: str | None
+    openai: FakeOpenAi, device: Language, instance: Language | None, sent: str | None
 ) -> None:
-    dialect.answers('{"text": "Hi!"}')
+    openai.answers('{"text": "Hi!"}')
 
-    await dialect.provider.transcribe(dialect.instance("asr", language=instance), b"RIFF", device)
+    await openai.asr.transcribe(openai.instance("asr", language=instance), b"RIFF", device)
 
-    assert dialect.asked[0].body.get("language") == sent
+    assert openai.asked[0].body.get("language") == sent
 
 
 @pytest.mark.parametrize(
@@ -61,29 +61,29 @@ async def test_the_instances_own_language_wins_over_the_devices(
     ],
 )
 async def test_the_language_that_was_heard_is_understood(
-    dialect: Dialect, said: object, language: str
+    openai: FakeOpenAi, said: object, language: str
 ) -> None:
-    dialect.answers(json.dumps({"text": "Hi!", "language": said}))
+    openai.answers(json.dumps({"text": "Hi!", "language": said}))
 
-    assert await dialect.hears() == ("Hi!", language)
+    assert await openai.hears() == ("Hi!", language)
 
 
 async def test_a_key_is_sent_where_the_instance_has_one(
-    dialect: Dialect, monkeypatch: pytest.MonkeyPatch
+    openai: FakeOpenAi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOUSE_KEY", "secret")
-    dialect.answers('{"text": "Hi!"}')
-    await dialect.hears(api_key_env="HOUSE_KEY")
-    await dialect.hears()
+    openai.answers('{"text": "Hi!"}')
+    await openai.hears(api_key_env="HOUSE_KEY")
+    await openai.hears()
 
-    assert [asked.headers.get("Authorization") for asked in dialect.asked] == ["Bearer secret", None]
+    assert [asked.headers.get("Authorization") for asked in openai.asked] == ["Bearer secret", None]
 
 
-async def test_a_reply_is_asked_for_as_a_stream_and_comes_in_pieces(dialect: Dialect) -> None:
-    dialect.streams(says("It is "), says("noon."), DONE)
+async def test_a_reply_is_asked_for_as_a_stream_and_comes_in_pieces(openai: FakeOpenAi) -> None:
+    openai.streams(says("It is "), says("noon."), DONE)
 
-    assert [piece async for piece in dialect.chat(model="small")] == ["It is ", "noon."]
-    (asked,) = dialect.asked
+    assert [piece async for piece in openai.chat(model="small")] == ["It is ", "noon."]
+    (asked,) = openai.asked
     assert asked.path == "/v1/chat/completions"
     assert asked.body == {
         "model": "small",
@@ -93,8 +93,8 @@ async def test_a_reply_is_asked_for_as_a_stream_and_comes_in_pieces(dialect: Dia
     }
 
 
-async def test_chunks_without_text_and_comments_say_nothing(dialect: Dialect) -> None:
-    dialect.streams(
+async def test_chunks_without_text_and_comments_say_nothing(openai: FakeOpenAi) -> None:
+    openai.streams(
         b": keep-alive\n\n",
         event(choices=[{"delta": {"role": "assistant"}}]),
         says(None),
@@ -106,38 +106,38 @@ async def test_chunks_without_text_and_comments_say_nothing(dialect: Dialect) ->
         DONE,
     )
 
-    assert [piece async for piece in dialect.chat()] == ["Noon."]
+    assert [piece async for piece in openai.chat()] == ["Noon."]
 
 
-async def test_nothing_is_said_after_the_stream_said_it_is_done(dialect: Dialect) -> None:
-    dialect.streams(says("Noon.") + DONE + says("Midnight."))
+async def test_nothing_is_said_after_the_stream_said_it_is_done(openai: FakeOpenAi) -> None:
+    openai.streams(says("Noon.") + DONE + says("Midnight."))
 
-    assert [piece async for piece in dialect.chat()] == ["Noon."]
+    assert [piece async for piece in openai.chat()] == ["Noon."]
 
 
-async def test_a_stream_may_end_without_saying_so(dialect: Dialect) -> None:
-    dialect.streams(says("Noon."))
+async def test_a_stream_may_end_without_saying_so(openai: FakeOpenAi) -> None:
+    openai.streams(says("Noon."))
 
-    assert [piece async for piece in dialect.chat()] == ["Noon."]
+    assert [piece async for piece in openai.chat()] == ["Noon."]
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 7, 64])
 @pytest.mark.parametrize("line_end", [b"\n", b"\r\n"])
-async def test_a_stream_may_be_cut_at_any_byte(dialect: Dialect, size: int, line_end: bytes) -> None:
+async def test_a_stream_may_be_cut_at_any_byte(openai: FakeOpenAi, size: int, line_end: bytes) -> None:
     whole = b": hello\n\n" + says("现在是") + says("中午 🕛。") + b"data:" + says("!")[6:] + DONE
     whole = whole.replace(b"\n", line_end)
-    dialect.streams(*(whole[at : at + size] for at in range(0, len(whole), size)))
+    openai.streams(*(whole[at : at + size] for at in range(0, len(whole), size)))
 
-    assert [piece async for piece in dialect.chat()] == ["现在是", "中午 🕛。", "!"]
+    assert [piece async for piece in openai.chat()] == ["现在是", "中午 🕛。", "!"]
 
 
-async def test_speech_comes_as_pcm_while_it_is_made(dialect: Dialect) -> None:
-    dialect.streams(b"\1\0" * 500, b"\2\0" * 500, content_type="audio/pcm")
+async def test_speech_comes_as_pcm_while_it_is_made(openai: FakeOpenAi) -> None:
+    openai.streams(b"\1\0" * 500, b"\2\0" * 500, content_type="audio/pcm")
 
-    pieces = [piece async for piece in dialect.speech(model="small", voice="anna")]
+    pieces = [piece async for piece in openai.speech(model="small", voice="anna")]
 
     assert b"".join(pieces) == b"\1\0" * 500 + b"\2\0" * 500
-    (asked,) = dialect.asked
+    (asked,) = openai.asked
     assert asked.path == "/v1/audio/speech"
     assert asked.body == {
         "model": "small",
@@ -147,41 +147,41 @@ async def test_speech_comes_as_pcm_while_it_is_made(dialect: Dialect) -> None:
     }
 
 
-async def test_speech_is_asked_for_in_the_language_of_the_sentence(dialect: Dialect) -> None:
-    dialect.streams(b"\0\0", content_type="audio/pcm")
-    _ = [piece async for piece in dialect.speech("zh")]
+async def test_speech_is_asked_for_in_the_language_of_the_sentence(openai: FakeOpenAi) -> None:
+    openai.streams(b"\0\0", content_type="audio/pcm")
+    _ = [piece async for piece in openai.speech("zh")]
 
-    assert dialect.asked[0].body["language"] == "zh"
-    assert dialect.asked[0].body["voice"] == "default"
+    assert openai.asked[0].body["language"] == "zh"
+    assert openai.asked[0].body["voice"] == "default"
 
 
 @pytest.mark.parametrize("kind", ["audio/pcm", "audio/L16", "application/octet-stream", "audio/basic"])
-async def test_pcm_may_come_under_any_name_that_is_no_other_format(dialect: Dialect, kind: str) -> None:
-    dialect.streams(b"\1\0", content_type=kind)
+async def test_pcm_may_come_under_any_name_that_is_no_other_format(openai: FakeOpenAi, kind: str) -> None:
+    openai.streams(b"\1\0", content_type=kind)
 
-    assert [piece async for piece in dialect.speech()] == [b"\1\0"]
+    assert [piece async for piece in openai.speech()] == [b"\1\0"]
 
 
-async def test_closing_a_reply_closes_the_connection_to_the_instance(dialect: Dialect) -> None:
-    dialect.streams(says("On and on"), then=rest_for_ever)
+async def test_closing_a_reply_closes_the_connection_to_the_instance(openai: FakeOpenAi) -> None:
+    openai.streams(says("On and on"), then=rest_for_ever)
 
-    async with aclosing(dialect.chat()) as pieces:
+    async with aclosing(openai.chat()) as pieces:
         assert await anext(pieces) == "On and on"
-        assert not dialect.gone.is_set()
+        assert not openai.gone.is_set()
 
-    await asyncio.wait_for(dialect.gone.wait(), PATIENCE_S)
+    await asyncio.wait_for(openai.gone.wait(), PATIENCE_S)
 
 
-async def test_closing_speech_closes_the_connection_to_the_instance(dialect: Dialect) -> None:
-    dialect.streams(b"\1\0", then=rest_for_ever, content_type="audio/pcm")
+async def test_closing_speech_closes_the_connection_to_the_instance(openai: FakeOpenAi) -> None:
+    openai.streams(b"\1\0", then=rest_for_ever, content_type="audio/pcm")
 
-    async with aclosing(dialect.speech()) as pieces:
+    async with aclosing(openai.speech()) as pieces:
         await anext(pieces)
 
-    await asyncio.wait_for(dialect.gone.wait(), PATIENCE_S)
+    await asyncio.wait_for(openai.gone.wait(), PATIENCE_S)
 
 
-async def test_cancelling_a_transcription_closes_the_connection_to_the_instance(dialect: Dialect) -> None:
+async def test_cancelling_a_transcription_closes_the_connection_to_the_instance(openai: FakeOpenAi) -> None:
     begun = asyncio.Event()
 
     async def never_answer(request: web.Request) -> web.Response:
@@ -189,77 +189,79 @@ async def test_cancelling_a_transcription_closes_the_connection_to_the_instance(
         await rest_for_ever(request)
         return web.Response()
 
-    dialect.does(never_answer)
-    hearing = asyncio.create_task(dialect.hears())
+    openai.does(never_answer)
+    hearing = asyncio.create_task(openai.hears())
     await asyncio.wait_for(begun.wait(), PATIENCE_S)
     hearing.cancel()
 
     with pytest.raises(asyncio.CancelledError):
         await hearing
-    await asyncio.wait_for(dialect.gone.wait(), PATIENCE_S)
+    await asyncio.wait_for(openai.gone.wait(), PATIENCE_S)
 
 
-async def test_one_connection_serves_one_reply_after_the_other(dialect: Dialect) -> None:
+async def test_one_connection_serves_one_reply_after_the_other(openai: FakeOpenAi) -> None:
     async def end_later(_: web.Request) -> None:
         for _turn_of_the_loop in range(20):
             await asyncio.sleep(0)
 
-    dialect.streams(says("Noon."), DONE, then=end_later)
+    openai.streams(says("Noon."), DONE, then=end_later)
     for _ in range(5):
-        _ = [piece async for piece in dialect.chat()]
+        _ = [piece async for piece in openai.chat()]
 
-    assert len({asked.port for asked in dialect.asked}) == 1
-
-
-async def test_a_stream_that_is_done_and_does_not_end_is_left(dialect: Dialect) -> None:
-    dialect.streams(says("Noon."), DONE, then=rest_for_ever)
-
-    assert [piece async for piece in dialect.chat()] == ["Noon."]
-    await asyncio.wait_for(dialect.gone.wait(), PATIENCE_S)
+    assert len({asked.port for asked in openai.asked}) == 1
 
 
-async def test_a_health_check_asks_for_health(dialect: Dialect) -> None:
-    dialect.answers("{}")
-    await dialect.provider.check(dialect.instance("llm"))
+async def test_a_stream_that_is_done_and_does_not_end_is_left(openai: FakeOpenAi) -> None:
+    openai.streams(says("Noon."), DONE, then=rest_for_ever)
 
-    assert [asked.path for asked in dialect.asked] == ["/health"]
+    assert [piece async for piece in openai.chat()] == ["Noon."]
+    await asyncio.wait_for(openai.gone.wait(), PATIENCE_S)
 
 
-async def test_a_server_without_health_is_asked_for_its_models(dialect: Dialect) -> None:
+async def test_a_health_check_asks_for_health(openai: FakeOpenAi) -> None:
+    openai.answers("{}")
+    await openai.llm.check(openai.instance("llm"))
+
+    assert [asked.path for asked in openai.asked] == ["/health"]
+
+
+async def test_a_server_without_health_is_asked_for_its_models(openai: FakeOpenAi) -> None:
     async def models_only(request: web.Request) -> web.Response:
         return web.Response(status=200 if request.path == "/v1/models" else 404)
 
-    dialect.does(models_only)
-    await dialect.provider.check(dialect.instance("llm"))
+    openai.does(models_only)
+    await openai.llm.check(openai.instance("llm"))
 
-    assert [asked.path for asked in dialect.asked] == ["/health", "/v1/models"]
+    assert [asked.path for asked in openai.asked] == ["/health", "/v1/models"]
 
 
-async def test_a_server_that_is_something_else_does_not_pass(dialect: Dialect) -> None:
+async def test_a_server_that_is_something_else_does_not_pass(openai: FakeOpenAi) -> None:
     with pytest.raises(InstanceForbidden, match="no such path"):
-        await dialect.provider.check(dialect.instance("llm"))
+        await openai.llm.check(openai.instance("llm"))
 
 
-async def test_a_server_that_is_not_well_does_not_pass(dialect: Dialect) -> None:
-    dialect.answers("loading", status=500)
+async def test_a_server_that_is_not_well_does_not_pass(openai: FakeOpenAi) -> None:
+    openai.answers("loading", status=500)
 
     with pytest.raises(InstanceFailed, match="loading"):
-        await dialect.provider.check(dialect.instance("llm"))
+        await openai.llm.check(openai.instance("llm"))
 
 
-async def test_a_server_that_hangs_does_not_pass(dialect: Dialect, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_server_that_hangs_does_not_pass(openai: FakeOpenAi, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(openai_http, "CHECK_TIMEOUT_S", 0.05)
 
     async def never_answer(request: web.Request) -> web.Response:
         await rest_for_ever(request)
         return web.Response()
 
-    dialect.does(never_answer)
+    openai.does(never_answer)
     with pytest.raises(InstanceUnreachable, match="no answer in time"):
-        await dialect.provider.check(dialect.instance("llm"))
+        await openai.llm.check(openai.instance("llm"))
 
 
-async def test_a_voice_that_refuses_pcm_in_an_answer_of_200_speaks_in_another_form(dialect: Dialect) -> None:
+async def test_a_voice_that_refuses_pcm_under_200_speaks_in_another_form(
+    openai: FakeOpenAi,
+) -> None:
     answers = [
         web.json_response({"error": {"message": "response_format pcm is not supported"}}),
         web.Response(body=wav_bytes(b"\1\0" * 2_400, 24_000), content_type="audio/wav"),
@@ -268,13 +270,13 @@ async def test_a_voice_that_refuses_pcm_in_an_answer_of_200_speaks_in_another_fo
     async def handler(_: web.Request) -> web.Response:
         return answers.pop(0)
 
-    dialect.does(handler)
+    openai.does(handler)
 
-    assert b"".join([pcm async for pcm in dialect.speech()]) == b"\1\0" * 2_400
+    assert b"".join([pcm async for pcm in openai.speech()]) == b"\1\0" * 2_400
 
 
-async def test_pcm_of_two_channels_is_no_slower_than_it_was_said(dialect: Dialect) -> None:
+async def test_pcm_of_two_channels_is_no_slower_than_it_was_said(openai: FakeOpenAi) -> None:
     """RFC 2586 names rate and channels beside audio/L16."""
-    dialect.answers(b"\1\0" * 4_800, Content_Type="audio/L16; rate=24000; channels=2")
+    openai.answers(b"\1\0" * 4_800, Content_Type="audio/L16; rate=24000; channels=2")
 
-    assert b"".join([pcm async for pcm in dialect.speech()]) == b"\1\0" * 2_400
+    assert b"".join([pcm async for pcm in openai.speech()]) == b"\1\0" * 2_400

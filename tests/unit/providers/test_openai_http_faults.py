@@ -20,14 +20,14 @@ from dispatcher.errors import (
     InstanceUnreachable,
 )
 from dispatcher.providers.http import MAX_ANSWER_BYTES, MAX_LINE_BYTES
-from tests.unit.providers.dialect import (
+from tests.support.services.openai import (
     DONE,
-    Dialect,
+    FakeOpenAi,
     event,
     reset,
     rest_for_ever,
     says,
-    speaking_dialect,
+    serving_openai,
 )
 
 Piece = TypeVar("Piece")
@@ -35,10 +35,10 @@ HTML = "<!doctype html><title>Welcome to nginx!</title>"
 
 
 @pytest.fixture
-async def impatient_dialect() -> AsyncGenerator[Dialect]:
+async def impatient_openai() -> AsyncGenerator[FakeOpenAi]:
     """A server whose client waits a twentieth of a second for the next byte."""
     timeout = aiohttp.ClientTimeout(sock_read=0.05)
-    async with speaking_dialect(aiohttp.ClientSession(timeout=timeout)) as running:
+    async with serving_openai(aiohttp.ClientSession(timeout=timeout)) as running:
         yield running
 
 
@@ -66,11 +66,11 @@ async def spoken_before(stream: AsyncGenerator[Piece, None], error: type[Instanc
     ],
 )
 async def test_a_status_tells_whose_fault_it_is(
-    dialect: Dialect, status: int, error: type[InstanceError]
+    openai: FakeOpenAi, status: int, error: type[InstanceError]
 ) -> None:
-    dialect.answers('{"error": "because"}', status=status)
+    openai.answers('{"error": "because"}', status=status)
 
-    for call in (dialect.hears(), anext(dialect.chat()), anext(dialect.speech())):
+    for call in (openai.hears(), anext(openai.chat()), anext(openai.speech())):
         with pytest.raises(error, match=rf"HTTP {status}: .*because") as raised:
             await call
         assert type(raised.value) is error
@@ -84,28 +84,28 @@ async def test_a_status_tells_whose_fault_it_is(
     ],
 )
 async def test_a_busy_instance_says_when_to_come_back(
-    dialect: Dialect, value: str, seconds: float | None
+    openai: FakeOpenAi, value: str, seconds: float | None
 ) -> None:
-    dialect.answers("", status=429, Retry_After=value)
+    openai.answers("", status=429, Retry_After=value)
 
     with pytest.raises(InstanceBusy) as raised:
-        await dialect.hears()
+        await openai.hears()
     assert raised.value.retry_after_s == seconds
 
 
-async def test_a_busy_instance_need_not_say_when_to_come_back(dialect: Dialect) -> None:
-    dialect.answers("", status=503)
+async def test_a_busy_instance_need_not_say_when_to_come_back(openai: FakeOpenAi) -> None:
+    openai.answers("", status=503)
 
     with pytest.raises(InstanceBusy) as raised:
-        await dialect.hears()
+        await openai.hears()
     assert raised.value.retry_after_s is None
 
 
-async def test_a_long_error_page_is_shown_in_part(dialect: Dialect) -> None:
-    dialect.answers("x" * 100_000, status=500)
+async def test_a_long_error_page_is_shown_in_part(openai: FakeOpenAi) -> None:
+    openai.answers("x" * 100_000, status=500)
 
     with pytest.raises(InstanceFailed) as raised:
-        await dialect.hears()
+        await openai.hears()
     assert len(str(raised.value)) < 300
 
 
@@ -126,11 +126,11 @@ async def test_a_long_error_page_is_shown_in_part(dialect: Dialect) -> None:
         *(b"\xff\xfe", "[" * 200_000, json.dumps({"text": "x" * MAX_ANSWER_BYTES})),
     ],
 )
-async def test_a_transcript_that_is_none_is_the_instances_fault(dialect: Dialect, body: bytes | str) -> None:
-    dialect.answers(body)
+async def test_no_transcript_is_the_instances_fault(openai: FakeOpenAi, body: bytes | str) -> None:
+    openai.answers(body)
 
     with pytest.raises(InstanceFailed):
-        await dialect.hears()
+        await openai.hears()
 
 
 @pytest.mark.parametrize(
@@ -143,11 +143,11 @@ async def test_a_transcript_that_is_none_is_the_instances_fault(dialect: Dialect
     ],
     ids=["html", "empty", "comments", "no data"],
 )
-async def test_a_stream_without_any_event_is_the_instances_fault(dialect: Dialect, stream: bytes) -> None:
-    dialect.streams(stream)
+async def test_a_stream_without_any_event_is_the_instances_fault(openai: FakeOpenAi, stream: bytes) -> None:
+    openai.streams(stream)
 
     with pytest.raises(InstanceFailed, match="held no event, it began with"):
-        await anext(dialect.chat())
+        await anext(openai.chat())
 
 
 @pytest.mark.parametrize(
@@ -159,11 +159,11 @@ async def test_a_stream_without_any_event_is_the_instances_fault(dialect: Dialec
     ],
 )
 async def test_an_error_in_the_stream_ends_the_reply_after_what_came_before(
-    dialect: Dialect, broken: bytes
+    openai: FakeOpenAi, broken: bytes
 ) -> None:
-    dialect.streams(says("It is "), broken, says("noon."), DONE)
+    openai.streams(says("It is "), broken, says("noon."), DONE)
 
-    assert await spoken_before(dialect.chat(), InstanceFailed) == ["It is "]
+    assert await spoken_before(openai.chat(), InstanceFailed) == ["It is "]
 
 
 @pytest.mark.parametrize(
@@ -178,83 +178,85 @@ async def test_an_error_in_the_stream_ends_the_reply_after_what_came_before(
         event(choices=["Noon."]),
     ],
 )
-async def test_data_that_is_no_chunk_is_passed_over(dialect: Dialect, broken: bytes) -> None:
-    dialect.streams(says("It is "), broken, says("noon."), DONE)
+async def test_data_that_is_no_chunk_is_passed_over(openai: FakeOpenAi, broken: bytes) -> None:
+    openai.streams(says("It is "), broken, says("noon."), DONE)
 
-    assert [piece async for piece in dialect.chat()] == ["It is ", "noon."]
+    assert [piece async for piece in openai.chat()] == ["It is ", "noon."]
 
 
-async def test_a_stream_of_nothing_but_what_is_no_chunk_is_the_instances_fault(dialect: Dialect) -> None:
-    dialect.streams(b"data: <html>\n\n" * 3, DONE)
+async def test_a_stream_of_nothing_but_what_is_no_chunk_is_the_instances_fault(openai: FakeOpenAi) -> None:
+    openai.streams(b"data: <html>\n\n" * 3, DONE)
 
     with pytest.raises(InstanceFailed, match="chunk was b'<html>'"):
-        await anext(dialect.chat())
+        await anext(openai.chat())
 
 
-async def test_what_an_error_event_says_is_said_on(dialect: Dialect) -> None:
-    dialect.streams(event(error={"message": "out of memory"}))
+async def test_what_an_error_event_says_is_said_on(openai: FakeOpenAi) -> None:
+    openai.streams(event(error={"message": "out of memory"}))
 
     with pytest.raises(InstanceFailed, match="out of memory"):
-        await anext(dialect.chat())
+        await anext(openai.chat())
 
 
-async def test_a_line_without_an_end_is_not_kept(dialect: Dialect) -> None:
+async def test_a_line_without_an_end_is_not_kept(openai: FakeOpenAi) -> None:
     piece = b"x" * 16_384
-    dialect.streams(
+    openai.streams(
         says("It is "), b"data: ", *[piece] * (MAX_LINE_BYTES // len(piece) + 2), then=rest_for_ever
     )
 
-    assert await spoken_before(dialect.chat(), InstanceFailed) == ["It is "]
+    assert await spoken_before(openai.chat(), InstanceFailed) == ["It is "]
 
 
 async def test_nobody_who_listens_is_a_retryable_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    async with speaking_dialect() as dialect:
-        dialect.port = port
-        for call in (dialect.hears(), anext(dialect.chat()), anext(dialect.speech())):
+    async with serving_openai() as openai:
+        openai.port = port
+        for call in (openai.hears(), anext(openai.chat()), anext(openai.speech())):
             with pytest.raises(InstanceUnreachable):
                 await call
 
 
-async def test_a_connection_that_is_reset_before_the_answer_may_be_tried_elsewhere(dialect: Dialect) -> None:
+async def test_a_connection_that_is_reset_before_the_answer_may_be_tried_elsewhere(
+    openai: FakeOpenAi,
+) -> None:
     async def hang_up(request: web.Request) -> web.Response:
         await reset(request)
         return web.Response()
 
-    dialect.does(hang_up)
-    for call in (dialect.hears(), anext(dialect.chat()), anext(dialect.speech())):
+    openai.does(hang_up)
+    for call in (openai.hears(), anext(openai.chat()), anext(openai.speech())):
         with pytest.raises(InstanceError) as raised:
             await call
         assert raised.value.retryable
         assert raised.value.origin == "theirs"
 
 
-async def test_a_reply_that_is_reset_in_its_middle_is_a_broken_stream(dialect: Dialect) -> None:
-    dialect.streams(says("It is "), then=reset)
+async def test_a_reply_that_is_reset_in_its_middle_is_a_broken_stream(openai: FakeOpenAi) -> None:
+    openai.streams(says("It is "), then=reset)
 
-    assert await spoken_before(dialect.chat(), InstanceFailed) == ["It is "]
+    assert await spoken_before(openai.chat(), InstanceFailed) == ["It is "]
 
 
-async def test_speech_that_is_reset_in_its_middle_is_a_broken_stream(dialect: Dialect) -> None:
-    dialect.streams(b"\1\0" * 100, then=reset, content_type="audio/pcm")
+async def test_speech_that_is_reset_in_its_middle_is_a_broken_stream(openai: FakeOpenAi) -> None:
+    openai.streams(b"\1\0" * 100, then=reset, content_type="audio/pcm")
 
-    pieces = await spoken_before(dialect.speech(), InstanceFailed)
+    pieces = await spoken_before(openai.speech(), InstanceFailed)
 
     assert b"".join(pieces) == b"\1\0" * 100
 
 
-async def test_a_transcript_that_is_reset_in_its_middle_is_a_broken_answer(dialect: Dialect) -> None:
-    dialect.streams(b'{"text": "Wh', then=reset, content_type="application/json")
+async def test_a_transcript_that_is_reset_in_its_middle_is_a_broken_answer(openai: FakeOpenAi) -> None:
+    openai.streams(b'{"text": "Wh', then=reset, content_type="application/json")
 
     with pytest.raises(InstanceFailed):
-        await dialect.hears()
+        await openai.hears()
 
 
-async def test_an_instance_that_falls_silent_is_out_of_reach(impatient_dialect: Dialect) -> None:
-    impatient_dialect.streams(says("It is "), then=rest_for_ever)
+async def test_an_instance_that_falls_silent_is_out_of_reach(impatient_openai: FakeOpenAi) -> None:
+    impatient_openai.streams(says("It is "), then=rest_for_ever)
 
-    assert await spoken_before(impatient_dialect.chat(), InstanceUnreachable) == ["It is "]
+    assert await spoken_before(impatient_openai.chat(), InstanceUnreachable) == ["It is "]
 
 
 @pytest.mark.parametrize(
@@ -264,24 +266,24 @@ async def test_an_instance_that_falls_silent_is_out_of_reach(impatient_dialect: 
         *("audio/webm", "video/mp4"),
     ],
 )
-async def test_what_is_no_speech_is_refused_unheard(dialect: Dialect, kind: str) -> None:
-    dialect.streams(b"ID3 or <html>", content_type=kind)
+async def test_what_is_no_speech_is_refused_unheard(openai: FakeOpenAi, kind: str) -> None:
+    openai.streams(b"ID3 or <html>", content_type=kind)
 
     with pytest.raises(InstanceFailed, match=rf"speech came as {kind}, expected audio/pcm: b'ID3 or <html>'"):
-        await anext(dialect.speech())
+        await anext(openai.speech())
 
 
 @pytest.mark.parametrize("kind", ["audio/mpeg", "audio/wav", "audio/x-wav", "audio/ogg", "audio/opus"])
-async def test_speech_that_is_not_what_it_claims_shows_how_it_began(dialect: Dialect, kind: str) -> None:
-    dialect.streams(HTML.encode(), content_type=kind)
+async def test_speech_that_is_not_what_it_claims_shows_how_it_began(openai: FakeOpenAi, kind: str) -> None:
+    openai.streams(HTML.encode(), content_type=kind)
 
     with pytest.raises(InstanceFailed, match=r"speech as \w+: .*began with b'<!doctype html>"):
-        await anext(dialect.speech())
+        await anext(openai.speech())
 
 
-async def test_an_error_names_the_instance(dialect: Dialect) -> None:
-    dialect.answers("", status=500)
+async def test_an_error_names_the_instance(openai: FakeOpenAi) -> None:
+    openai.answers("", status=500)
 
     with pytest.raises(InstanceFailed, match=r"^asr-1: HTTP 500") as raised:
-        await dialect.hears()
+        await openai.hears()
     assert raised.value.instance == "asr-1"

@@ -7,10 +7,11 @@ import sys
 
 import pytest
 
-from dispatcher.catalogue.model import PROVIDERS, Instance
+from dispatcher.catalogue.dialects import DIALECTS
+from dispatcher.catalogue.model import Instance
 from dispatcher.errors import ConfigError
 from dispatcher.messages import Service
-from dispatcher.providers.registry import Providers
+from dispatcher.providers.registry import CLASSES, Providers
 
 ALL_TASKS = (
     "import dispatcher.pipeline.worker_context, workers.asr, workers.llm, workers.tts, workers.control"
@@ -22,14 +23,15 @@ def instance(service: Service, provider: str) -> Instance:
 
 
 @pytest.mark.parametrize(
-    ("service", "provider"), [(service, name) for name, services in PROVIDERS.items() for service in services]
+    ("service", "provider"),
+    [(service, name) for name, dialect in DIALECTS.items() for service in dialect.services],
 )
 async def test_each_dialect_of_a_service_is_spoken_by_one_provider(service: Service, provider: str) -> None:
     providers = Providers()
     try:
         found = providers.of(instance(service, provider))
         assert providers.of(instance(service, provider)) is found
-        assert type(found).__name__.lower() == provider.replace("_", "")
+        assert CLASSES[service, provider].endswith(f".{type(found).__name__}")
     finally:
         await providers.close()
 

@@ -21,8 +21,8 @@ from dispatcher.errors import (
 from dispatcher.providers import websocket
 from dispatcher.providers.http import new_session
 from dispatcher.providers.websocket import MAX_MESSAGE_BYTES, Socket, open_socket
+from tests.support.services.socket_server import SocketServer, read_for_ever, serving_sockets
 from tests.support.waiting import PATIENCE_S
-from tests.unit.providers.socket_server import SocketServer, read_for_ever, serving_sockets
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from click.testing import Result
 
 from dispatcher.catalogue import Catalogue, load_catalogue
-from dispatcher.catalogue.model import PROVIDERS
+from dispatcher.catalogue.dialects import DIALECTS
 from dispatcher.ops.xiaozhi_import.legacy import Legacy
 from dispatcher.ops.xiaozhi_import.services import Moved, NotMoved, move
 from dispatcher.supervisor.plan import make_plan
@@ -194,7 +194,7 @@ def test_a_service_is_taken_over_where_this_version_speaks_to_it(
 ) -> None:
     outcome = move(service, module)  # type: ignore[arg-type]
     provider, endpoint = keys
-    if provider in PROVIDERS:
+    if provider in DIALECTS:
         assert isinstance(outcome, Moved)
         assert (outcome.keys["provider"], outcome.keys["endpoint"]) == (provider, endpoint)
     else:

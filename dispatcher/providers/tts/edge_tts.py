@@ -1,0 +1,106 @@
+"""Microsoft's Edge voices through the library `edge-tts` (the extra `edge`), which knows address and dialect.
+
+The service has no contract with us and needs no key; it may change, refuse or slow down at any time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from types import ModuleType
+from typing import Any, Final
+
+import aiohttp
+
+from dispatcher.catalogue.model import Instance
+from dispatcher.errors import InstanceFailed, InstanceForbidden, InstanceUnreachable
+from dispatcher.messages import Language
+from dispatcher.providers.http import wire_errors
+from dispatcher.providers.protocols import LoadReport
+from dispatcher.providers.refusals import status_error
+from dispatcher.providers.tts.speech_decoder import Form, decoded
+from dispatcher.providers.websocket import open_socket
+
+CONNECT_TIMEOUT_S: Final = 5
+ANSWER_TIMEOUT_S: Final = 10
+# The Chinese voice speaks English too.
+VOICES: Final[dict[Language, str]] = {
+    "auto": "zh-CN-XiaoxiaoNeural",
+    "zh": "zh-CN-XiaoxiaoNeural",
+    "en": "en-US-AriaNeural",
+}
+
+
+class EdgeTts:
+    """Calls Microsoft's service; an instance's endpoint is only a name for it."""
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        """Use the session of the running loop for checks; the library opens one for each call."""
+        self._session = session
+
+    async def synthesize(
+        self, instance: Instance, text: str, language: Language
+    ) -> AsyncGenerator[bytes, None]:
+        """Yield the speech as it comes, decoded from MP3; without a voice, one of the language."""
+        voice = instance.voice or VOICES[instance.language or language]
+        pieces = _pieces(_library(instance), instance, text, voice)
+        async with aclosing(decoded(instance, pieces, Form(kind="mp3"))) as speech:
+            async for pcm in speech:
+                yield pcm
+
+    async def check(self, instance: Instance) -> LoadReport:
+        """Return nothing, once the service has shaken hands; nothing is spoken for that."""
+        library = _library(instance).communicate
+        try:
+            url = (
+                f"{library.WSS_URL}&ConnectionId={library.connect_id()}"
+                f"&Sec-MS-GEC={library.DRM.generate_sec_ms_gec()}"
+                f"&Sec-MS-GEC-Version={library.SEC_MS_GEC_VERSION}"
+            )
+            headers = library.DRM.headers_with_muid(library.WSS_HEADERS)
+        except AttributeError as error:
+            raise InstanceForbidden(instance.name, f"this edge-tts is not known here: {error}") from error
+        async with open_socket(self._session, instance, url, headers=headers):
+            return LoadReport()
+
+
+def _library(instance: Instance) -> ModuleType:
+    try:
+        import edge_tts.communicate  # noqa: PLC0415  a worker without such an instance needs no library
+    except ModuleNotFoundError as error:
+        reason = f"needs: pip install 'xiaozhi-dispatcher[edge]' ({error.name} is missing)"
+        raise InstanceForbidden(instance.name, reason) from error
+    return edge_tts
+
+
+async def _pieces(
+    library: ModuleType, instance: Instance, text: str, voice: str
+) -> AsyncGenerator[bytes, None]:
+    """Yield MP3; whatever the library makes of a strange answer is the instance's fault."""
+    try:
+        call = library.Communicate(
+            text, voice, connect_timeout=CONNECT_TIMEOUT_S, receive_timeout=ANSWER_TIMEOUT_S
+        )
+    except (TypeError, ValueError) as error:
+        raise InstanceForbidden(instance.name, f"voice: {error}") from error
+    async with wire_errors(instance):
+        try:
+            async with aclosing(call.stream()) as chunks:
+                while chunk := await _next(instance, chunks):
+                    if chunk["type"] == "audio":
+                        yield chunk["data"]
+        except aiohttp.ClientResponseError as error:
+            raise status_error(instance, error.status, error.message, error.headers or {}) from error
+        except (library.exceptions.EdgeTTSException, ValueError, LookupError, TypeError) as error:
+            raise InstanceFailed(instance.name, f"{type(error).__name__}: {error}") from error
+
+
+async def _next(instance: Instance, chunks: AsyncGenerator[dict[str, Any], None]) -> dict[str, Any] | None:
+    try:
+        async with asyncio.timeout(CONNECT_TIMEOUT_S + ANSWER_TIMEOUT_S):
+            return await anext(chunks, None)
+    except TimeoutError as error:
+        raise InstanceUnreachable(
+            instance.name, f"silent for {CONNECT_TIMEOUT_S + ANSWER_TIMEOUT_S} s"
+        ) from error
