@@ -23,6 +23,7 @@ from dispatcher.ops.nginx.upstreams import (
 )
 
 UPSTREAMS: Final = "upstreams.conf"
+FRONTS_FOLDER: Final = "fronts"
 SERVICES_FILE: Final = "services.conf"
 HTTPS_TEMPLATE: Final = "tls/https.conf.template"
 _MARK: Final = re.compile(r"@(\w+)@")
@@ -48,9 +49,19 @@ def render(catalogue: Catalogue, places: Places) -> Mapping[str, str]:
     values["user"] = f"user {places.user};" if places.user else ""
     files = {name: _fill(name, values) for name in ("nginx.conf", "entry.conf", HTTPS_TEMPLATE)}
     parts = [front_upstreams(catalogue.nginx), *(_upstreams(catalogue, services) if served else [])]
+    files |= _front_environments(catalogue)
     files[UPSTREAMS] = "\n".join([*parts, *_left_out(catalogue)])
     files[SERVICES_FILE] = _services(services, values) if served else _unserved(services)
     return files
+
+
+def _front_environments(catalogue: Catalogue) -> dict[str, str]:
+    """Return the variables of each named front: its weight, which `/healthz` and `check` show."""
+    servers = [server for server in catalogue.nginx.upstream_servers if server.server[0].isalpha()]
+    return {
+        f"{FRONTS_FOLDER}/{server.server.partition(':')[0]}.env": f"INSTANCE_WEIGHT={server.weight}\n"
+        for server in servers
+    }
 
 
 def _upstreams(catalogue: Catalogue, services: Mapping[Service, list[Place]]) -> list[str]:

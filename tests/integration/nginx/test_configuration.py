@@ -37,7 +37,8 @@ def directives(text: str) -> Iterator[str]:
 
 def rendered() -> Iterator[tuple[str, str]]:
     for _, source, places in COMMITTED:
-        yield from render(load_catalogue(ROOT / source, EveryKey()), places).items()
+        files = render(load_catalogue(ROOT / source, EveryKey()), places)
+        yield from ((name, text) for name, text in files.items() if not name.endswith(".env"))
 
 
 def names_of_tests() -> set[str]:

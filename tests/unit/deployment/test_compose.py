@@ -34,6 +34,10 @@ CEILINGS: Final = {
 }
 
 
+# They end when they are done.
+ONE_SHOT: Final = {"llm-model"}
+
+
 @pytest.fixture(scope="module")
 def compose() -> dict[str, Any]:
     content: dict[str, Any] = yaml.safe_load(COMPOSE.read_text(encoding="utf-8"))
@@ -85,9 +89,14 @@ def test_nginx_is_the_only_door(compose: dict[str, Any]) -> None:
 
 def test_every_container_comes_back_is_watched_and_writes_bounded_logs(compose: dict[str, Any]) -> None:
     for name, each in compose["services"].items():
+        if name in ONE_SHOT:
+            assert each["restart"] == "on-failure", name
+            continue
         assert each["restart"] == "unless-stopped", name
         assert {"test", "interval", "timeout", "retries", "start_period"} <= each["healthcheck"].keys(), name
-        assert each["logging"]["options"].keys() == {"max-size", "max-file"}, name
+    assert all(
+        each["logging"]["options"].keys() == {"max-size", "max-file"} for each in compose["services"].values()
+    )
 
 
 def test_no_container_is_root_or_can_become_it(compose: dict[str, Any]) -> None:
@@ -103,9 +112,12 @@ def test_no_container_is_root_or_can_become_it(compose: dict[str, Any]) -> None:
         assert each["read_only"] is True, name
 
 
-def test_who_is_waited_for_is_healthy(compose: dict[str, Any]) -> None:
+def test_who_is_waited_for_is_healthy_but_for_what_nginx_only_names(compose: dict[str, Any]) -> None:
     for name, each in compose["services"].items():
         for other, wanted in each.get("depends_on", {}).items():
+            if name == "nginx" and other != "front-1":
+                assert wanted == {"condition": "service_started"}, other
+                continue
             assert wanted == {"condition": "service_healthy"}, f"{name} waits for {other}"
             assert other in compose["services"]
 
@@ -129,7 +141,7 @@ def test_the_fronts_are_weighted_as_nginx_weighs_them(services: dict[str, dict[s
     catalogue = load_catalogue(ROOT / "config/docker/load_balancing.yaml", {})
     rendered = {server.server: server.weight for server in catalogue.nginx.upstream_servers}
     started = {
-        f"{name}:8000": int(services[name]["environment"]["INSTANCE_WEIGHT"])
+        f"{name}:8000": int((ROOT / services[name]["env_file"]).read_text().partition("=")[2])
         for name in ("front-1", "front-2")
     }
 
@@ -237,7 +249,9 @@ def test_whoever_serves_turns_says_its_role_and_is_hurt_only_where_that_is_allow
     assert roles == {
         **dict.fromkeys(("front-1", "front-2"), "front"),
         **dict.fromkeys(("worker-asr", "worker-llm", "worker-tts", "control"), "worker"),
-        **dict.fromkeys(("asr-1", "asr-2", "llm-local", "tts-local"), "instance"),
+        **dict.fromkeys(
+            ("asr-1", "asr-2", "llm-local", "llm-standby", "tts-local", "tts-standby"), "instance"
+        ),
         "nginx": "nginx",
         "beat": "beat",
         "redis": "broker",
@@ -255,3 +269,17 @@ def test_ollama_keeps_its_models_where_its_user_may_write(services: dict[str, di
     (volume,) = [each for each in ollama["volumes"] if each.endswith(":/var/tmp")]
     assert volume == "${MODELS_DIR:-models}:/var/tmp"
     assert ollama["environment"]["OLLAMA_MODELS"].startswith("/var/tmp/")
+
+
+def test_each_service_has_a_second_instance_that_answers_when_the_first_does_not() -> None:
+    catalogue = load_catalogue(ROOT / "config/docker/load_balancing.yaml", {})
+
+    assert all(len(config.instances) >= 2 for config in catalogue.services.values())
+
+
+def test_the_model_of_the_yaml_is_the_one_that_is_fetched(services: dict[str, dict[str, Any]]) -> None:
+    catalogue = load_catalogue(ROOT / "config/docker/load_balancing.yaml", {})
+    model = catalogue.services["llm"].instances[0].model
+
+    assert services["llm-model"]["command"] == ["pull", f"${{LLM_MODEL:-{model}}}"]
+    assert services["llm-model"]["image"] == services["llm-local"]["image"]
