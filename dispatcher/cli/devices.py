@@ -1,26 +1,25 @@
-"""`dispatcher devices`: who is there, and what an operator says of them and to them."""
+"""`dispatcher devices`: known devices, their marks, and commands to connected ones."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
 from typing import Final, get_args
 
 import click
 
 from dispatcher.devices import device_commands, registry
 from dispatcher.devices.device_commands import DeviceCommand
-from dispatcher.devices.device_lookup import find
+from dispatcher.devices.device_lookup import called, find, find_by_code
 from dispatcher.devices.device_tables import as_json, device_view, devices_view
 from dispatcher.devices.registry import Mark, Registered
 from dispatcher.dialogue_store import memory
 from dispatcher.errors import DispatcherError, UnknownName
 from dispatcher.messages import Language
-from dispatcher.ops.redis_session import with_redis
+from dispatcher.ops.redis_session import redis_command
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import instance_table
 from dispatcher.telemetry import front_presence
-from dispatcher.terminal.console import make_console
+from dispatcher.terminal.console import make_console, print_view
 
 # Shown in lists and by voice assistants' makers; a column of SQL holds as much.
 MOST_CHARACTERS: Final = 64
@@ -35,38 +34,32 @@ def devices() -> None:
 
 @devices.command("list", short_help="List known devices, the latest seen first.")
 @_JSON
-def list_devices(*, json_wanted: bool) -> None:
+@redis_command
+async def list_devices(redis: RedisClient, *, json_wanted: bool) -> None:
     """List known devices, the latest seen first: who is connected, when each was last heard, who waits."""
-
-    async def show(redis: RedisClient) -> None:
-        found = await registry.read_all(redis)
-        heard = await front_presence.read_connected(redis)
-        if json_wanted:
-            told = [as_json(device, heard.get(device.device_id)) for device in found]
-            click.echo(json.dumps(told, ensure_ascii=False))
-            return
-        console = make_console()
-        console.print(devices_view(found, heard), soft_wrap=not console.is_terminal)
-
-    with_redis(show)
+    found = await registry.read_all(redis)
+    connected = await front_presence.read_connected(redis)
+    if json_wanted:
+        known = [as_json(device, connected.get(device.device_id)) for device in found]
+        click.echo(json.dumps(known, ensure_ascii=False))
+    else:
+        print_view(devices_view(found, connected))
 
 
 @devices.command("show", short_help="Show all that is known of a device.")
 @_DEVICE
 @_JSON
-def show_device(word: str, *, json_wanted: bool) -> None:
+@redis_command
+async def show_device(redis: RedisClient, word: str, *, json_wanted: bool) -> None:
     """Show all that is known of a device; of its users only how much is remembered."""
-
-    async def show(redis: RedisClient, device: Registered) -> None:
-        remembered = len((await memory.read(redis, device.device_id)).text)
-        heard = (await front_presence.read_connected(redis)).get(device.device_id)
-        if json_wanted:
-            told = {**as_json(device, heard), "remembered_characters": remembered}
-            click.echo(json.dumps(told, ensure_ascii=False))
-        else:
-            make_console().print(device_view(device, heard, remembered=remembered))
-
-    _with_device(word, show)
+    device = await find(redis, word)
+    remembered = len((await memory.read(redis, device.device_id)).text)
+    seen_at_s = (await front_presence.read_connected(redis)).get(device.device_id)
+    if json_wanted:
+        known = {**as_json(device, seen_at_s), "remembered_characters": remembered}
+        click.echo(json.dumps(known, ensure_ascii=False))
+    else:
+        make_console().print(device_view(device, seen_at_s, remembered=remembered))
 
 
 @devices.command("name", short_help="Name a device, or take the name away.")
@@ -90,32 +83,28 @@ def set_language(word: str, language: str) -> None:
 @devices.command("persona", short_help="Give a device a persona.")
 @_DEVICE
 @click.argument("persona")
-def set_persona(word: str, persona: str) -> None:
+@redis_command
+async def set_persona(redis: RedisClient, word: str, persona: str) -> None:
     """Give a device a persona of the YAML (`conversation.personas`); `default` leaves it to the YAML."""
+    device = await find(redis, word)
     chosen = "" if persona == "default" else persona
-
-    async def act(redis: RedisClient, device: Registered) -> None:
-        in_force = await instance_table.in_force(redis)
-        known = in_force.catalogue.conversation.personas if in_force else {}
-        if chosen and chosen not in known:
-            there_are = ", ".join(known) or "none in the YAML in force"
-            raise UnknownName(f"no persona is called {persona!r}; there are {there_are}")
-        await _mark_device(redis, device, "persona", chosen)
-
-    _with_device(word, act)
+    in_force = await instance_table.in_force(redis)
+    known = in_force.catalogue.conversation.personas if in_force else {}
+    if chosen and chosen not in known:
+        there_are = ", ".join(known) or "none in the YAML in force"
+        raise UnknownName(f"no persona is called {persona!r}; there are {there_are}")
+    await _mark_device(redis, device, "persona", chosen)
 
 
 @devices.command("block", short_help="Refuse a device from now on.")
 @_DEVICE
-def block(word: str) -> None:
+@redis_command
+async def block(redis: RedisClient, word: str) -> None:
     """Refuse a device from now on; one that is connected is cut off."""
-
-    async def act(redis: RedisClient, device: Registered) -> None:
-        await registry.mark(redis, device.device_id, "blocked", "1")
-        went = await device_commands.send(redis, DeviceCommand(device_id=device.device_id, kind="block"))
-        click.echo(f"{_called(device)}: blocked{', and cut off' if went == 'done' else ''}")
-
-    _with_device(word, act)
+    device = await find(redis, word)
+    await registry.mark(redis, device.device_id, "blocked", "1")
+    went = await device_commands.send(redis, DeviceCommand(device_id=device.device_id, kind="block"))
+    click.echo(f"{called(device)}: blocked{', and cut off' if went == 'done' else ''}")
 
 
 @devices.command("unblock")
@@ -128,58 +117,53 @@ def unblock(word: str) -> None:
 @devices.command("activate", short_help="Let in the device that shows CODE.")
 @click.argument("word", metavar="CODE|DEVICE", required=False)
 @click.option("--all", "everyone", is_flag=True, help="All known devices: before ACTIVATION=on.")
-def activate(word: str | None, *, everyone: bool) -> None:
+@redis_command
+async def activate(redis: RedisClient, word: str | None, *, everyone: bool) -> None:
     """Let a device in that shows CODE, or that is named otherwise."""
     if everyone == bool(word):
         raise click.UsageError("expected a code, a device or --all")
-
-    async def act(redis: RedisClient) -> None:
-        chosen = [await _who_shows(redis, word)] if word else await registry.read_all(redis)
-        for device in chosen:
-            await registry.mark(redis, device.device_id, "activated", "1")
-            click.echo(f"{_called(device)}: activated")
-
-    with_redis(act)
+    chosen = [await find_by_code(redis, word)] if word else await registry.read_all(redis)
+    for device in chosen:
+        await registry.mark(redis, device.device_id, "activated", "1")
+        click.echo(f"{called(device)}: activated")
 
 
 @devices.command("admit", short_help="Let in the client that waits to be a device.")
 @_DEVICE
-def admit(word: str) -> None:
+@redis_command
+async def admit(redis: RedisClient, word: str) -> None:
     """Let the client that waits be the device, instead of the one before: after its flash was erased, say."""
-
-    async def act(redis: RedisClient, device: Registered) -> None:
-        if not await registry.admit(redis, device.device_id):
-            raise DispatcherError(
-                f"{_called(device)}: no other client waits to be admitted; "
-                "one does after it was refused, and `dispatcher devices list` shows it"
-            )
-        await device_commands.send(redis, DeviceCommand(device_id=device.device_id, kind="reread"))
-        click.echo(f"{_called(device)}: admitted; speak to it again, it connects anew")
-
-    _with_device(word, act)
+    device = await find(redis, word)
+    if not await registry.admit(redis, device.device_id):
+        raise DispatcherError(
+            f"{called(device)}: no other client waits to be admitted; "
+            "one does after it was refused, and `dispatcher devices list` shows it"
+        )
+    await _reread(redis, device)
+    click.echo(f"{called(device)}: admitted; speak to it again, it connects anew")
 
 
 @devices.command("forget", short_help="Erase a dialogue and its memory.")
 @_DEVICE
 @click.option("--entirely", is_flag=True, help="The device too: its name, persona, blocking, activation.")
-def forget(word: str, *, entirely: bool) -> None:
+@redis_command
+async def forget(redis: RedisClient, word: str, *, entirely: bool) -> None:
     """Erase the dialogue with a device and all that is remembered of its users."""
-
-    async def act(redis: RedisClient, device: Registered) -> None:
-        await memory.forget(redis, device.device_id)
-        if entirely:
-            await registry.remove(redis, device.device_id)
-        await device_commands.send(redis, DeviceCommand(device_id=device.device_id, kind="reread"))
-        click.echo(f"{_called(device)}: {'forgotten' if entirely else 'its dialogue and memory are erased'}")
-
-    _with_device(word, act)
+    device = await find(redis, word)
+    await memory.forget(redis, device.device_id)
+    if entirely:
+        await registry.remove(redis, device.device_id)
+    await _reread(redis, device)
+    click.echo(f"{called(device)}: {'forgotten' if entirely else 'its dialogue and memory are erased'}")
 
 
 @devices.command("reboot")
 @_DEVICE
-def reboot(word: str) -> None:
+@redis_command
+async def reboot(redis: RedisClient, word: str) -> None:
     """Restart a connected device."""
-    _send(word, lambda device_id: DeviceCommand(device_id=device_id, kind="reboot"), done="restarts")
+    device = await find(redis, word)
+    await _send(redis, device, DeviceCommand(device_id=device.device_id, kind="reboot"), done="restarts")
 
 
 @devices.command("alert")
@@ -187,62 +171,34 @@ def reboot(word: str) -> None:
 @click.option("--message", required=True, help="What the device shows.")
 @click.option("--status", default="Notice", show_default=True, help="The line above it.")
 @click.option("--emotion", default="neutral", show_default=True, help="The face, such as happy or sad.")
-def alert(word: str, *, message: str, status: str, emotion: str) -> None:
+@redis_command
+async def alert(redis: RedisClient, /, word: str, **fields: str) -> None:
     """Show a message on a connected device."""
-    fields = {"status": status, "message": message, "emotion": emotion}
-    _send(
-        word,
-        lambda device_id: DeviceCommand(device_id=device_id, kind="alert", fields=fields),
-        done="shows it",
-    )
+    device = await find(redis, word)
+    command = DeviceCommand(device_id=device.device_id, kind="alert", fields=fields)
+    await _send(redis, device, command, done="shows it")
 
 
-async def _who_shows(redis: RedisClient, word: str) -> Registered:
-    """Return the device that shows a code, or that is named otherwise."""
-    shown = await registry.shows_code(redis, word)
-    try:
-        return await find(redis, shown or word)
-    except UnknownName as error:
-        if not word.isdecimal():
-            raise
-        raise UnknownName(
-            f"no device shows the code {word!r}, or not any more; `dispatcher devices list` tells who waits"
-        ) from error
-
-
-def _with_device(word: str, act: Callable[[RedisClient, Registered], Awaitable[None]]) -> None:
-    async def use(redis: RedisClient) -> None:
-        await act(redis, await find(redis, word))
-
-    with_redis(use)
-
-
-def _mark(word: str, field: Mark, value: str) -> None:
-    async def act(redis: RedisClient, device: Registered) -> None:
-        await _mark_device(redis, device, field, value)
-
-    _with_device(word, act)
+@redis_command
+async def _mark(redis: RedisClient, word: str, field: Mark, value: str) -> None:
+    await _mark_device(redis, await find(redis, word), field, value)
 
 
 async def _mark_device(redis: RedisClient, device: Registered, field: Mark, value: str) -> None:
-    """Set a field, and let a connection under way hear of it."""
+    """Set a field, also for a connection under way."""
     await registry.mark(redis, device.device_id, field, value)
-    await device_commands.send(redis, DeviceCommand(device_id=device.device_id, kind="reread"))
+    await _reread(redis, device)
     what = f"{field} {value}" if value else f"{field} as by default"
-    click.echo(f"{_called(device)}: {what if field != 'blocked' else 'let in again'}")
+    click.echo(f"{called(device)}: {what if field != 'blocked' else 'let in again'}")
 
 
-def _send(word: str, errand: Callable[[str], DeviceCommand], *, done: str) -> None:
-    async def act(redis: RedisClient, device: Registered) -> None:
-        went = await device_commands.send(redis, errand(device.device_id))
-        if went == "done":
-            click.echo(f"{_called(device)}: {done}")
-            return
+async def _reread(redis: RedisClient, device: Registered) -> None:
+    await device_commands.send(redis, DeviceCommand(device_id=device.device_id, kind="reread"))
+
+
+async def _send(redis: RedisClient, device: Registered, command: DeviceCommand, *, done: str) -> None:
+    went = await device_commands.send(redis, command)
+    if went != "done":
         reason = "it is not connected" if went == "not connected" else "no front answers"
-        raise DispatcherError(f"{_called(device)}: {reason}; a device connects when it is spoken to")
-
-    _with_device(word, act)
-
-
-def _called(device: Registered) -> str:
-    return f"{device.device_id} ({device.name})" if device.name else device.device_id
+        raise DispatcherError(f"{called(device)}: {reason}; a device connects when it is spoken to")
+    click.echo(f"{called(device)}: {done}")

@@ -1,10 +1,10 @@
-"""`dispatcher drain`: one instance gets no new calls."""
+"""`dispatcher drain`: an instance gets no new calls."""
 
 from __future__ import annotations
 
 import click
 
-from dispatcher.ops.redis_session import with_redis
+from dispatcher.ops.redis_session import redis_command
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import admin
 from dispatcher.routing.instance_report import report_instance
@@ -12,14 +12,11 @@ from dispatcher.routing.instance_report import report_instance
 
 @click.command("drain")
 @click.argument("name", metavar="INSTANCE")
-def drain(name: str) -> None:
+@redis_command
+async def drain(redis: RedisClient, name: str) -> None:
     """Give INSTANCE no new calls, until `dispatcher restore INSTANCE`.
 
     Calls under way end as they would. Restarts do not end it; only a Redis that comes back empty forgets it.
     """
-
-    async def act(redis: RedisClient) -> None:
-        await admin.drain(redis, name)
-        await report_instance(redis, name)
-
-    with_redis(act)
+    await admin.drain(redis, name)
+    await report_instance(redis, name)

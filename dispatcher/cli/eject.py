@@ -1,4 +1,4 @@
-"""`dispatcher eject`: one instance gets no calls for a while."""
+"""`dispatcher eject`: an instance gets no calls for a while."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 
 import click
 
-from dispatcher.ops.redis_session import with_redis
+from dispatcher.ops.redis_session import redis_command
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import admin
 from dispatcher.routing.instance_report import report_instance
@@ -40,15 +40,12 @@ def in_seconds(_context: click.Context, _parameter: click.Parameter, written: st
     callback=in_seconds,
     help="How long: 30s, 5m, 1h; at most 24h.",
 )
-def eject(name: str, *, for_s: float) -> None:
+@redis_command
+async def eject(redis: RedisClient, name: str, *, for_s: float) -> None:
     """Give INSTANCE no calls for a while; after it, one call at a time probes whether it works.
 
     Where every instance of the service is out, the least bad is tried all the same: `dispatcher drain`
     keeps calls away whatever happens.
     """
-
-    async def act(redis: RedisClient) -> None:
-        await admin.eject(redis, name, for_s=for_s)
-        await report_instance(redis, name)
-
-    with_redis(act)
+    await admin.eject(redis, name, for_s=for_s)
+    await report_instance(redis, name)

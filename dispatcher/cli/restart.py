@@ -1,24 +1,13 @@
-"""`dispatcher restart`: parts of a running `dispatcher up` started anew, one by one, without a lost turn."""
+"""`dispatcher restart`: processes of a running `dispatcher up` restarted one by one, without a lost turn."""
 
 from __future__ import annotations
-
-import os
-import signal
-import time
-import uuid
-from pathlib import Path
-from typing import Final
 
 import click
 
 from dispatcher.errors import StartError, UnknownName
 from dispatcher.settings import load_settings
-from dispatcher.supervisor.rolling import Progress, Step, Wish, leave_wish, read_progress
-from dispatcher.supervisor.state_file import RunningUp, find_up
-
-LOOK_AGAIN_S: Final = 0.1
-# The supervisor itself gives each part two minutes.
-SILENCE_S: Final = 180.0
+from dispatcher.supervisor.rolling_restart import RestartRequest, RestartStep, request_restart
+from dispatcher.supervisor.state_file import find_up
 
 
 @click.command("restart")
@@ -35,31 +24,15 @@ def restart(parts: tuple[str, ...]) -> None:
     unknown = [part for part in parts if part not in running.names]
     if unknown:
         raise UnknownName(f"{', '.join(unknown)}: no such part; these run: {', '.join(running.names)}")
-    progress = _follow(data_dir, running, Wish(id=uuid.uuid4().hex, names=parts))
-    if any(step.state != "ready" for step in progress.steps):
+    is_complete = True
+    for step in request_restart(data_dir, running.pid, RestartRequest(names=parts)):
+        click.echo(_line(step))
+        is_complete = is_complete and step.state == "ready"
+    if not is_complete:
         raise StartError("the restart did not get through; `dispatcher up` and its logs say why")
 
 
-def _follow(data_dir: Path, running: RunningUp, wish: Wish) -> Progress:
-    """Ask for it, and print each step as it is done."""
-    leave_wish(data_dir, wish)
-    os.kill(running.pid, signal.SIGUSR1)
-    told: set[str] = set()
-    give_up_at_s = time.monotonic() + SILENCE_S
-    while time.monotonic() < give_up_at_s:
-        progress = read_progress(data_dir, wish.id)
-        for step in progress.steps if progress else ():
-            if step.state in {"ready", "failed", "left"} and step.name not in told:
-                told.add(step.name)
-                give_up_at_s = time.monotonic() + SILENCE_S
-                click.echo(_line(step))
-        if progress and progress.is_over:
-            return progress
-        time.sleep(LOOK_AGAIN_S)
-    raise StartError(f"`dispatcher up` (pid {running.pid}) said nothing of the restart for {SILENCE_S:.0f} s")
-
-
-def _line(step: Step) -> str:
+def _line(step: RestartStep) -> str:
     match step.state:
         case "ready":
             return f"{step.name} is ready again after {step.took_s or 0:.1f} s"

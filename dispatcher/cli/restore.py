@@ -1,4 +1,4 @@
-"""`dispatcher restore`: one instance gets calls again; or a backup is put back."""
+"""`dispatcher restore`: an instance gets calls again, or a backup is restored."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 
 import click
 
-from dispatcher.ops.redis_session import with_redis
+from dispatcher.ops.redis_session import redis_command
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import admin
 from dispatcher.routing.instance_report import report_instance
@@ -32,12 +32,14 @@ def restore(name: str, *, force: bool, only: tuple[str, ...]) -> None:
     if is_file(name):
         _restore_file(Path(name), force=force, only=only)
         return
+    restore_instance(name)
 
-    async def act(redis: RedisClient) -> None:
-        await admin.restore(redis, name)
-        await report_instance(redis, name)
 
-    with_redis(act)
+@redis_command
+async def restore_instance(redis: RedisClient, name: str) -> None:
+    """End draining and ejection of an instance."""
+    await admin.restore(redis, name)
+    await report_instance(redis, name)
 
 
 def _restore_file(file: Path, *, force: bool, only: tuple[str, ...]) -> None:

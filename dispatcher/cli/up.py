@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
-import time
 from pathlib import Path
 
 import click
@@ -14,12 +12,13 @@ from dispatcher.catalogue import load_catalogue
 from dispatcher.data_dir import make_private
 from dispatcher.logs import configure_logging
 from dispatcher.messages import SCREEN_TURNS_VARIABLE
-from dispatcher.settings import Settings, load_settings
+from dispatcher.settings import load_settings
 from dispatcher.supervisor.plan import make_plan, without_taken_ports
 from dispatcher.supervisor.ports import is_taken, require_free_ports
+from dispatcher.supervisor.process_launcher import process_environment
 from dispatcher.supervisor.procfile import read_procfile
 from dispatcher.supervisor.state_file import StateFile
-from dispatcher.supervisor.supervisor import Supervisor, Surroundings
+from dispatcher.supervisor.supervisor import Supervisor, SupervisorContext
 from dispatcher.supervisor.terminal_ui import TerminalUi
 from dispatcher.terminal.console import make_console
 from dispatcher.terminal.output import outlive_reader
@@ -44,33 +43,13 @@ def up(config: Path | None, procfile: Path, *, verbose: bool) -> None:
     # What is odd about the YAML is said once on the screen, by the processes, not here as a raw log line too.
     configure_logging(settings.model_copy(update={"log_level": "error"}))
     catalogue = load_catalogue(settings.dispatcher_config)
-    environment = children_environment(settings)
+    environment = process_environment(settings)
     plan = make_plan(read_procfile(procfile), catalogue=catalogue, environ=environment)
     plan = without_taken_ports(plan, is_taken)
-    environment["FLOWER_LINK"] = str(any(part.role == "flower" for part in plan.parts)).lower()
-    screen = TerminalUi(make_console(), verbose=verbose)
-    environment[SCREEN_TURNS_VARIABLE] = "text" if screen.is_terminal else "plain"
-    with StateFile(settings.data_dir, config=settings.dispatcher_config) as upfile:
-        require_free_ports(plan.parts)
-        surroundings = Surroundings(settings=settings, environment=environment, screen=screen, upfile=upfile)
-        asyncio.run(Supervisor(plan, surroundings).run())
-
-
-def children_environment(settings: Settings) -> dict[str, str]:
-    """Return the variables of the processes: ours, with the paths made firm.
-
-    The folder of this Python comes first on PATH, so that `celery` and `dispatcher` of this
-    environment are found without activating it.
-    """
-    folder = str(Path(sys.executable).parent)
-    return {
-        **os.environ,
-        "DISPATCHER_CONFIG": str(settings.dispatcher_config.absolute()),
-        "DATA_DIR": str(settings.data_dir.absolute()),
-        "FRONT_ON_NETWORK": "true",
-        "PATH": os.pathsep.join([folder, os.environ.get("PATH", os.defpath)]),
-        # Who runs this chooses the file, whenever it was written (docs/adr/0006-live-reload.md).
-        "CONFIG_CHOSEN_AT_S": str(time.time()),
-        # Lines reach the log when they are printed, not when a buffer is full.
-        "PYTHONUNBUFFERED": "1",
-    }
+    environment["FLOWER_LINK"] = str(any(spec.role == "flower" for spec in plan.specs)).lower()
+    ui = TerminalUi(make_console(), verbose=verbose)
+    environment[SCREEN_TURNS_VARIABLE] = "text" if ui.is_terminal else "plain"
+    with StateFile(settings.data_dir, config=settings.dispatcher_config) as state_file:
+        require_free_ports(plan.specs)
+        context = SupervisorContext(settings=settings, environment=environment, ui=ui, state_file=state_file)
+        asyncio.run(Supervisor(plan, context).run())

@@ -1,13 +1,11 @@
-"""How devices are shown: a table, one device in full, JSON."""
+"""Views of devices: a table, one device in full, JSON."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import asdict
 from datetime import datetime
-from functools import partial
 from typing import Any, Final
 
 from rich.console import RenderableType
@@ -16,7 +14,7 @@ from rich.text import Text
 
 from dispatcher.devices.registry import Registered
 from dispatcher.terminal.console import duration
-from dispatcher.terminal.responsive_table import ResponsiveTable
+from dispatcher.terminal.tables import Column, ResponsiveTable, table_of
 
 NONE_YET = "no device was here yet; point one to the OTA address (docs/devices.md)"
 
@@ -25,36 +23,25 @@ NONE_YET = "no device was here yet; point one to the OTA address (docs/devices.m
 SPARE: Final = ("firmware", "board", "language", "persona", "last heard", "connected", "code")
 
 
-def devices_view(devices: Sequence[Registered], heard_at_s: Mapping[str, float]) -> RenderableType:
-    """Return a row for each device; columns in which none has anything to tell are left out.
+def devices_view(devices: Sequence[Registered], seen_at_s: Mapping[str, float]) -> RenderableType:
+    """Return a row for each device; columns in which none has anything to say are left out.
 
     Args:
         devices: known ones.
-        heard_at_s: of those that are connected, the Unix time at which each was last heard.
+        seen_at_s: of those that are connected, the Unix time of the last frame of each.
     """
     if not devices:
         return Text(NONE_YET, style="yellow")
-    return ResponsiveTable(partial(_devices_table, devices, heard_at_s), spare=SPARE)
+    rows = [_cells(device, seen_at_s.get(device.device_id)) for device in devices]
+    return ResponsiveTable(
+        lambda left_out: (table_of(rows, _COLUMNS, left_out=left_out, style=_style),), spare=SPARE
+    )
 
 
-def _devices_table(
-    devices: Sequence[Registered], heard_at_s: Mapping[str, float], left_out: AbstractSet[str]
-) -> tuple[Table]:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    rows = [_cells(device, heard_at_s.get(device.device_id)) for device in devices]
-    columns = [name for name in _COLUMNS if name not in left_out and any(cells[name] for cells in rows)]
-    for name in columns:
-        table.add_column(name, no_wrap=True)
-    for device, cells in zip(devices, rows, strict=True):
-        style = "red" if device.blocked else ""
-        table.add_row(*(Text(cells[name]) for name in columns), style=style)
-    return (table,)
-
-
-def device_view(device: Registered, heard_at_s: float | None, *, remembered: int) -> RenderableType:
+def device_view(device: Registered, seen_at_s: float | None, *, remembered: int) -> RenderableType:
     """Return all that is known of one device; of its users only how much is remembered."""
     grid = Table.grid(padding=(0, 2))
-    cells = {**_cells(device, heard_at_s), "first seen": moment(device.first_seen_ms)}
+    cells = {**_cells(device, seen_at_s), "first seen": moment(device.first_seen_ms)}
     cells["remembered"] = f"{remembered} characters" if remembered else "nothing"
     for name, text in cells.items():
         if text:
@@ -62,10 +49,10 @@ def device_view(device: Registered, heard_at_s: float | None, *, remembered: int
     return grid
 
 
-def as_json(device: Registered, heard_at_s: float | None = None) -> Mapping[str, Any]:
+def as_json(device: Registered, seen_at_s: float | None = None) -> Mapping[str, Any]:
     """Return a device for scripts; `last_heard_ms` is 0 for one that is not connected."""
     told = {name: value for name, value in asdict(device).items() if name not in _DIGESTS}
-    connected = {"connected": heard_at_s is not None, "last_heard_ms": round((heard_at_s or 0) * 1000)}
+    connected = {"connected": seen_at_s is not None, "last_heard_ms": round((seen_at_s or 0) * 1000)}
     return {**told, "state": state_of(device), **connected}
 
 
@@ -83,29 +70,32 @@ def moment(at_ms: int) -> str:
     return f"{datetime.fromtimestamp(at_ms / 1000).astimezone():%Y-%m-%d %H:%M}" if at_ms else ""
 
 
-_DIGESTS = ("client", "waiting_client")
-_COLUMNS = (
-    "device",
-    "name",
-    "state",
-    "code",
-    "persona",
-    "language",
-    "board",
-    "firmware",
-    "connected",
-    "last heard",
+_DIGESTS: Final = ("client", "waiting_client")
+_SHOWN: Final = (
+    *("device", "name", "state", "code", "persona", "language"),
+    *("board", "firmware", "connected", "last heard"),
 )
 
 
-def _last_heard(device: Registered, heard_at_s: float | None) -> str:
+def _column(name: str) -> Column[dict[str, str]]:
+    return Column(name, lambda cells: Text(cells[name]), is_needed=lambda cells: bool(cells[name]))
+
+
+_COLUMNS: Final = tuple(map(_column, _SHOWN))
+
+
+def _style(cells: dict[str, str]) -> str:
+    return "red" if cells["state"] == "blocked" else ""
+
+
+def _last_heard(device: Registered, seen_at_s: float | None) -> str:
     """Return how long ago a connected device was heard, and when another one came last."""
-    if heard_at_s is None:
+    if seen_at_s is None:
         return moment(device.last_seen_ms)
-    return f"{duration(max(0.0, time.time() - heard_at_s))} ago"
+    return f"{duration(max(0.0, time.time() - seen_at_s))} ago"
 
 
-def _cells(device: Registered, heard_at_s: float | None) -> dict[str, str]:
+def _cells(device: Registered, seen_at_s: float | None) -> dict[str, str]:
     return {
         "device": device.device_id,
         "name": device.name,
@@ -115,7 +105,7 @@ def _cells(device: Registered, heard_at_s: float | None) -> dict[str, str]:
         "language": device.language or "",
         "board": device.board,
         "firmware": device.firmware,
-        "connected": "" if heard_at_s is None else "yes",
-        "last heard": _last_heard(device, heard_at_s),
+        "connected": "" if seen_at_s is None else "yes",
+        "last heard": _last_heard(device, seen_at_s),
         "waiting since": moment(device.waiting_since_ms),
     }

@@ -1,11 +1,12 @@
-"""A line to the shared state for the length of one command; what keeps it away is one clear line."""
+"""Session with Redis for the length of one command; a failure is one clear line."""
 
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
 from redis.exceptions import AuthenticationError
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -18,13 +19,26 @@ from dispatcher.redis_url import parse_redis_url
 from dispatcher.supervisor.resolve_settings import resolve_settings
 
 Result = TypeVar("Result")
+Parameters = ParamSpec("Parameters")
 _TLS_WORDS = ("SSL", "TLS", "certificate")
 _PASSWORD_WORDS = ("NOAUTH", "WRONGPASS", "already authenticated", "without any password", "invalid password")
-_AWAY = (RedisConnectionError, RedisTimeoutError, OSError)
+_UNREACHABLE = (RedisConnectionError, RedisTimeoutError, OSError)
+
+
+def redis_command(
+    command: Callable[Concatenate[RedisClient, Parameters], Awaitable[Result]],
+) -> Callable[Parameters, Result]:
+    """Return a plain function that runs a coroutine function with a client of the Redis of REDIS_URL."""
+
+    @functools.wraps(command)
+    def run(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
+        return with_redis(lambda redis: command(redis, *args, **kwargs))
+
+    return run
 
 
 def with_redis(use: Callable[[RedisClient], Awaitable[Result]]) -> Result:
-    """Return what `use` makes of a line to the Redis of REDIS_URL.
+    """Return what `use` makes of a client of the Redis of REDIS_URL.
 
     Raises:
         StateError: no Redis answers there; the text says where, and never the password.
@@ -32,9 +46,8 @@ def with_redis(use: Callable[[RedisClient], Awaitable[Result]]) -> Result:
     """
     settings = resolve_settings()
     if "log_level" not in settings.model_fields_set:  # the answer is what the command prints
-        configure_logging(settings.model_copy(update={"log_level": "error"}))
-    else:
-        configure_logging(settings)
+        settings = settings.model_copy(update={"log_level": "error"})
+    configure_logging(settings)
     try:
         return asyncio.run(_use(settings.redis_url, use))
     except StateError as error:
@@ -42,17 +55,16 @@ def with_redis(use: Callable[[RedisClient], Awaitable[Result]]) -> Result:
 
 
 def explain(error: StateError, redis_url: str) -> str:
-    """Return what an operator can do about an error of the shared state."""
+    """Return what an operator can do about an error of Redis."""
     cause = error.__cause__
+    where = parse_redis_url(redis_url)
     if any(word in str(error) for word in _PASSWORD_WORDS):
-        where = parse_redis_url(redis_url)
         return (
             f"the Redis at {where} wants another password: set DATA_DIR to the folder of the deployment "
             "that runs, whose redis-password is read without REDIS_URL; or write it into REDIS_URL"
         )
-    if isinstance(cause, AuthenticationError) or not isinstance(cause, _AWAY):
+    if isinstance(cause, AuthenticationError) or not isinstance(cause, _UNREACHABLE):
         return str(error)
-    where = parse_redis_url(redis_url)
     if any(word in str(error) for word in _TLS_WORDS):
         return f"the Redis at {where} is not trusted: {error}; REDIS_CA_FILE names who signed its certificate"
     return f"no Redis answers at {where}; start it (`dispatcher up`), or set REDIS_URL to the one in use"

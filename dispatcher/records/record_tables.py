@@ -1,12 +1,10 @@
-"""The tables of `dispatcher records`: what is kept, what waits, what was lost, and turns."""
+"""Tables of `dispatcher records`: rows kept, backlog, losses, and turns."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from datetime import datetime
-from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -14,7 +12,7 @@ from rich.text import Text
 
 from dispatcher.redis_client.keys import RECORDS_MAXLEN
 from dispatcher.telemetry.record_stream import StreamState
-from dispatcher.terminal.responsive_table import ResponsiveTable
+from dispatcher.terminal.tables import Column, ResponsiveTable, table_of
 
 if TYPE_CHECKING:
     from dispatcher.records.report import StoreReport
@@ -73,36 +71,14 @@ def _dropped(report: StoreReport | None, stream: StreamState | None) -> Text:
 
 
 def _kept(report: StoreReport) -> Table:
-    table = _table("records", "oldest", "newest")
-    table.add_column("rows", justify="right", no_wrap=True)
-    for each in report.tables:
-        table.add_row(each.name, _time(each.oldest_ms), _time(each.newest_ms), str(each.rows))
-    return table
+    return table_of(report.tables, _TABLE_COLUMNS)
 
 
 def turns_view(turns: Sequence[Mapping[Any, Any]]) -> RenderableType:
     """Return one row for each turn, oldest first."""
     if not turns:
         return Text("no turns are kept yet", style="yellow")
-    return ResponsiveTable(partial(_turns_table, turns), spare=SPARE)
-
-
-def _turns_table(turns: Sequence[Mapping[Any, Any]], left_out: AbstractSet[str]) -> tuple[Table]:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    shown = [column for column in _COLUMNS if column.heading not in left_out]
-    for column in shown:
-        folds = column.heading in _FOLDED
-        overflow: Literal["fold", "ellipsis"] = "fold" if folds else "ellipsis"
-        table.add_column(column.heading, justify=column.justify, no_wrap=not folds, overflow=overflow)
-    for turn in turns:
-        table.add_row(*(column.text(turn) for column in shown))
-    return (table,)
-
-
-class _Column(NamedTuple):
-    heading: str
-    text: Callable[[Mapping[Any, Any]], str | Text]
-    justify: Literal["left", "right"] = "left"
+    return ResponsiveTable(lambda left_out: (table_of(turns, _TURN_COLUMNS, left_out=left_out),), spare=SPARE)
 
 
 def _outcome(turn: Mapping[Any, Any]) -> Text:
@@ -118,28 +94,6 @@ def _number_in(key: str) -> Callable[[Mapping[Any, Any]], str]:
     return lambda turn: _number(turn[key])
 
 
-_COLUMNS: Final = (
-    _Column("began", lambda turn: _time(turn["started_at_ms"] or turn["entry_ms"]).partition("-")[2]),
-    _Column("turn", lambda turn: Text(turn["turn"][:8])),
-    _Column("device", lambda turn: Text(turn["device"])),
-    _Column("outcome", _outcome),
-    _Column("audio ms", _number_in("first_audio_ms"), "right"),
-    _Column("played ms", _number_in("played_ms"), "right"),
-    _Column("sentences", _number_in("sentences"), "right"),
-    _Column("gaps", _number_in("gaps"), "right"),
-    _Column("instances", _instances),
-    _Column("reason", lambda turn: Text(turn["reason"])),
-)
-_FOLDED: Final = ("instances", "reason")
-
-
-def _table(*headings: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in headings:
-        table.add_column(heading, no_wrap=True)
-    return table
-
-
 def _number(value: float | None) -> str:
     return "–" if value is None else f"{value:.0f}"
 
@@ -149,3 +103,23 @@ def _time(at_ms: int | None) -> str:
     if at_ms is None:
         return "–"
     return f"{datetime.fromtimestamp(at_ms / 1000).astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+_TURN_COLUMNS: Final[tuple[Column[Mapping[Any, Any]], ...]] = (
+    Column("began", lambda turn: _time(turn["started_at_ms"] or turn["entry_ms"]).partition("-")[2]),
+    Column("turn", lambda turn: Text(turn["turn"][:8])),
+    Column("device", lambda turn: Text(turn["device"])),
+    Column("outcome", _outcome),
+    Column("audio ms", _number_in("first_audio_ms"), "right"),
+    Column("played ms", _number_in("played_ms"), "right"),
+    Column("sentences", _number_in("sentences"), "right"),
+    Column("gaps", _number_in("gaps"), "right"),
+    Column("instances", _instances, folds=True),
+    Column("reason", lambda turn: Text(turn["reason"]), folds=True),
+)
+_TABLE_COLUMNS: Final[tuple[Column[Any], ...]] = (
+    Column("records", lambda each: each.name),
+    Column("oldest", lambda each: _time(each.oldest_ms)),
+    Column("newest", lambda each: _time(each.newest_ms)),
+    Column("rows", lambda each: str(each.rows), "right"),
+)

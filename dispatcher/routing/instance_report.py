@@ -1,4 +1,4 @@
-"""What an operator is told after an act on an instance: its state now, and what its service has left."""
+"""Report on an instance after `drain`, `eject` or `restore`: its state, and a warning of a shortage."""
 
 from __future__ import annotations
 

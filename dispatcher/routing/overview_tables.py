@@ -1,11 +1,11 @@
-"""The tables of `dispatcher status`: instances, the figures, then services with what waits."""
+"""Tables of `dispatcher status`: instances, KPIs, then services with their queues."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from functools import partial
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -14,7 +14,7 @@ from rich.text import Text
 from dispatcher.messages import CONTROL_QUEUE
 from dispatcher.routing.overview import InstanceView, Overview, State
 from dispatcher.terminal.console import duration
-from dispatcher.terminal.responsive_table import ResponsiveTable
+from dispatcher.terminal.tables import Column, ResponsiveTable, table_of
 
 STYLES: Final[dict[State, str]] = {
     "ready": "green",
@@ -40,20 +40,20 @@ SPARE: Final = (
 NONE_YET: Final = "no instances yet: they are known when the first process has started"
 
 
-def status_view(overview: Overview, figures: RenderableType) -> RenderableType:
-    """Return the tables as of one moment; the figures stand under the instances."""
+def status_view(overview: Overview, kpis: RenderableType) -> RenderableType:
+    """Return the tables as of one moment; the KPIs stand under the instances."""
     instances: RenderableType = Text(NONE_YET, style="yellow")
     if overview.instances:
-        instances = ResponsiveTable(partial(instance_view, overview.instances), spare=SPARE)
+        instances = ResponsiveTable(partial(instance_tables, overview.instances), spare=SPARE)
     services = ResponsiveTable(partial(service_tables, overview), spare=("algorithm",))
-    return Group(instances, Text(""), figures, Text(""), services)
+    return Group(instances, Text(""), kpis, Text(""), services)
 
 
-def instance_view(
+def instance_tables(
     instances: Sequence[InstanceView], left_out: AbstractSet[str]
 ) -> tuple[RenderableType, ...]:
     """Return one row for each instance, in the order of the YAML; reasons that do not fit stand below."""
-    table = _instance_table(instances, left_out)
+    table = table_of(instances, _COLUMNS, left_out=left_out)
     if LAST_REASON not in left_out:
         return (table,)
     reasons = Table.grid(padding=(0, 2))
@@ -65,68 +65,37 @@ def instance_view(
     return (table, Text(""), reasons) if reasons.row_count else (table,)
 
 
-def _instance_table(instances: Sequence[InstanceView], left_out: AbstractSet[str]) -> Table:
-    shown = [
-        column
-        for column in _COLUMNS
-        if column.heading not in left_out and any(column.tells(one) for one in instances)
-    ]
-    table = _table("instance", "state")
-    for column in shown:
-        table.add_column(column.heading, justify=column.justify, no_wrap=True)
-    for instance in instances:
-        table.add_row(*_instance_row(instance, shown))
-    return table
+class _QueueRow(NamedTuple):
+    name: str
+    algorithm: str = ""
+    queued: Text = Text("")
+    waiting: Text = Text("")
 
 
 def service_tables(overview: Overview, left_out: AbstractSet[str]) -> tuple[Table]:
     """Return a table with one row for each queue: the services, then control."""
-    has_algorithm = "algorithm" not in left_out
-    table = _table("service", *(["algorithm"] if has_algorithm else []))
-    # Nobody needs a column of zeros: it comes with the first message that could not be read.
-    dropped = overview.dropped
-    for heading in ("queued tasks", "waiting calls", *(["unreadable messages"] if dropped else [])):
-        table.add_column(heading, justify="right", no_wrap=True)
-
-    def add_row(name: str, algorithm: str, *counts: Text) -> None:
-        table.add_row(
-            name,
-            *([algorithm] if has_algorithm else []),
-            *counts,
-            *([_pressure(dropped.get(name, 0))] if dropped else []),
-        )
-
-    for service in overview.services:
-        queued = _pressure(overview.queues[service.service])
-        add_row(service.service, service.algorithm or "–", queued, _pressure(service.waiting))
-    add_row(CONTROL_QUEUE, "", _pressure(overview.queues[CONTROL_QUEUE]), Text(""))
+    queues, dropped = overview.queues, overview.dropped
+    rows = [
+        _QueueRow(each.service, each.algorithm or "–", _count(queues[each.service]), _count(each.waiting))
+        for each in overview.services
+    ]
+    rows.append(_QueueRow(CONTROL_QUEUE, queued=_count(queues[CONTROL_QUEUE])))
     if OTHER_QUEUE in dropped:
-        add_row(OTHER_QUEUE, "", Text(""), Text(""))
-    return (table,)
-
-
-def _table(*headings: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in headings:
-        table.add_column(heading, no_wrap=True)
-    return table
-
-
-class _Column(NamedTuple):
-    """One fact of an instance; a column in which no instance has anything to tell is left out."""
-
-    heading: str
-    text: Callable[[InstanceView], str | Text]
-    tells: Callable[[InstanceView], bool] = lambda _: True
-    justify: Literal["left", "right"] = "right"
-
-
-def _instance_row(instance: InstanceView, shown: Sequence[_Column]) -> tuple[str | Text, ...]:
-    return (
-        Text(instance.name, style="bold"),
-        Text(state_text(instance), style=STYLES[instance.state]),
-        *(column.text(instance) for column in shown),
+        rows.append(_QueueRow(OTHER_QUEUE))
+    columns: tuple[Column[_QueueRow], ...] = (
+        Column("service", lambda row: row.name),
+        Column("algorithm", lambda row: row.algorithm),
+        Column("queued tasks", lambda row: row.queued, "right"),
+        Column("waiting calls", lambda row: row.waiting, "right"),
+        # A column of zeros helps nobody: it comes with the first message that could not be read.
+        Column(
+            "unreadable messages",
+            lambda row: _count(dropped.get(row.name, 0)),
+            "right",
+            is_needed=lambda _: bool(dropped),
+        ),
     )
+    return (table_of(rows, columns, left_out=left_out),)
 
 
 def _in_flight(instance: InstanceView) -> Text:
@@ -169,9 +138,9 @@ def reason_text(instance: InstanceView) -> str:
     if instance.last_reason:
         return f"{instance.last_reason.removeprefix(f'{instance.name}: ')}{ago}"
     if instance.check_run < 0:
-        return f"{_count(-instance.check_run, 'health check')} failed in a row"
+        return f"{_plural(-instance.check_run, 'health check')} failed in a row"
     if instance.failures:
-        return f"{_count(instance.failures, 'call')} failed in a row{ago}"
+        return f"{_plural(instance.failures, 'call')} failed in a row{ago}"
     return f"a call failed{ago}" if ago else ""
 
 
@@ -182,22 +151,36 @@ def _is_over(instance: InstanceView) -> bool:
     return is_well and failed is not None and succeeded is not None and succeeded < failed
 
 
-def _count(number: int, what: str) -> str:
+def _plural(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
-def _pressure(number: int) -> Text:
+def _count(number: int) -> Text:
     return Text(str(number), style="yellow" if number else "")
 
 
-_COLUMNS: Final = (
-    _Column("priority", lambda one: one.priority, lambda one: one.priority != "normal", "left"),
-    _Column("weight", weight_text),
-    _Column("in flight", _in_flight),
-    _Column("ewma ms", lambda one: _ms(one.latency_ewma_ms)),
-    _Column("p95 ms", lambda one: _ms(one.latency_p95_ms), lambda one: one.latency_p95_ms is not None),
-    _Column("errors", _errors),
-    _Column("cpu", lambda one: _percent(one.cpu_ratio), lambda one: one.cpu_ratio is not None),
-    _Column("mem", lambda one: _percent(one.memory_ratio), lambda one: one.memory_ratio is not None),
-    _Column(LAST_REASON, lambda one: Text(reason_text(one)), justify="left"),
+_COLUMNS: Final[tuple[Column[InstanceView], ...]] = (
+    Column("instance", lambda one: Text(one.name, style="bold")),
+    Column("state", lambda one: Text(state_text(one), style=STYLES[one.state])),
+    Column("priority", lambda one: one.priority, is_needed=lambda one: one.priority != "normal"),
+    Column("weight", weight_text, "right"),
+    Column("in flight", _in_flight, "right"),
+    Column("ewma ms", lambda one: _ms(one.latency_ewma_ms), "right"),
+    Column(
+        "p95 ms",
+        lambda one: _ms(one.latency_p95_ms),
+        "right",
+        is_needed=lambda one: one.latency_p95_ms is not None,
+    ),
+    Column("errors", _errors, "right"),
+    Column(
+        "cpu", lambda one: _percent(one.cpu_ratio), "right", is_needed=lambda one: one.cpu_ratio is not None
+    ),
+    Column(
+        "mem",
+        lambda one: _percent(one.memory_ratio),
+        "right",
+        is_needed=lambda one: one.memory_ratio is not None,
+    ),
+    Column(LAST_REASON, lambda one: Text(reason_text(one))),
 )

@@ -1,5 +1,6 @@
-"""What `dispatcher up` is made of: it starts the lines of a Procfile and keeps them running.
+"""Supervisor: starts the lines of a Procfile, keeps them running, and stops them in order.
 
-procfile → parts → plan says what to run; process, restart and keeper run one part; readiness, ports
-and upfile look at the machine; logs, table and screen tell the operator; supervisor ties them together.
+`procfile`, `process_spec` and `plan` read what to run; `process`, `process_lifecycle`, `process_run` and
+`process_runner` keep one process running, `runner_group` all of them; `readiness`, `ports`, `disk_watch`
+and `stuck_workers` watch; `process_output`, `process_table`, `ui_messages` and `terminal_ui` show it.
 """

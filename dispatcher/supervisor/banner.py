@@ -1,4 +1,4 @@
-"""What the operator reads once everything runs: the addresses, a first thing to try, how to stop."""
+"""Banner of `dispatcher up`: the addresses, a first thing to try, how to stop."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _LOOPBACK: Final = "127.0.0.1"
 _USUAL_FRONT: Final = Address(_LOOPBACK, 8000)
 
 
-def closing_lines(plan: Plan, settings: Settings) -> list[str]:
+def banner_lines(plan: Plan, settings: Settings) -> list[str]:
     """Return the lines below the table, without an end of line."""
     lines = [f"{name} is not started: {reason}" for name, reason in plan.skipped]
-    front = next((part.address for part in plan.parts if part.role == "front"), None)
+    front = next((spec.address for spec in plan.specs if spec.role == "front"), None)
     if front is not None:
         lines += _front_lines(front, settings)
-    flower = next((part.address for part in plan.parts if part.role == "flower"), None)
+    flower = next((spec.address for spec in plan.specs if spec.role == "flower"), None)
     if flower is not None:
         lines.append(_flower_line(flower, settings))
     logs = settings.data_dir / "log"

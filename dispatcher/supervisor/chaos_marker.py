@@ -1,7 +1,10 @@
-"""The mark of a stack that may be hurt on purpose: who keeps it, and which processes are his."""
+"""Chaos marker: the sign in Redis that `dispatcher verify` may inject faults into this stack."""
 
 from __future__ import annotations
 
+import os
+import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,6 +12,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
+from dispatcher.supervisor.polling import poll
+from dispatcher.supervisor.process_runner import ProcessRunner
+
+MARKER_REFRESH_INTERVAL_S: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,10 +35,10 @@ class MarkedProcess:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChaosMarker:
-    """What `dispatcher up` says of itself where ALLOW_VERIFY is true.
+    """The processes of a `dispatcher up` with ALLOW_VERIFY.
 
     Attributes:
-        pid: of the supervisor; every process that may be hurt is its child.
+        pid: of the supervisor; every process that may be killed is its child.
     """
 
     host: str
@@ -39,48 +46,69 @@ class ChaosMarker:
     parts: tuple[MarkedProcess, ...]
 
 
-_MARK: Final = TypeAdapter(ChaosMarker)
+_MARKER: Final = TypeAdapter(ChaosMarker)
 
 
-def leave(redis: RedisClient, mark: ChaosMarker) -> None:
-    """Write the mark for a few seconds; the supervisor writes it again and again."""
-    redis.send_nowait(
-        "SET", keys.verify_mark(mark.host), _MARK.dump_json(mark), "EX", keys.SIGN_OF_LIFE_TTL_S
-    )
+async def refresh_marker(redis: RedisClient, runners: Sequence[ProcessRunner]) -> None:
+    """Write the marker of these processes, for ever; without that it expires within seconds."""
+
+    async def write() -> None:
+        marker = _marker_of(runners)
+        redis.send_nowait(
+            "SET", keys.verify_mark(marker.host), _MARKER.dump_json(marker), "EX", keys.SIGN_OF_LIFE_TTL_S
+        )
+
+    await poll(write, interval_s=MARKER_REFRESH_INTERVAL_S)
 
 
-async def claim(redis: RedisClient, who: str) -> bool:
+async def claim(redis: RedisClient, run_id: str) -> bool:
     """Return whether this run may go on: no other one does; it is asked again and again meanwhile.
 
     Raises:
         StateError: Redis is out of reach.
     """
-    if await redis.execute("SET", keys.VERIFYING, who, "NX", "EX", keys.SIGN_OF_LIFE_TTL_S):
+    if await redis.execute("SET", keys.VERIFYING, run_id, "NX", "EX", keys.SIGN_OF_LIFE_TTL_S):
         return True
-    mine: bool = await redis.execute("GET", keys.VERIFYING) == who.encode()
+    mine: bool = await redis.execute("GET", keys.VERIFYING) == run_id.encode()
     if mine:
         redis.send_nowait("EXPIRE", keys.VERIFYING, keys.SIGN_OF_LIFE_TTL_S)
     return mine
 
 
-async def release(redis: RedisClient, who: str) -> None:
+async def release(redis: RedisClient, run_id: str) -> None:
     """Let another run begin.
 
     Raises:
         StateError: Redis is out of reach; the claim ends by itself.
     """
-    if await redis.execute("GET", keys.VERIFYING) == who.encode():
+    if await redis.execute("GET", keys.VERIFYING) == run_id.encode():
         await redis.execute("UNLINK", keys.VERIFYING)
 
 
 async def read(redis: RedisClient, host: str) -> ChaosMarker | None:
-    """Return the mark of a host; None where its stack allows nothing, or is of another version.
+    """Return the marker of a host; None where its stack allows nothing, or is of another version.
 
     Raises:
         StateError: Redis is out of reach.
     """
     written = await redis.execute("GET", keys.verify_mark(host))
     try:
-        return None if written is None else _MARK.validate_json(written)
+        return None if written is None else _MARKER.validate_json(written)
     except ValidationError:
         return None
+
+
+def _marker_of(runners: Sequence[ProcessRunner]) -> ChaosMarker:
+    return ChaosMarker(
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        parts=tuple(
+            MarkedProcess(
+                name=runner.spec.name,
+                role=runner.spec.role,
+                pid=runner.pid,
+                port=runner.spec.address.port if runner.spec.address else None,
+            )
+            for runner in runners
+        ),
+    )

@@ -1,4 +1,4 @@
-"""Which parts run, in which order they stop, and which are left out and why."""
+"""Plan of `dispatcher up`: the processes to run, the order in which they stop, and those left out."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from dispatcher.catalogue import Catalogue
 from dispatcher.errors import ConfigError
 from dispatcher.supervisor.flower_environment import what_is_missing
-from dispatcher.supervisor.process_spec import Address, Part, Role, part_of
+from dispatcher.supervisor.process_spec import Address, ProcessSpec, Role, spec_of
 from dispatcher.supervisor.procfile import Line
 
 # The front first, so that turns under way still find everything behind it.
@@ -40,23 +40,23 @@ class Skipped(NamedTuple):
 class Plan:
     """What `dispatcher up` runs."""
 
-    parts: tuple[Part, ...]
+    specs: tuple[ProcessSpec, ...]
     skipped: tuple[Skipped, ...]
 
     @property
-    def brokers(self) -> tuple[Part, ...]:
-        """The parts that all others wait for."""
-        return tuple(part for part in self.parts if part.role == "broker")
+    def brokers(self) -> tuple[ProcessSpec, ...]:
+        """The processes that all others wait for."""
+        return tuple(spec for spec in self.specs if spec.role == "broker")
 
     @property
-    def others(self) -> tuple[Part, ...]:
-        """The parts that start together once the broker answers."""
-        return tuple(part for part in self.parts if part.role not in {"broker", *LAST})
+    def others(self) -> tuple[ProcessSpec, ...]:
+        """The processes that start together once the broker answers."""
+        return tuple(spec for spec in self.specs if spec.role not in {"broker", *LAST})
 
     @property
-    def last(self) -> tuple[Part, ...]:
-        """The parts that start when all others run, because no turn needs them."""
-        return tuple(part for part in self.parts if part.role in LAST)
+    def last(self) -> tuple[ProcessSpec, ...]:
+        """The processes that start when all others run, because no turn needs them."""
+        return tuple(spec for spec in self.specs if spec.role in LAST)
 
 
 def make_plan(lines: Iterable[Line], *, catalogue: Catalogue, environ: Mapping[str, str]) -> Plan:
@@ -69,28 +69,28 @@ def make_plan(lines: Iterable[Line], *, catalogue: Catalogue, environ: Mapping[s
             MODELS=none that no built-in instance runs.
 
     Raises:
-        ConfigError: a line cannot be understood, two parts want the same port, or a service is left without
-            an instance.
+        ConfigError: a line cannot be understood, two processes want the same port, or a service is left
+            without an instance.
     """
     used = _addresses(catalogue)
-    parts: list[Part] = []
+    specs: list[ProcessSpec] = []
     skipped: list[Skipped] = []
     no_models = without_models(environ)
     not_run: set[Address] = set()
     for line in lines:
-        part = part_of(line, environ)
-        reason = _reason_to_skip(part, used, external_redis=bool(environ.get("REDIS_URL")))
-        if reason is None and no_models and part.role == "instance" and part.address is not None:
-            not_run.add(_on_loopback(part.address))
+        spec = spec_of(line, environ)
+        reason = _reason_to_skip(spec, used, external_redis=bool(environ.get("REDIS_URL")))
+        if reason is None and no_models and spec.role == "instance" and spec.address is not None:
+            not_run.add(_on_loopback(spec.address))
             reason = no_models
         if reason is None:
-            parts.append(part)
+            specs.append(spec)
         else:
-            skipped.append(Skipped(part.name, reason))
+            skipped.append(Skipped(spec.name, reason))
     if no_models:
         _require_other_instances(catalogue, not_run, no_models)
-    _require_distinct_ports(parts)
-    return Plan(parts=tuple(parts), skipped=tuple(skipped))
+    _require_distinct_ports(specs)
+    return Plan(specs=tuple(specs), skipped=tuple(skipped))
 
 
 def without_models(environ: Mapping[str, str]) -> str | None:
@@ -121,24 +121,24 @@ def _require_other_instances(catalogue: Catalogue, not_run: Collection[Address],
         raise ConfigError(problems)
 
 
-def _reason_to_skip(part: Part, used: frozenset[Address], *, external_redis: bool) -> str | None:
-    if part.role == "broker" and external_redis:
+def _reason_to_skip(spec: ProcessSpec, used: frozenset[Address], *, external_redis: bool) -> str | None:
+    if spec.role == "broker" and external_redis:
         return "REDIS_URL is set"
-    if part.role == "instance" and part.address is not None and _on_loopback(part.address) not in used:
-        return f"the catalogue has no instance at {part.address}"
-    if part.role == "flower":
+    if spec.role == "instance" and spec.address is not None and _on_loopback(spec.address) not in used:
+        return f"the catalogue has no instance at {spec.address}"
+    if spec.role == "flower":
         return what_is_missing()
     return None
 
 
 def without_taken_ports(plan: Plan, is_taken: Callable[[str, int], bool]) -> Plan:
-    """Return the plan without those of the last parts whose port another program has; a turn needs none."""
-    taken = [part for part in plan.last if part.address is not None and is_taken(*part.address)]
+    """Return the plan without those of the last processes whose port is taken; a turn needs none."""
+    taken = [spec for spec in plan.last if spec.address is not None and is_taken(*spec.address)]
     reasons = tuple(
-        Skipped(part.name, f"something else listens at {part.address}; set FLOWER_PORT") for part in taken
+        Skipped(spec.name, f"something else listens at {spec.address}; set FLOWER_PORT") for spec in taken
     )
-    left = tuple(part for part in plan.parts if part not in taken)
-    return Plan(parts=left, skipped=(*plan.skipped, *reasons))
+    left = tuple(spec for spec in plan.specs if spec not in taken)
+    return Plan(specs=left, skipped=(*plan.skipped, *reasons))
 
 
 def _addresses(catalogue: Catalogue) -> frozenset[Address]:
@@ -156,14 +156,14 @@ def _on_loopback(address: Address) -> Address:
     return Address("127.0.0.1", address.port) if address.host in _LOOPBACK else address
 
 
-def _require_distinct_ports(parts: Sequence[Part]) -> None:
+def _require_distinct_ports(specs: Sequence[ProcessSpec]) -> None:
     owners: dict[int, str] = {}
     problems = []
-    for part in parts:
-        if part.address is None:
+    for spec in specs:
+        if spec.address is None:
             continue
-        first = owners.setdefault(part.address.port, part.name)
-        if first != part.name:
-            problems.append(f"port {part.address.port} is wanted by {first} and by {part.name}")
+        first = owners.setdefault(spec.address.port, spec.name)
+        if first != spec.name:
+            problems.append(f"port {spec.address.port} is wanted by {first} and by {spec.name}")
     if problems:
         raise ConfigError(problems)

@@ -1,6 +1,6 @@
-"""Are the ports free? Asked before anything is started, so that a clash is one line and not twelve logs.
+"""Ports: a check before anything is started, so that a clash is one line and not twelve logs.
 
-And free ports for whoever starts a stack of his own: a bench, a test.
+And free ports for a stack of one's own: a bench, a test.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Final
 import psutil
 
 from dispatcher.errors import StartError
-from dispatcher.supervisor.process_spec import Part, Role
+from dispatcher.supervisor.process_spec import ProcessSpec, Role
 
 # Below the ports that systems give to outgoing connections (Linux from 32768, macOS from 49152): between the
 # moment a port is found free and the moment a process listens on it, no client's connection can take it.
@@ -26,16 +26,16 @@ _claims: list[socket.socket] = []
 _left: list[int] = []
 
 
-def require_free_ports(parts: Iterable[Part]) -> None:
-    """Do nothing when each part can listen where it wants to.
+def require_free_ports(specs: Iterable[ProcessSpec]) -> None:
+    """Do nothing when each process can listen where it wants to.
 
     Raises:
         StartError: one line per port that is taken: by whom, and what to do.
     """
     problems = [
-        f"port {part.address.port} ({part.name}) is taken{_by_whom(part.address.port)}; {_what_to_do(part)}"
-        for part in parts
-        if part.address is not None and is_taken(part.address.host, part.address.port)
+        f"port {spec.address.port} ({spec.name}) is taken{_by_whom(spec.address.port)}; {_what_to_do(spec)}"
+        for spec in specs
+        if spec.address is not None and is_taken(spec.address.host, spec.address.port)
     ]
     if problems:
         raise StartError("\n".join(problems))
@@ -110,10 +110,10 @@ def _by_whom(port: int) -> str:
         return ""
 
 
-def _what_to_do(part: Part) -> str:
+def _what_to_do(spec: ProcessSpec) -> str:
     advice: dict[Role, str] = {
         "front": "set FRONT_PORT or stop it",
         "broker": "set BROKER_PORT or stop it, or set REDIS_URL to use it",
-        "instance": f"stop it, or take {part.name} out of the Procfile to use it",
+        "instance": f"stop it, or take {spec.name} out of the Procfile to use it",
     }
-    return advice.get(part.role, "stop it")
+    return advice.get(spec.role, "stop it")

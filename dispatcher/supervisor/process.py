@@ -11,8 +11,8 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Self
 
-from dispatcher.supervisor.channel import Channel
-from dispatcher.supervisor.process_spec import Part, Role
+from dispatcher.supervisor.handover_channel import HandoverChannel
+from dispatcher.supervisor.process_spec import ProcessSpec, Role
 
 LONGEST_LINE_BYTES: Final = 16_384
 _PR_SET_PDEATHSIG: Final = 1
@@ -23,42 +23,44 @@ _LIBC: Any = ctypes.CDLL(None) if sys.platform == "linux" else None
 class Process:
     """A running process that leads a group of its own.
 
-    Being outside of the terminal's group, it does not hear the operator's Ctrl-C; the supervisor does,
-    and decides who stops when. On Linux it dies with the supervisor, even by kill -9.
+    Outside of the terminal's group it gets no SIGINT of the operator's Ctrl-C; the supervisor does, and
+    decides what stops when. On Linux it dies with the supervisor, even by kill -9.
     """
 
-    def __init__(self, process: asyncio.subprocess.Process, part: Part, channel: Channel | None) -> None:
+    def __init__(
+        self, process: asyncio.subprocess.Process, spec: ProcessSpec, channel: HandoverChannel | None
+    ) -> None:
         self._process = process
-        self._part = part
+        self._spec = spec
         self._channel = channel
 
     @classmethod
     async def start(
-        cls, part: Part, environment: Mapping[str, str], *, channel: Channel | None = None
+        cls, spec: ProcessSpec, environment: Mapping[str, str], *, channel: HandoverChannel | None = None
     ) -> Self:
-        """Return the started process; whoever starts it also reads its output and waits for its end.
+        """Return the started process; the caller reads its output and waits for its end.
 
         Args:
-            part: what to run.
+            spec: the process to run.
             environment: its variables, but for those that its line sets.
-            channel: to one that is handed its socket, and says when it leaves.
+            channel: to a front that is handed its socket.
 
         Raises:
             OSError: the program is missing or may not be run.
         """
         process = await asyncio.create_subprocess_exec(
-            *part.argv,
+            *spec.argv,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
-            env={**environment, **part.assignments, **(channel.variables if channel else {})},
+            env={**environment, **spec.assignments, **(channel.variables if channel else {})},
             pass_fds=channel.handed if channel else (),
             start_new_session=True,
             preexec_fn=_dying_with(os.getpid()),
         )
         if channel is not None:
             channel.open()
-        return cls(process, part, channel)
+        return cls(process, spec, channel)
 
     @property
     def pid(self) -> int:
@@ -87,17 +89,17 @@ class Process:
             self._channel.close()
         return code
 
-    async def serves(self) -> None:
-        """Return when it says that it serves; at once for one that was not asked to say so."""
+    async def wait_until_serving(self) -> None:
+        """Return when it has sent that it serves; at once for one without a channel."""
         if self._channel is not None:
-            await self._channel.serves.wait()
+            await self._channel.serving.wait()
 
-    async def ends_or_leaves(self) -> bool:
+    async def wait_for_exit_or_leaving(self) -> bool:
         """Return True when it makes way for a successor and lives on, False when it has ended."""
         ended = asyncio.ensure_future(self._process.wait())
         ways: list[asyncio.Future[Any]] = [ended]
         if self._channel is not None:
-            ways.append(asyncio.ensure_future(self._channel.leaves.wait()))
+            ways.append(asyncio.ensure_future(self._channel.leaving.wait()))
         try:
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
             return not ended.done()
@@ -105,16 +107,16 @@ class Process:
             for way in ways:
                 way.cancel()
 
-    def let_go(self) -> None:
-        """Tell one that leaves that it need not wait for a successor any longer."""
+    def release(self) -> None:
+        """Let a leaving process go: it need not wait for a successor any longer."""
         if self._channel is not None:
-            self._channel.let_go()
+            self._channel.release()
 
     def terminate(self) -> None:
         """Ask it to finish what it does and end."""
         with contextlib.suppress(ProcessLookupError):
-            # A shell does not pass signals on; any other leader knows best what to tell its children.
-            (os.killpg if self._part.in_shell else os.kill)(self.pid, signal.SIGTERM)
+            # A shell does not pass signals on; any other leader handles its own children.
+            (os.killpg if self._spec.in_shell else os.kill)(self.pid, signal.SIGTERM)
 
     def kill(self) -> None:
         """End whatever is left of the group, now."""

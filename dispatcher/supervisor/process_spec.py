@@ -1,4 +1,4 @@
-"""What a Procfile line runs, read from its command: the role, the address, the queues."""
+"""Process spec of a Procfile line, read from its command: the role, the address, the queues."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _WHAT: Final[Mapping[Role, str]] = {
 
 
 class Address(NamedTuple):
-    """Where a part listens."""
+    """Where a process listens."""
 
     host: str
     port: int
@@ -46,7 +46,7 @@ class Address(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class ProcessSpec:
     """One process that `dispatcher up` runs.
 
     Attributes:
@@ -68,7 +68,7 @@ class Part:
     what: str
 
 
-def part_of(line: Line, environ: Mapping[str, str]) -> Part:
+def spec_of(line: Line, environ: Mapping[str, str]) -> ProcessSpec:
     """Return what a line runs.
 
     Args:
@@ -85,7 +85,7 @@ def part_of(line: Line, environ: Mapping[str, str]) -> Part:
     assignments, argv = _split_assignments(words)
     in_shell = bool(_SHELL_CHARACTERS & set(line.command))
     role = _role(argv)
-    return Part(
+    return ProcessSpec(
         name=line.name,
         role=role,
         argv=("/bin/sh", "-c", line.command) if in_shell else tuple(argv),

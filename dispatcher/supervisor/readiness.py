@@ -1,4 +1,4 @@
-"""Is a part ready to serve? Asked of the part itself: PING, HTTP, or a worker's sign of life in Redis."""
+"""Readiness of a process, by PING, HTTP, or the sign of life of a worker in Redis."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from redis.exceptions import AuthenticationError, RedisError, ResponseError
 
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import connect
-from dispatcher.supervisor.process_spec import Address, Part
+from dispatcher.supervisor.process_spec import Address, ProcessSpec
 
 FIRST_POLL_S: Final = 0.05
 LONGEST_POLL_S: Final = 0.5
 PROBE_TIMEOUT_S: Final = 2.0
-# Parts that cannot be asked count as ready once they have lived this long.
+# Processes that cannot be asked count as ready once they have lived this long.
 ALIVE_S: Final = 1.0
 _PATHS: Final = {"front": "/readyz?only=front", "flower": "/healthcheck", "instance": "/health"}
 _HTTP_OK: Final = 200
 
 
 class Readiness:
-    """Asks parts whether they are ready; holds one connection to Redis for it.
+    """Asks processes whether they are ready; holds one connection to Redis for it.
 
     Attributes:
         is_refused: a Redis is there and wants another password.
@@ -31,13 +31,13 @@ class Readiness:
         self._redis = connect(redis_url, socket_timeout_s=PROBE_TIMEOUT_S)
         self.is_refused = False
 
-    async def wait(self, part: Part, pid: int) -> None:
-        """Return when the part is ready; it is asked less and less often, at last twice a second."""
-        if not _can_be_asked(part):
+    async def wait(self, spec: ProcessSpec, pid: int) -> None:
+        """Return when the process is ready; it is asked less and less often, at last twice a second."""
+        if not _can_be_asked(spec):
             await asyncio.sleep(ALIVE_S)
             return
         pause_s = FIRST_POLL_S
-        while not await self._is_ready(part, pid):
+        while not await self._is_ready(spec, pid):
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 1.5, LONGEST_POLL_S)
 
@@ -59,16 +59,16 @@ class Readiness:
         """Close the connection."""
         await self._redis.aclose()
 
-    async def _is_ready(self, part: Part, pid: int) -> bool:
-        if part.role == "broker":
+    async def _is_ready(self, spec: ProcessSpec, pid: int) -> bool:
+        if spec.role == "broker":
             return await self.redis_answers()
-        if part.role == "worker":
-            return await self._consumes(part, pid)
-        return part.address is not None and await answers_ok(part.address.reachable, _PATHS[part.role])
+        if spec.role == "worker":
+            return await self._consumes(spec, pid)
+        return spec.address is not None and await answers_ok(spec.address.reachable, _PATHS[spec.role])
 
-    async def _consumes(self, part: Part, pid: int) -> bool:
+    async def _consumes(self, spec: ProcessSpec, pid: int) -> bool:
         """Return whether the worker process consumes all of its queues."""
-        signs = [keys.worker_ready(queue, pid) for queue in part.queues]
+        signs = [keys.worker_ready(queue, pid) for queue in spec.queues]
         try:
             async with asyncio.timeout(PROBE_TIMEOUT_S):
                 return int(await self._redis.exists(*signs)) == len(signs)
@@ -76,14 +76,14 @@ class Readiness:
             return False
 
 
-def _can_be_asked(part: Part) -> bool:
-    match part.role:
+def _can_be_asked(spec: ProcessSpec) -> bool:
+    match spec.role:
         case "broker" | "front" | "flower":
             return True
         case "instance":
-            return part.address is not None
+            return spec.address is not None
         case "worker":
-            return bool(part.queues)
+            return bool(spec.queues)
         case "beat" | "other":
             return False
 

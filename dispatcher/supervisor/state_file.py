@@ -38,10 +38,10 @@ class RunningProcess:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunningUp:
-    """A `dispatcher up` that runs: its process id, the names of its parts, and the YAML it was given.
+    """A `dispatcher up` that runs: its process id, the names of its processes, and the YAML it was given.
 
     Attributes:
-        addresses: host and port of the first part of each role that listens.
+        addresses: host and port of the first process of each role that listens.
     """
 
     pid: int

@@ -19,8 +19,8 @@ from dispatcher.settings import Settings
 from dispatcher.supervisor.plan import STOP_ORDER
 from dispatcher.supervisor.ports import free_ports
 from dispatcher.supervisor.process import Process, describe_exit
-from dispatcher.supervisor.process_logs import PartLog
-from dispatcher.supervisor.process_spec import Part, part_of
+from dispatcher.supervisor.process_output import ProcessLog
+from dispatcher.supervisor.process_spec import ProcessSpec, spec_of
 from dispatcher.supervisor.procfile import Line
 from dispatcher.supervisor.readiness import Readiness
 
@@ -75,9 +75,9 @@ class Stack:
 class Member:
     """One running process, its log, and the task that writes the log."""
 
-    part: Part
+    part: ProcessSpec
     process: Process
-    log: PartLog
+    log: ProcessLog
     reader: asyncio.Task[None]
 
 
@@ -127,7 +127,7 @@ async def running_stack(plan: StackPlan, on_ready: Callable[[str], None]) -> Asy
     stack = Stack()
     readiness = Readiness(plan.environment["REDIS_URL"])
     try:
-        parts = [part_of(line, plan.environment) for line in plan.lines]
+        parts = [spec_of(line, plan.environment) for line in plan.lines]
         # Workers and front need the broker; the workers warm up their connections to the instances.
         for together in (("broker",), ("instance",), ("worker", "beat", "front")):
             starting = [part for part in parts if part.role in together]
@@ -142,8 +142,8 @@ async def running_stack(plan: StackPlan, on_ready: Callable[[str], None]) -> Asy
         await asyncio.shield(_stop(stack))
 
 
-async def _start(part: Part, plan: StackPlan) -> Member:
-    log = PartLog(plan.folder / "log" / f"{part.name}.log")
+async def _start(part: ProcessSpec, plan: StackPlan) -> Member:
+    log = ProcessLog(plan.folder / "log" / f"{part.name}.log")
     process = await Process.start(part, plan.environment)
     return Member(
         part=part, process=process, log=log, reader=asyncio.create_task(process.read_output(log.write))

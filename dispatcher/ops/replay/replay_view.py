@@ -16,7 +16,7 @@ from dispatcher.ops.bench.samples import percentile
 from dispatcher.ops.replay.recorded_calls import NEAREST, Call, end_of
 from dispatcher.ops.replay.replay_figures import Comparison, Figures, Row
 from dispatcher.ops.replay.replay_world import Replayed
-from dispatcher.terminal.responsive_table import ResponsiveTable
+from dispatcher.terminal.tables import ResponsiveTable
 
 # What a narrow terminal does without, the first first.
 SPARE: Final = ("at once", "mean ms", "p50 ms")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from dispatcher.settings import load_settings
-from dispatcher.supervisor.banner import closing_lines
+from dispatcher.supervisor.banner import banner_lines
 from dispatcher.supervisor.plan import Plan
-from dispatcher.supervisor.process_spec import part_of
+from dispatcher.supervisor.process_spec import spec_of
 from dispatcher.supervisor.procfile import Line
 
 
@@ -21,7 +21,7 @@ from dispatcher.supervisor.procfile import Line
     ],
 )
 def test_the_line_to_try_names_the_address_that_the_front_has(environ: dict[str, str], words: str) -> None:
-    front = part_of(Line(name="front", command="exec dispatcher front"), environ)
-    lines = closing_lines(Plan(parts=(front,), skipped=()), load_settings(environ))
+    front = spec_of(Line(name="front", command="exec dispatcher front"), environ)
+    lines = banner_lines(Plan(specs=(front,), skipped=()), load_settings(environ))
     (tried,) = [line for line in lines if line.startswith("Try ")]
     assert tried.endswith(words)

@@ -37,7 +37,7 @@ def plan_for(catalogue: Catalogue, *, text: str = PROCFILE, **environ: str) -> P
 
 
 def names(plan: Plan) -> list[str]:
-    return [part.name for part in plan.parts]
+    return [part.name for part in plan.specs]
 
 
 def test_everything_runs_when_the_catalogue_names_all_instances() -> None:

@@ -11,7 +11,7 @@ import pytest
 from dispatcher.errors import StartError
 from dispatcher.supervisor import ports
 from dispatcher.supervisor.ports import free_ports, is_taken, require_free_ports
-from dispatcher.supervisor.process_spec import part_of
+from dispatcher.supervisor.process_spec import spec_of
 from dispatcher.supervisor.procfile import Line
 
 
@@ -33,7 +33,7 @@ def test_a_port_is_free_once_its_listener_is_gone() -> None:
 
 
 def test_the_message_names_port_part_owner_and_remedy(taken_port: int) -> None:
-    front = part_of(Line(name="front", command="dispatcher front"), {"FRONT_PORT": str(taken_port)})
+    front = spec_of(Line(name="front", command="dispatcher front"), {"FRONT_PORT": str(taken_port)})
     with pytest.raises(StartError) as caught:
         require_free_ports([front])
     message = str(caught.value)
@@ -43,7 +43,7 @@ def test_the_message_names_port_part_owner_and_remedy(taken_port: int) -> None:
 
 def test_every_taken_port_gets_a_line(taken_port: int) -> None:
     parts = [
-        part_of(Line(name=name, command=f"dispatcher instance asr --port {taken_port}"), {})
+        spec_of(Line(name=name, command=f"dispatcher instance asr --port {taken_port}"), {})
         for name in ("asr-1", "asr-2")
     ]
     with pytest.raises(StartError) as caught:
@@ -53,7 +53,7 @@ def test_every_taken_port_gets_a_line(taken_port: int) -> None:
 
 
 def test_parts_without_an_address_need_no_port() -> None:
-    require_free_ports([part_of(Line(name="beat", command="celery -A workers beat"), {})])
+    require_free_ports([spec_of(Line(name="beat", command="celery -A workers beat"), {})])
 
 
 def test_free_ports_are_never_given_twice() -> None:

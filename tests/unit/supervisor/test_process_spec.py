@@ -7,12 +7,12 @@ from collections.abc import Mapping
 import pytest
 
 from dispatcher.errors import ConfigError
-from dispatcher.supervisor.process_spec import Address, Part, part_of
+from dispatcher.supervisor.process_spec import Address, ProcessSpec, spec_of
 from dispatcher.supervisor.procfile import Line
 
 
-def part(command: str, environ: Mapping[str, str] | None = None) -> Part:
-    return part_of(Line(name="part", command=command), environ or {})
+def part(command: str, environ: Mapping[str, str] | None = None) -> ProcessSpec:
+    return spec_of(Line(name="part", command=command), environ or {})
 
 
 def test_a_plain_command_is_started_without_a_shell() -> None:

@@ -11,7 +11,7 @@ from dispatcher.host_metrics.host import HostSample
 from dispatcher.kpis.alert_rules import Alert
 from dispatcher.kpis.kpi_rules import Kpi, Unit
 from dispatcher.telemetry.kpi_store import KpiSnapshot, KpiStatus
-from dispatcher.telemetry.kpi_table import NOBODY, kpi_view, state_text, value_text
+from dispatcher.telemetry.kpi_table import NO_SNAPSHOT, kpi_view, state_text, value_text
 
 NOW_S = 1000.0
 BOX = HostSample(
@@ -101,4 +101,4 @@ def test_too_few_turns_are_no_ok() -> None:
 
 
 def test_without_a_control_worker_it_says_who_would_judge() -> None:
-    assert str(kpi_view(None)) == NOBODY
+    assert str(kpi_view(None)) == NO_SNAPSHOT

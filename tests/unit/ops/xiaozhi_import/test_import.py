@@ -73,7 +73,7 @@ def test_make_run_starts_the_built_in_instances_that_are_named_and_no_others(
 ) -> None:
     run(server)
     plan = make_plan(read_procfile(PROCFILE), catalogue=made(tmp_path), environ={})
-    started = [part.name for part in plan.parts if part.role == "instance"]
+    started = [part.name for part in plan.specs if part.role == "instance"]
     assert started == ["asr-1", "asr-2", "llm-1", "tts-1"]
 
 

@@ -1,4 +1,4 @@
-"""When a process that ended is started again, and when it is given up. Pure: times are passed in."""
+"""Restart policy of a process: the pause before its next start, or giving up. Pure: times are passed in."""
 
 from __future__ import annotations
 
@@ -20,38 +20,46 @@ class Run:
     Attributes:
         lasted_s: from its start to its end.
         ready_s: how long it was ready; None when it never was.
-        is_stopped: somebody ended it in good order, with SIGTERM.
+        is_stopped: it was ended in good order, with SIGTERM.
+        code: its exit code.
+        makes_way: it goes on, without an exit code yet, until the next run serves.
     """
 
     lasted_s: float
     ready_s: float | None
     is_stopped: bool = False
+    code: int = 0
+    makes_way: bool = False
 
 
 class RestartPolicy:
     """At once the first time, then exponential back-off from 0.5 to 30 s; forgotten after a minute of health.
 
-    Whatever served well until now is missed: without the broker every turn waits. One that never was ready
-    yet has nothing to come back to.
+    A process that served until now is missed: without the broker every turn waits. One that never was ready
+    has nothing to come back to.
 
-    What an operator ends with SIGTERM has not crashed: it comes back at once, however often, and nothing is
-    counted.
+    A process that an operator ends with SIGTERM has not crashed: it comes back at once, however often, and
+    nothing is counted.
 
     A process that was never ready and ends within 10 s five times in a row cannot start at all
     (a wrong option, a missing file): starting it for ever would only fill its log.
+
+    Attributes:
+        runs: so many have ended.
     """
 
     def __init__(self) -> None:
+        self.runs = 0
         self._delay_s = 0.0
         self._quick_exits = 0
         self._was_ready = False
 
-    def next_delay_s(self, run: Run) -> float | None:
-        """Return the pause before the next start, or None to give up."""
-        if run.ready_s is not None:
-            self._was_ready = True
-            if run.is_stopped:
-                return 0.0
+    def next_delay_s(self, run: Run, *, is_requested: bool = False) -> float | None:
+        """Return the pause before the next start, none after a requested restart, or None to give up."""
+        self.runs += 1
+        self._was_ready = self._was_ready or run.ready_s is not None
+        if is_requested or run.makes_way or (run.is_stopped and run.ready_s is not None):
+            return 0.0
         self._quick_exits = self._quick_exits + 1 if run.lasted_s < QUICK_EXIT_S else 0
         if not self._was_ready and self._quick_exits >= QUICK_EXITS_ALLOWED:
             return None

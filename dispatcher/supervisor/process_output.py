@@ -1,4 +1,4 @@
-"""What processes print: a bounded file for each, and which lines are worth the operator's eye."""
+"""Output of a process: its bounded log file, the level of each line, and turns for the terminal UI."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ import os
 import re
 import time
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, Literal
 
+from dispatcher.messages import SCREEN_TURN_SIGN
 from dispatcher.supervisor.process_spec import Role
 
 Level = Literal["info", "warning", "error"]
@@ -37,8 +39,8 @@ _LEVELS: Final[dict[str, Level]] = {
 _TURN_SUMMARY: Final = "turn finished"
 
 
-class PartLog:
-    """The log file of one part, `NAME.log`, with one older file beside it (`NAME.log.1`).
+class ProcessLog:
+    """The log file of one process, `NAME.log`, with one older file beside it (`NAME.log.1`).
 
     A disk that is full or read-only costs the lines of that time and nothing else: the file says how many.
 
@@ -65,7 +67,7 @@ class PartLog:
         return self._path
 
     def begin_run(self) -> None:
-        """Forget the last lines: what an earlier run of the process said explains nothing any more."""
+        """Forget the last lines: those of an earlier run explain nothing any more."""
         self._tail.clear()
 
     def write(self, line: str) -> None:
@@ -117,13 +119,12 @@ class PartLog:
 
 
 class LineReader:
-    """Tells how grave the lines of one process are.
+    """Level of each line of one process.
 
-    A line that names no level belongs to the one before it: the rest of a traceback is as grave as its head.
+    A line that names no level has that of the one before it: a traceback is an error to its end.
     """
 
-    def __init__(self, role: Role) -> None:
-        self._role = role
+    def __init__(self) -> None:
         self._level: Level = "info"
 
     def level_of(self, line: str) -> Level:
@@ -136,6 +137,51 @@ class LineReader:
             self._level = _LEVELS.get(word.lower(), "info")
         return self._level
 
-    def is_summary(self, line: str) -> bool:
-        """Return whether the line is a front's summary of a turn."""
-        return self._role == "front" and _TURN_SUMMARY in line
+
+class OutputReader:
+    """Takes the lines of a process apart: into its log file, to the terminal UI, and turns of a front.
+
+    Attributes:
+        log: the file.
+    """
+
+    def __init__(
+        self,
+        role: Role,
+        log: ProcessLog,
+        *,
+        on_output: Callable[[str, Level, bool], None],
+        on_turn: Callable[[str], None],
+    ) -> None:
+        """Read the output of a process.
+
+        Args:
+            role: of the process; a front prints summaries of turns.
+            log: where each line is kept.
+            on_output: takes a line, its level, and whether it is a summary that is worth showing.
+            on_turn: takes a turn for the terminal UI, as JSON.
+        """
+        self.log = log
+        self._role = role
+        self._on_output = on_output
+        self._on_turn = on_turn
+        self._lines = LineReader()
+        self._sends_turns = False
+
+    def begin_run(self) -> None:
+        """Start anew with the output of another run."""
+        self.log.begin_run()
+        self._lines = LineReader()
+
+    def take(self, line: str, *, is_stopping: bool) -> None:
+        """Take the next line; servers warn of their own stop, which the operator has asked for."""
+        if line.startswith(SCREEN_TURN_SIGN):  # it may hold what a user said, which no file keeps
+            self._sends_turns = True
+            self._on_turn(line.removeprefix(SCREEN_TURN_SIGN))
+            return
+        self.log.write(line)
+        level = self._lines.level_of(line)
+        if is_stopping and level == "warning":
+            level = "info"
+        is_summary = self._role == "front" and _TURN_SUMMARY in line and not self._sends_turns
+        self._on_output(line, level, is_summary)

@@ -1,4 +1,4 @@
-"""The table of processes: what runs where, in which state, for how long, with how much memory."""
+"""Table of processes: where each listens, its state, for how long, and its memory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import psutil
 from rich.table import Table
 from rich.text import Text
 
-from dispatcher.supervisor.process_runner import ProcessRunner, State
+from dispatcher.supervisor.process_lifecycle import State
+from dispatcher.supervisor.process_runner import ProcessRunner
 from dispatcher.terminal.console import duration
 
 STYLES: Final[dict[State, str]] = {
@@ -18,18 +19,19 @@ STYLES: Final[dict[State, str]] = {
     "starting": "yellow",
     "ready": "green",
     "restarting": "bold yellow",
+    "backing off": "bold yellow",
     "failed": "bold red",
     "stopping": "yellow",
     "stopped": "dim",
 }
-_MOVING: Final[frozenset[State]] = frozenset({"starting", "restarting", "stopping"})
+_MOVING: Final[frozenset[State]] = frozenset({"starting", "restarting", "backing off", "stopping"})
 
 
-def process_table(keepers: Iterable[ProcessRunner], *, spinner: str = "") -> Table:
+def process_table(runners: Iterable[ProcessRunner], *, spinner: str = "") -> Table:
     """Return the table as of now.
 
     Args:
-        keepers: one row each.
+        runners: one row each.
         spinner: shown beside states that will change by themselves.
     """
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -39,22 +41,22 @@ def process_table(keepers: Iterable[ProcessRunner], *, spinner: str = "") -> Tab
     table.add_column("state", no_wrap=True)
     for heading in ("since", "memory"):
         table.add_column(heading, justify="right", no_wrap=True)
-    for keeper in keepers:
-        table.add_row(*_row(keeper, spinner))
+    for runner in runners:
+        table.add_row(*_row(runner, spinner))
     return table
 
 
-def _row(keeper: ProcessRunner, spinner: str) -> tuple[str | Text, ...]:
-    part = keeper.part
-    moving = f" {spinner}" if spinner and keeper.state in _MOVING else ""
+def _row(runner: ProcessRunner, spinner: str) -> tuple[str | Text, ...]:
+    spec = runner.spec
+    moving = f" {spinner}" if spinner and runner.state in _MOVING else ""
     return (
-        Text(part.name, style="bold"),
-        part.what,
-        str(part.address) if part.address else "",
-        str(keeper.pid or ""),
-        Text(f"{keeper.state}{moving}", style=STYLES[keeper.state]),
-        "" if keeper.state == "waiting" else duration(time.monotonic() - keeper.changed_at_s),
-        memory(keeper.pid),
+        Text(spec.name, style="bold"),
+        spec.what,
+        str(spec.address) if spec.address else "",
+        str(runner.pid or ""),
+        Text(f"{runner.state}{moving}", style=STYLES[runner.state]),
+        "" if runner.state == "waiting" else duration(time.monotonic() - runner.lifecycle.changed_at_s),
+        memory(runner.pid),
     )
 
 

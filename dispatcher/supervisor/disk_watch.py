@@ -1,18 +1,17 @@
-"""A disk that is full or read-only: the operator is told, and the broker goes on without its file."""
+"""Watch over the disk: one that is full or read-only is reported, and the broker goes on without its file."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from dispatcher.errors import StateError
 from dispatcher.host_metrics.disk import sample_disk
-from dispatcher.redis_client.client import RedisClient, connect
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.redis_client.decoding import as_text
-from dispatcher.supervisor.process_logs import Level
+from dispatcher.supervisor.polling import poll
+from dispatcher.supervisor.process_output import Level
 
 DISK_POLL_INTERVAL_S: Final = 0.5
 # A rewrite of the broker's file that failed is not tried again at every poll.
@@ -31,21 +30,21 @@ class DiskWatch:
     def __init__(
         self,
         data_dir: Path,
-        redis_url: str | None,
+        redis: RedisClient | None,
         *,
         say: Callable[[str, Level], None],
         on_healed: Callable[[], None],
     ) -> None:
-        """Watch a folder; `redis_url` is None where the broker is elsewhere.
+        """Watch a folder; `redis` is None where the broker is elsewhere.
 
         Args:
             data_dir: the folder.
-            redis_url: of the embedded broker.
+            redis: the embedded broker.
             say: shows the operator a line.
             on_healed: writes anew what could not be written.
         """
         self._data_dir = data_dir
-        self._redis_url = redis_url
+        self._redis = redis
         self._say = say
         self._on_healed = on_healed
         self._trouble = ""
@@ -53,18 +52,12 @@ class DiskWatch:
 
     async def follow(self) -> None:
         """Poll for ever."""
-        redis = RedisClient(connect(self._redis_url)) if self._redis_url else None
-        try:
-            while True:
-                self._poll_disk()
-                if redis is not None:
-                    with suppress(StateError):  # it is away for a moment, or takes its time
-                        await self._poll_broker(redis)
-                await asyncio.sleep(DISK_POLL_INTERVAL_S)
-        finally:
-            if redis is not None:
-                with suppress(StateError):
-                    await redis.close()
+        await poll(self._poll, interval_s=DISK_POLL_INTERVAL_S)
+
+    async def _poll(self) -> None:
+        self._poll_disk()
+        if self._redis is not None:
+            await self._poll_broker(self._redis)
 
     def _poll_disk(self) -> None:
         sample = sample_disk(self._data_dir)

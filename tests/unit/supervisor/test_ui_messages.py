@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dispatcher.supervisor.screen_lines import is_told_by_turn, news_lines, reloaded_revision, turn_line
+from dispatcher.supervisor.ui_messages import is_told_by_turn, news_lines, reloaded_revision, turn_line
 
 NOW = datetime(2026, 1, 2, 22, 11, 26, tzinfo=UTC)
 TURN = {

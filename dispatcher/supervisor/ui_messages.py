@@ -1,15 +1,18 @@
-"""Lines of the screen of `make run` for people: a turn, a reload, a refused YAML, an alert, an instance."""
+"""Messages of `make run` for people: a turn, a reload, a refused YAML, an alert, an instance."""
 
 from __future__ import annotations
 
 import ast
 import json
 import re
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from rich.text import Text
 
+from dispatcher.supervisor.process_output import Level
+from dispatcher.supervisor.process_spec import Role
 from dispatcher.telemetry.kpi_table import label_of, value_text
 
 SHOWN_CHARACTERS: Final = 60
@@ -30,6 +33,52 @@ _QUEUE_NEWS: Final = {
 }
 _REFUSED: Final = "catalogue refused"
 _CHANGED: Final = re.compile(r"instance (up|down|failing|ejected|recovered|not configured|not ready)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """How much of a line of output is shown: a message in its place, itself, or nothing."""
+
+    message: str = ""
+    is_raw: bool = False
+
+
+class OutputFilter:
+    """Chooses what an operator sees of the output of processes.
+
+    Attributes:
+        is_starting: while everything starts, the table says enough.
+    """
+
+    def __init__(self, *, verbose: bool) -> None:
+        """Show all lines as they are where that is wanted."""
+        self.is_starting = True
+        self._verbose = verbose
+        self._revision = ""
+
+    def shown_of(self, role: Role, line: str, level: Level, *, is_summary: bool, now: datetime) -> Shown:
+        """Return what to show of a line: warnings, errors and summaries, each in words where it has some.
+
+        Args:
+            role: of the process that printed it; a reload is shown once, as a front logs it.
+            line: as it was printed.
+            level: of the line.
+            is_summary: it is the summary of a turn.
+            now: local time.
+        """
+        reload = self._reload_message(line, now) if role == "front" else ""
+        is_news = is_summary or level == "error" or (level == "warning" and not is_told_by_turn(line))
+        if self._verbose or self.is_starting or not is_news:
+            return Shown(message=reload, is_raw=self._verbose)
+        news = news_lines(line, now)
+        return Shown(message="\n".join(news) or reload, is_raw=not news)
+
+    def _reload_message(self, line: str, now: datetime) -> str:
+        revision = reloaded_revision(line)
+        if not revision or revision == self._revision or self.is_starting:
+            return ""
+        self._revision = revision
+        return f"{now:%H:%M:%S} the YAML was reloaded: revision {revision} is in force"
 
 
 def turn_line(told: str, now: datetime) -> Text | None:

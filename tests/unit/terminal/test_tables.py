@@ -9,7 +9,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 
 from dispatcher.records.record_tables import turns_view
-from dispatcher.terminal.responsive_table import ResponsiveTable
+from dispatcher.terminal.tables import ResponsiveTable
 
 TURN = {
     "started_at_ms": 1_795_650_000_000,

@@ -6,7 +6,7 @@ import pytest
 
 from dispatcher.supervisor.process import was_stopped
 from dispatcher.supervisor.process_spec import Role
-from dispatcher.supervisor.restart import RestartPolicy, Run
+from dispatcher.supervisor.restart_policy import RestartPolicy, Run
 
 CRASH_AT_START = Run(lasted_s=0.2, ready_s=None)
 SLOW_CRASH = Run(lasted_s=20.0, ready_s=None)
