@@ -7,7 +7,7 @@ from typing import Final
 
 import click
 
-from dispatcher.ops.redis_session import redis_command
+from dispatcher.ops.redis_session import redis_command, with_redis
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import admin
 from dispatcher.routing.instance_report import report_instance
