@@ -24,7 +24,7 @@ test: ## all checks and all tests, pure packages covered in full: make test [JOB
 	@failed=0; $(MAKE) --no-print-directory check || failed=1; \
 	$(BIN)/python -m pytest $(if $(ARGS),$(ARGS),$(ALL_TESTS)) || failed=1; exit $$failed
 
-check: ## ruff, formatting, mypy --strict, layers, dependencies, browser code
+check: ## ruff, formatting, mypy --strict, layers, dependencies, browser code, Lua
 	@$(ENVIRONMENT) dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -32,6 +32,7 @@ check: ## ruff, formatting, mypy --strict, layers, dependencies, browser code
 	$(BIN)/lint-imports
 	$(BIN)/deptry dispatcher workers
 	$(BIN)/oxlint --quiet -D correctness dispatcher/front/http/pages/static
+	$(BIN)/python scripts/lint_lua.py
 
 format: ## format the code and mend what ruff can
 	@$(ENVIRONMENT) dev

@@ -20,9 +20,9 @@ from dispatcher.dialogue.language import detect_language
 from dispatcher.messages import RESPOND, SYNTHESIZE, TRANSCRIBE, Reply, TurnTicket
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
-from dispatcher.redis_client.commands import Script
+from dispatcher.redis_client.lua_script import Script
 
-PUSH: Final = Script.load("dispatcher.redis_client", "push.lua", repeatable=True)
+PUSH: Final = Script.load("dispatcher.redis_client", "push", repeatable=True)
 _QUEUE_OF: Final = {TRANSCRIBE: "asr", RESPOND: "llm", SYNTHESIZE: "tts"}
 
 
@@ -78,7 +78,12 @@ async def _push(
 ) -> int:
     queue, task_id = _QUEUE_OF[task], str(uuid.uuid4())
     message = _message(task, task_id, arguments, ticket, chain=chain)
-    return int(await redis.run(PUSH, [queue, keys.sent(task_id)], [message, keys.SENT_TTL_S]))
+    length = await redis.run(
+        PUSH,
+        keys={"queue": queue, "sent": keys.sent(task_id)},
+        arguments={"message": message, "sent_ttl_s": keys.SENT_TTL_S},
+    )
+    return int(length)
 
 
 def _expires(ticket: TurnTicket) -> str:

@@ -9,12 +9,12 @@ from typing import Final
 
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
-from dispatcher.redis_client.commands import Script
+from dispatcher.redis_client.lua_script import NamedValues, Script
 
 # What is left of the period is how much earlier than its mark the next message may come.
 HELD_RATIO: Final = 0.9
 
-_HOLD = Script.load("dispatcher.control", "hold_tick.lua")
+_HOLD = Script.load("dispatcher.control", "hold_tick")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +65,8 @@ async def end(redis: RedisClient, tick: Tick) -> None:
 
 
 async def _expire(redis: RedisClient, tick: Tick, *, in_ms: int) -> bool:
-    return bool(await redis.run(_HOLD, [keys.tick(tick.task)], [tick.token, in_ms]))
+    arguments: NamedValues = {"token": tick.token, "in_ms": in_ms}
+    return bool(await redis.run(_HOLD, keys={"tick": keys.tick(tick.task)}, arguments=arguments))
 
 
 def _milliseconds(period_s: float) -> int:

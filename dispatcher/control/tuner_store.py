@@ -51,7 +51,7 @@ async def alone(redis: RedisClient) -> AsyncIterator[bool]:
         yield mine
     finally:
         if mine:
-            await redis.run(record_stream.YIELD, [keys.TUNING], [who])
+            await redis.run(record_stream.YIELD, keys={"lock": keys.TUNING}, arguments={"holder": who})
 
 
 async def load(redis: RedisClient) -> TunerState:

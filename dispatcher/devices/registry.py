@@ -13,17 +13,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias, cast, get_args
 
+from dispatcher.devices.registry_scripts import ADMIT, MARK, NOTE, RESTORE, run_on_device
 from dispatcher.errors import StateError
 from dispatcher.messages import Language
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
-from dispatcher.redis_client.commands import Script, Value
 from dispatcher.redis_client.decoding import as_text
+from dispatcher.redis_client.lua_script import NamedValues, Value
 
-_NOTE: Final = Script.load("dispatcher.devices", "note_device.lua")
-_MARK: Final = Script.load("dispatcher.devices", "mark_device.lua")
-_ADMIT: Final = Script.load("dispatcher.devices", "admit_client.lua")
-_RESTORE: Final = Script.load("dispatcher.devices", "restore_device.lua")
 CODE_DIGITS: Final = 6
 CLIENT_DIGITS: Final = 32
 _YES: Final = "1"
@@ -110,7 +107,9 @@ async def note(
     code = f"{secrets.randbelow(10**CODE_DIGITS):0{CODE_DIGITS}d}" if wants_code else ""
     said = said or SaidOfItself()
     client = client_digest(said.client_id)
-    return await _note(redis, device_id, int(connected), [code, client, 0, *said.fields()])
+    found: NamedValues = {"connected": connected, "code": code, "client": client, "opens": False}
+    known = await run_on_device(redis, NOTE, device_id, found, fields=said.fields())
+    return read_hash(device_id, known)
 
 
 async def bind(redis: RedisClient, device_id: str, client_id: str, *, greeted: bool) -> Registered:
@@ -127,7 +126,9 @@ async def bind(redis: RedisClient, device_id: str, client_id: str, *, greeted: b
     Raises:
         StateError: Redis is out of reach.
     """
-    return await _note(redis, device_id, int(greeted), ["", client_digest(client_id), 1])
+    client = client_digest(client_id)
+    found: NamedValues = {"connected": greeted, "code": "", "client": client, "opens": True}
+    return read_hash(device_id, await run_on_device(redis, NOTE, device_id, found))
 
 
 async def admit(redis: RedisClient, device_id: str) -> bool:
@@ -136,20 +137,12 @@ async def admit(redis: RedisClient, device_id: str) -> bool:
     Raises:
         StateError: Redis is out of reach.
     """
-    names = (keys.device(device_id), keys.DEVICES_CHANGED)
-    return bool(await redis.run(_ADMIT, names, [device_id]))
+    return bool(await run_on_device(redis, ADMIT, device_id, {}))
 
 
 def client_digest(client_id: str) -> str:
     """Return what is kept of a Client-Id: by the id itself whoever reads it could pass for the device."""
     return hashlib.sha256(client_id.encode()).hexdigest()[:CLIENT_DIGITS] if client_id else ""
-
-
-async def _note(redis: RedisClient, device_id: str, connected: int, rest: Sequence[Value]) -> Registered:
-    arguments: list[Value] = [device_id, connected, keys.DEVICES_KEPT, keys.STRANGERS_KEPT]
-    arguments += [keys.device(""), keys.activation(""), keys.STRANGER_TTL_S, *rest]
-    names = (keys.device(device_id), keys.DEVICES, keys.STRANGERS, keys.DEVICES_CHANGED)
-    return read_hash(device_id, await redis.run(_NOTE, names, arguments))
 
 
 async def mark(redis: RedisClient, device_id: str, field: Mark, value: str) -> None:
@@ -158,9 +151,7 @@ async def mark(redis: RedisClient, device_id: str, field: Mark, value: str) -> N
     Raises:
         StateError: Redis is out of reach, or the registry is full.
     """
-    names = (keys.device(device_id), keys.DEVICES, keys.STRANGERS, keys.DEVICES_CHANGED)
-    arguments = (device_id, keys.DEVICES_KEPT, keys.activation(""), field, value)
-    if not await redis.run(_MARK, names, arguments):
+    if not await run_on_device(redis, MARK, device_id, {"field": field, "value": value}):
         raise StateError(f"{keys.DEVICES_KEPT} devices are registered, there is room for no other")
 
 
@@ -257,9 +248,8 @@ async def restore(redis: RedisClient, rows: Sequence[tuple[Registered, str]]) ->
         StateError: Redis is out of reach; the next call begins again.
     """
     for device, memory in rows:
-        names = (keys.device(device.device_id), keys.DEVICES, keys.memory(device.device_id))
-        arguments = (device.device_id, device.last_seen_ms, memory, keys.MEMORY_TTL_S, *_hash_of(device))
-        await redis.run(_RESTORE, names, arguments)
+        found: NamedValues = {"seen_ms": device.last_seen_ms, "memory": memory}
+        await run_on_device(redis, RESTORE, device.device_id, found, fields=_hash_of(device))
     await redis.execute("SET", keys.DEVICES_RESTORED, 1)
 
 

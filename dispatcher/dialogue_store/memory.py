@@ -10,11 +10,11 @@ from typing import Final
 
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
-from dispatcher.redis_client.commands import Script
 from dispatcher.redis_client.decoding import as_text
+from dispatcher.redis_client.lua_script import Script
 
-_DUE: Final = Script.load("dispatcher.dialogue_store", "memory_due.lua")
-_WRITE: Final = Script.load("dispatcher.dialogue_store", "memory_write.lua")
+_DUE: Final = Script.load("dispatcher.dialogue_store", "clock", "memory_due")
+_WRITE: Final = Script.load("dispatcher.dialogue_store", "memory_write")
 # The dialogue keeps forty messages, twenty exchanges: what is trimmed away was summed up before.
 MOST_UNREAD: Final = 12
 
@@ -37,8 +37,16 @@ async def note_exchange(redis: RedisClient, device_id: str, *, idle_s: float) ->
     Raises:
         StateError: Redis is out of reach.
     """
-    arguments = (device_id, round(idle_s * 1000), MOST_UNREAD, keys.MEMORY_TTL_S)
-    await redis.run(_DUE, (keys.memory(device_id), keys.MEMORY_DUE), arguments)
+    await redis.run(
+        _DUE,
+        keys={"memory": keys.memory(device_id), "memory_due": keys.MEMORY_DUE},
+        arguments={
+            "device_id": device_id,
+            "idle_ms": round(idle_s * 1000),
+            "most_unread": MOST_UNREAD,
+            "memory_ttl_s": keys.MEMORY_TTL_S,
+        },
+    )
 
 
 async def read(redis: RedisClient, device_id: str) -> Memory:
@@ -89,8 +97,17 @@ async def write(redis: RedisClient, device_id: str, text: str, *, exchanges: int
     Raises:
         StateError: Redis is out of reach.
     """
-    arguments = (device_id, text, exchanges, keys.MEMORY_TTL_S)
-    return bool(await redis.run(_WRITE, (keys.memory(device_id), keys.DEVICES_CHANGED), arguments))
+    written = await redis.run(
+        _WRITE,
+        keys={"memory": keys.memory(device_id), "devices_changed": keys.DEVICES_CHANGED},
+        arguments={
+            "device_id": device_id,
+            "text": text,
+            "exchanges": exchanges,
+            "memory_ttl_s": keys.MEMORY_TTL_S,
+        },
+    )
+    return bool(written)
 
 
 async def forget(redis: RedisClient, device_id: str) -> None:

@@ -35,9 +35,10 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from dispatcher.errors import StateError, in_words
 from dispatcher.redis_client.backoff import BackOff
-from dispatcher.redis_client.commands import Pending, Script, Value
+from dispatcher.redis_client.commands import Pending
 from dispatcher.redis_client.connection import SOCKET_TIMEOUT_S
-from dispatcher.redis_client.connection import connect as connect  # noqa: PLC0414  a line and its client come together
+from dispatcher.redis_client.connection import connect as connect  # noqa: PLC0414  both come together
+from dispatcher.redis_client.lua_script import NamedValues, Script, Value
 from dispatcher.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -46,6 +47,7 @@ MAX_PENDING = 20_000
 MAX_BATCH = 500
 # A restart takes a second or two. Whoever waits for longer is better told; a stage has ten seconds in all.
 PATIENCE_S = 3.0
+_NO_NAMES: NamedValues = {}
 _AWAY = (RedisConnectionError, RedisTimeoutError, OSError)
 
 
@@ -113,9 +115,29 @@ class RedisClient:
         self._append(Pending.of(command, answer, repeatable=repeatable))
         return answer
 
-    async def run(self, script: Script, keys: Sequence[Value], arguments: Sequence[Value]) -> Any:
-        """Return the answer of a script; it is sent in full only where the server lacks it."""
-        operands = (len(keys), *keys, *arguments)
+    async def run(
+        self,
+        script: Script,
+        *,
+        keys: NamedValues = _NO_NAMES,
+        arguments: NamedValues = _NO_NAMES,
+        rest_keys: Sequence[Value] = (),
+        rest: Sequence[Value] = (),
+    ) -> Any:
+        """Return the answer of a script; it is sent in full only where the server lacks it.
+
+        Args:
+            script: what to run.
+            keys: by name; those that it does not use are left out.
+            arguments: likewise.
+            rest_keys: keys after those with a name, where it takes any number.
+            rest: likewise of arguments.
+
+        Raises:
+            StateError: as `submit`, and the script's own error.
+            ValueError: a name that it uses is missing.
+        """
+        operands = script.operands(keys, arguments, rest_keys, rest)
         try:
             return await self.submit(("EVALSHA", script.sha, *operands), repeatable=script.repeatable)
         except StateError as error:

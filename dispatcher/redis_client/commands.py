@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import resources
-from typing import Any, TypeAlias, cast
+from typing import Any, cast
 
 import hiredis
 import structlog
 
 from dispatcher.errors import StateError, in_words
+from dispatcher.redis_client.lua_script import Value
 
 log = structlog.get_logger(__name__)
 
@@ -22,30 +22,6 @@ _REPEATABLE = frozenset(
         *("XRANGE", "XREVRANGE", "ZRANGE", "ZRANGEBYSCORE", "ZCARD", "EXPIRE"),
     )
 )
-
-Value: TypeAlias = str | bytes | int | float
-
-
-@dataclass(frozen=True, slots=True)
-class Script:
-    """Lua files beside this module, joined to one script, and its SHA1 as Redis computes it.
-
-    Attributes:
-        repeatable: running it twice with the same arguments does no harm.
-    """
-
-    source: str
-    sha: str
-    repeatable: bool = False
-
-    @classmethod
-    def load(cls, package: str, *names: str, repeatable: bool = False) -> Script:
-        """Return the script in these files of the `lua` folder of a package, joined in this order."""
-        import hashlib  # noqa: PLC0415  only at start
-
-        folder = resources.files(package).joinpath("lua")
-        source = "".join(folder.joinpath(name).read_text("utf-8") for name in names)
-        return cls(source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest(), repeatable)
 
 
 @dataclass(slots=True, eq=False)

@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from dispatcher.messages import SERVICES
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient, connect
-from dispatcher.redis_client.commands import Value
+from dispatcher.redis_client.lua_script import Value
 
 _SCRIPT_COMMANDS: Final = frozenset({"EVALSHA", "EVAL"})
 # What scripts are told to make keys of, and the channels on which they speak to live processes.

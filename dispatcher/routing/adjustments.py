@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from dispatcher.messages import Service
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
-from dispatcher.redis_client.commands import Script
 from dispatcher.redis_client.decoding import as_text
-from dispatcher.routing.overview import RESPONSE_TIME_WIDTH
+from dispatcher.redis_client.lua_script import Script
+from dispatcher.routing.rules.constants import RESPONSE_TIME_WIDTH
 from dispatcher.routing.rules.weights import Adjustment, Performance, busy_ratio, next_adjustments
 
-_ADJUST = Script.load("dispatcher.routing", "adjust.lua")
+_ADJUST = Script.load("dispatcher.routing", "adjust")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +95,8 @@ async def adjust(redis: RedisClient, service: Service, *, now_ms: float | None =
     if instances:
         factors = [word for it in instances for word in (found[it.name].after, found[it.name].lean, it.calls)]
         names = [keys.instance(service, it.name) for it in instances]
-        await redis.run(_ADJUST, names, [round(instances[0].now_ms), *factors])
+        arguments = {"now_ms": round(instances[0].now_ms)}
+        await redis.run(_ADJUST, rest_keys=names, arguments=arguments, rest=factors)
     return [found[it.name] for it in instances]
 
 

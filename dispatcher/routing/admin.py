@@ -10,14 +10,15 @@ from dispatcher.errors import UnknownName
 from dispatcher.messages import Service
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
-from dispatcher.redis_client.commands import Script, Value
+from dispatcher.redis_client.lua_script import NamedValues, Script
 from dispatcher.routing.published import read_fleets
 
 log = structlog.get_logger(__name__)
 
-_DRAIN = Script.load("dispatcher.routing", "drain.lua")
-_EJECT = Script.load("dispatcher.routing", "eject.lua")
-_RESTORE = Script.load("dispatcher.routing", "restore.lua")
+_NO_ARGUMENTS: NamedValues = {}
+_DRAIN = Script.load("dispatcher.routing", "drain")
+_EJECT = Script.load("dispatcher.routing", "clock", "eject")
+_RESTORE = Script.load("dispatcher.routing", "clock", "restore")
 
 
 async def drain(redis: RedisClient, name: str) -> Service:
@@ -39,7 +40,7 @@ async def eject(redis: RedisClient, name: str, *, for_s: float) -> Service:
         UnknownName: no instance has that name.
         StateError: Redis is out of reach.
     """
-    service = await _act(redis, name, _EJECT, arguments=[round(for_s * 1000)])
+    service = await _act(redis, name, _EJECT, arguments={"for_ms": round(for_s * 1000)})
     log.info("instance ejected by hand", service=service, instance=name, for_s=for_s)
     return service
 
@@ -56,11 +57,13 @@ async def restore(redis: RedisClient, name: str) -> Service:
     return service
 
 
-async def _act(redis: RedisClient, name: str, script: Script, *, arguments: Sequence[Value] = ()) -> Service:
+async def _act(
+    redis: RedisClient, name: str, script: Script, *, arguments: NamedValues = _NO_ARGUMENTS
+) -> Service:
     fleets = await read_fleets(redis)
     for fleet in fleets:
         key = keys.instance(fleet.service, name)
-        if name in fleet.names and await redis.run(script, [key], arguments):
+        if name in fleet.names and await redis.run(script, keys={"instance": key}, arguments=arguments):
             return fleet.service
     known = [each for fleet in fleets for each in fleet.names]
     raise UnknownName(f"no instance is called {name!r}; {_what_there_is(known)}")

@@ -12,13 +12,12 @@ from dispatcher.messages import SERVICES, Service
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.redis_client.decoding import as_text
+from dispatcher.routing.rules.constants import PROBE_REASON
 
 CHUNK: Final = 500
 # The stream keeps about 5 000 entries; whatever is wrong with it, a reader stops here.
 MOST_ENTRIES: Final = 20_000
 SHORTEST_PREFIX: Final = 6
-# As pick_lease.lua writes it.
-PROBE_REASON: Final = ": probe, unheard"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +55,7 @@ class Decision:
     @property
     def is_probe(self) -> bool:
         """Whether nobody waited for it: it only showed how an instance does that is slow or comes back."""
-        return self.reason.endswith(PROBE_REASON)
+        return self.reason.endswith(f": {PROBE_REASON}")
 
 
 async def of_turn(redis: RedisClient, turn_id: str) -> tuple[Decision, ...]:

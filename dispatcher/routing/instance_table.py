@@ -12,16 +12,17 @@ from dispatcher.catalogue.model import Catalogue, HealthRules, Instance
 from dispatcher.messages import SERVICES, Algorithm, Service
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
-from dispatcher.redis_client.commands import Script
+from dispatcher.redis_client.lua_script import Script
+from dispatcher.routing.rules import constants
 
 NOW: Final = "now"
 # Calls that succeeded not longer ago than this show that an instance is healthy.
 SERVING_S: Final = 60.0
 
-_CHECKED = Script.load("dispatcher.routing", "checked.lua")
-_PUBLISH = Script.load("dispatcher.routing", "publish.lua")
-_SET_FIELD = Script.load("dispatcher.routing", "set_field.lua")
-_SWEEP = Script.load("dispatcher.routing", "sweep.lua")
+_CHECKED = Script.load("dispatcher.routing", "clock", "checked", constants=constants)
+_PUBLISH = Script.load("dispatcher.routing", "clock", "publish")
+_SET_FIELD = Script.load("dispatcher.routing", "set_field")
+_PRUNE = Script.load("dispatcher.routing", "clock", "prune")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,13 +96,17 @@ async def publish(
     """
     revision, at_ms, definition = await redis.run(
         _PUBLISH,
-        [keys.CATALOGUE, *(key for each in SERVICES for key in (keys.fleet(each), keys.leaving(each)))],
-        [
-            *(encode(catalogue), digest(catalogue), chosen_at_ms, keys.RELOADED_CHANNEL),
-            *(word for each in SERVICES for word in (each, keys.instance(each, ""))),
-        ],
+        keys={"catalogue": keys.CATALOGUE},
+        rest_keys=[key for each in SERVICES for key in (keys.fleet(each), keys.leaving(each))],
+        arguments={
+            "definition": encode(catalogue),
+            "digest": digest(catalogue),
+            "chosen_at_ms": chosen_at_ms,
+            "reloaded_channel": keys.RELOADED_CHANNEL,
+        },
+        rest=[word for each in SERVICES for word in (each, keys.instance(each, ""))],
     )
-    await sweep(redis)
+    await prune(redis)
     return ActiveCatalogue(
         revision=int(revision),
         chosen_at_ms=int(at_ms),
@@ -137,14 +142,14 @@ async def publish_instances(
     await redis.execute("HSET", keys.fleet(service), "algorithm", algorithm, "names", names)
 
 
-async def sweep(redis: RedisClient) -> list[str]:
-    """Forget the instances that left and whose last call is over; return their names."""
-    forgotten: list[str] = []
+async def prune(redis: RedisClient) -> list[str]:
+    """Remove the instances that left and whose last call is over; return their names."""
+    removed: list[str] = []
     for service in SERVICES:
-        prefixes = [keys.instance(service, ""), keys.leases(service, "")]
-        names = await redis.run(_SWEEP, [keys.leaving(service)], prefixes)
-        forgotten += [name.decode() for name in names]
-    return forgotten
+        prefixes = {"instance_prefix": keys.instance(service, ""), "leases_prefix": keys.leases(service, "")}
+        names = await redis.run(_PRUNE, keys={"leaving": keys.leaving(service)}, arguments=prefixes)
+        removed += [name.decode() for name in names]
+    return removed
 
 
 async def note_check(
@@ -170,18 +175,19 @@ async def note_check(
     """
     changed = await redis.run(
         _CHECKED,
-        [keys.instance(instance.service, instance.name)],
-        [
-            int(not reason) if evidence.is_verdict else "",
-            rules.failure_threshold,
-            rules.recovery_threshold,
-            reason[: keys.REASON_CHARACTERS],
-            *("" if ratio is None else ratio for ratio in (cpu_ratio, memory_ratio)),
-            evidence.missing[: keys.MISSING_CHARACTERS],
-            "" if evidence.page_worked is None else int(evidence.page_worked),
-            int(evidence.called),
-            int(evidence.is_failing),
-        ],
+        keys={"instance": keys.instance(instance.service, instance.name)},
+        arguments={
+            "verdict": not reason if evidence.is_verdict else None,
+            "failure_threshold": rules.failure_threshold,
+            "recovery_threshold": rules.recovery_threshold,
+            "reason": reason[: keys.REASON_CHARACTERS],
+            "cpu": cpu_ratio,
+            "memory": memory_ratio,
+            "missing": evidence.missing[: keys.MISSING_CHARACTERS],
+            "page_worked": evidence.page_worked,
+            "called": evidence.called,
+            "is_failing": evidence.is_failing,
+        },
     )
     return str(changed.decode())
 
@@ -219,7 +225,9 @@ async def set_field(redis: RedisClient, service: Service, name: str, *, field: s
     Raises:
         StateError: Redis is out of reach.
     """
-    return bool(await redis.run(_SET_FIELD, [keys.instance(service, name)], [field, value]))
+    arguments = {"field": field, "value": value}
+    instance = keys.instance(service, name)
+    return bool(await redis.run(_SET_FIELD, keys={"instance": instance}, arguments=arguments))
 
 
 async def read(redis: RedisClient, service: Service, name: str) -> Mapping[str, str]:

@@ -12,22 +12,54 @@ from dispatcher.errors import Origin, TurnCancelled
 from dispatcher.messages import Service
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
-from dispatcher.redis_client.commands import Script
+from dispatcher.redis_client.lua_script import NamedValues, Script
+from dispatcher.routing.rules import constants
 from dispatcher.turn_store.worker_heartbeats import PROCESS_TOKEN
 
 Outcome = Literal["ok", "failed", "ignored", "probed"]
 # As pick_candidates.lua tells them apart.
 PickMode = Literal["", "spare", "offer", "probe"]
-FAILURES_THAT_EJECT: Final = 3
 
 # A second lease of a call whose first answer was lost is renewed by nobody, and ends by itself.
 _PICK = Script.load(
     "dispatcher.routing",
-    *("pick_candidates.lua", "pick_slow.lua", "pick_algorithm.lua", "pick_lease.lua"),
+    *("call_clock", "waiting_order", "waiting_calls"),
+    *("pick_candidates", "pick_slow", "pick_algorithms", "pick_queue", "pick_lease"),
+    constants=constants,
     repeatable=True,
 )
-_FINISH = Script.load("dispatcher.routing", "finish.lua")
-_RENEW = Script.load("dispatcher.routing", "renew.lua", repeatable=True)
+_FINISH = Script.load(
+    "dispatcher.routing",
+    *("call_clock", "waiting_calls", "finish", "first_result", "outcome", "ejection"),
+    constants=constants,
+)
+_RENEW = Script.load("dispatcher.routing", "call_clock", "renew", constants=constants, repeatable=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingOrder:
+    """Place of a call in the waiting line of its service; without any of it, first come, first served.
+
+    Attributes:
+        waiting_class: every call of a class is before those of the next; 0 for the first one to 3.
+        share_debt_ms: so much later is a call in line whose device had more than its share.
+        due_ms: Unix time in ms at which it is wanted; None when it arrives.
+    """
+
+    waiting_class: int = 0
+    share_debt_ms: float = 0.0
+    due_ms: float | None = None
+
+    def arguments(self) -> NamedValues:
+        """Return it as the pick script takes it."""
+        return {
+            "waiting_class": self.waiting_class,
+            "share_debt_ms": self.share_debt_ms,
+            "due_ms": self.due_ms,
+        }
+
+
+FIRST_COME: Final = WaitingOrder()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +113,7 @@ async def pick(
     excluded: Collection[str] = (),
     lease_id: str | None = None,
     mode: PickMode = "",
+    order: WaitingOrder = FIRST_COME,
     now_ms: float | None = None,
 ) -> Slot | NoSlot:
     """Choose an instance and lease a slot on it; both happen in one script.
@@ -94,7 +127,8 @@ async def pick(
         turn_id: a turn that was cancelled gets nothing.
         excluded: names of instances that failed this call already.
         lease_id: the call's id; without one this is a single look.
-        mode: whether the call may try instances that are slow or come back, or probe them beside it.
+        mode: whether the call may try instances that are slow or half-open, or probe them beside it.
+        order: its place in line, should it have to wait.
         now_ms: the time of a simulation; without it the clock of Redis counts.
 
     Raises:
@@ -102,17 +136,34 @@ async def pick(
         StateError: Redis is out of reach.
     """
     call_id = lease_id or new_lease_id()
-    named = keys.fleet(service), keys.cancelled(turn_id), keys.waiting(service), keys.seen(service)
-    answer = await redis.run(
-        _PICK,
-        [*named, keys.excluded(service), keys.DECISIONS, keys.leaving(service)],
-        [
-            *(call_id, keys.LEASE_TTL_MS, random.random(), ",".join(excluded)),  # noqa: S311  a die
-            *(keys.instance(service, ""), keys.leases(service, ""), service, turn_id),
-            *(int(lease_id is not None), keys.FREED_CHANNEL, _or_redis_clock(now_ms), mode),
-        ],
-    )
+    call: NamedValues = {"lease_id": call_id, "turn_id": turn_id, "mode": mode, "now_ms": now_ms}
+    wish: NamedValues = {"excluded": ",".join(excluded), "may_wait": lease_id is not None}
+    named = {**_service_keys(service), "cancelled": keys.cancelled(turn_id)}
+    arguments = {**call, **wish, **_service_arguments(service), **order.arguments()}
+    answer = await redis.run(_PICK, keys=named, arguments=arguments)
     return _picked(answer, service, turn_id, call_id)
+
+
+def _service_keys(service: Service) -> NamedValues:
+    return {
+        "fleet": keys.fleet(service),
+        "leaving": keys.leaving(service),
+        "waiting": keys.waiting(service),
+        "seen": keys.seen(service),
+        "excluded": keys.excluded(service),
+        "decisions": keys.DECISIONS,
+    }
+
+
+def _service_arguments(service: Service) -> NamedValues:
+    return {
+        "service": service,
+        "lease_ttl_ms": keys.LEASE_TTL_MS,
+        "dice": random.random(),  # noqa: S311  no secret
+        "instance_prefix": keys.instance(service, ""),
+        "leases_prefix": keys.leases(service, ""),
+        "freed_channel": keys.FREED_CHANNEL,
+    }
 
 
 def _picked(answer: Sequence[bytes], service: Service, turn_id: str, lease_id: str) -> Slot | NoSlot:
@@ -170,27 +221,25 @@ async def finish(
     Returns:
         "ejected" or "recovered" where the outcome changed the instance's state, else "".
     """
-    own = keys.instance(slot.service, slot.name), keys.leases(slot.service, slot.name)
+    instance, held = keys.instance(slot.service, slot.name), keys.leases(slot.service, slot.name)
+    call = {"lease_id": slot.lease_id, "name": slot.name, "outcome": outcome, "now_ms": now_ms}
+    times = {"latency_ms": round(latency_ms, 3), "first_ms": first_ms and round(first_ms, 3)}
+    fault = {"reason": reason[: keys.REASON_CHARACTERS], "origin": origin}
+    rest = {"retry_after_ms": retry_after_ms and round(retry_after_ms)}
     changed = await redis.run(
         _FINISH,
-        [*own, keys.waiting(slot.service), keys.DECISIONS, keys.excluded(slot.service)],
-        [
-            *(slot.lease_id, outcome, round(latency_ms, 3), FAILURES_THAT_EJECT, keys.FREED_CHANNEL),
-            *("" if retry_after_ms is None else round(retry_after_ms), _or_redis_clock(now_ms)),
-            *(reason[: keys.REASON_CHARACTERS], origin or "", slot.name),
-            "" if first_ms is None else round(first_ms, 3),
-        ],
+        keys={**_service_keys(slot.service), "instance": instance, "leases": held},
+        arguments={**call, **times, **fault, **rest, "freed_channel": keys.FREED_CHANNEL},
     )
     return str(changed.decode())
 
 
 async def renew(redis: RedisClient, slots: Sequence[Slot], *, now_ms: float | None = None) -> int:
     """Hold the slots for another lease time; return how many were still ours."""
-    sets = [keys.leases(slot.service, slot.name) for slot in slots]
-    lease_ids = [slot.lease_id for slot in slots]
-    return int(await redis.run(_RENEW, sets, [keys.LEASE_TTL_MS, *lease_ids, _or_redis_clock(now_ms)]))
-
-
-def _or_redis_clock(now_ms: float | None) -> float | str:
-    """Return what tells a script the time; an empty text lets it ask Redis."""
-    return "" if now_ms is None else now_ms
+    held = await redis.run(
+        _RENEW,
+        rest_keys=[keys.leases(slot.service, slot.name) for slot in slots],
+        arguments={"lease_ttl_ms": keys.LEASE_TTL_MS, "now_ms": now_ms},
+        rest=[slot.lease_id for slot in slots],
+    )
+    return int(held)

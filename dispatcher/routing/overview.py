@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final, Literal, get_args
+from typing import Literal, get_args
 
 from dispatcher.kpis.kpi_rules import percentile
 from dispatcher.messages import QUEUES, Priority, Service
@@ -14,6 +14,12 @@ from dispatcher.redis_client.client import RedisClient
 from dispatcher.redis_client.decoding import as_text
 from dispatcher.routing import refused_parameters
 from dispatcher.routing.published import Published, read_fleets, submit_all
+from dispatcher.routing.rules.constants import (
+    RESPONSE_TIME_WIDTH,
+    SLOW_START_FLOOR,
+    SLOW_START_MS,
+    WAITER_TTL_MS,
+)
 
 State = Literal[
     "ready",
@@ -27,13 +33,6 @@ State = Literal[
     "draining",
     "leaving",
 ]
-
-# As in pick_algorithm.lua, which alone decides; here the numbers only explain.
-SLOW_START_MS: Final = 10_000
-SLOW_START_FLOOR: Final = 0.1
-WAITER_GONE_MS: Final = 2_000
-# As in finish.lua, which writes them.
-RESPONSE_TIME_WIDTH: Final = 7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,13 +157,13 @@ async def count_waiting(redis: RedisClient, service: Service) -> int:
     """Return how many calls wait for a slot of a service; StateError where Redis is out of reach."""
     clock = await redis.execute("TIME")
     now_ms = int(clock[0]) * 1000 + int(clock[1]) // 1000
-    return int(await redis.execute("ZCOUNT", keys.seen(service), f"({now_ms - WAITER_GONE_MS}", "+inf"))
+    return int(await redis.execute("ZCOUNT", keys.seen(service), f"({now_ms - WAITER_TTL_MS}", "+inf"))
 
 
 async def _read_service(redis: RedisClient, fleet: Published, now_ms: int) -> ServiceView:
     names = (*fleet.names, *fleet.leaving)
     waiting, views = await asyncio.gather(
-        redis.submit(("ZCOUNT", keys.seen(fleet.service), f"({now_ms - WAITER_GONE_MS}", "+inf")),
+        redis.submit(("ZCOUNT", keys.seen(fleet.service), f"({now_ms - WAITER_TTL_MS}", "+inf")),
         asyncio.gather(*(_read_instance(redis, fleet.service, name, now_ms=now_ms) for name in names)),
     )
     configured, left = views[: len(fleet.names)], views[len(fleet.names) :]

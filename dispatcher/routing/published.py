@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from dispatcher.messages import SERVICES, Service
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
-from dispatcher.redis_client.commands import Value
+from dispatcher.redis_client.lua_script import Value
 
 
 class Published(NamedTuple):

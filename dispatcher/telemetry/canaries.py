@@ -10,13 +10,13 @@ from typing import Final
 from dispatcher.messages import CONTROL_QUEUE, QUEUES
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
-from dispatcher.redis_client.commands import Script
 from dispatcher.redis_client.decoding import as_text
+from dispatcher.redis_client.lua_script import Script
 
 # So many periods without a canary, and the queue counts as not consumed.
 LOST_AFTER_PERIODS: Final = 3
 
-_CANARY = Script.load("dispatcher.telemetry", "canary.lua")
+_CANARY = Script.load("dispatcher.telemetry", "clock", "canary")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +51,12 @@ async def record_canary(redis: RedisClient, queue: str, *, delay_ms: float, peri
         StateError: Redis is out of reach.
     """
     period_ms = round(period_s * 1000)
-    arguments = [round(max(0.0, delay_ms), 1), period_ms, LOST_AFTER_PERIODS * period_ms]
-    return bool(await redis.run(_CANARY, [keys.canary(queue)], arguments))
+    arguments = {
+        "delay_ms": round(max(0.0, delay_ms), 1),
+        "period_ms": period_ms,
+        "lost_after_ms": LOST_AFTER_PERIODS * period_ms,
+    }
+    return bool(await redis.run(_CANARY, keys={"canary": keys.canary(queue)}, arguments=arguments))
 
 
 async def read_canaries(redis: RedisClient) -> tuple[CanaryView, ...]:

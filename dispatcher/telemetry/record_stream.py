@@ -17,7 +17,7 @@ from dispatcher.errors import StateError
 from dispatcher.messages import Record, RecordKind
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
-from dispatcher.redis_client.commands import Script
+from dispatcher.redis_client.lua_script import Script
 
 log = structlog.get_logger(__name__)
 
@@ -25,9 +25,10 @@ GROUP: Final = "sql"
 CONSUMER: Final = "drain"
 # An entry larger than this is a mistake; its fields would only be cut later.
 MAX_CHARACTERS: Final = 16_000
-LOOK: Final = Script.load("dispatcher.telemetry", "records_look.lua")
-DONE: Final = Script.load("dispatcher.telemetry", "records_done.lua")
-YIELD: Final = Script.load("dispatcher.telemetry", "records_yield.lua")
+LOOK: Final = Script.load("dispatcher.telemetry", "records_state")
+DONE: Final = Script.load("dispatcher.telemetry", "records_done")
+YIELD: Final = Script.load("dispatcher.telemetry", "records_yield")
+_STREAM: Final = {"records": keys.RECORDS, "drained": keys.RECORDS_DRAINED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +102,7 @@ async def end_turn(redis: RedisClient, who: str) -> None:
     Raises:
         StateError: Redis is out of reach.
     """
-    await redis.run(YIELD, (keys.RECORDS_DRAINER,), (who,))
+    await redis.run(YIELD, keys={"lock": keys.RECORDS_DRAINER}, arguments={"holder": who})
 
 
 async def open_stream(redis: RedisClient, fresh_life: str) -> StreamState:
@@ -110,7 +111,7 @@ async def open_stream(redis: RedisClient, fresh_life: str) -> StreamState:
     Raises:
         StateError: Redis is out of reach.
     """
-    answer = await redis.run(LOOK, (keys.RECORDS, keys.RECORDS_DRAINED), (GROUP, fresh_life))
+    answer = await redis.run(LOOK, keys=_STREAM, arguments={"group": GROUP, "fresh_life": fresh_life})
     life, added, drained, length = answer
     return StreamState(
         life=life.decode(), backlog=int(length), dropped=max(0, int(added) - int(drained) - int(length))
@@ -151,7 +152,7 @@ async def acknowledge(redis: RedisClient, ids: Sequence[str], *, counted: bool =
         StateError: Redis is out of reach; the entries are read again, and known by their ids.
     """
     if ids:
-        await redis.run(DONE, (keys.RECORDS, keys.RECORDS_DRAINED), (GROUP, int(counted), *ids))
+        await redis.run(DONE, keys=_STREAM, arguments={"group": GROUP, "weight": counted}, rest=ids)
 
 
 def entry_id(record: Record) -> str:

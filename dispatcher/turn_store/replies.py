@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 from dispatcher.messages import Reply, ReplyKind
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
-from dispatcher.redis_client.commands import Value
+from dispatcher.redis_client.lua_script import Value
 from dispatcher.redis_client.stream_entries import entries_of
 
 log = structlog.get_logger(__name__)

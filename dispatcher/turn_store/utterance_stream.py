@@ -20,7 +20,7 @@ from dispatcher.messages import TurnTicket
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.backoff import BackOff
 from dispatcher.redis_client.client import PATIENCE_S, RedisClient
-from dispatcher.redis_client.commands import Value
+from dispatcher.redis_client.lua_script import Value
 from dispatcher.redis_client.stream_entries import entries_of
 
 READ_BLOCK_MS: Final = 1_000

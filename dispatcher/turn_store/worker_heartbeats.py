@@ -16,15 +16,15 @@ from typing import Final
 from dispatcher.messages import SERVICES
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
-from dispatcher.redis_client.commands import Script
+from dispatcher.redis_client.lua_script import NamedValues, Script
 
 BEAT_INTERVAL_S: Final = 0.25
 LOST_AFTER_S: Final = 1.0
 # So long others do its work where it was the last one of its queue.
 LOST_REMEMBERED_S: Final = 60.0
 
-_BEAT: Final = Script.load("dispatcher.turn_store", "beat.lua", repeatable=True)
-_TAKE_LOST: Final = Script.load("dispatcher.turn_store", "take_lost.lua")
+_BEAT: Final = Script.load("dispatcher.turn_store", "clock", "beat", repeatable=True)
+_TAKE_LOST: Final = Script.load("dispatcher.turn_store", "clock", "take_lost")
 # Ids of leases begin with it. A process id comes again, that of a container each time; this does not.
 PROCESS_TOKEN: Final = secrets.token_hex(6)
 
@@ -55,7 +55,8 @@ async def beat(redis: RedisClient, worker: str) -> set[str]:
     Raises:
         StateError: Redis is out of reach.
     """
-    missed = await redis.run(_BEAT, [keys.WORKERS], [worker, round(LOST_AFTER_S * 1000)])
+    arguments: NamedValues = {"worker": worker, "lost_after_ms": round(LOST_AFTER_S * 1000)}
+    missed = await redis.run(_BEAT, keys={"workers": keys.WORKERS}, arguments=arguments)
     return {queue.decode() for queue in missed}
 
 
@@ -80,15 +81,19 @@ async def take_lost(redis: RedisClient) -> list[bytes]:
         for each in SERVICES
         for key in (keys.fleet(each), keys.waiting(each), keys.seen(each), keys.excluded(each))
     ]
-    arguments = [round(LOST_AFTER_S * 1000), round(LOST_REMEMBERED_S * 1000)]
-    prefixes = [keys.leases(each, "") for each in SERVICES]
-    return list(
-        await redis.run(
-            _TAKE_LOST,
-            [keys.WORKERS, *services],
-            [*arguments, keys.taken(""), keys.FREED_CHANNEL, *prefixes],
-        )
+    messages = await redis.run(
+        _TAKE_LOST,
+        keys={"workers": keys.WORKERS},
+        rest_keys=services,
+        arguments={
+            "lost_after_ms": round(LOST_AFTER_S * 1000),
+            "remembered_ms": round(LOST_REMEMBERED_S * 1000),
+            "taken_prefix": keys.taken(""),
+            "freed_channel": keys.FREED_CHANNEL,
+        },
+        rest=[keys.leases(each, "") for each in SERVICES],
     )
+    return list(messages)
 
 
 async def read_beats(redis: RedisClient) -> list[WorkerBeat]:

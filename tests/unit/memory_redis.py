@@ -78,7 +78,7 @@ class MemoryRedis:
                 return len(self.lists[key])
             case "HGETALL", (key,):
                 return [str(word).encode() for pair in self.hashes[key].items() for word in pair]
-            case "EVALSHA", (PUSH.sha, "2", key, _, value, _):
+            case "EVALSHA", (PUSH.sha, "2", _, key, _, value):
                 return self._answer("LPUSH", key, value)
             case "EVALSHA", (_, _, *rest):
                 self.scripts.append(tuple(rest))

@@ -33,7 +33,7 @@ async def watch(shared: WorkerContext, watched: WatchedFile | None) -> None:
                 await shared.router.live.adopt(changed)
                 log.info("catalogue reloaded", file=changed.path, revision=shared.router.live.revision)
                 changed = None
-            forgotten = await instance_table.sweep(shared.redis)
+            forgotten = await instance_table.prune(shared.redis)
             if forgotten:
                 log.info("instances left", instances=forgotten)
         except ConfigError as error:

@@ -1,17 +1,17 @@
 -- Make the client that waits the one that a device is.
 --
--- KEYS  device:{device}, devices-changed
--- ARGV  device id
--- Returns 1, or 0 where none waits
+-- keys     device · devices_changed
+-- args     device_id
+-- Returns  1, or 0 where none waits
 
-if redis.call("HEXISTS", KEYS[1], "waiting_since_ms") == 0 then return 0 end
-local client = redis.call("HGET", KEYS[1], "waiting_client")
+if redis.call("HEXISTS", keys.device, "waiting_since_ms") == 0 then return 0 end
+local client = redis.call("HGET", keys.device, "waiting_client")
 if client and client ~= "" then
-  redis.call("HSET", KEYS[1], "client", client)
+  redis.call("HSET", keys.device, "client", client)
 else
-  -- It names none: whoever comes next is the device, as at the first time.
-  redis.call("HDEL", KEYS[1], "client")
+  -- It names none: the next one is the device, as at the first time.
+  redis.call("HDEL", keys.device, "client")
 end
-redis.call("HDEL", KEYS[1], "waiting_client", "waiting_since_ms")
-redis.call("SADD", KEYS[2], ARGV[1])
+redis.call("HDEL", keys.device, "waiting_client", "waiting_since_ms")
+redis.call("SADD", keys.devices_changed, args.device_id)
 return 1

@@ -1,14 +1,14 @@
--- Give a device back what SQL knows of it; what was said since stays.
+-- Restore what SQL has of a device; what was written since stays.
 --
--- KEYS  device:{device}, devices, memory:{device}
--- ARGV  device id, when it was seen last, what is remembered of its users or "", seconds that a memory lives,
---       then fields and values
--- Returns 1
+-- keys     device · devices · memory: of the device
+-- args     device_id · seen_ms: when it was seen last · memory: what is remembered of its users, or "" · memory_ttl_s; then
+--          fields and values
+-- Returns  1
 
-redis.call("ZADD", KEYS[2], "NX", ARGV[2], ARGV[1])
-for at = 5, #ARGV, 2 do redis.call("HSETNX", KEYS[1], ARGV[at], ARGV[at + 1]) end
-redis.call("PERSIST", KEYS[1])
-if ARGV[3] ~= "" and redis.call("HSETNX", KEYS[3], "text", ARGV[3]) == 1 then
-  redis.call("EXPIRE", KEYS[3], ARGV[4])
+redis.call("ZADD", keys.devices, "NX", args.seen_ms, args.device_id)
+for at = FIRST_REST, #ARGV, 2 do redis.call("HSETNX", keys.device, ARGV[at], ARGV[at + 1]) end
+redis.call("PERSIST", keys.device)
+if args.memory ~= "" and redis.call("HSETNX", keys.memory, "text", args.memory) == 1 then
+  redis.call("EXPIRE", keys.memory, args.memory_ttl_s)
 end
 return 1

@@ -7,12 +7,12 @@ from typing import Any, Final
 
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
-from dispatcher.redis_client.commands import Script
 from dispatcher.redis_client.decoding import as_text
+from dispatcher.redis_client.lua_script import Script
 
 MEMBER: Final = "state/keys.jsonl"
 SCAN_COUNT: Final = 500
-_PUT_BACK: Final = Script.load("dispatcher.ops.backup", "put_back.lua")
+_PUT_BACK: Final = Script.load("dispatcher.ops.backup", "put_back")
 
 
 async def read_rows(redis: RedisClient) -> list[dict[str, Any]]:
@@ -42,7 +42,8 @@ async def write_rows(redis: RedisClient, rows: Iterable[dict[str, Any]]) -> int:
     count = 0
     for row in rows:
         words = [word.encode("utf-8", "surrogateescape") for word in row["words"]]
-        await redis.run(_PUT_BACK, [row["key"]], [row["kind"], row["ttl_ms"], *words])
+        arguments = {"kind": row["kind"], "ttl_ms": row["ttl_ms"]}
+        await redis.run(_PUT_BACK, keys={"restored": row["key"]}, arguments=arguments, rest=words)
         count += 1
     return count
 

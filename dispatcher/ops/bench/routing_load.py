@@ -13,7 +13,7 @@ from dispatcher.catalogue.model import Instance
 from dispatcher.errors import NoInstanceAvailable
 from dispatcher.messages import Algorithm, Service
 from dispatcher.redis_client.client import RedisClient
-from dispatcher.redis_client.commands import Value
+from dispatcher.redis_client.lua_script import Value
 from dispatcher.routing import instance_table, leases
 from dispatcher.routing.leases import Slot
 

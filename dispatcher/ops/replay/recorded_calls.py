@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from dispatcher.routing.decisions import Decision, End
+from dispatcher.routing.rules.constants import FAILED_THIS_CALL
 
-FAILED_THIS_CALL: Final = " failed this call"
 # So many recorded calls of an instance, nearest in time, say how long a call that moved there takes.
 NEAREST: Final = 20
+
+_FAILED: Final = f" {FAILED_THIS_CALL}"
 
 Source = Literal["recorded", "moved", "guessed"]
 
@@ -74,9 +76,7 @@ def calls_of(decisions: Sequence[Decision]) -> tuple[tuple[Call, ...], int]:
 
 def _failed(decision: Decision) -> frozenset[str]:
     """Return the instances that had failed the call before."""
-    return frozenset(
-        each.removesuffix(FAILED_THIS_CALL) for each in decision.candidates if each.endswith(FAILED_THIS_CALL)
-    )
+    return frozenset(each.removesuffix(_FAILED) for each in decision.candidates if each.endswith(_FAILED))
 
 
 def _goes_on_with(calls: Sequence[list[Decision]], failed: Collection[str]) -> list[Decision] | None:

@@ -1,10 +1,10 @@
--- Put a task into a queue, once: whoever lost the answer may ask again.
+-- Put a task into a queue, once: a caller that lost the answer may repeat it.
 --
--- KEYS     the queue, sent:{task}
--- ARGV     the message, seconds for which a repetition is known as one
+-- keys     queue · sent: of the task
+-- args     message · sent_ttl_s: for so long a repetition is known as one
 -- Returns  the length of the queue
 
-if redis.call("SET", KEYS[2], 1, "NX", "EX", ARGV[2]) then
-  return redis.call("LPUSH", KEYS[1], ARGV[1])
+if redis.call("SET", keys.sent, 1, "NX", "EX", args.sent_ttl_s) then
+  return redis.call("LPUSH", keys.queue, args.message)
 end
-return redis.call("LLEN", KEYS[1])
+return redis.call("LLEN", keys.queue)

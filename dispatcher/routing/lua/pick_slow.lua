@@ -1,16 +1,8 @@
--- Part of the pick (pick_candidates.lua): instances that are slow, or come back, and how they are tried.
+-- Instances of a pick (pick_candidates.lua) that are slow or half-open, and how they are probed.
 --
 -- Two kinds of slow. By its first result, what a user waits for: such an instance is left alone while a quick one
--- is free, and probed beside the calls of others (docs/adr/0024). By its whole calls (response_time only): it keeps
--- its slots occupied for longer.
-
-local SLOW_FACTOR = 3
--- So many times as long to its first result as the quickest of its priority, and this much more: no user hears less.
-local SLOW_FIRST_FACTOR, SLOW_FIRST_AND_MS = 2, 200
--- The first probe of a slow instance comes after this, the next ones after as long as it has been slow by then, or
--- after so many calls: with the first ones that is one call in fifty.
-local PROBE_AFTER_MS, PROBE_EVERY_MS, PROBE_CALLS = 5000, 60000, 70
-local RETURN_PROBE_EVERY_MS = 1000
+-- is free, and probed beside other calls (docs/adr/0024). By its whole calls (response_time only): it keeps its slots
+-- occupied for longer.
 
 -- Times of the quickest instance of each priority to its first result, of those that `fits` lets through.
 local function quickest_first(fits)
@@ -40,7 +32,7 @@ local function is_quick_and_free(it)
   return usable(it) and not it.half_open and not it.slow and it.in_flight < it.cap
 end
 
--- Nobody waits for an instance that is slow, or comes back, while another one of its priority can have the call.
+-- No call waits for an instance that is slow or half-open while another one of its priority can take it.
 local function spare_the_caller()
   local free = {}
   for _, it in ipairs(instances) do free[it.priority] = free[it.priority] or is_quick_and_free(it) end
@@ -49,9 +41,9 @@ end
 
 local function is_probe_due(it)
   if not it.held_back or not in_service(it) or it.in_flight > 0 then return false end
-  if it.half_open then return now - it.probed_at >= RETURN_PROBE_EVERY_MS end
+  if it.half_open then return now - it.probed_at >= HALF_OPEN_PROBE_INTERVAL_MS end
   local rested = now - math.max(it.probed_at, it.slow_since)
-  local every = math.min(PROBE_EVERY_MS, math.max(PROBE_AFTER_MS, it.probed_at - it.slow_since))
+  local every = math.min(PROBE_INTERVAL_MAX_MS, math.max(PROBE_AFTER_MS, it.probed_at - it.slow_since))
   return rested >= every or rested >= PROBE_AFTER_MS and it.unprobed >= PROBE_CALLS
 end
 
@@ -71,7 +63,7 @@ local function offer_probe()
 end
 
 -- While fewer calls wait than the quick instances have slots, a slot comes within the time of one quick call: to
--- wait is better than to take an instance that is known to need SLOW_FACTOR times as long.
+-- wait is better than to take an instance that is known to need SLOW_CALL_FACTOR times as long.
 local function shun_the_slow(all)
   local quickest, quick_slots = {}, 0
   for _, it in ipairs(all) do
@@ -79,14 +71,14 @@ local function shun_the_slow(all)
   end
   local function slow(it)
     local best = quickest[it.priority]
-    return best and it.latency and it.latency > SLOW_FACTOR * best
+    return best and it.latency and it.latency > SLOW_CALL_FACTOR * best
   end
   for _, it in ipairs(all) do if usable(it) and not slow(it) then quick_slots = quick_slots + it.cap end end
-  if redis.call("ZCARD", WAITING) >= quick_slots then return end
+  if redis.call("ZCARD", keys.waiting) >= quick_slots then return end
   for _, it in ipairs(all) do it.shunned = slow(it) end
 end
 
--- One call at a time tries an instance that comes back, or is slow; everything else up to its cap.
+-- One call at a time tries an instance that is half-open or slow; everything else is used up to its cap.
 local function open_slots(it)
   return (it.half_open or it.shunned) and math.min(1, it.cap) or it.cap
 end

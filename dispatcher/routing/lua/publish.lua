@@ -1,26 +1,23 @@
 -- Put a catalogue in force, unless one that was chosen later is; all of it in one step.
 --
--- KEYS     catalogue, then for each service fleet:{service} and leaving:{service}
--- ARGV     the catalogue as JSON, its digest, when it was chosen in ms ("now": an operator does so at this
---          moment), the channel on which processes hear of it, then for each service its name and how the keys
---          of its instances begin
+-- keys     catalogue; then for each service fleet:{service} and leaving:{service}
+-- args     definition: the catalogue as JSON · digest · chosen_at_ms: "now" where an operator does so at this moment ·
+--          reloaded_channel; then for each service its name and how the keys of its instances begin
 -- Returns  {revision in force, when that was chosen in ms, its JSON, or "" where it is the caller's}
 --
--- docs/adr/0006-live-reload.md tells who wins.
+-- docs/adr/0006-live-reload.md: which of two catalogues wins.
 
-local definition, digest, channel = ARGV[1], ARGV[2], ARGV[4]
-local clock = redis.call("TIME")
-local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-
-local known = redis.call("HMGET", KEYS[1], "revision", "chosen_at_ms", "digest", "definition")
+local known = redis.call("HMGET", keys.catalogue, "revision", "chosen_at_ms", "digest", "definition")
 local revision, known_at = tonumber(known[1]) or 0, tonumber(known[2]) or -1
 -- A file's clock may run ahead; it must not win over every later choice.
-local chosen_at = ARGV[3] == "now" and math.max(now, known_at + 1) or math.min(now, tonumber(ARGV[3]))
+local chosen_at = args.chosen_at_ms == "now" and math.max(now, known_at + 1)
+  or math.min(now, tonumber(args.chosen_at_ms))
 
-local function service_at(i)
-  return { fleet = KEYS[2 * i], leaving = KEYS[2 * i + 1], name = ARGV[3 + 2 * i], prefix = ARGV[4 + 2 * i] }
+local services = {}
+for i = 1, (#KEYS - 1) / 2 do
+  local at = FIRST_REST + 2 * (i - 1)
+  services[i] = { fleet = KEYS[2 * i], leaving = KEYS[2 * i + 1], name = ARGV[at], prefix = ARGV[at + 1] }
 end
-local services = (#KEYS - 1) / 2
 
 local function write_instance(service, it)
   local key = service.prefix .. it.name
@@ -38,7 +35,7 @@ local function write_instance(service, it)
   redis.call("SREM", service.leaving, it.name)
 end
 
--- Who is not among the names gets no call from here on; its keys stay while calls are under way (sweep.lua).
+-- An instance that is not among the names gets no call from here on; its keys stay while calls are under way (prune.lua).
 local function write_service(service, config)
   local names, stays = {}, {}
   for _, it in ipairs(config.instances) do
@@ -58,30 +55,27 @@ end
 
 local function write_all(text)
   local configs = cjson.decode(text).services
-  for i = 1, services do
-    local service = service_at(i)
-    write_service(service, configs[service.name])
-  end
+  for _, service in ipairs(services) do write_service(service, configs[service.name]) end
 end
 
 local function is_whole()
-  for i = 1, services do
-    if redis.call("EXISTS", KEYS[2 * i]) == 0 then return false end
+  for _, service in ipairs(services) do
+    if redis.call("EXISTS", service.fleet) == 0 then return false end
   end
   return true
 end
 
-if known[3] == digest then
-  redis.call("HSET", KEYS[1], "chosen_at_ms", math.max(chosen_at, known_at))
-  if not is_whole() then write_all(definition) end
+if known[3] == args.digest then
+  redis.call("HSET", keys.catalogue, "chosen_at_ms", math.max(chosen_at, known_at))
+  if not is_whole() then write_all(args.definition) end
   return { revision, math.max(chosen_at, known_at), "" }
 end
 if known[3] and chosen_at <= known_at then
   if not is_whole() then write_all(known[4]) end
   return { revision, known_at, known[4] }
 end
-write_all(definition)
-redis.call("HSET", KEYS[1], "revision", revision + 1, "chosen_at_ms", chosen_at, "digest", digest,
-  "definition", definition)
-redis.call("PUBLISH", channel, revision + 1)
+write_all(args.definition)
+redis.call("HSET", keys.catalogue, "revision", revision + 1, "chosen_at_ms", chosen_at, "digest", args.digest,
+  "definition", args.definition)
+redis.call("PUBLISH", args.reloaded_channel, revision + 1)
 return { revision + 1, chosen_at, "" }

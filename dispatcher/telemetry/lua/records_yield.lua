@@ -1,8 +1,8 @@
--- Let another drain begin, unless one did already.
+-- Give a lock back, unless it is held by another one already.
 --
--- KEYS     records-drainer
--- ARGV     who held it
+-- keys     lock
+-- args     holder
 
-if redis.call("GET", KEYS[1]) == ARGV[1] then
-  redis.call("DEL", KEYS[1])
+if redis.call("GET", keys.lock) == args.holder then
+  redis.call("DEL", keys.lock)
 end

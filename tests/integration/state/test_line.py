@@ -12,7 +12,7 @@ import pytest
 from dispatcher.errors import StateError
 from dispatcher.redis_client import client as line_module
 from dispatcher.redis_client.client import RedisClient, connect
-from dispatcher.redis_client.commands import Script
+from dispatcher.redis_client.lua_script import Script
 from tests.support.broker import Broker
 from tests.support.waiting import soon
 
@@ -78,9 +78,9 @@ async def test_what_cannot_be_sent_fails_by_itself_and_at_once(redis: RedisClien
 
 
 async def test_a_script_that_fails_says_why(redis: RedisClient) -> None:
-    broken = Script("return redis.call('LPUSH', KEYS[1])", "0" * 40)
+    broken = Script(source="return redis.call('LPUSH', KEYS[1])", sha="0" * 40, keys=("it",))
     with pytest.raises(StateError, match=r"(?i)wrong number of arg"):
-        await redis.run(broken, ["key"], [])
+        await redis.run(broken, keys={"it": "key"})
 
 
 async def test_a_caller_that_gave_up_does_not_disturb_the_others(redis: RedisClient) -> None:

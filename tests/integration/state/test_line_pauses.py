@@ -12,6 +12,7 @@ from dispatcher.errors import StateError
 from dispatcher.messages import Reply
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import MAX_BATCH, RedisClient, connect
+from dispatcher.redis_client.lua_script import NamedValues
 from dispatcher.routing import leases
 from dispatcher.routing.leases import Slot
 from dispatcher.turn_store import replies
@@ -35,6 +36,14 @@ async def patient(fresh_broker: Broker) -> AsyncIterator[RedisClient]:
     await opened.execute("PING")
     yield opened
     await opened.close()
+
+
+def queue(sent: str) -> NamedValues:
+    return {"queue": "llm", "sent": sent}
+
+
+def message(text: str) -> NamedValues:
+    return {"message": text, "sent_ttl_s": 15}
 
 
 async def hears_the_end() -> None:
@@ -130,9 +139,9 @@ async def test_a_task_whose_answer_was_lost_is_in_its_queue_once(
     shaky: ShakyRedis, redis: RedisClient
 ) -> None:
     async with shaky.redis(patience_s=LONG_S) as through:
-        await through.run(PUSH, ["llm", "sent:0"], ["an earlier one", 15])
+        await through.run(PUSH, keys=queue("sent:0"), arguments=message("an earlier one"))
         shaky.next_time("sent:1", "answer lost")
-        assert await through.run(PUSH, ["llm", "sent:1"], ["task", 15]) == 2
+        assert await through.run(PUSH, keys=queue("sent:1"), arguments=message("task")) == 2
     assert shaky.met == [b"sent:1"]
     assert await redis.execute("LRANGE", "llm", 0, -1) == [b"task", b"an earlier one"]
 

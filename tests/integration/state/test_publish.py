@@ -51,9 +51,9 @@ async def test_an_instance_that_left_keeps_its_calls_and_gets_no_new_one(
     await fleet.configure("round_robin", llm("B"))
     assert await fleet.pick_in_turn(4) == "BBBB"
     assert await fleet.in_flight("A") == 1
-    assert await fleets.sweep(redis) == []
+    assert await fleets.prune(redis) == []
     await fleet.finish(slot, "ok")
-    assert await fleets.sweep(redis) == ["A"]
+    assert await fleets.prune(redis) == ["A"]
     assert await fleet.fields("A") == {}
 
 
@@ -64,7 +64,7 @@ async def test_an_instance_that_left_with_a_dead_caller_goes_when_the_lease_expi
     await fleet.pick()
     await fleet.configure("round_robin", llm("B"))
     await fleet.time_passes(keys.LEASE_TTL_MS / 1000, "A")
-    assert await fleets.sweep(redis) == ["A"]
+    assert await fleets.prune(redis) == ["A"]
 
 
 async def test_an_instance_that_comes_back_still_counts_its_calls(fleet: Fleet, redis: RedisClient) -> None:
@@ -73,7 +73,7 @@ async def test_an_instance_that_comes_back_still_counts_its_calls(fleet: Fleet, 
     await fleet.configure("round_robin", llm("B", cap=1))
     await fleet.configure("round_robin", llm("A", cap=1), llm("B", cap=1))
     assert await fleet.hold(1) == {"B": 1}
-    assert await fleets.sweep(redis) == []
+    assert await fleets.prune(redis) == []
     assert await fleet.in_flight("A") == 1
 
 

@@ -1,6 +1,6 @@
--- Part of the pick (pick_candidates.lua): the algorithms, each over instances of one priority that have a free slot.
+-- Algorithms of a pick (pick_candidates.lua), each over instances of one priority that have a free slot.
 
--- Slow start: the wanted share grows from a tenth to the whole over ten seconds.
+-- Slow start: the wanted share grows from the floor to the whole.
 local function effective_weight(it)
   local age = now - it.recovered_at
   if it.recovered_at == 0 or age >= SLOW_START_MS then return it.weight end
