@@ -1,4 +1,4 @@
-"""`dispatcher records`: what is kept in SQL, what waits for it, what was lost; recent turns; upgrade."""
+"""`dispatcher records`: rows in SQL, the backlog of the stream, losses; recent turns; upgrade."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ from dispatcher.errors import RecordsError, StartError, StateError
 from dispatcher.logs import configure_logging
 from dispatcher.ops.redis_session import with_redis
 from dispatcher.records.record_tables import report_view, turns_view
-from dispatcher.redis_client.client import RedisClient
 from dispatcher.settings import load_settings
 from dispatcher.telemetry import record_stream
 from dispatcher.telemetry.record_stream import StreamState
-from dispatcher.terminal.console import make_console
+from dispatcher.terminal.console import print_view
 
 if TYPE_CHECKING:
     from dispatcher.records.store import Store
@@ -43,8 +42,7 @@ def turns(*, last: int, device: str) -> None:
         from dispatcher.records.report import read_turns  # noqa: PLC0415  behind the check for the extra
 
         found = read_turns(store.engine, last=last, device=device)
-    console = make_console()
-    console.print(turns_view(found), soft_wrap=not console.is_terminal)
+    print_view(turns_view(found))
 
 
 @records.command("upgrade")
@@ -56,7 +54,7 @@ def upgrade() -> None:
 
 
 def _show(context: click.Context) -> None:
-    stream, stream_trouble = _stream()
+    stream, stream_trouble = _read_stream()
     with _opened() as (store, where):
         from dispatcher.records.report import read_report  # noqa: PLC0415  behind the check for the extra
 
@@ -65,28 +63,22 @@ def _show(context: click.Context) -> None:
             report = read_report(store.engine)
         except RecordsError as error:
             trouble = str(error)
-    view = report_view(where, report, trouble=trouble, stream=stream, stream_trouble=stream_trouble)
-    console = make_console()
-    console.print(view, soft_wrap=not console.is_terminal)
+    print_view(report_view(where, report, trouble=trouble, stream=stream, stream_trouble=stream_trouble))
     if trouble or stream_trouble:
         context.exit(FAILED_EXIT_CODE)
 
 
-def _stream() -> tuple[StreamState | None, str]:
-    """Return how the stream stands; a Redis that is away keeps nobody from reading the store."""
-
-    async def look(redis: RedisClient) -> StreamState | None:
-        return await record_stream.read_state(redis)
-
+def _read_stream() -> tuple[StreamState | None, str]:
+    """Return the state of the stream; an unreachable Redis keeps nobody from reading the store."""
     try:
-        return with_redis(look), ""
+        return with_redis(record_stream.read_state), ""
     except StateError as error:
         return None, str(error)
 
 
 @contextmanager
 def _opened() -> Iterator[tuple[Store, str]]:
-    """Open the store of DATABASE_URL, and tell where it is without its password."""
+    """Yield the store of DATABASE_URL, and its address without the password."""
     settings = load_settings()
     configure_logging(settings)
     try:

@@ -1,87 +1,25 @@
-"""`dispatcher why`: for each call of a turn, who could have had it, who got it, why, and what came of it."""
+"""`dispatcher why`: an explanation of each call of a turn."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
-
 import click
-from rich.console import Console, Group, RenderableType
-from rich.table import Table
-from rich.text import Text
 
-from dispatcher.ops.redis_session import with_redis
+from dispatcher.ops.redis_session import redis_command
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import decisions
-from dispatcher.routing.decisions import Decision
 from dispatcher.telemetry import turn_log
-from dispatcher.telemetry.turn_log import TurnEnd
-from dispatcher.terminal.console import make_console
+from dispatcher.telemetry.turn_explanation import why_view
+from dispatcher.terminal.console import print_view
 
 
 @click.command("why")
 @click.argument("turn_id", metavar="TURN")
-def why(turn_id: str) -> None:
+@redis_command
+async def why(redis: RedisClient, turn_id: str) -> None:
     """Explain each call of TURN: candidates, loads, reason, outcome and time, and how the turn ended.
 
     TURN is the id that log lines carry as turn=..., or at least its first six characters. The last few
     thousand decisions are kept.
     """
-
-    async def explain(redis: RedisClient) -> None:
-        found = await decisions.of_turn(redis, turn_id)
-        show(make_console(), found, await turn_log.read_end(redis, found[0].turn_id))
-
-    with_redis(explain)
-
-
-def show(console: Console, found: Sequence[Decision], end: TurnEnd | None = None) -> None:
-    """Print the decisions of one turn, of which there is at least one, and how it ended."""
-    console.print(why_view(found, end), soft_wrap=not console.is_terminal)
-
-
-def why_view(found: Sequence[Decision], end: TurnEnd | None = None) -> RenderableType:
-    """Return the turn's heading, a block for each call, oldest first, and its end where that is known."""
-    started_at_ms = found[0].at_ms
-    began = datetime.fromtimestamp(started_at_ms / 1000).astimezone()
-    calls = "1 call" if len(found) == 1 else f"{len(found)} calls"
-    heading = Text(f"turn {found[0].turn_id}, {calls} from {began:%Y-%m-%d %H:%M:%S %z}", style="bold")
-    blocks = [_block(decision, started_at_ms) for decision in found]
-    return Group(heading, *blocks, *([_end_text(end)] if end else []))
-
-
-def _end_text(end: TurnEnd) -> Text:
-    """Return how the user found the turn to end, and why where that is not as it should be."""
-    style = "green" if end.outcome == "answered" and not end.reason else "yellow"
-    return Text(f"the turn ended: {end.outcome}" + (f", {end.reason}" if end.reason else ""), style=style)
-
-
-def _block(decision: Decision, started_at_ms: int) -> RenderableType:
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(justify="right", no_wrap=True, min_width=10)
-    grid.add_column(overflow="fold")
-    grid.add_row(
-        Text(f"+{decision.at_ms - started_at_ms} ms", style="dim"),
-        Text.assemble(f"{decision.service} to ", (decision.instance, "bold"), ": ", outcome_text(decision)),
-    )
-    grid.add_row("because", Text(decision.reason))
-    grid.add_row("among", Text(", ".join(decision.candidates)))
-    return grid
-
-
-def outcome_text(decision: Decision) -> Text:
-    """Return how the call ended and after how long, or why that is not known."""
-    if decision.end is None:
-        if decision.held:
-            return Text("under way", style="yellow")
-        return Text("no end is known: its worker died, or it ends at this moment", style="red")
-    after = f"after {decision.end.latency_ms:.0f} ms"
-    because = f": {decision.end.reason}" if decision.end.reason else ""
-    match decision.end.outcome:
-        case "ok":
-            return Text(f"ok {after}", style="green")
-        case "failed":
-            return Text(f"failed {after}{because}", style="red")
-        case _:
-            nobody = because or " (cancelled, or not the instance's fault)"
-            return Text(f"ended without a verdict {after}{nobody}", style="dim")
+    found = await decisions.of_turn(redis, turn_id)
+    print_view(why_view(found, await turn_log.read_end(redis, found[0].turn_id)))

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.text import Text
 
 from dispatcher.cli.eject import eject, in_seconds
-from dispatcher.cli.status import _view_or_reason
 from dispatcher.errors import StateError
+from dispatcher.ops.live_status import view_or_reason
 from dispatcher.ops.redis_session import explain
 from dispatcher.routing.instance_report import shortage, state_sentence
 from dispatcher.routing.overview import InstanceView, Overview, ServiceView
@@ -190,7 +190,7 @@ async def test_a_redis_that_goes_away_during_a_watch_is_shown_instead_of_the_tab
     memory = MemoryRedis()
     memory.away = True
     redis = memory.redis()
-    shown = await _view_or_reason(redis, "redis://:secret@broker.lan:6400/0")
+    shown = await view_or_reason(redis, "redis://:secret@broker.lan:6400/0")
     assert str(shown).startswith("no Redis answers at broker.lan:6400; ")
     await redis.close()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from dispatcher.catalogue import HealthRules
-from dispatcher.cli.reload import describe_changes
+from dispatcher.catalogue.changes import describe_changes
 from tests.support.fleet import catalogue_of, llm
 
 BEFORE = catalogue_of("round_robin", [llm("A", cap=4), llm("B", cap=4)])

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from dispatcher.cli.why import outcome_text, why_view
 from dispatcher.routing.decisions import Decision, End
+from dispatcher.telemetry.turn_explanation import outcome_text, why_view
 from dispatcher.telemetry.turn_log import TurnEnd
 
 DECISION = Decision(

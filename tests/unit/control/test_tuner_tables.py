@@ -5,13 +5,13 @@ from io import StringIO
 
 from rich.console import Console
 
-from dispatcher.cli.tuner import log_table, status_lines
 from dispatcher.control.overrides import RuntimeOverrides
 from dispatcher.control.rules.actions import Action, Change
 from dispatcher.control.rules.evidence import Measures
 from dispatcher.control.rules.experiment import TunerExperiment
 from dispatcher.control.rules.tuner_state import CoolDown, TunerDecision, TunerState
 from dispatcher.control.tuner_store import LoggedExperiment
+from dispatcher.control.tuner_tables import log_table, status_lines
 
 ACTION = Action(kind="cap", target="llm/a", changes=(Change(what="llm/a", before=None, after=4),))
 TRIED = TunerDecision(

@@ -1,0 +1,77 @@
+"""Status of a deployment for `dispatcher status`: instances, KPIs and queues, once or again and again."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from typing import Final
+
+import click
+from rich.console import Group, RenderableType
+from rich.live import Live
+from rich.text import Text
+
+from dispatcher.errors import StateError
+from dispatcher.host_metrics.disk import sample_disk
+from dispatcher.ops.redis_session import explain
+from dispatcher.redis_client.client import RedisClient
+from dispatcher.routing.overview import read_overview
+from dispatcher.routing.overview_tables import status_view
+from dispatcher.supervisor.resolve_settings import resolve_settings
+from dispatcher.telemetry.kpi_store import read_snapshot
+from dispatcher.telemetry.kpi_table import kpi_view
+from dispatcher.terminal.console import make_console
+
+STATUS_INTERVAL_S: Final = 1.0
+
+
+async def show_json(redis: RedisClient) -> None:
+    """Print all that is known as one JSON object."""
+    overview, snapshot = await asyncio.gather(read_overview(redis), read_snapshot(redis))
+    known = {**asdict(overview), "kpis": None if snapshot is None else asdict(snapshot)}
+    click.echo(json.dumps(known, ensure_ascii=False))
+
+
+async def show_table(redis: RedisClient) -> None:
+    """Print the tables."""
+    make_console().print(await _view(redis))
+
+
+async def repeat(show: Callable[[RedisClient], Awaitable[None]], redis: RedisClient) -> None:
+    """Print again and again, for ever."""
+    while True:
+        await show(redis)
+        await asyncio.sleep(STATUS_INTERVAL_S)
+
+
+async def watch(redis: RedisClient) -> None:
+    """Draw the tables over and over; while Redis is unreachable that is shown in their place."""
+    console = make_console()
+    if not console.is_terminal:
+        await repeat(show_table, redis)
+    redis_url = resolve_settings().redis_url
+    with Live(await _view(redis), console=console, auto_refresh=False, screen=False) as live:
+        while True:
+            await asyncio.sleep(STATUS_INTERVAL_S)
+            live.update(await view_or_reason(redis, redis_url), refresh=True)
+
+
+async def view_or_reason(redis: RedisClient, redis_url: str) -> RenderableType:
+    """Return the tables, or why there are none."""
+    try:
+        return await _view(redis)
+    except StateError as error:
+        return Text(explain(error, redis_url), style="red")
+
+
+async def _view(redis: RedisClient) -> RenderableType:
+    overview, snapshot = await asyncio.gather(read_overview(redis), read_snapshot(redis))
+    view = status_view(overview, kpi_view(snapshot))
+    data_dir = resolve_settings().data_dir
+    disk = sample_disk(data_dir)
+    if disk is None or not disk.trouble:
+        return view
+    warning = f"{data_dir}: {disk.trouble}: turns go on, logs, records and dialogues are not kept"
+    return Group(Text(warning, style="bold red"), Text(""), view)
