@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
 
 import click
-
-from dispatcher.errors import StartError
-
-RESOLV_CONF: Final = Path("/etc/resolv.conf")
 
 
 @click.group("nginx")
@@ -43,7 +37,9 @@ def render_command(
     Nothing is reloaded: `nginx -t` and `nginx -s reload` are the operator's.
     """
     from dispatcher.catalogue import load_catalogue  # noqa: PLC0415  the group's help must start at once
+    from dispatcher.catalogue.secrets import EveryVariable  # noqa: PLC0415
     from dispatcher.ops.nginx import DOCKER, NATIVE, at_front, render  # noqa: PLC0415
+    from dispatcher.ops.nginx.machine import RESOLV_CONF, name_server, write_files  # noqa: PLC0415
     from dispatcher.supervisor.resolve_settings import resolve_settings  # noqa: PLC0415
 
     places = DOCKER if docker else replace(NATIVE, resolver=name_server(RESOLV_CONF) or NATIVE.resolver)
@@ -53,56 +49,9 @@ def render_command(
         places = replace(places, resolver=resolver)
     # nginx needs no key of a service, and the machine that renders may have none.
     settings = resolve_settings(config)
-    catalogue = load_catalogue(settings.dispatcher_config, environ=EveryKey())
+    catalogue = load_catalogue(settings.dispatcher_config, environ=EveryVariable())
     if not docker:
         catalogue = at_front(catalogue, settings.front_port)
     written = write_files(output, render(catalogue, places))
     click.echo("\n".join(str(path) for path in written))
     click.echo(f"check it with: nginx -t -c {(output / 'nginx.conf').absolute()}")
-
-
-class EveryKey(Mapping[str, str]):
-    """An environment in which every variable is set: the render asks no service for anything."""
-
-    def __getitem__(self, key: str) -> str:
-        """Return something that is not empty."""
-        return key
-
-    def __iter__(self) -> Iterator[str]:
-        """Name none of them."""
-        return iter(())
-
-    def __len__(self) -> int:
-        """Count none of them."""
-        return 0
-
-
-def name_server(path: Path) -> str | None:
-    """Return the first name server of a resolv.conf, as nginx writes it; None where it names none."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return None
-    words = [line.split() for line in lines]
-    addresses = [line[1] for line in words if len(line) > 1 and line[0] == "nameserver"]
-    if not addresses:
-        return None
-    return f"[{addresses[0]}]" if ":" in addresses[0] else addresses[0]
-
-
-def write_files(folder: Path, files: Mapping[str, str]) -> list[Path]:
-    """Write the files and return their paths.
-
-    Raises:
-        StartError: the folder cannot be written.
-    """
-    paths = []
-    try:
-        for name, text in files.items():
-            path = folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-            paths.append(path)
-    except OSError as error:
-        raise StartError(f"{folder}: cannot be written: {error}") from error
-    return paths

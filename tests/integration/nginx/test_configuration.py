@@ -11,7 +11,7 @@ from typing import Final
 import pytest
 
 from dispatcher.catalogue import load_catalogue
-from dispatcher.cli.nginx import EveryKey
+from dispatcher.catalogue.secrets import EveryVariable
 from dispatcher.ops.nginx import DOCKER, NATIVE, Places, render
 from tests.integration.nginx.proofs import PROOFS
 from tests.support.processes import ROOT
@@ -37,7 +37,7 @@ def directives(text: str) -> Iterator[str]:
 
 def rendered() -> Iterator[tuple[str, str]]:
     for _, source, places in COMMITTED:
-        files = render(load_catalogue(ROOT / source, EveryKey()), places)
+        files = render(load_catalogue(ROOT / source, EveryVariable()), places)
         yield from ((name, text) for name, text in files.items() if not name.endswith(".env"))
 
 
@@ -68,7 +68,7 @@ def test_every_proof_exists() -> None:
 
 @pytest.mark.parametrize(("folder", "source", "places"), COMMITTED, ids=["machine", "docker"])
 def test_what_is_committed_is_what_the_yaml_says(folder: str, source: str, places: Places) -> None:
-    files = render(load_catalogue(ROOT / source, EveryKey()), places)
+    files = render(load_catalogue(ROOT / source, EveryVariable()), places)
 
     stale = [
         name for name, text in files.items() if (ROOT / folder / name).read_text(encoding="utf-8") != text

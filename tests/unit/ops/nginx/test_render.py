@@ -9,9 +9,10 @@ import pytest
 from click.testing import CliRunner
 
 from dispatcher.catalogue.model import Catalogue, Instance, NginxProxy, ServiceConfig, UpstreamServer
-from dispatcher.cli.nginx import name_server, nginx
+from dispatcher.cli.nginx import nginx
 from dispatcher.messages import OTA_PATH, SERVICES, WEBSOCKET_PATH, Priority, Service
 from dispatcher.ops.nginx import NATIVE, render
+from dispatcher.ops.nginx.machine import name_server
 from dispatcher.ops.nginx.upstreams import whole_weights
 from tests.support.processes import ROOT
 

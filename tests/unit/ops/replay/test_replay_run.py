@@ -9,10 +9,10 @@ from dataclasses import replace
 import pytest
 from rich.console import Console, RenderableType
 
-from dispatcher.cli.replay import ReplayPlan, refuse_too_few
 from dispatcher.errors import UnknownName
 from dispatcher.ops.replay.recorded_calls import NEAREST, Call, Estimate, Estimator, calls_of
 from dispatcher.ops.replay.replay_figures import Comparison, compare, most_at_once
+from dispatcher.ops.replay.replay_run import ReplayPlan, refuse_too_few
 from dispatcher.ops.replay.replay_view import comparison_view, notes, turn_view
 from dispatcher.ops.replay.replay_world import Attempt, Outcome, Replayed
 from dispatcher.routing.decisions import Decision, End
