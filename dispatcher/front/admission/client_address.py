@@ -31,13 +31,13 @@ class ClientAddress:
     """Where a request comes from.
 
     Attributes:
-        local: from this host, through no proxy that is not trusted, and for no foreign page.
+        is_local: from this host, through no proxy that is not trusted, and for no foreign page.
         foreign: what is foreign about a request from this host, such as "Origin 'https://evil.example'".
-        secure: the device spoke TLS, to us or to the trusted proxy.
+        is_secure: the device spoke TLS, to us or to the trusted proxy.
     """
 
-    local: bool
-    secure: bool
+    is_local: bool
+    is_secure: bool
     foreign: str = ""
 
 
@@ -53,9 +53,9 @@ def client_address_of(
     """
     client, secure = _client_of(request, trusted)
     if not is_loopback(client):
-        return ClientAddress(local=False, secure=secure)
+        return ClientAddress(is_local=False, is_secure=secure)
     foreign = _foreign_page(request, public_url)
-    return ClientAddress(local=not foreign, secure=secure, foreign=foreign)
+    return ClientAddress(is_local=not foreign, is_secure=secure, foreign=foreign)
 
 
 def _client_of(request: web.BaseRequest, trusted: Sequence[Network]) -> tuple[str | None, bool]:

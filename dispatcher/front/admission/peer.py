@@ -1,4 +1,4 @@
-"""Who connects: ids and token from headers or the query, checked before the upgrade."""
+"""Ids and token of a device, from headers or the query of its request; checked before the upgrade."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from aiohttp import web
 
 from dispatcher.front.admission.client_address import Network, client_address_of
 from dispatcher.front.admission.tokens import Tokens
-from dispatcher.front.connection.frames import VERSIONS, Version
 from dispatcher.messages import canonical_device_id
 
 FOREIGN_PAGE: Final = (
@@ -31,12 +30,10 @@ class Peer:
 
     Attributes:
         device_id: the MAC in lower case with colons, or what a client calls itself; made up where none came.
-        version: the framing that the header asks for.
     """
 
     device_id: str
     client_id: str
-    version: Version
 
     @property
     def signed_device(self) -> str:
@@ -50,33 +47,25 @@ class Peer:
 
 
 def read_peer(request: web.Request) -> Peer:
-    """Return who connects.
+    """Return the device that a request names.
 
     Raises:
         aiohttp.web.HTTPBadRequest: an id has a form that no device uses.
     """
-    return Peer(
-        device_id=_device_id(request) or _made_up_id(),
-        client_id=_id(request, "Client-Id"),
-        version=read_version(request.headers.get("Protocol-Version")),
-    )
+    device_id = _id(request, "Device-Id", canonical_device_id) or _made_up_id()
+    return Peer(device_id=device_id, client_id=_id(request, "Client-Id"))
 
 
 def anonymous_peer() -> Peer:
-    """Return a peer that did not say who it is."""
-    return Peer(device_id=_made_up_id(), client_id="", version=1)
+    """Return a peer that named no id."""
+    return Peer(device_id=_made_up_id(), client_id="")
 
 
 def _made_up_id() -> str:
     return f"{_ANONYMOUS}{uuid.uuid4()}"
 
 
-def read_version(said: object) -> Version:
-    """Return the framing version that a header or a hello asks for; 1 where it is none of ours."""
-    return next((version for version in VERSIONS if str(said).strip() == str(version)), 1)
-
-
-def admit(
+def check_token(
     request: web.Request,
     peer: Peer,
     tokens: Tokens | None,
@@ -84,11 +73,11 @@ def admit(
     trusted: Sequence[Network] = (),
     public_url: str = "",
 ) -> None:
-    """Let the peer pass: this host always, others and foreign pages in its browsers with a valid token.
+    """Require a valid token of every peer but this host; foreign pages in its browsers need one as well.
 
     Args:
         request: the upgrade request.
-        peer: who it says it is.
+        peer: the ids that it names.
         tokens: None where tokens are switched off.
         trusted: the proxies that may say from where a request comes.
         public_url: FRONT_PUBLIC_URL, whose pages are our own.
@@ -98,15 +87,15 @@ def admit(
     """
     if tokens is None:
         return
-    origin = client_address_of(request, trusted, public_url=public_url)
-    if origin.local:
+    address = client_address_of(request, trusted, public_url=public_url)
+    if address.is_local:
         return
-    said = request.headers.get("Authorization") or _asked(request, "authorization")
-    token = _BEARER.sub("", said, count=1).strip()
+    presented = request.headers.get("Authorization") or _query(request, "authorization")
+    token = _BEARER.sub("", presented, count=1).strip()
     if not tokens.valid(token, client_id=peer.client_id, device_id=peer.signed_device, now_s=time.time()):
-        why = f"; {FOREIGN_PAGE.format(origin.foreign)}" if origin.foreign else ""
+        hint = f"; {FOREIGN_PAGE.format(address.foreign)}" if address.foreign else ""
         raise web.HTTPUnauthorized(
-            text=f"token missing, invalid or older than 30 days; ask /xiaozhi/ota/ for one{why}"
+            text=f"token missing, invalid or older than 30 days; ask /xiaozhi/ota/ for one{hint}"
         )
 
 
@@ -116,11 +105,7 @@ def read_device_id(text: str) -> str:
     return device_id if _ID.fullmatch(device_id) else ""
 
 
-def _device_id(request: web.Request) -> str:
-    return _id(request, "Device-Id", canonical_device_id)
-
-
-def _asked(request: web.Request, name: str) -> str:
+def _query(request: web.Request, name: str) -> str:
     """Return a parameter of the query; its name may be in any case, with dashes or underscores."""
     wanted = name.replace("-", "_")
     found = (value for key, value in request.query.items() if key.lower().replace("-", "_") == wanted)
@@ -128,7 +113,7 @@ def _asked(request: web.Request, name: str) -> str:
 
 
 def _id(request: web.Request, name: str, form: Callable[[str], str] = str.strip) -> str:
-    value = form(request.headers.get(name) or _asked(request, name.lower()))
+    value = form(request.headers.get(name) or _query(request, name.lower()))
     if value and not _ID.fullmatch(value):
         raise web.HTTPBadRequest(
             text=f"{name}: was {value!r:.80}; expected up to 64 letters, digits or .:_@+-"

@@ -1,4 +1,4 @@
-"""What a device hears when no answer can be made: a phrase that was spoken long before."""
+"""Apologies: recorded phrases for a device whose turn gets no answer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dispatcher.dialogue.language import detect_language, shows_language
 from dispatcher.messages import REPLY_FRAME_MS, REPLY_RATE_HZ, AudioFormat, Language, TurnTicket
 from dispatcher.recordings import recording
 
-# What was asked for may have been done by a tool before the answer failed, or some of the answer was heard.
+# A tool may have done what was asked for before the answer failed, or some of the answer was played.
 # "admit" is for a client in the name of a device that is bound to another one.
 Kind = Literal["sorry", "done", "cut", "admit"]
 TEXTS: dict[tuple[Kind, Language], str] = {
@@ -24,8 +24,8 @@ TEXTS: dict[tuple[Kind, Language], str] = {
     ("cut", "en"): "But I could not finish my answer.",
     ("cut", "zh"): "不过我没能把话说完。",
 }
-# Far more than one front serves; who has been silent for longest is forgotten first.
-MOST_DEVICES: Final = 1000
+# Far more than one front serves; the device that was silent for longest is dropped first.
+MAX_DEVICES: Final = 1000
 
 
 class Apologies:
@@ -43,22 +43,22 @@ class Apologies:
             self._packets[kind, language, "opus"] = [*encoder.feed(pcm), *encoder.flush()]
             self._packets[kind, language, "pcm"] = [*cutter.feed(pcm), *cutter.flush()]
 
-    def heard(self, device_id: str, text: str) -> None:
-        """Remember which language the user of a device speaks, for an utterance that is not understood."""
+    def note_language(self, device_id: str, text: str) -> None:
+        """Note which language the user of a device speaks, for an utterance that is not understood."""
         if shows_language(text):
             self._spoken.pop(device_id, None)
             self._spoken[device_id] = detect_language(text)
-            if len(self._spoken) > MOST_DEVICES:
+            if len(self._spoken) > MAX_DEVICES:
                 del self._spoken[next(iter(self._spoken))]
 
     def phrase(self, ticket: TurnTicket, *, said: str, kind: Kind = "sorry") -> tuple[str, list[bytes]]:
         """Return the text and the packets of a phrase, in the language of the turn.
 
         Args:
-            ticket: tells the language, where that is not open.
-            said: what the turn is about, as far as it is known. Where that tells no language, the device's
+            ticket: has the language, where that is not open.
+            said: what the turn is about, as far as it is known. Where that shows no language, the device's
                 last utterance does; where nothing was ever understood, it is English.
-            kind: whether what was asked for was done all the same, or some of the answer was heard.
+            kind: whether what was asked for was done all the same, or some of the answer was played.
         """
         language = self.language(ticket, said=said)
         return self.recorded(kind, language, ticket.audio_format)

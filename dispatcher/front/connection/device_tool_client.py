@@ -1,6 +1,6 @@
-"""What one connected device can do: its MCP server asked once, its tools called when a turn wants it.
+"""Client of one connected device's MCP server: its tools listed once, and called when a turn wants it.
 
-Nothing here makes the device or a turn wait: the list is learned beside the conversation, and a device
+Nothing here makes the device or a turn wait: the list is read beside the conversation, and a device
 that answers late, wrongly or never is a device without tools.
 """
 
@@ -26,23 +26,23 @@ log = structlog.get_logger(__name__)
 MAX_TOOLS: Final = 64
 MAX_PAGES: Final = 64
 MAX_LIST_BYTES: Final = 64 * 1024
-LEARN_TIMEOUT_S: Final = 20.0
+LIST_TIMEOUT_S: Final = 20.0
 ANSWER_TIMEOUT_S: Final = 5.0
 # The first turn of a connection may begin before the list is there: it waits so long after the hello.
-GRACE_S: Final = 0.5
+FIRST_TURN_GRACE_S: Final = 0.5
 # A turn refreshes the list's time to live this often; Redis may also have lost it.
-KEEP_EVERY_S: Final = 60.0
+LIST_REFRESH_INTERVAL_S: Final = 60.0
 # xiaozhi-sdk reads `capabilities.vision.url` and has no tools without it; stock firmware takes no empty URL.
 _CAPABILITIES: Final = {"vision": {"url": "", "token": ""}}
 _CLIENT: Final = {"name": "xiaozhi-dispatcher", "version": "1"}
 
 
 class _NoAnswer(ToolError):
-    """Nobody knows what the device did."""
+    """The device sent no answer, so that it is unknown what it did."""
 
 
-class DeviceTools:
-    """The client of one device's MCP server."""
+class DeviceToolClient:
+    """Client of one device's MCP server."""
 
     def __init__(
         self, redis: RedisClient, send: Callable[[Mapping[str, Any]], None], *, device_id: str
@@ -61,16 +61,16 @@ class DeviceTools:
         self._last_id = 0
         self._listed: device_calls.ToolList | None = None
         self._kept_at = 0.0
-        self._learning: asyncio.Task[None] | None = None
+        self._listing: asyncio.Task[None] | None = None
         self._grace_until = 0.0
 
     def start(self) -> None:
-        """Begin to learn what the device can do; called once, at its hello."""
-        self._grace_until = time.monotonic() + GRACE_S
-        self._learning = asyncio.get_running_loop().create_task(self._learn())
+        """Begin to list the tools; called once, at the device's hello."""
+        self._grace_until = time.monotonic() + FIRST_TURN_GRACE_S
+        self._listing = asyncio.get_running_loop().create_task(self._read_list())
 
     def on_payload(self, payload: object) -> None:
-        """Take in what the device sent; an answer that nobody waits for is dropped."""
+        """Take in what the device sent; an answer that is not waited for is dropped."""
         answer = jsonrpc.read_answer(payload)
         waiting = self._waiting.get(answer.id) if answer else None
         if answer is not None and waiting is not None and not waiting.done():
@@ -78,18 +78,18 @@ class DeviceTools:
 
     async def list_name(self) -> str:
         """Return what names the list of tools where workers find it; empty for a device without tools."""
-        if self._learning is not None and not self._learning.done():
+        if self._listing is not None and not self._listing.done():
             left_s = self._grace_until - time.monotonic()
             if left_s > 0:
-                await asyncio.wait([self._learning], timeout=left_s)
+                await asyncio.wait([self._listing], timeout=left_s)
         if self._listed is None:
             return ""
-        if time.monotonic() - self._kept_at > KEEP_EVERY_S:
+        if time.monotonic() - self._kept_at > LIST_REFRESH_INTERVAL_S:
             self._keep(self._listed)
         return self._listed.digest
 
     async def call(self, tool: str, arguments: Mapping[str, Any]) -> ToolResult:
-        """Have the device do something; whatever goes wrong is said in the result, in words for the LLM."""
+        """Call a tool; whatever goes wrong stands in the result, in words for the LLM."""
         try:
             answer = await self._ask(
                 "tools/call", {"name": tool, "arguments": arguments}, timeout_s=TOOL_TIMEOUT_S
@@ -101,14 +101,14 @@ class DeviceTools:
         return jsonrpc.tool_result(answer)
 
     def close(self) -> None:
-        """Wait for nothing more: the device is gone."""
-        if self._learning is not None:
-            self._learning.cancel()
+        """Wait for nothing more: the device has disconnected."""
+        if self._listing is not None:
+            self._listing.cancel()
         for waiting in self._waiting.values():
             waiting.cancel()
 
-    async def _learn(self) -> None:
-        """Learn the list; what was learned before something went wrong is kept."""
+    async def _read_list(self) -> None:
+        """Read the list; what was read before something went wrong is kept."""
         tools: dict[str, ListedTool] = {}
         params = {
             "protocolVersion": jsonrpc.PROTOCOL_VERSION,
@@ -116,17 +116,17 @@ class DeviceTools:
             "clientInfo": _CLIENT,
         }
         try:
-            async with asyncio.timeout(LEARN_TIMEOUT_S):
+            async with asyncio.timeout(LIST_TIMEOUT_S):
                 await self._ask("initialize", params)
                 self._send(jsonrpc.notification("notifications/initialized"))
-                await self._list(tools)
+                await self._read_pages(tools)
         except (ToolError, TimeoutError) as error:
             self._log.info("device tools not all known", reason=str(error) or "the list takes too long")
         if tools:
             self._keep(device_calls.pack(list(tools.values())))
         self._log.info("device tools known", tools=len(tools))
 
-    async def _list(self, tools: dict[str, ListedTool]) -> None:
+    async def _read_pages(self, tools: dict[str, ListedTool]) -> None:
         """Add the tools of all pages; those that are wrong are left out, with a log line each.
 
         Raises:
@@ -147,7 +147,7 @@ class DeviceTools:
             cursors.add(cursor)
 
     def _accept(self, listed: object, tools: dict[str, ListedTool]) -> None:
-        """Add a page's tools that can be believed."""
+        """Add the tools of a page that are valid."""
         for raw in listed if isinstance(listed, list) else []:
             try:
                 tool = read_tool(raw)
@@ -191,8 +191,8 @@ class DeviceTools:
         return answer.result
 
 
-async def carry_out(redis: RedisClient, tools: DeviceTools | None, request: str) -> bool | None:
-    """Do what a worker asks of the device that holds the turn, and tell the worker what became of it.
+async def answer_call(redis: RedisClient, tools: DeviceToolClient | None, request: str) -> bool | None:
+    """Call a tool of the device that holds the turn for a worker, and send the worker the result.
 
     Returns:
         whether the device did it; None for a call without arguments, which may be a question only.

@@ -21,6 +21,11 @@ _V3: Final = struct.Struct(">BBH")
 _JSON: Final = 1
 
 
+def read_version(requested: object) -> Version:
+    """Return the framing version that a header or a hello asks for; 1 where it is none of ours."""
+    return next((version for version in VERSIONS if str(requested).strip() == str(version)), 1)
+
+
 def pack(version: Version, packet: bytes, timestamp_ms: int) -> bytes:
     """Return the frame of an audio packet. The device trusts the size field, so it is always true."""
     match version:

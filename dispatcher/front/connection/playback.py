@@ -1,4 +1,4 @@
-"""Play-out: packets leave on an absolute clock, a few frames ahead of the device's ear.
+"""Play-out of replies: packets leave on an absolute clock, a few frames ahead of the device.
 
 One timer serves all devices and stands still when nobody is spoken to. Times are those of the
 event loop's clock, in seconds.
@@ -12,7 +12,8 @@ import itertools
 import math
 from collections import deque
 from collections.abc import Callable
-from typing import Final
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
 
 from dispatcher.messages import REPLY_FRAME_MS
 
@@ -75,107 +76,145 @@ def tick_after(at: float) -> float:
     return math.ceil((at - ROUNDING_S) * TICKS_PER_S) / TICKS_PER_S
 
 
-class Player:
-    """Speech of one turn on its way to one device.
+class PlayoutClock:
+    """Times of a reply's frames: an absolute clock that starts anew after each gap.
 
     Attributes:
         sent: frames written so far.
-        gaps: times that the device's ear ran dry before the end; the silence after a filler is none.
+        gaps: times that the device ran dry before the end; the silence after a filler is none.
         gap_ms: how long it was dry in all.
         first_frame_at: clock time of the first frame of the answer, None before it.
+        filler_frames: how many frames come before the answer.
     """
 
-    def __init__(
-        self,
-        pacer: Pacer,
-        *,
-        lead_frames: int,
-        send_packet: Callable[[bytes, int], None],
-        send_subtitle: Callable[[str], None],
-        on_played: Callable[[], None],
-    ) -> None:
-        """Play nothing before `start`."""
+    def __init__(self, lead_frames: int) -> None:
+        """Count nothing yet; `lead_frames` may leave ahead of their time."""
         self.sent = 0
         self.gaps = 0
         self.gap_ms = 0.0
         self.first_frame_at: float | None = None
-        self._pacer = pacer
+        self.filler_frames = 0
         self._lead_frames = lead_frames
-        self._send_packet = send_packet
-        self._send_subtitle = send_subtitle
-        self._on_played = on_played
-        self._filler_frames = 0
-        self._queue: deque[bytes | str] = deque()
-        self._not_before = math.inf
         self._anchor = -math.inf
-        self._wakes_at = math.inf
-        self._finished = False
-        self._stopped = False
 
-    def start(self) -> None:
-        """The device was told `tts start`; the first frame may follow a little later."""
-        self._not_before = self._pacer.now() + AFTER_START_S
-        self.pump()
+    @property
+    def ends_at(self) -> float:
+        """The time at which the device has played all that was sent."""
+        return self._anchor + self.sent * FRAME_S if self.sent else -math.inf
 
-    def add(self, *items: bytes | str) -> None:
-        """Queue packets, and texts as the subtitles of the packets after them."""
-        self._queue.extend(items)
-        self.pump()
-
-    def add_filler(self, *items: bytes | str) -> None:
-        """Queue what comes before the answer, in the same way."""
-        self._filler_frames += sum(isinstance(item, bytes) for item in items)
-        self.add(*items)
-
-    def finish(self) -> None:
-        """Nothing more comes; `on_played` is called when the last frame was heard."""
-        self._finished = True
-        self.pump()
-
-    def stop(self) -> None:
-        """Send nothing more, and do not call back."""
-        self._stopped = True
-        self._queue.clear()
-
-    def pump(self) -> None:
-        """Send what is due, and ask to be woken for the rest."""
-        if self._stopped or (self._queue and self._not_before == math.inf):
-            return
-        while self._queue:
-            if self._sleeps_until(self._not_before):
-                return
-            item = self._queue[0]
-            if isinstance(item, str):
-                self._send_subtitle(item)
-            elif not self._send_due(item):
-                return
-            self._queue.popleft()
-        if self._finished:
-            self._end()
-
-    def _send_due(self, packet: bytes) -> bool:
-        """Send a packet if its time has come; else sleep until then."""
-        now = self._pacer.now()
+    def next_due_at(self, now: float) -> float:
+        """Return when the next frame leaves; a device that ran dry begins again from now."""
         dry_at = self._anchor + self.sent * FRAME_S
         if now >= dry_at:
-            if self.sent > self._filler_frames:
+            if self.sent > self.filler_frames:
                 self.gaps += 1
                 self.gap_ms += (now - dry_at) * 1000
             # The clock starts again from here, so that no burst makes up for the gap.
             self._anchor = now - self.sent * FRAME_S
-        if self._sleeps_until(self._anchor + (self.sent + 1 - self._lead_frames) * FRAME_S):
-            return False
-        if self.sent == self._filler_frames:
-            self.first_frame_at = now
-        self._send_packet(packet, round(self.sent * REPLY_FRAME_MS))
-        self.sent += 1
-        return True
+        return self._anchor + (self.sent + 1 - self._lead_frames) * FRAME_S
 
-    def _end(self) -> None:
-        if self.sent and self._sleeps_until(self._anchor + self.sent * FRAME_S):
+    def count_frame(self, now: float) -> int:
+        """Count a frame that leaves now; return its timestamp in ms."""
+        if self.sent == self.filler_frames:
+            self.first_frame_at = now
+        self.sent += 1
+        return round((self.sent - 1) * REPLY_FRAME_MS)
+
+
+class ReplyOutput(Protocol):
+    """A device as far as replies are played to it."""
+
+    def send(self, kind: Any, **fields: Any) -> None:
+        """Write a message."""
+        ...
+
+    def send_packet(self, packet: bytes, timestamp_ms: int) -> None:
+        """Write one audio packet."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Subtitle:
+    """Text that is shown with the packets after it; that of a filler is no part of the answer."""
+
+    text: str
+    is_answer: bool
+
+
+class Player:
+    """Speech of one turn on its way to one device.
+
+    Attributes:
+        clock: the times of its frames.
+        sentences: of the answer, those that the device has begun to play.
+    """
+
+    def __init__(
+        self, pacer: Pacer, device: ReplyOutput, *, lead_frames: int, on_played: Callable[[], None]
+    ) -> None:
+        """Play nothing before `start`; `on_played` is called when the last frame was played."""
+        self.clock = PlayoutClock(lead_frames)
+        self.sentences: list[str] = []
+        self._pacer = pacer
+        self._device = device
+        self._on_played = on_played
+        self._queue: deque[bytes | _Subtitle] = deque()
+        self._not_before = math.inf
+        self._wakes_at = math.inf
+        self._is_complete = False
+        self._is_stopped = False
+
+    def start(self) -> None:
+        """Send `tts start`, once; the first frame may follow a little later."""
+        if self._not_before == math.inf:
+            self._device.send("tts", state="start")
+            self._not_before = self._pacer.now() + AFTER_START_S
+            self.pump()
+
+    def add(self, *items: bytes | str, is_answer: bool = True) -> None:
+        """Queue packets, and texts as the subtitles of the packets after them."""
+        self._queue.extend(_Subtitle(item, is_answer) if isinstance(item, str) else item for item in items)
+        self.pump()
+
+    def add_filler(self, *items: bytes | str) -> None:
+        """Queue what comes before the answer, in the same way."""
+        self.clock.filler_frames += sum(isinstance(item, bytes) for item in items)
+        self.add(*items, is_answer=False)
+
+    def finish(self) -> None:
+        """Expect nothing more; `on_played` follows."""
+        self._is_complete = True
+        self.pump()
+
+    def stop(self) -> None:
+        """Send nothing more, and do not call back."""
+        self._is_stopped = True
+        self._queue.clear()
+
+    def pump(self) -> None:
+        """Send what is due, and ask to be woken for the rest."""
+        if self._is_stopped or (self._queue and self._not_before == math.inf):
             return
-        self._stopped = True
-        self._on_played()
+        while self._queue:
+            if self._sleeps_until(self._not_before) or not self._send_due(self._queue[0]):
+                return
+            self._queue.popleft()
+        if self._is_complete and not self._sleeps_until(self.clock.ends_at):
+            self._is_stopped = True
+            self._on_played()
+
+    def _send_due(self, item: bytes | _Subtitle) -> bool:
+        """Send an item if its time has come; else sleep until then."""
+        if isinstance(item, _Subtitle):
+            if item.is_answer:
+                self.sentences.append(item.text)
+            self._device.send("tts", state="sentence_start", text=item.text)
+            return True
+        now = self._pacer.now()
+        if self._sleeps_until(self.clock.next_due_at(now)):
+            return False
+        self._device.send_packet(item, self.clock.count_frame(now))
+        return True
 
     def _sleeps_until(self, at: float) -> bool:
         """Return whether a time is still to come, and ask for one wake-up however often packets come."""

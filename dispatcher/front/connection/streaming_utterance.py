@@ -1,4 +1,4 @@
-"""An utterance on its way to the ASR queue while it is spoken, where some instance hears live.
+"""Utterance that is streamed to the ASR queue while it is spoken, where some instance transcribes streams.
 
 It opens when the user begins: with the first sound while a button is held, else with the speech that was
 found in an open microphone, so that silence holds no slot. A turn takes it over at its end. What goes wrong
@@ -7,25 +7,25 @@ before that costs no more than the head start: the turn then goes by a claim, li
 
 from __future__ import annotations
 
-import time
-import uuid
-from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Final
 
 import structlog
 
 from dispatcher import chains
 from dispatcher.audio import packets
+from dispatcher.catalogue.model import Catalogue
 from dispatcher.errors import StateError
+from dispatcher.front.connection.device_profile import DeviceProfile
 from dispatcher.front.connection.front_context import FrontContext
 from dispatcher.front.connection.microphone import Microphone
-from dispatcher.messages import Language, Reply, TurnTicket
+from dispatcher.messages import Reply, TurnTicket
 from dispatcher.redis_client import keys
 from dispatcher.turn_store import utterance_audio, utterance_stream
 
 log = structlog.get_logger(__name__)
 
-# Sound in one entry of the stream: enough that fifty speakers cost little, little enough to be live.
+# Sound in one entry of the stream: enough that fifty speakers cost little, little enough for a head start.
 ENTRY_MS: Final = 120.0
 
 
@@ -33,8 +33,8 @@ class StreamingUtterance:
     """One utterance that is being spoken.
 
     Attributes:
-        ticket: what the task that hears it was sent with.
-        failed: nobody hears it any more; it has to be sent another way.
+        ticket: what its ASR task was sent with.
+        failed: no task reads it any more; it has to be sent another way.
     """
 
     def __init__(self, context: FrontContext, ticket: TurnTicket) -> None:
@@ -42,47 +42,47 @@ class StreamingUtterance:
         self.ticket = ticket
         self.failed = False
         self._context = context
-        context.uplinks[ticket.turn_id] = self
+        context.turns.utterances[ticket.turn_id] = self
 
     def start(self) -> None:
-        """Send the task that hears what was added by now and will be."""
-        self._context.spawn(self._send())
+        """Send the task that transcribes what was added by now and will be."""
+        self._context.spawn(self._send_task())
 
-    def add(self, more: list[bytes]) -> None:
-        """Send on what was said since the last time."""
+    def add(self, fresh: list[bytes]) -> None:
+        """Stream what was said since the last time."""
         if not self.failed:
             try:
-                utterance_stream.append(self._context.cache, self.ticket.turn_id, packets.pack(more))
+                utterance_stream.append(self._context.cache_redis, self.ticket.turn_id, packets.pack(fresh))
             except StateError as error:
                 self._fail(str(error))
 
     def release(self) -> None:
-        """Leave what the worker says to the turn that takes over."""
-        self._context.uplinks.pop(self.ticket.turn_id, None)
+        """Leave the worker's replies to the turn that takes over."""
+        self._context.turns.utterances.pop(self.ticket.turn_id, None)
 
     def finish(self, ticket: TurnTicket) -> None:
-        """Say that the utterance is over, and with which ticket its turn goes on.
+        """Write that the utterance is over, and with which ticket its turn goes on.
 
         Raises:
             StateError: too many commands wait for Redis already.
         """
-        utterance_stream.end(self._context.cache, ticket)
+        utterance_stream.end(self._context.cache_redis, ticket)
 
     def discard(self) -> None:
-        """Forget it, here and at the worker that hears it."""
+        """Drop it, here and at the worker that reads it."""
         self.release()
         try:
             utterance_audio.cancel(self._context.redis, self.ticket.turn_id)
-            self._context.cache.send_nowait("UNLINK", keys.utterance(self.ticket.turn_id))
+            self._context.cache_redis.send_nowait("UNLINK", keys.utterance(self.ticket.turn_id))
         except StateError as error:  # its keys expire by themselves
             log.warning("utterance not taken back", turn=self.ticket.turn_id, reason=str(error))
 
     def on_reply(self, reply: Reply) -> None:
-        """Take in that the worker gave up; before the end of speech it has nothing else to say."""
+        """Take in that the worker gave up; before the end of speech it has nothing else to report."""
         if reply.kind in ("failed", "lost"):
             self._fail("its worker is gone" if reply.kind == "lost" else reply.text)
 
-    async def _send(self) -> None:
+    async def _send_task(self) -> None:
         try:
             length = await chains.start_turn(self._context.redis, self.ticket)
         except StateError as error:
@@ -97,65 +97,56 @@ class StreamingUtterance:
 
 
 class StreamingUtterances:
-    """The utterances of one connection, one at a time."""
+    """Streaming utterances of one connection, one at a time."""
 
-    def __init__(
-        self, context: FrontContext, device_id: str, language: Callable[[], Awaitable[Language]]
-    ) -> None:
-        """Open nothing yet; `language` tells that of the device."""
+    def __init__(self, context: FrontContext, profile: DeviceProfile) -> None:
+        """Open nothing yet."""
         self._context = context
-        self._device_id = device_id
-        self._language = language
+        self._profile = profile
         self._open: StreamingUtterance | None = None
+        self._catalogue: Catalogue | None = None
+        self._can_stream = False
 
-    async def follow(self, microphone: Microphone) -> None:
-        """Send on what an utterance that is under way has grown by; the first time, open its way."""
-        if self._open is None and not self._wanted():
+    async def stream(self, microphone: Microphone) -> None:
+        """Stream what the utterance under way has grown by; the first time, open it."""
+        if self._open is None and not self._is_possible():
             return
-        more = microphone.unsent(at_least_ms=ENTRY_MS)
-        if not more:
+        fresh = microphone.take_unsent(at_least_ms=ENTRY_MS)
+        if not fresh:
             return
         if self._open is None:
-            self._open = StreamingUtterance(self._context, self._ticket(microphone, await self._language()))
-            self._open.add(more)
+            rules = self._context.catalogue.conversation
+            # The end of speech brings the real deadline; until then nobody may speak for longer.
+            timeout_s = rules.max_utterance_s + rules.turn_timeout_s
+            ticket = await self._profile.new_ticket(microphone.params, timeout_s=timeout_s)
+            self._open = StreamingUtterance(self._context, replace(ticket, live=True))
+            self._open.add(fresh)
             self._open.start()
         else:
-            self._open.add(more)
+            self._open.add(fresh)
 
     def take(self, microphone: Microphone) -> StreamingUtterance | None:
-        """Hand over the utterance that is under way, with all that was recorded of it, where it is heard."""
-        uplink = self._open
-        if uplink is None:
+        """Hand over the utterance under way with all that was recorded of it, where a task reads it."""
+        taken, self._open = self._open, None
+        if taken is None:
             return None
-        uplink.add(microphone.unsent(at_least_ms=0))
-        if uplink.failed:
-            self.discard()
+        taken.add(microphone.take_unsent(at_least_ms=0))
+        if taken.failed:
+            taken.discard()
             return None
-        uplink.release()
-        self._open = None
-        return uplink
+        taken.release()
+        return taken
 
     def discard(self) -> None:
-        """Forget the utterance that is under way, if there is one."""
+        """Drop the utterance under way, if there is one."""
         if self._open is not None:
             self._open.discard()
             self._open = None
 
-    def _wanted(self) -> bool:
-        asr = self._context.catalogue.services.get("asr")
-        return asr is not None and asr.has_streaming_asr
-
-    def _ticket(self, microphone: Microphone, language: Language) -> TurnTicket:
-        rules = self._context.catalogue.conversation
-        return TurnTicket(
-            turn_id=uuid.uuid4().hex,
-            attempt=1,
-            device_id=self._device_id,
-            reply_stream=self._context.reply_stream,
-            # The end of speech brings the real one; until then nobody may speak for longer.
-            deadline_at_s=time.time() + rules.max_utterance_s + rules.turn_timeout_s,
-            language=language,
-            audio_format=microphone.params.format,
-            uplink_rate_hz=microphone.params.sample_rate,
-            live=True,
-        )
+    def _is_possible(self) -> bool:
+        """Return whether some instance transcribes streams; looked up once for each catalogue."""
+        if self._catalogue is not self._context.catalogue:
+            self._catalogue = self._context.catalogue
+            asr = self._catalogue.services.get("asr")
+            self._can_stream = asr is not None and asr.has_streaming_asr
+        return self._can_stream

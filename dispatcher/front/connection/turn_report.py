@@ -1,4 +1,4 @@
-"""What is told of a turn once it is over: one log line, and one record for SQL. Never what was said.
+"""Report of one turn at its end: one log line, and one record for SQL. Never what was said.
 
 Only a line for the screen of `dispatcher up` has that, where the screen is a terminal.
 """
@@ -9,12 +9,12 @@ import json
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 
 import structlog
 
+from dispatcher.front.connection.playback import PlayoutClock
 from dispatcher.messages import SCREEN_TURN_SIGN, SCREEN_TURNS_VARIABLE, SERVICES, TurnTicket
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.telemetry import record_stream, turn_log
@@ -22,76 +22,89 @@ from dispatcher.telemetry import record_stream, turn_log
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Summary:
-    """One turn from its end.
+class TurnReport:
+    """Facts of one turn, collected from the end of speech on.
 
     Attributes:
         outcome: "answered", "cut" (the answer broke off), "apologised", "spoken over", "device left" or
             "nothing said".
         reason: why it was apologised for, cut, or ended before its model did; empty otherwise.
-        said: what the user said or typed, for the operator's own screen alone.
-        typed: whether no speech had to be recognised.
-        lasted_s: from the end of speech to the end of the turn.
-        marks: when what was ready or heard, in ms after the end of speech.
-        timings: what the stages reported: instances, waits, times in ms.
+        marks: when what was ready or played, in ms after the end of speech.
     """
 
-    outcome: str
-    reason: str
-    lasted_s: float
-    sentences: int
-    frames: int
-    said: str
-    typed: bool
-    gaps: int
-    marks: Mapping[str, float] = field(default_factory=dict)
-    timings: Mapping[str, str | float] = field(default_factory=dict)
+    def __init__(self, now: Callable[[], float], *, is_typed: bool, device_name: str = "") -> None:
+        """Begin now.
 
-    @property
-    def asked(self) -> bool:
-        """Whether the user said or typed something."""
-        return bool(self.said)
+        Args:
+            now: the clock that paces the reply.
+            is_typed: no speech has to be recognised.
+            device_name: what an operator calls the device.
+        """
+        self.outcome = "answered"
+        self.reason = ""
+        self.marks: dict[str, float] = {}
+        self._now = now
+        self._is_typed = is_typed
+        self._device_name = device_name
+        self._began_at = now()
 
+    def mark(self, name: str, at: float | None = None) -> None:
+        """Take down when something was ready first: now, or at a time of the clock."""
+        self.marks.setdefault(name, round(((self._now() if at is None else at) - self._began_at) * 1000, 1))
 
-def tell(redis: RedisClient, ticket: TurnTicket, summary: Summary, *, server_id: str, name: str = "") -> None:
-    """Write the one line that tells the whole turn, and leave its record; neither waits for anything.
+    def publish(
+        self,
+        redis: RedisClient,
+        ticket: TurnTicket,
+        *,
+        said: str,
+        sentences: int,
+        clock: PlayoutClock,
+        timings: Mapping[str, str | float],
+        server_id: str,
+    ) -> None:
+        """Write the log line and the record; neither waits for anything.
 
-    `name` is what the operator calls the device.
-    """
-    print_for_screen(ticket, summary, name)
-    counts = {name: getattr(summary, name) for name in ("outcome", "sentences", "frames", "gaps")}
-    facts = {**counts, **summary.marks, **summary.timings}
-    if summary.reason:
-        facts["reason"] = summary.reason
-    log.info("turn finished", turn=ticket.turn_id, device=ticket.device_id, **facts)
-    record = {
-        **facts,
-        "turn": ticket.turn_id,
-        "device": ticket.device_id,
-        "server": server_id,
-        "reason": summary.reason,
-        "started_at_ms": round((time.time() - summary.lasted_s) * 1000),
-    }
-    record_stream.add(redis, "turn", record)
-    asked, typed = summary.asked, summary.typed
-    turn_log.add(redis, outcome=summary.outcome, asked=asked, typed=typed, figures=record)
+        Args:
+            redis: takes the record.
+            ticket: of the turn.
+            said: what the user said or typed, for the operator's own screen alone.
+            sentences: of the answer, those that were played.
+            clock: of its frames.
+            timings: what the stages reported: instances, waits, times in ms.
+            server_id: the front.
+        """
+        if clock.first_frame_at is not None:
+            self.mark("first_audio_ms", clock.first_frame_at)
+        self._print_for_screen(ticket, said, timings)
+        facts: dict[str, str | float] = {"outcome": self.outcome, "sentences": sentences}
+        facts |= {"frames": clock.sent, "gaps": clock.gaps, **self.marks, **timings}
+        reason = {"reason": self.reason} if self.reason else {}
+        log.info("turn finished", turn=ticket.turn_id, device=ticket.device_id, **facts, **reason)
+        record = {
+            **facts,
+            "turn": ticket.turn_id,
+            "device": ticket.device_id,
+            "server": server_id,
+            "reason": self.reason,
+            "started_at_ms": round((time.time() - (self._now() - self._began_at)) * 1000),
+        }
+        record_stream.add(redis, "turn", record)
+        turn_log.add(redis, outcome=self.outcome, asked=bool(said), typed=self._is_typed, figures=record)
 
-
-def print_for_screen(ticket: TurnTicket, summary: Summary, name: str) -> None:
-    """Print the turn for the screen of `dispatcher up`, which keeps it out of every file; else nothing."""
-    if not (mode := os.environ.get(SCREEN_TURNS_VARIABLE)):
-        return
-    instances = [summary.timings.get(f"{service}_instance") for service in SERVICES]
-    told = {
-        "turn": ticket.turn_id,
-        "device": name or ticket.device_id,
-        "said": summary.said if mode == "text" else "",
-        "outcome": summary.outcome,
-        "reason": summary.reason,
-        "first_audio_ms": summary.marks.get("first_audio_ms"),
-        "instances": [each for each in instances if each],
-    }
-    with suppress(OSError):
-        sys.stdout.write(f"{SCREEN_TURN_SIGN}{json.dumps(told)}\n")
-        sys.stdout.flush()
+    def _print_for_screen(self, ticket: TurnTicket, said: str, timings: Mapping[str, str | float]) -> None:
+        """Print the turn for the screen of `dispatcher up`, which keeps it out of every file."""
+        if not (mode := os.environ.get(SCREEN_TURNS_VARIABLE)):
+            return
+        line = {
+            "turn": ticket.turn_id,
+            "device": self._device_name or ticket.device_id,
+            "said": said if mode == "text" else "",
+            "outcome": self.outcome,
+            "reason": self.reason,
+            "first_audio_ms": self.marks.get("first_audio_ms"),
+            "instances": [name for service in SERVICES if (name := timings.get(f"{service}_instance"))],
+        }
+        with suppress(OSError):
+            sys.stdout.write(f"{SCREEN_TURN_SIGN}{json.dumps(line)}\n")
+            sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""Activation, where the operator wants it: a new device shows a code, and waits until someone types it here.
+"""Activation, where the operator wants it: a new device shows a code, and waits until it is typed here.
 
 As the firmware does it (78/xiaozhi-esp32, main/ota.cc and main/application.cc): it asks OTA, and as long
 as the answer has an `activation` object it shows its `code`, speaks the digits, and posts to `activate` under
@@ -27,13 +27,13 @@ from dispatcher.messages import OTA_PATH
 log = structlog.get_logger(__name__)
 
 ACTIVATE_PATH: Final = f"{OTA_PATH}activate"
-PATIENCE_S: Final = 1.0
-TIMEOUT_MS: Final = 30_000
+REGISTRY_TIMEOUT_S: Final = 1.0
+CODE_TIMEOUT_MS: Final = 30_000
 DONE: Final = 200
 NOT_YET: Final = 202
 
 
-async def welcome(context: FrontContext, peer: Peer, said: SaidOfItself) -> dict[str, Any]:
+async def register(context: FrontContext, peer: Peer, said: SaidOfItself) -> dict[str, Any]:
     """Register a device that asks for its address; return what the answer says of its activation.
 
     Returns:
@@ -49,7 +49,7 @@ async def welcome(context: FrontContext, peer: Peer, said: SaidOfItself) -> dict
         context.spawn(noting)
         return {}
     try:
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(REGISTRY_TIMEOUT_S):
             known = await noting
     except (StateError, TimeoutError) as error:
         log.warning("no activation code", device=peer.device_id, reason=str(error) or "no answer in time")
@@ -61,19 +61,19 @@ async def welcome(context: FrontContext, peer: Peer, said: SaidOfItself) -> dict
             "code": known.code,
             "message": f"xiaozhi dispatcher\n{known.code}",
             "challenge": uuid.uuid4().hex,
-            "timeout_ms": TIMEOUT_MS,
+            "timeout_ms": CODE_TIMEOUT_MS,
         }
     }
 
 
-async def ask_activation(request: web.Request) -> web.Response:
+async def answer_activation(request: web.Request) -> web.Response:
     """Answer a device that asks whether its code was typed."""
     context = request.app[CONTEXT]
     peer = read_peer(request)
     if context.settings.activation == "off":
         return web.json_response({"message": "activated"}, status=DONE)
     try:
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(REGISTRY_TIMEOUT_S):
             known = await registry.read(context.redis, peer.device_id)
     except (StateError, TimeoutError):
         return web.json_response({"message": "not known at the moment"}, status=NOT_YET)

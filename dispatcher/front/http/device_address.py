@@ -58,7 +58,7 @@ def device_address(request: web.Request, settings: Settings) -> str:
     is_usable = _HOST.fullmatch(host) is not None and not is_local_url(f"//{host}")
     if not is_usable and settings.front_on_network:
         return network_address(settings)
-    scheme = "https" if client_address_of(request, settings.trusted_proxies).secure else "http"
+    scheme = "https" if client_address_of(request, settings.trusted_proxies).is_secure else "http"
     return f"{scheme}://{host if is_usable else f'localhost:{settings.front_port}'}{OTA_PATH}"
 
 

@@ -1,4 +1,4 @@
-"""`/xiaozhi/ota/`: how a device learns where to connect. Always answered with 200."""
+"""OTA endpoint `/xiaozhi/ota/`: the address at which a device connects. Always answered with 200."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from dispatcher.front.admission.peer import (
     read_peer,
 )
 from dispatcher.front.connection.front_context import CONTEXT
-from dispatcher.front.http.activation import ACTIVATE_PATH, ask_activation, welcome
+from dispatcher.front.http.activation import ACTIVATE_PATH, answer_activation, register
 from dispatcher.messages import OTA_PATH, WEBSOCKET_PATH
 
 _VERSION: Final = re.compile(r"\d+(\.\d+)*", re.ASCII)
@@ -38,21 +38,21 @@ BODY_TIMEOUT_S: Final = 5.0
 def add_ota(app: web.Application) -> None:
     """Register the address with and without its last slash: people type both."""
     for path in (OTA_PATH, OTA_PATH.rstrip("/")):
-        app.router.add_post(path, tell_device)
-        app.router.add_get(path, tell_person)
-    app.router.add_post(ACTIVATE_PATH, ask_activation)
+        app.router.add_post(path, answer_device)
+        app.router.add_get(path, answer_person)
+    app.router.add_post(ACTIVATE_PATH, answer_activation)
 
 
-async def tell_device(request: web.Request) -> web.Response:
+async def answer_device(request: web.Request) -> web.Response:
     """Answer a device with its WebSocket address and token; the body may be broken, headers suffice.
 
     Raises:
         aiohttp.web.HTTPForbidden: a page of another site asks, in a browser on this host.
     """
     _refuse_foreign_page(request)
-    told = await _told(request)
-    peer = _peer(request, told)
-    version = _plain_version(_inside(told, "application", "version"))
+    posted = await _posted(request)
+    peer = _peer(request, posted)
+    version = _plain_version(_inside(posted, "application", "version"))
     now_s = time.time()
     return web.json_response(
         {
@@ -62,7 +62,7 @@ async def tell_device(request: web.Request) -> web.Response:
             },
             "firmware": {"version": version, "url": ""},
             "websocket": {"url": websocket_url(request), "token": _token(request, peer, now_s)},
-            **await welcome(request.app[CONTEXT], peer, _said_of_itself(request, told)),
+            **await register(request.app[CONTEXT], peer, _said_of_itself(request, posted)),
         }
     )
 
@@ -74,7 +74,7 @@ def _offset_minutes(request: web.Request, peer: Peer) -> int:
     return int((now.utcoffset() or timedelta()).total_seconds()) // 60
 
 
-async def tell_person(request: web.Request) -> web.Response:
+async def answer_person(request: web.Request) -> web.Response:
     """Answer a browser with something that a person can read."""
     address = websocket_url(request)
     text = f"xiaozhi dispatcher: this is the OTA address of a device.\nDevices are sent to {address}\n"
@@ -89,7 +89,7 @@ def _refuse_foreign_page(request: web.Request) -> None:
         raise web.HTTPForbidden(text=FOREIGN_PAGE.format(origin.foreign))
 
 
-def _peer(request: web.Request, told: Any) -> Peer:
+def _peer(request: web.Request, posted: Any) -> Peer:
     """Return who asks, by headers or query, else by the MAC address in the body.
 
     An id that no device uses is as good as none, since the answer is always 200. The `uuid` of the body does
@@ -101,31 +101,31 @@ def _peer(request: web.Request, told: Any) -> Peer:
         peer = anonymous_peer()
     if not peer.anonymous:
         return peer
-    said = (*(_text(told, name) for name in ("mac_address", "mac")), _inside(told, "board", "mac"))
+    said = (*(_text(posted, name) for name in ("mac_address", "mac")), _inside(posted, "board", "mac"))
     device_id = next(filter(None, map(read_device_id, said)), "")
     return replace(peer, device_id=device_id) if device_id else peer
 
 
 def websocket_url(request: web.Request) -> str:
-    """Return the address that devices are told: the configured one, or this host as it was asked."""
+    """Return the address that devices are posted: the configured one, or this host as it was asked."""
     settings = request.app[CONTEXT].settings
     public = settings.front_public_url.rstrip("/")
     if public:
         return re.sub(r"^http", "ws", public) + WEBSOCKET_PATH
     host = request.host if _HOST.fullmatch(request.host) else f"localhost:{settings.front_port}"
-    scheme = "wss" if client_address_of(request, settings.trusted_proxies).secure else "ws"
+    scheme = "wss" if client_address_of(request, settings.trusted_proxies).is_secure else "ws"
     return f"{scheme}://{host}{WEBSOCKET_PATH}"
 
 
 def _token(request: web.Request, peer: Peer, now_s: float) -> str:
     """Return a token; empty where tokens are switched off, but always present."""
-    tokens = request.app[CONTEXT].tokens
+    tokens = request.app[CONTEXT].status.tokens
     if tokens is None:
         return ""
     return tokens.issue(client_id=peer.client_id, device_id=peer.signed_device, now_s=now_s)
 
 
-async def _told(request: web.Request) -> Any:
+async def _posted(request: web.Request) -> Any:
     """Return what the device posts; some boards post malformed JSON, which is as good as nothing."""
     try:
         return json.loads(await _body(request))
@@ -133,19 +133,19 @@ async def _told(request: web.Request) -> Any:
         return None
 
 
-def _said_of_itself(request: web.Request, told: Any) -> SaidOfItself:
+def _said_of_itself(request: web.Request, posted: Any) -> SaidOfItself:
     """Return what the device tells of itself: in the body, else by a User-Agent such as "wifi/2.0.3"."""
     agent = _AGENT.fullmatch(request.headers.get("User-Agent", ""))
     board, version = agent.groups() if agent else ("", "")
     return SaidOfItself(
-        board=_word(_inside(told, "board", "type") or board),
-        firmware=_word(_inside(told, "application", "version") or version),
+        board=_word(_inside(posted, "board", "type") or board),
+        firmware=_word(_inside(posted, "application", "version") or version),
         accept_language=request.headers.get("Accept-Language", "")[:200],
     )
 
 
-def _inside(told: Any, section: str, name: str) -> str:
-    return _text(told.get(section) if isinstance(told, dict) else None, name)
+def _inside(posted: Any, section: str, name: str) -> str:
+    return _text(posted.get(section) if isinstance(posted, dict) else None, name)
 
 
 def _text(found: Any, name: str) -> str:

@@ -1,4 +1,4 @@
-"""`/healthz` and `/readyz`: is the process alive, and can it take a turn."""
+"""Probes `/healthz` and `/readyz`: is the process alive, and can it take a turn."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from dispatcher.errors import StateError
 from dispatcher.front.connection.front_context import CONTEXT, FrontContext
 from dispatcher.routing.readiness import READY, read_stages
 
-PATIENCE_S: Final = 1.0
-NO_ANSWER: Final = f"no answer in {PATIENCE_S:g} s"
-LONGEST_START_S: Final = 120.0
+PROBE_TIMEOUT_S: Final = 1.0
+NO_ANSWER: Final = f"no answer in {PROBE_TIMEOUT_S:g} s"
+START_TIMEOUT_S: Final = 120.0
 
 
-class Start:
-    """How far the stages are, asked until all of them have started once.
+class StartProbe:
+    """State of the stages, asked until all of them have started once.
 
-    From then on nobody asks: where instances fail, a device that finds the front hears an apology, and
-    one that is turned away hears nothing. For the same reason the start is not waited for without end.
+    From then on it is not asked any more: where instances fail, a connected device gets an apology, and one
+    that is turned away gets nothing. For the same reason the start is not waited for without end.
 
     Attributes:
         over: nothing is waited for any more.
@@ -30,7 +30,7 @@ class Start:
 
     def __init__(self) -> None:
         self.over = False
-        self._ends_at = time.monotonic() + LONGEST_START_S
+        self._ends_at = time.monotonic() + START_TIMEOUT_S
 
     async def missing(self, context: FrontContext) -> dict[str, str]:
         """Return the state of each stage while one of them cannot begin, else nothing."""
@@ -42,18 +42,18 @@ class Start:
         return {} if self.over else stages
 
 
-START: Final = web.AppKey("start", Start)
+START: Final = web.AppKey("start", StartProbe)
 
 
 def add_probes(app: web.Application) -> None:
     """Register both probes."""
-    app[START] = Start()
+    app[START] = StartProbe()
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)
 
 
 async def healthz(request: web.Request) -> web.Response:
-    """Answer 200 while the loop runs, with who answers and which share of the devices it is to have."""
+    """Answer 200 while the loop runs, with the id of the front and its share of the devices."""
     settings = request.app[CONTEXT].settings
     body = {"status": "ok", "version": __version__, "server_id": settings.server_id}
     return web.json_response({**body, "weight": settings.instance_weight})
@@ -62,15 +62,18 @@ async def healthz(request: web.Request) -> web.Response:
 async def readyz(request: web.Request) -> web.Response:
     """Answer 200 when the broker answers, replies flow and the stages have started; else 503 with the reason.
 
-    `?only=front` leaves the stages out: whoever starts the parts one by one asks this part alone.
+    `?only=front` leaves the stages out, for a supervisor that starts the parts one by one.
     `?stages=now` also tells how each stage stands, for people; the verdict goes by the checks all the same.
     """
     context, start = request.app[CONTEXT], request.app[START]
-    checks = {"broker": await _broker(context), "replies": "ok" if context.replies_flow else "no stream yet"}
+    checks = {
+        "broker": await _broker(context),
+        "replies": "ok" if context.status.replies_flow else "no stream yet",
+    }
     alone = request.query.get("only") == "front"
     if checks["broker"] == "ok" and not start.over and not alone:
         checks |= await start.missing(context)
-    if context.draining:
+    if context.status.draining:
         checks["front"] = "draining"
     ready = all(state == "ok" for state in checks.values())
     body: dict[str, object] = {
@@ -86,7 +89,7 @@ async def readyz(request: web.Request) -> web.Response:
 async def _stages(context: FrontContext) -> dict[str, str]:
     """Return the state of each stage, or under "stages" why it is not known."""
     try:
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(PROBE_TIMEOUT_S):
             return dict((await read_stages(context.redis)).items())
     except (StateError, TimeoutError) as error:
         return {"stages": str(error) or NO_ANSWER}
@@ -94,7 +97,7 @@ async def _stages(context: FrontContext) -> dict[str, str]:
 
 async def _broker(context: FrontContext) -> str:
     try:
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(PROBE_TIMEOUT_S):
             await context.redis.execute("PING")
     except (StateError, TimeoutError) as error:
         return str(error) or NO_ANSWER

@@ -1,4 +1,4 @@
-"""A front's word with the supervisor that started it: it serves, it is to stop, it was followed."""
+"""Handover of the listening socket between a front and the supervisor that started it."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from dispatcher.settings import Settings
 
 log = structlog.get_logger(__name__)
 
-# A start takes a second or two, on a busy box a few more. Without a successor a front stops all the same.
-FOLLOWED_WITHIN_S: Final = 15.0
+# A start takes a second or two, on a busy host a few more. A front that is not replaced stops all the same.
+REPLACEMENT_TIMEOUT_S: Final = 15.0
 
 
 class SocketHandover:
@@ -26,12 +26,12 @@ class SocketHandover:
 
     def __init__(
         self,
-        place: socket.socket | None,
+        listening: socket.socket | None,
         channel: socket.socket | None,
         companions: Sequence[socket.socket] = (),
     ) -> None:
         """Use the socket to listen on, those of the other family beside it, and the channel."""
-        self._place = place
+        self._listening = listening
         self._companions = companions
         self._channel = channel
         if channel is not None:
@@ -43,8 +43,8 @@ class SocketHandover:
         numbers = [environ.get(CHANNEL_VARIABLE, ""), *environ.get(SOCKET_VARIABLE, "").split(",")]
         if not all(number.isdecimal() for number in numbers):
             return cls(None, None)
-        channel, place, *companions = (socket.socket(fileno=int(number)) for number in numbers)
-        return cls(place, channel, companions)
+        channel, listening, *companions = (socket.socket(fileno=int(number)) for number in numbers)
+        return cls(listening, channel, companions)
 
     def sockets(self, settings: Settings) -> Sequence[socket.socket]:
         """Return where the front listens: at the sockets that were handed to it, else at its own port.
@@ -52,34 +52,34 @@ class SocketHandover:
         Raises:
             OSError: the port is taken.
         """
-        if self._place is not None:
-            return (self._place, *self._companions)
+        if self._listening is not None:
+            return (self._listening, *self._companions)
         return bind_sockets(settings.front_host, settings.front_port)
 
-    def say_serving(self) -> None:
-        """Say that devices are let in; who was here before may go."""
-        self._say(SAYS_SERVING)
+    def notify_serving(self) -> None:
+        """Notify the supervisor that devices are admitted: the front before this one may stop."""
+        self._notify(SAYS_SERVING)
 
-    async def followed(self) -> None:
-        """Say that this front is to stop, and return when another one serves, or none will."""
+    async def wait_until_replaced(self) -> None:
+        """Notify the supervisor that this front is to stop; return when another one serves, or none will."""
         if self._channel is None:
             return
-        self._say(SAYS_LEAVING)
+        self._notify(SAYS_LEAVING)
         try:
-            async with asyncio.timeout(FOLLOWED_WITHIN_S):
+            async with asyncio.timeout(REPLACEMENT_TIMEOUT_S):
                 # Also at the end of the supervisor, which closes its end.
                 await asyncio.get_running_loop().sock_recv(self._channel, 1)
         except TimeoutError:
-            log.warning("no front followed this one", waited_s=FOLLOWED_WITHIN_S)
+            log.warning("no front followed this one", waited_s=REPLACEMENT_TIMEOUT_S)
         except OSError as error:
-            log.warning("no word of the supervisor", reason=str(error))
+            log.warning("supervisor unreachable", reason=str(error))
 
     def close(self) -> None:
         """Close the channel; the socket is closed by the site."""
         if self._channel is not None:
             self._channel.close()
 
-    def _say(self, what: bytes) -> None:
+    def _notify(self, what: bytes) -> None:
         if self._channel is not None:
             with suppress(OSError):
                 self._channel.send(what)

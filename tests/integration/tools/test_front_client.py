@@ -10,7 +10,7 @@ import pytest
 
 from dispatcher.device_simulator.tools import Board, McpServer
 from dispatcher.front.connection import device_tool_client
-from dispatcher.front.connection.device_tool_client import MAX_PAGES, MAX_TOOLS, DeviceTools, carry_out
+from dispatcher.front.connection.device_tool_client import MAX_PAGES, MAX_TOOLS, DeviceToolClient, answer_call
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.tools import device_calls
 
@@ -23,7 +23,7 @@ class Far:
     def __init__(self, redis: RedisClient, answer: Answer) -> None:
         self.answer = answer
         self.asked: list[Mapping[str, Any]] = []
-        self.tools = DeviceTools(redis, self._hears, device_id="far")
+        self.tools = DeviceToolClient(redis, self._hears, device_id="far")
 
     def _hears(self, payload: Mapping[str, Any]) -> None:
         self.asked.append(payload)
@@ -34,8 +34,8 @@ class Far:
     async def learned(self) -> str:
         """Learn all that there is, and return the name of the list."""
         self.tools.start()
-        assert self.tools._learning is not None
-        await self.tools._learning
+        assert self.tools._listing is not None
+        await self.tools._listing
         return await self.tools.list_name()
 
 
@@ -132,13 +132,13 @@ async def test_an_answer_that_comes_twice_or_to_nothing_is_dropped(redis: RedisC
 async def test_a_request_of_another_version_is_no_call(redis: RedisClient) -> None:
     far = Far(redis, stock)
     for request in ("", "7", "[1]", "{}"):
-        await carry_out(redis, far.tools, request)
+        await answer_call(redis, far.tools, request)
     assert far.asked == []
 
 
 async def test_a_turn_of_a_device_without_tools_gets_an_answer(redis: RedisClient) -> None:
     call = device_calls.DeviceCall(call_id="c1", tool="self.x", arguments={})
-    await carry_out(redis, None, call.as_text())
+    await answer_call(redis, None, call.as_text())
     answered = await device_calls.read_answer(redis, "c1")
     assert answered is not None
     assert answered.failed

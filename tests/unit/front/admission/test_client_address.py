@@ -21,44 +21,44 @@ def origin(remote: str, headers: Mapping[str, str] | None = None, *, proxies: bo
 
 @pytest.mark.parametrize("remote", ["127.0.0.1", "::1"])
 def test_who_connects_from_this_host_is_local(remote: str) -> None:
-    assert origin(remote).local
+    assert origin(remote).is_local
 
 
 @pytest.mark.parametrize("name", ["X-Forwarded-For", "X-Real-IP"])
 def test_a_device_behind_the_proxy_of_this_host_is_not_local(name: str) -> None:
-    assert not origin("127.0.0.1", {name: DEVICE}).local
+    assert not origin("127.0.0.1", {name: DEVICE}).is_local
 
 
 def test_a_client_of_this_host_is_local_through_the_proxy_too() -> None:
-    assert origin("127.0.0.1", {"X-Forwarded-For": "127.0.0.1"}).local
+    assert origin("127.0.0.1", {"X-Forwarded-For": "127.0.0.1"}).is_local
 
 
 @pytest.mark.parametrize("remote", ["127.0.0.1", "::1"])
 @pytest.mark.parametrize("said", [DEVICE, "127.0.0.1", "", "nonsense"])
 def test_through_a_proxy_that_nobody_named_nobody_is_local(remote: str, said: str) -> None:
-    assert not origin(remote, {"X-Forwarded-For": said}, proxies=False).local
+    assert not origin(remote, {"X-Forwarded-For": said}, proxies=False).is_local
 
 
 @pytest.mark.parametrize("said", ["127.0.0.1", "::1", "127.0.0.1, 172.28.0.2"])
 def test_a_stranger_does_not_become_local_by_saying_so(said: str) -> None:
-    assert not origin(STRANGER, {"X-Forwarded-For": said, "X-Real-IP": "127.0.0.1"}).local
+    assert not origin(STRANGER, {"X-Forwarded-For": said, "X-Real-IP": "127.0.0.1"}).is_local
 
 
 def test_what_a_client_wrote_itself_stands_left_of_the_word_of_the_proxy() -> None:
-    assert not origin(NGINX, {"X-Forwarded-For": f"127.0.0.1, {STRANGER}, {NGINX}"}).local
+    assert not origin(NGINX, {"X-Forwarded-For": f"127.0.0.1, {STRANGER}, {NGINX}"}).is_local
 
 
 def test_an_address_that_is_none_is_not_local() -> None:
-    assert not origin("127.0.0.1", {"X-Forwarded-For": "localhost"}).local
+    assert not origin("127.0.0.1", {"X-Forwarded-For": "localhost"}).is_local
 
 
 def test_the_trusted_proxy_tells_whether_the_device_spoke_tls() -> None:
-    assert origin(NGINX, {"X-Forwarded-For": DEVICE, "X-Forwarded-Proto": "https"}).secure
-    assert not origin(NGINX, {"X-Forwarded-For": DEVICE, "X-Forwarded-Proto": "http"}).secure
+    assert origin(NGINX, {"X-Forwarded-For": DEVICE, "X-Forwarded-Proto": "https"}).is_secure
+    assert not origin(NGINX, {"X-Forwarded-For": DEVICE, "X-Forwarded-Proto": "http"}).is_secure
 
 
 def test_nobody_else_does() -> None:
-    assert not origin(STRANGER, {"X-Forwarded-Proto": "https"}).secure
+    assert not origin(STRANGER, {"X-Forwarded-Proto": "https"}).is_secure
 
 
 OWN_PAGES = [
@@ -98,16 +98,16 @@ def page(headers: Mapping[str, str], *, remote: str = "127.0.0.1") -> ClientAddr
 
 @pytest.mark.parametrize("headers", OWN_PAGES)
 def test_our_own_page_in_a_browser_of_this_host_is_local(headers: Mapping[str, str]) -> None:
-    assert page(headers).local
+    assert page(headers).is_local
 
 
 @pytest.mark.parametrize("headers", FOREIGN_PAGES)
 def test_a_page_of_another_site_in_a_browser_of_this_host_is_not_local(headers: Mapping[str, str]) -> None:
-    assert not page(headers).local
+    assert not page(headers).is_local
     assert page(headers).foreign
 
 
 def test_a_page_that_comes_through_the_proxy_of_this_host_is_judged_too() -> None:
     own = {"X-Forwarded-For": "127.0.0.1", "Host": "localhost", "Origin": "http://localhost"}
-    assert origin("127.0.0.1", own).local
-    assert not origin("127.0.0.1", {**own, "Origin": "https://evil.example"}).local
+    assert origin("127.0.0.1", own).is_local
+    assert not origin("127.0.0.1", {**own, "Origin": "https://evil.example"}).is_local

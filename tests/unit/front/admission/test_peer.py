@@ -1,4 +1,4 @@
-"""Who connects, and who may."""
+"""Ids and tokens of the devices that connect."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
-from dispatcher.front.admission.peer import Peer, admit, read_peer, read_version
+from dispatcher.front.admission.peer import Peer, check_token, read_peer
 from dispatcher.front.admission.tokens import Tokens
-from dispatcher.front.connection.frames import Version
 
 CLIENT, DEVICE = "7b94d69a-9808-4c59-9c9b-704333b38aff", "02:4a:7d:e3:89:bf"
 IDS = {"Device-Id": DEVICE, "Client-Id": CLIENT}
@@ -30,7 +29,7 @@ def peer_of(asked: web.BaseRequest) -> Peer:
 
 
 def let_in(asked: web.BaseRequest, tokens: Tokens | None = TOKENS) -> None:
-    admit(asked, peer_of(asked), tokens)  # type: ignore[arg-type]  # as above
+    check_token(asked, peer_of(asked), tokens)  # type: ignore[arg-type]  # as above
 
 
 def token(*, device_id: str = DEVICE, age_s: float = 0) -> str:
@@ -38,19 +37,19 @@ def token(*, device_id: str = DEVICE, age_s: float = 0) -> str:
 
 
 def test_a_stock_device_names_itself_in_headers() -> None:
-    headers = {"Device-Id": DEVICE.upper(), "Client-Id": CLIENT, "Protocol-Version": "3"}
+    headers = {"Device-Id": DEVICE.upper(), "Client-Id": CLIENT}
 
-    assert peer_of(request(headers)) == Peer(device_id=DEVICE, client_id=CLIENT, version=3)
+    assert peer_of(request(headers)) == Peer(device_id=DEVICE, client_id=CLIENT)
 
 
 def test_a_web_client_names_itself_in_the_query() -> None:
-    asked = request({"Host": "house"}, query=f"?device-id={DEVICE}&client-id=web-1")
+    asked = request({"Host": "home"}, query=f"?device-id={DEVICE}&client-id=web-1")
 
-    assert peer_of(asked) == Peer(device_id=DEVICE, client_id="web-1", version=1)
+    assert peer_of(asked) == Peer(device_id=DEVICE, client_id="web-1")
 
 
 def test_a_client_without_a_name_gets_one_that_nobody_else_has() -> None:
-    first, second = (peer_of(request({"Host": "house"})).device_id for _ in range(2))
+    first, second = (peer_of(request({"Host": "home"})).device_id for _ in range(2))
 
     assert first.startswith("anonymous-")
     assert first != second
@@ -63,19 +62,6 @@ def test_an_id_of_a_form_that_no_device_uses_is_refused(name: str, wrong: str) -
         peer_of(request({**IDS, name: wrong}))
 
     assert name in (refused.value.text or "")
-
-
-@pytest.mark.parametrize(
-    ("said", "version"),
-    [*((str(number), number) for number in (1, 2, 3)), (2, 2), (" 3 ", 3)],
-)
-def test_the_framing_is_the_one_asked_for(said: object, version: Version) -> None:
-    assert read_version(said) == version
-
-
-@pytest.mark.parametrize("said", [None, "", "4", "0", "two", "1.0", True, [2]])
-def test_an_unknown_framing_is_the_first(said: object) -> None:
-    assert read_version(said) == 1
 
 
 def test_a_device_with_its_token_is_let_in() -> None:
@@ -119,8 +105,8 @@ def test_where_tokens_are_switched_off_everyone_is_let_in() -> None:
 )
 def test_a_mac_written_in_another_way_is_the_same_device(written: str) -> None:
     assert peer_of(request({**IDS, "Device-Id": written})).device_id == DEVICE
-    assert peer_of(request({"Host": "house"}, query=f"?device-id={written}")).device_id == DEVICE
-    assert peer_of(request({"Host": "house"}, query=f"?Device_Id={written}")).device_id == DEVICE
+    assert peer_of(request({"Host": "home"}, query=f"?device-id={written}")).device_id == DEVICE
+    assert peer_of(request({"Host": "home"}, query=f"?Device_Id={written}")).device_id == DEVICE
 
 
 @pytest.mark.parametrize("word", ["bearer ", "BEARER ", "Bearer   ", "bearer\t"])
@@ -132,7 +118,7 @@ def test_a_client_that_writes_bearer_in_its_own_way_is_let_in(word: str) -> None
 def test_a_client_without_any_id_is_let_in_with_the_token_that_it_got() -> None:
     given = TOKENS.issue(client_id="", device_id="", now_s=time.time())
 
-    let_in(request({"Host": "house", "Authorization": f"Bearer {given}"}))
+    let_in(request({"Host": "home", "Authorization": f"Bearer {given}"}))
     with pytest.raises(web.HTTPUnauthorized):
         let_in(request({**IDS, "Authorization": f"Bearer {given}"}))
 

@@ -51,7 +51,7 @@ def ticket(
 def test_the_language_is_that_of_the_device_of_the_turn_or_of_the_turn_before(
     apologies: Apologies, language: Language, said: str, before: str, heard: Language
 ) -> None:
-    apologies.heard("kitchen", before)
+    apologies.note_language("kitchen", before)
 
     text, packets = apologies.phrase(ticket(language), said=said)
 
@@ -60,14 +60,14 @@ def test_the_language_is_that_of_the_device_of_the_turn_or_of_the_turn_before(
 
 
 def test_what_tells_no_language_leaves_the_last_one_known(apologies: Apologies) -> None:
-    apologies.heard("kitchen", "几点了？")
-    apologies.heard("kitchen", "12:30?")
+    apologies.note_language("kitchen", "几点了？")
+    apologies.note_language("kitchen", "12:30?")
 
     assert apologies.phrase(ticket(), said="")[0] == TEXTS["sorry", "zh"]
 
 
 def test_a_device_says_nothing_of_another_ones_language(apologies: Apologies) -> None:
-    apologies.heard("kitchen", "几点了？")
+    apologies.note_language("kitchen", "几点了？")
 
     assert apologies.phrase(ticket(device="hall"), said="")[0] == TEXTS["sorry", "en"]
 
@@ -75,9 +75,9 @@ def test_a_device_says_nothing_of_another_ones_language(apologies: Apologies) ->
 def test_who_was_silent_for_longest_is_forgotten_first(
     apologies: Apologies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(apology, "MOST_DEVICES", 2)
+    monkeypatch.setattr(apology, "MAX_DEVICES", 2)
     for device in ("kitchen", "hall", "kitchen", "shop"):
-        apologies.heard(device, "几点了？")
+        apologies.note_language(device, "几点了？")
 
     spoken = [apologies.phrase(ticket(device=each), said="")[0] for each in ("kitchen", "hall", "shop")]
 

@@ -82,7 +82,7 @@ async def test_a_device_that_does_not_read_is_cut_off_before_its_backlog_grows()
 
     def write(writer: DeviceWriter) -> None:
         packet = bytes(8 * 1024)
-        while writer.open:
+        while writer.is_open:
             writer.send_packet(packet, 0)
             backlogs.append(writer._transport.get_write_buffer_size())
             assert writer.audio_bytes < MANY_BYTES
@@ -90,17 +90,17 @@ async def test_a_device_that_does_not_read_is_cut_off_before_its_backlog_grows()
     async with connected(write) as (_, written):
         writer = await written
 
-    assert not writer.open
+    assert not writer.is_open
     assert max(backlogs) <= MAX_BACKLOG_BYTES + 9 * 1024
 
 
 async def test_writing_to_a_device_that_went_away_is_no_error() -> None:
     async with connected(lambda _: None) as (device, written):
         writer = await written
-        assert writer.open
+        assert writer.is_open
         await device.close()
 
-    assert not writer.open
+    assert not writer.is_open
     writer.send("tts", state="stop")
     writer.send_packet(b"late", 0)
 
@@ -108,7 +108,7 @@ async def test_writing_to_a_device_that_went_away_is_no_error() -> None:
 async def test_writing_after_the_socket_was_aborted_is_no_error() -> None:
     def write(writer: DeviceWriter) -> None:
         writer._transport.abort()
-        assert not writer.open
+        assert not writer.is_open
         writer.send_packet(b"late", 0)
 
     async with connected(write) as (device, written):

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatcher.errors import ProtocolError
-from dispatcher.front.connection.frames import VERSIONS, Version, pack, unpack
+from dispatcher.front.connection.frames import VERSIONS, Version, pack, read_version, unpack
 
 SILENCE = b"\xf8"
 
@@ -70,3 +70,16 @@ def test_no_frame_breaks_the_reader(version: Version, frame: bytes) -> None:
     except ProtocolError:
         return
     assert payload in frame
+
+
+@pytest.mark.parametrize(
+    ("requested", "version"),
+    [*((str(number), number) for number in (1, 2, 3)), (2, 2), (" 3 ", 3)],
+)
+def test_the_framing_is_the_one_asked_for(requested: object, version: Version) -> None:
+    assert read_version(requested) == version
+
+
+@pytest.mark.parametrize("requested", [None, "", "4", "0", "two", "1.0", True, [2]])
+def test_an_unknown_framing_is_the_first(requested: object) -> None:
+    assert read_version(requested) == 1

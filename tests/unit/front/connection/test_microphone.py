@@ -12,7 +12,7 @@ from dispatcher.audio.opus import OpusDecoder, OpusEncoder, PacketEncoder
 from dispatcher.audio.pcm import level_dbfs
 from dispatcher.catalogue.conversation import Conversation
 from dispatcher.errors import AudioError
-from dispatcher.front.connection.microphone import MAX_PACKET_BYTES, Heard, Microphone
+from dispatcher.front.connection.microphone import MAX_PACKET_BYTES, Microphone, SpeechEvent
 from dispatcher.front.connection.protocol import AudioParams
 from tests.unit.audio.speech import RATE_HZ, say, silence
 
@@ -42,7 +42,7 @@ def pcm_frames(pcm: bytes) -> list[bytes]:
     return [pcm[at : at + 640] for at in range(0, len(pcm), 640)]
 
 
-def hear(microphone: Microphone, sound: list[bytes]) -> list[tuple[int, Heard]]:
+def hear(microphone: Microphone, sound: list[bytes]) -> list[tuple[int, SpeechEvent]]:
     """Return what was heard, and at which packet."""
     heard = ((at, microphone.add(packet, watch_speech=True)) for at, packet in enumerate(sound))
     return [(at, event) for at, event in heard if event]
@@ -59,7 +59,7 @@ async def listening(params: AudioParams = STOCK, rules: Conversation = RULES) ->
     """Return a microphone in whose sound speech is looked for."""
     say(QUESTION)  # skips the test where no voice is installed
     microphone = Microphone(params, rules)
-    await microphone.learn_speech()
+    await microphone.load_speech_model()
     return microphone
 
 
@@ -119,7 +119,7 @@ async def test_a_microphone_that_goes_on_again_listens_on() -> None:
     sound = packets(silence(1) + say(QUESTION) + silence(1))
     assert "speech started" in {microphone.add(packet, watch_speech=True) for packet in sound[:30]}
 
-    await microphone.learn_speech()
+    await microphone.load_speech_model()
 
     assert "speech ended" in {microphone.add(packet, watch_speech=True) for packet in sound[30:]}
 
@@ -129,7 +129,7 @@ async def test_a_missing_speech_model_is_said(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(vad, "find_spec", lambda _: None)
 
     with pytest.raises(AudioError, match="no speech model"):
-        await Microphone(STOCK, RULES).learn_speech()
+        await Microphone(STOCK, RULES).load_speech_model()
 
 
 @pytest.mark.parametrize(("params", "sent"), [(STOCK, packets), (PCM, pcm_frames)], ids=["opus", "pcm"])
@@ -202,11 +202,11 @@ def test_what_was_not_sent_on_yet_comes_in_entries_and_stays_in_the_recording() 
     sent = []
     for number in range(5):
         microphone.add(packet(number), watch_speech=False)
-        sent.append(microphone.unsent(at_least_ms=120))
+        sent.append(microphone.take_unsent(at_least_ms=120))
 
     assert sent == [[], [packet(0), packet(1)], [], [packet(2), packet(3)], []]
-    assert microphone.unsent(at_least_ms=0) == [packet(4)]
-    assert microphone.unsent(at_least_ms=0) == []
+    assert microphone.take_unsent(at_least_ms=0) == [packet(4)]
+    assert microphone.take_unsent(at_least_ms=0) == []
     assert microphone.take() == [packet(number) for number in range(5)]
 
 
@@ -215,12 +215,12 @@ def test_what_moved_out_of_a_full_recording_is_not_sent_on_any_more() -> None:
     for number in range(60):
         microphone.add(packet(number), watch_speech=False)
         if number == 19:
-            assert len(microphone.unsent(at_least_ms=0)) == 20
+            assert len(microphone.take_unsent(at_least_ms=0)) == 20
 
     # The recording holds the last 50; of these the first ten were sent on.
-    assert microphone.unsent(at_least_ms=40 * 60) == [packet(number) for number in range(20, 60)]
+    assert microphone.take_unsent(at_least_ms=40 * 60) == [packet(number) for number in range(20, 60)]
     microphone.open()
-    assert microphone.unsent(at_least_ms=0) == []
+    assert microphone.take_unsent(at_least_ms=0) == []
 
 
 async def test_the_run_up_is_sent_on_with_the_speech() -> None:
@@ -228,9 +228,9 @@ async def test_the_run_up_is_sent_on_with_the_speech() -> None:
     sound = packets(silence(1) + say(QUESTION))
     for each in sound:
         microphone.add(each, watch_speech=True)
-        if microphone.hears_speech:
+        if microphone.in_speech:
             break
 
-    fresh = microphone.unsent(at_least_ms=120)
+    fresh = microphone.take_unsent(at_least_ms=120)
     assert 0.2 <= len(fresh) * 0.06 <= 0.6
     assert microphone.take() == fresh

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatcher.front.connection.playback import AFTER_START_S, TICKS_PER_S, Pacer, Player
-from tests.unit.front.clock import Clock, Room, frames
+from tests.unit.front.playout import Clock, PlayingDevice, Playout, frames
 
 TICK_S = 1 / TICKS_PER_S
-# Times are sums of floats; none of this matters to an ear.
+# Times are sums of floats; none of this matters to an device.
 TOLERANCE_S = 1e-5
 # A loop counts from the start of the machine: from its first minute to its third hour.
 STARTS_MS = st.integers(60_000, 10_000_000)
@@ -20,29 +20,29 @@ STARTS_MS = st.integers(60_000, 10_000_000)
 
 @given(start_ms=STARTS_MS, count=st.integers(1, 400))
 def test_the_timer_goes_off_once_for_a_frame(start_ms: int, count: int) -> None:
-    room = Room(Clock(now_ms=start_ms))
-    player, ear = room.player()
+    playout = Playout(Clock(now_ms=start_ms))
+    player, device = playout.player()
     player.add(*frames(count))
     player.finish()
 
-    room.clock.advance()
+    playout.clock.advance()
 
-    assert len(ear.played_at) == 1
+    assert len(device.played_at) == 1
     # The lead together, every other frame, and the end.
-    assert room.clock.calls <= count + 2
+    assert playout.clock.calls <= count + 2
 
 
 @given(start_ms=STARTS_MS)
 def test_packets_that_come_while_a_player_sleeps_do_not_wake_it(start_ms: int) -> None:
-    room = Room(Clock(now_ms=start_ms))
-    player, _ = room.player()
+    playout = Playout(Clock(now_ms=start_ms))
+    player, _ = playout.player()
     for number in range(50):
         player.add(*frames(1, first=number))
     player.finish()
 
-    room.clock.advance()
+    playout.clock.advance()
 
-    assert room.clock.calls <= 50 + 2
+    assert playout.clock.calls <= 50 + 2
 
 
 @st.composite
@@ -62,21 +62,21 @@ def deliveries(draw: st.DrawFn) -> list[tuple[int, list[bytes | str]]]:
 def test_whatever_comes_when_the_lead_is_never_exceeded_and_all_is_heard_in_order(
     lead_frames: int, start_ms: int, coming: list[tuple[int, list[bytes | str]]]
 ) -> None:
-    room = Room(Clock(now_ms=start_ms))
-    player, ear = room.player(lead_frames=lead_frames)
+    playout = Playout(Clock(now_ms=start_ms))
+    player, device = playout.player(lead_frames=lead_frames)
     for pause_ms, items in coming:
-        room.clock.advance(pause_ms / 1000)
+        playout.clock.advance(pause_ms / 1000)
         player.add(*items)
     player.finish()
 
-    room.clock.advance()
+    playout.clock.advance()
 
-    assert ear.items == [item for _, items in coming for item in items]
-    assert ear.most_waiting <= lead_frames
-    assert ear.frame_times[0] - start_ms / 1000 >= AFTER_START_S - TOLERANCE_S
-    (played_at,) = ear.played_at
-    assert -TOLERANCE_S <= played_at - ear.ends_at <= TICK_S + TOLERANCE_S
-    assert room.clock.armed == 0
+    assert device.items == [item for _, items in coming for item in items]
+    assert device.most_waiting <= lead_frames
+    assert device.frame_times[0] - start_ms / 1000 >= AFTER_START_S - TOLERANCE_S
+    (played_at,) = device.played_at
+    assert -TOLERANCE_S <= played_at - device.ends_at <= TICK_S + TOLERANCE_S
+    assert playout.clock.armed == 0
 
 
 def test_many_devices_are_paced_on_the_loop_that_the_front_uses() -> None:
@@ -86,13 +86,7 @@ def test_many_devices_are_paced_on_the_loop_that_the_front_uses() -> None:
         players, ends = [], []
         for _ in range(30):
             ended = asyncio.Event()
-            player = Player(
-                pacer,
-                lead_frames=5,
-                send_packet=lambda *_: None,
-                send_subtitle=lambda *_: None,
-                on_played=ended.set,
-            )
+            player = Player(pacer, PlayingDevice(Clock()), lead_frames=5, on_played=ended.set)
             player.start()
             player.add(*frames(20))
             player.finish()
@@ -103,4 +97,4 @@ def test_many_devices_are_paced_on_the_loop_that_the_front_uses() -> None:
         return players
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        assert [player.sent for player in runner.run(play())] == [20] * 30
+        assert [player.clock.sent for player in runner.run(play())] == [20] * 30

@@ -15,21 +15,21 @@ import pytest
 from dispatcher.front.http import ota
 from dispatcher.redis_client import keys
 from tests.support.waiting import soon
-from tests.unit.front.house import CLIENT, DEVICE, STOCK_HEADERS, House, open_house
+from tests.unit.front.front_app import CLIENT, DEVICE, STOCK_HEADERS, FrontApp, open_front_app
 
 OTA = "/xiaozhi/ota/"
 BOARD = json.dumps({"version": 2, "application": {"name": "xiaozhi", "version": "2.0.3"}}).encode()
 
 
 @pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
-    async with open_house(tmp_path) as opened:
+async def front_app(tmp_path: Path) -> AsyncIterator[FrontApp]:
+    async with open_front_app(tmp_path) as opened:
         yield opened
 
 
-async def told(house: House, body: bytes = BOARD, *, host: str = "") -> dict[str, Any]:
+async def told(front_app: FrontApp, body: bytes = BOARD, *, host: str = "") -> dict[str, Any]:
     """Return what a stock device is told; it is never anything but 200."""
-    answer = await house.post(OTA, body, **({"Host": host} if host else {}))
+    answer = await front_app.post(OTA, body, **({"Host": host} if host else {}))
     assert answer.status == 200
     said: dict[str, Any] = await answer.json()
     return said
@@ -37,16 +37,16 @@ async def told(house: House, body: bytes = BOARD, *, host: str = "") -> dict[str
 
 @asynccontextmanager
 async def half_a_request(
-    house: House,
+    front_app: FrontApp,
 ) -> AsyncGenerator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     """Send a device's headers and the first 20 bytes of its body, and wait until the front reads them."""
 
     async def has_begun() -> bool:
-        return bool(house.begun)
+        return bool(front_app.begun)
 
     head = "".join(f"{name}: {value}\r\n" for name, value in STOCK_HEADERS.items())
-    request = f"POST {OTA} HTTP/1.1\r\nHost: house\r\n{head}Content-Length: {len(BOARD)}\r\n\r\n"
-    reader, writer = await asyncio.open_connection(*house.address)
+    request = f"POST {OTA} HTTP/1.1\r\nHost: front_app\r\n{head}Content-Length: {len(BOARD)}\r\n\r\n"
+    reader, writer = await asyncio.open_connection(*front_app.address)
     writer.write(request.encode() + BOARD[:20])
     await soon(has_begun, what="the front reads the request")
     yield reader, writer
@@ -54,40 +54,40 @@ async def half_a_request(
     await writer.wait_closed()
 
 
-async def test_a_device_is_told_where_to_connect_and_nothing_else(house: House) -> None:
-    said = await told(house)
+async def test_a_device_is_told_where_to_connect_and_nothing_else(front_app: FrontApp) -> None:
+    said = await told(front_app)
 
     # An `mqtt` object would win over the socket, and `activation` would make the device loop.
     assert set(said) == {"server_time", "firmware", "websocket"}
-    host, port = house.address
+    host, port = front_app.address
     assert said["websocket"]["url"] == f"ws://{host}:{port}/xiaozhi/v1/"
 
 
-async def test_the_token_is_good_for_the_device_that_asked(house: House) -> None:
-    answer = await house.post(OTA, BOARD, **{"Device-Id": DEVICE.upper()})
+async def test_the_token_is_good_for_the_device_that_asked(front_app: FrontApp) -> None:
+    answer = await front_app.post(OTA, BOARD, **{"Device-Id": DEVICE.upper()})
 
     token = (await answer.json())["websocket"]["token"]
-    tokens = house.context.tokens
+    tokens = front_app.context.status.tokens
     assert tokens is not None
     assert tokens.valid(token, client_id=CLIENT, device_id=DEVICE, now_s=time.time())
 
 
 async def test_the_token_is_there_but_empty_where_tokens_are_switched_off(tmp_path: Path) -> None:
-    async with open_house(tmp_path, front_auth="off") as house:
-        assert (await told(house))["websocket"]["token"] == ""
+    async with open_front_app(tmp_path, front_auth="off") as front_app:
+        assert (await told(front_app))["websocket"]["token"] == ""
 
 
-async def test_a_device_sees_its_own_version_and_so_no_update(house: House) -> None:
-    assert (await told(house))["firmware"] == {"version": "2.0.3", "url": ""}
+async def test_a_device_sees_its_own_version_and_so_no_update(front_app: FrontApp) -> None:
+    assert (await told(front_app))["firmware"] == {"version": "2.0.3", "url": ""}
 
 
 @pytest.mark.parametrize(
     ("reported", "told_version"), [("2.0.3-beta", "2.0.3"), ("v2", "1.0.0"), (3, "3"), (None, "1.0.0")]
 )
-async def test_a_version_is_digits_and_dots(house: House, reported: object, told_version: str) -> None:
+async def test_a_version_is_digits_and_dots(front_app: FrontApp, reported: object, told_version: str) -> None:
     body = json.dumps({"application": {"version": reported}}).encode()
 
-    assert (await told(house, body))["firmware"]["version"] == told_version
+    assert (await told(front_app, body))["firmware"]["version"] == told_version
 
 
 @pytest.mark.parametrize(
@@ -97,39 +97,41 @@ async def test_a_version_is_digits_and_dots(house: House, reported: object, told
         *(b"\xff\xfe\x00", b"[" * 60_000, b"x" * 200_000),
     ],
 )
-async def test_a_board_that_posts_something_else_is_answered_all_the_same(house: House, body: bytes) -> None:
-    said = await told(house, body)
+async def test_a_board_that_posts_something_else_is_answered_all_the_same(
+    front_app: FrontApp, body: bytes
+) -> None:
+    said = await told(front_app, body)
 
     assert said["firmware"]["version"] == "1.0.0"
     assert said["websocket"]["url"]
 
 
-async def test_a_body_that_comes_in_two_segments_is_read_whole(house: House) -> None:
-    async with half_a_request(house) as (reader, writer):
+async def test_a_body_that_comes_in_two_segments_is_read_whole(front_app: FrontApp) -> None:
+    async with half_a_request(front_app) as (reader, writer):
         writer.write(BOARD[20:])
 
         assert b'"version": "2.0.3"' in await reader.readuntil(b"}}")
 
 
 async def test_a_body_that_does_not_end_is_not_waited_for(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    front_app: FrontApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ota, "BODY_TIMEOUT_S", 0.05)
-    async with half_a_request(house) as (reader, _):
+    async with half_a_request(front_app) as (reader, _):
         assert b'"version": "1.0.0"' in await reader.readuntil(b"}}")
 
 
-async def test_a_device_without_a_language_is_answered_and_not_remembered(house: House) -> None:
-    answer = await house.post(OTA, BOARD, **{"Accept-Language": ""})
+async def test_a_device_without_a_language_is_answered_and_not_remembered(front_app: FrontApp) -> None:
+    answer = await front_app.post(OTA, BOARD, **{"Accept-Language": ""})
 
     assert answer.status == 200
-    (noted,) = house.redis.scripts
+    (noted,) = front_app.redis.scripts
     assert "accept_language" not in noted
 
 
-async def test_the_clock_is_told_in_milliseconds_with_its_offset(house: House) -> None:
+async def test_the_clock_is_told_in_milliseconds_with_its_offset(front_app: FrontApp) -> None:
     before_ms = int(time.time() * 1000)
-    said = (await told(house))["server_time"]
+    said = (await told(front_app))["server_time"]
 
     assert before_ms <= said["timestamp"] <= time.time() * 1000
     assert -14 * 60 <= said["timezone_offset"] <= 14 * 60
@@ -137,56 +139,56 @@ async def test_the_clock_is_told_in_milliseconds_with_its_offset(house: House) -
 
 async def test_the_configured_address_wins(tmp_path: Path) -> None:
     for public, told_url in (
-        ("https://house.example", "wss://house.example/xiaozhi/v1/"),
-        ("http://house.example:8000/", "ws://house.example:8000/xiaozhi/v1/"),
-        ("wss://house.example", "wss://house.example/xiaozhi/v1/"),
+        ("https://front_app.example", "wss://front_app.example/xiaozhi/v1/"),
+        ("http://front_app.example:8000/", "ws://front_app.example:8000/xiaozhi/v1/"),
+        ("wss://front_app.example", "wss://front_app.example/xiaozhi/v1/"),
     ):
-        async with open_house(tmp_path, front_public_url=public) as house:
-            assert (await told(house))["websocket"]["url"] == told_url
+        async with open_front_app(tmp_path, front_public_url=public) as front_app:
+            assert (await told(front_app))["websocket"]["url"] == told_url
 
 
-async def test_a_device_is_sent_to_the_host_that_it_asked(house: House) -> None:
-    said = await told(house, host="192.168.1.5:8000")
+async def test_a_device_is_sent_to_the_host_that_it_asked(front_app: FrontApp) -> None:
+    said = await told(front_app, host="192.168.1.5:8000")
 
     assert said["websocket"]["url"] == "ws://192.168.1.5:8000/xiaozhi/v1/"
 
 
-async def test_an_odd_host_is_not_repeated(house: House) -> None:
-    said = await told(house, host='house"/<script>')
+async def test_an_odd_host_is_not_repeated(front_app: FrontApp) -> None:
+    said = await told(front_app, host='front_app"/<script>')
 
     assert said["websocket"]["url"] == "ws://localhost:8000/xiaozhi/v1/"
 
 
-async def test_the_devices_language_is_remembered(house: House) -> None:
-    await told(house)
+async def test_the_devices_language_is_remembered(front_app: FrontApp) -> None:
+    await told(front_app)
 
-    (noted,) = house.redis.scripts
+    (noted,) = front_app.redis.scripts
     assert keys.device(DEVICE) in noted
     assert noted[noted.index("accept_language") + 1] == "zh-CN"
 
 
-async def test_a_device_is_answered_without_a_broker(house: House) -> None:
-    house.redis.away = True
+async def test_a_device_is_answered_without_a_broker(front_app: FrontApp) -> None:
+    front_app.redis.away = True
 
-    assert (await told(house))["websocket"]["token"]
+    assert (await told(front_app))["websocket"]["token"]
 
 
-async def test_a_person_is_told_the_address(house: House) -> None:
+async def test_a_person_is_told_the_address(front_app: FrontApp) -> None:
     for path in (OTA, OTA.rstrip("/")):
-        answer = await house.get(path, Host="house:8000")
+        answer = await front_app.get(path, Host="front_app:8000")
         assert answer.status == 200
-        assert "ws://house:8000/xiaozhi/v1/" in await answer.text()
+        assert "ws://front_app:8000/xiaozhi/v1/" in await answer.text()
 
 
-async def test_the_last_slash_may_be_left_out(house: House) -> None:
-    answer = await house.post(OTA.rstrip("/"), BOARD)
+async def test_the_last_slash_may_be_left_out(front_app: FrontApp) -> None:
+    answer = await front_app.post(OTA.rstrip("/"), BOARD)
 
     assert answer.status == 200
 
 
 async def test_behind_a_trusted_proxy_with_tls_a_device_is_sent_to_wss(tmp_path: Path) -> None:
-    async with open_house(tmp_path, trusted_proxies="127.0.0.1") as house:
-        answer = await house.post(
+    async with open_front_app(tmp_path, trusted_proxies="127.0.0.1") as front_app:
+        answer = await front_app.post(
             OTA,
             BOARD,
             **{"Host": "voice.example", "X-Forwarded-For": "1.2.3.4", "X-Forwarded-Proto": "https"},
@@ -196,8 +198,8 @@ async def test_behind_a_trusted_proxy_with_tls_a_device_is_sent_to_wss(tmp_path:
     assert said["websocket"]["url"] == "wss://voice.example/xiaozhi/v1/"
 
 
-async def test_a_stranger_cannot_send_a_device_to_wss(house: House) -> None:
-    answer = await house.post(OTA, BOARD, **{"Host": "voice.example", "X-Forwarded-Proto": "https"})
+async def test_a_stranger_cannot_send_a_device_to_wss(front_app: FrontApp) -> None:
+    answer = await front_app.post(OTA, BOARD, **{"Host": "voice.example", "X-Forwarded-Proto": "https"})
 
     assert (await answer.json())["websocket"]["url"] == "ws://voice.example/xiaozhi/v1/"
 
@@ -211,34 +213,37 @@ MAC_ONLY: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("body", MAC_ONLY.values(), ids=MAC_ONLY.keys())
 async def test_a_client_that_names_its_mac_in_the_body_only_is_not_refused_with_its_token(
-    house: House, body: dict[str, Any]
+    front_app: FrontApp, body: dict[str, Any]
 ) -> None:
-    answer = await house.post(OTA, json.dumps(body).encode(), **{"Device-Id": "", "Client-Id": ""})
+    answer = await front_app.post(OTA, json.dumps(body).encode(), **{"Device-Id": "", "Client-Id": ""})
 
     token = (await answer.json())["websocket"]["token"]
-    assert house.context.tokens is not None
-    assert house.context.tokens.valid(token, client_id=CLIENT, device_id=DEVICE, now_s=time.time())
-    assert not house.context.tokens.valid(
+    assert front_app.context.status.tokens is not None
+    assert front_app.context.status.tokens.valid(token, client_id=CLIENT, device_id=DEVICE, now_s=time.time())
+    assert not front_app.context.status.tokens.valid(
         token, client_id=CLIENT, device_id="02:00:00:00:00:09", now_s=time.time()
     )
 
 
-async def test_a_client_without_a_client_id_at_ota_may_show_one_later(house: House) -> None:
-    answer = await house.post(OTA, BOARD, **{"Client-Id": ""})
+async def test_a_client_without_a_client_id_at_ota_may_show_one_later(front_app: FrontApp) -> None:
+    answer = await front_app.post(OTA, BOARD, **{"Client-Id": ""})
 
     token = (await answer.json())["websocket"]["token"]
-    assert house.context.tokens is not None
-    assert house.context.tokens.valid(token, client_id="shown-later", device_id=DEVICE, now_s=time.time())
+    tokens = front_app.context.status.tokens
+    assert tokens is not None
+    assert tokens.valid(token, client_id="shown-later", device_id=DEVICE, now_s=time.time())
 
 
 @pytest.mark.parametrize("host", ["[::1]:8000", "[fd00::5]:8000", "[fd00::5]"])
-async def test_a_device_of_an_ipv6_house_is_sent_to_an_address_in_brackets(house: House, host: str) -> None:
-    assert (await told(house, host=host))["websocket"]["url"] == f"ws://{host}/xiaozhi/v1/"
+async def test_a_device_of_an_ipv6_house_is_sent_to_an_address_in_brackets(
+    front_app: FrontApp, host: str
+) -> None:
+    assert (await told(front_app, host=host))["websocket"]["url"] == f"ws://{host}/xiaozhi/v1/"
 
 
-async def test_a_web_page_in_a_browser_of_this_host_is_given_no_token(house: House) -> None:
+async def test_a_web_page_in_a_browser_of_this_host_is_given_no_token(front_app: FrontApp) -> None:
     for host in ("evil.example:8000", "localhost:8000"):
-        answer = await house.post(OTA, BOARD, Host=host, Origin="http://evil.example:8000")
+        answer = await front_app.post(OTA, BOARD, Host=host, Origin="http://evil.example:8000")
 
         assert answer.status == 403
         assert "evil.example" in await answer.text()

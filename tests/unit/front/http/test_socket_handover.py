@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from dispatcher.front.http import socket_handover as succession_module
+from dispatcher.front.http import socket_handover
 from dispatcher.front.http.socket_handover import SocketHandover
 from dispatcher.messages import CHANNEL_VARIABLE, MAY_GO, SAYS_LEAVING, SAYS_SERVING, SOCKET_VARIABLE
 from dispatcher.settings import Settings
@@ -27,8 +27,8 @@ def ends() -> Iterator[tuple[socket.socket, SocketHandover]]:
 
 async def test_a_front_that_was_started_alone_waits_for_nobody() -> None:
     alone = SocketHandover.inherited({})
-    alone.say_serving()
-    await alone.followed()
+    alone.notify_serving()
+    await alone.wait_until_replaced()
     alone.close()
 
 
@@ -36,8 +36,8 @@ async def test_a_front_goes_when_it_hears_that_it_was_followed(
     ends: tuple[socket.socket, SocketHandover],
 ) -> None:
     supervisor, front = ends
-    front.say_serving()
-    going = asyncio.create_task(front.followed())
+    front.notify_serving()
+    going = asyncio.create_task(front.wait_until_replaced())
     said = await asyncio.to_thread(supervisor.recv, 1) + await asyncio.to_thread(supervisor.recv, 1)
     assert said == SAYS_SERVING + SAYS_LEAVING
     assert not going.done()
@@ -50,15 +50,15 @@ async def test_a_front_goes_when_its_supervisor_is_gone(ends: tuple[socket.socke
     supervisor, front = ends
     supervisor.close()
     async with asyncio.timeout(5):
-        await front.followed()
+        await front.wait_until_replaced()
 
 
 async def test_a_front_that_nobody_follows_goes_all_the_same(
     ends: tuple[socket.socket, SocketHandover], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(succession_module, "FOLLOWED_WITHIN_S", 0.01)
+    monkeypatch.setattr(socket_handover, "REPLACEMENT_TIMEOUT_S", 0.01)
     async with asyncio.timeout(5):
-        await ends[1].followed()
+        await ends[1].wait_until_replaced()
 
 
 def test_what_the_supervisor_handed_over_is_found_by_its_numbers() -> None:
@@ -66,12 +66,12 @@ def test_what_the_supervisor_handed_over_is_found_by_its_numbers() -> None:
         ours, theirs = socket.socketpair()
         numbers = {SOCKET_VARIABLE: str(place.detach()), CHANNEL_VARIABLE: str(theirs.detach())}
     found = SocketHandover.inherited(numbers)
-    found.say_serving()
+    found.notify_serving()
     assert ours.recv(1) == SAYS_SERVING
     found.close()
     ours.close()
-    assert found._place is not None
-    found._place.close()
+    assert found._listening is not None
+    found._listening.close()
 
 
 def test_a_front_listens_at_both_sockets_that_it_was_handed() -> None:

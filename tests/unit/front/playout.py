@@ -8,7 +8,7 @@ import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Any, cast
 
 from dispatcher.front.connection.playback import FRAME_S, Pacer, Player
 
@@ -78,7 +78,7 @@ class Clock:
 
 
 @dataclass
-class Ear:
+class PlayingDevice:
     """A device that plays what it gets, and how it goes.
 
     Attributes:
@@ -103,22 +103,24 @@ class Ear:
     def frame_times(self) -> list[float]:
         return [at for at, item in self.arrived if isinstance(item, bytes)]
 
-    def packet(self, packet: bytes, timestamp_ms: int) -> None:
+    def send_packet(self, packet: bytes, timestamp_ms: int) -> None:
         now = self.clock.time()
         self.arrived.append((now, packet))
         self.timestamps_ms.append(timestamp_ms)
         self.ends_at = max(self.ends_at, now) + FRAME_S
         self.most_waiting = max(self.most_waiting, math.ceil((self.ends_at - now) / FRAME_S - 1e-6))
 
-    def subtitle(self, text: str) -> None:
-        self.arrived.append((self.clock.time(), text))
+    def send(self, kind: Any, **fields: Any) -> None:
+        """Take in a message; of a reply only its subtitles are kept here."""
+        if (kind, fields["state"]) == ("tts", "sentence_start"):
+            self.arrived.append((self.clock.time(), fields["text"]))
 
     def played(self) -> None:
         self.played_at.append(self.clock.time())
 
 
 @dataclass
-class Room:
+class Playout:
     """One clock, one pacer, and devices that are spoken to."""
 
     clock: Clock = field(default_factory=Clock)
@@ -126,18 +128,12 @@ class Room:
     def __post_init__(self) -> None:
         self.pacer = Pacer(self.clock.loop)
 
-    def player(self, *, lead_frames: int = 5, started: bool = True) -> tuple[Player, Ear]:
-        ear = Ear(self.clock)
-        player = Player(
-            self.pacer,
-            lead_frames=lead_frames,
-            send_packet=ear.packet,
-            send_subtitle=ear.subtitle,
-            on_played=ear.played,
-        )
+    def player(self, *, lead_frames: int = 5, started: bool = True) -> tuple[Player, PlayingDevice]:
+        device = PlayingDevice(self.clock)
+        player = Player(self.pacer, device, lead_frames=lead_frames, on_played=device.played)
         if started:
             player.start()
-        return player, ear
+        return player, device
 
 
 def frames(count: int, *, first: int = 0) -> list[bytes]:

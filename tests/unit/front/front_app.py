@@ -29,7 +29,7 @@ STOCK_HEADERS = {
 }
 
 
-class House:
+class FrontApp:
     """A front of which only OTA and the probes are open.
 
     Attributes:
@@ -66,18 +66,18 @@ class House:
 
 
 @asynccontextmanager
-async def open_house(data_dir: Path, **settings: str) -> AsyncGenerator[House]:
+async def open_front_app(data_dir: Path, **settings: str) -> AsyncGenerator[FrontApp]:
     """Serve a front whose settings are the defaults and these."""
     redis = MemoryRedis()
-    context = FrontContext(
-        Settings.model_validate({"data_dir": data_dir, **settings}), Catalogue(path="", services={})
+    context = FrontContext.create(
+        Settings.model_validate({"data_dir": data_dir, **settings}),
+        Catalogue(path="", services={}),
+        redis=redis.redis(),
     )
-    await context.redis.close()
-    context.redis = redis.redis()
 
     @web.middleware
     async def count(request: web.Request, handler: Handler) -> web.StreamResponse:
-        house.begun += 1
+        front_app.begun += 1
         return await handler(request)
 
     app = web.Application(middlewares=[count])
@@ -85,6 +85,6 @@ async def open_house(data_dir: Path, **settings: str) -> AsyncGenerator[House]:
     add_ota(app)
     add_probes(app)
     async with TestClient(TestServer(app, host="127.0.0.1")) as client:
-        house = House(client, context, redis)
-        yield house
+        front_app = FrontApp(client, context, redis)
+        yield front_app
     await context.close()

@@ -1,0 +1,112 @@
+"""Loops of a front beside its connections, from its start to its end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from typing import Final
+
+import structlog
+
+from dispatcher import chains
+from dispatcher.control.overrides import OVERRIDES_POLL_INTERVAL_S, read_overrides
+from dispatcher.devices import device_commands
+from dispatcher.errors import StateError
+from dispatcher.front.admission.token_key import agree_on_key
+from dispatcher.front.admission.tokens import Tokens
+from dispatcher.front.connection.connected_device import handle, invalidate_profiles
+from dispatcher.front.connection.front_context import FrontContext
+from dispatcher.front.connection.presence_loop import PresenceLoop
+from dispatcher.front.connection.reply_pump import ReplyPump
+from dispatcher.redis_client.client import connect
+from dispatcher.routing.active_catalogue import listen
+from dispatcher.turn_store import replies, worker_heartbeats
+from dispatcher.turn_store.replies import ReplyReader
+
+log = structlog.get_logger(__name__)
+
+LOST_POLL_INTERVAL_S: Final = 0.25
+
+
+@asynccontextmanager
+async def run_loops(context: FrontContext) -> AsyncGenerator[None]:
+    """Join the other fronts of this Redis, and run all loops.
+
+    Raises:
+        StateError: Redis is unreachable.
+        ConfigError: the active catalogue is of another version.
+    """
+    # Reads of the stream and subscriptions block: each has a connection of its own.
+    clients = [connect(context.settings.redis_url, socket_timeout_s=None) for _ in range(3)]
+    stream = ReplyReader(clients[0], context.reply_stream)
+    # A Redis that comes back empty has the stream before it has a task whose worker would look for it.
+    context.redis.on_connect_commands(*stream.opening)
+    pump = ReplyPump(context, stream, on_connected=partial(agree_on_tokens, context))
+    loops = (
+        pump.run,
+        pump.trim,
+        context.turns.watch,
+        context.socket_limiter.watch,
+        PresenceLoop(context).run,
+        partial(follow_overrides, context),
+        partial(resend_lost, context),
+        partial(listen, clients[1], context.live),
+        partial(
+            device_commands.serve,
+            clients[2],
+            context.redis,
+            partial(handle, context.devices),
+            on_listening=partial(invalidate_profiles, context.devices),
+        ),
+    )
+    tasks: list[asyncio.Task[None]] = []
+    try:
+        await context.live.sync()
+        await agree_on_tokens(context)
+        tasks = [asyncio.get_running_loop().create_task(loop()) for loop in loops]
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for client in clients:
+            await client.aclose()
+        await context.close()
+
+
+async def agree_on_tokens(context: FrontContext) -> None:
+    """Use the token key of all fronts; asked on each new connection, since the Redis may be new as well.
+
+    Raises:
+        StateError: Redis is unreachable.
+    """
+    if context.status.tokens is not None:
+        context.status.tokens = Tokens(await agree_on_key(context.redis, context.settings))
+
+
+async def follow_overrides(context: FrontContext) -> None:
+    """Poll the runtime overrides until cancelled; while Redis is unreachable they stay as they were."""
+    while True:
+        with suppress(StateError):  # the reply pump logs that Redis is unreachable
+            context.status.overrides = await read_overrides(context.redis)
+        await asyncio.sleep(OVERRIDES_POLL_INTERVAL_S)
+
+
+async def resend_lost(context: FrontContext) -> None:
+    """Poll for workers that died, and notify the front of each turn that one of them held, until cancelled.
+
+    Each front polls and one finds them, so that this works without a supervisor and over all hosts.
+    """
+    while True:
+        await asyncio.sleep(LOST_POLL_INTERVAL_S)
+        try:
+            messages = await worker_heartbeats.take_lost(context.redis)
+        except StateError:  # the reply pump logs that Redis is unreachable
+            continue
+        stages = [stage for message in messages if (stage := chains.lost_stage(message)) is not None]
+        if stages:
+            log.warning("worker lost", stages=len(stages))
+        for stream, reply in stages:
+            replies.send(context.redis, stream, reply)

@@ -1,0 +1,205 @@
+"""Listen controller of a device: utterances are opened and ended, and each becomes a turn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from dispatcher.dialogue.goodbye import plain
+from dispatcher.dialogue.persona import Character
+from dispatcher.dialogue.session import Command, Phase, Session
+from dispatcher.errors import AudioError
+from dispatcher.front.connection.connected_device import BLOCKED_CODE
+from dispatcher.front.connection.device_profile import DeviceProfile
+from dispatcher.front.connection.device_reader import MistakeLog
+from dispatcher.front.connection.device_tool_client import DeviceToolClient
+from dispatcher.front.connection.device_writer import DeviceWriter
+from dispatcher.front.connection.front_context import FrontContext
+from dispatcher.front.connection.microphone import Microphone
+from dispatcher.front.connection.protocol import AudioParams, Listen
+from dispatcher.front.connection.streaming_utterance import StreamingUtterance, StreamingUtterances
+from dispatcher.front.connection.turn_runner import TurnRunner
+from dispatcher.front.connection.turn_tasks import Utterance
+
+OnAnswered = Callable[[str], None]
+
+
+class ListenController:
+    """Controller of one device's microphone and of its one turn.
+
+    Attributes:
+        turn: the one under way.
+        tools: of the device, once it said that it has some.
+    """
+
+    def __init__(
+        self,
+        context: FrontContext,
+        writer: DeviceWriter,
+        profile: DeviceProfile,
+        mistakes: MistakeLog,
+        on_turn_end: OnAnswered,
+    ) -> None:
+        """Begin idle; `on_turn_end` gets what the user said, or nothing where nothing was spoken."""
+        self.turn: TurnRunner | None = None
+        self.tools: DeviceToolClient | None = None
+        self._context = context
+        self._writer = writer
+        self._profile = profile
+        self._mistakes = mistakes
+        self._on_turn_end = on_turn_end
+        self._session = Session()
+        self._microphone = Microphone(AudioParams(), context.catalogue.conversation)
+        self._streaming = StreamingUtterances(context, profile)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether the device is in a turn or listening."""
+        return self.turn is not None or self._session.records
+
+    @property
+    def awaits_answer(self) -> bool:
+        """Whether the device has begun something that it awaits the answer of.
+
+        A microphone that is on and finds no speech, as in auto and realtime, has begun nothing.
+        """
+        begun = not self._session.watches_speech or self._microphone.in_speech
+        # The answer is owed from the end of the utterance on, a moment before there is a turn.
+        answering = self._session.phase is Phase.ANSWERING
+        return answering or (self._session.records and begun)
+
+    def use_audio(self, params: AudioParams) -> None:
+        """Record as the device said in its hello."""
+        self._microphone = Microphone(params, self._context.catalogue.conversation)
+
+    async def on_packet(self, packet: bytes) -> None:
+        """Record a packet of sound; speech in it may begin or end an utterance."""
+        if not self._session.records:
+            return
+        dropped = self._microphone.dropped
+        event = self._microphone.add(packet, watch_speech=self._session.watches_speech)
+        if self._microphone.dropped > dropped:
+            self._mistakes.note("packet dropped", size_bytes=len(packet))
+        match event:
+            case "speech started":
+                await self._obey(self._session.speech_started())
+            case "speech ended":
+                await self._obey(self._session.speech_ended())
+            case "full":
+                limit_s = self._context.catalogue.conversation.max_utterance_s
+                self._mistakes.note("utterance too long", limit_s=limit_s)
+                await self._obey(self._session.speech_ended())
+        if self._session.is_uttered(hears_speech=self._microphone.in_speech):
+            await self._streaming.stream(self._microphone)
+
+    async def on_listen(self, message: Listen) -> None:
+        """Act on a `listen` message: the microphone went on or off, or text came."""
+        match message.state:
+            case "start":
+                await self._obey(self._session.listen_start(message.mode))
+                if self._session.watches_speech:
+                    try:
+                        await self._microphone.load_speech_model()
+                    except AudioError as error:  # none is installed
+                        self._mistakes.note("end of speech cannot be found", reason=str(error))
+            case "stop":
+                await self._obey(self._session.listen_stop())
+            case "detect":
+                await self._on_text(message.text.strip())
+
+    async def abort(self) -> None:
+        """End the reply under way: the user wants silence."""
+        await self._obey(self._session.abort())
+
+    def close(self) -> None:
+        """Drop what is under way: the device has disconnected."""
+        self._streaming.discard()
+        self._cancel_turn(spoken_over=False)
+        if self.tools is not None:
+            self.tools.close()
+
+    async def _on_text(self, text: str) -> None:
+        """Take typed text as an utterance; a wake word announces one, and may be greeted.
+
+        A client that typed a wake word waits for an end, which a stock device that is not speaking ignores.
+        """
+        persona = await self._profile.persona()
+        if not is_wake_word(text, persona):
+            await self._obey(self._session.typed() if text else [], text)
+        elif persona.greeting:
+            await self._obey(self._session.greet(), text, persona.greeting)
+        else:
+            await self._obey(self._session.abort())
+
+    async def _obey(self, commands: list[Command], text: str = "", greeting: str = "") -> None:
+        for command in commands:
+            match command:
+                case Command.OPEN_UTTERANCE:
+                    self._streaming.discard()
+                    self._microphone.open()
+                case Command.SEND_UTTERANCE:
+                    streaming = self._streaming.take(self._microphone)
+                    await self._start_turn(recording=tuple(self._microphone.take()), streaming=streaming)
+                case Command.SEND_TEXT | Command.SEND_GREETING:
+                    await self._start_turn(text=text, phrase=greeting)
+                case Command.CANCEL_TURN:
+                    self._cancel_turn(spoken_over=True)
+                case Command.SAY_STOP:
+                    self._writer.send("tts", state="stop")
+        if self._session.phase is not Phase.LISTENING:
+            self._streaming.discard()
+
+    async def _start_turn(
+        self,
+        *,
+        recording: tuple[bytes, ...] = (),
+        streaming: StreamingUtterance | None = None,
+        text: str = "",
+        phrase: str = "",
+    ) -> None:
+        known = await self._profile.registered()
+        refusal = self._profile.refusal(known)
+        if streaming is not None and (refusal or not recording):
+            streaming.discard()
+        if refusal:
+            await self._writer.close(code=BLOCKED_CODE, reason=refusal)
+            return
+        if not recording and not text:
+            self._end_turn(spoke=False)
+            return
+        timeout_s = self._context.catalogue.conversation.turn_timeout_s
+        ticket = await self._profile.new_ticket(self._microphone.params, timeout_s=timeout_s, text=text)
+        if streaming is not None:
+            ticket = replace(ticket, turn_id=streaming.ticket.turn_id)
+        utterance = Utterance(
+            ticket=ticket,
+            device_name=known.name,
+            recording=recording,
+            phrase=phrase,
+            streaming=streaming,
+            tools=self.tools,
+        )
+        self.turn = TurnRunner(
+            self._context, self._writer, utterance, lambda spoke: self._end_turn(spoke=spoke)
+        )
+        self.turn.start()
+
+    def _cancel_turn(self, *, spoken_over: bool) -> None:
+        if self.turn is not None:
+            self.turn.cancel(spoken_over=spoken_over)
+            self.turn = None
+
+    def _end_turn(self, *, spoke: bool) -> None:
+        said, self.turn = self.turn.transcript if self.turn else "", None
+        for command in self._session.turn_ended(spoke=spoke):
+            if command is Command.SAY_STOP:
+                self._writer.send("tts", state="stop")
+            else:
+                self._microphone.open()
+        self._on_turn_end(said if spoke else "")
+
+
+def is_wake_word(text: str, persona: Character) -> bool:
+    """Return whether a text is a wake word of the persona, whatever its case, spaces and punctuation."""
+    said = plain(text)
+    return any(said == plain(word) for word in persona.wake_words)

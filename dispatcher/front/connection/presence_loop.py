@@ -1,0 +1,41 @@
+"""Presence of a front in Redis: its devices, when each last sent something, and how many are busy."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+from dispatcher.errors import StateError
+from dispatcher.front.connection.front_context import FrontContext
+from dispatcher.telemetry import front_presence
+
+
+class PresenceLoop:
+    """Loop that publishes the counts of one front."""
+
+    def __init__(self, context: FrontContext) -> None:
+        """Publish nothing yet."""
+        self._context = context
+
+    async def run(self) -> None:
+        """Publish until cancelled; what was published expires soon after."""
+        while True:
+            with suppress(StateError):  # the reply pump logs that Redis is unreachable
+                self.publish()
+            await asyncio.sleep(front_presence.PRESENCE_INTERVAL_S)
+
+    def publish(self) -> None:
+        """Publish the counts of this moment.
+
+        Raises:
+            StateError: too many commands wait for Redis already.
+        """
+        context = self._context
+        counts = front_presence.FrontCounts(
+            devices=len(context.devices),
+            busy=sum(device.is_busy for device in context.devices.values()),
+            in_turn=len(context.turns),
+            turns_begun=context.turns.begun,
+        )
+        received_at_s = {device_id: device.received_at_s for device_id, device in context.devices.items()}
+        front_presence.publish(context.redis, context.front_id, counts, heard_at_s=received_at_s)

@@ -1,0 +1,75 @@
+"""Replies of the stages on their way from the front's stream in Redis to the turns under way."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Final, Protocol
+
+import structlog
+from redis.exceptions import RedisError
+
+from dispatcher.errors import StateError, in_words
+from dispatcher.front.connection.front_context import FrontContext
+from dispatcher.messages import Reply
+from dispatcher.redis_client.backoff import BackOff
+from dispatcher.redis_client.client import RedisClient
+
+log = structlog.get_logger(__name__)
+
+TRIM_INTERVAL_S: Final = 5.0
+
+
+class ReplyStream(Protocol):
+    """The stream of one front, as `ReplyReader` reads it."""
+
+    async def open(self) -> None:
+        """Make the stream where Redis has none."""
+        ...
+
+    async def read(self) -> list[Reply]:
+        """Wait for replies and return them, oldest first."""
+        ...
+
+    async def trim(self, redis: RedisClient) -> None:
+        """Drop what was read, and keep the stream alive."""
+        ...
+
+
+class ReplyPump:
+    """Loop that routes every reply to its turn, over any number of connections to Redis."""
+
+    def __init__(
+        self, context: FrontContext, stream: ReplyStream, *, on_connected: Callable[[], Awaitable[None]]
+    ) -> None:
+        """Read nothing yet; `on_connected` is awaited on each new connection, since the Redis may be new."""
+        self._context = context
+        self._stream = stream
+        self._on_connected = on_connected
+
+    async def run(self) -> None:
+        """Route replies until cancelled; a lost connection is opened again."""
+        pauses = BackOff()
+        while True:
+            try:
+                await self._stream.open()
+                self._context.status.replies_flow = True
+                pauses.reset()
+                await self._on_connected()
+                while True:
+                    for reply in await self._stream.read():
+                        self._context.turns.route(reply)
+            except (RedisError, OSError, StateError) as error:
+                self._context.status.replies_flow = False
+                if not pauses.tries:
+                    log.warning("replies interrupted", reason=in_words(error))
+                await asyncio.sleep(pauses.next_s())
+
+    async def trim(self) -> None:
+        """Keep the stream short and alive until cancelled."""
+        while True:
+            kept_s = self._context.status.overrides.reply_kept_s or TRIM_INTERVAL_S
+            await asyncio.sleep(min(TRIM_INTERVAL_S, kept_s))
+            with suppress(StateError):  # `run` logs that Redis is unreachable
+                await self._stream.trim(self._context.redis)

@@ -1,0 +1,162 @@
+"""Tasks of one turn in the queues: its first sending, later ones, what is spoken besides, its end."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+
+import structlog
+
+from dispatcher import chains
+from dispatcher.audio import packets
+from dispatcher.dialogue.filler import FILLER_INDEX
+from dispatcher.dialogue.steps import SendAgain
+from dispatcher.errors import StateError
+from dispatcher.front.connection.device_tool_client import DeviceToolClient, answer_call
+from dispatcher.front.connection.front_context import FrontContext
+from dispatcher.front.connection.streaming_utterance import StreamingUtterance
+from dispatcher.messages import TurnTicket
+from dispatcher.redis_client import keys
+from dispatcher.turn_store import utterance_audio
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Utterance:
+    """What the user said: packets, or typed text in the ticket.
+
+    Attributes:
+        device_name: what an operator calls the device; empty where nobody named it.
+        phrase: the whole reply where it is known already, such as a greeting.
+        streaming: the packets were streamed while they were spoken, and an ASR task has them already.
+        tools: those of the device, the only ones that its turn can call.
+    """
+
+    ticket: TurnTicket
+    device_name: str = ""
+    recording: tuple[bytes, ...] = ()
+    phrase: str = ""
+    streaming: StreamingUtterance | None = None
+    tools: DeviceToolClient | None = None
+
+
+class TurnTasks:
+    """Sender of the tasks of one turn.
+
+    Attributes:
+        ticket: of the first sending.
+        is_tool_done: a tool of the device did what was asked for.
+    """
+
+    def __init__(
+        self, context: FrontContext, utterance: Utterance, on_failure: Callable[[str], None]
+    ) -> None:
+        """Send nothing yet; `on_failure` is called where the broker is unreachable or flooded."""
+        self.ticket = utterance.ticket
+        self._context = context
+        self._utterance = utterance
+        self._on_failure = on_failure
+        self.is_tool_done = False
+        self._filler_text = ""
+        self._is_cancelled = False
+
+    def start(self) -> None:
+        """Send the first task: of the ASR stage, of the LLM stage where the text is known."""
+        self._context.spawn(self._start())
+
+    def speak(self, text: str) -> None:
+        """Send a phrase that needs no LLM to be spoken."""
+        self._context.spawn(
+            self._send(chains.synthesize(self._context.redis, self.ticket, index=0, text=text))
+        )
+
+    def send_again(self, late: SendAgain, *, transcript: str, alive_s: float) -> None:
+        """Send a stage once more: it is late, broke off, or was lost with its worker.
+
+        Args:
+            late: the stage, and where its reply goes on.
+            transcript: what the user said; the ASR stage is sent its audio instead.
+            alive_s: how long the LLM was known to be thinking.
+        """
+        event = "stage lost with its worker, sent again" if late.is_lost else "stage late, sent again"
+        log.warning(event, turn=self.ticket.turn_id, stage=late.stage, attempt=late.attempt)
+        ticket = self._ticket_of(late.attempt, alive_s)
+        if late.stage == "tts":
+            tts = chains.synthesize(self._context.redis, ticket, index=late.index, text=late.text)
+            self._context.spawn(tts)
+            return
+        text = transcript if late.stage == "llm" else ""
+        # Whatever became of the stream of an utterance: this time the whole of it goes the common way.
+        stores_audio = self._utterance.streaming is not None and not text
+        ticket = replace(ticket, text=text, spoken=late.text, spoken_count=late.index)
+        self._context.spawn(self._start_turn(ticket, stores_audio=stores_audio))
+
+    def ask_for_filler(self, attempt: int, *, said: str, alive_s: float) -> None:
+        """Have a filler spoken, where the user's language has one."""
+        language = self._context.apologies.language(self.ticket, said=said)
+        phrases = self._context.catalogue.conversation.filler.phrases.get(language, ())
+        # Another phrase in another turn.
+        phrase = phrases[sum(self.ticket.turn_id.encode()) % len(phrases)] if phrases else ""
+        if phrase:
+            ticket = self._ticket_of(attempt, alive_s)
+            self._context.spawn(
+                chains.synthesize(self._context.redis, ticket, index=FILLER_INDEX, text=phrase)
+            )
+            self._filler_text = phrase
+
+    def take_filler_text(self) -> list[str]:
+        """Return the text of the filler, once."""
+        text, self._filler_text = self._filler_text, ""
+        return [text] if text else []
+
+    def call_tool(self, request: str, on_ended: Callable[[], None]) -> None:
+        """Have the device do what a worker asks."""
+        self._context.spawn(self._call_tool(request, on_ended))
+
+    def cancel(self) -> None:
+        """Drop what is queued or at work for the turn."""
+        self._is_cancelled = True
+        try:
+            utterance_audio.cancel(self._context.redis, self.ticket.turn_id)
+        except StateError as error:  # its tasks run to their end then, and their replies are dropped here
+            log.warning("turn cannot be cancelled in workers", turn=self.ticket.turn_id, reason=str(error))
+
+    def remove_audio(self) -> None:
+        """Remove the utterance from the cache; errors as in `RedisClient.send_nowait`."""
+        turn_id = self.ticket.turn_id
+        self._context.cache_redis.send_nowait("UNLINK", keys.claim(turn_id), keys.utterance(turn_id))
+
+    async def _call_tool(self, request: str, on_ended: Callable[[], None]) -> None:
+        is_done = await answer_call(self._context.redis, self._utterance.tools, request)
+        self.is_tool_done = self.is_tool_done if is_done is None else is_done
+        on_ended()
+
+    async def _start(self) -> None:
+        if self._utterance.tools is not None:
+            self.ticket = replace(self.ticket, tool_list=await self._utterance.tools.list_name())
+        if self._is_cancelled:
+            return
+        if self._utterance.streaming is None:
+            await self._send(self._start_turn(self.ticket, stores_audio=not self.ticket.text))
+        else:
+            self._utterance.streaming.finish(self.ticket)
+
+    async def _send(self, sending: Awaitable[int]) -> None:
+        try:
+            length = await sending
+        except StateError as error:
+            self._on_failure(str(error))
+            return
+        if length > (limit := self._context.settings.queue_limit):
+            self._on_failure(f"queue has {length} tasks, at most {limit} are let in")
+
+    async def _start_turn(self, ticket: TurnTicket, *, stores_audio: bool) -> int:
+        if stores_audio:
+            packed = packets.pack(self._utterance.recording)
+            await utterance_audio.put_claim(self._context.cache_redis, ticket.turn_id, packed)
+        return await chains.start_turn(self._context.redis, ticket)
+
+    def _ticket_of(self, attempt: int, alive_s: float) -> TurnTicket:
+        """Return the ticket of another sending; the time that the LLM spent thinking does not count."""
+        return replace(self.ticket, attempt=attempt, deadline_at_s=self.ticket.deadline_at_s + alive_s)
