@@ -14,13 +14,17 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from dispatcher.chains import PUSH
 from dispatcher.redis_client.client import RedisClient
 
+# Commands that only write, and do nothing here.
+WRITES = {"PING", "XADD", "XTRIM", "LTRIM", "EXPIRE", "SET", "HSET", "ZADD", "UNLINK", "DEL", "PUBLISH"}
+
 
 class MemoryRedis:
-    """Lists, hashes and PING; scripts but the one that pushes are noted and do nothing; the rest is refused.
+    """Lists, hashes and PING; what only writes does nothing but for the push; the rest is refused.
 
     Attributes:
         away: every command fails as if the server were gone.
         answers: cleared, it keeps every answer back.
+        commands: all that came, scripts aside.
     """
 
     def __init__(self) -> None:
@@ -29,6 +33,7 @@ class MemoryRedis:
         self.answers.set()
         self.lists: defaultdict[str, list[str]] = defaultdict(list)
         self.hashes: defaultdict[str, dict[str, str]] = defaultdict(dict)
+        self.commands: list[tuple[str, ...]] = []
         self.scripts: list[tuple[str, ...]] = []
         self.connection_kwargs: dict[str, Any] = {}
         self._batch = hiredis.Reader()
@@ -59,20 +64,20 @@ class MemoryRedis:
         self._batch.feed(packed)
 
     async def parse_response(self, _: Self, name: str) -> Any:
-        words = [word.decode() for word in self._batch.gets()]
+        words = [word.decode(errors="replace") for word in self._batch.gets()]
         assert words[0] == name
         await self.answers.wait()
         if self.away:
             raise RedisConnectionError("connection refused")
-        return self._answer(*words)
+        if name != "EVALSHA":
+            self.commands.append(tuple(words))
+        return 1 if name in WRITES else self._answer(*words)
 
     async def aclose(self) -> None:
         pass
 
     def _answer(self, name: str, *arguments: str) -> Any:
         match name, arguments:
-            case "PING" | "XADD" | "EXPIRE", _:  # a front's stream is made, and nothing here writes to it
-                return b"PONG"
             case "LPUSH", (key, value):
                 self.lists[key].insert(0, value)
                 return len(self.lists[key])

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import structlog
+from redis.asyncio import Redis
 
 from dispatcher import chains
 from dispatcher.control.overrides import OVERRIDES_POLL_INTERVAL_S, read_overrides
@@ -40,29 +41,9 @@ async def run_loops(context: FrontContext) -> AsyncGenerator[None]:
     """
     # Reads of the stream and subscriptions block: each has a connection of its own.
     clients = [connect(context.settings.redis_url, socket_timeout_s=None) for _ in range(3)]
-    stream = ReplyReader(clients[0], context.reply_stream)
-    # A Redis that comes back empty has the stream before it has a task whose worker would look for it.
-    context.redis.on_connect_commands(*stream.opening)
-    pump = ReplyPump(context, stream, on_connected=partial(agree_on_tokens, context))
-    loops = (
-        pump.run,
-        pump.trim,
-        context.turns.watch,
-        context.socket_limiter.watch,
-        PresenceLoop(context).run,
-        partial(follow_overrides, context),
-        partial(resend_lost, context),
-        partial(listen, clients[1], context.live),
-        partial(
-            device_commands.serve,
-            clients[2],
-            context.redis,
-            partial(handle, context.devices),
-            on_listening=partial(invalidate_profiles, context.devices),
-        ),
-    )
     tasks: list[asyncio.Task[None]] = []
     try:
+        loops = _loops(context, *clients)
         await context.live.sync()
         await agree_on_tokens(context)
         tasks = [asyncio.get_running_loop().create_task(loop()) for loop in loops]
@@ -74,6 +55,33 @@ async def run_loops(context: FrontContext) -> AsyncGenerator[None]:
         for client in clients:
             await client.aclose()
         await context.close()
+
+
+def _loops(
+    context: FrontContext, replies_client: Redis, catalogue_client: Redis, commands_client: Redis
+) -> tuple[Callable[[], Coroutine[Any, Any, None]], ...]:
+    stream = ReplyReader(replies_client, context.reply_stream)
+    # A Redis that comes back empty has the stream before it has a task whose worker would look for it.
+    context.redis.on_connect_commands(*stream.opening)
+    pump = ReplyPump(context, stream, on_connected=partial(agree_on_tokens, context))
+    handle_commands = partial(
+        device_commands.serve,
+        commands_client,
+        context.redis,
+        partial(handle, context.devices),
+        on_listening=partial(invalidate_profiles, context.devices),
+    )
+    return (
+        pump.run,
+        pump.trim,
+        context.turns.watch,
+        context.socket_limiter.watch,
+        PresenceLoop(context).run,
+        partial(follow_overrides, context),
+        partial(resend_lost, context),
+        partial(listen, catalogue_client, context.live),
+        handle_commands,
+    )
 
 
 async def agree_on_tokens(context: FrontContext) -> None:

@@ -163,22 +163,24 @@ class ListenController:
             streaming.discard()
         if refusal:
             await self._writer.close(code=BLOCKED_CODE, reason=refusal)
-            return
-        if not recording and not text:
+        elif not recording and not text:
             self._end_turn(spoke=False)
-            return
-        timeout_s = self._context.catalogue.conversation.turn_timeout_s
-        ticket = await self._profile.new_ticket(self._microphone.params, timeout_s=timeout_s, text=text)
-        if streaming is not None:
-            ticket = replace(ticket, turn_id=streaming.ticket.turn_id)
-        utterance = Utterance(
-            ticket=ticket,
-            device_name=known.name,
-            recording=recording,
-            phrase=phrase,
-            streaming=streaming,
-            tools=self.tools,
-        )
+        else:
+            timeout_s = self._context.catalogue.conversation.turn_timeout_s
+            ticket = await self._profile.new_ticket(self._microphone.params, timeout_s=timeout_s, text=text)
+            if streaming is not None:
+                ticket = replace(ticket, turn_id=streaming.ticket.turn_id)
+            utterance = Utterance(
+                ticket=ticket,
+                device_name=known.name,
+                recording=recording,
+                phrase=phrase,
+                streaming=streaming,
+                tools=self.tools,
+            )
+            self._run(utterance)
+
+    def _run(self, utterance: Utterance) -> None:
         self.turn = TurnRunner(
             self._context, self._writer, utterance, lambda spoke: self._end_turn(spoke=spoke)
         )

@@ -60,7 +60,7 @@ async def test_a_list_that_redis_lost_is_kept_again_by_a_turn(
     far = Far(redis, stock)
     name = await far.learned()
     await redis.execute("FLUSHALL")
-    monkeypatch.setattr(device_tool_client, "KEEP_EVERY_S", 0.0)
+    monkeypatch.setattr(device_tool_client, "LIST_REFRESH_INTERVAL_S", 0.0)
     assert await far.tools.list_name() == name
     assert await device_calls.read(redis, name)
 

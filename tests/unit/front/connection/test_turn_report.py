@@ -1,0 +1,75 @@
+"""The line and the record of a turn."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from structlog.testing import capture_logs
+
+from dispatcher.front.connection.playback import PlayoutClock
+from dispatcher.front.connection.turn_report import TurnReport
+from dispatcher.messages import SCREEN_TURN_SIGN, SCREEN_TURNS_VARIABLE, TurnTicket
+from tests.unit.front.playout import Clock
+from tests.unit.memory_redis import MemoryRedis
+
+TICKET = TurnTicket(turn_id="t", attempt=1, device_id="d", reply_stream="s", deadline_at_s=0)
+
+
+def publish(report: TurnReport, clock: PlayoutClock | None = None) -> None:
+    report.publish(
+        MemoryRedis().redis(),
+        TICKET,
+        said="when?",
+        sentences=1,
+        clock=clock or PlayoutClock(5),
+        timings={"asr_instance": "asr-1", "llm_instance": "llm-2"},
+        server_id="front-1",
+    )
+
+
+async def test_marks_count_from_the_end_of_speech_and_keep_the_first_time() -> None:
+    clock = Clock()
+    report = TurnReport(clock.time, is_typed=False)
+    for _ in range(2):
+        clock.advance(0.25)
+        report.mark("audio_ready_ms")
+
+    assert report.marks == {"audio_ready_ms": 250.0}
+
+
+async def test_the_log_line_has_outcome_marks_and_timings_but_not_what_was_said() -> None:
+    clock = Clock()
+    report = TurnReport(clock.time, is_typed=False)
+    played = PlayoutClock(5)
+    clock.advance(0.5)
+    played.next_due_at(clock.time())
+    played.count_frame(clock.time())
+    report.reason = "the reply is long enough"
+
+    with capture_logs() as logged:
+        publish(report, played)
+
+    (line,) = logged
+    assert line["event"] == "turn finished"
+    assert (line["outcome"], line["frames"], line["first_audio_ms"]) == ("answered", 1, 500.0)
+    assert (line["asr_instance"], line["reason"]) == ("asr-1", "the reply is long enough")
+    assert "when?" not in str(line)
+
+
+@pytest.mark.parametrize(("mode", "said"), [("text", "when?"), ("names", "")])
+async def test_the_screen_shows_what_was_said_where_it_may(
+    mode: str, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(SCREEN_TURNS_VARIABLE, mode)
+
+    publish(TurnReport(Clock().time, is_typed=True, device_name="kitchen"))
+
+    line = json.loads(capsys.readouterr().out.split(SCREEN_TURN_SIGN)[1].splitlines()[0])
+    assert (line["device"], line["said"], line["instances"]) == ("kitchen", said, ["asr-1", "llm-2"])
+
+
+async def test_without_a_screen_nothing_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    publish(TurnReport(Clock().time, is_typed=True))
+
+    assert SCREEN_TURN_SIGN not in capsys.readouterr().out
