@@ -10,6 +10,8 @@ from celery.signals import setup_logging, worker_init, worker_process_init, work
 from celery.worker import state
 
 from dispatcher.logs import configure_logging
+from dispatcher.pipeline.loop_thread import LOOP_START_TIMEOUT_S
+from dispatcher.pipeline.warm_up import WarmUp
 from dispatcher.pipeline.worker_context import process_context
 from dispatcher.routing.initial_catalogue import starting_catalogue
 from dispatcher.settings import load_settings
@@ -44,12 +46,13 @@ def warm_up_worker(sender: Any, **_: Any) -> None:
     # Celery shows these always since its start; an operator whose broker went away has no use for its plans.
     warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)
     queues = list(sender.app.amqp.queues.consume_from)
-    shared = process_context()
-    shared.warm_up(queues, lambda: int(sender.pool.limit))
+    context = process_context()
+    warm_up = WarmUp(context, queues, lambda: int(sender.pool.limit))
+    context.run(warm_up.run(), timeout_s=LOOP_START_TIMEOUT_S)
     if TAKEN.worker:  # from here on it takes messages, and nobody else need take over its queues
         TAKEN.on_missed = sender.take_over
         TAKEN.mark_alive()
-        shared.keep_running(TAKEN.follow(shared.redis))
+        context.keep_running(TAKEN.follow(context.redis))
 
 
 @worker_shutdown.connect

@@ -1,27 +1,23 @@
-"""From an utterance that is still being spoken to its transcript, the moment after it ends.
+"""Streaming ASR stage: from an utterance that is still spoken to its transcript, soon after it ends.
 
-A task on the queue `asr` lives as long as the utterance. One pick over all instances decides who hears it,
-by the same weights, priorities and caps as ever. An instance that streams is given the speech as it comes,
+A task on the queue `asr` lives as long as the utterance. One pick over all instances decides which takes it,
+by the same weights, priorities and caps as ever. An instance that streams is given the audio as it comes,
 under a lease that is held for all of it; one that wants the whole gives its slot back until there is one.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
-from typing import Final
+from collections.abc import Callable
 
 import structlog
 
-from dispatcher.audio.opus import SAMPLE_BYTES
-from dispatcher.dialogue.language import detect_language
-from dispatcher.dialogue.transcript_filter import said
 from dispatcher.errors import InstanceError, NoInstanceAvailable
-from dispatcher.messages import UPLINK_RATE_HZ, TurnTicket
-from dispatcher.pipeline.attempts import CallProfile, Runner
+from dispatcher.messages import TurnTicket
+from dispatcher.pipeline.asr import following_ticket, publish_transcript, size_of
+from dispatcher.pipeline.attempt import Attempt, CallProfile, at_once, now
 from dispatcher.pipeline.hedged_call import HedgedCall
-from dispatcher.pipeline.incoming_speech import Speech
-from dispatcher.pipeline.stage import reply
+from dispatcher.pipeline.incoming_utterance import IncomingUtterance
 from dispatcher.pipeline.worker_context import WorkerContext
 from dispatcher.providers.protocols import Transcript
 from dispatcher.routing.router import Lease, remaining_s
@@ -29,116 +25,93 @@ from dispatcher.turn_store.utterance_stream import UtteranceReader
 
 log = structlog.get_logger(__name__)
 
-# An utterance of up to so long is as good as any: Whisper pads it, and what is fixed in a call outweighs it.
-_USUAL_S: Final = 5.0
-
 
 class NotYet(Exception):
     """The instance that was picked wants the whole utterance, and the user still speaks (control flow)."""
 
     def __init__(self, instance: str) -> None:
-        """Remember who was picked."""
+        """Note the picked instance."""
         super().__init__(instance)
         self.instance = instance
 
 
-async def hear(shared: WorkerContext, ticket: TurnTicket) -> TurnTicket:
-    """Transcribe an utterance while it is spoken; return the ticket of the stage that follows.
+async def transcribe_stream(context: WorkerContext, ticket: TurnTicket) -> TurnTicket | None:
+    """Transcribe an utterance while it is spoken; return the ticket of the LLM stage, None without words.
 
     Raises:
         TimeoutError: the turn's deadline passed.
         InstanceError, NoInstanceAvailable, StateError, AudioError: as for a whole utterance.
     """
-    async with asyncio.timeout(None) as patience:
-        loop = asyncio.get_running_loop()
+    async with asyncio.timeout(None) as deadline:
 
         def on_over(deadline_at_s: float) -> None:
-            patience.reschedule(loop.time() + remaining_s(deadline_at_s))
+            deadline.reschedule(now() + remaining_s(deadline_at_s))
 
-        speech = Speech(ticket, on_over)
-        following = loop.create_task(speech.follow(UtteranceReader(shared.blocking_redis, ticket.turn_id)))
+        utterance = IncomingUtterance(ticket, on_over)
+        reader = UtteranceReader(context.blocking_redis, ticket.turn_id)
+        receiving = asyncio.create_task(utterance.follow(reader))
         try:
-            heard = await _Hearing(shared, ticket, speech).transcript()
+            heard = await StreamTranscription(context, ticket, utterance).run()
         finally:
-            following.cancel()
-            await asyncio.gather(following, return_exceptions=True)
-        return speech.ticket.with_text(heard.text, heard.language)
+            receiving.cancel()
+            await asyncio.gather(receiving, return_exceptions=True)
+        return following_ticket(utterance.ticket, heard)
 
 
-class _Hearing:
+class StreamTranscription:
     """The calls that are made for one utterance."""
 
-    def __init__(self, shared: WorkerContext, ticket: TurnTicket, speech: Speech) -> None:
-        self._shared = shared
+    def __init__(self, context: WorkerContext, ticket: TurnTicket, utterance: IncomingUtterance) -> None:
+        """Prepare; nothing is asked yet."""
+        self._context = context
         self._ticket = ticket
-        self._speech = speech
+        self._utterance = utterance
 
-    async def transcript(self) -> Transcript:
-        """Return what was said: from whoever heard it live, else from whoever gets the whole of it."""
+    async def run(self) -> Transcript:
+        """Return the transcript of an instance that took the stream, else of one that gets the whole."""
         picked = ""
-        speech = self._speech
+        utterance = self._utterance
         try:
-            # While the user speaks, nobody is late.
-            return await self._race(CallProfile(ready_at=lambda: speech.over_at))
+            # While the user speaks, no instance is late.
+            return await self._call(ready_at=lambda: utterance.over_at)
         except NotYet as later:
             picked = later.instance
         except (InstanceError, NoInstanceAvailable) as error:
-            if speech.over or not self._may_ask_again(error):
+            if utterance.over or not self._try_ask_again(error):
                 raise
-            log.warning("nobody hears the utterance yet", reason=str(error))
-        await speech.until_over()
-        # The one that was picked when the user began comes first, if it has a free slot and is well: were
+            log.warning("no instance takes the utterance yet", reason=str(error))
+        await utterance.until_over()
+        # The one that was picked when the user began comes first, if it has a free slot and is healthy: were
         # another one picked, those that want whole utterances would get less than their weight.
-        return await self._race(CallProfile(first=picked, size=size_of(speech.pcm_bytes)))
+        return await self._call(first=picked, size=size_of(utterance.pcm_bytes))
 
-    async def _race(self, course: CallProfile) -> Transcript:
-        return await HedgedCall(self._shared, "asr", self._ticket, self._draft, course).run()
+    async def _call(
+        self, *, ready_at: Callable[[], float] = at_once, first: str = "", size: float = 1.0
+    ) -> Transcript:
+        profile = CallProfile(service="asr", ticket=self._ticket, ready_at=ready_at, first=first, size=size)
+        return await HedgedCall(self._context, profile, self._attempt_on).run()
 
-    def _may_ask_again(self, error: InstanceError | NoInstanceAvailable) -> bool:
+    def _try_ask_again(self, error: InstanceError | NoInstanceAvailable) -> bool:
         """Return whether the whole may be sent where a part of it failed; that counts as a retry."""
         if isinstance(error, NoInstanceAvailable):
             return True
-        return error.retryable and self._shared.retry_budget.try_spend(time.monotonic())
+        return error.retryable and self._context.hedging.retry_budget.try_spend(now())
 
-    async def _draft(self, runner: Runner, lease: Lease) -> Transcript:
-        speech, instance = self._speech, lease.instance
-        if instance.is_streaming_asr:
-            live = self._shared.providers.streaming_asr(instance)
-            pieces = speech.pieces(lease.clock.restart)
-            heard = await live.transcribe_stream(instance, pieces, self._ticket.language)
-        elif speech.over:
-            wav = await asyncio.to_thread(speech.as_wav)
-            heard = await self._shared.providers.asr(instance).transcribe(
-                instance, wav, self._ticket.language
-            )
-        else:
-            raise NotYet(instance.name)
-        if not runner.take_floor():
+    async def _attempt_on(self, attempt: Attempt, lease: Lease) -> Transcript:
+        heard = await self._transcript_of(lease)
+        if not attempt.try_win():
             return heard  # too late, but a call that went well
-        # Who waited while the user spoke was not waited for.
-        since_over_ms = (time.monotonic() - speech.over_at) * 1000
+        # A wait while the user spoke was no wait.
+        since_over_ms = (now() - self._utterance.over_at) * 1000
         wait_ms = min(lease.wait_ms, max(0.0, since_over_ms - lease.clock.elapsed_ms))
-        return tell_transcript(self._shared, self._ticket, lease, heard, wait_ms=wait_ms)
+        return publish_transcript(self._context, self._ticket, lease, heard, wait_ms=wait_ms)
 
-
-def size_of(pcm_bytes: int) -> float:
-    """Return how much there is to transcribe, 1.0 for what is usual: engines take longer for long speech."""
-    return max(1.0, pcm_bytes / (_USUAL_S * UPLINK_RATE_HZ * SAMPLE_BYTES))
-
-
-def tell_transcript(
-    shared: WorkerContext, ticket: TurnTicket, lease: Lease, heard: Transcript, *, wait_ms: float
-) -> Transcript:
-    """Tell the front what was said and how long that took; return it with its language filled in."""
-    words = said(heard.text, no_speech_ratio=heard.no_speech_ratio, logprob=heard.logprob)
-    if heard.text and not words.text:
-        log.info("noise not answered", instance=lease.instance.name, characters=len(heard.text))
-    known = words.language if words.language != "auto" else heard.language
-    language = known if known != "auto" else detect_language(words.text)
-    timings: dict[str, str | float] = {
-        "asr_instance": lease.instance.name,
-        "asr_wait_ms": round(wait_ms, 1),
-        "asr_ms": round(lease.clock.elapsed_ms, 1),
-    }
-    reply(shared, ticket, "transcript", text=words.text, timings=timings)
-    return Transcript(text=words.text, language=language)
+    async def _transcript_of(self, lease: Lease) -> Transcript:
+        utterance, instance, language = self._utterance, lease.instance, self._ticket.language
+        if instance.is_streaming_asr:
+            streaming = self._context.providers.streaming_asr(instance)
+            return await streaming.transcribe_stream(instance, utterance.pieces(lease.clock.restart), language)
+        if not utterance.over:
+            raise NotYet(instance.name)
+        wav = await asyncio.to_thread(utterance.as_wav)
+        return await self._context.providers.asr(instance).transcribe(instance, wav, language)

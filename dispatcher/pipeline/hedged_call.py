@@ -1,279 +1,196 @@
-"""One call, answered by one instance or, when its first result is late, by the quicker of two.
+"""Hedged call: answered by one instance or, when its first result is late, by the quicker of two.
 
-The first result (a transcript, a whole sentence, the first audio) wins the floor. The other draft is heard
-out, unheard, up to its own first result: an instance that is slow is known by its time from then on, and one
-that hangs has failed. When the one that has the floor fails, or pauses for too long between its sentences, a
-substitute goes on from what was given away.
+The first result (a transcript, a whole sentence, the first audio) wins. A late attempt that lost is observed
+up to its own first result: an instance that is slow is known by its time from then on, and one that hangs has
+failed. When the winner fails, or pauses for too long between its sentences, a substitute goes on from what
+was sent.
 
 A stream that lives without a result, because its model thinks or loads, is not late: it has only an idle
 instance beside it, and nothing counts against it.
 
-While nothing is late a race costs one task and one timer: it is woken by the end of a draft, by a timer that
-was not needed otherwise, and by the floor only where there are losers.
+The states of an attempt and what changes them stand in `attempt.TRANSITIONS`. While nothing is late a call
+costs one task and one timer.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
-import time
-from collections.abc import Collection, Iterator
-from contextlib import suppress
-from typing import Final, Generic
+from collections.abc import Iterable
+from typing import Final, Generic, TypeVar
 
 import structlog
 
-from dispatcher.errors import DispatcherError, EmptyReply, InstanceError, NoInstanceAvailable
-from dispatcher.messages import Service, TurnTicket
-from dispatcher.pipeline.attempts import CallProfile, Draft, Floor, LeaseRequest, LostHedge, Result, Runner
+from dispatcher.errors import EmptyReply, InstanceError, NoInstanceAvailable
+from dispatcher.pipeline.attempt import Attempt, AttemptEvent, AttemptState, CallProfile, now
+from dispatcher.pipeline.attempt_runner import (
+    AttemptFunction,
+    AttemptRunner,
+    AttemptTasks,
+    LeaseRequest,
+    LostHedge,
+)
 from dispatcher.pipeline.worker_context import WorkerContext
-from dispatcher.routing.leases import PickMode
+from dispatcher.routing.leases import Slot
 
 log = structlog.get_logger(__name__)
+Result = TypeVar("Result")
 
 HEDGE_POLL_INTERVAL_S: Final = 0.5
-ANY: Final = CallProfile()
 
 
 class HedgedCall(Generic[Result]):
-    """The drafts of one call."""
+    """One call to a service, and the rules for its attempts."""
 
     def __init__(
-        self,
-        shared: WorkerContext,
-        service: Service,
-        ticket: TurnTicket,
-        draft: Draft[Result],
-        course: CallProfile = ANY,
+        self, context: WorkerContext, profile: CallProfile, function: AttemptFunction[Result]
     ) -> None:
         """Prepare; nothing is asked yet."""
-        self._shared = shared
-        self._service = service
-        self._ticket = ticket
-        self._draft = draft
-        self._course = course
-        self._floor = Floor(shared.usual_times[service], shared.suspects, course, self._on_taken)
-        self._runners: set[Runner] = set()
-        self._heard_out: set[Runner] = set()
+        self._hedging = context.hedging
+        self._profile = profile
+        self._estimator = context.hedging.estimators[profile.service]
+        self._runner = AttemptRunner(context, profile, function, self._on_leased)
+        self._wake_up = WakeUp()
+        self._attempts: AttemptTasks[Result] = AttemptTasks(context.loop, self._wake_up.set)
         self._failed: list[InstanceError] = []
         self._refused_s = 0.0
-        self._nobody_else = False
-        # The first draft may have a probe beside it, once there is something that a probe could be asked.
-        self._mode: PickMode = "spare" if math.isinf(course.ready_at()) else "offer"
-        self._news = asyncio.Event()
-        self._timer: asyncio.TimerHandle | None = None
+        self._has_no_other = False
 
     async def run(self) -> Result:
-        """Return what the draft that counts came to; what lost may still be heard out then.
+        """Return the winner's result; attempts that lost may still be observed then.
 
         Raises:
             InstanceError: the last instance's error, when none is left to try or no retry is left.
             NoInstanceAvailable: none could take the call at all.
         """
-        self._shared.hedge_budget.note_call()
-        self._shared.retry_budget.note_call()
-        self._enter()
+        self._hedging.note_call()
+        self._start(self._runner.requests(set()))
         try:
             while True:
-                await self._news.wait()
-                self._news.clear()
-                for runner in [each for each in self._runners if each.task and each.task.done()]:
-                    self._runners.discard(runner)
-                    if self._ended_well(runner) and runner.task:
-                        result: Result = runner.task.result()
-                        return result
+                await self._wake_up.wait()
+                for attempt, task in self._attempts.take_ended():
+                    error = task.exception()
+                    if error is None and attempt.has_won:
+                        return task.result()
+                    self._settle(attempt, error)
                 await self._step()
         except BaseException:
-            await self._stop(self._heard_out)
+            await self._attempts.stop_observed()
             raise
         finally:
-            self._set_timer(None)
-            if self._runners:
-                await self._stop(self._runners)
+            self._wake_up.set_after(None)
+            await self._attempts.stop()
 
     async def _step(self) -> None:
         """Act on what happened: let losers go, or ask another instance where the only one is late."""
-        if self._floor.holder is not None:
-            await self._let_go(self._runners - {self._floor.holder})
-        if self._patience_s() == 0:
+        if self._attempts.has_winner:
+            await self._attempts.release_losers()
+        if self._hedge_in_s() == 0:
             self._hedge()
-        self._set_timer(self._patience_s())
+        self._wake_up.set_after(self._hedge_in_s())
 
-    async def _let_go(self, losers: set[Runner]) -> None:
-        """Hear out the drafts of which something is to be learned; stop the others."""
-        self._runners -= losers
-        heard_out = {runner for runner in losers if runner.hear_out()}
-        self._keep(heard_out)
-        await self._stop(losers - heard_out)
+    def _start(self, requests: Iterable[LeaseRequest], state: AttemptState = AttemptState.WAITING) -> None:
+        attempt = Attempt(
+            profile=self._profile, estimator=self._estimator, on_result=self._on_result, state=state
+        )
+        self._attempts.start(attempt, self._runner.run(attempt, requests))
 
-    def _keep(self, unheard: Collection[Runner]) -> None:
-        """Let drafts of which nothing is heard go on; the verdict on them is the lease's."""
-        self._heard_out.update(unheard)
-        for task in [runner.task for runner in unheard if runner.task]:
-            self._shared.keep(task)
-            task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+    def _on_leased(self, slot: Slot) -> None:
+        """Watch the time of the instance; probe another beside it where the router wants that."""
+        self._wake_up.set_after(self._hedge_in_s())
+        # A probe shows how quick an instance is that is slow, or comes back.
+        if slot.probe and self._hedging.hedge_budget.try_spend(now()):
+            log.info("instance probed beside a call", instance=slot.probe)
+            others = self._runner.names - {slot.probe}
+            probe = LeaseRequest(excluded=others, waits=False, mode="probe")
+            self._start([probe], AttemptState.OBSERVED)
 
-    def _probe(self, name: str) -> None:
-        """Ask an instance that is slow, or comes back, beside the one that answers, if the budget has it."""
-        if not self._shared.hedge_budget.try_spend(time.monotonic()):
-            return
-        log.info("instance probed beside a call", instance=name)
-        runner = Runner(self._floor, is_probe=True)
-        door = LeaseRequest(excluded=self._names() - {name}, waits=False, mode="probe")
-        runner.task = asyncio.get_running_loop().create_task(self._write_behind(door, runner))
-        self._keep([runner])
-
-    def _on_taken(self) -> None:
-        """Take in that a draft has the floor; others are let go, and its pauses are watched."""
+    def _on_result(self, attempt: Attempt) -> bool:
+        """Return whether an attempt with a result wins; the others are let go, and its pauses are watched."""
+        self._hedging.late.clear_late(attempt)
+        if attempt.has_lost or self._attempts.has_winner:
+            return attempt.has_won
+        attempt.advance(AttemptEvent.WIN)
         self._refused_s = 0.0
-        self._set_timer(self._patience_s())
-        if len(self._runners) > 1:
-            self._news.set()
+        self._wake_up.set_after(self._hedge_in_s())
+        if len(self._attempts) > 1:
+            self._wake_up.set()
+        return True
 
-    def _set_timer(self, delay_s: float | None) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if delay_s is not None:
-            self._timer = asyncio.get_running_loop().call_later(delay_s, self._news.set)
-
-    def _patience_s(self) -> float | None:
-        """Return how long the only draft may still be silent; None when nobody else would be asked."""
-        if len(self._runners) != 1 or self._nobody_else:
+    def _hedge_in_s(self) -> float | None:
+        """Return how long the only attempt may still be silent; None when no other would be started."""
+        if len(self._attempts) != 1 or self._has_no_other:
             return None
-        (runner,) = self._runners
-        if runner.lease is None:  # it waits for a free slot, as another one would
+        (attempt,) = self._attempts
+        if attempt.state is AttemptState.WAITING:  # for a free slot, as another one would
             return None
-        if runner.has_floor and math.isinf(self._floor.usual_times.policy.pause_s):
+        if attempt.has_won and math.isinf(self._estimator.policy.pause_s):
             return None
-        late_at = runner.late_at + self._refused_s
-        return HEDGE_POLL_INTERVAL_S if math.isinf(late_at) else max(0.0, late_at - time.monotonic())
+        late_at = attempt.late_at + self._refused_s
+        return HEDGE_POLL_INTERVAL_S if math.isinf(late_at) else max(0.0, late_at - now())
 
     def _hedge(self) -> None:
-        """Ask another instance, if there is one and the budget has something left; else look again later.
+        """Ask another instance beside a late one, if there is one and the budget has something left.
 
-        Those that stand by are spared: a late instance is in service, and only one that failed is not.
+        Standby instances are spared: a late instance is in service, and only one that failed is not.
         """
-        (late,) = self._runners
-        spared = set() if late.stands_by else self._standing_by()
-        if not self._names() - spared - self._tried() - {late.name}:
-            self._nobody_else = True
-            return
-        if self._may_ask_beside(late):
-            self._ask_beside(late, spared)
+        (late,) = self._attempts
+        late.advance(AttemptEvent.EXPIRE)
+        standby = self._runner.standby
+        excluded = self._used() | (set() if late.name in standby else standby)
+        if not self._runner.names - excluded:
+            self._has_no_other = True
+        # After a long silence a second request counts as a retry.
+        elif self._hedging.try_spend_hedge(now(), or_retry=late.elapsed_s >= self._estimator.policy.retry_s):
+            self._ask_beside(late, excluded)
         else:
             self._refused_s += HEDGE_POLL_INTERVAL_S
 
-    def _ask_beside(self, late: Runner, spared: Collection[str]) -> None:
-        result = self._floor.usual_times.policy.result
+    def _ask_beside(self, late: Attempt, excluded: set[str]) -> None:
+        awaited = "next sentence" if late.has_won else self._estimator.policy.result
+        late.advance(AttemptEvent.HEDGE)
         if late.is_thinking:
-            log.info("instance thinks, an idle one is asked too", instance=late.name, awaited=result)
-            self._enter(spared, is_for_idle=True)
+            log.info("instance thinks, an idle one is asked too", instance=late.name, awaited=awaited)
+            self._start([LeaseRequest(excluded=excluded, waits=False, is_for_idle=True)])
             return
-        if late.has_floor:
-            result = "next sentence"
-            self._floor.is_free_again()
-        late.is_doubted()
-        log.warning("instance late, another one asked", instance=late.name, awaited=result)
-        self._enter(spared)
+        # Other calls go elsewhere until its first result, or its end.
+        self._hedging.late.mark_late(late, late.name)
+        log.warning("instance late, another one asked", instance=late.name, awaited=awaited)
+        self._start(self._runner.requests(excluded))
 
-    def _may_ask_beside(self, late: Runner) -> bool:
-        """Return whether a second request may be made, and count it, after a long silence as a retry."""
-        now, patience = time.monotonic(), self._floor.usual_times.policy
-        if self._shared.hedge_budget.try_spend(now):
-            return True
-        return late.elapsed_s >= patience.retry_s and self._shared.retry_budget.try_spend(now)
+    def _used(self) -> set[str]:
+        """Return the instances that failed this call, or have it now."""
+        return {error.instance for error in self._failed} | {
+            each.name for each in self._attempts if each.name
+        }
 
-    def _enter(self, spared: Collection[str] = (), *, is_for_idle: bool = False) -> None:
-        runner = Runner(self._floor)
-        excluded = {*spared, *self._tried(), *(other.name for other in self._runners if other.name)}
-        writing = (
-            self._write_behind(LeaseRequest(excluded=excluded, waits=False, is_for_idle=True), runner)
-            if is_for_idle
-            else self._write(runner, excluded)
-        )
-        runner.task = asyncio.get_running_loop().create_task(writing)
-        runner.task.add_done_callback(lambda _: self._news.set())
-        self._runners.add(runner)
-
-    async def _write(self, runner: Runner, excluded: set[str]) -> Result:
-        """Write a draft on the first of the wanted instances that can be had."""
-        for door in self._doors(excluded):
-            with suppress(NoInstanceAvailable):
-                return await self._write_behind(door, runner)
-        return await self._write_behind(LeaseRequest(excluded=excluded), runner)
-
-    async def _write_behind(self, door: LeaseRequest, runner: Runner) -> Result:
-        ticket = self._ticket
-        until_s = ticket.deadline_at_s if door.waits else time.time()
-        async with self._shared.router.lease(
-            self._service,
-            turn_id=ticket.turn_id,
-            deadline_at_s=until_s,
-            excluded=door.excluded,
-            mode=door.mode or self._mode,
-        ) as lease:
-            if not door.waits and "panic" in lease.slot.reason:
-                raise NoInstanceAvailable(self._service, "the one to ask first is not well")
-            if door.is_for_idle and lease.slot.in_flight > 1:
-                raise NoInstanceAvailable(self._service, "none is idle")
-            runner.begin(lease)
-            if not runner.is_probe:
-                self._mode = "spare"
-                self._set_timer(self._patience_s())
-            if lease.slot.probe:
-                self._probe(lease.slot.probe)
-            return await runner.write(lease, self._draft)
-
-    def _doors(self, excluded: set[str]) -> Iterator[LeaseRequest]:
-        """Yield what is tried before any instance will do.
-
-        That is the one to ask first; then those that are not late in another call just now, where any are.
-        """
-        first = self._course.first
-        if first and first not in excluded:
-            yield LeaseRequest(excluded=self._names() - {first}, waits=False)
-        doubtful = self._shared.suspects.names - excluded
-        if doubtful and doubtful & self._names():
-            trusted = excluded | doubtful | self._standing_by()
-            if self._names() - trusted:
-                yield LeaseRequest(excluded=trusted)
-
-    def _names(self) -> set[str]:
-        return {each.name for each in self._shared.catalogue.services[self._service].instances}
-
-    def _tried(self) -> set[str]:
-        return {error.instance for error in self._failed}
-
-    def _standing_by(self) -> set[str]:
-        instances = self._shared.catalogue.services[self._service].instances
-        return {each.name for each in instances if each.priority == "standby"}
-
-    def _ended_well(self, runner: Runner) -> bool:
-        """Return whether a draft that counts was written to its end; where it failed, let another start."""
-        error = runner.task.exception() if runner.task else None
-        if error is None:
-            return runner.has_floor
-        if isinstance(error, LostHedge):
-            return False
-        if runner.has_floor:
-            self._floor.is_free_again()
-        # While another one speaks, its reply is not ended by what this one may not carry on.
-        if isinstance(error, InstanceError) and (error.retryable or self._floor.holder is not None):
-            self._replace_failed(error)
-            return False
-        if isinstance(error, NoInstanceAvailable) and (self._runners or self._failed):
-            if self._runners:
-                self._nobody_else = True
-                return False
-            raise self._failed[-1] from error
-        raise error
-
-    def _replace_failed(self, error: InstanceError) -> None:
-        """Let another draft start in the place of one that failed, where none is under way.
+    def _settle(self, attempt: Attempt, error: BaseException | None) -> None:
+        """Take in the end of an attempt that does not end the call; where it failed, start another.
 
         Raises:
-            InstanceError: nobody else may be asked.
+            DispatcherError: the error, where it ends the call.
+        """
+        if error is None or isinstance(error, LostHedge):
+            attempt.advance(AttemptEvent.LOSE)
+            if not self._attempts:  # the reply that it would have gone on with was ended by one that failed
+                raise self._failed[-1] if self._failed else error or LostHedge
+            return
+        attempt.advance(AttemptEvent.FAIL)
+        # While another one has won, its reply is not ended by what this one may not carry on.
+        if isinstance(error, InstanceError) and (error.retryable or self._attempts.has_winner):
+            self._replace_failed(error)
+        elif isinstance(error, NoInstanceAvailable) and self._attempts:
+            self._has_no_other = True
+        elif isinstance(error, NoInstanceAvailable) and self._failed:
+            raise self._failed[-1] from error
+        else:
+            raise error
+
+    def _replace_failed(self, error: InstanceError) -> None:
+        """Start another attempt in the place of one that failed, where none is under way.
+
+        Raises:
+            InstanceError: no other may be asked.
         """
         log.warning("call failed", instance=error.instance, reason=error.reason)
         # Two instances that have nothing to say to this are enough.
@@ -281,18 +198,36 @@ class HedgedCall(Generic[Result]):
             isinstance(each, EmptyReply) for each in self._failed
         )
         self._failed.append(error)
-        self._nobody_else = False
-        if self._runners:
+        self._has_no_other = False
+        if self._attempts:
             return
-        if is_empty_again or not self._shared.may_retry(self._service, failed=len(self._failed)):
+        if is_empty_again or len(self._failed) >= len(self._runner.names):
             raise error
-        self._enter()
+        if not self._hedging.retry_budget.try_spend(now()):
+            log.warning("retry budget spent, no other instance is asked")
+            raise error
+        self._start(self._runner.requests(self._used()))
 
-    @staticmethod
-    async def _stop(runners: set[Runner]) -> None:
-        tasks = [runner.task for runner in runners if runner.task is not None]
-        for task in tasks:
-            task.cancel()
-        for task in tasks:
-            with suppress(asyncio.CancelledError, DispatcherError, LostHedge):
-                await task
+
+class WakeUp:
+    """Event that a timer sets as well."""
+
+    def __init__(self) -> None:
+        """Begin without a timer."""
+        self._event = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def set(self) -> None:
+        """Wake up now."""
+        self._event.set()
+
+    def set_after(self, delay_s: float | None) -> None:
+        """Wake up after a time, and not after the one that was set before; None for never."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None if delay_s is None else asyncio.get_running_loop().call_later(delay_s, self.set)
+
+    async def wait(self) -> None:
+        """Wait, and begin anew."""
+        await self._event.wait()
+        self._event.clear()

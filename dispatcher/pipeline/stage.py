@@ -1,7 +1,7 @@
-"""What every stage shares: deadline, barge-in, streams that do not rest, and an answer to the front.
+"""Frame of every stage: deadline, barge-in, streams that stall, and replies to the front.
 
-A stage is a coroutine on the runtime's loop. `run_stage` gives it its frame: whatever ends it, the
-front hears of it, unless nobody waits any more.
+A stage is a coroutine on the loop of the process. Whatever ends it, `run_stage` sends the front a reply,
+unless nobody waits any more.
 """
 
 from __future__ import annotations
@@ -31,9 +31,10 @@ Result = TypeVar("Result")
 Item = TypeVar("Item")
 
 # An instance that lets a stream rest this long is left for another one.
-STALL_S: Final = 5.0
+STREAM_STALL_TIMEOUT_S: Final = 5.0
 # One that thinks or loads sends comments as rarely as every ten seconds.
-THINKING_STALL_S: Final = 20.0
+THINKING_STALL_TIMEOUT_S: Final = 20.0
+FAILURE_TIMEOUT_S: Final = 1.0
 
 
 def run_stage(
@@ -54,44 +55,44 @@ def run_stage(
         is_thinking_allowed: the stage may take the time that an LLM thinks beyond the turn's deadline.
 
     Returns:
-        What the stage returned, or None where it ended early: cancelled, late or failed. The front
-        was told of a failure.
+        The stage's result, or None where it ended early: cancelled, late or failed, which the front was sent.
     """
-    shared = process_context()
+    context = process_context()
     with structlog.contextvars.bound_contextvars(turn=ticket.turn_id, stage=stage):
         try:
             left_s = remaining_s(ticket.deadline_at_s)
-            left_s += shared.catalogue.conversation.thinking_timeout_s * is_thinking_allowed
-            return shared.run(_framed(shared, ticket, work, left_s), timeout_s=left_s)
+            left_s += context.catalogue.conversation.thinking_timeout_s * is_thinking_allowed
+            return context.run(_until(left_s, context, ticket, work), timeout_s=left_s)
         except TurnCancelled:
             log.debug("stage cancelled")
         except (DeadlineExceeded, TimeoutError):
             log.warning("stage dropped, its deadline passed")
         except DispatcherError as error:
             log.warning("stage failed", reason=in_words(error), error=type(error).__name__)
-            shared.run(_tell_failure(shared, ticket, f"{stage}: {in_words(error)}", index), timeout_s=1.0)
+            failure = _send_failure(context, ticket, f"{stage}: {in_words(error)}", index)
+            context.run(failure, timeout_s=FAILURE_TIMEOUT_S)
     return None
 
 
-async def _framed(
-    shared: WorkerContext,
+async def _until(
+    left_s: float,
+    context: WorkerContext,
     ticket: TurnTicket,
     work: Callable[[WorkerContext], Coroutine[Any, Any, Result]],
-    left_s: float,
 ) -> Result:
-    with shared.cancels.guard(ticket.turn_id):
+    with context.turns.cancellable(ticket.turn_id):
         async with asyncio.timeout(left_s):
-            return await work(shared)
+            return await work(context)
 
 
-async def _tell_failure(shared: WorkerContext, ticket: TurnTicket, reason: str, index: int) -> None:
-    reply(shared, ticket, "failed", index=index, text=reason)
+async def _send_failure(context: WorkerContext, ticket: TurnTicket, reason: str, index: int) -> None:
+    reply(context, ticket, "failed", index=index, text=reason)
 
 
-def reply(shared: WorkerContext, ticket: TurnTicket, kind: ReplyKind, **fields: Unpack[ReplyFields]) -> None:
+def reply(context: WorkerContext, ticket: TurnTicket, kind: ReplyKind, **fields: Unpack[ReplyFields]) -> None:
     """Send a reply to the front that holds the device."""
-    what = Reply(turn_id=ticket.turn_id, attempt=ticket.attempt, kind=kind, **fields)
-    replies.send(shared.redis, ticket.reply_stream, what)
+    answer = Reply(turn_id=ticket.turn_id, attempt=ticket.attempt, kind=kind, **fields)
+    replies.send(context.redis, ticket.reply_stream, answer)
 
 
 async def without_stalls(lease: Lease, stream: AsyncGenerator[Item, None]) -> AsyncGenerator[Item, None]:
@@ -101,7 +102,7 @@ async def without_stalls(lease: Lease, stream: AsyncGenerator[Item, None]) -> As
 
     Closing this closes the stream, and with it the connection to the instance.
     """
-    rest_s = STALL_S
+    rest_s = STREAM_STALL_TIMEOUT_S
     async with aclosing(stream):
         while True:
             try:
@@ -111,5 +112,5 @@ async def without_stalls(lease: Lease, stream: AsyncGenerator[Item, None]) -> As
                 return
             except TimeoutError as error:
                 raise InstanceUnreachable(lease.instance.name, f"silent for {rest_s:g} s") from error
-            rest_s = THINKING_STALL_S if isinstance(item, Progress) else STALL_S
+            rest_s = THINKING_STALL_TIMEOUT_S if isinstance(item, Progress) else STREAM_STALL_TIMEOUT_S
             yield item

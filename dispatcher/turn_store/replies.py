@@ -53,7 +53,7 @@ def send(redis: RedisClient, stream: str, reply: Reply) -> None:
     redis.send_nowait(*command, repeatable=True)
 
 
-def _parsed(fields: Mapping[bytes, bytes]) -> list[Reply]:
+def parsed(fields: Mapping[bytes, bytes]) -> list[Reply]:
     """Return the reply, or nothing where an entry is not one: a worker of another version wrote it."""
     try:
         return [_parse(fields)]
@@ -114,7 +114,7 @@ class ReplyReader:
         for entry_id, fields in entries_of(answer):
             self._last_id = entry_id
             if b"turn" in fields and self._is_new(fields.get(b"mark")):
-                replies += _parsed(fields)
+                replies += parsed(fields)
         return replies
 
     def _is_new(self, mark: bytes | None) -> bool:

@@ -1,4 +1,4 @@
-"""What a turn leaves in Redis: its utterance under a claim key, and a flag when it was cancelled."""
+"""Audio of an utterance under the key of its turn, and the flag of a turn that was cancelled."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
 
 
-def put_claim(cache: RedisClient, turn_id: str, packed: bytes) -> asyncio.Future[Any]:
+def put(cache: RedisClient, turn_id: str, packed: bytes) -> asyncio.Future[Any]:
     """Store the utterance's packed packets; await the answer before the task that reads them is sent.
 
     The cache may be a server of its own, so that no order of commands says that the claim is there.
@@ -18,7 +18,7 @@ def put_claim(cache: RedisClient, turn_id: str, packed: bytes) -> asyncio.Future
     return cache.submit(("SET", keys.claim(turn_id), packed, "EX", keys.TURN_TTL_S))
 
 
-async def read_claim(redis: RedisClient, turn_id: str, *, cache: RedisClient | None = None) -> bytes:
+async def read(redis: RedisClient, turn_id: str, *, cache: RedisClient | None = None) -> bytes:
     """Return the utterance's packed packets; the claim stays, since a stage may run twice.
 
     Args:

@@ -60,7 +60,7 @@ class FrontSide:
     async def says(self) -> TurnTicket:
         """Start a spoken turn."""
         ticket = self.ticket()
-        utterance_audio.put_claim(self.redis, ticket.turn_id, pack(packets_of(SPEECH, DeviceOptions())))
+        utterance_audio.put(self.redis, ticket.turn_id, pack(packets_of(SPEECH, DeviceOptions())))
         await self.starts(ticket)
         return ticket
 

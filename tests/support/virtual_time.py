@@ -9,19 +9,19 @@ from typing import Any
 
 
 class _JumpingSelector(selectors.DefaultSelector):
-    """Looks for events without waiting, and moves the clock on where there are none."""
+    """Looks for events without waiting, and moves the clock on where there are none; without timers it waits."""
 
     now_s = 1000.0
 
     def select(self, timeout: float | None = None) -> Any:
-        found = super().select(0)
+        found = super().select(None if timeout is None else 0)
         if not found and timeout:
             self.now_s += timeout
         return found
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """A loop for tests of timers; nothing in it may wait for another process or thread."""
+    """A loop for tests of timers; no timer may be set while it waits for a thread."""
 
     def __init__(self) -> None:
         self._jumping = _JumpingSelector()

@@ -154,7 +154,7 @@ class TurnTasks:
     async def _start_turn(self, ticket: TurnTicket, *, stores_audio: bool) -> int:
         if stores_audio:
             packed = packets.pack(self._utterance.recording)
-            await utterance_audio.put_claim(self._context.cache_redis, ticket.turn_id, packed)
+            await utterance_audio.put(self._context.cache_redis, ticket.turn_id, packed)
         return await chains.start_turn(self._context.redis, ticket)
 
     def _ticket_of(self, attempt: int, alive_s: float) -> TurnTicket:

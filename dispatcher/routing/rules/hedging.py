@@ -1,19 +1,18 @@
-"""When a second instance is asked for the same result, and how often that may happen.
+"""Rules of hedging: the time after which a second instance is asked for the same result, and its budget.
 
-Nothing is heard before the first result (a transcript, a whole sentence, the first audio), so a call that
-hangs before it can be made again elsewhere unheard. Source: Dean and Barroso, "The Tail at Scale".
+Nothing is spoken before the first result (a transcript, a whole sentence, the first audio), so a call that
+hangs before it can be made again elsewhere unnoticed. Source: Dean and Barroso, "The Tail at Scale".
 """
 
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from dispatcher.messages import Service
+from dispatcher.routing.rules.retries import RetryBudget
 
 # A first result that came counts for a fifth: ten turns forget an old habit.
 _NEW_SHARE: Final = 0.2
@@ -108,23 +107,21 @@ class LateInstances:
     """
 
     def __init__(self) -> None:
-        """Suspect nobody."""
-        self._late: Counter[str] = Counter()
+        """No instance is late yet."""
+        self._late: dict[Hashable, str] = {}
 
     @property
     def names(self) -> frozenset[str]:
-        """Those that are suspected now."""
-        return frozenset(self._late)
+        """Instances with a late attempt now."""
+        return frozenset(self._late.values())
 
-    @contextmanager
-    def marked_late(self, instance: str) -> Iterator[None]:
-        """Suspect an instance for as long as the block lasts."""
-        self._late[instance] += 1
-        try:
-            yield
-        finally:
-            self._late[instance] -= 1
-            self._late += Counter()  # those at nought are gone
+    def mark_late(self, attempt: Hashable, instance: str) -> None:
+        """Count an attempt's instance as late until it is cleared."""
+        self._late[attempt] = instance
+
+    def clear_late(self, attempt: Hashable) -> None:
+        """Forget an attempt; one that was never late is fine."""
+        self._late.pop(attempt, None)
 
 
 class HedgeBudget:
@@ -154,3 +151,32 @@ class HedgeBudget:
             return False
         self._saved -= 1.0
         return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedHedging:
+    """Response times and budgets that the hedged calls of one process share."""
+
+    estimators: Mapping[Service, LatencyEstimator]
+    late: LateInstances
+    hedge_budget: HedgeBudget
+    retry_budget: RetryBudget
+
+    @classmethod
+    def begin(cls, now: float) -> SharedHedging:
+        """Begin with no times known and full budgets; `now` as in `HedgeBudget`."""
+        return cls(
+            estimators={service: LatencyEstimator(policy) for service, policy in HEDGE_POLICIES.items()},
+            late=LateInstances(),
+            hedge_budget=HedgeBudget(now),
+            retry_budget=RetryBudget(now),
+        )
+
+    def note_call(self) -> None:
+        """Count a call in both budgets."""
+        self.hedge_budget.note_call()
+        self.retry_budget.note_call()
+
+    def try_spend_hedge(self, now: float, *, or_retry: bool) -> bool:
+        """Return whether a second request may be made, and count it, as a retry where `or_retry` allows."""
+        return self.hedge_budget.try_spend(now) or (or_retry and self.retry_budget.try_spend(now))

@@ -1,4 +1,4 @@
-"""How often a call that failed may be made again on another instance.
+"""Budget of retries: calls that failed and are made again on another instance.
 
 With one instance out, each of its calls is saved by a second one elsewhere. With all of them out, second
 calls save nobody and would double the load of what is about to come back. Source: Finagle, retry budget: a

@@ -68,7 +68,7 @@ def queue_tasks(client: Redis) -> None:
 async def flood(url: str) -> None:
     """Store many utterances by the front's own code."""
     cache = RedisClient(connect(url))
-    claims = [utterance_audio.put_claim(cache, uuid.uuid4().hex, UTTERANCE) for _ in range(FLOOD)]
+    claims = [utterance_audio.put(cache, uuid.uuid4().hex, UTTERANCE) for _ in range(FLOOD)]
     await asyncio.gather(*claims, return_exceptions=True)
     await cache.close()
 

@@ -61,7 +61,7 @@ def worker(broker: Broker, catalogue_path: Path) -> Iterator[Callable[[], Worker
     started: list[WorkerContext] = []
 
     def start() -> WorkerContext:
-        started.append(WorkerContext(settings, load_catalogue(catalogue_path)).start())
+        started.append(WorkerContext.start(settings, load_catalogue(catalogue_path)))
         return started[-1]
 
     yield start

@@ -113,22 +113,22 @@ async def test_a_stream_that_redis_lost_is_made_anew_by_the_next_trim(
 
 
 async def test_an_utterance_can_be_read_more_than_once(redis: RedisClient) -> None:
-    utterance_audio.put_claim(redis, "t", EVERY_BYTE)
-    assert await utterance_audio.read_claim(redis, "t") == EVERY_BYTE
-    assert await utterance_audio.read_claim(redis, "t") == EVERY_BYTE
+    utterance_audio.put(redis, "t", EVERY_BYTE)
+    assert await utterance_audio.read(redis, "t") == EVERY_BYTE
+    assert await utterance_audio.read(redis, "t") == EVERY_BYTE
     assert 0 < await redis.execute("TTL", keys.claim("t")) <= keys.TURN_TTL_S
 
 
 async def test_an_utterance_that_is_gone_is_a_state_error(redis: RedisClient) -> None:
     with pytest.raises(StateError, match="claim of turn t is gone"):
-        await utterance_audio.read_claim(redis, "t")
+        await utterance_audio.read(redis, "t")
 
 
 async def test_an_utterance_that_was_spoken_over_is_not_transcribed(redis: RedisClient) -> None:
-    utterance_audio.put_claim(redis, "t", EVERY_BYTE)
+    utterance_audio.put(redis, "t", EVERY_BYTE)
     utterance_audio.cancel(redis, "t")
     with pytest.raises(TurnCancelled):
-        await utterance_audio.read_claim(redis, "t")
+        await utterance_audio.read(redis, "t")
 
 
 async def test_a_dialogue_is_remembered_in_order_and_bounded(redis: RedisClient) -> None:

@@ -9,17 +9,18 @@ from dispatcher.routing.rules.hedging import (
     HedgePolicy,
     LateInstances,
     LatencyEstimator,
+    SharedHedging,
 )
 
-PATIENCE = HedgePolicy(result="first sentence", and_s=0.6, longest_s=3.0)
+POLICY = HedgePolicy(result="first sentence", and_s=0.6, longest_s=3.0)
 
 
-def test_an_instance_that_never_answered_is_given_the_patience_alone() -> None:
-    assert LatencyEstimator(PATIENCE).wait_s("llm-1") == 0.6
+def test_an_instance_that_never_answered_is_given_the_margin_alone() -> None:
+    assert LatencyEstimator(POLICY).wait_s("llm-1") == 0.6
 
 
 def test_the_wait_follows_what_the_instance_usually_takes() -> None:
-    usual = LatencyEstimator(PATIENCE)
+    usual = LatencyEstimator(POLICY)
 
     usual.note("llm-1", 0.4)
 
@@ -28,7 +29,7 @@ def test_the_wait_follows_what_the_instance_usually_takes() -> None:
 
 
 def test_one_odd_result_moves_the_usual_time_by_a_fifth_of_the_way() -> None:
-    usual = LatencyEstimator(PATIENCE)
+    usual = LatencyEstimator(POLICY)
     usual.note("llm-1", 0.4)
 
     usual.note("llm-1", 0.9)
@@ -37,14 +38,14 @@ def test_one_odd_result_moves_the_usual_time_by_a_fifth_of_the_way() -> None:
 
 
 def test_no_instance_is_waited_for_longer_than_the_bound() -> None:
-    usual = LatencyEstimator(PATIENCE)
+    usual = LatencyEstimator(POLICY)
 
     usual.note("llm-1", 30.0)
 
     assert usual.wait_s("llm-1") == 3.0
 
 
-def test_an_ear_is_given_twice_its_usual_time_and_more_for_a_long_utterance() -> None:
+def test_an_asr_instance_is_given_twice_its_usual_time_and_more_for_a_long_utterance() -> None:
     usual = LatencyEstimator(HEDGE_POLICIES["asr"])
 
     usual.note("asr-1", 0.4)
@@ -61,12 +62,12 @@ def test_a_long_utterance_teaches_no_more_than_its_share() -> None:
     assert usual.wait_s("asr-1") == pytest.approx(2 * 0.5 + 0.6)
 
 
-def test_an_ear_of_which_nothing_is_known_is_no_false_alarm() -> None:
+def test_an_asr_instance_of_which_nothing_is_known_is_no_false_alarm() -> None:
     assert LatencyEstimator(HEDGE_POLICIES["asr"]).wait_s("asr-1") == pytest.approx(2.0)
 
 
 def test_a_slow_instance_is_waited_for_as_long_as_a_free_alternative_would_be() -> None:
-    usual = LatencyEstimator(PATIENCE)
+    usual = LatencyEstimator(POLICY)
     usual.note("llm-1", 2.2)
 
     assert usual.wait_s("llm-1") == pytest.approx(2.8)
@@ -82,18 +83,21 @@ def test_a_free_alternative_makes_nobody_wait_longer(service: Service) -> None:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_one_that_lost_is_heard_out_at_least_as_long_as_any_is_waited_for(service: Service) -> None:
-    patience = HEDGE_POLICIES[service]
-    assert patience.silence_s >= patience.longest_s
+def test_one_that_lost_is_observed_at_least_as_long_as_any_is_waited_for(service: Service) -> None:
+    policy = HEDGE_POLICIES[service]
+    assert policy.silence_s >= policy.longest_s
 
 
-def test_an_instance_is_suspected_while_any_call_of_it_is_late() -> None:
-    suspects = LateInstances()
-    with suspects.marked_late("llm-1"):
-        with suspects.marked_late("llm-1"), suspects.marked_late("llm-2"):
-            assert suspects.names == {"llm-1", "llm-2"}
-        assert suspects.names == {"llm-1"}
-    assert suspects.names == frozenset()
+def test_an_instance_is_late_while_any_attempt_on_it_is() -> None:
+    late = LateInstances()
+    late.mark_late("first attempt", "llm-1")
+    late.mark_late("second attempt", "llm-1")
+    late.mark_late("third attempt", "llm-2")
+    late.clear_late("first attempt")
+    assert late.names == {"llm-1", "llm-2"}
+    for attempt in ("second attempt", "third attempt", "one that was never late"):
+        late.clear_late(attempt)
+    assert late.names == frozenset()
 
 
 def spent(budget: HedgeBudget, now: float) -> int:
@@ -139,3 +143,21 @@ def test_a_busy_day_saves_no_more_than_ten_second_requests_and_time_adds_none_to
         budget.note_call()
 
     assert spent(budget, now=3600.0) == 10
+
+
+def test_a_second_request_is_paid_as_a_retry_only_where_that_is_allowed() -> None:
+    hedging = SharedHedging.begin(0.0)
+    spent(hedging.hedge_budget, now=0.0)
+    assert not hedging.try_spend_hedge(0.0, or_retry=False)
+    assert hedging.try_spend_hedge(0.0, or_retry=True)
+
+
+def test_a_call_pays_into_both_budgets() -> None:
+    hedging = SharedHedging.begin(0.0)
+    spent(hedging.hedge_budget, now=0.0)
+    while hedging.retry_budget.try_spend(0.0):
+        pass
+    for _ in range(20):
+        hedging.note_call()
+    assert hedging.hedge_budget.try_spend(0.0)
+    assert hedging.retry_budget.try_spend(0.0)

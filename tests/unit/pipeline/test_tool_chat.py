@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dispatcher.pipeline.toolbox import _refuses_tools
+from dispatcher.pipeline.tool_chat import refuses_tools
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ from dispatcher.pipeline.toolbox import _refuses_tools
     ],
 )
 def test_a_refusal_of_tools_as_such_is_learned(said: str) -> None:
-    assert _refuses_tools(said)
+    assert refuses_tools(said)
 
 
 @pytest.mark.parametrize(
@@ -37,4 +37,4 @@ def test_a_refusal_of_tools_as_such_is_learned(said: str) -> None:
     ],
 )
 def test_a_refusal_that_speaks_of_tools_is_not(said: str) -> None:
-    assert not _refuses_tools(said)
+    assert not refuses_tools(said)

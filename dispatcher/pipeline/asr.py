@@ -1,0 +1,90 @@
+"""ASR stage: from a whole utterance to its transcript."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+import structlog
+
+from dispatcher.audio import packets
+from dispatcher.audio.opus import SAMPLE_BYTES
+from dispatcher.audio.wav import wav_bytes
+from dispatcher.dialogue.language import detect_language
+from dispatcher.dialogue.transcript_filter import said
+from dispatcher.errors import AudioError
+from dispatcher.messages import UPLINK_RATE_HZ, TurnTicket
+from dispatcher.pipeline.attempt import Attempt, CallProfile
+from dispatcher.pipeline.hedged_call import HedgedCall
+from dispatcher.pipeline.stage import reply
+from dispatcher.pipeline.utterance_decoder import UtteranceDecoder
+from dispatcher.pipeline.worker_context import WorkerContext
+from dispatcher.providers.protocols import Transcript
+from dispatcher.routing.router import Lease
+from dispatcher.turn_store import utterance_audio
+
+log = structlog.get_logger(__name__)
+
+# An utterance of up to so long is as good as any: Whisper pads it, and what is fixed in a call outweighs it.
+_USUAL_S: Final = 5.0
+
+
+async def transcribe(context: WorkerContext, ticket: TurnTicket) -> TurnTicket | None:
+    """Transcribe an utterance that is over; return the ticket of the LLM stage, None where nothing was said.
+
+    Raises:
+        TurnCancelled: a barge-in ended the turn.
+        InstanceError, NoInstanceAvailable, StateError: no instance gave a transcript.
+        AudioError: not one packet of the utterance decodes.
+    """
+    packed = await utterance_audio.read(context.redis, ticket.turn_id, cache=context.cache)
+    # A minute of speech takes 150 ms to decode; the loop has other calls to serve.
+    wav = await asyncio.to_thread(_as_wav, packed, ticket)
+
+    async def attempt_on(attempt: Attempt, lease: Lease) -> Transcript:
+        provider = context.providers.asr(lease.instance)
+        heard = await provider.transcribe(lease.instance, wav, ticket.language)
+        if not attempt.try_win():
+            return heard  # too late, but a call that went well
+        return publish_transcript(context, ticket, lease, heard, wait_ms=lease.wait_ms)
+
+    profile = CallProfile(service="asr", ticket=ticket, size=size_of(len(wav)))
+    return following_ticket(ticket, await HedgedCall(context, profile, attempt_on).run())
+
+
+def following_ticket(ticket: TurnTicket, heard: Transcript) -> TurnTicket | None:
+    """Return the ticket of the stage after a transcript; None after an empty one."""
+    return ticket.with_text(heard.text, heard.language) if heard.text else None
+
+
+def size_of(pcm_bytes: int) -> float:
+    """Return how much there is to transcribe, 1.0 for what is usual: engines take longer for long speech."""
+    return max(1.0, pcm_bytes / (_USUAL_S * UPLINK_RATE_HZ * SAMPLE_BYTES))
+
+
+def publish_transcript(
+    context: WorkerContext, ticket: TurnTicket, lease: Lease, heard: Transcript, *, wait_ms: float
+) -> Transcript:
+    """Send a transcript and its times to the front; return it without noise, with its language filled in."""
+    words = said(heard.text, no_speech_ratio=heard.no_speech_ratio, logprob=heard.logprob)
+    if heard.text and not words.text:
+        log.info("noise not answered", instance=lease.instance.name, characters=len(heard.text))
+    known = words.language if words.language != "auto" else heard.language
+    language = known if known != "auto" else detect_language(words.text)
+    timings: dict[str, str | float] = {
+        "asr_instance": lease.instance.name,
+        "asr_wait_ms": round(wait_ms, 1),
+        "asr_ms": round(lease.clock.elapsed_ms, 1),
+    }
+    reply(context, ticket, "transcript", text=words.text, timings=timings)
+    return Transcript(text=words.text, language=language)
+
+
+def _as_wav(packed: bytes, ticket: TurnTicket) -> bytes:
+    coming = packets.unpack(packed)
+    if not coming:
+        raise AudioError("the utterance has no packet")
+    decoder = UtteranceDecoder(ticket.audio_format)
+    pcm = decoder.decode(coming)
+    decoder.check()
+    return wav_bytes(pcm, ticket.uplink_rate_hz if ticket.audio_format == "pcm" else UPLINK_RATE_HZ)

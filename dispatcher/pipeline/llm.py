@@ -1,0 +1,97 @@
+"""LLM stage: from the transcript to sentences, each sent to be spoken while the rest is written.
+
+Where the LLM calls tools, their results go back to it and it writes on; each round is a hedged call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+
+from dispatcher.dialogue.history import Message, chat_messages, continuation, well_formed
+from dispatcher.dialogue.language import detect_language
+from dispatcher.dialogue.local_time import with_local_time
+from dispatcher.dialogue.memory_prompt import with_memory
+from dispatcher.dialogue.persona import Character, character
+from dispatcher.dialogue_store import memory, recent_history
+from dispatcher.messages import TurnTicket
+from dispatcher.pipeline.attempt import Attempt, CallProfile
+from dispatcher.pipeline.hedged_call import HedgedCall
+from dispatcher.pipeline.reply_publisher import ReplyPublisher
+from dispatcher.pipeline.reply_writer import ReplyWriter
+from dispatcher.pipeline.tool_chat import chat
+from dispatcher.pipeline.toolbox import Toolbox, zone_now
+from dispatcher.pipeline.worker_context import WorkerContext
+from dispatcher.routing.router import Lease, remaining_s
+from dispatcher.tools.model import ToolCall
+
+
+async def respond(context: WorkerContext, ticket: TurnTicket) -> None:
+    """Write the reply to the ticket's text, round by round.
+
+    Raises:
+        TimeoutError: the turn's deadline passed, not counting what models thought.
+        InstanceError, NoInstanceAvailable, StateError: no instance wrote the reply to its end.
+        TurnCancelled: another sending of this turn calls its tools.
+    """
+    language = detect_language(ticket.text) if ticket.language == "auto" else ticket.language
+    async with asyncio.timeout(remaining_s(ticket.deadline_at_s)) as deadline:
+        publisher = ReplyPublisher(context, ticket, deadline, language=language)
+        try:
+            persona = character(context.catalogue.conversation, ticket.device_id, chosen=ticket.persona)
+            toolbox, messages = await asyncio.gather(
+                Toolbox.opened(context, ticket, timezone=persona.timezone),
+                _messages(context, ticket, persona, publisher),
+            )
+            while calls := await _write_round(context, ticket, publisher, messages, toolbox):
+                messages += [
+                    publisher.as_message(calls),
+                    *await toolbox.run(calls, deadline_at_s=publisher.liveness.deadline_at_s),
+                ]
+                publisher.begin_round(tools=toolbox.called, tools_ms=toolbox.took_ms)
+        finally:
+            publisher.liveness.stop_heartbeat()
+
+
+async def _write_round(
+    context: WorkerContext,
+    ticket: TurnTicket,
+    publisher: ReplyPublisher,
+    messages: Sequence[Message],
+    toolbox: Toolbox,
+) -> list[ToolCall]:
+    """Have the reply written to its end, or to the calls that it asks for."""
+    tools = toolbox.offered
+
+    async def attempt_on(attempt: Attempt, lease: Lease) -> list[ToolCall]:
+        # A substitute goes on from what was sent already.
+        asked = well_formed([*messages, *continuation(publisher.sent)])
+        return await ReplyWriter(publisher, attempt, lease).write(chat(context, lease.instance, asked, tools))
+
+    return await HedgedCall(context, CallProfile(service="llm", ticket=ticket), attempt_on).run()
+
+
+async def _messages(
+    context: WorkerContext, ticket: TurnTicket, persona: Character, publisher: ReplyPublisher
+) -> list[Message]:
+    """Return the dialogue for the LLM: persona and memory, recent history, the user's words with the time."""
+    rules = context.catalogue.conversation
+    history, prompt = await asyncio.gather(
+        recent_history.recall(context.redis, ticket.device_id), _system_prompt(context, ticket, persona)
+    )
+    messages = chat_messages(prompt, history, ticket.text, max_tokens=rules.history_tokens)
+    content = with_local_time(
+        messages[-1].content,
+        zone_now(persona.timezone),
+        language=publisher.language,
+        place=persona.place,
+    )
+    messages[-1] = replace(messages[-1], content=content)
+    return messages
+
+
+async def _system_prompt(context: WorkerContext, ticket: TurnTicket, persona: Character) -> str:
+    if not context.catalogue.conversation.memory.enabled:
+        return persona.system_prompt
+    return with_memory(persona.system_prompt, (await memory.read(context.redis, ticket.device_id)).text)

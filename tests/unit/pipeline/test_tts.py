@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import pytest
+
+from dispatcher.audio import packets
+from dispatcher.errors import InstanceFailed
+from dispatcher.messages import REPLY_FRAME_MS, REPLY_RATE_HZ
+from dispatcher.pipeline import tts
+from tests.unit.pipeline.fake_worker import FakeWorker, instance_of, ticket_of
+
+FRAME = REPLY_RATE_HZ * REPLY_FRAME_MS // 1000 * 2
+
+
+def speech(frames: int) -> bytes:
+    """Return PCM of which every frame differs."""
+    return b"".join(bytes([number, 1]) * (FRAME // 2) for number in range(frames))
+
+
+async def speak(worker: FakeWorker) -> None:
+    await tts.synthesize(worker.context, ticket_of(audio_format="pcm", language="en"), 2, "Hello there.")
+
+
+def sent(worker: FakeWorker) -> list[bytes]:
+    return [packet for reply in worker.redis.replies for packet in packets.unpack(reply.packets)]
+
+
+async def test_the_first_packet_leaves_at_once_and_then_five_travel_together() -> None:
+    worker = FakeWorker.with_instances(instance_of("tts", "a"))
+    worker.providers.scripts["a"].append([speech(13)[:FRAME], speech(13)[FRAME:]])
+    await speak(worker)
+    groups = [len(packets.unpack(reply.packets)) for reply in worker.redis.replies]
+    assert groups == [1, 5, 5, 2]
+    assert [(reply.index, reply.last) for reply in worker.redis.replies] == [(2, False)] * 3 + [(2, True)]
+    assert b"".join(sent(worker)) == speech(13)
+    timings = worker.redis.replies[0].timings
+    assert timings is not None
+    assert timings["tts_instance"] == "a"
+    assert worker.redis.replies[1].timings is None
+
+
+async def test_a_substitute_skips_as_much_as_was_spoken_already() -> None:
+    worker = FakeWorker.with_instances(instance_of("tts", "a"), instance_of("tts", "b"))
+    worker.providers.scripts["a"].append([speech(6)[: 2 * FRAME], InstanceFailed("a", "HTTP 500")])
+    worker.providers.scripts["b"].append([speech(6)[:FRAME], speech(6)[FRAME:]])
+    await speak(worker)
+    assert b"".join(sent(worker)) == speech(6)
+
+
+async def test_an_instance_that_is_overtaken_sends_nothing() -> None:
+    worker = FakeWorker.with_instances(instance_of("tts", "a"), instance_of("tts", "b"))
+    worker.providers.scripts["a"].append([1.0, b"\xff" * FRAME])
+    worker.providers.scripts["b"].append([0.1, speech(4), 1.0])
+    await speak(worker)
+    assert b"".join(sent(worker)) == speech(4)
+
+
+async def test_empty_speech_is_a_failure() -> None:
+    worker = FakeWorker.with_instances(instance_of("tts", "a"))
+    worker.providers.scripts["a"].append([b""])
+    with pytest.raises(InstanceFailed, match="the speech is empty"):
+        await speak(worker)
+    assert not worker.redis.replies
+
+
+async def test_text_is_normalized_where_the_instance_wants_it() -> None:
+    worker = FakeWorker.with_instances(instance_of("tts", "a", normalize_text=True))
+    worker.providers.scripts["a"].append([speech(1)])
+    ticket = ticket_of(audio_format="pcm", language="zh")
+    await tts.synthesize(worker.context, ticket, 0, "12:30")
+    assert worker.providers.asked != [("a", "12:30")]
+
+
+async def test_encoders_are_used_again() -> None:
+    worker = FakeWorker.with_instances(instance_of("tts", "a"))
+    tts._idle_encoders.clear()
+    worker.providers.scripts["a"] += [[speech(1)], [speech(1)]]
+    for _ in range(2):
+        await tts.synthesize(worker.context, ticket_of(language="en"), 0, "Hello.")
+    assert len(tts._idle_encoders) == 1
