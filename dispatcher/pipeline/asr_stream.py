@@ -110,7 +110,9 @@ class StreamTranscription:
         utterance, instance, language = self._utterance, lease.instance, self._ticket.language
         if instance.is_streaming_asr:
             streaming = self._context.providers.streaming_asr(instance)
-            return await streaming.transcribe_stream(instance, utterance.pieces(lease.clock.restart), language)
+            return await streaming.transcribe_stream(
+                instance, utterance.pieces(lease.clock.restart), language
+            )
         if not utterance.over:
             raise NotYet(instance.name)
         wav = await asyncio.to_thread(utterance.as_wav)

@@ -173,7 +173,8 @@ class HedgedCall(Generic[Result]):
         if error is None or isinstance(error, LostHedge):
             attempt.advance(AttemptEvent.LOSE)
             if not self._attempts:  # the reply that it would have gone on with was ended by one that failed
-                raise self._failed[-1] if self._failed else error or LostHedge
+                nothing = NoInstanceAvailable(self._profile.service, "its attempt gave up")
+                raise self._failed[-1] if self._failed else nothing
             return
         attempt.advance(AttemptEvent.FAIL)
         # While another one has won, its reply is not ended by what this one may not carry on.

@@ -15,6 +15,13 @@ REPLACED: Final = {
     "greet_with": "on_connect_commands",
     "speakable": "speech_text.clean",
     "chinese_numbers": "speech_text.normalize",
+    "take_floor": "try_win",
+    "usual_times": "SharedHedging.estimators",
+    "incoming_speech": "incoming_utterance",
+    "Outrun": "LostHedge",
+    "hear_out": "Attempt.lose",
+    "is_doubted": "LateInstances.mark_late",
+    "may_retry": "RetryBudget.try_spend",
 }
 _WORDS: Final = re.compile(rf"\b({'|'.join(REPLACED)})\b")
 

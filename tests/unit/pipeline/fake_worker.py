@@ -104,7 +104,7 @@ class FakeRouter:
 
     async def _pick(self, service: Service, excluded: Collection[str], deadline_at_s: float) -> Instance:
         while True:
-            left = [
+            left: list[Instance] = [
                 each for each in self.live.current.services[service].instances if each.name not in excluded
             ]
             free = [each for each in left if each.name not in self.full]
