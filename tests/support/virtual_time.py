@@ -9,7 +9,7 @@ from typing import Any
 
 
 class _JumpingSelector(selectors.DefaultSelector):
-    """Looks for events without waiting, and moves the clock on where there are none; without timers it waits."""
+    """Waits only where no timer is set, else moves the clock on where there are no events."""
 
     now_s = 1000.0
 
