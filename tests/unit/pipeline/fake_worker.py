@@ -19,7 +19,7 @@ from dispatcher.pipeline.attempt import Attempt, now
 from dispatcher.pipeline.cancellation import RunningTurns
 from dispatcher.pipeline.worker_context import WorkerContext
 from dispatcher.providers.negotiation import RefusedParameters
-from dispatcher.redis_client.commands import Script
+from dispatcher.redis_client.lua_script import Script
 from dispatcher.routing.leases import PickMode, Slot
 from dispatcher.routing.router import CallClock, Lease
 from dispatcher.routing.rules.hedging import SharedHedging
