@@ -50,7 +50,6 @@ class FakeRouter:
         full: instances without a free slot; whoever may wait for one does.
         panic: instances that are leased as the least bad.
         probes: instance to probe beside a call to another.
-        alternative_s: of every slot.
         outcomes: (instance, outcome) of each lease that ended.
         modes: (instance, mode) of each lease.
         held: leases now, by instance.
@@ -60,7 +59,6 @@ class FakeRouter:
     full: set[str] = field(default_factory=set)
     panic: set[str] = field(default_factory=set)
     probes: dict[str, str] = field(default_factory=dict)
-    alternative_s: float | None = None
     outcomes: list[tuple[str, str]] = field(default_factory=list)
     modes: list[tuple[str, str]] = field(default_factory=list)
     held: Counter[str] = field(default_factory=Counter)
@@ -70,37 +68,38 @@ class FakeRouter:
         self,
         service: Service,
         *,
-        turn_id: str,
+        turn_id: str,  # noqa: ARG002  as the real one's
         deadline_at_s: float,
         excluded: Collection[str] = (),
         mode: PickMode = "",
     ) -> AsyncIterator[Lease]:
         """Hold a slot, and note how the block ended."""
         instance = await self._pick(service, excluded, deadline_at_s)
-        name, clock = instance.name, CallClock()
+        name = instance.name
         self.held[name] += 1
         self.modes.append((name, mode))
-        reason = "panic" if name in self.panic else ""
         probe = self.probes.pop(name, "") if mode == "offer" else ""
-        slot = Slot(
-            service=service,
-            name=name,
-            lease_id=turn_id,
-            in_flight=self.held[name],
-            reason=reason,
-            alternative_s=self.alternative_s,
-            probe=probe,
-        )
+        slot = self._slot(service, name, probe)
         outcome = "ignored"
         try:
-            yield Lease(instance=instance, slot=slot, wait_ms=0.0, clock=clock)
+            yield Lease(instance=instance, slot=slot, wait_ms=0.0, clock=CallClock())
             outcome = "ok"
         except InstanceError as error:
             outcome = "failed" if error.counts else "ignored"
             raise
         finally:
-            self.held[name] -= 1
-            self.outcomes.append((name, outcome))
+            self._end(name, outcome)
+
+    def _slot(self, service: Service, name: str, probe: str) -> Slot:
+        reason = "panic" if name in self.panic else ""
+        held = self.held[name]
+        return Slot(
+            service=service, name=name, lease_id="a-lease", in_flight=held, reason=reason, probe=probe
+        )
+
+    def _end(self, name: str, outcome: str) -> None:
+        self.held[name] -= 1
+        self.outcomes.append((name, outcome))
 
     async def _pick(self, service: Service, excluded: Collection[str], deadline_at_s: float) -> Instance:
         while True:
