@@ -37,7 +37,7 @@ SUBCOMMANDS: Final = {
         "dispatcher.cli.try_instance", "try_instance", "Make one real call to an instance, with times."
     ),
     "bench": Subcommand("dispatcher.ops.bench", "bench", "Measure devices, balancing and faults here."),
-    "check": Subcommand("dispatcher.ops.checks", "check", "Run the check-lists of a rollout, row by row."),
+    "check": Subcommand("dispatcher.cli.check", "check", "Run the check-lists of a rollout, row by row."),
     "verify": Subcommand(
         "dispatcher.ops.chaos", "verify", "Inject faults while devices talk, and judge the answers."
     ),

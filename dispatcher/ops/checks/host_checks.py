@@ -1,4 +1,4 @@
-"""Before the first step: the machine, the files, a backup."""
+"""Checks before the first step: the machine, the files, a backup."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import stat
 from collections.abc import Iterator
 from typing import Final
 
-from dispatcher.ops.checks.check_row import Finding, judged, not_applicable, row
-from dispatcher.ops.checks.snapshot import Evidence
+from dispatcher.ops.checks.finding import Finding, judged, not_applicable
+from dispatcher.ops.checks.snapshot import Snapshot
 
 LEAST_CORES: Final = 2
 # What the figure `devices` (50 in a turn) is planned for.
@@ -19,10 +19,9 @@ BACKUP_DAYS: Final = 7
 SECRETS: Final = ("auth.key", "flower-password")
 
 
-@row("before", "1")
-def hardware(evidence: Evidence) -> Iterator[Finding]:
-    """Look for the box that the limits and the number of devices are planned for."""
-    box = evidence.box
+def hardware(snapshot: Snapshot) -> Iterator[Finding]:
+    """Check that the host is as large as the limits are planned for."""
+    box = snapshot.host
     small = (
         "" if box.cores >= PLANNED_CORES else ": a small box, `dispatcher bench devices` tells what it serves"
     )
@@ -46,22 +45,20 @@ def hardware(evidence: Evidence) -> Iterator[Finding]:
     )
 
 
-@row("before", "1")
-def yaml(evidence: Evidence) -> Iterator[Finding]:
-    """Look whether the YAML can be read."""
-    path = evidence.wish.settings.dispatcher_config
+def yaml(snapshot: Snapshot) -> Iterator[Finding]:
+    """Check that the YAML can be read."""
+    path = snapshot.scope.settings.dispatcher_config
     yield judged(
         "YAML is valid",
-        good=evidence.file is not None,
-        saw=evidence.file_problem or str(path),
+        good=snapshot.file is not None,
+        saw=snapshot.file_problem or str(path),
         expected="no problem in the file of DISPATCHER_CONFIG",
     )
 
 
-@row("before")
-def secrets(evidence: Evidence) -> Iterator[Finding]:
-    """Look whether keys are readable by their owner alone."""
-    folder = evidence.wish.settings.data_dir
+def secrets(snapshot: Snapshot) -> Iterator[Finding]:
+    """Check that keys are readable by their owner alone."""
+    folder = snapshot.scope.settings.data_dir
     modes = {name: (folder / name).stat().st_mode for name in SECRETS if (folder / name).exists()}
     if not modes:
         yield not_applicable("secrets", f"none in {folder} yet", "0600 for each")
@@ -74,12 +71,11 @@ def secrets(evidence: Evidence) -> Iterator[Finding]:
     )
 
 
-@row("before")
-def backup(evidence: Evidence) -> Iterator[Finding]:
-    """Look for a backup that is not old, where there is something to lose."""
+def backup(snapshot: Snapshot) -> Iterator[Finding]:
+    """Check that a recent backup exists, where there is something to lose."""
     expected = f"one of the last {BACKUP_DAYS} days: `dispatcher backup FILE`"
-    note = evidence.backup
-    if note is None and not evidence.records.turns:
+    note = snapshot.backup
+    if note is None and not snapshot.records.turns:
         yield not_applicable("backup", "none yet, and nothing to lose", expected)
         return
     yield judged(

@@ -1,4 +1,4 @@
-"""What a check asks over HTTP and WebSocket: fronts, nginx, Flower, and one real turn."""
+"""Probes over HTTP and WebSocket: one answer, the shares behind nginx, one real turn."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dispatcher.errors import DispatcherError, in_words
 from dispatcher.messages import OTA_PATH
 from dispatcher.ops.talk.apology_reason import is_apology
 
-TIMEOUT: Final = aiohttp.ClientTimeout(total=5)
+HTTP_TIMEOUT: Final = aiohttp.ClientTimeout(total=5)
 TURN_TIMEOUT_S: Final = 30.0
 QUESTION: Final = "What time is it?"
 # So many requests tell weights of 3 and 2 apart from equal ones.
@@ -25,7 +25,7 @@ DEVICE_ID: Final = "02:c4:ec:00:00:01"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class HttpAnswer:
     """One HTTP answer; `status` 0 means that none came, and `text` says why."""
 
     status: int
@@ -33,28 +33,20 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NginxSeen:
-    """What came through nginx: which front answered how often, by the name that it gives."""
+class NginxAnswers:
+    """Answers that came through nginx, counted by the name that each front gives."""
 
     by_server: Mapping[str, int] = field(default_factory=dict)
-    trouble: str = ""
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FlowerSeen:
-    """What Flower says to somebody without a password; None where nothing listens."""
-
-    status: int | None
-    address: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TurnSeen:
+class TypedTurn:
     """One typed turn from a device in software."""
 
     address: str
     result: TurnResult | None = None
-    trouble: str = ""
+    problem: str = ""
 
     @property
     def is_answered(self) -> bool:
@@ -65,35 +57,32 @@ class TurnSeen:
         return not is_apology(found)
 
 
-async def ask(session: aiohttp.ClientSession, url: str) -> Answer:
+async def get(session: aiohttp.ClientSession, url: str) -> HttpAnswer:
     """Return the answer to a GET, whatever it is."""
     try:
-        async with session.get(url, timeout=TIMEOUT) as response:
-            return Answer(status=response.status, text=await response.text())
+        async with session.get(url, timeout=HTTP_TIMEOUT) as response:
+            return HttpAnswer(status=response.status, text=await response.text())
     except (aiohttp.ClientError, OSError, ValueError) as error:
-        return Answer(status=0, text=in_words(error))
+        return HttpAnswer(status=0, text=in_words(error))
     except TimeoutError:
-        return Answer(status=0, text="no answer in 5 s")
+        return HttpAnswer(status=0, text="no answer in 5 s")
 
 
-async def ask_front(session: aiohttp.ClientSession, url: str) -> Answer:
-    """Return what a front says of its readiness."""
-    return await ask(session, f"{url.rstrip('/')}/readyz")
-
-
-async def ask_nginx(session: aiohttp.ClientSession, url: str) -> NginxSeen:
-    """Ask through nginx again and again, one request at a time, and count who answers."""
+async def count_nginx_answers(session: aiohttp.ClientSession, url: str) -> NginxAnswers:
+    """Send requests through nginx, one at a time, and count them by the front that answers."""
     servers: Counter[str] = Counter()
     for _ in range(NGINX_REQUESTS):
-        answer = await ask(session, f"{url.rstrip('/')}/healthz")
+        answer = await get(session, f"{url.rstrip('/')}/healthz")
         name = _server_of(answer)
         if name is None:
-            return NginxSeen(trouble=f"{url}/healthz: {answer.status or 'no answer'}: {answer.text[:100]!r}")
+            return NginxAnswers(
+                problem=f"{url}/healthz: {answer.status or 'no answer'}: {answer.text[:100]!r}"
+            )
         servers[name] += 1
-    return NginxSeen(by_server=dict(servers))
+    return NginxAnswers(by_server=dict(servers))
 
 
-def _server_of(answer: Answer) -> str | None:
+def _server_of(answer: HttpAnswer) -> str | None:
     try:
         said: Any = json.loads(answer.text)
         return str(said["server_id"]) if answer.status == 200 else None
@@ -101,23 +90,17 @@ def _server_of(answer: Answer) -> str | None:
         return None
 
 
-async def ask_flower(session: aiohttp.ClientSession, url: str) -> FlowerSeen:
-    """Ask Flower for its workers without a password."""
-    answer = await ask(session, f"{url}/workers")
-    return FlowerSeen(status=answer.status or None, address=url)
-
-
-async def hold_turn(session: aiohttp.ClientSession, url: str) -> TurnSeen:
+async def type_turn(session: aiohttp.ClientSession, url: str) -> TypedTurn:
     """Let a device learn its address by OTA, connect, type a question and hear the answer."""
     options = DeviceOptions(device_id=DEVICE_ID, keep_audio=False)
     try:
         async with asyncio.timeout(2 * TURN_TIMEOUT_S):
             address = await discover(session, f"{url.rstrip('/')}{OTA_PATH}", options)
             async with connect(session, address, options) as device:
-                return TurnSeen(
+                return TypedTurn(
                     address=address.url, result=await device.turn_text(QUESTION, timeout_s=TURN_TIMEOUT_S)
                 )
     except DispatcherError as error:
-        return TurnSeen(address=url, trouble=str(error))
+        return TypedTurn(address=url, problem=str(error))
     except TimeoutError:
-        return TurnSeen(address=url, trouble=f"the turn had no end in {2 * TURN_TIMEOUT_S:.0f} s")
+        return TypedTurn(address=url, problem=f"the turn had no end in {2 * TURN_TIMEOUT_S:.0f} s")

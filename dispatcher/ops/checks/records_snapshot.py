@@ -1,4 +1,4 @@
-"""The store of records as a check sees it: there, of which version, how many turns."""
+"""Store of records for a check: reachable, at which version, with how many turns."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from dispatcher.errors import ConfigError, RecordsError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RecordsSeen:
-    """What was found.
+class RecordsSnapshot:
+    """State of the store.
 
     Attributes:
         where: the URL without its password.
-        trouble: why nothing can be said; empty where all is well.
+        problem: why nothing is known; empty where all is well.
         version: step that the tables are at, and `newest` the one that this code knows.
     """
 
     where: str = ""
-    trouble: str = ""
+    problem: str = ""
     version: str | None = None
     newest: str | None = None
     turns: int = 0
 
 
-def look_at_records(database: str) -> RecordsSeen:
-    """Return how the store is; nothing is made or changed in it."""
-    logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of each of its plugins
+def read_records(database: str) -> RecordsSnapshot:
+    """Return the state of the store, which is not changed."""
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it logs each of its plugins
     try:
         from dispatcher.records import migrate  # noqa: PLC0415  an extra that may be missing
         from dispatcher.records.address import parse, shown  # noqa: PLC0415
@@ -35,7 +35,9 @@ def look_at_records(database: str) -> RecordsSeen:
         from dispatcher.records.report import read_report  # noqa: PLC0415
         from dispatcher.records.store import Store  # noqa: PLC0415
     except ModuleNotFoundError as error:
-        return RecordsSeen(trouble=f"the packages of the extra `records` are not installed ({error.name})")
+        return RecordsSnapshot(
+            problem=f"the packages of the extra `records` are not installed ({error.name})"
+        )
     store = None
     try:
         where = shown(parse(database))
@@ -44,9 +46,9 @@ def look_at_records(database: str) -> RecordsSeen:
             version = migrate.version(connection)
         report = read_report(store.engine)
         turns = next(table.rows for table in report.tables if table.name == "turns")
-        return RecordsSeen(where=where, version=version, newest=migrate.newest(), turns=turns)
+        return RecordsSnapshot(where=where, version=version, newest=migrate.newest(), turns=turns)
     except (RecordsError, ConfigError) as error:
-        return RecordsSeen(trouble=str(error))
+        return RecordsSnapshot(problem=str(error))
     finally:
         if store is not None:
             store.close()

@@ -1,4 +1,4 @@
-"""All that the rows look at, gathered once: a row never connects to anything itself."""
+"""Snapshot of a deployment, read once: a check never connects to anything itself."""
 
 from __future__ import annotations
 
@@ -21,17 +21,9 @@ from dispatcher.errors import ConfigError
 from dispatcher.host_metrics.cgroup import CGROUP_ROOT, OWN_CGROUPS, read_cgroup
 from dispatcher.messages import QUEUES, SERVICES, Service
 from dispatcher.ops.backup.last_backup import LastBackup, read_last_backup
-from dispatcher.ops.checks.probes import (
-    Answer,
-    FlowerSeen,
-    NginxSeen,
-    TurnSeen,
-    ask_flower,
-    ask_front,
-    ask_nginx,
-    hold_turn,
-)
-from dispatcher.ops.checks.records_snapshot import RecordsSeen, look_at_records
+from dispatcher.ops.checks import probes
+from dispatcher.ops.checks.probes import HttpAnswer, NginxAnswers, TypedTurn
+from dispatcher.ops.checks.records_snapshot import RecordsSnapshot, read_records
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import decisions, instance_table
@@ -48,8 +40,8 @@ DECISIONS_READ: Final = 2_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """What to look at.
+class CheckScope:
+    """Extent of a check.
 
     Attributes:
         fronts: addresses, as http://host:port.
@@ -59,6 +51,11 @@ class Wish:
     settings: Settings
     fronts: Sequence[str]
     nginx: str = ""
+
+    @property
+    def flower_url(self) -> str:
+        """Where Flower of these settings listens."""
+        return f"http://{self.settings.flower_host}:{self.settings.flower_port}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +68,7 @@ class HostSnapshot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InstanceSeen:
+class InstanceSnapshot:
     """One instance, with the ages that the overview has no use for."""
 
     view: InstanceView
@@ -80,7 +77,7 @@ class InstanceSeen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerSeen:
+class WorkerSnapshot:
     """One worker process on one queue; `slots` is how many tasks it runs at once, 0 where it does not say."""
 
     queue: str
@@ -89,67 +86,68 @@ class WorkerSeen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
-    """One moment of a deployment.
+class Snapshot:
+    """Deployment at one moment.
 
     Attributes:
         file: the YAML of DISPATCHER_CONFIG; None where it is wrong, and `file_problem` says why.
-        redis: what INFO says of the server.
+        redis: fields of INFO.
         answers: of the fronts, by address.
     """
 
-    wish: Wish
+    scope: CheckScope
     now_s: float
     file: Catalogue | None
     file_problem: str
-    in_force: ActiveCatalogue | None
-    box: HostSnapshot
+    active: ActiveCatalogue | None
+    host: HostSnapshot
     redis: Mapping[str, str]
     overview: Overview
-    instances: tuple[InstanceSeen, ...]
-    workers: tuple[WorkerSeen, ...]
+    instances: tuple[InstanceSnapshot, ...]
+    workers: tuple[WorkerSnapshot, ...]
     canaries: tuple[CanaryView, ...]
     fronts: Mapping[str, FrontCounts]
-    board: KpiSnapshot | None
-    knobs: RuntimeOverrides
+    kpis: KpiSnapshot | None
+    overrides: RuntimeOverrides
     tuner: TunerState
     tuner_rows: tuple[LoggedExperiment, ...]
     decisions: Mapping[Service, tuple[Decision, ...]]
-    records: RecordsSeen
+    records: RecordsSnapshot
     backup: LastBackup | None
-    answers: Mapping[str, Answer]
-    nginx: NginxSeen | None
-    flower: FlowerSeen
-    turn: TurnSeen
+    answers: Mapping[str, HttpAnswer]
+    nginx: NginxAnswers | None
+    flower: HttpAnswer
+    turn: TypedTurn
 
     @property
     def catalogue(self) -> Catalogue | None:
         """What all processes go by; the file where nothing is in force yet."""
-        return self.in_force.catalogue if self.in_force else self.file
+        return self.active.catalogue if self.active else self.file
 
 
-async def gather(redis: RedisClient, wish: Wish) -> Evidence:
+async def read_snapshot(redis: RedisClient, scope: CheckScope) -> Snapshot:
     """Hold a real turn, then look at everything: what the turn left behind is part of it.
 
     Raises:
         StateError: Redis is out of reach.
     """
-    file, problem = _read_file(wish.settings.dispatcher_config)
+    file, problem = _read_file(scope.settings.dispatcher_config)
     async with aiohttp.ClientSession() as session:
-        turn = await hold_turn(session, wish.nginx or wish.fronts[0])
-        asked = await asyncio.gather(*(ask_front(session, url) for url in wish.fronts))
-        nginx = await ask_nginx(session, wish.nginx) if wish.nginx else None
-        flower = await ask_flower(session, f"http://{wish.settings.flower_host}:{wish.settings.flower_port}")
+        turn = await probes.type_turn(session, scope.nginx or scope.fronts[0])
+        asked = [probes.get(session, f"{url.rstrip('/')}/readyz") for url in scope.fronts]
+        answers = dict(zip(scope.fronts, await asyncio.gather(*asked), strict=True))
+        nginx = await probes.count_nginx_answers(session, scope.nginx) if scope.nginx else None
+        flower = await probes.get(session, f"{scope.flower_url}/workers")
     state = await _state(redis)
-    return Evidence(
-        wish=wish,
+    return Snapshot(
+        scope=scope,
         now_s=time.time(),
         file=file,
         file_problem=problem,
-        box=_look_at_box(wish.settings.data_dir),
-        records=await asyncio.to_thread(look_at_records, wish.settings.database),
-        backup=read_last_backup(wish.settings.data_dir),
-        answers=dict(zip(wish.fronts, asked, strict=True)),
+        host=_read_host(scope.settings.data_dir),
+        records=await asyncio.to_thread(read_records, scope.settings.database),
+        backup=read_last_backup(scope.settings.data_dir),
+        answers=answers,
         nginx=nginx,
         flower=flower,
         turn=turn,
@@ -162,15 +160,15 @@ async def _state(redis: RedisClient) -> dict[str, Any]:
     overview = await read_overview(redis)
     picked = [await decisions.newest(redis, service, most=DECISIONS_READ) for service in SERVICES]
     return {
-        "in_force": await instance_table.in_force(redis),
+        "active": await instance_table.in_force(redis),
         "redis": await _info(redis),
         "overview": overview,
         "instances": tuple([await _instance(redis, view) for view in overview.instances]),
         "workers": await _workers(redis),
         "canaries": await canaries.read_canaries(redis),
         "fronts": await front_presence.read_fronts(redis),
-        "board": await kpi_store.read_snapshot(redis),
-        "knobs": await overrides.read_overrides(redis),
+        "kpis": await kpi_store.read_snapshot(redis),
+        "overrides": await overrides.read_overrides(redis),
         "tuner": await tuner_store.load(redis),
         "tuner_rows": await tuner_store.read_log(redis),
         "decisions": dict(zip(SERVICES, picked, strict=True)),
@@ -184,7 +182,7 @@ def _read_file(path: Path) -> tuple[Catalogue | None, str]:
         return None, str(error)
 
 
-def _look_at_box(data_dir: Path) -> HostSnapshot:
+def _read_host(data_dir: Path) -> HostSnapshot:
     cgroup = read_cgroup(CGROUP_ROOT, OWN_CGROUPS)
     folder = next((each for each in (data_dir, *data_dir.absolute().parents) if each.exists()), Path("/"))
     return HostSnapshot(
@@ -203,17 +201,19 @@ async def _info(redis: RedisClient) -> Mapping[str, str]:
     return {name: value for name, colon, value in lines if colon}
 
 
-async def _instance(redis: RedisClient, view: InstanceView) -> InstanceSeen:
+async def _instance(redis: RedisClient, view: InstanceView) -> InstanceSnapshot:
     known = await instance_table.read(redis, view.service, view.name)
 
     def ago(field: str) -> float | None:
         return max(0.0, time.time() - float(known[field]) / 1000) if known.get(field) else None
 
-    return InstanceSeen(view=view, checked_s_ago=ago("checked_at_ms"), adjusted_s_ago=ago("adjusted_at_ms"))
+    return InstanceSnapshot(
+        view=view, checked_s_ago=ago("checked_at_ms"), adjusted_s_ago=ago("adjusted_at_ms")
+    )
 
 
-async def _workers(redis: RedisClient) -> tuple[WorkerSeen, ...]:
-    found: list[WorkerSeen] = []
+async def _workers(redis: RedisClient) -> tuple[WorkerSnapshot, ...]:
+    found: list[WorkerSnapshot] = []
     for queue in QUEUES:
         pattern = keys.worker_ready(queue, 0).removesuffix("0") + "*"
         cursor = 0
@@ -222,7 +222,7 @@ async def _workers(redis: RedisClient) -> tuple[WorkerSeen, ...]:
             for name in names:
                 slots = await redis.execute("GET", name)
                 pid = int(name.rsplit(b":", 1)[1])
-                found.append(WorkerSeen(queue=queue, pid=pid, slots=int(slots or 0)))
+                found.append(WorkerSnapshot(queue=queue, pid=pid, slots=int(slots or 0)))
             if not (cursor := int(raw_cursor)):
                 break
     return tuple(sorted(found, key=lambda each: (each.queue, each.pid)))

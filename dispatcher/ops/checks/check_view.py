@@ -1,4 +1,4 @@
-"""The check-list on the screen, and as JSON."""
+"""Check-lists on the screen, and as JSON."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from dispatcher.ops.checks.check_row import Finding, List, Outcome
+from dispatcher.ops.checks.finding import CheckList, Finding, Outcome
 
-TITLES: Final[Mapping[List, str]] = {
+TITLES: Final[Mapping[CheckList, str]] = {
     "before": "Before the first step",
     "1": "Phase 1: balancing",
     "2": "Phase 2: service separation",
@@ -23,7 +23,7 @@ TITLES: Final[Mapping[List, str]] = {
 STYLES: Final[Mapping[Outcome, str]] = {"pass": "green", "fail": "bold red", "not applicable": "dim"}
 
 
-def check_view(found: Mapping[List, Sequence[Finding]]) -> RenderableType:
+def check_view(found: Mapping[CheckList, Sequence[Finding]]) -> RenderableType:
     """Return a table for each list, and one line that counts."""
     parts: list[RenderableType] = []
     for name, findings in found.items():
@@ -31,19 +31,19 @@ def check_view(found: Mapping[List, Sequence[Finding]]) -> RenderableType:
     return Group(*parts, Text(summary(found)))
 
 
-def summary(found: Mapping[List, Sequence[Finding]]) -> str:
+def summary(found: Mapping[CheckList, Sequence[Finding]]) -> str:
     """Return how many rows passed, failed and did not apply."""
     counts = Counter(finding.outcome for findings in found.values() for finding in findings)
     return ", ".join(f"{counts[outcome]} {outcome}" for outcome in STYLES)
 
 
-def as_json(found: Mapping[List, Sequence[Finding]]) -> dict[str, Any]:
+def as_json(found: Mapping[CheckList, Sequence[Finding]]) -> dict[str, Any]:
     """Return the rows of each list, JSON-ready."""
     lists = {name: [asdict(finding) for finding in findings] for name, findings in found.items()}
     return {"passed": not any_failed(found), "lists": lists}
 
 
-def any_failed(found: Mapping[List, Sequence[Finding]]) -> bool:
+def any_failed(found: Mapping[CheckList, Sequence[Finding]]) -> bool:
     """Return whether a row failed."""
     return any(finding.outcome == "fail" for findings in found.values() for finding in findings)
 

@@ -12,14 +12,14 @@ from rich.console import Console
 
 from dispatcher.messages import QUEUES
 from dispatcher.ops.backup.last_backup import LastBackup
-from dispatcher.ops.checks import find
-from dispatcher.ops.checks.check_row import LISTS, Finding
-from dispatcher.ops.checks.probes import Answer, FlowerSeen, NginxSeen, TurnSeen
-from dispatcher.ops.checks.records_snapshot import RecordsSeen
-from dispatcher.ops.checks.snapshot import HostSnapshot, InstanceSeen, WorkerSeen
-from dispatcher.ops.checks.view import any_failed, as_json, check_view, summary
+from dispatcher.ops.checks.check_lists import run_checks
+from dispatcher.ops.checks.check_view import any_failed, as_json, check_view, summary
+from dispatcher.ops.checks.finding import CHECK_LISTS, Finding
+from dispatcher.ops.checks.probes import HttpAnswer, NginxAnswers, TypedTurn
+from dispatcher.ops.checks.records_snapshot import RecordsSnapshot
+from dispatcher.ops.checks.snapshot import HostSnapshot, InstanceSnapshot, WorkerSnapshot
 from dispatcher.telemetry.canaries import CanaryView
-from tests.unit.ops.checks.seen import FRONT, HEARD, catalogue, decisions, evidence, kpi, overview, view
+from tests.unit.ops.checks.snapshots import FRONT, HEARD, catalogue, decisions, kpi, overview, snapshot, view
 
 # The tuner has no sample in this deployment, which only started.
 YOUNG = {"tuner"}
@@ -27,7 +27,7 @@ YOUNG = {"tuner"}
 
 def outcomes(tmp_path: Path, **changed: Any) -> dict[str, Finding]:
     """Return every finding of all lists, by its name."""
-    found = find(evidence(tmp_path, **changed), LISTS)
+    found = run_checks(snapshot(tmp_path, **changed), CHECK_LISTS)
     return {finding.name: finding for findings in found.values() for finding in findings}
 
 
@@ -41,26 +41,26 @@ def test_nothing_fails_where_all_is_well(tmp_path: Path) -> None:
     assert failed(tmp_path) == set()
 
 
-SHARED = tuple(WorkerSeen(queue=queue, pid=1, slots=8) for queue in QUEUES)
+SHARED = tuple(WorkerSnapshot(queue=queue, pid=1, slots=8) for queue in QUEUES)
 THIN = tuple(
-    WorkerSeen(queue=queue, pid=at, slots=4 if queue == "llm" else 8) for at, queue in enumerate(QUEUES)
+    WorkerSnapshot(queue=queue, pid=at, slots=4 if queue == "llm" else 8) for at, queue in enumerate(QUEUES)
 )
 STALE = tuple(
     CanaryView(queue=queue, consumed_s_ago=99.0, delay_ms=3.0, period_s=5.0, lost=True) for queue in QUEUES
 )
-UNCHECKED = (InstanceSeen(view=view("tts", 1), checked_s_ago=None, adjusted_s_ago=None),)
+UNCHECKED = (InstanceSnapshot(view=view("tts", 1), checked_s_ago=None, adjusted_s_ago=None),)
 
 
 @pytest.mark.parametrize(
     ("changed", "names"),
     [
-        ({"box": HostSnapshot(cores=1, memory_bytes=8_000_000_000, disk_free_bytes=10**10)}, {"cores"}),
-        ({"box": HostSnapshot(cores=2, memory_bytes=8_000_000_000, disk_free_bytes=10**10)}, set()),
-        ({"box": HostSnapshot(cores=4, memory_bytes=10**9, disk_free_bytes=10**8)}, {"memory", "disk"}),
+        ({"host": HostSnapshot(cores=1, memory_bytes=8_000_000_000, disk_free_bytes=10**10)}, {"cores"}),
+        ({"host": HostSnapshot(cores=2, memory_bytes=8_000_000_000, disk_free_bytes=10**10)}, set()),
+        ({"host": HostSnapshot(cores=4, memory_bytes=10**9, disk_free_bytes=10**8)}, {"memory", "disk"}),
         ({"file": None, "file_problem": "line 3"}, {"YAML is valid", "YAML is in force"}),
-        ({"in_force": None}, {"YAML is in force"}),
+        ({"active": None}, {"YAML is in force"}),
         ({"file": replace(catalogue(), kpis=replace(catalogue().kpis, window_s=9))}, {"YAML is in force"}),
-        ({"answers": {FRONT: Answer(status=503, text="draining")}}, {f"front {FRONT}"}),
+        ({"answers": {FRONT: HttpAnswer(status=503, text="draining")}}, {f"front {FRONT}"}),
         ({"fronts": {}}, {"fronts known to Redis"}),
         (
             {"decisions": {"asr": (), "llm": decisions(1, 0), "tts": decisions(50, 50)}},
@@ -70,9 +70,9 @@ UNCHECKED = (InstanceSeen(view=view("tts", 1), checked_s_ago=None, adjusted_s_ag
         ({"overview": overview(state="failing")}, {"instances healthy", "tts failover"}),
         ({"overview": overview(state="not configured")}, {"instances healthy", "tts failover"}),
         ({"overview": overview(in_flight=5)}, {"caps are kept"}),
-        ({"nginx": NginxSeen(by_server={"a": 25, "b": 25})}, {"nginx weights"}),
-        ({"nginx": NginxSeen(by_server={"a": 40, "b": 10})}, {"nginx weights"}),
-        ({"nginx": NginxSeen(trouble="no answer")}, {"nginx weights"}),
+        ({"nginx": NginxAnswers(by_server={"a": 25, "b": 25})}, {"nginx weights"}),
+        ({"nginx": NginxAnswers(by_server={"a": 40, "b": 10})}, {"nginx weights"}),
+        ({"nginx": NginxAnswers(problem="no answer")}, {"nginx weights"}),
         ({"canaries": STALE}, {*(f"queue {queue} consumed" for queue in QUEUES), "beat ticks"}),
         ({"workers": SHARED}, {"control has its own worker"}),
         ({"workers": THIN}, {"llm pool"}),
@@ -81,13 +81,13 @@ UNCHECKED = (InstanceSeen(view=view("tts", 1), checked_s_ago=None, adjusted_s_ag
             {"broker evicts no task"},
         ),
         ({"redis": {"maxmemory_policy": "noeviction", "maxmemory": "0"}}, {"broker's memory is bounded"}),
-        ({"records": RecordsSeen(trouble="away")}, {"records"}),
-        ({"records": RecordsSeen(version="0001", newest="0002")}, {"records"}),
+        ({"records": RecordsSnapshot(problem="away")}, {"records"}),
+        ({"records": RecordsSnapshot(version="0001", newest="0002")}, {"records"}),
         ({"instances": UNCHECKED}, {"weights are adjusted", "tts-1 is checked"}),
-        ({"board": None}, {"figures", "figures are fresh"}),
-        ({"flower": FlowerSeen(status=200, address="x")}, {"Flower protected"}),
-        ({"turn": TurnSeen(address="x", trouble="nobody there")}, {"a real turn"}),
-        ({"turn": TurnSeen(address="x", result=replace(HEARD, first_audio_ms=None))}, {"a real turn"}),
+        ({"kpis": None}, {"figures", "figures are fresh"}),
+        ({"flower": HttpAnswer(status=200, text="")}, {"Flower protected"}),
+        ({"turn": TypedTurn(address="x", problem="nobody there")}, {"a real turn"}),
+        ({"turn": TypedTurn(address="x", result=replace(HEARD, first_audio_ms=None))}, {"a real turn"}),
     ],
 )
 def test_what_is_wrong_fails_its_rows_and_no_other(
@@ -97,19 +97,19 @@ def test_what_is_wrong_fails_its_rows_and_no_other(
 
 
 def test_a_figure_beyond_its_target_fails_and_one_of_few_turns_does_not_apply(tmp_path: Path) -> None:
-    board = evidence(tmp_path).board
-    assert board is not None
-    assert failed(tmp_path, board=replace(board, standings=(kpi(0.2),))) == {"figure errors"}
-    few = outcomes(tmp_path, board=replace(board, standings=(kpi(0.2, judged=False),)))
+    kpis = snapshot(tmp_path).kpis
+    assert kpis is not None
+    assert failed(tmp_path, kpis=replace(kpis, standings=(kpi(0.2),))) == {"figure errors"}
+    few = outcomes(tmp_path, kpis=replace(kpis, standings=(kpi(0.2, judged=False),)))
     assert few["figure errors"].outcome == "not applicable"
 
 
 def test_a_backup_is_missed_once_there_is_something_to_lose(tmp_path: Path) -> None:
-    records = RecordsSeen(where="x", version="0001", newest="0001", turns=7)
+    records = RecordsSnapshot(where="x", version="0001", newest="0001", turns=7)
     assert failed(tmp_path, records=records) == {"backup"}
     file = tmp_path / "backup.tar.gz"
     file.write_bytes(b"12345")
-    note = LastBackup(path=str(file), at_s=evidence(tmp_path).now_s, size_bytes=5)
+    note = LastBackup(path=str(file), at_s=snapshot(tmp_path).now_s, size_bytes=5)
     assert failed(tmp_path, records=records, backup=note) == set()
     assert failed(tmp_path, records=records, backup=replace(note, size_bytes=6)) == {"backup"}
     assert failed(tmp_path, records=records, backup=replace(note, at_s=0.0)) == {"backup"}
@@ -128,7 +128,7 @@ def test_algorithms_that_go_by_load_promise_no_shares(tmp_path: Path) -> None:
 
 
 def test_the_tables_and_the_json_tell_the_same(tmp_path: Path) -> None:
-    found = find(evidence(tmp_path, flower=FlowerSeen(status=200, address="x")), ("3",))
+    found = run_checks(snapshot(tmp_path, flower=HttpAnswer(status=200, text="")), ("3",))
     console = Console(width=200)
     with console.capture() as said:
         console.print(check_view(found))

@@ -1,4 +1,4 @@
-"""Phase 1: one YAML in force, fronts behind nginx, calls shared by weight, somewhere to fail over to."""
+"""Checks of phase 1: one active YAML, fronts behind nginx, calls shared by weight, a failover path."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Final
 
 from dispatcher.catalogue.codec import digest
 from dispatcher.kpis.shares import BY_WEIGHT
-from dispatcher.ops.checks.check_row import Finding, judged, not_applicable, row
-from dispatcher.ops.checks.snapshot import Evidence
+from dispatcher.ops.checks.finding import Finding, judged, not_applicable
+from dispatcher.ops.checks.snapshot import Snapshot
 from dispatcher.routing.overview import ServiceView
 
 # A smooth round robin is never further off than one call of each instance.
@@ -19,59 +19,56 @@ NGINX_MISS: Final = 0.05
 _BY_ITS_LINE: Final = ("failing", "not configured")
 
 
-@row("1")
-def yaml_in_force(evidence: Evidence) -> Iterator[Finding]:
+def yaml_in_force(snapshot: Snapshot) -> Iterator[Finding]:
     """Compare the file with what every process goes by."""
     name, expected = "YAML is in force", "what all processes go by is this file: `dispatcher reload`"
-    if evidence.in_force is None or evidence.file is None:
+    if snapshot.active is None or snapshot.file is None:
         yield judged(name, good=False, saw="nothing was published yet", expected=expected)
         return
-    same = digest(evidence.file) == digest(evidence.in_force.catalogue)
-    what = "the same" if same else f"another one, from {evidence.in_force.catalogue.path}"
-    yield judged(name, good=same, saw=f"revision {evidence.in_force.revision}, {what}", expected=expected)
+    same = digest(snapshot.file) == digest(snapshot.active.catalogue)
+    what = "the same" if same else f"another one, from {snapshot.active.catalogue.path}"
+    yield judged(name, good=same, saw=f"revision {snapshot.active.revision}, {what}", expected=expected)
 
 
-@row("1", "after")
-def fronts_ready(evidence: Evidence) -> Iterator[Finding]:
-    """Ask each front whether it can take a turn."""
-    for url, answer in evidence.answers.items():
+def fronts_ready(snapshot: Snapshot) -> Iterator[Finding]:
+    """Check that each front is ready and known to Redis."""
+    for url, answer in snapshot.answers.items():
         saw = "200" if answer.status == 200 else f"{answer.status or 'no answer'}: {answer.text[:160]}"
         yield judged(f"front {url}", good=answer.status == 200, saw=saw, expected="/readyz says 200")
     told = ", ".join(
         f"{name} ({counts.devices} device{'s' if counts.devices != 1 else ''})"
-        for name, counts in evidence.fronts.items()
+        for name, counts in snapshot.fronts.items()
     )
     yield judged(
         "fronts known to Redis",
-        good=len(evidence.fronts) >= len(evidence.answers),
+        good=len(snapshot.fronts) >= len(snapshot.answers),
         saw=told or "none",
-        expected=f"{len(evidence.answers)} or more, each heard of within 15 s",
+        expected=f"{len(snapshot.answers)} or more, each heard of within 15 s",
     )
 
 
-@row("1", "after")
-def calls_by_weight(evidence: Evidence) -> Iterator[Finding]:
-    """Compare who got the recorded calls with the weights, where the algorithm promises shares."""
-    for service in evidence.overview.services:
+def calls_by_weight(snapshot: Snapshot) -> Iterator[Finding]:
+    """Compare the shares of the recorded calls with the weights, where the algorithm promises shares."""
+    for service in snapshot.overview.services:
         name = f"{service.service} calls by weight"
         if service.algorithm not in BY_WEIGHT:
             yield not_applicable(name, f"{service.algorithm or 'no algorithm'} goes by load", "±5 %")
         else:
-            yield _shares(name, service, evidence)
+            yield _shares(name, service, snapshot)
 
 
-def _shares(name: str, service: ServiceView, evidence: Evidence) -> Finding:
+def _shares(name: str, service: ServiceView, snapshot: Snapshot) -> Finding:
     members = [one for one in service.instances if one.is_usable]
     priorities = {one.priority for one in members}
     if len(members) < 2 or len(priorities) > 1:
         return not_applicable(name, "fewer than two usable instances of one priority", "±5 %")
     weights = {one.name: one.weight if "weighted" in service.algorithm else 1.0 for one in members}
     wanted = {each: weight / sum(weights.values()) for each, weight in weights.items()}
-    got = Counter(pick.instance for pick in evidence.decisions[service.service] if pick.instance in wanted)
+    got = Counter(pick.instance for pick in snapshot.decisions[service.service] if pick.instance in wanted)
     enough = round(ROUNDS / min(wanted.values()))
     if got.total() < enough:
         return not_applicable(name, f"{got.total()} recorded calls, {enough} are needed", "±5 %")
-    target = evidence.catalogue.kpis.share.target if evidence.catalogue else 0.05
+    target = snapshot.catalogue.kpis.share.target if snapshot.catalogue else 0.05
     miss = max(abs(got[each] / got.total() - share) for each, share in wanted.items())
     shares = ", ".join(
         f"{each} {got[each] / got.total():.0%} of {share:.0%}" for each, share in wanted.items()
@@ -84,15 +81,14 @@ def _shares(name: str, service: ServiceView, evidence: Evidence) -> Finding:
     )
 
 
-@row("1", "3", "after")
-def instances_usable(evidence: Evidence) -> Iterator[Finding]:
-    """Look for instances that get no calls because something is wrong with them."""
+def instances_usable(snapshot: Snapshot) -> Iterator[Finding]:
+    """Check that no instance is out."""
     out = [
         f"{one.name} {one.state}" + (f" ({one.last_reason})" if one.state in _BY_ITS_LINE else "")
-        for one in evidence.overview.instances
+        for one in snapshot.overview.instances
         if one.state in ("down", "ejected", *_BY_ITS_LINE)
     ]
-    count = len(evidence.overview.instances)
+    count = len(snapshot.overview.instances)
     yield judged(
         "instances healthy",
         good=count > 0 and not out,
@@ -101,10 +97,9 @@ def instances_usable(evidence: Evidence) -> Iterator[Finding]:
     )
 
 
-@row("1", "after")
-def failover_path(evidence: Evidence) -> Iterator[Finding]:
-    """Count what is left of a service when its best instance dies."""
-    for service in evidence.overview.services:
+def failover_path(snapshot: Snapshot) -> Iterator[Finding]:
+    """Check that each service can lose an instance."""
+    for service in snapshot.overview.services:
         usable = [one.name for one in service.instances if one.is_usable]
         yield judged(
             f"{service.service} failover",
@@ -114,17 +109,16 @@ def failover_path(evidence: Evidence) -> Iterator[Finding]:
         )
 
 
-@row("1", "after")
-def nginx(evidence: Evidence) -> Iterator[Finding]:
-    """Compare who answers through nginx with the weights of its upstreams in the YAML."""
+def nginx(snapshot: Snapshot) -> Iterator[Finding]:
+    """Compare the answers through nginx with the weights of its upstreams in the YAML."""
     name, expected = "nginx weights", f"shares of the YAML's upstream_servers, ±{NGINX_MISS:.0%}"
-    seen = evidence.nginx
-    servers = evidence.catalogue.nginx.upstream_servers if evidence.catalogue else ()
+    seen = snapshot.nginx
+    servers = snapshot.catalogue.nginx.upstream_servers if snapshot.catalogue else ()
     if seen is None:
         yield not_applicable(name, "no --nginx was given", expected)
         return
-    if seen.trouble or not servers:
-        saw = seen.trouble or "the YAML names no upstream_servers"
+    if seen.problem or not servers:
+        saw = seen.problem or "the YAML names no upstream_servers"
         yield judged(name, good=False, saw=saw, expected=expected)
         return
     total = sum(seen.by_server.values())

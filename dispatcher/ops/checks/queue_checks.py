@@ -1,4 +1,4 @@
-"""Phase 2: queues of their own that are consumed, caps that hold, a broker that loses nothing, records."""
+"""Checks of phase 2: consumed queues, caps that hold, a broker that loses nothing, records."""
 
 from __future__ import annotations
 
@@ -6,33 +6,31 @@ from collections.abc import Iterator
 from typing import Final
 
 from dispatcher.messages import CONTROL_QUEUE, SERVICES
-from dispatcher.ops.checks.check_row import Finding, judged, not_applicable, row, seconds
-from dispatcher.ops.checks.snapshot import Evidence
+from dispatcher.ops.checks.finding import Finding, age_text, judged, not_applicable
+from dispatcher.ops.checks.snapshot import Snapshot
 
 SAFE_POLICIES: Final = ("noeviction", "volatile-lru", "volatile-lfu", "volatile-ttl", "volatile-random")
 # As in workers/celery_ext/pools.py: a queue with few slots has a few threads to spare.
 FEWEST_SLOTS: Final = 4
 
 
-@row("2")
-def consumed(evidence: Evidence) -> Iterator[Finding]:
-    """Look when a canary was last taken from each queue."""
-    for canary in evidence.canaries:
+def consumed(snapshot: Snapshot) -> Iterator[Finding]:
+    """Check the age of the last canary of each queue."""
+    for canary in snapshot.canaries:
         waited = "" if canary.delay_ms is None else f", after {canary.delay_ms:.0f} ms in the queue"
         period = f"every {canary.period_s:g} s" if canary.period_s else "every 5 s"
         yield judged(
             f"queue {canary.queue} consumed",
             good=canary.is_consumed,
-            saw=f"canary taken {seconds(canary.consumed_s_ago)}{waited}",
+            saw=f"canary taken {age_text(canary.consumed_s_ago)}{waited}",
             expected=f"{period}, three in a row may be missed",
         )
 
 
-@row("2")
-def short_queues(evidence: Evidence) -> Iterator[Finding]:
-    """Look whether tasks pile up."""
-    limit = evidence.wish.settings.queue_limit
-    lengths = evidence.overview.queues
+def short_queues(snapshot: Snapshot) -> Iterator[Finding]:
+    """Check that tasks do not pile up."""
+    limit = snapshot.scope.settings.queue_limit
+    lengths = snapshot.overview.queues
     yield judged(
         "queues are short",
         good=all(length < limit for length in lengths.values()),
@@ -41,11 +39,10 @@ def short_queues(evidence: Evidence) -> Iterator[Finding]:
     )
 
 
-@row("2")
-def control_apart(evidence: Evidence) -> Iterator[Finding]:
-    """Look for a control worker that no full queue of turns can starve."""
-    busy = {worker.pid for worker in evidence.workers if worker.queue in SERVICES}
-    control = [worker.pid for worker in evidence.workers if worker.queue == CONTROL_QUEUE]
+def control_apart(snapshot: Snapshot) -> Iterator[Finding]:
+    """Check that no full queue of turns can starve the control queue."""
+    busy = {worker.pid for worker in snapshot.workers if worker.queue in SERVICES}
+    control = [worker.pid for worker in snapshot.workers if worker.queue == CONTROL_QUEUE]
     apart = [pid for pid in control if pid not in busy]
     yield judged(
         "control has its own worker",
@@ -55,11 +52,10 @@ def control_apart(evidence: Evidence) -> Iterator[Finding]:
     )
 
 
-@row("2")
-def caps(evidence: Evidence) -> Iterator[Finding]:
+def caps(snapshot: Snapshot) -> Iterator[Finding]:
     """Compare the leases of this moment with the caps."""
-    over = [one for one in evidence.overview.instances if one.in_flight > one.cap]
-    shown = over or evidence.overview.instances
+    over = [one for one in snapshot.overview.instances if one.in_flight > one.cap]
+    shown = over or snapshot.overview.instances
     yield judged(
         "caps are kept",
         good=not over,
@@ -68,16 +64,15 @@ def caps(evidence: Evidence) -> Iterator[Finding]:
     )
 
 
-@row("2")
-def pool_sizes(evidence: Evidence) -> Iterator[Finding]:
+def pool_sizes(snapshot: Snapshot) -> Iterator[Finding]:
     """Compare how many tasks the workers run at once with the slots of the instances."""
     for service in SERVICES:
-        workers = [worker for worker in evidence.workers if worker.queue == service]
+        workers = [worker for worker in snapshot.workers if worker.queue == service]
         name = f"{service} pool"
-        if evidence.catalogue is None or not workers:
+        if snapshot.catalogue is None or not workers:
             yield judged(name, good=False, saw="no worker", expected="a worker for the queue")
             continue
-        slots = evidence.catalogue.services[service].slots
+        slots = snapshot.catalogue.services[service].slots
         threads = sum(worker.slots for worker in workers)
         yield judged(
             name,
@@ -87,10 +82,9 @@ def pool_sizes(evidence: Evidence) -> Iterator[Finding]:
         )
 
 
-@row("2")
-def broker(evidence: Evidence) -> Iterator[Finding]:
-    """Look whether the broker's memory is bounded, and whether the bound may cost a task."""
-    info = evidence.redis
+def broker(snapshot: Snapshot) -> Iterator[Finding]:
+    """Check that the broker's memory is bounded, and that the bound costs no task."""
+    info = snapshot.redis
     policy, most = info.get("maxmemory_policy", "unknown"), int(info.get("maxmemory", 0))
     yield judged(
         "broker evicts no task",
@@ -107,12 +101,11 @@ def broker(evidence: Evidence) -> Iterator[Finding]:
     )
 
 
-@row("2", "after")
-def records(evidence: Evidence) -> Iterator[Finding]:
-    """Look at the store of records."""
-    seen = evidence.records
-    if seen.trouble:
-        yield judged("records", good=False, saw=seen.trouble, expected="the store answers (DATABASE_URL)")
+def records(snapshot: Snapshot) -> Iterator[Finding]:
+    """Check that the store of records is reachable and up to date."""
+    seen = snapshot.records
+    if seen.problem:
+        yield judged("records", good=False, saw=seen.problem, expected="the store answers (DATABASE_URL)")
         return
     yield judged(
         "records",
@@ -122,26 +115,24 @@ def records(evidence: Evidence) -> Iterator[Finding]:
     )
 
 
-@row("2")
-def beat(evidence: Evidence) -> Iterator[Finding]:
-    """Look whether anybody sends what happens by the clock."""
-    ages = [each.consumed_s_ago for each in evidence.canaries if each.consumed_s_ago is not None]
+def beat(snapshot: Snapshot) -> Iterator[Finding]:
+    """Check that beat sends its schedule."""
+    ages = [each.consumed_s_ago for each in snapshot.canaries if each.consumed_s_ago is not None]
     if not ages:
         yield judged("beat ticks", good=False, saw="no canary ever", expected="`celery -A workers beat` runs")
         return
-    period_s = max(each.period_s or 0 for each in evidence.canaries)
+    period_s = max(each.period_s or 0 for each in snapshot.canaries)
     yield judged(
         "beat ticks",
         good=min(ages) <= 3 * period_s,
-        saw=f"last tick seen {seconds(min(ages))}",
+        saw=f"last tick seen {age_text(min(ages))}",
         expected=f"a canary every {period_s:g} s",
     )
 
 
-@row("2")
-def cache(evidence: Evidence) -> Iterator[Finding]:
-    """Say whether phrases and claims have a Redis of their own."""
-    settings = evidence.wish.settings
+def cache(snapshot: Snapshot) -> Iterator[Finding]:
+    """Report whether phrases and utterance audio have a Redis of their own."""
+    settings = snapshot.scope.settings
     if settings.cache == settings.redis_url:
         yield not_applicable("cache apart", "the broker's Redis holds it too", "CACHE_URL for larger sites")
     else:

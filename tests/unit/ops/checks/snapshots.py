@@ -1,4 +1,4 @@
-"""A deployment that is well, for rows to look at; each test makes one thing wrong."""
+"""Snapshot of a healthy deployment; each test makes one thing wrong."""
 
 from __future__ import annotations
 
@@ -14,9 +14,15 @@ from dispatcher.host_metrics.host import HostSample
 from dispatcher.kpis.alert_rules import Alert
 from dispatcher.kpis.kpi_rules import Kpi
 from dispatcher.messages import QUEUES, SERVICES, Algorithm, Service
-from dispatcher.ops.checks.probes import Answer, FlowerSeen, NginxSeen, TurnSeen
-from dispatcher.ops.checks.records_snapshot import RecordsSeen
-from dispatcher.ops.checks.snapshot import Evidence, HostSnapshot, InstanceSeen, Wish, WorkerSeen
+from dispatcher.ops.checks.probes import HttpAnswer, NginxAnswers, TypedTurn
+from dispatcher.ops.checks.records_snapshot import RecordsSnapshot
+from dispatcher.ops.checks.snapshot import (
+    CheckScope,
+    HostSnapshot,
+    InstanceSnapshot,
+    Snapshot,
+    WorkerSnapshot,
+)
 from dispatcher.routing.decisions import Decision
 from dispatcher.routing.instance_table import ActiveCatalogue
 from dispatcher.routing.overview import InstanceView, Overview, ServiceView
@@ -143,41 +149,41 @@ def _redis(shown: Overview) -> dict[str, Any]:
     """Return what is read of Redis."""
     yaml = catalogue()
     return {
-        "in_force": ActiveCatalogue(revision=3, chosen_at_ms=0, catalogue=yaml),
+        "active": ActiveCatalogue(revision=3, chosen_at_ms=0, catalogue=yaml),
         "redis": {"maxmemory_policy": "volatile-ttl", "maxmemory": "268435456", "used_memory": "9000000"},
         "overview": shown,
         "instances": tuple(
-            InstanceSeen(view=one, checked_s_ago=2.0, adjusted_s_ago=30.0) for one in shown.instances
+            InstanceSnapshot(view=one, checked_s_ago=2.0, adjusted_s_ago=30.0) for one in shown.instances
         ),
-        "workers": tuple(WorkerSeen(queue=queue, pid=at, slots=8) for at, queue in enumerate(QUEUES, 1)),
+        "workers": tuple(WorkerSnapshot(queue=queue, pid=at, slots=8) for at, queue in enumerate(QUEUES, 1)),
         "canaries": tuple(
             CanaryView(queue=queue, consumed_s_ago=1.0, delay_ms=3.0, period_s=5.0, lost=False)
             for queue in QUEUES
         ),
         "fronts": {"front-1": FrontCounts(devices=2, busy=1, in_turn=1, turns_begun=9)},
-        "knobs": RuntimeOverrides(),
+        "overrides": RuntimeOverrides(),
         "tuner": TunerState(),
         "tuner_rows": (),
         "decisions": {"asr": (), "llm": decisions(1, 0), "tts": decisions(60, 30)},
     }
 
 
-def evidence(tmp_path: Path, **changed: Any) -> Evidence:
+def snapshot(tmp_path: Path, **changed: Any) -> Snapshot:
     """Return a deployment in which nothing is wrong but what is changed."""
     now_s = time.time()
     fields: dict[str, Any] = {
         **_redis(changed.get("overview", overview())),
-        "wish": Wish(settings=Settings(data_dir=tmp_path), fronts=(FRONT,)),
+        "scope": CheckScope(settings=Settings(data_dir=tmp_path), fronts=(FRONT,)),
         "now_s": now_s,
         "file": catalogue(),
         "file_problem": "",
-        "box": HostSnapshot(cores=4, memory_bytes=8_000_000_000, disk_free_bytes=10_000_000_000),
-        "board": KpiSnapshot(judged_at_s=now_s, host="h", standings=(kpi(0.0),), box=BOX, processes=()),
-        "records": RecordsSeen(where="sqlite:///x", version="0001", newest="0001", turns=0),
+        "host": HostSnapshot(cores=4, memory_bytes=8_000_000_000, disk_free_bytes=10_000_000_000),
+        "kpis": KpiSnapshot(judged_at_s=now_s, host="h", standings=(kpi(0.0),), box=BOX, processes=()),
+        "records": RecordsSnapshot(where="sqlite:///x", version="0001", newest="0001", turns=0),
         "backup": None,
-        "answers": {FRONT: Answer(status=200, text="{}")},
-        "nginx": NginxSeen(by_server={"a": 30, "b": 20}),
-        "flower": FlowerSeen(status=401, address="http://127.0.0.1:5555"),
-        "turn": TurnSeen(address="ws://x", result=HEARD),
+        "answers": {FRONT: HttpAnswer(status=200, text="{}")},
+        "nginx": NginxAnswers(by_server={"a": 30, "b": 20}),
+        "flower": HttpAnswer(status=401, text=""),
+        "turn": TypedTurn(address="ws://x", result=HEARD),
     }
-    return Evidence(**{**fields, **changed})
+    return Snapshot(**{**fields, **changed})
