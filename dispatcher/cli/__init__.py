@@ -39,7 +39,7 @@ SUBCOMMANDS: Final = {
     "bench": Subcommand("dispatcher.ops.bench", "bench", "Measure devices, balancing and faults here."),
     "check": Subcommand("dispatcher.cli.check", "check", "Run the check-lists of a rollout, row by row."),
     "verify": Subcommand(
-        "dispatcher.ops.chaos", "verify", "Inject faults while devices talk, and judge the answers."
+        "dispatcher.cli.verify", "verify", "Inject faults while devices talk, and judge the answers."
     ),
     "status": Subcommand("dispatcher.cli.status", "status", "Show instances, queues and waiting calls."),
     "devices": Subcommand("dispatcher.cli.devices", "devices", "Show, name, block and steer devices."),

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser
 
-from dispatcher.ops.chaos.page import page
-from tests.unit.ops.chaos.seen import judged, report, turn, window
+from dispatcher.ops.chaos.report_page import page
+from tests.unit.ops.chaos.verify_reports import judged, report, turn, window
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 

@@ -1,7 +1,7 @@
-"""The ground of Docker on this host: containers whose labels allow it, and that Docker starts again.
+"""Environment of Docker on this host: containers whose labels allow it, and that Docker starts again.
 
 `docker kill` would tell Docker that somebody wants the container stopped, and it stayed away. So the process
-gets the signal itself, as from a crash, and the container's restart policy is part of the trial.
+gets the signal itself, as from a crash, and the container's restart policy is part of the test.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from dispatcher.errors import StartError
-from dispatcher.ops.chaos.environment import NotHere, running
+from dispatcher.ops.chaos.environment import running
+from dispatcher.ops.fault_switch import FaultUnavailable
 from dispatcher.supervisor.chaos_marker import MarkedProcess
 
 ALLOWED: Final = "dispatcher.verify=true"
@@ -28,44 +29,54 @@ HOW: Final = (
     "start them with ALLOW_VERIFY=true docker-compose up -d, where nobody depends on them, "
     "and run this as root on the same host"
 )
-DOOR_PORT: Final = 8080
-PATIENCE_S: Final = 10.0
+ENTRY_PORT: Final = 8080
+DOCKER_TIMEOUT_S: Final = 10.0
 
 
-class Containers:
-    """The containers of one Compose project; Docker is asked anew before anything is hurt."""
+class DockerEnvironment:
+    """The containers of one Compose project; Docker is asked anew before each fault."""
 
     def __init__(self, project: str = "") -> None:
-        """Look at nothing yet; without a name the one project that allows it is meant."""
+        """LoadSample at nothing yet; without a name the one project that allows it is meant."""
         self._project = project
 
-    async def parts(self) -> tuple[MarkedProcess, ...]:
-        """Return what Docker says of the containers now; see `Ground`."""
-        return tuple(as_part(each) for each in await self._inspect())
+    async def processes(self) -> tuple[MarkedProcess, ...]:
+        """Return the containers as they are now; see `Environment`."""
+        return tuple(as_process(each) for each in await self._inspect())
 
-    async def send(self, part: MarkedProcess, how: signal.Signals) -> None:
-        """Send a signal to the first process of a container, and to no other; see `Ground`."""
-        now = next((each for each in await self._inspect() if name_of(each) == part.name), None)
-        pid = as_part(now).pid if now else None
+    async def send(self, process: MarkedProcess, how: signal.Signals) -> None:
+        """Send a signal to the first process of a container, and to no other; see `Environment`."""
+        now = next((each for each in await self._inspect() if name_of(each) == process.name), None)
+        pid = as_process(now).pid if now else None
         if now is None or pid is None:
-            raise NotHere(f"{part.name} does not run")
+            raise FaultUnavailable(f"{process.name} does not run")
         if not is_in_container(pid, now["Id"]):
-            raise NotHere(f"pid {pid} of {part.name} is no process of this host; Docker runs elsewhere")
+            raise FaultUnavailable(
+                f"pid {pid} of {process.name} is no process of this host; Docker runs elsewhere"
+            )
         try:
             os.kill(pid, how)
         except PermissionError as error:
-            raise NotHere(f"{part.name} (pid {pid}) is not this user's; run this as root") from error
+            raise FaultUnavailable(
+                f"{process.name} (pid {pid}) is not this user's; run this as root"
+            ) from error
         except ProcessLookupError as error:
-            raise NotHere(f"{part.name} (pid {pid}) has just ended") from error
+            raise FaultUnavailable(f"{process.name} (pid {pid}) has just ended") from error
 
-    def part_at(self, parts: Sequence[MarkedProcess], hostname: str, port: int) -> MarkedProcess | None:
-        """Return the instance whose container has the name that the YAML gives; see `Ground`."""
-        found = next((part for part in running(parts, "instance") if part.name == hostname), None)
+    def process_at(
+        self, processes: Sequence[MarkedProcess], hostname: str, port: int
+    ) -> MarkedProcess | None:
+        """Return the instance whose container has the name that the YAML gives; see `Environment`."""
+        found = next(
+            (process for process in running(processes, "instance") if process.name == hostname), None
+        )
         return None if found is None else replace(found, port=port)
 
-    def doors(self, parts: Sequence[MarkedProcess]) -> tuple[str, ...]:
-        """Return nginx; see `Ground`."""
-        return tuple(f"http://{part.host}:{DOOR_PORT}" for part in parts if part.role == "nginx")
+    def entry_urls(self, processes: Sequence[MarkedProcess]) -> tuple[str, ...]:
+        """Return nginx; see `Environment`."""
+        return tuple(
+            f"http://{process.host}:{ENTRY_PORT}" for process in processes if process.role == "nginx"
+        )
 
     async def redis_url(self) -> str:
         """Return the broker as it is reached from here.
@@ -75,8 +86,8 @@ class Containers:
         """
         containers = await self._inspect()
         brokers = [each for each in containers if each["Config"]["Labels"].get(ROLE) == "broker"]
-        told = (_variable(each, "REDIS_URL") or _held(each, "REDIS_URL_FILE") for each in containers)
-        url = next((each for each in told if each), "")
+        urls = (_variable(each, "REDIS_URL") or _held(each, "REDIS_URL_FILE") for each in containers)
+        url = next((each for each in urls if each), "")
         if not brokers or not url:
             raise StartError("no container that allows faults is the broker; its role is a label")
         inside = urlsplit(url)
@@ -96,8 +107,8 @@ class Containers:
         return found
 
 
-def as_part(inspected: Mapping[str, Any]) -> MarkedProcess:
-    """Return what `docker inspect` says of a container as a part; `pid` is that of its first process."""
+def as_process(inspected: Mapping[str, Any]) -> MarkedProcess:
+    """Return what `docker inspect` says of a container as a process; `pid` is that of its first process."""
     return MarkedProcess(
         name=name_of(inspected),
         role=inspected["Config"]["Labels"].get(ROLE, ""),
@@ -149,13 +160,13 @@ async def _docker(*words: str) -> str:
         process = await asyncio.create_subprocess_exec(
             *("docker", *words), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
         )
-        async with asyncio.timeout(PATIENCE_S):
-            said, complained = await process.communicate()
+        async with asyncio.timeout(DOCKER_TIMEOUT_S):
+            output, errors = await process.communicate()
     except FileNotFoundError as error:
         raise StartError("no `docker` command is here; run this on the host of the containers") from error
     except TimeoutError as error:
         process.kill()
-        raise StartError(f"`docker {words[0]}` took longer than {PATIENCE_S:g} s") from error
+        raise StartError(f"`docker {words[0]}` took longer than {DOCKER_TIMEOUT_S:g} s") from error
     if process.returncode != 0:
-        raise StartError(f"`docker {words[0]}` failed: {complained.decode(errors='replace').strip()}")
-    return said.decode()
+        raise StartError(f"`docker {words[0]}` failed: {errors.decode(errors='replace').strip()}")
+    return output.decode()

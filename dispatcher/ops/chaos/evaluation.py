@@ -1,4 +1,4 @@
-"""A verdict for each figure of R13 in the time of each fault, by the same rules as the control worker's."""
+"""Evaluation of a window: every KPI in the time of a fault, by the rules of the control worker."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from dispatcher.catalogue.model import KpiTargets
 from dispatcher.kpis.kpi_rules import MIN_TURNS, InstanceFault, Kpi, KpiFacts, TurnFacts, evaluate_kpis
 from dispatcher.kpis.shares import BY_WEIGHT, ShareWindow
 from dispatcher.ops.chaos.turn_outcomes import (
+    DeviceTurn,
     Outcome,
-    TurnHeard,
     Window,
     count,
     error_ratio,
@@ -31,8 +31,8 @@ BASELINE: Final = "none"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
-    """The box and the devices at one moment; None is unknown."""
+class LoadSample:
+    """Load of the host and the devices at one moment; None is unknown."""
 
     at_s: float
     cpu_ratio: float | None
@@ -42,26 +42,26 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
-    """What Redis knew of a window, read at its end.
+class WindowSnapshot:
+    """Redis at the end of a window.
 
     Attributes:
         turns: those that fronts noted in it.
-        looks: one every few seconds.
+        load: one every few seconds.
         before: the instances at its begin, `after` at its end.
         down_before: what was down before the run began, and is not counted against any fault.
     """
 
     turns: Sequence[TurnFacts]
-    looks: Sequence[Look]
+    load: Sequence[LoadSample]
     before: Overview
     after: Overview
     down_before: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
-    """One window with all that is said of it.
+class Evaluation:
+    """One window with its figures.
 
     Attributes:
         figures: every figure, in the order of docs/kpis.md.
@@ -73,6 +73,11 @@ class Judged:
     failover_s: float
     figures: tuple[Kpi, ...]
     slowest_s: float | None = None
+
+    @property
+    def failed_turns(self) -> int:
+        """How many turns went without an answer."""
+        return sum(self.counts.values()) - self.counts["answered"]
 
     @property
     def problems(self) -> list[str]:
@@ -92,7 +97,7 @@ class Judged:
 
     @property
     def verdict(self) -> str:
-        """What is said of the window in a word or two: its problems, errors beyond their alert, or "pass"."""
+        """The window in a word or two: its problems, errors beyond their alert, or "pass"."""
         if self.problems:
             return "; ".join(self.problems)
         return "errors in alert" if verdict_of(self.figure("errors")) == "alert" else PASSED
@@ -102,28 +107,30 @@ class Judged:
         return next(kpi for kpi in self.figures if kpi.name == name)
 
 
-def judge_window(window: Window, heard: Sequence[TurnHeard], seen: Seen, targets: KpiTargets) -> Judged:
-    """Return what is said of one window."""
+def evaluate(
+    window: Window, heard: Sequence[DeviceTurn], observed: WindowSnapshot, targets: KpiTargets
+) -> Evaluation:
+    """Return the evaluation of one window."""
     turns = window.of(heard)
     lasted_s = failover_s(window, heard)
     facts = KpiFacts(
         now_s=window.ended_at_s,
-        turns=seen.turns,
-        faults=tuple(_faults(seen.after, window)),
+        turns=observed.turns,
+        faults=tuple(_faults(observed.after, window)),
         unhealthy=tuple(
             one.name
-            for one in seen.after.instances
-            if one.state in UNHEALTHY_STATES and one.name not in seen.down_before
+            for one in observed.after.instances
+            if one.state in UNHEALTHY_STATES and one.name not in observed.down_before
         ),
-        busy_devices=max((look.busy_devices for look in seen.looks), default=None),
+        busy_devices=max((sample.busy_devices for sample in observed.load), default=None),
         devices=len({turn.device for turn in turns}),
-        windows=tuple(share for each in seen.after.services if (share := _share(seen, each, window))),
-        cpu_ratio=_mean([look.cpu_ratio for look in seen.looks]),
-        memory_ratio=_mean([look.memory_ratio for look in seen.looks]),
-        network_ratio=_mean([look.network_ratio for look in seen.looks]),
+        windows=tuple(share for each in observed.after.services if (share := _share(observed, each, window))),
+        cpu_ratio=_mean([sample.cpu_ratio for sample in observed.load]),
+        memory_ratio=_mean([sample.memory_ratio for sample in observed.load]),
+        network_ratio=_mean([sample.network_ratio for sample in observed.load]),
     )
     figures = tuple(_as_heard(kpi, turns, lasted_s) for kpi in evaluate_kpis(facts, targets))
-    return Judged(
+    return Evaluation(
         window=window,
         counts=count(turns),
         failover_s=lasted_s,
@@ -132,13 +139,13 @@ def judge_window(window: Window, heard: Sequence[TurnHeard], seen: Seen, targets
     )
 
 
-def _as_heard(kpi: Kpi, turns: Sequence[TurnHeard], lasted_s: float) -> Kpi:
+def _as_heard(kpi: Kpi, turns: Sequence[DeviceTurn], lasted_s: float) -> Kpi:
     """Return a figure by what devices heard: of a silence, or a device turned away, no front knows."""
     if kpi.name == "failover":
         return replace(kpi, value=lasted_s, detail=f"goal {FAILOVER_GOAL_S:g} s")
     if kpi.name == "errors":
-        hurt = sum(turn.is_hurt for turn in turns)
-        detail = f"{hurt} of {len(turns)} turns"
+        failed = sum(turn.is_failed for turn in turns)
+        detail = f"{failed} of {len(turns)} turns"
         return replace(kpi, value=error_ratio(turns), detail=detail, judged=len(turns) >= MIN_TURNS)
     return kpi
 
@@ -152,11 +159,11 @@ def verdict_of(kpi: Kpi) -> Verdict:
     return "pass" if kpi.value <= kpi.target else "over target"
 
 
-def worst(judged: Sequence[Judged], name: str) -> tuple[Kpi, str] | None:
+def worst(evaluations: Sequence[Evaluation], name: str) -> tuple[Kpi, str] | None:
     """Return the worst value of a figure, and the fault of that time; None where nobody could."""
     known = [
         (kpi, each.window.fault)
-        for each in judged
+        for each in evaluations
         if not each.window.skipped and verdict_of(kpi := each.figure(name)) != "not judged"
     ]
     return max(known, key=lambda pair: pair[0].value or 0.0, default=None)
@@ -172,9 +179,9 @@ def _faults(overview: Overview, window: Window) -> list[InstanceFault]:
     ]
 
 
-def _share(seen: Seen, service: ServiceView, window: Window) -> ShareWindow | None:
+def _share(observed: WindowSnapshot, service: ServiceView, window: Window) -> ShareWindow | None:
     """Return what each instance got of the calls, where weights alone decided and calls were enough."""
-    before = {one.name: one for each in seen.before.services for one in each.instances}
+    before = {one.name: one for each in observed.before.services for one in each.instances}
     members = [one for one in service.instances if one.name in before and one.is_usable]
     if service.algorithm not in BY_WEIGHT or len(members) < 2 or len({one.priority for one in members}) > 1:
         return None

@@ -1,177 +1,138 @@
-"""The faults that are tried. Each is a block: what it does is undone at its end, however that comes."""
+"""Table of the faults. Each is a block: what it does is undone at its end, however that comes.
+
+A new fault is a row of `FAULTS`; one that neither signals a process nor sets the switch of an instance is a
+context manager of its own.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import math
 import signal
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
 
+from dispatcher.bundled.timed.faults import read_fault
 from dispatcher.control.overrides import OVERRIDES_POLL_INTERVAL_S, read_overrides, set_override
-from dispatcher.messages import SERVICES, Service
-from dispatcher.ops.chaos.environment import NotHere
+from dispatcher.messages import Service
 from dispatcher.ops.chaos.full_disk import full_disk
 from dispatcher.ops.chaos.simulated_devices import SimulatedDevices
-from dispatcher.ops.chaos.system_under_test import Target
+from dispatcher.ops.chaos.system_under_test import SystemUnderTest, clear_fault
+from dispatcher.ops.fault_switch import FaultUnavailable
 from dispatcher.supervisor.chaos_marker import MarkedProcess
 from dispatcher.telemetry.front_presence import read_fronts
 
-# Devices of the crowd have numbers of their own.
-CROWD_FIRST: Final = 1_000
+# Devices of the overload have numbers of their own.
+OVERLOAD_FIRST_DEVICE: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scene:
-    """What a fault works on.
+class FaultContext:
+    """Everything that a fault works on.
 
     Attributes:
-        residents: the devices that talk all the time.
+        devices: those that talk all the time.
         lasts_s: for how long it will be left in place.
-        doors: where a crowd wants in.
+        entry_urls: where further devices connect.
     """
 
-    target: Target
-    residents: SimulatedDevices
-    devices: int
+    system: SystemUnderTest
+    devices: SimulatedDevices
+    device_count: int
     lasts_s: float
-    doors: tuple[str, ...]
+    entry_urls: tuple[str, ...]
 
 
 # Yields what was done, in words.
-Inject = Callable[[Scene], AbstractAsyncContextManager[str]]
+Inject = Callable[[FaultContext], AbstractAsyncContextManager[str]]
+_Find = Callable[[SystemUnderTest], Awaitable[MarkedProcess]]
 
 
-@asynccontextmanager
-async def kill_instance(scene: Scene) -> AsyncGenerator[str]:
-    """Kill an instance's process; whoever keeps the stack starts it again."""
-    victim = await scene.target.victim(rather("tts"), with_switch=False)
-    await scene.target.kill(victim.part, signal.SIGKILL)
-    yield f"kill -9 of {victim.part.name} (pid {victim.part.pid})"
-
-
-def switched(service: Service, mode: str, value: float | None = None) -> Inject:
-    """Return the fault that lets one instance fail in a mode, of this service if it can spare one."""
+def signalled(how: signal.Signals, words: str, find: _Find) -> Inject:
+    """Return the fault that sends a signal to a process; the environment starts another one in its place."""
 
     @asynccontextmanager
-    async def inject(scene: Scene) -> AsyncGenerator[str]:
-        victim = await scene.target.victim(rather(service), with_switch=True)
+    async def inject(context: FaultContext) -> AsyncGenerator[str]:
+        process = await find(context.system)
+        await context.system.send(process, how)
         try:
-            # Longer than the fault is meant to last: it is the end for a run that was killed.
-            await scene.target.switch(victim, mode, value, for_s=2 * scene.lasts_s + 10)
-            yield f"{victim.instance.name} does {mode}{'' if value is None else f'={value:g}'}"
+            yield f"{words.format(process.name)} (pid {process.pid})"
         finally:
-            await asyncio.shield(scene.target.end_fault(victim))
+            if how == signal.SIGSTOP:
+                with suppress(FaultUnavailable):  # it was replaced
+                    await asyncio.shield(context.system.send(process, signal.SIGCONT))
 
     return inject
 
 
-@asynccontextmanager
-async def kill_worker(scene: Scene) -> AsyncGenerator[str]:
-    """Kill the worker of the LLM queue with all that it works on."""
-    part = worker_of(await scene.target.running("worker"), "llm")
-    if part is None:
-        raise NotHere("the stack runs no worker of its own")
-    await scene.target.kill(part, signal.SIGKILL)
-    yield f"kill -9 of worker {part.name} (pid {part.pid})"
+def process_of(role: str, *, missing: str, queue: str = "") -> _Find:
+    """Return how to find a process by its role and queue."""
+    return lambda system: system.process_of(role, missing=missing, queue=queue)
+
+
+def switched(service: Service, written: str) -> Inject:
+    """Return the fault that lets an instance fail in a mode, such as slow=10; of this service if possible."""
+    fault = read_fault(written)
+
+    @asynccontextmanager
+    async def inject(context: FaultContext) -> AsyncGenerator[str]:
+        switch = (await context.system.instance_of(service, with_switch=True)).switch
+        try:
+            # Longer than the fault is meant to last: it is the end for a run that was killed.
+            await switch.set(fault, for_s=2 * context.lasts_s + 10)
+            yield f"{switch.name} does {written}"
+        finally:
+            await asyncio.shield(clear_fault(switch))
+
+    return inject
+
+
+async def _tts_instance(system: SystemUnderTest) -> MarkedProcess:
+    return (await system.instance_of("tts", with_switch=False)).process
 
 
 @asynccontextmanager
-async def stop_worker(scene: Scene) -> AsyncGenerator[str]:
-    """Let the worker of the LLM queue stand still; whoever keeps the stack kills it and starts another."""
-    part = worker_of(await scene.target.running("worker"), "llm")
-    if part is None:
-        raise NotHere("the stack runs no worker of its own")
-    await scene.target.kill(part, signal.SIGSTOP)
-    try:
-        yield f"SIGSTOP to worker {part.name} (pid {part.pid})"
-    finally:
-        with suppress(NotHere):  # it was replaced
-            await asyncio.shield(scene.target.kill(part, signal.SIGCONT))
-
-
-@asynccontextmanager
-async def restart_redis(scene: Scene) -> AsyncGenerator[str]:
-    """Stop the broker; it is started again and reads its file."""
-    brokers = await scene.target.running("broker")
-    if not brokers:
-        raise NotHere("the stack runs no broker; REDIS_URL names another one's")
-    await scene.target.kill(brokers[0], signal.SIGTERM)
-    yield f"SIGTERM to the broker (pid {brokers[0].pid})"
-
-
-@asynccontextmanager
-async def restart_front(scene: Scene) -> AsyncGenerator[str]:
-    """Stop a front as an upgrade does; it is started again."""
-    fronts = await scene.target.running("front")
-    if not fronts:
-        raise NotHere("the stack runs no front")
-    await scene.target.kill(fronts[0], signal.SIGTERM)
-    yield f"SIGTERM to {fronts[0].name} (pid {fronts[0].pid})"
-
-
-@asynccontextmanager
-async def overload(scene: Scene) -> AsyncGenerator[str]:
-    """Let no more devices in than there are, and as many again knock."""
-    redis = scene.target.redis
+async def overload(context: FaultContext) -> AsyncGenerator[str]:
+    """Let no more devices in than there are, and connect as many again."""
+    redis = context.system.redis
     before = (await read_overrides(redis)).max_devices
     fronts = max(1, len(await read_fronts(redis)))
-    crowd = SimulatedDevices(scene.doors, scene.devices, first=CROWD_FIRST)
+    added = SimulatedDevices(context.entry_urls, context.device_count, first=OVERLOAD_FIRST_DEVICE)
     try:
-        await set_override(redis, "max_devices", math.ceil(scene.devices / fronts))
-        await asyncio.sleep(2 * OVERRIDES_POLL_INTERVAL_S)  # fronts look at their knobs once in this time
-        async with crowd.living(scene.target.session):
-            yield f"{scene.devices} more devices than are let in"
+        await set_override(redis, "max_devices", math.ceil(context.device_count / fronts))
+        await asyncio.sleep(2 * OVERRIDES_POLL_INTERVAL_S)
+        async with added.talking(context.system.session):
+            yield f"{context.device_count} more devices than are let in"
     finally:
         await asyncio.shield(set_override(redis, "max_devices", before))
-        # To be turned away is what they have to expect; whoever was let in counts like everybody.
-        scene.residents.turns += [each for each in crowd.turns if each.outcome != "refused"]
+        # Refusals are what they have to expect; those that were let in count like all others.
+        context.devices.turns += [each for each in added.turns if each.outcome != "refused"]
 
 
 @asynccontextmanager
-async def fill_disk(_: Scene) -> AsyncGenerator[str]:
+async def fill_disk(_: FaultContext) -> AsyncGenerator[str]:
     """Fill the disk of DATA_DIR, where it is one of its own; turns go on."""
-    async with full_disk() as said:
-        yield said
+    async with full_disk() as words:
+        yield words
 
 
-def rather(service: Service) -> tuple[Service, ...]:
-    """Return all services, this one first: a box may have two instances of another one only."""
-    return (service, *(each for each in SERVICES if each != service))
+_LLM_WORKER: Final = process_of("worker", queue="llm", missing="the stack runs no worker of its own")
+_BROKER: Final = process_of("broker", missing="the stack runs no broker; REDIS_URL names another one's")
+_FRONT: Final = process_of("front", missing="the stack runs no front")
 
-
-def worker_of(parts: Sequence[MarkedProcess], queue: str) -> MarkedProcess | None:
-    """Return the worker that carries the name of a queue; any but the control worker where none does."""
-    named = [part for part in parts if part.name in (queue, f"worker-{queue}")]
-    others = [part for part in parts if part.name != "control"]
-    return next(iter([*named, *others]), None)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
-    """One fault by its name; `lasts_ratio` scales the time that it is left in place."""
-
-    name: str
-    inject: Inject
-    lasts_ratio: float = 1.0
-
-
-# Those that hurt one instance come first; what takes everything away for a moment comes last.
-FAULTS: Final[Mapping[str, Fault]] = {
-    fault.name: fault
-    for fault in (
-        Fault(name="kill", inject=kill_instance),
-        Fault(name="slow", inject=switched("asr", "slow", 10)),
-        Fault(name="fast-fail", inject=switched("llm", "fast-error")),
-        Fault(name="flap", inject=switched("tts", "flap", 2)),
-        Fault(name="stall", inject=switched("llm", "stall-after", 3)),
-        Fault(name="worker", inject=kill_worker),
-        Fault(name="stopped-worker", inject=stop_worker),
-        Fault(name="overload", inject=overload),
-        Fault(name="disk", inject=fill_disk),
-        Fault(name="redis", inject=restart_redis),
-        Fault(name="front", inject=restart_front),
-    )
+# Faults of one instance come first; what takes everything away for a moment comes last.
+FAULTS: Final[Mapping[str, Inject]] = {
+    "kill": signalled(signal.SIGKILL, "kill -9 of {}", _tts_instance),
+    "slow": switched("asr", "slow=10"),
+    "fast-fail": switched("llm", "fast-error"),
+    "flap": switched("tts", "flap=2"),
+    "stall": switched("llm", "stall-after=3"),
+    "worker": signalled(signal.SIGKILL, "kill -9 of worker {}", _LLM_WORKER),
+    "stopped-worker": signalled(signal.SIGSTOP, "SIGSTOP to worker {}", _LLM_WORKER),
+    "overload": overload,
+    "disk": fill_disk,
+    "redis": signalled(signal.SIGTERM, "SIGTERM to the {}", _BROKER),
+    "front": signalled(signal.SIGTERM, "SIGTERM to {}", _FRONT),
 }

@@ -1,4 +1,4 @@
-"""The ground of `dispatcher up`: the children of one supervisor on this host, as its mark in Redis says."""
+"""Environment of `dispatcher up`: the children of one supervisor on this host, by its chaos marker."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Final
 import psutil
 
 from dispatcher.errors import StartError
-from dispatcher.ops.chaos.environment import NotHere, running
+from dispatcher.ops.chaos.environment import running
+from dispatcher.ops.fault_switch import FaultUnavailable
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.supervisor import chaos_marker
 from dispatcher.supervisor.broker_server import LOOPBACK_HOSTS
@@ -22,45 +23,46 @@ HOW: Final = (
 )
 
 
-class Supervised:
-    """The processes of a supervisor; its mark is read anew before anything is hurt."""
+class SupervisedEnvironment:
+    """Processes of a supervisor; its chaos marker is read anew before each fault."""
 
     def __init__(self, redis: RedisClient) -> None:
-        """Look at nothing yet."""
+        """Read nothing yet."""
         self._redis = redis
         self._host = socket.gethostname()
 
-    async def parts(self) -> tuple[MarkedProcess, ...]:
-        """Return what the supervisor says of its processes now; see `Ground`."""
-        return (await self._mark()).parts
+    async def processes(self) -> tuple[MarkedProcess, ...]:
+        """Return the children of the supervisor now; see `Environment`."""
+        return (await self._marker()).parts
 
-    async def send(self, part: MarkedProcess, how: signal.Signals) -> None:
-        """Send a signal to a child of the supervisor, and to no other process; see `Ground`."""
-        mark = await self._mark()
+    async def send(self, process: MarkedProcess, how: signal.Signals) -> None:
+        """Send a signal to a child of the supervisor, and to no other process; see `Environment`."""
+        marker = await self._marker()
         try:
-            process = psutil.Process(part.pid or 0)
-            if process.ppid() != mark.pid:
-                raise NotHere(f"pid {part.pid} ({part.name}) is no child of the supervisor (pid {mark.pid})")
-            process.send_signal(how)
+            child = psutil.Process(process.pid or 0)
+            if child.ppid() != marker.pid:
+                raise FaultUnavailable(
+                    f"pid {process.pid} ({process.name}) is no child of the supervisor (pid {marker.pid})"
+                )
+            child.send_signal(how)
         except psutil.Error as error:
-            raise NotHere(f"{part.name} cannot be reached: {error}") from error
+            raise FaultUnavailable(f"{process.name} cannot be reached: {error}") from error
 
-    def part_at(self, parts: Sequence[MarkedProcess], hostname: str, port: int) -> MarkedProcess | None:
-        """Return the instance that listens on a port of this host; see `Ground`."""
+    def process_at(
+        self, processes: Sequence[MarkedProcess], hostname: str, port: int
+    ) -> MarkedProcess | None:
+        """Return the instance that listens on a port of this host; see `Environment`."""
         if hostname not in LOOPBACK_HOSTS:
             return None
-        return next((part for part in running(parts, "instance") if part.port == port), None)
+        return next((each for each in running(processes, "instance") if each.port == port), None)
 
-    def doors(self, parts: Sequence[MarkedProcess]) -> tuple[str, ...]:
-        """Return every front; see `Ground`."""
-        return tuple(
-            f"http://{part.host}:{part.port}"
-            for part in parts
-            if part.role == "front" and part.port is not None
-        )
+    def entry_urls(self, processes: Sequence[MarkedProcess]) -> tuple[str, ...]:
+        """Return every front; see `Environment`."""
+        fronts = (each for each in processes if each.role == "front" and each.port is not None)
+        return tuple(f"http://{front.host}:{front.port}" for front in fronts)
 
-    async def _mark(self) -> ChaosMarker:
-        mark = await chaos_marker.read(self._redis, self._host)
-        if mark is None or not psutil.pid_exists(mark.pid):
+    async def _marker(self) -> ChaosMarker:
+        marker = await chaos_marker.read(self._redis, self._host)
+        if marker is None or not psutil.pid_exists(marker.pid):
             raise StartError(f"no stack on {self._host} allows faults: {HOW}")
-        return mark
+        return marker

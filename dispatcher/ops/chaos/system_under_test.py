@@ -1,4 +1,4 @@
-"""The stack that is hurt: only one that allows it, and only what whoever keeps it running calls its own."""
+"""System under test: a stack that allows faults, and the processes of it that get one."""
 
 from __future__ import annotations
 
@@ -7,182 +7,175 @@ import signal
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 import aiohttp
 
-from dispatcher.catalogue import Catalogue, Instance
-from dispatcher.errors import StartError, StateError, in_words
-from dispatcher.messages import Service
-from dispatcher.ops.chaos.environment import Ground, NotHere, running
+from dispatcher.bundled.timed.faults import NO_FAULT
+from dispatcher.catalogue import Catalogue
+from dispatcher.errors import StartError, StateError
+from dispatcher.messages import SERVICES, Service
+from dispatcher.ops.chaos.environment import Environment, running
+from dispatcher.ops.fault_switch import FaultSwitch, FaultUnavailable
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import instance_table
 from dispatcher.routing.overview import read_overview
 from dispatcher.supervisor.chaos_marker import MarkedProcess
 
-TIMEOUT: Final = aiohttp.ClientTimeout(total=3)
-UNDO_WITHIN_S: Final = 15.0
-LOOK_AGAIN_S: Final = 0.2
+UNDO_TIMEOUT_S: Final = 15.0
+UNDO_RETRY_INTERVAL_S: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Victim:
-    """An instance that can be told to fail, and its process."""
+class InstanceUnderTest:
+    """An instance that may fail, its process and its switch."""
 
-    instance: Instance
-    part: MarkedProcess
-
-    @property
-    def switch(self) -> str:
-        """The address of its switch for faults."""
-        return f"http://{self.part.host}:{self.part.port}/faults"
+    process: MarkedProcess
+    switch: FaultSwitch
 
 
-class Target:
-    """A stack that allows it; its parts are asked for anew before anything is hurt."""
+class SystemUnderTest:
+    """A stack that allows faults; its processes are read anew before each one.
+
+    Attributes:
+        down_before: what was down before the first fault; no fault is blamed for it.
+    """
 
     def __init__(
-        self, redis: RedisClient, session: aiohttp.ClientSession, ground: Ground, catalogue: Catalogue
+        self,
+        redis: RedisClient,
+        session: aiohttp.ClientSession,
+        environment: Environment,
+        catalogue: Catalogue,
     ) -> None:
-        """Use `find` instead, which asks whether the stack allows it."""
+        """Use `find` instead, which asks whether the stack allows faults."""
         self.redis = redis
         self.session = session
         self.catalogue = catalogue
-        self._ground = ground
         self.down_before: frozenset[str] = frozenset()
+        self._environment = environment
 
     @classmethod
-    async def find(cls, redis: RedisClient, session: aiohttp.ClientSession, ground: Ground) -> Target:
-        """Return the stack that stands on a ground.
+    async def find(
+        cls, redis: RedisClient, session: aiohttp.ClientSession, environment: Environment
+    ) -> SystemUnderTest:
+        """Return the stack of an environment.
 
         Raises:
-            StartError: none allows it; the text says how one does.
+            StartError: none allows faults; the text says how one does.
             StateError: Redis is out of reach.
         """
-        await ground.parts()
+        await environment.processes()
         found = await instance_table.in_force(redis)
         if found is None:
             raise StartError("Redis knows no instances yet; start the stack, then run this again")
-        return cls(redis, session, ground, found.catalogue)
+        return cls(redis, session, environment, found.catalogue)
 
-    async def running(self, role: str) -> tuple[MarkedProcess, ...]:
-        """Return the parts of a role that run now.
-
-        Raises:
-            StartError: nobody allows anything any more.
-        """
-        return running(await self._ground.parts(), role)
-
-    async def doors(self) -> tuple[str, ...]:
+    async def entry_urls(self) -> tuple[str, ...]:
         """Return where the stack takes devices, as `http://HOST:PORT`.
 
         Raises:
             StartError: nowhere.
         """
-        doors = self._ground.doors(await self._ground.parts())
-        if not doors:
+        urls = self._environment.entry_urls(await self._environment.processes())
+        if not urls:
             raise StartError("the stack that allows faults has no front; nobody could talk to it")
-        return doors
+        return urls
 
-    async def kill(self, part: MarkedProcess, how: signal.Signals) -> None:
-        """Send a signal to a process of the stack, and to no other.
+    async def process_of(self, role: str, *, missing: str, queue: str = "") -> MarkedProcess:
+        """Return a process of a role; a worker named like the queue before others, never the control worker.
 
         Raises:
-            NotHere: the process is gone, or is none of the stack's.
+            FaultUnavailable: none runs, as `missing` says.
+            StartError: nothing allows faults any more.
         """
-        await self._ground.send(part, how)
+        found = running(await self._environment.processes(), role)
+        named = [process for process in found if process.name in (queue, f"worker-{queue}")]
+        others = [process for process in found if process.name != "control"]
+        for process in (*named, *others):
+            return process
+        raise FaultUnavailable(missing)
 
-    async def victim(self, services: Sequence[Service], *, with_switch: bool) -> Victim:
-        """Return an instance that may be hurt, because another one can do its work.
+    async def instance_of(self, service: Service, *, with_switch: bool) -> InstanceUnderTest:
+        """Return an instance whose work another one can do, of this service before others.
 
         Args:
-            services: which to look at, the first one that has such an instance wins.
-            with_switch: it has to take faults.
+            service: a box may have two instances of another one only.
+            with_switch: it has to have a switch for faults.
 
         Raises:
-            NotHere: there is none.
+            FaultUnavailable: there is none.
         """
-        parts = await self._ground.parts()
+        processes = await self._environment.processes()
         usable = {one.name for one in (await read_overview(self.redis)).instances if one.is_usable}
         reasons = []
-        for service in services:
-            found = await self._victim_of(service, parts, usable, with_switch=with_switch)
-            if isinstance(found, Victim):
+        for each in (service, *(other for other in SERVICES if other != service)):
+            found = await self._instance_of(each, processes, usable, with_switch=with_switch)
+            if isinstance(found, InstanceUnderTest):
                 return found
-            reasons.append(f"{service} {found}")
-        raise NotHere("; ".join(reasons))
+            reasons.append(f"{each} {found}")
+        raise FaultUnavailable("; ".join(reasons))
 
-    async def _victim_of(
-        self, service: Service, parts: Sequence[MarkedProcess], usable: set[str], *, with_switch: bool
-    ) -> Victim | str:
+    async def _instance_of(
+        self, service: Service, processes: Sequence[MarkedProcess], usable: set[str], *, with_switch: bool
+    ) -> InstanceUnderTest | str:
         """Return an instance of one service, or why there is none."""
         instances = [one for one in self.catalogue.services[service].instances if one.name in usable]
         if len(instances) < 2:
             return f"has {len(instances)} usable instances, and needs two to lose one"
         for instance in instances:
             address = urlsplit(instance.endpoint)
-            part = self._ground.part_at(parts, address.hostname or "", address.port or 80)
-            if part is None:
+            process = self._environment.process_at(processes, address.hostname or "", address.port or 80)
+            if process is None:
                 continue
-            victim = Victim(instance=instance, part=part)
-            if not with_switch or await self._has_switch(victim):
-                return victim
+            url = f"http://{process.host}:{process.port}"
+            switch = FaultSwitch(session=self.session, name=instance.name, url=url)
+            if not with_switch or await switch.exists():
+                return InstanceUnderTest(process=process, switch=switch)
         return "has no built-in instance of this stack that can be told to fail"
 
-    async def switch(self, victim: Victim, mode: str, value: float | None, *, for_s: float) -> None:
-        """Let an instance fail in a mode; it ends by itself, should this process be gone by then.
+    async def send(self, process: MarkedProcess, how: signal.Signals) -> None:
+        """Send a signal to a process of the stack, and to no other.
 
         Raises:
-            NotHere: it refused, or is away.
+            FaultUnavailable: the process is gone, or does not belong to the stack.
         """
-        body: dict[str, Any] = {"mode": mode, "value": value, "for_s": for_s}
-        try:
-            async with self.session.post(victim.switch, json=body, timeout=TIMEOUT) as answer:
-                if answer.status != 200:
-                    raise NotHere(f"{victim.instance.name} refused {mode}: {await answer.text()}")
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise NotHere(f"{victim.instance.name} cannot be told to fail: {in_words(error)}") from error
+        await self._environment.send(process, how)
 
-    async def end_fault(self, victim: Victim) -> None:
-        """Let an instance do right again; one that is away is asked again for a while."""
-        give_up_at = time.monotonic() + UNDO_WITHIN_S
-        while time.monotonic() < give_up_at:
-            try:
-                await self.switch(victim, "none", None, for_s=1)
-            except NotHere:
-                await asyncio.sleep(LOOK_AGAIN_S)
-            else:
-                return
-
-    async def note_down(self) -> frozenset[str]:
-        """Return what is down now, before anything is broken; from now on `is_well` is well without it.
+    async def record_down(self) -> frozenset[str]:
+        """Record and return what is down before the first fault; `is_recovered` ignores it from now on.
 
         Raises:
             StateError: Redis is out of reach.
-            StartError: nobody allows anything any more.
+            StartError: nothing allows faults any more.
         """
         self.down_before = await self._down()
         return self.down_before
 
-    async def is_well(self) -> bool:
-        """Return whether all runs and may have calls that did before; a Redis that is away is not well."""
+    async def is_recovered(self) -> bool:
+        """Return whether all runs and may have calls that did before; without Redis it is not."""
         try:
             return await self._down() <= self.down_before
         except (StateError, StartError):
             return False
 
     async def _down(self) -> frozenset[str]:
-        """Return the parts that do not run and the instances that may have no calls, by name."""
+        """Return the processes that do not run and the instances that may have no calls, by name."""
         overview = await read_overview(self.redis)
-        stopped = {part.name for part in await self._ground.parts() if part.pid is None}
+        stopped = {process.name for process in await self._environment.processes() if process.pid is None}
         states = {one.name: one for one in overview.instances if one.state != "not configured"}
         unusable = {name for name, one in states.items() if not one.is_usable}
         return frozenset(stopped | unusable | (set() if overview.instances else {"every instance"}))
 
-    async def _has_switch(self, victim: Victim) -> bool:
+
+async def clear_fault(switch: FaultSwitch) -> None:
+    """Let an instance be healthy again; one that is unreachable is asked again for a while."""
+    deadline_s = time.monotonic() + UNDO_TIMEOUT_S
+    while time.monotonic() < deadline_s:
         try:
-            async with self.session.get(victim.switch, timeout=TIMEOUT) as answer:
-                return bool(answer.status == 200)
-        except (aiohttp.ClientError, OSError, TimeoutError):
-            return False
+            await switch.set(NO_FAULT, for_s=1)
+        except FaultUnavailable:
+            await asyncio.sleep(UNDO_RETRY_INTERVAL_S)
+        else:
+            return

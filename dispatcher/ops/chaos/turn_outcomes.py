@@ -1,11 +1,12 @@
-"""What became of the turns of a run, as the devices heard them. Pure."""
+"""Outcomes of the turns of a chaos test, as the devices heard them."""
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias, get_args
+from typing import Final, Literal, Self, TypeAlias, get_args
 
 # apologised: the front said that it has no answer · cut: the answer broke off · silent: nothing was heard
 # at all · refused: no front let the device in, of which its own display tells.
@@ -14,7 +15,7 @@ OUTCOMES: Final[tuple[Outcome, ...]] = get_args(Outcome)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TurnHeard:
+class DeviceTurn:
     """One turn of one device; both times are Unix time.
 
     Attributes:
@@ -32,7 +33,7 @@ class TurnHeard:
     reason: str = ""
 
     @property
-    def is_hurt(self) -> bool:
+    def is_failed(self) -> bool:
         """Whether the user went without an answer; an apology is none."""
         return self.outcome != "answered"
 
@@ -58,29 +59,37 @@ class Window:
     well_s: float | None = 0.0
     skipped: str = ""
 
-    def of(self, turns: Sequence[TurnHeard]) -> list[TurnHeard]:
+    @classmethod
+    def begun(cls, fault: str, what: str = "", *, skipped: str = "") -> Self:
+        """Return a window that begins now."""
+        now_s = time.time()
+        return cls(
+            fault=fault, what=what, began_at_s=now_s, undone_at_s=now_s, ended_at_s=now_s, skipped=skipped
+        )
+
+    def of(self, turns: Sequence[DeviceTurn]) -> list[DeviceTurn]:
         """Return the turns that ended in it: the next one begins when all have got over this one."""
         return [turn for turn in turns if self.began_at_s <= turn.ended_at_s < self.ended_at_s]
 
 
-def count(turns: Sequence[TurnHeard]) -> dict[Outcome, int]:
+def count(turns: Sequence[DeviceTurn]) -> dict[Outcome, int]:
     """Return how many turns had each outcome."""
     counted = Counter(turn.outcome for turn in turns)
     return {outcome: counted[outcome] for outcome in OUTCOMES}
 
 
-def failover_s(window: Window, turns: Sequence[TurnHeard]) -> float:
-    """Return the time from the begin of a fault to the end of the last turn that it hurt; 0 without one."""
-    hurt = [turn.ended_at_s for turn in window.of(turns) if turn.is_hurt]
-    return max(0.0, max(hurt, default=window.began_at_s) - window.began_at_s)
+def failover_s(window: Window, turns: Sequence[DeviceTurn]) -> float:
+    """Return the time from the begin of a fault to the end of the last turn that it failed; 0 without one."""
+    failed = [turn.ended_at_s for turn in window.of(turns) if turn.is_failed]
+    return max(0.0, max(failed, default=window.began_at_s) - window.began_at_s)
 
 
-def error_ratio(turns: Sequence[TurnHeard]) -> float | None:
+def error_ratio(turns: Sequence[DeviceTurn]) -> float | None:
     """Return the share of turns without an answer, 0..1; None of no turns."""
-    return sum(turn.is_hurt for turn in turns) / len(turns) if turns else None
+    return sum(turn.is_failed for turn in turns) / len(turns) if turns else None
 
 
-def slowest_s(turns: Sequence[TurnHeard]) -> float | None:
+def slowest_s(turns: Sequence[DeviceTurn]) -> float | None:
     """Return the first audio that came latest after its question; None where nothing was heard."""
     heard_ms = [turn.first_audio_ms for turn in turns if turn.first_audio_ms is not None]
     return max(heard_ms) / 1000 if heard_ms else None

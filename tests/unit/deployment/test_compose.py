@@ -11,7 +11,7 @@ import yaml
 
 from dispatcher.catalogue import load_catalogue
 from dispatcher.messages import QUEUES
-from dispatcher.ops.chaos.docker_environment import DOOR_PORT
+from dispatcher.ops.chaos.docker_environment import ENTRY_PORT
 from dispatcher.settings import Settings
 from tests.support.processes import ROOT
 
@@ -258,7 +258,7 @@ def test_whoever_serves_turns_says_its_role_and_is_hurt_only_where_that_is_allow
     }
     assert {each["dispatcher.verify"] for each in labels.values()} == {"${ALLOW_VERIFY:-false}"}
     # A port of its own would be of no use: verify comes in where devices do.
-    assert str(DOOR_PORT) in str(compose["services"]["nginx"]["ports"])
+    assert str(ENTRY_PORT) in str(compose["services"]["nginx"]["ports"])
 
 
 def test_ollama_keeps_its_models_where_its_user_may_write(services: dict[str, dict[str, Any]]) -> None:

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from dispatcher.errors import StartError
-from dispatcher.ops.chaos.docker_environment import Containers, as_part, is_in_container
-from dispatcher.ops.chaos.environment import NotHere
+from dispatcher.ops.chaos.docker_environment import DockerEnvironment, as_process, is_in_container
+from dispatcher.ops.fault_switch import FaultUnavailable
 from dispatcher.supervisor.chaos_marker import MarkedProcess
-from tests.unit.ops.chaos.docker import inspected, put_docker_on_the_path
+from tests.unit.ops.chaos.inspected import inspected, put_docker_on_the_path
 
 
 @pytest.fixture
@@ -27,28 +27,28 @@ def bystander() -> Iterator[subprocess.Popen[bytes]]:
 
 
 def test_a_container_is_a_part_by_its_labels() -> None:
-    assert as_part(inspected("asr-1", "instance", pid=417, address="172.28.0.21")) == MarkedProcess(
+    assert as_process(inspected("asr-1", "instance", pid=417, address="172.28.0.21")) == MarkedProcess(
         name="asr-1", role="instance", pid=417, port=None, host="172.28.0.21"
     )
 
 
 def test_one_that_is_down_has_no_process() -> None:
-    assert as_part(inspected("asr-1", "instance", pid=0)).pid is None
+    assert as_process(inspected("asr-1", "instance", pid=0)).pid is None
 
 
 def test_an_instance_is_found_by_the_name_in_the_yaml_and_nginx_is_the_door() -> None:
-    parts = [
-        as_part(inspected("nginx", "nginx", address="172.28.0.2")),
-        as_part(inspected("front-1", "front", address="172.28.0.11")),
-        as_part(inspected("asr-1", "instance", address="172.28.0.21")),
+    processes = [
+        as_process(inspected("nginx", "nginx", address="172.28.0.2")),
+        as_process(inspected("front-1", "front", address="172.28.0.11")),
+        as_process(inspected("asr-1", "instance", address="172.28.0.21")),
     ]
-    ground = Containers()
-    found = ground.part_at(parts, "asr-1", 8100)
+    environment = DockerEnvironment()
+    found = environment.process_at(processes, "asr-1", 8100)
     assert found is not None
     assert (found.host, found.port) == ("172.28.0.21", 8100)
-    assert ground.part_at(parts, "front-1", 8000) is None
-    assert ground.part_at(parts, "127.0.0.1", 8100) is None
-    assert ground.doors(parts) == ("http://172.28.0.2:8080",)
+    assert environment.process_at(processes, "front-1", 8000) is None
+    assert environment.process_at(processes, "127.0.0.1", 8100) is None
+    assert environment.entry_urls(processes) == ("http://172.28.0.2:8080",)
 
 
 async def test_the_broker_is_reached_at_its_own_address(
@@ -57,7 +57,7 @@ async def test_the_broker_is_reached_at_its_own_address(
     front = inspected("front-1", "front", environ=["REDIS_URL=redis://:secret@redis:6379/0"])
     broker = inspected("redis", "broker", address="172.28.0.3")
     put_docker_on_the_path(tmp_path, monkeypatch, [front, broker])
-    assert await Containers().redis_url() == "redis://:secret@172.28.0.3:6379/0"
+    assert await DockerEnvironment().redis_url() == "redis://:secret@172.28.0.3:6379/0"
 
 
 async def test_without_a_container_that_allows_it_one_is_told_how(
@@ -65,7 +65,7 @@ async def test_without_a_container_that_allows_it_one_is_told_how(
 ) -> None:
     put_docker_on_the_path(tmp_path, monkeypatch, [])
     with pytest.raises(StartError, match="ALLOW_VERIFY=true docker-compose up"):
-        await Containers().parts()
+        await DockerEnvironment().processes()
 
 
 async def test_of_several_projects_one_has_to_be_chosen(
@@ -75,13 +75,13 @@ async def test_of_several_projects_one_has_to_be_chosen(
         tmp_path, monkeypatch, [inspected("redis", "broker"), inspected("redis", "broker", project="other")]
     )
     with pytest.raises(StartError, match="allow faults: other, xiaozhi; choose by --project"):
-        await Containers().parts()
+        await DockerEnvironment().processes()
 
 
 async def test_without_docker_one_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(StartError, match="no `docker` command is here"):
-        await Containers().parts()
+        await DockerEnvironment().processes()
 
 
 async def test_what_docker_complains_of_is_passed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,7 +90,7 @@ async def test_what_docker_complains_of_is_passed_on(tmp_path: Path, monkeypatch
     command.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     with pytest.raises(StartError, match="`docker ps` failed: Cannot connect to the Docker daemon"):
-        await Containers().parts()
+        await DockerEnvironment().processes()
 
 
 async def test_a_process_outside_its_container_gets_no_signal(
@@ -99,8 +99,8 @@ async def test_a_process_outside_its_container_gets_no_signal(
     # As where Docker runs in a machine of its own, and a process of this one has the same number.
     described = inspected("asr-1", "instance", pid=bystander.pid)
     put_docker_on_the_path(tmp_path, monkeypatch, [described])
-    with pytest.raises(NotHere, match="is no process of this host"):
-        await Containers().send(as_part(described), signal.SIGKILL)
+    with pytest.raises(FaultUnavailable, match="is no process of this host"):
+        await DockerEnvironment().send(as_process(described), signal.SIGKILL)
     assert bystander.poll() is None
 
 
@@ -118,4 +118,4 @@ async def test_the_url_of_the_broker_may_lie_in_a_secret(
     front["Mounts"] = [{"Source": str(secret), "Destination": "/run/secrets/redis_url"}]
     broker = inspected("redis", "broker", address="172.28.1.3")
     put_docker_on_the_path(tmp_path, monkeypatch, [front, broker])
-    assert await Containers("xiaozhi").redis_url() == "redis://:hush@172.28.1.3:6379/0"
+    assert await DockerEnvironment("xiaozhi").redis_url() == "redis://:hush@172.28.1.3:6379/0"

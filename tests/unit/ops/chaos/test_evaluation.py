@@ -7,11 +7,11 @@ from dataclasses import replace
 from rich.console import Console
 
 from dispatcher.catalogue.model import KpiTargets
-from dispatcher.ops.chaos.evaluation import Seen, judge_window, verdict_of, worst
+from dispatcher.ops.chaos.evaluation import WindowSnapshot, evaluate, verdict_of, worst
+from dispatcher.ops.chaos.report_tables import as_json, report_view
 from dispatcher.ops.chaos.turn_outcomes import error_ratio, failover_s
-from dispatcher.ops.chaos.view import as_json, report_view
 from dispatcher.routing.overview import InstanceView, Overview, ServiceView, State
-from tests.unit.ops.chaos.seen import LOOK, judged, report, turn, window
+from tests.unit.ops.chaos.verify_reports import LOAD, judged, report, turn, window
 
 
 def test_failover_lasts_from_the_fault_to_the_end_of_the_last_turn_that_it_hurt() -> None:
@@ -67,10 +67,8 @@ def test_what_was_down_before_the_run_is_counted_against_no_fault() -> None:
     fleet = Overview(services=(service,), queues={})
 
     def unhealthy(down_before: frozenset[str]) -> float | None:
-        seen = Seen(turns=(), looks=(LOOK,), before=fleet, after=fleet, down_before=down_before)
-        return (
-            judge_window(window("none"), [turn(1001)], seen, KpiTargets()).figure("instances_healthy").value
-        )
+        seen = WindowSnapshot(turns=(), load=(LOAD,), before=fleet, after=fleet, down_before=down_before)
+        return evaluate(window("none"), [turn(1001)], seen, KpiTargets()).figure("instances_healthy").value
 
     assert unhealthy(frozenset()) == 1
     assert unhealthy(frozenset({"llm-1"})) == 0

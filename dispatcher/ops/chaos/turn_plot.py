@@ -1,4 +1,4 @@
-"""Every turn over time as one SVG: how long its user waited, how it ended, which fault was in place."""
+"""Plot of every turn over time as one SVG: wait, outcome, and the fault that was in place."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import math
 from collections.abc import Iterator
 from typing import Final
 
-from dispatcher.ops.chaos.run import VerifyReport
-from dispatcher.ops.chaos.turn_outcomes import OUTCOMES, Outcome, TurnHeard, Window
+from dispatcher.ops.chaos.chaos_test import VerifyReport
+from dispatcher.ops.chaos.turn_outcomes import OUTCOMES, DeviceTurn, Outcome, Window
 
 WIDTH: Final = 1160
 HEIGHT: Final = 400
@@ -55,7 +55,7 @@ class _Canvas:
 
     def windows(self) -> Iterator[str]:
         """Yield a band for each fault: dark while it was in place, light until all was well."""
-        for index, each in enumerate(self._report.judged):
+        for index, each in enumerate(self._report.evaluations):
             window = each.window
             if window.skipped:
                 continue
@@ -102,7 +102,7 @@ class _Canvas:
         yield f'<text class="name" x="{left + 2:.1f}" y="{TOP - 22 + 14 * lane}">{html.escape(name)}'
         yield f"<title>{title}</title></text>"
 
-    def _dot(self, turn: TurnHeard) -> str:
+    def _dot(self, turn: DeviceTurn) -> str:
         x = self._x(turn.asked_at_s)
         # Those of a moment stand side by side, not on top of each other.
         y = TOP + 8 + turn.device % 8 * 2.5 if turn.first_audio_ms is None else self._y(turn.first_audio_ms)

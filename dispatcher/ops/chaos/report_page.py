@@ -1,16 +1,16 @@
-"""The report as one HTML file that needs nothing else: tables, and the plot inside."""
+"""Report of a chaos test as one HTML file that needs nothing else: tables, and the plot inside."""
 
 from __future__ import annotations
 
 import html
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final
 
-from dispatcher.ops.chaos.evaluation import FAILOVER_GOAL_S, PASSED, Judged, verdict_of
-from dispatcher.ops.chaos.plot import plot
-from dispatcher.ops.chaos.run import VerifyReport
-from dispatcher.ops.chaos.view import hurt_in
+from dispatcher.ops.chaos.chaos_test import VerifyReport
+from dispatcher.ops.chaos.evaluation import FAILOVER_GOAL_S, Evaluation, verdict_of
+from dispatcher.ops.chaos.report_rows import HEADINGS, fault_cells
+from dispatcher.ops.chaos.turn_plot import plot
 from dispatcher.telemetry.kpi_table import label_of, value_text
 
 LEGEND: Final = (
@@ -55,7 +55,7 @@ def page(report: VerifyReport) -> str:
             "<h2>Every turn</h2>",
             f"<p>{LEGEND}</p>",
             plot(report),
-            f"<h2>Faults</h2>{_faults(report.judged)}<h2>Figures</h2>{_figures(report.judged)}",
+            f"<h2>Faults</h2>{_faults(report.evaluations)}<h2>Figures</h2>{_figures(report.evaluations)}",
             "</body></html>\n",
         ]
     )
@@ -68,11 +68,20 @@ def _verdict(report: VerifyReport) -> str:
     return f'<p class="verdict bad">Failed</p><p>{problems}</p>'
 
 
-def _faults(judged: Sequence[Judged]) -> str:
-    numbers = ("turns", "hurt", "silent", "failover", "well after", "latest first audio")
-    counted = "".join(f'<th class="number">{each}</th>' for each in numbers)
-    head = f"<th>fault</th><th>what was done</th>{counted}<th>verdict</th>"
-    return _table(head, [f"<tr>{''.join(_fault_cells(each))}</tr>" for each in judged])
+def _faults(evaluations: Sequence[Evaluation]) -> str:
+    head = "".join(f'<th class="{_kind(number)}">{name}</th>' for name, number in HEADINGS.items())
+    return _table(head, [f"<tr>{_fault_row(each)}</tr>" for each in evaluations])
+
+
+def _fault_row(each: Evaluation) -> str:
+    cells = zip(fault_cells(each), HEADINGS.values(), strict=True)
+    return "".join(
+        f'<td class="{_kind(number)} {cell.grade}">{html.escape(cell.text)}</td>' for cell, number in cells
+    )
+
+
+def _kind(is_number: bool) -> str:  # noqa: FBT001  a column of the table
+    return "number" if is_number else "text"
 
 
 def _table(head: str, rows: Sequence[str]) -> str:
@@ -80,31 +89,8 @@ def _table(head: str, rows: Sequence[str]) -> str:
     return f'<div class="wide"><table>{body}</table></div>'
 
 
-def _fault_cells(each: Judged) -> Iterator[str]:
-    window = each.window
-    yield f"<td>{html.escape(window.fault)}</td>"
-    if window.skipped:
-        yield f'<td class="text dim" colspan="7">{html.escape(window.skipped)}</td>'
-        yield '<td class="dim">not tried</td>'
-        return
-    yield f'<td class="text">{html.escape(window.what)}</td>'
-    well = "never" if window.well_s is None else f"{window.well_s:.1f} s"
-    is_quick = each.failover_s <= FAILOVER_GOAL_S
-    for text, kind in (
-        (str(sum(each.counts.values())), ""),
-        (str(hurt_in(each)), ""),
-        (str(each.counts["silent"]), "bad" if each.counts["silent"] else ""),
-        (f"{each.failover_s:.1f} s", "good" if is_quick else "fair"),
-        (well, ""),
-        ("" if each.slowest_s is None else f"{each.slowest_s:.1f} s", ""),
-    ):
-        yield f'<td class="number {kind}">{text}</td>'
-    is_good = each.verdict == PASSED
-    yield f'<td class="{"good" if is_good else "text bad"}">{html.escape(each.verdict)}</td>'
-
-
-def _figures(judged: Sequence[Judged]) -> str:
-    tried = [each for each in judged if not each.window.skipped]
+def _figures(evaluations: Sequence[Evaluation]) -> str:
+    tried = [each for each in evaluations if not each.window.skipped]
     if not tried:
         return "<p>Nothing was tried.</p>"
     names = "".join(f'<th class="number">{html.escape(each.window.fault)}</th>' for each in tried)
@@ -116,7 +102,7 @@ def _figures(judged: Sequence[Judged]) -> str:
     return _table(f"<th>figure</th><th>target / alert</th>{names}", rows)
 
 
-def _figure_cell(each: Judged, name: str) -> str:
+def _figure_cell(each: Evaluation, name: str) -> str:
     kpi = each.figure(name)
     verdict = verdict_of(kpi)
     title = html.escape(f"{verdict}{'; ' if kpi.detail else ''}{kpi.detail}", quote=True)

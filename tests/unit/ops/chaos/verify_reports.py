@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from dispatcher.catalogue.model import KpiTargets
-from dispatcher.ops.chaos.evaluation import Judged, Look, Seen, judge_window
-from dispatcher.ops.chaos.run import VerifyPlan, VerifyReport
-from dispatcher.ops.chaos.turn_outcomes import Outcome, TurnHeard, Window
+from dispatcher.ops.chaos.chaos_test import VerifyPlan, VerifyReport
+from dispatcher.ops.chaos.evaluation import Evaluation, LoadSample, WindowSnapshot, evaluate
+from dispatcher.ops.chaos.turn_outcomes import DeviceTurn, Outcome, Window
 from dispatcher.routing.overview import Overview
 
 NOTHING = Overview(services=(), queues={})
-LOOK = Look(at_s=1000.0, cpu_ratio=0.5, memory_ratio=0.4, network_ratio=None, busy_devices=2)
+LOAD = LoadSample(at_s=1000.0, cpu_ratio=0.5, memory_ratio=0.4, network_ratio=None, busy_devices=2)
 
 
-def turn(at_s: float, outcome: Outcome = "answered", *, device: int = 0, lasted_s: float = 1.0) -> TurnHeard:
+def turn(at_s: float, outcome: Outcome = "answered", *, device: int = 0, lasted_s: float = 1.0) -> DeviceTurn:
     """Return a turn that ended at a time."""
     heard = outcome in ("answered", "apologised")
-    return TurnHeard(
+    return DeviceTurn(
         device=device,
         asked_at_s=at_s - lasted_s,
         ended_at_s=at_s,
@@ -37,19 +37,19 @@ def window(fault: str = "kill", began_at_s: float = 1000.0, *, well_s: float | N
     )
 
 
-def judged(of: Window, *turns: TurnHeard) -> Judged:
+def judged(of: Window, *turns: DeviceTurn) -> Evaluation:
     """Return what is said of a window in which the box was at ease."""
-    seen = Seen(turns=(), looks=(LOOK,), before=NOTHING, after=NOTHING)
-    return judge_window(of, turns, seen, KpiTargets())
+    seen = WindowSnapshot(turns=(), load=(LOAD,), before=NOTHING, after=NOTHING)
+    return evaluate(of, turns, seen, KpiTargets())
 
 
-def report(*windows: Judged, turns: tuple[TurnHeard, ...] = ()) -> VerifyReport:
+def report(*windows: Evaluation, turns: tuple[DeviceTurn, ...] = ()) -> VerifyReport:
     """Return a whole run."""
     return VerifyReport(
         plan=VerifyPlan(),
         began_at_s=970.0,
         ended_at_s=1060.0,
-        judged=windows,
+        evaluations=windows,
         turns=turns,
         repeated=0,
     )

@@ -10,10 +10,10 @@ from html.parser import HTMLParser
 import pytest
 from rich.console import Console
 
-from dispatcher.ops.chaos.page import page
-from dispatcher.ops.chaos.run import VerifyReport, parse_names
-from dispatcher.ops.chaos.view import as_json, report_view
-from tests.unit.ops.chaos.seen import judged, report, turn, window
+from dispatcher.ops.chaos.chaos_test import VerifyReport, parse_names
+from dispatcher.ops.chaos.report_page import page
+from dispatcher.ops.chaos.report_tables import as_json, report_view
+from tests.unit.ops.chaos.verify_reports import judged, report, turn, window
 
 TURNS = (turn(975), turn(1001, "silent", device=3), turn(1002, "apologised"), turn(1003))
 

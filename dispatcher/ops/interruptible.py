@@ -1,0 +1,22 @@
+"""Runs that start processes or inject faults: SIGTERM ends them like Ctrl-C, and all of it is undone."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
+
+
+def run_interruptible(coroutine: Coroutine[Any, Any, Result]) -> Result:
+    """Return the result of a coroutine.
+
+    Raises:
+        KeyboardInterrupt: SIGINT or SIGTERM came; the coroutine was cancelled and has ended.
+    """
+    with asyncio.Runner() as runner:
+        loop = runner.get_loop()
+        loop.add_signal_handler(signal.SIGTERM, signal.raise_signal, signal.SIGINT)
+        return runner.run(coroutine)
