@@ -20,7 +20,7 @@ from dispatcher.bundled.assistant.stories import STORIES
 from dispatcher.bundled.engines import SpokenLanguage
 from dispatcher.ops.bench.everyday_sentences import SENTENCES
 from dispatcher.ops.bench.heard_words import HeardSentence, error_ratio
-from dispatcher.ops.bench.voices import MAX_ERROR_RATIO
+from dispatcher.ops.bench.voice_bench import MAX_ERROR_RATIO
 from tests.integration.instance_process import InstanceProcess, instance
 from tests.support.waiting import eventually
 

@@ -1,13 +1,13 @@
-"""`dispatcher bench`: what this machine serves, and how well its voices are understood."""
+"""Benches of this machine: `dispatcher bench`. A new one is a file and its command in the group."""
 
 from __future__ import annotations
 
 import click
 
-from dispatcher.ops.bench.devices import devices
-from dispatcher.ops.bench.faults import faults
-from dispatcher.ops.bench.routing import routing
-from dispatcher.ops.bench.voices import voices
+from dispatcher.ops.bench.device_bench import devices
+from dispatcher.ops.bench.fault_bench import faults
+from dispatcher.ops.bench.routing_bench import routing
+from dispatcher.ops.bench.voice_bench import voices
 
 
 @click.group("bench")

@@ -1,4 +1,4 @@
-"""The floor: the calls of a turn made directly, by one asyncio script with no queue in between.
+"""Baseline: the calls of a turn made directly, by one asyncio script with no queue in between.
 
 `python -m dispatcher.ops.bench.baseline`, with a plan on stdin. It asks the first instance of each
 service, cuts the reply as the workers do and encodes as they do, so that what lies between its times
@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
-
-import uvloop
+from typing import Any, Final
 
 from dispatcher.audio.opus import OpusEncoder, PacketEncoder
 from dispatcher.audio.pcm import wav_bytes
@@ -23,17 +22,25 @@ from dispatcher.dialogue.sentences import SentenceSplitter
 from dispatcher.errors import InstanceError
 from dispatcher.messages import REPLY_FRAME_MS, REPLY_RATE_HZ, UPLINK_RATE_HZ, Language, Service
 from dispatcher.ops.bench.device_speech import speech_pcm
-from dispatcher.ops.bench.samples import BaselinePlan, Samples, TurnSample
-from dispatcher.ops.bench.subprocess import read_plan, say_result, say_turn
+from dispatcher.ops.bench.measuring_process import carry_out, report_turn
+from dispatcher.ops.bench.samples import Samples, TurnSample
 from dispatcher.providers.registry import Providers
 from dispatcher.speech_text import BlockStream, clean
 
-THINK_S: Final = 0.1
-# No queue between the speech and the ear: it holds a whole reply.
+PAUSE_S: Final = 0.1
+# No pacing between the speech and the device: its queue holds a whole reply.
 FRAMES_OF_ANY_REPLY: Final = 10_000
 
 
-class Floor:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaselinePlan:
+    """Extent of the baseline: `turns` measured turns after one that warms it up."""
+
+    config: str
+    turns: int
+
+
+class Baseline:
     """One device's turns, without devices."""
 
     def __init__(self, catalogue: Catalogue, providers: Providers) -> None:
@@ -53,23 +60,23 @@ class Floor:
         clock = asyncio.get_running_loop().time
         begun_s = clock()
         instance = self._instance("asr")
-        heard = await self._providers.asr(instance).transcribe(instance, self._wav, self._language)
+        transcript = await self._providers.asr(instance).transcribe(instance, self._wav, self._language)
         transcript_ms = (clock() - begun_s) * 1000
-        ear = DecodeQueue(FRAMES_OF_ANY_REPLY, REPLY_FRAME_MS)
+        playback = DecodeQueue(FRAMES_OF_ANY_REPLY, REPLY_FRAME_MS)
         first_s: float | None = None
         sentences: asyncio.Queue[str | None] = asyncio.Queue()
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._write(heard.text, sentences))
+            group.create_task(self._write(transcript.text, sentences))
             while (sentence := await sentences.get()) is not None:
-                first_s = await self._speak(sentence, ear, first_s)
+                first_s = await self._speak(sentence, playback, first_s)
         return TurnSample(
             transcript_ms=transcript_ms,
             first_audio_ms=((first_s or clock()) - begun_s) * 1000,
-            end_ms=(ear.silent_at_s(clock()) - begun_s) * 1000,
-            gaps=ear.gaps,
-            gap_ms=ear.gap_ms,
-            late=ear.late,
-            frames=ear.accepted,
+            end_ms=(playback.silent_at_s(clock()) - begun_s) * 1000,
+            gaps=playback.gaps,
+            gap_ms=playback.gap_ms,
+            late=playback.late,
+            frames=playback.accepted,
         )
 
     async def _write(self, text: str, sentences: asyncio.Queue[str | None]) -> None:
@@ -82,8 +89,8 @@ class Floor:
             sentences.put_nowait(sentence)
         sentences.put_nowait(None)
 
-    async def _speak(self, sentence: str, ear: DecodeQueue, first_s: float | None) -> float | None:
-        """Let the ear hear a sentence; return when the first packet of the turn was there."""
+    async def _speak(self, sentence: str, playback: DecodeQueue, first_s: float | None) -> float | None:
+        """Synthesize a sentence into the playback; return when the first packet of the turn was encoded."""
         clock = asyncio.get_running_loop().time
         instance = self._instance("tts")
         text = clean(sentence)
@@ -92,9 +99,9 @@ class Floor:
         async for pcm in self._providers.tts(instance).synthesize(instance, text, self._language):
             for _ in self._encoder.feed(pcm):
                 first_s = first_s or clock()
-                ear.put(clock())
+                playback.put(clock())
         for _ in self._encoder.flush():
-            ear.put(clock())
+            playback.put(clock())
         return first_s
 
     def _instance(self, service: Service) -> Instance:
@@ -104,18 +111,18 @@ class Floor:
 async def run(plan: BaselinePlan) -> Samples:
     """Run the turns of a plan, one after the other."""
     providers = Providers()
-    floor = Floor(load_catalogue(Path(plan.config)), providers)
+    baseline = Baseline(load_catalogue(Path(plan.config)), providers)
     turns: list[TurnSample] = []
     lost: list[str] = []
     begun_cpu_s = time.process_time()
     try:
         for _ in range(1 + plan.turns):
             try:
-                turns.append(await floor.turn())
+                turns.append(await baseline.turn())
             except* InstanceError as errors:
                 lost += [str(error) for error in errors.exceptions]
-            say_turn()
-            await asyncio.sleep(THINK_S)
+            report_turn()
+            await asyncio.sleep(PAUSE_S)
     finally:
         await providers.close()
     return Samples(
@@ -126,11 +133,9 @@ async def run(plan: BaselinePlan) -> Samples:
     )
 
 
-def main() -> None:
-    """Read a plan, carry it out and print the samples."""
-    plan = BaselinePlan(**read_plan())
-    say_result(uvloop.run(run(plan)))
+async def _run(fields: dict[str, Any]) -> dict[str, Any]:
+    return asdict(await run(BaselinePlan(**fields)))
 
 
 if __name__ == "__main__":
-    main()
+    carry_out(_run)

@@ -8,19 +8,26 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from dataclasses import dataclass
 from typing import Any, Final
 
-import uvloop
-
+from dispatcher.ops.bench.measuring_process import carry_out
 from dispatcher.ops.bench.routing_load import SERVICE, TURN
-from dispatcher.ops.bench.samples import ContentionPlan
-from dispatcher.ops.bench.subprocess import read_plan, say
 from dispatcher.redis_client.client import RedisClient, connect
 from dispatcher.routing import leases
 from dispatcher.routing.leases import Slot
 
 HOLD_S: Final = 0.005
 LOOK_AGAIN_S: Final = 0.001
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContentionPlan:
+    """What a hammer process does: `callers` take slots again and again for some seconds."""
+
+    redis_url: str
+    callers: int
+    seconds: float
 
 
 async def run(plan: ContentionPlan) -> dict[str, Any]:
@@ -47,11 +54,9 @@ async def run(plan: ContentionPlan) -> dict[str, Any]:
     return {"taken": len(taken), "most": max(taken, default=0)}
 
 
-def main() -> None:
-    """Read a plan, carry it out and print what came of it."""
-    plan = ContentionPlan(**read_plan())
-    say(uvloop.run(run(plan)))
+async def _run(fields: dict[str, Any]) -> dict[str, Any]:
+    return await run(ContentionPlan(**fields))
 
 
 if __name__ == "__main__":
-    main()
+    carry_out(_run)

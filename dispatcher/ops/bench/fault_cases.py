@@ -1,4 +1,4 @@
-"""What `dispatcher bench faults` lets fail, service by service, and when its first result is there."""
+"""Cases of `dispatcher bench faults`: what fails, service by service, and the time of its first result."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ _NOT_HEARD: Final = ("instance asr", "-Q asr")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
+class ServiceCase:
     """A service, two instances of which are tried.
 
     Attributes:
         result: its first result, in words.
         modes: the ways to fail that are tried where none are named.
-        senseless: other ways that its instances know, each with the reason why they show nothing.
+        excluded: other ways that its instances know, each with the reason why they show nothing.
         counted: what the time of the first result is, in words.
         options: of the timed instances, by a part of their command.
         unused: commands that its turns do without, by a part of them.
-        speaks: the question is spoken; it is typed where nobody has to hear it.
+        speaks: the question is spoken; it is typed where no ASR is needed.
     """
 
     service: Service
@@ -40,16 +40,16 @@ class Subject:
     modes: str
     counted: str
     options: Mapping[str, str]
-    senseless: Mapping[str, str] = field(default_factory=dict)
+    excluded: Mapping[str, str] = field(default_factory=dict)
     unused: tuple[str, ...] = _NOT_HEARD
     speaks: bool = False
 
-    def first_result_ms(self, found: Decisions, first_audio_ms: float | None) -> float | None:
-        """Return when the first result of a turn was there, from its decisions of each service, oldest first.
+    def first_result_ms(self, decisions: Decisions, first_audio_ms: float | None) -> float | None:
+        """Return the time of the first result of a turn, from its decisions of each service, oldest first.
 
         All times between decisions are by the clock of Redis. None where there was none.
         """
-        asr, llm, tts = (found.get(service) or () for service in ("asr", "llm", "tts"))
+        asr, llm, tts = (decisions.get(service) or () for service in ("asr", "llm", "tts"))
         match self.service:
             case "asr":
                 return float(llm[0].at_ms - asr[0].at_ms) if asr and llm else None
@@ -61,14 +61,14 @@ class Subject:
                 return first_audio_ms - (tts[0].at_ms - llm[0].at_ms)
 
 
-SUBJECTS: Final[Mapping[Service, Subject]] = {
-    "asr": Subject(
+FAULT_CASES: Final[Mapping[Service, ServiceCase]] = {
+    "asr": ServiceCase(
         service="asr",
         result="transcript",
         modes="none,error,refuse,hang,slow=10,fast-error",
         counted="from the start of the ASR task (its first pick) to that of the LLM task (its first pick)",
         options={"instance asr": _ASR, "instance llm": _LLM, "instance tts": _TTS},
-        senseless={
+        excluded={
             "keepalive": "an ASR instance has no stream, so it comes out as hang",
             "stall-after": "an ASR instance has no stream, so it comes out as hang",
             "drip": "an ASR instance answers in one piece, which comes in time",
@@ -76,7 +76,7 @@ SUBJECTS: Final[Mapping[Service, Subject]] = {
         unused=(),
         speaks=True,
     ),
-    "llm": Subject(
+    "llm": ServiceCase(
         service="llm",
         result="first sentence",
         modes="none,error,refuse,hang,keepalive,stall-after=3,drip=2s,fast-error",
@@ -84,13 +84,13 @@ SUBJECTS: Final[Mapping[Service, Subject]] = {
         "sentence (its pick)",
         options={"instance llm": _LLM, "instance tts": _TTS},
     ),
-    "tts": Subject(
+    "tts": ServiceCase(
         service="tts",
         result="first audio",
         modes="none,error,refuse,hang,keepalive,slow=15,fast-error",
         counted="from the question to the first packet at the device, less what the LLM took to the sentence",
         options={"instance llm": _LLM + _ONE_SENTENCE, "instance tts": _TTS},
-        senseless={
+        excluded={
             "stall-after": "the speech has begun by then, which no second request mends",
             "drip": "the speech has begun by then, which no second request mends",
         },

@@ -1,22 +1,21 @@
-"""The results of `dispatcher bench faults` as a table, and the bound of the first result."""
+"""Report of `dispatcher bench faults` as a table, and the bound of the first result."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from dispatcher.ops.bench.fault_cases import Subject
+from dispatcher.ops.bench.bench_tables import bench_table, ms_text
+from dispatcher.ops.bench.fault_cases import ServiceCase
 from dispatcher.ops.bench.fault_turns import FaultTurn
 from dispatcher.ops.bench.routing_report import QUIET_RATIO
 from dispatcher.ops.bench.samples import percentile
 
 FIRST_RESULT_MS: Final = 1000.0
-_LOOKS: Final[dict[str, Any]] = {"box": box.SIMPLE_HEAD, "pad_edge": False}
 _NO_BUDGET: Final = (
     "the budget held no second request (one in 20 calls, one every 10 s), so it was asked when the first was "
     "given up"
@@ -43,7 +42,9 @@ class ModeResult:
         """Whether every first result was in time, and no turn told the listener of the fault."""
         worst_ms = self.worst_ms
         return (
-            worst_ms is not None and worst_ms <= FIRST_RESULT_MS and all(each.unheard for each in self.turns)
+            worst_ms is not None
+            and worst_ms <= FIRST_RESULT_MS
+            and all(each.unnoticed for each in self.turns)
         )
 
 
@@ -52,18 +53,18 @@ class FaultReport:
     """The whole bench.
 
     Attributes:
-        subject: whose instance failed.
+        case: whose instance failed.
         failing: name of the instance that failed.
         other_programs_ratio: what others spent meanwhile, 1.0 for one core.
     """
 
-    subject: Subject
+    case: ServiceCase
     results: tuple[ModeResult, ...]
     failing: str
     other_programs_ratio: float
 
     def verdict(self, result: ModeResult) -> str:
-        """Return pass, FAIL, or that the box was not quiet enough to judge a time."""
+        """Return pass, FAIL, or that the host was not quiet enough to judge a time."""
         if result.passed:
             return "pass"
         quiet = self.other_programs_ratio <= QUIET_RATIO
@@ -78,7 +79,7 @@ def _waited_too_long(turn: FaultTurn) -> bool:
 
 def print_faults(console: Console, report: FaultReport) -> None:
     """Print the table, what its times are, and every turn that was late or lost."""
-    title = f"ms to the {report.subject.result} while {report.failing} fails, one substitute"
+    title = f"ms to the {report.case.result} while {report.failing} fails, one substitute"
     console.print(f"[bold]{title}[/]", highlight=False)
     console.print(fault_table(report))
     for line in notes(report):
@@ -87,15 +88,11 @@ def print_faults(console: Console, report: FaultReport) -> None:
 
 def fault_table(report: FaultReport) -> Table:
     """Return a row for each fault: the first turn, and the later ones as p50/worst."""
-    table = Table("fault", **_LOOKS)
-    table.add_column("first hit", justify="right")
-    table.add_column("audio", justify="right")
-    table.add_column("who was asked")
-    table.add_column("later turns", justify="right")
-    table.add_column("audio", justify="right")
-    table.add_column("asked it", justify="right")
-    table.add_column("unheard", justify="right")
-    table.add_column("verdict")
+    table = bench_table(
+        *("fault", "first hit", "audio", "who was asked", "later turns", "audio", "asked it", "unheard"),
+        "verdict",
+        left=("who was asked", "verdict"),
+    )
     for result in report.results:
         word = report.verdict(result)
         table.add_row(result.mode, *_cells(result, report.failing), f"[{_STYLES[word]}]{word}[/]")
@@ -104,13 +101,13 @@ def fault_table(report: FaultReport) -> Table:
 
 def _cells(result: ModeResult, failing: str) -> Iterator[str]:
     first, later = result.turns[0], result.turns[1:]
-    yield _ms(first.first_result_ms)
-    yield _ms(first.first_audio_ms)
+    yield ms_text(first.first_result_ms)
+    yield ms_text(first.first_audio_ms)
     yield _who(first)
     yield _spread([each.first_result_ms for each in later])
     yield _spread([each.first_audio_ms for each in later])
     yield f"{sum(failing in each.asked for each in later)} of {len(later)}"
-    yield f"{sum(each.unheard for each in result.turns)} of {len(result.turns)}"
+    yield f"{sum(each.unnoticed for each in result.turns)} of {len(result.turns)}"
 
 
 def _who(turn: FaultTurn) -> str:
@@ -121,20 +118,20 @@ def _who(turn: FaultTurn) -> str:
 
 def notes(report: FaultReport) -> Iterator[str]:
     """Yield what the times are, and what was wrong with the turns that were not well."""
-    subject = report.subject
+    case = report.case
     yield (
-        f"{subject.result}: {subject.counted}; at most {FIRST_RESULT_MS:.0f} ms is wanted. "
+        f"{case.result}: {case.counted}; at most {FIRST_RESULT_MS:.0f} ms is wanted. "
         "audio: from the question to the first packet at the device. First hit: the first turn that asked "
         "the failing instance; later turns as p50/worst, and how many of them asked it"
     )
     yield f"other programs took {report.other_programs_ratio:.0%} of one core meanwhile"
     for result in report.results:
         for number, turn in enumerate(result.turns, start=1):
-            if told := _what_was_wrong(turn, subject.result):
-                yield f"{result.mode}, turn {number}: {told}"
+            if problem := _problem(turn, case.result):
+                yield f"{result.mode}, turn {number}: {problem}"
 
 
-def _what_was_wrong(turn: FaultTurn, awaited: str) -> str:
+def _problem(turn: FaultTurn, awaited: str) -> str:
     late_ms = turn.first_result_ms or 0.0
     if turn.lost:
         return f"lost: {turn.lost}; asked {', '.join(turn.asked) or 'nobody'}"
@@ -149,7 +146,3 @@ def _what_was_wrong(turn: FaultTurn, awaited: str) -> str:
 def _spread(times_ms: Sequence[float | None]) -> str:
     known = [each for each in times_ms if each is not None]
     return f"{percentile(known, 0.5):.0f}/{max(known):.0f}" if known else "–"
-
-
-def _ms(value: float | None) -> str:
-    return "–" if value is None else f"{value:.0f}"

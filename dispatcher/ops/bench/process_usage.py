@@ -1,4 +1,4 @@
-"""What processes cost: CPU between two readings, and memory."""
+"""Cost of processes: CPU between two readings, and memory."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ MEGABYTE: Final = 1024 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """What one process cost during one run.
+    """Cost of one process during one run.
 
     Attributes:
         cpu_s: user and system time.
         pss_mb: at the end of the run, shared pages counted in proportion; None where the system
-            does not tell.
+            does not report it.
     """
 
     cpu_s: float
@@ -30,7 +30,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """What a run cost.
+    """Cost of a run.
 
     Attributes:
         wall_s: how long it took.
@@ -41,6 +41,16 @@ class Reading:
     wall_s: float
     machine_cpu_s: float
     usages: Mapping[str, Usage]
+
+    @property
+    def other_cpu_s(self) -> float:
+        """CPU of programs that were not watched."""
+        return max(0.0, self.machine_cpu_s - sum(usage.cpu_s for usage in self.usages.values()))
+
+    @property
+    def other_programs_ratio(self) -> float:
+        """The same as a share of one core over the run."""
+        return self.other_cpu_s / self.wall_s
 
 
 class UsageMeter:
@@ -69,12 +79,6 @@ class UsageMeter:
             except psutil.NoSuchProcess as error:
                 raise StartError(f"bench: {name} ended during the run") from error
         return Reading(wall_s=wall_s, machine_cpu_s=machine_cpu_s, usages=usages)
-
-
-def other_programs_ratio(reading: Reading) -> float:
-    """Return what programs that were not watched spent, 1.0 for one core all the time."""
-    watched_s = sum(usage.cpu_s for usage in reading.usages.values())
-    return max(0.0, reading.machine_cpu_s - watched_s) / reading.wall_s
 
 
 def _cpu_s(process: psutil.Process) -> float:

@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.table import Table
 
 from dispatcher.messages import Algorithm
+from dispatcher.ops.bench.bounds import Verdict
 from dispatcher.ops.bench.routing_load import CAPS, CYCLE, WEIGHTS, Cost, Timing
 from dispatcher.ops.bench.samples import percentile
-from dispatcher.ops.bench.verdict import Verdict
 
 P50_MS: Final = 0.5
 P99_MS: Final = 2.0

@@ -1,49 +1,13 @@
-"""What a bench measures, and what the processes of a bench tell each other as JSON."""
+"""Samples of the turns of a bench, and their statistics."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Self
 
 from dispatcher.device_simulator import TurnResult
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GeneratorPlan:
-    """What a generator process does.
-
-    Attributes:
-        url: the front's WebSocket.
-        devices: how many speak.
-        turns: measured turns of each, after one that warms it up.
-        ramp_s: pause between the starts of two devices.
-        seed: of the pauses between turns.
-    """
-
-    url: str
-    devices: int
-    turns: int
-    ramp_s: float = 0.05
-    seed: int = 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BaselinePlan:
-    """What the floor process does: `turns` measured turns after one that warms it up."""
-
-    config: str
-    turns: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ContentionPlan:
-    """What a hammer process does: `callers` take slots again and again for some seconds."""
-
-    redis_url: str
-    callers: int
-    seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +25,7 @@ class TurnSample:
 
     @classmethod
     def of(cls, result: TurnResult) -> Self | None:
-        """Return what counts of a device's turn; None when it was not answered."""
+        """Return the sample of a device's turn; None when it was not answered."""
         if result.transcript_ms is None or result.first_audio_ms is None:
             return None
         return cls(
@@ -78,12 +42,12 @@ class TurnSample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Samples:
-    """The result of a generator or of the floor.
+    """Result of a measuring process.
 
     Attributes:
         turns: measured and answered.
         lost: reasons of the turns that were not answered, the warming ones among them.
-        all_turns: how many were tried in all; what CPU is divided by.
+        all_turns: how many were tried in all; the divisor of CPU.
         cpu_s: of the process itself, from its first turn to its last.
     """
 
@@ -91,10 +55,6 @@ class Samples:
     lost: tuple[str, ...]
     all_turns: int
     cpu_s: float
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the samples as JSON-ready fields."""
-        return asdict(self)
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> Self:

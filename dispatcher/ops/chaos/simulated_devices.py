@@ -25,8 +25,9 @@ from dispatcher.device_simulator import (
 from dispatcher.device_simulator.speech import encode
 from dispatcher.errors import DispatcherError, FrontError
 from dispatcher.messages import OTA_PATH, WEBSOCKET_PATH
-from dispatcher.ops.bench.device_speech import is_apology, speech_pcm
+from dispatcher.ops.bench.device_speech import speech_pcm
 from dispatcher.ops.chaos.turn_outcomes import DeviceTurn, Outcome
+from dispatcher.ops.talk.apology_reason import is_apology
 
 QUESTION: Final = "What time is it?"
 # Different for every device and turn, or all of them would soon ask at the same moments.

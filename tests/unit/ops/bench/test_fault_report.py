@@ -14,10 +14,10 @@ from dispatcher.device_simulator.turn import Sentence
 from dispatcher.errors import ConfigError
 from dispatcher.front.connection.apology import TEXTS
 from dispatcher.messages import SERVICES, Service
-from dispatcher.ops.bench.fault_cases import SUBJECTS, Decisions, Subject
+from dispatcher.ops.bench.fault_bench import parse_modes
+from dispatcher.ops.bench.fault_cases import FAULT_CASES, Decisions, ServiceCase
 from dispatcher.ops.bench.fault_report import FaultReport, ModeResult, notes, print_faults
 from dispatcher.ops.bench.fault_turns import FaultTurn, read_turn
-from dispatcher.ops.bench.faults import parse_modes
 from dispatcher.routing.decisions import Decision, End
 
 WELL = FaultTurn(
@@ -30,7 +30,7 @@ WELL = FaultTurn(
 )
 
 
-LLM = SUBJECTS["llm"]
+LLM = FAULT_CASES["llm"]
 
 
 def made(
@@ -86,25 +86,29 @@ def test_the_first_sentence_counts_from_the_first_pick_to_the_task_that_speaks_i
 
 def test_a_transcript_counts_from_the_first_pick_to_the_task_that_answers_it() -> None:
     asr = [decision("asr", "A", 1000, "ignored"), decision("asr", "B", 1800)]
-    turn = read_turn(SUBJECTS["asr"], made(asr=asr, llm=[decision("llm", "L", 1910)]), heard("One."), "One.")
+    turn = read_turn(
+        FAULT_CASES["asr"], made(asr=asr, llm=[decision("llm", "L", 1910)]), heard("One."), "One."
+    )
     assert (turn.first_result_ms, turn.asked_again_ms, turn.answered_by) == (910.0, 800.0, "B")
 
 
 def test_the_first_audio_counts_without_the_time_of_the_llm() -> None:
     tts = [decision("tts", "A", 1150, "ignored"), decision("tts", "B", 1800)]
-    turn = read_turn(SUBJECTS["tts"], made(llm=[decision("llm", "L", 1000)], tts=tts), heard("One."), "One.")
+    turn = read_turn(
+        FAULT_CASES["tts"], made(llm=[decision("llm", "L", 1000)], tts=tts), heard("One."), "One."
+    )
     assert (turn.first_result_ms, turn.asked_again_ms, turn.answered_by) == (950 - 150, 650.0, "B")
 
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_turn_without_decisions_has_no_first_result(service: Service) -> None:
-    assert read_turn(SUBJECTS[service], made(), heard("One."), "One.").first_result_ms is None
+    assert read_turn(FAULT_CASES[service], made(), heard("One."), "One.").first_result_ms is None
 
 
 def test_an_apology_is_a_lost_turn() -> None:
     turn = read_turn(LLM, made(llm=[decision("llm", "A", 0, "failed")]), heard(TEXTS["sorry", "en"]), "One.")
     assert turn.lost == "answered with an apology"
-    assert (turn.answered_by, turn.first_result_ms, turn.unheard) == ("", None, False)
+    assert (turn.answered_by, turn.first_result_ms, turn.unnoticed) == ("", None, False)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +128,7 @@ def test_a_late_turn_fails_unless_the_machine_was_busy_and_a_wrong_one_always(
 ) -> None:
     result = ModeResult(mode="hang", turns=(turn, WELL))
     for ratio, word in ((0.1, quiet), (0.5, busy)):
-        report = FaultReport(subject=LLM, results=(result,), failing="A", other_programs_ratio=ratio)
+        report = FaultReport(case=LLM, results=(result,), failing="A", other_programs_ratio=ratio)
         assert report.verdict(result) == word
 
 
@@ -133,7 +137,7 @@ def test_the_first_turn_and_the_later_ones_are_told_apart() -> None:
     lost = replace(WELL, first_result_ms=None, first_audio_ms=None, lost="no answer", same_words=False)
     result = ModeResult(mode="hang", turns=(first, WELL, replace(WELL, first_result_ms=170.0), lost))
     out = io.StringIO()
-    report = FaultReport(subject=LLM, results=(result,), failing="A", other_programs_ratio=0.0)
+    report = FaultReport(case=LLM, results=(result,), failing="A", other_programs_ratio=0.0)
     print_faults(Console(file=out, width=160), report)
     told = " ".join(out.getvalue().split())
     assert "hang 1100 220 A, after 750 ms B 150/170 220/220 3 of 3 3 of 4 FAIL" in told
@@ -144,7 +148,7 @@ def test_the_first_turn_and_the_later_ones_are_told_apart() -> None:
 def test_a_second_request_that_came_too_late_is_explained_by_the_budget() -> None:
     turn = replace(WELL, first_result_ms=5150.0, asked=("A", "B"), asked_again_ms=5000.0)
     report = FaultReport(
-        subject=LLM, results=(ModeResult(mode="hang", turns=(turn,)),), failing="A", other_programs_ratio=0.0
+        case=LLM, results=(ModeResult(mode="hang", turns=(turn,)),), failing="A", other_programs_ratio=0.0
     )
     assert any("the budget held no second request" in line for line in notes(report))
 
@@ -161,9 +165,9 @@ def test_ways_to_fail_that_show_nothing_of_a_service_are_refused_with_the_reason
     with pytest.raises(
         ConfigError, match="--modes keepalive with --service asr: an ASR instance has no stream"
     ):
-        parse_modes("hang,keepalive", SUBJECTS["asr"])
+        parse_modes("hang,keepalive", FAULT_CASES["asr"])
 
 
-@pytest.mark.parametrize("subject", SUBJECTS.values(), ids=SUBJECTS)
-def test_the_ways_that_are_tried_by_default_make_sense(subject: Subject) -> None:
-    assert parse_modes(subject.modes, subject)[0] == "none"
+@pytest.mark.parametrize("case", FAULT_CASES.values(), ids=FAULT_CASES)
+def test_the_ways_that_are_tried_by_default_make_sense(case: ServiceCase) -> None:
+    assert parse_modes(case.modes, case)[0] == "none"

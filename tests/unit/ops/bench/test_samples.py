@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import asdict
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from dispatcher.device_simulator import TurnResult
 from dispatcher.ops.bench.samples import Samples, TurnSample, merge, percentile
-from tests.unit.ops.bench.results import samples
+from tests.unit.ops.bench.bench_results import samples
 
 HEARD = TurnResult(
     transcript="hello",
@@ -53,7 +54,7 @@ def test_at_least_the_share_of_the_values_is_not_above_the_percentile(
 def test_samples_survive_the_way_between_processes() -> None:
     sent = samples(800.0, 900.0, lost=("no answer",), gaps=1)
 
-    assert Samples.from_json(json.loads(json.dumps(sent.as_json()))) == sent
+    assert Samples.from_json(json.loads(json.dumps(asdict(sent)))) == sent
 
 
 def test_merging_keeps_every_turn() -> None:

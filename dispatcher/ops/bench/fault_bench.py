@@ -1,12 +1,11 @@
-"""`dispatcher bench faults`: how late the first result is when an instance fails, in each way."""
+"""Bench of faults: the time of the first result when an instance fails, in each way."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import tempfile
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -21,37 +20,37 @@ from dispatcher.device_simulator import Address, DeviceOptions, connect
 from dispatcher.errors import ConfigError
 from dispatcher.logs import configure_logging
 from dispatcher.messages import SERVICES, Service
-from dispatcher.ops.bench.devices import stop_on_sigterm
-from dispatcher.ops.bench.fault_cases import SUBJECTS, Subject
+from dispatcher.ops.bench.bench_stack import SLOTS, StackPlan, plan_stack, ready_stack
+from dispatcher.ops.bench.fault_cases import FAULT_CASES, ServiceCase
 from dispatcher.ops.bench.fault_report import FaultReport, ModeResult, print_faults
 from dispatcher.ops.bench.fault_turns import FaultTurns
-from dispatcher.ops.bench.process_usage import UsageMeter, other_programs_ratio
+from dispatcher.ops.bench.process_usage import UsageMeter
 from dispatcher.ops.bench.progress import BenchProgress
-from dispatcher.ops.bench.stack import SLOTS, StackPlan, plan_stack, running_stack
-from dispatcher.redis_client import client as state_line
+from dispatcher.ops.interruptible import run_interruptible
 from dispatcher.redis_client.client import RedisClient
+from dispatcher.redis_client.client import connect as connect_redis
 from dispatcher.settings import load_settings
 from dispatcher.supervisor.procfile import Line
 from dispatcher.terminal.console import make_console
 
-# The one that fails has more room, so that `response_time` prefers it for as long as it is well.
+# The one that fails has more room, so that `response_time` prefers it for as long as it is healthy.
 SUBSTITUTE_SLOTS: Final = SLOTS * 5 // 8
 # Faults in a real house are far apart; here the budget for second requests earns back what one mode spends.
-REST_S: Final = 5.0
+FAULT_REST_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FaultsPlan:
-    """What to try.
+class FaultBenchPlan:
+    """Extent of the bench.
 
     Attributes:
-        subject: whose instance fails.
+        case: whose instance fails.
         turns: with each fault, the first one that met it among them.
         rest_s: pause before each fault.
         first_token_s: how quick the LLM instances are while they do right.
     """
 
-    subject: Subject
+    case: ServiceCase
     modes: tuple[str, ...]
     turns: int
     rest_s: float
@@ -66,7 +65,7 @@ class FaultsPlan:
     "--rest",
     "rest_s",
     type=click.FloatRange(0),
-    default=REST_S,
+    default=FAULT_REST_S,
     show_default=True,
     help="Seconds before each fault, in which a worker saves up for a second request.",
 )
@@ -84,23 +83,20 @@ def faults(*, service: Service, modes: str, turns: int, rest_s: float, first_tok
     It runs a dispatcher of its own on free ports, with timed instances, and leaves nothing behind. The
     default takes about two minutes.
     """
-    subject = SUBJECTS[service]
-    plan = FaultsPlan(
-        subject=subject,
-        modes=parse_modes(modes or subject.modes, subject),
+    case = FAULT_CASES[service]
+    plan = FaultBenchPlan(
+        case=case,
+        modes=parse_modes(modes or case.modes, case),
         turns=turns,
         rest_s=rest_s,
         first_token_s=first_token_s,
     )
     configure_logging(load_settings({"LOG_LEVEL": "warning"}))  # it restores instances all the time
     console = make_console()
-    with asyncio.Runner() as runner:
-        stop_on_sigterm(runner.get_loop())
-        report = runner.run(run_faults(plan, BenchProgress(console)))
-    print_faults(console, report)
+    print_faults(console, run_interruptible(run_faults(plan, BenchProgress(console))))
 
 
-def parse_modes(text: str, subject: Subject) -> tuple[str, ...]:
+def parse_modes(text: str, case: ServiceCase) -> tuple[str, ...]:
     """Return "none,hang" as modes, each known to the timed instances and of some meaning for the service.
 
     Raises:
@@ -113,79 +109,74 @@ def parse_modes(text: str, subject: Subject) -> tuple[str, ...]:
             read_fault(mode)
         except ValueError as error:
             problems.append(f"--modes {mode}: {error}")
-        if reason := subject.senseless.get(mode.partition("=")[0]):
-            problems.append(f"--modes {mode} with --service {subject.service}: {reason}")
+        if reason := case.excluded.get(mode.partition("=")[0]):
+            problems.append(f"--modes {mode} with --service {case.service}: {reason}")
     if problems or not modes:
         raise ConfigError(problems or ["--modes: was empty; expected ways to fail, such as none,hang"])
     return modes
 
 
-async def run_faults(plan: FaultsPlan, progress: BenchProgress) -> FaultReport:
-    """Try every fault on a stack that lives as long as this.
+async def run_faults(plan: FaultBenchPlan, progress: BenchProgress) -> FaultReport:
+    """Inject every fault into a stack that lives as long as this.
 
     Raises:
-        StartError: a part of it failed.
+        StartError: a process of it failed.
     """
     with tempfile.TemporaryDirectory(prefix="dispatcher-bench-") as folder, progress:
         stack_plan = _fault_stack(plan_stack(Path(folder), None), plan)
-        async with AsyncExitStack() as running:
-            with progress.step("starting", len(stack_plan.lines)) as started:
-                stack = await running.enter_async_context(running_stack(stack_plan, lambda _: started()))
+        async with (
+            ready_stack(stack_plan, progress) as stack,
+            aiohttp.ClientSession() as session,
+            connect(session, Address(url=stack_plan.url), DeviceOptions(keep_audio=False)) as device,
+        ):
             meter = UsageMeter({"bench": os.getpid(), **stack.pids()})
-            turns = await running.enter_async_context(_one_device(stack_plan, plan.subject))
-            results = [await _try(turns, mode, plan, progress) for mode in plan.modes]
-            ratio = other_programs_ratio(meter.read())
+            redis = RedisClient(connect_redis(stack_plan.environment["REDIS_URL"]))
+            try:
+                instances = load_catalogue(stack_plan.config).services[plan.case.service].instances
+                turns = FaultTurns(redis, session, plan.case, instances, device)
+                results = [await _try(turns, mode, plan, progress) for mode in plan.modes]
+            finally:
+                await redis.close()
+            reading = meter.read()
     return FaultReport(
-        subject=plan.subject, results=tuple(results), failing=turns.failing, other_programs_ratio=ratio
+        case=plan.case,
+        results=tuple(results),
+        failing=turns.failing,
+        other_programs_ratio=reading.other_programs_ratio,
     )
 
 
-async def _try(turns: FaultTurns, mode: str, plan: FaultsPlan, progress: BenchProgress) -> ModeResult:
-    """Return what a device heard from the first turn that met a fault on, after a rest in good health."""
+async def _try(turns: FaultTurns, mode: str, plan: FaultBenchPlan, progress: BenchProgress) -> ModeResult:
+    """Return the turns from the first one that met a fault on, after a rest in good health."""
     with progress.step(mode, plan.turns) as on_turn:
         if plan.rest_s:
-            await turns.heal()
+            await turns.restore()
             await asyncio.sleep(plan.rest_s)
-        await turns.heal()
-        await turns.switch(mode)
-        heard = [await turns.meet()]
+        await turns.restore()
+        await turns.inject(mode)
+        results = [await turns.meet()]
         on_turn()
-        while len(heard) < plan.turns:
-            heard.append(await turns.speak())
+        while len(results) < plan.turns:
+            results.append(await turns.speak())
             on_turn()
-        await turns.switch("none")
-    return ModeResult(mode=mode, turns=tuple(heard))
+        await turns.inject("none")
+    return ModeResult(mode=mode, turns=tuple(results))
 
 
-@asynccontextmanager
-async def _one_device(plan: StackPlan, subject: Subject) -> AsyncGenerator[FaultTurns]:
-    """Connect a device to the stack, and a line to its decisions."""
-    redis = RedisClient(state_line.connect(plan.environment["REDIS_URL"]))
-    try:
-        async with (
-            aiohttp.ClientSession() as session,
-            connect(session, Address(url=plan.url), DeviceOptions(keep_audio=False)) as device,
-        ):
-            instances = load_catalogue(plan.config).services[subject.service].instances
-            yield FaultTurns(redis, session, subject, instances, device)
-    finally:
-        await redis.close()
-
-
-def _fault_stack(plan: StackPlan, wanted: FaultsPlan) -> StackPlan:
-    """Return the plan with quick instances, the first one of the service preferred while it is well."""
-    subject = wanted.subject
+def _fault_stack(plan: StackPlan, wanted: FaultBenchPlan) -> StackPlan:
+    """Return the plan with quick instances, the first one of the service preferred while it is healthy."""
+    case = wanted.case
     document: dict[str, Any] = yaml.safe_load(plan.config.read_text("utf-8"))
-    service = document["load_balancing"]["api_gateway"][f"{subject.service}_services"]
+    service = document["load_balancing"]["api_gateway"][f"{case.service}_services"]
     service["algorithm"] = "response_time"
     service["instances"][1]["max_concurrent"] = SUBSTITUTE_SLOTS
     plan.config.write_text(yaml.safe_dump(document), "utf-8")
-    options = dict(subject.options)
+    options = dict(case.options)
     options["instance llm"] += f" --set first_token_s={wanted.first_token_s:g}"
-    used = [line for line in plan.lines if not any(words in line.command for words in subject.unused)]
+    used = [line for line in plan.lines if not any(words in line.command for words in case.unused)]
     return replace(plan, lines=tuple(_with_options(line, options) for line in used))
 
 
-def _with_options(redis: Line, options: Mapping[str, str]) -> Line:
-    added = [words for part, words in options.items() if part in redis.command]
-    return replace(redis, command=" ".join([redis.command, *added]))
+def _with_options(line: Line, options: Mapping[str, str]) -> Line:
+    added = [words for part, words in options.items() if part in line.command]
+    return replace(line, command=" ".join([line.command, *added]))

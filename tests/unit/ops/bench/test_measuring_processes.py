@@ -1,4 +1,4 @@
-"""The processes that measure: generator and floor."""
+"""The processes that measure: device_load and floor."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ import pytest
 from aiohttp import web
 
 from dispatcher.errors import ConfigError, StartError
-from dispatcher.ops.bench import baseline, device_speech, generator
-from dispatcher.ops.bench.devices import BASELINE, GENERATOR, parse_counts, turns_of
-from dispatcher.ops.bench.samples import BaselinePlan, GeneratorPlan
-from dispatcher.ops.bench.subprocess import measure
+from dispatcher.ops.bench import baseline, device_load, device_speech
+from dispatcher.ops.bench.baseline import BaselinePlan
+from dispatcher.ops.bench.device_bench import BASELINE, DEVICE_LOAD, parse_counts, turns_of
+from dispatcher.ops.bench.device_load import DeviceLoadPlan
+from dispatcher.ops.bench.measuring_process import measure
+from dispatcher.ops.bench.samples import Samples
 from tests.unit.device_simulator.small_front import SmallFront, serving
 
 
@@ -27,17 +29,17 @@ async def front() -> AsyncGenerator[SmallFront]:
 def short_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     """Speech of two frames, and no pauses."""
     monkeypatch.setattr(device_speech, "SPEECH_S", 0.12)
-    monkeypatch.setattr(generator, "THINK_S", (0.0, 0.0))
-    monkeypatch.setattr(generator, "PATIENCE_S", 0.2)
-    monkeypatch.setattr(baseline, "THINK_S", 0.0)
+    monkeypatch.setattr(device_load, "PAUSE_S", (0.0, 0.0))
+    monkeypatch.setattr(device_load, "TURN_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(baseline, "PAUSE_S", 0.0)
 
 
-def plan_for(front: SmallFront, *, devices: int = 3, turns: int = 2) -> GeneratorPlan:
-    return GeneratorPlan(url=front.url, devices=devices, turns=turns, ramp_s=0.0)
+def plan_for(front: SmallFront, *, devices: int = 3, turns: int = 2) -> DeviceLoadPlan:
+    return DeviceLoadPlan(url=front.url, devices=devices, turns=turns, ramp_s=0.0)
 
 
 async def test_every_device_speaks_a_warming_turn_and_the_measured_ones(front: SmallFront) -> None:
-    heard = await generator.run(plan_for(front))
+    heard = await device_load.run(plan_for(front))
 
     assert len(front.packets) == 3 * 3 * 2
     assert (heard.all_turns, len(heard.turns), heard.lost) == (9, 6, ())
@@ -47,7 +49,7 @@ async def test_every_device_speaks_a_warming_turn_and_the_measured_ones(front: S
 async def test_a_turn_without_an_answer_is_lost_and_the_device_goes_on(front: SmallFront) -> None:
     front.silent = True
 
-    heard = await generator.run(plan_for(front, devices=1, turns=2))
+    heard = await device_load.run(plan_for(front, devices=1, turns=2))
 
     assert (heard.all_turns, heard.turns) == (3, ())
     assert all("no answer" in reason for reason in heard.lost)
@@ -56,16 +58,18 @@ async def test_a_turn_without_an_answer_is_lost_and_the_device_goes_on(front: Sm
 async def test_an_apology_is_no_answer(front: SmallFront) -> None:
     front.sentences = ("Sorry, I could not answer that. Please try again.",)
 
-    heard = await generator.run(plan_for(front, devices=1, turns=1))
+    heard = await device_load.run(plan_for(front, devices=1, turns=1))
 
     assert heard.lost == ("answered with an apology",) * 2
 
 
 async def test_a_measuring_process_reports_each_turn_and_its_result(unused_tcp_port: int) -> None:
     told: list[None] = []
-    plan = GeneratorPlan(url=f"ws://127.0.0.1:{unused_tcp_port}/", devices=2, turns=1)
+    plan = DeviceLoadPlan(url=f"ws://127.0.0.1:{unused_tcp_port}/", devices=2, turns=1)
 
-    heard = await measure(GENERATOR, plan, timeout_s=60, on_turn=lambda: told.append(None))
+    heard = Samples.from_json(
+        await measure(DEVICE_LOAD, plan, timeout_s=60, on_turn=lambda: told.append(None))
+    )
 
     assert len(told) == 4
     assert len(heard.lost) == 4
@@ -73,7 +77,7 @@ async def test_a_measuring_process_reports_each_turn_and_its_result(unused_tcp_p
 
 
 async def test_a_measuring_process_without_a_result_is_one_clear_line(unused_tcp_port: int) -> None:
-    plan = GeneratorPlan(url=f"ws://127.0.0.1:{unused_tcp_port}/", devices=1, turns=1)
+    plan = DeviceLoadPlan(url=f"ws://127.0.0.1:{unused_tcp_port}/", devices=1, turns=1)
 
     with pytest.raises(StartError, match=r"no_such_module ended with code 1"):
         await measure("no_such_module", plan, timeout_s=60, on_turn=lambda: None)
@@ -83,7 +87,7 @@ async def test_a_measuring_process_that_takes_too_long_is_stopped(front: SmallFr
     front.silent = True
 
     with pytest.raises(StartError, match="not done after"):
-        await measure(GENERATOR, plan_for(front), timeout_s=0.5, on_turn=lambda: None)
+        await measure(DEVICE_LOAD, plan_for(front), timeout_s=0.5, on_turn=lambda: None)
 
 
 async def answer_transcription(_: web.Request) -> web.Response:
@@ -128,7 +132,7 @@ async def instance_catalogue(tmp_path: Path) -> AsyncGenerator[Path]:
 async def test_the_floor_makes_all_calls_of_a_turn(instance_catalogue: Path) -> None:
     plan = BaselinePlan(config=str(instance_catalogue), turns=2)
 
-    heard = await measure(BASELINE, plan, timeout_s=60, on_turn=lambda: None)
+    heard = Samples.from_json(await measure(BASELINE, plan, timeout_s=60, on_turn=lambda: None))
 
     assert (heard.all_turns, len(heard.turns), heard.lost) == (3, 2, ())
     for turn in heard.turns:

@@ -1,14 +1,12 @@
-"""`dispatcher bench devices`: how long devices wait, and what that costs, for more and more of them."""
+"""Bench of more and more devices: their waiting times, and the cost of each process."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 import math
-import signal
 import tempfile
 from collections.abc import Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -18,29 +16,31 @@ from rich.console import Console
 
 from dispatcher.data_dir import write_private
 from dispatcher.errors import ConfigError
+from dispatcher.ops.bench.baseline import BaselinePlan
+from dispatcher.ops.bench.bench_stack import Stack, StackPlan, plan_stack, ready_stack
+from dispatcher.ops.bench.bounds import Run
+from dispatcher.ops.bench.device_load import DeviceLoadPlan
+from dispatcher.ops.bench.device_report import DeviceReport, print_report
+from dispatcher.ops.bench.measuring_process import measure
 from dispatcher.ops.bench.process_usage import UsageMeter
 from dispatcher.ops.bench.progress import BenchProgress
-from dispatcher.ops.bench.report import Report, print_report
-from dispatcher.ops.bench.samples import BaselinePlan, GeneratorPlan, Samples, merge
-from dispatcher.ops.bench.stack import Stack, StackPlan, plan_stack, running_stack
-from dispatcher.ops.bench.subprocess import measure
-from dispatcher.ops.bench.verdict import Run
+from dispatcher.ops.bench.samples import Samples
+from dispatcher.ops.interruptible import run_interruptible
 
 DEFAULT_DEVICES: Final = "1,10,25,50,100,150,200"
 # A percentile of three turns says little: a few devices speak more often.
 FEWEST_SAMPLES: Final = 9
 # Modules of this package that run as processes of their own.
 BASELINE: Final = "baseline"
-GENERATOR: Final = "generator"
-FLOOR_TURN_TIMEOUT_S: Final = 30.0
+DEVICE_LOAD: Final = "device_load"
 # 1.5 s of speech, 6 s of answer and a pause take 9 s; a machine at its limit takes longer.
 TURN_TIMEOUT_S: Final = 30.0
 START_TIMEOUT_S: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BenchPlan:
-    """What to measure.
+class DeviceBenchPlan:
+    """Extent of the bench.
 
     Attributes:
         config: a YAML with instances that run already; None starts timed ones.
@@ -79,20 +79,13 @@ def devices(
     It runs a dispatcher of its own on free ports and leaves nothing behind. The default takes about
     seven minutes.
     """
-    plan = BenchPlan(devices=parse_counts(counts), turns=turns, config=config, keep=keep)
+    plan = DeviceBenchPlan(devices=parse_counts(counts), turns=turns, config=config, keep=keep)
     console = Console()
-    with asyncio.Runner() as runner:
-        stop_on_sigterm(runner.get_loop())
-        report = runner.run(run_bench(plan, BenchProgress(console)))
+    report = run_interruptible(run_bench(plan, BenchProgress(console)))
     print_report(console, report)
     if json_file is not None:
         write_private(json_file, json.dumps(report.as_json(), indent=1))
         console.print(f"all results are in {json_file}", highlight=False)
-
-
-def stop_on_sigterm(loop: asyncio.AbstractEventLoop) -> None:
-    """Let SIGTERM end the bench like Ctrl-C: everything that it started is stopped first."""
-    loop.add_signal_handler(signal.SIGTERM, signal.raise_signal, signal.SIGINT)
 
 
 def parse_counts(text: str) -> tuple[int, ...]:
@@ -107,50 +100,42 @@ def parse_counts(text: str) -> tuple[int, ...]:
     return tuple(sorted({int(word) for word in words}))
 
 
-async def run_bench(plan: BenchPlan, progress: BenchProgress) -> Report:
-    """Run the floor, each number of devices, and the floor again.
+async def run_bench(plan: DeviceBenchPlan, progress: BenchProgress) -> DeviceReport:
+    """Run the baseline, each number of devices, and the baseline again.
 
     Raises:
-        StartError: a part of the stack or a measuring process failed.
+        StartError: a process of the stack or a measuring process failed.
     """
     with _folder(plan.keep) as folder, progress:
         stack_plan = plan_stack(folder, plan.config)
-        async with AsyncExitStack() as running:
-            with progress.step("starting", len(stack_plan.lines)) as started:
-                stack = await running.enter_async_context(running_stack(stack_plan, lambda _: started()))
-            before = await run_floor(stack_plan, plan, progress, "floor")
-            runs = [await run_devices(stack, stack_plan, plan, count, progress) for count in plan.devices]
-            after = await run_floor(stack_plan, plan, progress, "floor again")
-    return Report(before=before, after=after, floor=merge([before, after]), runs=tuple(runs))
+        async with ready_stack(stack_plan, progress) as stack:
+            before = await _run_baseline(stack_plan, plan, progress, "baseline")
+            runs = [await _run_devices(stack, stack_plan, plan, count, progress) for count in plan.devices]
+            after = await _run_baseline(stack_plan, plan, progress, "baseline again")
+    return DeviceReport(before=before, after=after, runs=tuple(runs))
 
 
-async def run_floor(stack_plan: StackPlan, plan: BenchPlan, progress: BenchProgress, title: str) -> Samples:
+async def _run_baseline(
+    stack_plan: StackPlan, plan: DeviceBenchPlan, progress: BenchProgress, title: str
+) -> Samples:
     """Return the times of the calls alone."""
     turns = turns_of(1, plan.turns)
+    baseline = BaselinePlan(config=str(stack_plan.config), turns=turns)
+    timeout_s = START_TIMEOUT_S + (1 + turns) * TURN_TIMEOUT_S
     with progress.step(title, 1 + turns) as on_turn:
-        return await measure(
-            BASELINE,
-            BaselinePlan(config=str(stack_plan.config), turns=turns),
-            timeout_s=START_TIMEOUT_S + (1 + turns) * FLOOR_TURN_TIMEOUT_S,
-            on_turn=on_turn,
-        )
+        return Samples.from_json(await measure(BASELINE, baseline, timeout_s=timeout_s, on_turn=on_turn))
 
 
-async def run_devices(
-    stack: Stack, stack_plan: StackPlan, plan: BenchPlan, count: int, progress: BenchProgress
+async def _run_devices(
+    stack: Stack, stack_plan: StackPlan, plan: DeviceBenchPlan, count: int, progress: BenchProgress
 ) -> Run:
-    """Return what so many devices heard, and what every process cost meanwhile."""
-    generator = GeneratorPlan(url=stack_plan.url, devices=count, turns=turns_of(count, plan.turns))
-    title = f"{count} device{'s' if count > 1 else ''}"
+    """Return the samples of so many devices, and the cost of every process meanwhile."""
+    load = DeviceLoadPlan(url=stack_plan.url, devices=count, turns=turns_of(count, plan.turns))
+    timeout_s = START_TIMEOUT_S + count * load.ramp_s + (1 + load.turns) * TURN_TIMEOUT_S
     meter = UsageMeter(stack.pids())
-    with progress.step(title, count * (1 + generator.turns)) as on_turn:
-        samples = await measure(
-            GENERATOR,
-            generator,
-            timeout_s=START_TIMEOUT_S + count * generator.ramp_s + (1 + generator.turns) * TURN_TIMEOUT_S,
-            on_turn=on_turn,
-        )
-    return Run(devices=count, samples=samples, reading=meter.read(), roles=stack.roles())
+    with progress.step(f"{count} device{'s' if count > 1 else ''}", count * (1 + load.turns)) as on_turn:
+        result = await measure(DEVICE_LOAD, load, timeout_s=timeout_s, on_turn=on_turn)
+    return Run(devices=count, samples=Samples.from_json(result), reading=meter.read(), roles=stack.roles())
 
 
 @contextmanager

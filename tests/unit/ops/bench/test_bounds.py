@@ -7,17 +7,17 @@ import io
 import pytest
 from rich.console import Console
 
-from dispatcher.ops.bench.report import Report, print_report
+from dispatcher.ops.bench.bounds import Run, Verdict, judge
+from dispatcher.ops.bench.device_report import DeviceReport, print_report
 from dispatcher.ops.bench.samples import Samples
-from dispatcher.ops.bench.verdict import Run, Verdict, judge
-from tests.unit.ops.bench.results import run, samples
+from tests.unit.ops.bench.bench_results import run, samples
 
-FLOOR = samples(800.0, 800.0, 800.0)
+BASELINE = samples(800.0, 800.0, 800.0)
 
 
-def verdict(words: str, *runs: Run, floor: Samples = FLOOR) -> Verdict:
+def verdict(words: str, *runs: Run, baseline: Samples = BASELINE) -> Verdict:
     """Return the one verdict whose bound has these words."""
-    (found,) = [verdict for verdict in judge(floor, runs) if words in verdict.wanted]
+    (found,) = [verdict for verdict in judge(baseline, runs) if words in verdict.wanted]
     return found
 
 
@@ -47,7 +47,7 @@ def test_a_lost_turn_fails_and_is_counted() -> None:
 
 
 def test_memory_is_judged_at_its_highest_without_broker_and_instances() -> None:
-    runs = [run(1, FLOOR, pss_mb=100.0), run(10, FLOOR, pss_mb=151.0)]
+    runs = [run(1, BASELINE, pss_mb=100.0), run(10, BASELINE, pss_mb=151.0)]
 
     found = verdict("PSS", *runs)
 
@@ -56,7 +56,7 @@ def test_memory_is_judged_at_its_highest_without_broker_and_instances() -> None:
 
 
 def test_memory_is_not_judged_where_the_system_does_not_tell() -> None:
-    assert verdict("PSS", run(1, FLOOR, pss_mb=None)).passed is None
+    assert verdict("PSS", run(1, BASELINE, pss_mb=None)).passed is None
 
 
 @pytest.mark.parametrize(("cpu_s", "passed"), [(0.075, True), (0.076, False)])
@@ -67,17 +67,17 @@ def test_cpu_is_shared_among_all_turns_that_were_tried(cpu_s: float, *, passed: 
 
 
 def test_bounds_of_numbers_that_were_not_run_say_so() -> None:
-    found = judge(FLOOR, [run(10, FLOOR)])
+    found = judge(BASELINE, [run(10, BASELINE)])
 
     unjudged = [verdict.measured for verdict in found if verdict.passed is None]
     assert unjudged == ["1 not run", "100 not run", "100 not run", "100 not run"]
 
 
 def test_what_other_programs_spent_is_told_apart() -> None:
-    assert run(1, FLOOR).other_programs_cpu_s == pytest.approx(2.0)
+    assert run(1, BASELINE).other_programs_cpu_s == pytest.approx(2.0)
 
 
-def printed(report: Report) -> str:
+def printed(report: DeviceReport) -> str:
     out = io.StringIO()
     print_report(Console(file=out, width=160), report)
     return out.getvalue()
@@ -85,12 +85,12 @@ def printed(report: Report) -> str:
 
 def test_the_report_shows_times_faults_costs_and_verdicts() -> None:
     heard = samples(840.0, 880.0, lost=("the front closed the connection",))
-    report = Report(before=FLOOR, after=FLOOR, floor=FLOOR, runs=(run(10, heard),))
+    report = DeviceReport(before=BASELINE, after=BASELINE, runs=(run(10, heard),))
 
     text = printed(report)
 
     for shown in (
-        "floor before",
+        "baseline before",
         "840/880",
         "1.05/1.10",
         "all of ours",
@@ -105,14 +105,14 @@ def test_the_report_shows_times_faults_costs_and_verdicts() -> None:
 def test_the_report_of_a_run_that_heard_nothing_is_printed_too() -> None:
     silent = samples(lost=("no answer", "no answer"))
 
-    text = printed(Report(before=FLOOR, after=FLOOR, floor=FLOOR, runs=(run(1, silent),)))
+    text = printed(DeviceReport(before=BASELINE, after=BASELINE, runs=(run(1, silent),)))
 
     assert text.count("lost: no answer") == 1
     assert "fail" in text
 
 
 def test_json_holds_every_turn_and_the_verdicts() -> None:
-    report = Report(before=FLOOR, after=FLOOR, floor=FLOOR, runs=(run(1, samples(810.0)),))
+    report = DeviceReport(before=BASELINE, after=BASELINE, runs=(run(1, samples(810.0)),))
 
     fields = report.as_json()
 

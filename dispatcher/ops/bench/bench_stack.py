@@ -1,4 +1,4 @@
-"""A whole dispatcher of its own on free ports of loopback, in a folder that goes away with it."""
+"""Stack of a bench: a whole dispatcher on free ports of loopback, in a folder of its own."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import os
 import sys
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +15,7 @@ import yaml
 
 from dispatcher.errors import StartError
 from dispatcher.messages import QUEUES, SERVICES, WEBSOCKET_PATH
+from dispatcher.ops.bench.progress import BenchProgress
 from dispatcher.settings import Settings
 from dispatcher.supervisor.plan import STOP_ORDER
 from dispatcher.supervisor.ports import free_ports
@@ -34,7 +35,7 @@ INSTANCES_PER_SERVICE: Final = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackPlan:
-    """What runs, and where.
+    """Processes of a stack, and where they run.
 
     Attributes:
         folder: data, logs and the generated YAML.
@@ -60,7 +61,7 @@ class StackPlan:
 class Stack:
     """The running processes, by the name of their line."""
 
-    running: dict[str, Member] = field(default_factory=dict)
+    running: dict[str, StackProcess] = field(default_factory=dict)
 
     def pids(self) -> dict[str, int]:
         """Return the process ids."""
@@ -72,7 +73,7 @@ class Stack:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Member:
+class StackProcess:
     """One running process, its log, and the task that writes the log."""
 
     part: ProcessSpec
@@ -119,10 +120,10 @@ async def running_stack(plan: StackPlan, on_ready: Callable[[str], None]) -> Asy
 
     Args:
         plan: what to run.
-        on_ready: called with the name of each part that is ready.
+        on_ready: called with the name of each process that is ready.
 
     Raises:
-        StartError: a part ended or was not ready in time; its last lines are in the text.
+        StartError: a process ended or was not ready in time; its last lines are in the text.
     """
     stack = Stack()
     readiness = Readiness(plan.environment["REDIS_URL"])
@@ -142,15 +143,24 @@ async def running_stack(plan: StackPlan, on_ready: Callable[[str], None]) -> Asy
         await asyncio.shield(_stop(stack))
 
 
-async def _start(part: ProcessSpec, plan: StackPlan) -> Member:
+@asynccontextmanager
+async def ready_stack(plan: StackPlan, progress: BenchProgress) -> AsyncGenerator[Stack]:
+    """Run the plan for as long as the block lasts, with a bar while it starts; see `running_stack`."""
+    async with AsyncExitStack() as running:
+        with progress.step("starting", len(plan.lines)) as started:
+            stack = await running.enter_async_context(running_stack(plan, lambda _: started()))
+        yield stack
+
+
+async def _start(part: ProcessSpec, plan: StackPlan) -> StackProcess:
     log = ProcessLog(plan.folder / "log" / f"{part.name}.log")
     process = await Process.start(part, plan.environment)
-    return Member(
+    return StackProcess(
         part=part, process=process, log=log, reader=asyncio.create_task(process.read_output(log.write))
     )
 
 
-async def _wait_ready(member: Member, readiness: Readiness, on_ready: Callable[[str], None]) -> None:
+async def _wait_ready(member: StackProcess, readiness: Readiness, on_ready: Callable[[str], None]) -> None:
     name = member.part.name
     ready = asyncio.create_task(readiness.wait(member.part, member.process.pid))
     ended = asyncio.create_task(member.process.wait())
@@ -168,9 +178,9 @@ async def _wait_ready(member: Member, readiness: Readiness, on_ready: Callable[[
     on_ready(name)
 
 
-def _failure(member: Member, what: str) -> str:
-    said = [f"  {line}" for line in member.log.last_lines(LOG_LINES_SHOWN)]
-    return "\n".join([f"bench: {member.part.name} {what}", *said])
+def _failure(member: StackProcess, what: str) -> str:
+    lines = [f"  {line}" for line in member.log.last_lines(LOG_LINES_SHOWN)]
+    return "\n".join([f"bench: {member.part.name} {what}", *lines])
 
 
 async def _stop(stack: Stack) -> None:

@@ -1,4 +1,4 @@
-"""`dispatcher bench voices`: how well the built-in ASR understands each built-in voice."""
+"""Bench of the bundled voices: the error rate of the bundled ASR on each."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ async def _measure_voices(chosen: Sequence[BenchedVoice], count: int) -> None:
 
 
 async def hear(asr: AsrEngine, tts: TtsEngine, sentence: str, language: SpokenLanguage) -> HeardSentence:
-    """Return what the ASR hears when the voice says the sentence."""
+    """Return the transcript of a sentence that the voice speaks."""
     pcm = b"".join([piece async for piece in tts.speak(sentence, language=language, speed=1.0)])
     heard = await asr.transcribe(wav_bytes(pcm, SPEECH_RATE_HZ), language=language, prompt="")
     return HeardSentence.of(sentence, heard.text, language)

@@ -12,8 +12,8 @@ import pytest
 from dispatcher.catalogue import load_catalogue
 from dispatcher.errors import StartError
 from dispatcher.messages import SERVICES
+from dispatcher.ops.bench.bench_stack import StackPlan, plan_stack, running_stack
 from dispatcher.ops.bench.process_usage import UsageMeter
-from dispatcher.ops.bench.stack import StackPlan, plan_stack, running_stack
 from dispatcher.supervisor.broker_server import find_server
 
 

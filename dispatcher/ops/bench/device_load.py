@@ -1,4 +1,4 @@
-"""Many devices in one process: `python -m dispatcher.ops.bench.generator`, with a plan on stdin.
+"""Load of many devices in one process: `python -m dispatcher.ops.bench.device_load`, with a plan on stdin.
 
 The devices are cheap: the speech is encoded once for all, and nothing that comes back is decoded;
 their decode queues are modelled in full.
@@ -11,28 +11,47 @@ import gc
 import random
 import time
 from collections import deque
-from dataclasses import replace
-from typing import Final
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Final
 
 import aiohttp
-import uvloop
 
 from dispatcher.device_simulator import Address, DeviceOptions, SimulatedDevice, connect, paced
 from dispatcher.device_simulator.speech import encode
 from dispatcher.errors import DispatcherError
-from dispatcher.ops.bench.device_speech import is_apology, speech_pcm
-from dispatcher.ops.bench.samples import GeneratorPlan, Samples, TurnSample
-from dispatcher.ops.bench.subprocess import read_plan, say_result, say_turn
+from dispatcher.ops.bench.device_speech import speech_pcm
+from dispatcher.ops.bench.measuring_process import carry_out, report_turn
+from dispatcher.ops.bench.samples import Samples, TurnSample
+from dispatcher.ops.talk.apology_reason import is_apology
 
-THINK_S: Final = (0.5, 1.0)
+PAUSE_S: Final = (0.5, 1.0)
 # A front that is silent for so long in the middle of a turn has lost it.
-PATIENCE_S: Final = 20.0
+TURN_TIMEOUT_S: Final = 20.0
 
 
-class Generator:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceLoadPlan:
+    """Extent of the load of one process.
+
+    Attributes:
+        url: the front's WebSocket.
+        devices: how many speak.
+        turns: measured turns of each, after one that warms it up.
+        ramp_s: pause between the starts of two devices.
+        seed: of the pauses between turns.
+    """
+
+    url: str
+    devices: int
+    turns: int
+    ramp_s: float = 0.05
+    seed: int = 1
+
+
+class DeviceLoad:
     """The devices of one run."""
 
-    def __init__(self, plan: GeneratorPlan, session: aiohttp.ClientSession) -> None:
+    def __init__(self, plan: DeviceLoadPlan, session: aiohttp.ClientSession) -> None:
         """Encode the speech that all of them say."""
         self._plan = plan
         self._session = session
@@ -44,7 +63,7 @@ class Generator:
         self._done = 0
 
     async def run(self) -> Samples:
-        """Let every device speak its turns and return what they heard."""
+        """Let every device speak its turns and return the samples."""
         begun_cpu_s = time.process_time()
         async with asyncio.TaskGroup() as group:
             for number in range(self._plan.devices):
@@ -57,16 +76,14 @@ class Generator:
         )
 
     async def _use_device(self, number: int) -> None:
-        dice = random.Random(f"{self._plan.seed} {number}")  # noqa: S311  pauses, not secrets
+        rng = random.Random(f"{self._plan.seed} {number}")  # noqa: S311  pauses, not secrets
         options = replace(self._options, device_id=f"02:be:00:00:{number >> 8:02x}:{number & 255:02x}")
         await asyncio.sleep(number * self._plan.ramp_s)
         upcoming = deque(range(1 + self._plan.turns))
         while upcoming:
-            await self._use_connection(options, dice, upcoming)
+            await self._use_connection(options, rng, upcoming)
 
-    async def _use_connection(
-        self, options: DeviceOptions, dice: random.Random, upcoming: deque[int]
-    ) -> None:
+    async def _use_connection(self, options: DeviceOptions, rng: random.Random, upcoming: deque[int]) -> None:
         """Hold turns until there are none, or the connection breaks, which costs the turn."""
         number = upcoming.popleft()
         try:
@@ -75,45 +92,39 @@ class Generator:
                     await self._hold_turn(device, is_warm=number > 0)
                     if not upcoming:
                         return
-                    await asyncio.sleep(dice.uniform(*THINK_S))
+                    await asyncio.sleep(rng.uniform(*PAUSE_S))
                     number = upcoming.popleft()
         except DispatcherError as error:
-            self._lose(str(error))
+            self._lost.append(str(error))
+            self._count()
 
     async def _hold_turn(self, device: SimulatedDevice, *, is_warm: bool) -> None:
         speech = paced(self._speech, self._options.frame_ms)
-        result = await device.turn(speech, timeout_s=PATIENCE_S)
+        result = await device.turn(speech, timeout_s=TURN_TIMEOUT_S)
         sample = TurnSample.of(result)
         if sample is None or is_apology(result):
-            self._lose("answered with an apology" if is_apology(result) else "not answered")
-            return
-        self._count()
-        if is_warm:
+            self._lost.append("answered with an apology" if is_apology(result) else "not answered")
+        elif is_warm:
             self._turns.append(sample)
-
-    def _lose(self, reason: str) -> None:
-        self._lost.append(reason)
         self._count()
 
     def _count(self) -> None:
         self._done += 1
-        say_turn()
+        report_turn()
 
 
-async def run(plan: GeneratorPlan) -> Samples:
+async def run(plan: DeviceLoadPlan) -> Samples:
     """Run the devices of a plan."""
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session:
-        generator = Generator(plan, session)
+        load = DeviceLoad(plan, session)
         gc.freeze()
-        return await generator.run()
+        return await load.run()
 
 
-def main() -> None:
-    """Read a plan, carry it out and print the samples."""
-    plan = GeneratorPlan(**read_plan())
-    say_result(uvloop.run(run(plan)))
+async def _run(fields: dict[str, Any]) -> dict[str, Any]:
+    return asdict(await run(DeviceLoadPlan(**fields)))
 
 
 if __name__ == "__main__":
-    main()
+    carry_out(_run)

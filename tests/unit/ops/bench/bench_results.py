@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from dispatcher.ops.bench.bounds import Run
 from dispatcher.ops.bench.process_usage import Reading, Usage
 from dispatcher.ops.bench.samples import Samples, TurnSample
-from dispatcher.ops.bench.verdict import Run
 
 ROLES = {"front": "front", "asr": "worker", "beat": "beat", "broker": "broker", "timed-asr-1": "instance"}
 

@@ -16,8 +16,10 @@ import click
 import uvloop
 
 from dispatcher.messages import Algorithm
-from dispatcher.ops.bench.devices import stop_on_sigterm
-from dispatcher.ops.bench.process_usage import UsageMeter, other_programs_ratio
+from dispatcher.ops.bench.bench_stack import plan_stack, running_stack
+from dispatcher.ops.bench.contention_load import ContentionPlan
+from dispatcher.ops.bench.measuring_process import measure
+from dispatcher.ops.bench.process_usage import UsageMeter
 from dispatcher.ops.bench.progress import BenchProgress
 from dispatcher.ops.bench.routing_load import (
     SERVICE,
@@ -32,9 +34,7 @@ from dispatcher.ops.bench.routing_load import (
     time_pings,
 )
 from dispatcher.ops.bench.routing_report import Hammered, RoutingReport, print_routing
-from dispatcher.ops.bench.samples import ContentionPlan
-from dispatcher.ops.bench.stack import plan_stack, running_stack
-from dispatcher.ops.bench.subprocess import run_child
+from dispatcher.ops.interruptible import run_interruptible
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient, connect
 from dispatcher.terminal.console import make_console
@@ -76,9 +76,8 @@ def routing(*, calls: int, cycles: int, processes: int, seconds: float) -> None:
     """
     plan = RoutingPlan(calls=calls, cycles=cycles, processes=processes, seconds=seconds)
     console = make_console()
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        stop_on_sigterm(runner.get_loop())
-        report = runner.run(run_routing(plan, BenchProgress(console)))
+    bench = run_routing(plan, BenchProgress(console))
+    report = run_interruptible(bench, loop_factory=uvloop.new_event_loop)
     print_routing(console, report)
 
 
@@ -109,7 +108,7 @@ async def run_routing(plan: RoutingPlan, progress: BenchProgress) -> RoutingRepo
                 shares=went,
                 bursts=admitted,
                 hammered=await _hammer(lines[0], url, plan, progress),
-                other_programs_ratio=other_programs_ratio(reading),
+                other_programs_ratio=reading.other_programs_ratio,
             )
 
 
@@ -142,7 +141,7 @@ async def _hammer(redis: RedisClient, url: str, plan: RoutingPlan, progress: Ben
     with progress.step("caps under fire", plan.processes) as on_end:
         timeout_s = HAMMER_START_S + plan.seconds
         hammers = [
-            asyncio.create_task(run_child("contention_load", hammer, timeout_s=timeout_s, on_turn=_nothing))
+            asyncio.create_task(measure("contention_load", hammer, timeout_s=timeout_s, on_turn=_nothing))
             for _ in range(plan.processes)
         ]
         for each in hammers:

@@ -1,0 +1,22 @@
+"""Tables of a bench: narrow enough for a terminal of 80 columns and for a log file."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from rich import box
+from rich.table import Table
+
+
+def bench_table(first: str, *numbers: str, left: Iterable[str] = ()) -> Table:
+    """Return a table whose columns but the first stand at the right, those in `left` excepted."""
+    table = Table(first, box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in numbers:
+        table.add_column(name, justify="left" if name in left else "right")
+    return table
+
+
+def ms_text(value: float | None) -> str:
+    """Return a time in ms as it is read; a dash where there is none."""
+    return "–" if value is None or math.isnan(value) else f"{value:.0f}"
