@@ -9,8 +9,8 @@ import click
 
 from dispatcher.catalogue import load_catalogue
 from dispatcher.errors import ConfigError, StartError
-from dispatcher.ops.xiaozhi_import.legacy import read_legacy
-from dispatcher.ops.xiaozhi_import.writer import Import, convert, write_secrets
+from dispatcher.ops.xiaozhi_import.import_writer import Import, convert, write_secrets
+from dispatcher.ops.xiaozhi_import.legacy_config import read_legacy
 
 
 @click.command("import-xiaozhi")

@@ -1,1 +1,1 @@
-"""From the files of the Python server for xiaozhi devices to ours, without losing a word about what stays."""
+"""Import of the configuration of the Python server for xiaozhi devices: `dispatcher import-xiaozhi`."""

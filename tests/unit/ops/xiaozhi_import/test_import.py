@@ -11,8 +11,8 @@ from click.testing import Result
 
 from dispatcher.catalogue import Catalogue, load_catalogue
 from dispatcher.catalogue.dialects import DIALECTS
-from dispatcher.ops.xiaozhi_import.legacy import Legacy
-from dispatcher.ops.xiaozhi_import.services import Moved, NotMoved, move
+from dispatcher.ops.xiaozhi_import.legacy_config import Legacy
+from dispatcher.ops.xiaozhi_import.module_table import Moved, NotMoved, move
 from dispatcher.supervisor.plan import make_plan
 from dispatcher.supervisor.procfile import read_procfile
 from tests.support.processes import ROOT

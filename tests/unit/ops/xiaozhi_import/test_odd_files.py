@@ -9,8 +9,8 @@ import pytest
 from click.testing import Result
 
 from dispatcher.catalogue import Catalogue, load_catalogue
-from dispatcher.ops.xiaozhi_import.legacy import Legacy
-from dispatcher.ops.xiaozhi_import.services import NotMoved, move
+from dispatcher.ops.xiaozhi_import.legacy_config import Legacy
+from dispatcher.ops.xiaozhi_import.module_table import NotMoved, move
 
 Run = Callable[..., Result]
 

@@ -13,7 +13,7 @@ import pytest
 from click.testing import Result
 
 from dispatcher.catalogue import Catalogue, load_catalogue
-from dispatcher.ops.xiaozhi_import.greeting import language_of
+from dispatcher.ops.xiaozhi_import.house_language import language_of
 
 Run = Callable[..., Result]
 KOKORO = """

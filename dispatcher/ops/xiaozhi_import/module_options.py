@@ -1,13 +1,13 @@
-"""Options of a module of the other server: which of them an instance of ours has, and which are lost."""
+"""Options of a module of the other server: those that an instance of ours has, and those that are lost."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, get_args
 
 from dispatcher.messages import SpeechFormat
-from dispatcher.ops.xiaozhi_import.legacy import is_placeholder, text_of
+from dispatcher.ops.xiaozhi_import.legacy_config import is_placeholder, text_of
 
 # Options without a meaning here: the kind itself, files of the other server, how its HTTP call is made.
 _WITHOUT_LOSS: Final = frozenset({"type", "output_dir", "delete_audio", "method", "stream", "authorization"})
@@ -24,6 +24,9 @@ _NEUTRAL: Final[Mapping[str, tuple[str, ...]]] = {
 # What the other server sends beside temperature and length, in OpenAI's words.
 _SAMPLING: Final = ("top_p", "frequency_penalty", "presence_penalty")
 _HOTTEST: Final = 2.0
+_OLLAMA_OPTIONS: Final = frozenset({"top_p", "top_k", "frequency_penalty", "presence_penalty", "seed"})
+# Ollama's context is the instance's own matter.
+_OLLAMA_CONTEXT: Final = "num_ctx"
 
 
 class Module(Mapping[str, Any]):
@@ -82,8 +85,27 @@ def number_of(value: Any) -> float | int | None:
     return int(number) if number.is_integer() else number
 
 
+def first_text(module: Module, names: Iterable[str]) -> str:
+    """Return the first of these options that is filled in, as a text; the ones behind it are not taken."""
+    return next((text for name in names if (text := text_of(module.get(name)))), "")
+
+
 def llm_options(module: Module) -> dict[str, Any]:
     """Return the keys of an LLM instance that sampling and thinking of a module become."""
+    sampling = _sampling(module)
+    return {**_llm_keys(module), **({"extra_body": sampling} if sampling else {})}
+
+
+def ollama_options(module: Module) -> dict[str, Any]:
+    """Return the same for Ollama, which has most of the sampling in a place of its own in its requests."""
+    sampling = _sampling(module)
+    inside = {name: value for name, value in sampling.items() if name in _OLLAMA_OPTIONS}
+    body = {name: sampling[name] for name in sampling if name not in {*_OLLAMA_OPTIONS, _OLLAMA_CONTEXT}}
+    body |= {"options": {**inside, **body.get("options", {})}} if inside else {}
+    return {**_llm_keys(module), **({"extra_body": body} if body else {})}
+
+
+def _llm_keys(module: Module) -> dict[str, Any]:
     temperature = _number(module, "temperature", most=_HOTTEST)
     longest = _number(module, "max_tokens", least=1)
     return {
@@ -93,8 +115,8 @@ def llm_options(module: Module) -> dict[str, Any]:
     }
 
 
-def sampling_options(module: Module) -> dict[str, Any]:
-    """Return what of a module's sampling goes into each request as it is, its own `extra_body` over it."""
+def _sampling(module: Module) -> dict[str, Any]:
+    """Return the sampling that goes into each request as it is, the module's own `extra_body` over it."""
     found = {name: _number(module, name, least=-_HOTTEST) for name in _SAMPLING}
     sampling = {name: number for name, number in found.items() if number is not None}
     extra = module.get("extra_body")
@@ -102,6 +124,12 @@ def sampling_options(module: Module) -> dict[str, Any]:
         module.leave("extra_body")
         extra = {}
     return {**sampling, **{str(name): value for name, value in extra.items()}}
+
+
+def speech_options(module: Module) -> dict[str, Any]:
+    """Return format and speed of a voice of the OpenAI dialect; no speed for the usual one."""
+    speed = _number(module, "speed", least=0.25, most=4)
+    return {**speech_format(module), **({} if speed in (None, 1) else {"extra_body": {"speed": speed}})}
 
 
 def speech_format(module: Module) -> dict[str, Any]:
@@ -114,12 +142,6 @@ def speech_format(module: Module) -> dict[str, Any]:
             return {"format": written}
         module.leave(name)
     return {}
-
-
-def speed_option(module: Module) -> dict[str, Any]:
-    """Return the speed of a voice as a request of the OpenAI dialect has it; nothing for the usual one."""
-    speed = _number(module, "speed", least=0.25, most=4)
-    return {} if speed in (None, 1) else {"speed": speed}
 
 
 def _number(module: Module, name: str, *, least: float = 0, most: float = math.inf) -> float | int | None:

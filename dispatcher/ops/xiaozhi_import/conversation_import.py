@@ -1,4 +1,4 @@
-"""How the dialogue goes, in our words; and what of the other server has no counterpart."""
+"""Conversation of the other server in our keys, and what has no counterpart here, with its replacement."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from dispatcher.dialogue.goodbye import GOODBYES
-from dispatcher.ops.xiaozhi_import.greeting import greeting_lines
-from dispatcher.ops.xiaozhi_import.legacy import Legacy, is_placeholder, kind_of, text_of
-from dispatcher.ops.xiaozhi_import.options import says_something
-from dispatcher.ops.xiaozhi_import.tools import tool_lines
+from dispatcher.ops.xiaozhi_import.house_language import greeting_lines
+from dispatcher.ops.xiaozhi_import.legacy_config import Legacy, is_placeholder, kind_of, text_of
+from dispatcher.ops.xiaozhi_import.module_options import says_something
 
 # Types of memory that keep nothing of a dialogue for the next one.
 _WITHOUT_MEMORY: Final = frozenset({"", "nomem", "mem_report_only"})
@@ -28,6 +27,23 @@ _STAYS: Final[Mapping[str, str]] = {
     "tts_timeout": "tts_timeout: a turn has deadlines of its own",
     "context_providers": "context_providers: name MCP servers under mcp_servers",
 }
+_HOME_ASSISTANT: Final = (
+    "plugins (Home Assistant): add its own integration Model Context Protocol Server there, "
+    "and its address with a token under mcp_servers here (docs/tools.md)"
+)
+# By the beginning of a plugin's or function's name; the first that fits tells.
+_REPLACED_BY: Final[Mapping[str, str]] = {
+    "get_weather": "plugins (weather): an MCP server for weather under mcp_servers (docs/tools.md)",
+    "get_news": "plugins (news): an MCP server for news or RSS under mcp_servers (docs/tools.md)",
+    "hass_play_music": "plugins (music by Home Assistant): Home Assistant's MCP server has its media players",
+    "home_assistant": _HOME_ASSISTANT,
+    "hass_": _HOME_ASSISTANT,
+    "play_music": "plugins (music): files are not played here; speakers of Home Assistant are, by its MCP",
+    "change_role": "plugins (change_role): a persona for each device or group (docs/devices.md)",
+    "search_from_ragflow": "plugins (knowledge base): an MCP server of RAGFlow under mcp_servers",
+}
+# What is there without a word: the clock, good-bye, and the device's own tools.
+_BUILT_IN: Final = ("handle_exit_intent", "get_time", "get_lunar", "get_calendar", "handle_speaker", "exit")
 
 
 def conversation_lines(legacy: Legacy, taken: list[str], left: list[str]) -> Iterator[str]:
@@ -60,7 +76,7 @@ def left_behind(legacy: Legacy) -> Iterator[str]:
     """Yield what was not taken over, a line each, with the reason."""
     if text_of(legacy.section("manager-api").get("url")):
         yield "manager-api: what was set in its web console is not in these files; enter it here by hand"
-    yield from tool_lines(legacy)
+    yield from _tool_lines(legacy)
     yield from (words for name, words in _STAYS.items() if says_something(name, legacy.data.get(name)))
     if kind_of(legacy, "Memory") == "mem0ai":
         yield "Memory mem0ai: what its own service remembers stays there"
@@ -72,6 +88,27 @@ def left_behind(legacy: Legacy) -> Iterator[str]:
     seconds = text_of(legacy.data.get("close_connection_no_voice_time"))
     if seconds.isdecimal() and int(seconds):
         yield f"close_connection_no_voice_time: set IDLE_TIMEOUT_S={seconds} in the environment"
+
+
+def _tool_lines(legacy: Legacy) -> Iterator[str]:
+    """Yield a line for each tool that the other server offered its LLM."""
+    names = [*legacy.section("plugins"), *_functions(legacy)]
+    lines = dict.fromkeys(_line(str(name)) for name in names if not str(name).startswith(_BUILT_IN))
+    yield from lines
+
+
+def _functions(legacy: Legacy) -> list[str]:
+    """Return the functions of the Intent in use."""
+    chosen = text_of(legacy.section("selected_module").get("Intent"))
+    if kind_of(legacy, "Intent") == "nointent":
+        return []
+    functions = legacy.section("Intent", chosen).get("functions")
+    return [text_of(each) for each in functions if text_of(each)] if isinstance(functions, list) else []
+
+
+def _line(name: str) -> str:
+    known = next((words for beginning, words in _REPLACED_BY.items() if name.startswith(beginning)), None)
+    return known or f"plugins ({name}): tools come by MCP servers here (docs/tools.md)"
 
 
 def _access(legacy: Legacy) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Which language a house of the other server speaks, and its greeting in that language."""
+"""Language of a house of the other server, and its greeting in that language."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from dispatcher.ops.xiaozhi_import.legacy import Legacy, text_of
+from dispatcher.ops.xiaozhi_import.legacy_config import Legacy, text_of
 
 GREETINGS: Final = {"zh": "我在呢，请说。", "en": "I'm here, go ahead."}
 NO_GREETING: Final = (

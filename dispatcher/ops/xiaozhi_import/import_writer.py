@@ -1,4 +1,4 @@
-"""Our YAML with its comments, the env file with the keys, and the list of what stays behind."""
+"""Our YAML with its comments, the env file with the keys, and the list of what is left out."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from typing import Any, Final
 
 from dispatcher.catalogue.secrets import secret_problem
 from dispatcher.messages import SERVICES, Service
-from dispatcher.ops.xiaozhi_import.legacy import Legacy, is_placeholder, text_of, word_of
-from dispatcher.ops.xiaozhi_import.services import Moved, NotMoved, move
-from dispatcher.ops.xiaozhi_import.talk import conversation_lines, left_behind
+from dispatcher.ops.xiaozhi_import.conversation_import import conversation_lines, left_behind
+from dispatcher.ops.xiaozhi_import.legacy_config import Legacy, is_placeholder, text_of, word_of
+from dispatcher.ops.xiaozhi_import.module_table import Moved, NotMoved, move
 
 ALGORITHMS: Final[Mapping[Service, str]] = {
     "asr": "least_connections",
