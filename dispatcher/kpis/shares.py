@@ -74,7 +74,7 @@ class ShareWindow:
     in_words: str = ""
 
 
-def next_window(before: ShareWindow | None, group: ShareGroup) -> ShareWindow:
+def next_window(before: ShareWindow | None, group: ShareGroup, *, rounds: int = ROUNDS) -> ShareWindow:
     """Return the window after a look at the counters: begun, still running, or whole and begun anew."""
     calls = {one.name: one.calls for one in group.members}
     wanted = group.wanted
@@ -90,7 +90,7 @@ def next_window(before: ShareWindow | None, group: ShareGroup) -> ShareWindow:
     if min(got.values()) < 0:  # an instance was forgotten meanwhile
         return begun
     total = sum(got.values())
-    if total < ROUNDS / min(wanted.values()):
+    if total < rounds / min(wanted.values()):
         return before
     shares = {name: count / total for name, count in got.items()}
     return ShareWindow(
@@ -101,6 +101,12 @@ def next_window(before: ShareWindow | None, group: ShareGroup) -> ShareWindow:
         deviation=max(abs(shares[name] - wanted[name]) for name in wanted),
         in_words=", ".join(f"{name} {shares[name]:.0%} of {wanted[name]:.0%}" for name in wanted),
     )
+
+
+def measured_window(began: ShareGroup, ended: ShareGroup, *, rounds: int) -> ShareWindow | None:
+    """Return the window between two looks; None where weights changed, or calls were too few for the rounds."""
+    window = next_window(next_window(None, began), ended, rounds=rounds)
+    return None if window.deviation is None else window
 
 
 def worst_deviation(windows: Sequence[ShareWindow]) -> float | None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, cast
 
 from dispatcher.catalogue.model import KpiTargets
 from dispatcher.kpis.kpi_rules import MIN_TURNS, InstanceFault, Kpi, KpiFacts, TurnFacts, evaluate_kpis
-from dispatcher.kpis.shares import BY_WEIGHT, ShareWindow
+from dispatcher.kpis.shares import BY_WEIGHT, ShareGroup, ShareMember, ShareWindow, measured_window
+from dispatcher.messages import Algorithm
 from dispatcher.ops.chaos.turn_outcomes import (
     DeviceTurn,
     Outcome,
@@ -18,13 +19,13 @@ from dispatcher.ops.chaos.turn_outcomes import (
     failover_s,
     slowest_s,
 )
-from dispatcher.routing.overview import Overview, ServiceView
+from dispatcher.routing.overview import InstanceView, Overview, ServiceView
 
 Verdict: TypeAlias = Literal["pass", "over target", "alert", "not judged"]
 
 # A smooth round robin is off by one call of an instance at most: 20 rounds show 5 %.
 UNHEALTHY_STATES: Final = ("down", "ejected", "failing")
-ROUNDS: Final = 20
+SHARE_ROUNDS: Final = 20
 FAILOVER_GOAL_S: Final = 2.0
 PASSED: Final = "pass"
 BASELINE: Final = "none"
@@ -180,28 +181,27 @@ def _faults(overview: Overview, window: Window) -> list[InstanceFault]:
 
 
 def _share(observed: WindowSnapshot, service: ServiceView, window: Window) -> ShareWindow | None:
-    """Return what each instance got of the calls, where weights alone decided and calls were enough."""
-    before = {one.name: one for each in observed.before.services for one in each.instances}
-    members = [one for one in service.instances if one.name in before and one.is_usable]
+    """Return the shares of the calls in a window, where weights alone decided and calls were enough."""
+    members = [one for one in service.instances if one.is_usable]
     if service.algorithm not in BY_WEIGHT or len(members) < 2 or len({one.priority for one in members}) > 1:
-        return None
-    if any(before[one.name].effective_weight != one.effective_weight for one in members):
         return None
     if any((one.fault_at_s or 0.0) >= window.began_at_s for one in members):
         return None  # it was spared while it failed, as it should be
-    weights = {one.name: one.effective_weight if "weighted" in service.algorithm else 1.0 for one in members}
-    wanted = {name: weight / sum(weights.values()) for name, weight in weights.items()}
-    got = {one.name: one.calls - before[one.name].calls for one in members}
-    total = sum(got.values())
-    if min(got.values()) < 0 or total < ROUNDS / min(wanted.values()):
+    before = {one.name: one for each in observed.before.services for one in each.instances}
+    began = [before[one.name] for one in members if one.name in before]
+    if len(began) < len(members):
         return None
-    shares = {name: calls / total for name, calls in got.items()}
-    return ShareWindow(
-        group=service.service,
-        judged=True,
-        signature="",
-        deviation=max(abs(shares[name] - wanted[name]) for name in wanted),
-        in_words=", ".join(f"{name} {shares[name]:.0%} of {wanted[name]:.0%}" for name in wanted),
+    return measured_window(_group(service, began), _group(service, members), rounds=SHARE_ROUNDS)
+
+
+def _group(service: ServiceView, members: Sequence[InstanceView]) -> ShareGroup:
+    return ShareGroup(
+        service=service.service,
+        priority=members[0].priority,
+        algorithm=cast("Algorithm", service.algorithm),
+        members=tuple(
+            ShareMember(name=one.name, weight=one.effective_weight, calls=one.calls) for one in members
+        ),
     )
 
 

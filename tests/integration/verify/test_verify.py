@@ -65,6 +65,7 @@ def test_faults_are_judged_and_no_turn_is_silent(hurtable: HurtableStack, tmp_pa
         *("verify", "--quick", "--only", "fast-fail,worker,overload"),
         *("--json", str(report), "--html", str(web_page)),
     )
+    assert report.exists(), said.stdout + said.stderr
     found = json.loads(report.read_text())
     faults = {each["fault"]: each for each in found["faults"]}
     assert list(faults) == ["none", "fast-fail", "worker", "overload"], said.stdout
