@@ -89,11 +89,11 @@ def move(service: Service, options: Mapping[str, Any]) -> Outcome:
     if rule is None:
         return NotMoved(reason=f"nothing here speaks to type {word_of(kind) or '(none)'}")
     outcome = rule(module)
-    provider = outcome.keys.get("provider", DEFAULT_PROVIDER) if isinstance(outcome, Moved) else DEFAULT_PROVIDER
-    if provider not in providers_of(service):
-        return NotMoved(reason=f"this version has no provider {provider}")
     if isinstance(outcome, NotMoved):
         return outcome
+    provider = outcome.keys.get("provider", DEFAULT_PROVIDER)
+    if provider not in providers_of(service):
+        return NotMoved(reason=f"this version has no provider {provider}")
     if not outcome.keys.get("endpoint"):
         return NotMoved(reason="it names no address")
     return replace(outcome, lost=outcome.lost + module.lost())
