@@ -104,7 +104,7 @@ def next_window(before: ShareWindow | None, group: ShareGroup, *, rounds: int = 
 
 
 def measured_window(began: ShareGroup, ended: ShareGroup, *, rounds: int) -> ShareWindow | None:
-    """Return the window between two looks; None where weights changed, or calls were too few for the rounds."""
+    """Return the window between two looks; None where weights changed, or calls were too few."""
     window = next_window(next_window(None, began), ended, rounds=rounds)
     return None if window.deviation is None else window
 
