@@ -100,12 +100,7 @@ async def run(
             report(f"{plan.devices} devices talk to {', '.join(urls)}; nothing is broken yet")
             if down := await system.record_down():
                 report(f"down before it began, and not counted: {', '.join(sorted(down))}")
-            await test.baseline()
-            for name in plan.names:
-                if time.time() - began_at_s > plan.total_s - plan.fault_s - plan.well_within_s:
-                    test.skip(name, "the time of the whole run is over")
-                else:
-                    await test.attempt(name)
+            await test.run(until_s=began_at_s + plan.total_s)
     return VerifyReport(
         plan=plan,
         began_at_s=began_at_s,
@@ -142,14 +137,23 @@ class ChaosTest:
         self._load: list[LoadSample] = []
         self._overview = Overview(services=(), queues={})
 
-    async def baseline(self) -> None:
-        """Let the devices talk with nothing broken, until each was answered."""
+    async def run(self, *, until_s: float) -> None:
+        """Let the devices talk with nothing broken, then inject each fault that fits before a Unix time."""
+        await self._baseline()
+        longest_s = self._plan.fault_s + self._plan.well_within_s
+        for name in self._plan.names:
+            if time.time() > until_s - longest_s:
+                self._skip(name, "the time of the whole run is over")
+            else:
+                await self._attempt(name)
+
+    async def _baseline(self) -> None:
         self._overview = await read_overview(self._system.redis)
         window = Window.begun(BASELINE, "nothing is broken")
         await asyncio.sleep(self._plan.baseline_s)
         await self._recover(window)
 
-    async def attempt(self, name: str) -> None:
+    async def _attempt(self, name: str) -> None:
         """Inject one fault, wait until all has recovered, and evaluate the time."""
         context = FaultContext(
             system=self._system,
@@ -165,11 +169,11 @@ class ChaosTest:
                 await asyncio.sleep(context.lasts_s)
         except (FaultUnavailable, StateError) as error:
             self._report(f"{name} is not tried: {error}")
-            self.skip(name, str(error))
+            self._skip(name, str(error))
             return
         await self._recover(replace(window, what=words, undone_at_s=time.time()))
 
-    def skip(self, name: str, reason: str) -> None:
+    def _skip(self, name: str, reason: str) -> None:
         """Note that a fault was not tried."""
         observed = WindowSnapshot(turns=(), load=(), before=self._overview, after=self._overview)
         self._evaluate(Window.begun(name, skipped=reason), observed)
