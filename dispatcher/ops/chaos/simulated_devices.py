@@ -82,23 +82,23 @@ class SimulatedDevices:
         )
         refused_at_s: float | None = None
         reason = ""
-        for attempt in itertools.count(number):
-            turns = _DeviceTurns(self, number, self._speech if number % 2 else None)
-            try:
-                address = await self._address(session, attempt, options)
-                async with connect(session, address, options, on_event=turns.record_event) as device:
-                    if refused_at_s is not None:
-                        self._note_refusal(number, refused_at_s, reason)
-                        refused_at_s = None
-                    await turns.talk(device)
-            except DispatcherError as error:
-                if not turns.has_talked:
-                    refused_at_s, reason = refused_at_s or time.time(), str(error)
-                await asyncio.sleep(RECONNECT_INTERVAL_S)
-            except asyncio.CancelledError:
-                if refused_at_s is not None:
-                    self._note_refusal(number, refused_at_s, reason)
-                raise
+        try:
+            for attempt in itertools.count(number):
+                turns = _DeviceTurns(self, number, self._speech if number % 2 else None)
+                try:
+                    address = await self._address(session, attempt, options)
+                    async with connect(session, address, options, on_event=turns.record_event) as device:
+                        if refused_at_s is not None:
+                            self._note_refusal(number, refused_at_s, reason)
+                            refused_at_s = None
+                        await turns.talk(device)
+                except DispatcherError as error:
+                    if not turns.has_talked:
+                        refused_at_s, reason = refused_at_s or time.time(), str(error)
+                    await asyncio.sleep(RECONNECT_INTERVAL_S)
+        finally:
+            if refused_at_s is not None:
+                self._note_refusal(number, refused_at_s, reason)
 
     async def _address(self, session: aiohttp.ClientSession, attempt: int, options: DeviceOptions) -> Address:
         """Return the next entry, with the token that OTA gives once; a board asks for it when it boots."""

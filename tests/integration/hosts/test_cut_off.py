@@ -11,7 +11,7 @@ from typing import Final
 import pytest
 
 from dispatcher.redis_client import keys
-from tests.integration.hosts.house import hears_the_end, is_answered_soon, known_device
+from tests.integration.hosts.networked_system import hears_the_end, is_answered_soon, known_device
 from tests.integration.hosts.two_hosts import HostFront, TwoHosts
 from tests.support.device import Device
 from tests.support.hosts import two_hosts
@@ -107,9 +107,9 @@ async def test_turns_go_on_while_a_host_is_away_and_it_serves_again_without_a_re
     await devices[0].hears_audio()
     hosts.b.pull_cable()
     spoken = [turn for turns in await asyncio.gather(*talking) for turn in turns]
-    hurt = [turn for turn in spoken if turn != SENTENCES]
-    assert len(hurt) <= DEVICES, f"more than the turns that were under way: {hurt}"
-    assert all(hurt), "a turn without a word"
+    failed = [turn for turn in spoken if turn != SENTENCES]
+    assert len(failed) <= DEVICES, f"more than the turns that were under way: {failed}"
+    assert all(failed), "a turn without a word"
     hosts.b.plug_in()
     eventually(hosts.far_front.ready, what="the far front is ready again", within_s=BACK_S)
     hosts.near_takes(calls=False)

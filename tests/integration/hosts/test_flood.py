@@ -6,7 +6,7 @@ import asyncio
 import subprocess
 import sys
 
-from tests.integration.hosts.house import known_device
+from tests.integration.hosts.networked_system import known_device
 from tests.support.hosts import two_hosts
 from tests.support.instances import SENTENCES
 from tests.support.stack import Stack

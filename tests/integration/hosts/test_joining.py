@@ -9,7 +9,13 @@ import pytest
 from redis import Redis
 
 from dispatcher.redis_client import keys
-from tests.integration.hosts.house import ALL_STAGES, START_S, await_worker, known_device, run_dispatcher
+from tests.integration.hosts.networked_system import (
+    ALL_STAGES,
+    START_S,
+    await_worker,
+    known_device,
+    run_dispatcher,
+)
 from tests.support.broker import Broker
 from tests.support.instances import SENTENCES
 from tests.support.processes import BIN, Process

@@ -10,7 +10,7 @@ import pytest
 from redis import Redis
 from redis.exceptions import RedisError
 
-from tests.integration.hosts.house import House, hears_the_end, is_answered_soon
+from tests.integration.hosts.networked_system import NetworkedSystem, hears_the_end, is_answered_soon
 from tests.support.instances import SENTENCES, Instances
 from tests.support.processes import stop_all
 from tests.support.redis_server import MASTER_NAME, PASSWORD_IN_URL, RedisServer, Sentinel
@@ -81,17 +81,17 @@ def watched(tmp_path: Path) -> Iterator[Watched]:
 async def test_turns_go_on_without_a_restart_after_the_master_was_killed(
     watched: Watched, tmp_path: Path, instances: Instances
 ) -> None:
-    house = House(tmp_path, instances, url=watched.master.url, environ={"REDIS_URL": watched.url})
+    system = NetworkedSystem(tmp_path, instances, url=watched.master.url, environ={"REDIS_URL": watched.url})
     try:
-        house.start()
-        async with house.front.device("steadfast") as device:
+        system.start()
+        async with system.front.device("steadfast") as device:
             assert (await device.says()).sentences == SENTENCES
             watched.master.kill()
             assert await hears_the_end(device), "an answer or an apology, never silence"
             await is_answered_soon(device, within_s=RECOVERY_S)
             assert (await device.says()).sentences == SENTENCES
-        assert all(process.runs for process in house.processes)
-        seen = house.command("status", "--json")
+        assert all(process.runs for process in system.processes)
+        seen = system.command("status", "--json")
         assert seen.returncode == 0, seen.stderr
     finally:
-        house.stop()
+        system.stop()

@@ -15,7 +15,7 @@ from redis import Redis
 
 from dispatcher.messages import SERVICES, Service
 from dispatcher.redis_client import keys
-from tests.integration.hosts.house import ALL_STAGES, START_S, await_worker
+from tests.integration.hosts.networked_system import ALL_STAGES, START_S, await_worker
 from tests.support.broker import Broker
 from tests.support.hosts import Host
 from tests.support.instances import SPEED

@@ -27,28 +27,46 @@ MADE_BEFORE = Path(__file__).with_name("made-by-0.1.tar.gz")
 YAML = Path("config/embedded.yaml").read_text(encoding="utf-8")
 
 
-class House:
-    """One deployment that does not run: its data folder, its YAML, its store and its Redis."""
+class Deployment:
+    """A deployment that does not run, by its settings."""
+
+    def __init__(self, data_dir: Path, **environ: str) -> None:
+        self.data_dir = data_dir
+        self._environ = {"DATA_DIR": str(data_dir), **environ}
+
+    def dispatcher(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of ours with its settings."""
+        return subprocess.run(
+            [str(BIN / "dispatcher"), *words],
+            env=own_environment(self._environ),
+            capture_output=True,
+            text=True,
+            timeout=90,
+            check=False,
+        )
+
+
+class DeploymentOnRedis(Deployment):
+    """One with a Redis of its own, a YAML and a store of records."""
 
     def __init__(self, folder: Path, broker: Broker, *, database: str = "") -> None:
         folder.mkdir()
-        self.data_dir = folder / "var"
-        self.yaml = folder / "house.yaml"
-        self.database = database or f"sqlite:///{self.data_dir / 'records.sqlite3'}"
-        self._environ = {
-            "REDIS_URL": broker.url,
-            "DATA_DIR": str(self.data_dir),
-            "DISPATCHER_CONFIG": str(self.yaml),
-            "DATABASE_URL": self.database,
-        }
+        self.yaml = folder / "catalogue.yaml"
+        self.database = database or f"sqlite:///{folder / 'var' / 'records.sqlite3'}"
+        urls = {"REDIS_URL": broker.url, "DATABASE_URL": self.database}
+        super().__init__(folder / "var", DISPATCHER_CONFIG=str(self.yaml), **urls)
 
-    def live(self) -> None:
+    def fill(self) -> None:
         """Have a history: keys, YAML and turns."""
         self.data_dir.mkdir()
         self.yaml.write_text(YAML, encoding="utf-8")
         (self.data_dir / "auth.key").write_bytes(b"k" * 64)
+        self.keep([turn(number) for number in range(TURNS_KEPT)])
+
+    def keep(self, records: list[Record]) -> None:
+        """Keep records."""
         store = Store.at(self.database, patience_s=30)
-        store.keep([turn(number) for number in range(TURNS_KEPT)], life="first")
+        store.keep(records, life="first")
         store.close()
 
     def turns(self) -> int:
@@ -59,17 +77,6 @@ class House:
                 return int(connection.scalar(select(func.count()).select_from(TURNS)) or 0)
         finally:
             store.close()
-
-    def dispatcher(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """Run a command of ours with the settings of this deployment."""
-        return subprocess.run(
-            [str(BIN / "dispatcher"), *words],
-            env=own_environment(self._environ),
-            capture_output=True,
-            text=True,
-            timeout=90,
-            check=False,
-        )
 
 
 def turn(number: int) -> Record:
@@ -112,8 +119,8 @@ def held(redis: Redis) -> dict[str, Any]:
 
 
 def test_what_was_lost_is_back_on_another_machine(tmp_path: Path, broker: Broker, redis: Redis) -> None:
-    first, file = House(tmp_path / "first", broker), tmp_path / "backup.tar.gz"
-    first.live()
+    first, file = DeploymentOnRedis(tmp_path / "first", broker), tmp_path / "backup.tar.gz"
+    first.fill()
     before = fill(redis)
     said = first.dispatcher("backup", str(file))
     assert said.returncode == 0, said.stderr
@@ -121,7 +128,7 @@ def test_what_was_lost_is_back_on_another_machine(tmp_path: Path, broker: Broker
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
     redis.flushall()
-    second = House(tmp_path / "second", broker)
+    second = DeploymentOnRedis(tmp_path / "second", broker)
     said = second.dispatcher("restore", str(file))
     assert said.returncode == 0, said.stderr
     assert held(redis) == before
@@ -136,57 +143,55 @@ def test_what_was_lost_is_back_on_another_machine(tmp_path: Path, broker: Broker
 def test_restoring_twice_adds_nothing_and_keeps_what_came_later(
     tmp_path: Path, broker: Broker, redis: Redis
 ) -> None:
-    house, file = House(tmp_path / "house", broker), tmp_path / "backup.tar.gz"
-    house.live()
+    deployment, file = DeploymentOnRedis(tmp_path / "deployment", broker), tmp_path / "backup.tar.gz"
+    deployment.fill()
     fill(redis)
-    assert house.dispatcher("backup", str(file)).returncode == 0
-    store = Store.at(house.database, patience_s=30)
-    store.keep([turn(TURNS_KEPT)], life="first")
-    store.close()
-    (house.data_dir / "auth.key").write_bytes(b"n" * 64)
+    assert deployment.dispatcher("backup", str(file)).returncode == 0
+    deployment.keep([turn(TURNS_KEPT)])
+    (deployment.data_dir / "auth.key").write_bytes(b"n" * 64)
     redis.set(keys.FRONT_TOKEN_KEY, b"n" * 64)
-    said = house.dispatcher("restore", str(file))
+    said = deployment.dispatcher("restore", str(file))
     assert f"turns: 0 of {TURNS_KEPT} rows added" in said.stdout
-    assert house.turns() == TURNS_KEPT + 1
-    assert (house.data_dir / "auth.key.before-restore").read_bytes() == b"n" * 64
+    assert deployment.turns() == TURNS_KEPT + 1
+    assert (deployment.data_dir / "auth.key.before-restore").read_bytes() == b"n" * 64
     assert redis.get(keys.FRONT_TOKEN_KEY) == b"k" * 64
 
 
 def test_a_running_deployment_is_left_alone_unless_it_is_forced(
     tmp_path: Path, broker: Broker, redis: Redis
 ) -> None:
-    house, file = House(tmp_path / "house", broker), tmp_path / "backup.tar.gz"
-    house.live()
+    deployment, file = DeploymentOnRedis(tmp_path / "deployment", broker), tmp_path / "backup.tar.gz"
+    deployment.fill()
     before = fill(redis)
-    assert house.dispatcher("backup", str(file)).returncode == 0
+    assert deployment.dispatcher("backup", str(file)).returncode == 0
     redis.set(keys.served("llm"), 1, ex=60)
     redis.delete(keys.history("dev-1"))
-    (house.data_dir / "auth.key").unlink()
-    said = house.dispatcher("restore", str(file))
+    (deployment.data_dir / "auth.key").unlink()
+    said = deployment.dispatcher("restore", str(file))
     assert said.returncode == 1
     assert "the deployment runs (worker of llm)" in said.stderr
-    assert not (house.data_dir / "auth.key").exists()
-    assert house.dispatcher("restore", str(file), "--force").returncode == 0
+    assert not (deployment.data_dir / "auth.key").exists()
+    assert deployment.dispatcher("restore", str(file), "--force").returncode == 0
     assert held(redis) == before
 
 
 def test_a_damaged_file_changes_nothing(tmp_path: Path, broker: Broker, redis: Redis) -> None:
-    house, file = House(tmp_path / "house", broker), tmp_path / "backup.tar.gz"
-    house.live()
+    deployment, file = DeploymentOnRedis(tmp_path / "deployment", broker), tmp_path / "backup.tar.gz"
+    deployment.fill()
     fill(redis)
-    assert house.dispatcher("backup", str(file)).returncode == 0
+    assert deployment.dispatcher("backup", str(file)).returncode == 0
     file.write_bytes(file.read_bytes()[:-200])
     redis.flushall()
-    said = house.dispatcher("restore", str(file))
+    said = deployment.dispatcher("restore", str(file))
     assert (said.returncode, said.stdout) == (1, "")
     assert "no backup, or damaged" in said.stderr
     assert redis.dbsize() == 0
 
 
 def test_a_file_that_is_there_is_not_written_over(tmp_path: Path, broker: Broker) -> None:
-    house, file = House(tmp_path / "house", broker), tmp_path / "backup.tar.gz"
+    deployment, file = DeploymentOnRedis(tmp_path / "deployment", broker), tmp_path / "backup.tar.gz"
     file.write_text("mine")
-    said = house.dispatcher("backup", str(file))
+    said = deployment.dispatcher("backup", str(file))
     assert (said.returncode, file.read_text()) == (1, "mine")
     assert "--force writes over it" in said.stderr
 
@@ -194,11 +199,11 @@ def test_a_file_that_is_there_is_not_written_over(tmp_path: Path, broker: Broker
 def test_records_move_from_sqlite_to_mariadb(
     tmp_path: Path, broker: Broker, redis: Redis, mariadb: MariaDB
 ) -> None:
-    first, file = House(tmp_path / "first", broker), tmp_path / "backup.tar.gz"
-    first.live()
+    first, file = DeploymentOnRedis(tmp_path / "first", broker), tmp_path / "backup.tar.gz"
+    first.fill()
     fill(redis)
     assert first.dispatcher("backup", str(file)).returncode == 0
-    second = House(tmp_path / "second", broker, database=mariadb.url(mariadb_name(mariadb)))
+    second = DeploymentOnRedis(tmp_path / "second", broker, database=mariadb.url(mariadb_name(mariadb)))
     said = second.dispatcher("restore", str(file), "--only", "records")
     assert said.returncode == 0, said.stderr
     assert second.turns() == TURNS_KEPT
@@ -213,7 +218,10 @@ def mariadb_name(mariadb: MariaDB) -> str:
 
 def test_a_backup_of_before_the_password_restores_on_one_box_that_is_stopped(tmp_path: Path) -> None:
     """`restore` asked for a stop of the deployment, and then for a broker that only the deployment brings."""
-    box = Box(tmp_path)
+    port = free_port()
+    box = Deployment(
+        tmp_path / "var", BROKER_PORT=str(port), DISPATCHER_CONFIG=str(tmp_path / "catalogue.yaml")
+    )
     said = box.dispatcher("restore", str(MADE_BEFORE))
     assert said.returncode == 0, said.stdout + said.stderr
     assert "broker   started for this command" in said.stdout
@@ -226,33 +234,5 @@ def test_a_backup_of_before_the_password_restores_on_one_box_that_is_stopped(tmp
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (again, *box.data_dir.rglob("*"))}
     assert {name: oct(mode) for name, mode in modes.items() if mode & 0o077} == {}
     assert box.dispatcher("restore", str(again)).returncode == 0
-    assert not box.listens()
-
-
-class Box:
-    """One machine whose deployment is stopped, with settings as of the README."""
-
-    def __init__(self, folder: Path) -> None:
-        self.data_dir = folder / "var"
-        self._port = free_port()
-        self._environ = {
-            "DATA_DIR": str(self.data_dir),
-            "BROKER_PORT": str(self._port),
-            "DISPATCHER_CONFIG": str(folder / "box.yaml"),
-        }
-
-    def dispatcher(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """Run a command of ours there."""
-        return subprocess.run(
-            [str(BIN / "dispatcher"), *words],
-            env=own_environment(self._environ),
-            capture_output=True,
-            text=True,
-            timeout=90,
-            check=False,
-        )
-
-    def listens(self) -> bool:
-        """Whether a broker was left running."""
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self._port)) == 0
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", port)) != 0, "a broker was left running"

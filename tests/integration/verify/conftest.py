@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.integration.verify.up import HurtableStack
+from tests.integration.verify.chaos_stack import ChaosStack
 
 
 @pytest.fixture(scope="module")
-def hurtable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HurtableStack]:
-    stack = HurtableStack(tmp_path_factory.mktemp("hurtable"))
+def chaos_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChaosStack]:
+    stack = ChaosStack(tmp_path_factory.mktemp("chaos_stack"))
     try:
         stack.start()
         yield stack

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.verify.up import HurtableStack
+from tests.integration.verify.chaos_stack import ChaosStack
 from tests.support.broker import give_up
 from tests.support.processes import BIN
 from tests.support.waiting import eventually
@@ -21,7 +21,7 @@ DISK = "32m"
 NAMESPACE = ("unshare", "--mount") if os.geteuid() == 0 else ("unshare", "--mount", "--map-root-user")
 
 
-class StackOnSmallDisk(HurtableStack):
+class StackOnSmallDisk(ChaosStack):
     """A stack whose data folder is a disk of its own, which only it sees."""
 
     def __init__(self, folder: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.verify.up import HurtableStack
+from tests.integration.verify.chaos_stack import ChaosStack
 from tests.support.broker import Broker
 from tests.support.processes import BIN, own_environment
 from tests.support.waiting import eventually
@@ -23,16 +23,16 @@ def rows_of(said: dict[str, Any], name: str) -> dict[str, str]:
     return {row["name"]: row["outcome"] for row in said["lists"][name]}
 
 
-def test_every_row_about_a_stack_that_is_well_passes_or_does_not_apply(hurtable: HurtableStack) -> None:
+def test_every_row_about_a_stack_that_is_well_passes_or_does_not_apply(chaos_stack: ChaosStack) -> None:
     def adjusted() -> bool:
         # Weights are adjusted, and the tuner looks round, once in twelve seconds of this scaled time.
-        said = hurtable.dispatcher("check", "--phase", "3", "--json")
+        said = chaos_stack.dispatcher("check", "--phase", "3", "--json")
         return {"weights are adjusted", "tuner"} <= {
             name for name, outcome in rows_of(json.loads(said.stdout), "3").items() if outcome == "pass"
         }
 
     eventually(adjusted, what="the first adjustment", within_s=60)
-    said = json.loads(hurtable.dispatcher("check", "--phase", "2", "--phase", "3", "--json").stdout)
+    said = json.loads(chaos_stack.dispatcher("check", "--phase", "2", "--phase", "3", "--json").stdout)
     of_this_box = {"figure cpu", "figure memory"}
     found = {**rows_of(said, "2"), **rows_of(said, "3")}
     assert [name for name, outcome in found.items() if outcome == "fail" and name not in of_this_box] == []
@@ -48,20 +48,20 @@ def test_every_row_about_a_stack_that_is_well_passes_or_does_not_apply(hurtable:
     assert found["a real turn"] == "pass"
 
 
-def test_a_drained_service_fails_its_failover_row_and_the_exit_code_says_so(hurtable: HurtableStack) -> None:
-    assert hurtable.dispatcher("drain", "tts-2").returncode == 0
+def test_a_drained_service_fails_its_failover_row_and_the_exit_code_says_so(chaos_stack: ChaosStack) -> None:
+    assert chaos_stack.dispatcher("drain", "tts-2").returncode == 0
     try:
-        said = hurtable.dispatcher("check", "--phase", "1", "--json")
+        said = chaos_stack.dispatcher("check", "--phase", "1", "--json")
     finally:
-        assert hurtable.dispatcher("restore", "tts-2").returncode == 0
+        assert chaos_stack.dispatcher("restore", "tts-2").returncode == 0
     assert said.returncode == 1
     found = rows_of(json.loads(said.stdout), "1")
     assert (found["tts failover"], found["llm failover"]) == ("fail", "pass")
 
 
-def test_faults_are_judged_and_no_turn_is_silent(hurtable: HurtableStack, tmp_path: Path) -> None:
+def test_faults_are_judged_and_no_turn_is_silent(chaos_stack: ChaosStack, tmp_path: Path) -> None:
     report, web_page = tmp_path / "report.json", tmp_path / "report.html"
-    said = hurtable.dispatcher(
+    said = chaos_stack.dispatcher(
         *("verify", "--quick", "--only", "fast-fail,worker,overload"),
         *("--json", str(report), "--html", str(web_page)),
     )
@@ -76,28 +76,28 @@ def test_faults_are_judged_and_no_turn_is_silent(hurtable: HurtableStack, tmp_pa
         assert {figure["name"] for figure in each["figures"]} >= {"failover", "errors", "share", "cpu"}
     assert faults["fast-fail"]["hurt"] == 0
     assert "kill -9 of worker llm" in faults["worker"]["what"]
-    assert hurtable.fault_of("llm-1") == "none"
-    assert hurtable.knobs() == {}
+    assert chaos_stack.fault_of("llm-1") == "none"
+    assert chaos_stack.overrides() == {}
     assert web_page.read_text().startswith("<!doctype html>")
 
 
-def test_ctrl_c_in_the_middle_of_a_fault_undoes_it(hurtable: HurtableStack) -> None:
+def test_ctrl_c_in_the_middle_of_a_fault_undoes_it(chaos_stack: ChaosStack) -> None:
     process = subprocess.Popen(
         [str(BIN / "dispatcher"), "verify", "--quick", "--only", "stall"],
-        env=own_environment({**hurtable.environ_of_commands, "PYTHONUNBUFFERED": "1"}),
+        env=own_environment({**chaos_stack.environ_of_commands, "PYTHONUNBUFFERED": "1"}),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
     try:
-        eventually(lambda: hurtable.fault_of("llm-1") == "stall-after", what="the fault", within_s=60)
+        eventually(lambda: chaos_stack.fault_of("llm-1") == "stall-after", what="the fault", within_s=60)
         process.send_signal(signal.SIGINT)
         said, _ = process.communicate(timeout=30)
     finally:
         process.kill()
     assert process.returncode == 130
     assert said.splitlines()[-1] == "interrupted; every fault is undone"
-    assert hurtable.fault_of("llm-1") == "none"
+    assert chaos_stack.fault_of("llm-1") == "none"
 
 
 def test_a_stack_that_does_not_allow_it_is_left_alone_and_told_how(broker: Broker) -> None:

@@ -24,7 +24,7 @@ ALL_STAGES: Final = ",".join(SERVICES)
 START_S: Final = 60.0
 
 
-class House:
+class NetworkedSystem:
     """One worker and one front; `url` is where tests themselves reach the Redis."""
 
     def __init__(self, folder: Path, instances: Instances, *, url: str, environ: Mapping[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""A real `dispatcher up` on timed instances, which may be hurt on purpose."""
+"""A real `dispatcher up` on timed instances, which allows faults."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.support.waiting import eventually
 START_S = 90.0
 
 
-class HurtableStack(Process):
+class ChaosStack(Process):
     """Everything that a turn needs, under one supervisor."""
 
     def __init__(self, folder: Path, *, inside: Sequence[str] = ()) -> None:
@@ -78,8 +78,8 @@ class HurtableStack(Process):
             said: dict[str, Any] = json.load(response)
         return str(said["mode"])
 
-    def knobs(self) -> dict[bytes, bytes]:
-        """Return the knobs that are turned."""
+    def overrides(self) -> dict[bytes, bytes]:
+        """Return the overrides that are set."""
         with Redis.from_url(self.broker_url) as client:
             found: dict[bytes, bytes] = client.hgetall("knobs")
         return found
