@@ -1,20 +1,30 @@
-"""Ticks of the control loop: each is taken once, by one worker, however many beats send it."""
+"""Tick of the control loop: taken once in its period by one worker, however many beats send it."""
 
 from __future__ import annotations
 
+import asyncio
+import threading
 import time
-import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+import structlog
+
+from dispatcher.control import owned_lock
+from dispatcher.control.loop_runner import LoopRunner
+from dispatcher.control.owned_lock import OwnedLock
+from dispatcher.errors import StateError
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
-from dispatcher.redis_client.lua_script import NamedValues, Script
 
+log = structlog.get_logger(__name__)
+
+TICK_TIMEOUT_S: Final = 5.0
+# This part of a period passes before the tick of a slow task is held for another one.
+HOLD_AFTER_RATIO: Final = 0.5
 # What is left of the period is how much earlier than its mark the next message may come.
 HELD_RATIO: Final = 0.9
-
-_HOLD = Script.load("dispatcher.control", "hold_tick")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,13 +32,12 @@ class Tick:
     """One tick that was taken.
 
     Attributes:
-        token: tells this tick from the next one of the same task.
         taken_at_s: by the monotonic clock of this process.
     """
 
     task: str
     period_s: float
-    token: str
+    lock: OwnedLock
     taken_at_s: float
 
 
@@ -38,11 +47,10 @@ async def take(redis: RedisClient, task: str, *, period_s: float) -> Tick | None
     Raises:
         StateError: Redis is out of reach.
     """
-    token = uuid.uuid4().hex
-    held_ms = _milliseconds(period_s)
-    if not await redis.execute("SET", keys.tick(task), token, "NX", "PX", held_ms):
+    lock = await owned_lock.try_acquire(redis, keys.tick(task), ttl_ms=_held_ms(period_s))
+    if lock is None:
         return None
-    return Tick(task=task, period_s=period_s, token=token, taken_at_s=time.monotonic())
+    return Tick(task=task, period_s=period_s, lock=lock, taken_at_s=time.monotonic())
 
 
 async def hold(redis: RedisClient, tick: Tick) -> bool:
@@ -51,7 +59,7 @@ async def hold(redis: RedisClient, tick: Tick) -> bool:
     Raises:
         StateError: Redis is out of reach.
     """
-    return await _expire(redis, tick, in_ms=_milliseconds(tick.period_s))
+    return await owned_lock.expire(redis, tick.lock, in_ms=_held_ms(tick.period_s))
 
 
 async def end(redis: RedisClient, tick: Tick) -> None:
@@ -60,14 +68,51 @@ async def end(redis: RedisClient, tick: Tick) -> None:
     Raises:
         StateError: Redis is out of reach; the tick ends by itself.
     """
-    worked_s = time.monotonic() - tick.taken_at_s
-    await _expire(redis, tick, in_ms=max(0, _milliseconds(tick.period_s) - round(worked_s * 1000)))
+    worked_ms = round((time.monotonic() - tick.taken_at_s) * 1000)
+    await owned_lock.expire(redis, tick.lock, in_ms=max(0, _held_ms(tick.period_s) - worked_ms))
 
 
-async def _expire(redis: RedisClient, tick: Tick, *, in_ms: int) -> bool:
-    arguments: NamedValues = {"token": tick.token, "in_ms": in_ms}
-    return bool(await redis.run(_HOLD, keys={"tick": keys.tick(tick.task)}, arguments=arguments))
-
-
-def _milliseconds(period_s: float) -> int:
+def _held_ms(period_s: float) -> int:
     return max(1, round(HELD_RATIO * period_s * 1000))
+
+
+def run_in_tick(loop: LoopRunner, task: str, period_s: float, work: Callable[[], None]) -> None:
+    """Run the work of a task within its tick, held while it lasts; where the tick is taken, do nothing."""
+    try:
+        tick = loop.run(take(loop.redis, task, period_s=period_s), timeout_s=TICK_TIMEOUT_S)
+    except (StateError, TimeoutError) as error:
+        log.warning("tick not taken", task=task, reason=str(error))
+        return
+    if tick is None:
+        log.debug("tick dropped", task=task)
+        return
+    log.debug("tick taken", task=task)
+    done = threading.Event()
+    loop.keep_running(_keep_held(loop.redis, tick, done))
+    try:
+        work()
+    finally:
+        done.set()
+        _end_held(loop, tick)
+
+
+async def _keep_held(redis: RedisClient, tick: Tick, done: threading.Event) -> None:
+    """Keep the next tick away from a task that takes longer than its period."""
+    while True:
+        await asyncio.sleep(HOLD_AFTER_RATIO * tick.period_s)
+        if done.is_set():
+            return
+        try:
+            await hold(redis, tick)
+        except StateError as error:
+            log.warning("tick not held", task=tick.task, reason=str(error))
+
+
+def _end_held(loop: LoopRunner, tick: Tick) -> None:
+    """Let the next tick come where this one was held; one that was not ends by itself."""
+    if time.monotonic() - tick.taken_at_s < HOLD_AFTER_RATIO * tick.period_s:
+        return
+    try:
+        loop.run(end(loop.redis, tick), timeout_s=TICK_TIMEOUT_S)
+    except (StateError, TimeoutError) as error:
+        log.warning("tick not ended", task=tick.task, reason=str(error))

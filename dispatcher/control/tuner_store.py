@@ -1,8 +1,8 @@
-"""What the tuner remembers, its log, and what people ask of it; one tuner at a time works on it."""
+"""Store of the tuner in Redis: state, log and requests of operators; one tuner holds it at a time."""
 
 from __future__ import annotations
 
-import secrets
+import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,7 +11,8 @@ from typing import Final
 import structlog
 from pydantic import TypeAdapter, ValidationError
 
-from dispatcher.control.overrides import extra_workers_name
+from dispatcher.control import owned_lock
+from dispatcher.control.rules.actions import KINDS
 from dispatcher.control.rules.tuner_state import TunerDecision, TunerState
 from dispatcher.messages import SERVICES
 from dispatcher.redis_client import keys
@@ -23,12 +24,14 @@ from dispatcher.telemetry import record_stream
 log = structlog.get_logger(__name__)
 
 _STATE: Final = TypeAdapter(TunerState)
+# Fields of a state that an earlier version wrote.
+_RENAMED: Final = {"rests": "cool_downs", "setbacks": "relapses"}
 _DECISION: Final = TypeAdapter(TunerDecision)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoggedExperiment:
-    """One experiment as people see it: its first decision, and what came of it.
+    """One experiment in the log: its first decision, and the latest about it.
 
     Attributes:
         latest: the last decision about it; the same as `first` while nothing followed.
@@ -39,23 +42,22 @@ class LoggedExperiment:
 
 
 @asynccontextmanager
-async def alone(redis: RedisClient) -> AsyncIterator[bool]:
-    """Yield whether this tuner may work: no other one does; the claim ends with the block.
+async def try_hold(redis: RedisClient) -> AsyncIterator[bool]:
+    """Yield whether this tuner may work, as no other one does; the lock ends with the block.
 
     Raises:
         StateError: Redis is out of reach.
     """
-    who = secrets.token_hex(8)
-    mine = bool(await redis.execute("SET", keys.TUNING, who, "NX", "PX", keys.TUNING_TTL_MS))
+    lock = await owned_lock.try_acquire(redis, keys.TUNING, ttl_ms=keys.TUNING_TTL_MS)
     try:
-        yield mine
+        yield lock is not None
     finally:
-        if mine:
-            await redis.run(record_stream.YIELD, keys={"lock": keys.TUNING}, arguments={"holder": who})
+        if lock is not None:
+            await owned_lock.release(redis, lock)
 
 
 async def load(redis: RedisClient) -> TunerState:
-    """Return what the tuner remembers; of another version, or lost with Redis, it begins anew.
+    """Return the state; one of another version, or lost with Redis, begins anew.
 
     Raises:
         StateError: Redis is out of reach.
@@ -64,14 +66,16 @@ async def load(redis: RedisClient) -> TunerState:
     if written is None:
         return TunerState()
     try:
-        return _STATE.validate_json(written)
-    except ValidationError as error:
-        log.warning("tuner begins anew, its state is of another version", problems=error.error_count())
+        fields = json.loads(written)
+        renamed = {_RENAMED.get(name, name): value for name, value in fields.items()}
+        return _STATE.validate_json(json.dumps(renamed))
+    except (ValueError, AttributeError) as error:  # pydantic's is a ValueError
+        log.warning("tuner begins anew, its state is of another version", reason=type(error).__name__)
         return TunerState()
 
 
 async def save(redis: RedisClient, state: TunerState) -> None:
-    """Keep what the tuner remembers.
+    """Keep the state.
 
     Raises:
         StateError: Redis is out of reach.
@@ -80,17 +84,21 @@ async def save(redis: RedisClient, state: TunerState) -> None:
 
 
 async def revert_all(redis: RedisClient) -> None:
-    """Put everything that a tuner may have set back to what is configured.
+    """Set everything that a tuner may have changed back to what is configured.
 
-    For one that remembers nothing, such as after an upgrade: whatever is still set, nobody would take back.
+    For one without a state, such as after an upgrade: nobody else would take back what is still set.
 
     Raises:
         StateError: Redis is out of reach.
     """
+    fields = [row.setting for row in KINDS.values() if row.effect == "instance"]
+    overrides = {
+        row.setting.format(queue) for row in KINDS.values() if row.effect == "override" for queue in SERVICES
+    }
     for service in await read_fleets(redis):
         for name in service.names:
-            redis.send_nowait("HDEL", keys.instance(service.service, name), "cap_limit", "priority_override")
-    await redis.execute("HDEL", keys.KNOBS, "max_devices", "reply_kept_s", *map(extra_workers_name, SERVICES))
+            redis.send_nowait("HDEL", keys.instance(service.service, name), *fields)
+    await redis.execute("HDEL", keys.KNOBS, *sorted(overrides))
 
 
 async def log_decision(redis: RedisClient, decision: TunerDecision) -> None:
@@ -144,7 +152,7 @@ async def request_undo(redis: RedisClient, number: int) -> None:
 
 
 async def has_requests(redis: RedisClient) -> bool:
-    """Return whether people want something taken back.
+    """Return whether operators want something taken back.
 
     Raises:
         StateError: Redis is out of reach.
@@ -153,7 +161,7 @@ async def has_requests(redis: RedisClient) -> bool:
 
 
 async def take_requests(redis: RedisClient) -> Sequence[int]:
-    """Return the numbers that people want taken back, and forget that they asked.
+    """Return the numbers that operators want taken back, each once.
 
     Raises:
         StateError: Redis is out of reach.

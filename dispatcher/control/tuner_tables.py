@@ -61,7 +61,7 @@ def status_lines(
     lines += [f"in force      {each.number}: {each.action.in_words()} ({each.cause})" for each in state.kept]
     lines += [
         f"left alone    {rest.key}, for another {duration(rest.until_s - now)}"
-        for rest in state.rests
+        for rest in state.cool_downs
         if rest.until_s > now
     ]
     return [*lines, *(f"not available {what}: {why}" for what, why in (*NEVER, *state.missing))]

@@ -1,4 +1,4 @@
-"""When an alert begins and ends: ok, pending, firing, resolved, with what keeps it from flapping."""
+"""Phases of an alert: ok, pending, firing, resolved, with a hysteresis against flapping."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from dispatcher.catalogue.model import AlertRules
 from dispatcher.kpis.kpi_rules import Kpi
 
 Phase = Literal["ok", "pending", "firing", "resolved"]
-Change = Literal["firing", "resolved"]
+AlertChange = Literal["firing", "resolved"]
 
-# What is over stays to be seen for so long.
+# A resolved alert stays to be seen for so long.
 RESOLVED_SHOWN_S: Final = 300.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
-    """How one figure stands.
+    """The alert of one KPI.
 
     Attributes:
         since_s: Unix time at which the phase began.
-        calm_since_s: while it fires, since when the figure is back below its bound.
+        calm_since_s: while it fires, since when the KPI is back below its bound.
     """
 
     phase: Phase = "ok"
@@ -30,27 +30,27 @@ class Alert:
 
 
 def next_alert(before: Alert, kpi: Kpi, rules: AlertRules, *, now_s: float) -> Alert:
-    """Return the alert after one more look at its figure.
+    """Return the alert after one more evaluation of its KPI.
 
-    What is unknown or not judged counts as back: nothing is seen of the trouble any more.
+    One that is unknown or not judged counts as back: nothing is seen of the trouble any more.
     """
     if before.phase == "firing":
         return _while_firing(before, kpi, rules, now_s)
     if _is_above(kpi, kpi.alert):
-        return _while_beyond(before, rules, now_s)
+        return _while_above(before, rules, now_s)
     if before.phase == "resolved" and now_s - before.since_s < RESOLVED_SHOWN_S:
         return before
     return before if before.phase == "ok" else Alert(since_s=now_s)
 
 
-def change(before: Alert, after: Alert) -> Change | None:
-    """Return what has to be told, if anything: only the begin and the end of an alert."""
+def alert_change(before: Alert, after: Alert) -> AlertChange | None:
+    """Return what to notify of, if anything: only the begin and the end of an alert."""
     if before.phase == after.phase:
         return None
     return after.phase if after.phase in ("firing", "resolved") else None
 
 
-def _while_beyond(before: Alert, rules: AlertRules, now_s: float) -> Alert:
+def _while_above(before: Alert, rules: AlertRules, now_s: float) -> Alert:
     pending = before if before.phase == "pending" else Alert(phase="pending", since_s=now_s)
     if now_s - pending.since_s >= rules.after_s:
         return Alert(phase="firing", since_s=now_s)

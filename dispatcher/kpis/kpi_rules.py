@@ -1,6 +1,7 @@
-"""The figures that say how well the whole does, each with its target and its alert bound.
+"""KPIs: a table with a row for each, its unit, its bounds and the function that measures it.
 
-What each one means and how it is measured is in docs/kpis.md; ratios are 0..1 and times are seconds.
+A new KPI is a row of `KPIS` and one function; its bounds are a field of `KpiTargets` (section `kpis` of the
+YAML), its name a value of `KpiName`, its meaning a line of docs/kpis.md. Ratios are 0..1, times are seconds.
 """
 
 from __future__ import annotations
@@ -8,7 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from functools import partial
+from typing import Final, Literal, NamedTuple
 
 from dispatcher.catalogue.model import Bound, KpiTargets
 from dispatcher.kpis.shares import ShareWindow, worst_deviation
@@ -29,10 +31,12 @@ KpiName = Literal[
 ]
 Unit = Literal["ratio", "s", "count"]
 
-# One bad turn of three is no error ratio: what turns say is shown from the first and judged from the tenth.
+# One bad turn of three is no error ratio: KPIs of turns are shown from the first and judged from the tenth.
 MIN_TURNS: Final = 10
-# A turn that a fault hurt ends, with its apology, some time after the last call that failed.
-HURT_FOR_S: Final = 30.0
+# The bound of a KPI that the YAML has none for: a single one is an alert.
+NOT_ONE: Final = Bound(target=0, alert=0)
+# A turn that a fault cost its answer ends, with its apology, some time after the last call that failed.
+FAULT_TAIL_S: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,20 +128,49 @@ class KpiFacts:
     disk_trouble: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Measured:
+    """One KPI as measured; None where nothing is known, which is not 0."""
+
+    value: float | None
+    judged: bool = True
+    detail: str = ""
+
+
+class _KpiRow(NamedTuple):
+    """One row of the table.
+
+    Attributes:
+        measure: returns the KPI, or None where there is none to speak of.
+        is_windowed: it looks back over the window of turns.
+    """
+
+    name: KpiName
+    unit: Unit
+    measure: Callable[[KpiFacts, KpiTargets], _Measured | None]
+    is_windowed: bool = False
+
+    def evaluate(self, facts: KpiFacts, targets: KpiTargets) -> Kpi | None:
+        measured = self.measure(facts, targets)
+        if measured is None:
+            return None
+        bound: Bound = getattr(targets, self.name, NOT_ONE)
+        return Kpi(
+            name=self.name,
+            unit=self.unit,
+            value=measured.value,
+            target=bound.target,
+            alert=bound.alert,
+            window_s=targets.window_s if self.is_windowed else None,
+            judged=measured.judged,
+            detail=measured.detail,
+        )
+
+
 def evaluate_kpis(facts: KpiFacts, targets: KpiTargets) -> tuple[Kpi, ...]:
-    """Return every figure, in the order in which they are shown."""
-    return (
-        _share(facts, targets.share),
-        _instances_healthy(facts),
-        _failover(facts, targets),
-        *_response(facts.turns, targets),
-        _devices(facts, targets.devices),
-        _errors(facts.turns, targets),
-        _of_box("cpu", facts.cpu_ratio, targets.cpu),
-        _of_box("memory", facts.memory_ratio, targets.memory),
-        _of_box("network", facts.network_ratio, targets.network),
-        *_disk(facts, targets.disk),
-    )
+    """Return every KPI, in the order in which they are shown."""
+    found = (row.evaluate(facts, targets) for row in KPIS)
+    return tuple(kpi for kpi in found if kpi is not None)
 
 
 def percentile(values: Sequence[float], ratio: float) -> float | None:
@@ -147,128 +180,86 @@ def percentile(values: Sequence[float], ratio: float) -> float | None:
     return sorted(values)[max(0, math.ceil(ratio * len(values)) - 1)]
 
 
-def _share(facts: KpiFacts, bound: Bound) -> Kpi:
-    return Kpi(
-        name="share",
-        unit="ratio",
-        value=worst_deviation(facts.windows),
-        target=bound.target,
-        alert=bound.alert,
-        detail="; ".join(window.in_words for window in facts.windows if window.in_words),
-    )
+def _share(facts: KpiFacts, _: KpiTargets) -> _Measured:
+    detail = "; ".join(window.in_words for window in facts.windows if window.in_words)
+    return _Measured(value=worst_deviation(facts.windows), detail=detail)
 
 
-def _instances_healthy(facts: KpiFacts) -> Kpi:
+def _instances_healthy(facts: KpiFacts, _: KpiTargets) -> _Measured:
     out = facts.unhealthy
-    return Kpi(
-        name="instances_healthy",
-        unit="count",
-        value=None if out is None else len(out),
-        target=0,
-        alert=0,
-        detail=", ".join(out or ()),
-    )
+    return _Measured(value=None if out is None else len(out), detail=", ".join(out or ()))
 
 
-def _failover(facts: KpiFacts, targets: KpiTargets) -> Kpi:
-    """Judge the longest time from the first failed call of a fault to the last turn that it hurt."""
-    hurt = [turn for turn in facts.turns if turn.is_error]
+def _failover(facts: KpiFacts, targets: KpiTargets) -> _Measured:
+    """Measure the longest time from the first failed call of a fault to the last turn that it cost."""
+    lost_at_s = [turn.ended_at_s for turn in facts.turns if turn.is_error]
     recent = [fault for fault in facts.faults if facts.now_s - fault.last_at_s <= targets.window_s]
-    lasted = {fault.instance: _hurt_for_s(fault, hurt) for fault in recent}
-    longest = max(lasted, key=lambda name: lasted[name], default=None)
-    return Kpi(
-        name="failover",
-        unit="s",
-        value=None if longest is None else lasted[longest],
-        target=targets.failover.target,
-        alert=targets.failover.alert,
-        window_s=targets.window_s,
-        detail=longest or "no fault in the window",
-    )
+    lasted_s = {fault.instance: _lasted_s(fault, lost_at_s) for fault in recent}
+    longest = max(lasted_s, key=lambda name: lasted_s[name], default=None)
+    if longest is None:
+        return _Measured(value=None, detail="no fault in the window")
+    return _Measured(value=lasted_s[longest], detail=longest)
 
 
-def _hurt_for_s(fault: InstanceFault, hurt: Sequence[TurnFacts]) -> float:
-    ends = [turn.ended_at_s for turn in hurt]
-    last = max((at for at in ends if fault.began_at_s <= at <= fault.last_at_s + HURT_FOR_S), default=None)
-    return 0.0 if last is None else last - fault.began_at_s
+def _lasted_s(fault: InstanceFault, lost_at_s: Sequence[float]) -> float:
+    until_s = fault.last_at_s + FAULT_TAIL_S
+    last_s = max((at_s for at_s in lost_at_s if fault.began_at_s <= at_s <= until_s), default=None)
+    return 0.0 if last_s is None else last_s - fault.began_at_s
 
 
-def _response(turns: Sequence[TurnFacts], targets: KpiTargets) -> tuple[Kpi, ...]:
-    whole = [turn.first_audio_s for turn in turns if turn.first_audio_s is not None]
-    own = [
+def _own_share(facts: KpiFacts, _: KpiTargets) -> _Measured:
+    own_s = [
         max(0.0, turn.first_audio_s - turn.instances_s)
-        for turn in turns
+        for turn in facts.turns
         if turn.first_audio_s is not None and turn.instances_s is not None
     ]
-
-    def figure(name: KpiName, values: Sequence[float], ratio: float, bound: Bound, detail: str = "") -> Kpi:
-        return Kpi(
-            name=name,
-            unit="s",
-            value=percentile(values, ratio),
-            target=bound.target,
-            alert=bound.alert,
-            window_s=targets.window_s,
-            judged=len(values) >= MIN_TURNS,
-            detail=detail,
-        )
-
-    shown = {name: percentile(own, ratio) for name, ratio in (("p50", 0.50), ("p95", 0.95))}
+    shown = {name: percentile(own_s, ratio) for name, ratio in (("p50", 0.50), ("p95", 0.95))}
     spread = ", ".join(f"{name} {value * 1000:.0f} ms" for name, value in shown.items() if value is not None)
-    return (
-        figure("own_share", own, 0.99, targets.own_share, spread),
-        figure("first_audio_p50", whole, 0.50, targets.first_audio_p50),
-        figure("first_audio_p95", whole, 0.95, targets.first_audio_p95),
-    )
+    return _Measured(value=percentile(own_s, 0.99), judged=len(own_s) >= MIN_TURNS, detail=spread)
 
 
-def _devices(facts: KpiFacts, bound: Bound) -> Kpi:
-    return Kpi(
-        name="devices",
-        unit="count",
-        value=facts.busy_devices,
-        target=bound.target,
-        alert=bound.alert,
-        detail=f"{facts.devices} connected",
-    )
+def _first_audio(ratio: float, facts: KpiFacts, _: KpiTargets) -> _Measured:
+    whole_s = [turn.first_audio_s for turn in facts.turns if turn.first_audio_s is not None]
+    return _Measured(value=percentile(whole_s, ratio), judged=len(whole_s) >= MIN_TURNS)
 
 
-def _errors(turns: Sequence[TurnFacts], targets: KpiTargets) -> Kpi:
-    counted = _count(turns, lambda turn: turn.counts)
-    errors = _count(turns, lambda turn: turn.is_error)
-    cut = _count(turns, lambda turn: turn.outcome == "cut")
-    return Kpi(
-        name="errors",
-        unit="ratio",
+def _devices(facts: KpiFacts, _: KpiTargets) -> _Measured:
+    return _Measured(value=facts.busy_devices, detail=f"{facts.devices} connected")
+
+
+def _errors(facts: KpiFacts, _: KpiTargets) -> _Measured:
+    counted = sum(turn.counts for turn in facts.turns)
+    errors = sum(turn.is_error for turn in facts.turns)
+    cut = sum(turn.outcome == "cut" for turn in facts.turns)
+    return _Measured(
         value=errors / counted if counted else None,
-        target=targets.errors.target,
-        alert=targets.errors.alert,
-        window_s=targets.window_s,
         judged=counted >= MIN_TURNS,
         detail=f"{errors} of {counted} turns" + (f", {cut} cut off" if cut else ""),
     )
 
 
-def _count(turns: Sequence[TurnFacts], wanted: Callable[[TurnFacts], bool]) -> int:
-    return sum(1 for turn in turns if wanted(turn))
-
-
-def _disk(facts: KpiFacts, bound: Bound) -> tuple[Kpi, ...]:
-    """Judge the disk where there is one to speak of."""
+def _disk(facts: KpiFacts, _: KpiTargets) -> _Measured | None:
     if facts.disk_ratio is None:
-        return ()
+        return None
     detail = f"{facts.disk_trouble}: logs and records are not kept" if facts.disk_trouble else ""
-    return (
-        Kpi(
-            name="disk",
-            unit="ratio",
-            value=facts.disk_ratio,
-            target=bound.target,
-            alert=bound.alert,
-            detail=detail,
-        ),
-    )
+    return _Measured(value=facts.disk_ratio, detail=detail)
 
 
-def _of_box(name: Literal["cpu", "memory", "network"], ratio: float | None, bound: Bound) -> Kpi:
-    return Kpi(name=name, unit="ratio", value=ratio, target=bound.target, alert=bound.alert)
+def _host_ratio(field: str, facts: KpiFacts, _: KpiTargets) -> _Measured:
+    return _Measured(value=getattr(facts, field))
+
+
+KPIS: Final = (
+    _KpiRow("share", "ratio", _share),
+    _KpiRow("instances_healthy", "count", _instances_healthy),
+    _KpiRow("failover", "s", _failover, is_windowed=True),
+    _KpiRow("own_share", "s", _own_share, is_windowed=True),
+    _KpiRow("first_audio_p50", "s", partial(_first_audio, 0.50), is_windowed=True),
+    _KpiRow("first_audio_p95", "s", partial(_first_audio, 0.95), is_windowed=True),
+    _KpiRow("devices", "count", _devices),
+    _KpiRow("errors", "ratio", _errors, is_windowed=True),
+    _KpiRow("cpu", "ratio", partial(_host_ratio, "cpu_ratio")),
+    _KpiRow("memory", "ratio", partial(_host_ratio, "memory_ratio")),
+    _KpiRow("network", "ratio", partial(_host_ratio, "network_ratio")),
+    _KpiRow("disk", "ratio", _disk),
+)

@@ -1,4 +1,4 @@
-"""What is kept for how long, and the upkeep that keeps it so."""
+"""Retention of the records: how long each table is kept, and the upkeep that enforces it."""
 
 from __future__ import annotations
 
@@ -8,14 +8,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
+import structlog
 from sqlalchemy import Table, delete, func, insert, select, text
 from sqlalchemy.engine import Connection, Engine
 
 from dispatcher.errors import RecordsError
 from dispatcher.records import devices
-from dispatcher.records.engine import transaction
+from dispatcher.records.engine import KEEP_PATIENCE_S, transaction
 from dispatcher.records.rows import readings_of
+from dispatcher.records.store import Store
 from dispatcher.records.tables import ALERTS, DECISIONS, DROPS, HOURS, OF_ENTRIES, SAMPLES, TURNS
+
+log = structlog.get_logger(__name__)
 
 DAY_MS: Final = 24 * 3600 * 1000
 HOUR_MS: Final = 3600 * 1000
@@ -55,6 +59,20 @@ class Hour:
             low=min(self.low, other.low),
             high=max(self.high, other.high),
         )
+
+
+def keep_up(database: str) -> None:
+    """Prune and optimise the store of a URL; one that is out of reach is tried at the next upkeep."""
+    store = Store.at(database, patience_s=KEEP_PATIENCE_S)
+    try:
+        store.prepare()
+        gone = prune(store.engine)
+        optimise(store.engine)
+        log.info("records pruned", **gone)
+    except RecordsError as error:
+        log.warning("records not pruned", reason=str(error))
+    finally:
+        store.close()
 
 
 def prune(engine: Engine, *, now_ms: int | None = None) -> dict[str, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import structlog
 from redis.asyncio import Redis
@@ -51,13 +51,20 @@ class LiveCatalogue:
         """
         self._take(await instance_table.publish(self._redis, self.current, chosen_at_ms=self._chosen_at_ms))
 
-    async def adopt(self, catalogue: Catalogue) -> None:
-        """Put a catalogue in force because an operator chose it at this moment.
+    async def adopt(
+        self, catalogue: Catalogue, *, chosen_at_ms: int | Literal["now"] = instance_table.NOW
+    ) -> bool:
+        """Put a catalogue in force, unless one that was chosen later is; return whether it is now.
+
+        Args:
+            catalogue: what an operator chose.
+            chosen_at_ms: when, by the clock of Redis; at this moment when left out.
 
         Raises:
             StateError: Redis is out of reach.
         """
-        self._take(await instance_table.publish(self._redis, catalogue))
+        self._take(await instance_table.publish(self._redis, catalogue, chosen_at_ms=chosen_at_ms))
+        return self.current == catalogue
 
     def refresh(self) -> None:
         """Sync soon, and until it succeeds; one that is asked for meanwhile is not lost."""

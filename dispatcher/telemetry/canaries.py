@@ -7,11 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import structlog
+
 from dispatcher.messages import CONTROL_QUEUE, QUEUES
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.redis_client.decoding import as_text
 from dispatcher.redis_client.lua_script import Script
+
+log = structlog.get_logger(__name__)
 
 # So many periods without a canary, and the queue counts as not consumed.
 LOST_AFTER_PERIODS: Final = 3
@@ -42,6 +46,19 @@ class CanaryView:
         if self.consumed_s_ago is None or self.period_s is None:
             return False
         return self.consumed_s_ago <= LOST_AFTER_PERIODS * self.period_s
+
+
+async def receive(redis: RedisClient, queue: str, *, delay_ms: float, period_s: float) -> None:
+    """Record a canary, and warn of queues that lost theirs; the canary of `control` checks all of them.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    if await record_canary(redis, queue, delay_ms=delay_ms, period_s=period_s):
+        log.warning("queue consumed again", queue=queue, delay_ms=round(delay_ms))
+    if queue == CONTROL_QUEUE:
+        for lost in await mark_lost_queues(redis, period_s=period_s):
+            log.warning("queue not consumed", queue=lost, for_s=LOST_AFTER_PERIODS * period_s)
 
 
 async def record_canary(redis: RedisClient, queue: str, *, delay_ms: float, period_s: float) -> bool:

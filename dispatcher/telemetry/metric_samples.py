@@ -1,4 +1,4 @@
-"""The last hundred samples of each instance and of the box, newest first, for curves and for the tuner."""
+"""The last hundred samples of each instance and of the host, newest first, for curves and for the tuner."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def add_instances(redis: RedisClient, overview: Overview, *, at_s: float) -> Non
         _add(redis, keys.samples(instance.service, instance.name), instance_sample(instance, at_s=at_s))
 
 
-def add_box(redis: RedisClient, host: str, sample: HostSample, *, at_s: float) -> None:
-    """Keep how the box, or the container, is now."""
+def add_host(redis: RedisClient, host: str, sample: HostSample, *, at_s: float) -> None:
+    """Keep how the host, or the container, is now."""
     _add(redis, keys.box(host), {"at_s": round(at_s, 3), **asdict(sample)})
 
 
@@ -51,7 +51,7 @@ async def of_instance(redis: RedisClient, service: Service, name: str) -> list[d
     return await _read(redis, keys.samples(service, name))
 
 
-async def of_box(redis: RedisClient, host: str) -> list[dict[str, Any]]:
+async def of_host(redis: RedisClient, host: str) -> list[dict[str, Any]]:
     """Return the samples of one machine or container, newest first.
 
     Raises:

@@ -27,7 +27,6 @@ CONSUMER: Final = "drain"
 MAX_CHARACTERS: Final = 16_000
 LOOK: Final = Script.load("dispatcher.telemetry", "records_state")
 DONE: Final = Script.load("dispatcher.telemetry", "records_done")
-YIELD: Final = Script.load("dispatcher.telemetry", "records_yield")
 _STREAM: Final = {"records": keys.RECORDS, "drained": keys.RECORDS_DRAINED}
 
 
@@ -86,25 +85,6 @@ def add(redis: RedisClient, kind: RecordKind, fields: Mapping[str, Any]) -> None
         log.warning("record not taken", kind=kind, reason=str(error))
 
 
-async def take_turn(redis: RedisClient, who: str) -> bool:
-    """Return whether this drain may work: another one has ended, or has not been heard of for a while.
-
-    Raises:
-        StateError: Redis is out of reach.
-    """
-    holder = keys.RECORDS_DRAINER
-    return bool(await redis.execute("SET", holder, who, "NX", "EX", keys.RECORDS_DRAINER_TTL_S))
-
-
-async def end_turn(redis: RedisClient, who: str) -> None:
-    """Let another drain begin.
-
-    Raises:
-        StateError: Redis is out of reach.
-    """
-    await redis.run(YIELD, keys={"lock": keys.RECORDS_DRAINER}, arguments={"holder": who})
-
-
 async def open_stream(redis: RedisClient, fresh_life: str) -> StreamState:
     """Return how the stream stands; it and its group are made where they are missing.
 
@@ -160,6 +140,12 @@ def entry_id(record: Record) -> str:
     return f"{record.entry_ms}-{record.entry_seq}"
 
 
+def entry_key(entry: str) -> tuple[int, int]:
+    """Return the two halves of an entry's id, in the order of the stream."""
+    milliseconds, _, sequence = entry.partition("-")
+    return int(milliseconds), int(sequence)
+
+
 def _entries(answer: Any) -> Sequence[tuple[bytes, Sequence[bytes] | None]]:
     """Return the entries of the one stream, in either protocol version."""
     if not answer:
@@ -188,7 +174,5 @@ def _record(name: str, flat: Any) -> Record:
     fields = json.loads(pairs[b"fields"])
     if kind not in get_args(RecordKind) or not isinstance(fields, dict):
         raise ValueError(f"kind {kind!r} with {type(fields).__name__}")
-    milliseconds, _, sequence = name.partition("-")
-    return Record(
-        entry_ms=int(milliseconds), entry_seq=int(sequence), kind=cast("RecordKind", kind), fields=fields
-    )
+    entry_ms, entry_seq = entry_key(name)
+    return Record(entry_ms=entry_ms, entry_seq=entry_seq, kind=cast("RecordKind", kind), fields=fields)

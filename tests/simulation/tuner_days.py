@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 from dispatcher.control.rules.evidence import Measures, TunerEvidence
 from dispatcher.control.rules.tuner_state import TunerState
-from dispatcher.control.rules.tuner_step import step
+from dispatcher.control.rules.tuner_step import TunerTick
 from tests.simulation.tuner_box import CAPS, POOL, STEP_S, TORN_DOWN_S, Box, Moment, Trouble
 
 HOURS: Final = 12
@@ -80,7 +80,7 @@ class Ours:
 
     def tune(self, box: Box, seen: TunerEvidence) -> int:
         """Take one step and do what it says."""
-        self.state, decisions = step(self.state, seen, box.now_s, mode="act")
+        self.state, decisions = TunerTick(now=box.now_s).step(self.state, seen)
         acts = [decision.act for decision in decisions if decision.act is not None]
         for act in acts:
             box.apply(act)

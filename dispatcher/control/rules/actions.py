@@ -1,15 +1,45 @@
-"""What the tuner can do: every action is a set of changes, and its inverse the same changes backwards."""
+"""Actions of the tuner: a table of kinds, and changes whose inverse is the same change backwards."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
-from dispatcher.control.rules.evidence import Cause
+from dispatcher.control.rules.evidence import Cause, Measures
+from dispatcher.control.rules.symptoms import CLEARED_RATIO, limit
 
 Kind: TypeAlias = Literal["pool", "cap", "prefer", "admission", "buffer", "restart", "worker", "records"]
+Effect: TypeAlias = Literal["pool", "instance", "override", "restart", "upkeep"]
 # Without int, a whole number that is kept in Redis is a warning of the serializer in the log, each time.
 Setting: TypeAlias = int | float | str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KindRow:
+    """One kind of action.
+
+    Attributes:
+        effect: the function of `dispatcher/control/tuner_effects.py` that sets its changes.
+        setting: field of an instance or name of an override; `{}` stands for the name in the change.
+        costs: causes that more of it makes worse, so it waits while one of them is near its limit.
+    """
+
+    effect: Effect
+    setting: str = ""
+    costs: tuple[Cause, ...] = ()
+
+
+KINDS: Final[Mapping[Kind, KindRow]] = {
+    "pool": KindRow(effect="pool", costs=("cpu", "memory")),
+    "cap": KindRow(effect="instance", setting="cap_limit"),
+    "prefer": KindRow(effect="instance", setting="priority_override"),
+    "admission": KindRow(effect="override", setting="max_devices"),
+    "buffer": KindRow(effect="override", setting="reply_kept_s"),
+    "restart": KindRow(effect="restart", costs=("cpu",)),
+    "worker": KindRow(effect="override", setting="extra_workers.{}", costs=("cpu", "memory")),
+    "records": KindRow(effect="upkeep", costs=("cpu",)),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +47,7 @@ class Change:
     """One setting before and after; None is "as configured".
 
     Attributes:
-        what: names the setting within its kind: a queue, `service/instance`, or a knob.
+        what: names the setting within its kind: a queue, `service/instance`, or an override.
     """
 
     what: str
@@ -34,11 +64,11 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Action:
-    """One thing to do.
+    """One action with its changes.
 
     Attributes:
         target: a queue, a service, `service/instance`, a worker's name, or "fronts".
-        changes: what it sets; empty where it is done once and ends by itself (restart, upkeep).
+        changes: settings that it sets; empty where it is done once and ends by itself (restart, upkeep).
     """
 
     kind: Kind
@@ -47,7 +77,7 @@ class Action:
 
     @property
     def key(self) -> str:
-        """What cool-downs go by: the same thing again, whatever the numbers."""
+        """Key of its cool-down: the same action again, whatever the numbers."""
         return f"{self.kind} {self.target}"
 
     @property
@@ -61,21 +91,16 @@ class Action:
         return bool(self.changes)
 
     def inverse(self) -> Action:
-        """Return what takes it back."""
-        return Action(
-            kind=self.kind,
-            target=self.target,
-            changes=tuple(
-                Change(what=each.what, before=each.after, after=each.before) for each in self.changes
-            ),
-        )
+        """Return the action that takes it back."""
+        back = (Change(what=each.what, before=each.after, after=each.before) for each in self.changes)
+        return Action(kind=self.kind, target=self.target, changes=tuple(back))
 
     def settings(self) -> frozenset[str]:
         """Return the settings that it moves, each with its kind."""
         return frozenset(f"{self.kind} {change.what}" for change in self.changes)
 
     def opposes(self, other: Action) -> bool:
-        """Tell whether it moves a setting of the other one the other way."""
+        """Return whether it moves a setting of the other one the other way."""
         theirs = {change.what: change for change in other.changes if self.kind == other.kind}
         return any(
             isinstance(each.after, str) or each.upwards != theirs[each.what].upwards
@@ -98,6 +123,19 @@ class Proposal:
     cause: Cause
     action: Action
     why: str
+
+
+def conflict(action: Action, now: Measures, kept: Sequence[Action]) -> str:
+    """Return why an action must not be taken now; empty where it may be."""
+    if action.upwards or not action.lasts:
+        for cause in KINDS[action.kind].costs:
+            value = now.of(cause)
+            if value is not None and value > CLEARED_RATIO * limit(cause):
+                return f"{cause} is at {value:.2f} of at most {limit(cause):.2f}"
+    for other in kept:
+        if action.opposes(other):
+            return f"{other.in_words()} was found to help"
+    return ""
 
 
 def _size(value: Setting) -> float:

@@ -1,4 +1,4 @@
-"""What the tuner knows at one moment. None means unknown: nothing is ever decided on it."""
+"""Evidence of the tuner at one moment. None means unknown: no decision rests on it."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ CAUSES: Final[tuple[Cause, ...]] = get_args(Cause)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measures:
-    """The four numbers that the rules look at, one for each cause.
+    """The four numbers that the rules compare, one for each cause.
 
     Attributes:
         errors: share of calls or turns that failed, 0..1.
-        memory: share of the box's memory in use, 0..1; of the container's limit where there is one.
+        memory: share of the host's memory in use, 0..1; of the container's limit where there is one.
         response: from the end of speech to the first audio, ms.
-        cpu: share of the box's CPU in use, 0..1.
+        cpu: share of the host's CPU in use, 0..1.
     """
 
     errors: float | None = None
@@ -30,9 +30,9 @@ class Measures:
     cpu: float | None = None
 
     def of(self, cause: Cause) -> float | None:
-        """Return the number that a cause is about."""
-        found: float | None = getattr(self, cause)
-        return found
+        """Return the number of a cause."""
+        value: float | None = getattr(self, cause)
+        return value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,7 @@ class InstanceEvidence:
     """One instance.
 
     Attributes:
-        is_local: it runs on this box, so that its work is the box's work.
+        is_local: it runs on this host, so that its work is the host's load.
         cap: most calls at once as configured; cap_limit: what the tuner lowered that to.
         priority: as configured; priority_override: what the tuner made of it.
         error_ratio: share of its calls that failed in the window; None without calls.
@@ -73,7 +73,7 @@ class InstanceEvidence:
 
     @property
     def priority_now(self) -> Priority:
-        """What a pick goes by."""
+        """Priority that a pick uses."""
         return self.priority_override or self.priority
 
 
@@ -84,7 +84,7 @@ class WorkerEvidence:
     Attributes:
         name: node name, such as "llm@box".
         pool: tasks that it runs at once.
-        memory_bytes: most that it ever held in memory; None where it does not say.
+        memory_bytes: most that it ever held in memory; None where it is unknown.
     """
 
     name: str
@@ -95,13 +95,12 @@ class WorkerEvidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TunerEvidence:
-    """All that is known at one moment.
+    """Evidence of one moment.
 
     Attributes:
-        window_s: the span that response and errors are taken over.
         calls: on how many calls and turns they rest.
-        queued: tasks that wait, by queue; waiting: calls that wait for a slot, by service.
-        devices: connected to the busiest front; None where no front says.
+        queued: tasks that wait, by queue.
+        devices: connected to the busiest front; None where no front reports.
         device_limit: what the tuner lets in at most at each front; None without a limit of its own.
         reply_kept_s: for how long fronts keep replies that they have read; None as configured.
         extra_workers: processes beside those of the Procfile, by queue.
@@ -110,13 +109,11 @@ class TunerEvidence:
     """
 
     at_s: float
-    window_s: float = 0.0
     calls: int = 0
     measures: Measures
     instances: tuple[InstanceEvidence, ...] = ()
     workers: tuple[WorkerEvidence, ...] = ()
     queued: tuple[tuple[str, int], ...] = ()
-    waiting: tuple[tuple[str, int], ...] = ()
     devices: int | None = None
     device_limit: int | None = None
     reply_kept_s: float | None = None
@@ -137,7 +134,7 @@ class TunerEvidence:
         return sum(each.cap_now for each in self.instances if each.service == service and each.is_usable)
 
 
-def middle(samples: Sequence[Sample]) -> Measures:
+def median_of(samples: Sequence[Sample]) -> Measures:
     """Return the median of each number over some samples; None where no sample knows it."""
     known = {
         field.name: [value for each in samples if (value := getattr(each.measures, field.name)) is not None]

@@ -1,4 +1,4 @@
-"""One experiment: what was measured before, the action, and whether it was any good."""
+"""Experiment with one action: the measures before it, and the verdict after it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class TunerExperiment:
         number: names it for people.
         begun_at_s: when the action was asked for.
         before: medians over the samples that showed the cause.
-        absent_since_s: since when the cause is gone; None while it holds (only where it was kept).
+        absent_since_s: since when the cause is absent; None while it holds (only where it was kept).
     """
 
     number: int
@@ -35,25 +35,25 @@ class TunerExperiment:
     absent_since_s: float | None = None
 
 
-class Verdict(NamedTuple):
+class TunerVerdict(NamedTuple):
     """Whether to keep an action, and the numbers for it."""
 
     keep: bool
     reason: str
 
 
-def judge(experiment: TunerExperiment, after: Measures) -> Verdict:
+def judge(experiment: TunerExperiment, after: Measures) -> TunerVerdict:
     """Return the verdict on an action, from the medians of the samples since."""
     harm = _harm(experiment, after)
     if harm:
-        return Verdict(keep=False, reason=harm)
+        return TunerVerdict(keep=False, reason=harm)
     cause = experiment.cause
     was, now = experiment.before.of(cause), after.of(cause)
     if was is None or now is None:
-        return Verdict(keep=False, reason=f"{cause} could not be measured since")
+        return TunerVerdict(keep=False, reason=f"{cause} could not be measured since")
     moved = f"{cause} {number(cause, was)} → {number(cause, now)}"
     helped = now <= limit(cause) or now <= was * (1 - HELPED_RATIO)
-    return Verdict(keep=helped, reason=moved if helped else f"{moved}, that is no help")
+    return TunerVerdict(keep=helped, reason=moved if helped else f"{moved}, that is no help")
 
 
 def _harm(experiment: TunerExperiment, after: Measures) -> str:

@@ -1,72 +1,58 @@
-"""The single remedies, each bounded; a remedy that has no room left proposes nothing."""
+"""Proposals of the tuner: for each cause the actions that could help, the gentlest first, each within bounds.
+
+A function yields actions with the reason for each; one that has no room left yields none.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Final
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final, TypeAlias
 
-from dispatcher.control.rules.actions import Action, Change, Kind, Proposal
+from dispatcher.control.rules.actions import Action, Change, Kind, Proposal, Setting
 from dispatcher.control.rules.evidence import Cause, InstanceEvidence, TunerEvidence
 from dispatcher.control.rules.symptoms import limit
 from dispatcher.messages import SERVICES
 
-SMALLEST_POOL: Final = 4
-LARGEST_POOL: Final = 256
-FEWEST_DEVICES: Final = 5
+MIN_POOL: Final = 4
+MAX_POOL: Final = 256
+MIN_DEVICES: Final = 5
 SHORT_REPLY_KEPT_S: Final = 1.0
-MOST_EXTRA_WORKERS: Final = 2
-# An instance this much slower than the quickest of its service is worth leaving.
-SLOWER_BY: Final = 2.0
+MAX_EXTRA_WORKERS: Final = 2
+# An instance this much slower than the quickest of its service is used last.
+SLOW_RATIO: Final = 2.0
+FAILING_KEEP_RATIO: Final = 0.5
+BUSY_KEEP_RATIO: Final = 0.75
+
+Proposed: TypeAlias = Iterator[tuple[Action, str]]
 
 
-def lower_cap(cause: Cause, instance: InstanceEvidence, *, keep: float, why: str) -> Iterator[Proposal]:
-    """Let an instance have fewer calls at once, never less than one."""
-    after = max(1, int(instance.cap_now * keep))
-    if after < instance.cap_now:
-        name = f"{instance.service}/{instance.name}"
-        yield _set(cause, "cap", name, Change(what=name, before=instance.cap_limit, after=after), why=why)
+def proposals(cause: Cause, evidence: TunerEvidence) -> tuple[Proposal, ...]:
+    """Return the actions against a cause, best first; kinds that cannot act here are left out."""
+    missing = dict(evidence.missing)
+    return tuple(
+        Proposal(cause=cause, action=action, why=why)
+        for propose in PROPOSALS[cause]
+        for action, why in propose(evidence)
+        if action.kind not in missing
+    )
 
 
-def shrink_pools(cause: Cause, evidence: TunerEvidence) -> Iterator[Proposal]:
-    """Let the largest pool run a quarter fewer tasks at once."""
-    for queue in sorted(SERVICES, key=lambda each: -evidence.pool_of(each)):
-        before = evidence.pool_of(queue)
-        after = max(SMALLEST_POOL, before * 3 // 4)
-        if after < before:
-            change = Change(what=queue, before=before, after=after)
-            yield _set(cause, "pool", queue, change, why=f"{before} tasks of {queue} may run at once")
-            return
+def avoid_failing(evidence: TunerEvidence) -> Proposed:
+    """Use the instance that fails last and the best of the others first; then let it have half the calls."""
+    failing = _worst_failing(evidence)
+    if failing is not None:
+        why = f"{failing.name} failed {failing.error_ratio or 0:.0%} of its calls"
+        yield from _avoid(failing, evidence, why)
 
 
-def grow_pools(cause: Cause, evidence: TunerEvidence) -> Iterator[Proposal]:
-    """Let more tasks of a queue run where they wait although instances have room."""
-    for queue in sorted(SERVICES, key=lambda each: -evidence.queue_length(each)):
-        queued, before = evidence.queue_length(queue), evidence.pool_of(queue)
-        after = min(LARGEST_POOL, evidence.slots_of(queue), before + max(2, before // 2))
-        if queued and 0 < before < after:
-            why = f"{queued} tasks wait, {before} run at once, instances take {evidence.slots_of(queue)}"
-            yield _set(cause, "pool", queue, Change(what=queue, before=before, after=after), why=why)
+def restart_without_failing(evidence: TunerEvidence) -> Proposed:
+    """Restart the heaviest worker where no instance explains the errors: the fault is nearer home."""
+    if _worst_failing(evidence) is None:
+        yield from restart_heaviest(evidence)
 
 
-def lower_admission(cause: Cause, evidence: TunerEvidence) -> Iterator[Proposal]:
-    """Let no more devices in than are there now, less a tenth; those that are in stay."""
-    if evidence.devices is None:
-        return
-    after = max(FEWEST_DEVICES, evidence.devices * 9 // 10)
-    if evidence.device_limit is None or after < evidence.device_limit:
-        change = Change(what="max_devices", before=evidence.device_limit, after=after)
-        yield _set(cause, "admission", "fronts", change, why=f"{evidence.devices} devices are connected")
-
-
-def shorten_buffer(cause: Cause, evidence: TunerEvidence) -> Iterator[Proposal]:
-    """Let fronts drop audio that they have read after a second."""
-    if evidence.reply_kept_s is None:
-        change = Change(what="reply_kept_s", before=None, after=SHORT_REPLY_KEPT_S)
-        yield _set(cause, "buffer", "fronts", change, why="audio that was read is kept in Redis")
-
-
-def restart_heaviest(cause: Cause, evidence: TunerEvidence) -> Iterator[Proposal]:
-    """Drain and restart the worker that holds most memory, where its queue stays served, or soon is again."""
+def restart_heaviest(evidence: TunerEvidence) -> Proposed:
+    """Drain and restart the worker with most memory, where its queue stays served, or soon is again."""
     weighed = [worker for worker in evidence.workers if worker.memory_bytes and worker.queue in SERVICES]
     if not weighed:
         return
@@ -74,39 +60,65 @@ def restart_heaviest(cause: Cause, evidence: TunerEvidence) -> Iterator[Proposal
     others = [each for each in evidence.workers if each.queue == worker.queue and each != worker]
     if others or evidence.supervised:
         megabytes = (worker.memory_bytes or 0) / 1e6
-        action = Action(kind="restart", target=worker.name)
-        yield Proposal(
-            cause=cause, action=action, why=f"it has held {megabytes:.0f} MB, the most of all workers"
-        )
+        why = f"it has held {megabytes:.0f} MB, the most of all workers"
+        yield Action(kind="restart", target=worker.name), why
 
 
-def add_worker(cause: Cause, evidence: TunerEvidence) -> Iterator[Proposal]:
+def shorten_buffer(evidence: TunerEvidence) -> Proposed:
+    """Let fronts drop audio that they have read after a second."""
+    if evidence.reply_kept_s is None:
+        action = _set("buffer", "fronts", what="reply_kept_s", before=None, after=SHORT_REPLY_KEPT_S)
+        yield action, "audio that was read is kept in Redis"
+
+
+def lower_admission(evidence: TunerEvidence) -> Proposed:
+    """Let no more devices in than are there now, less a tenth; those that are in stay."""
+    if evidence.devices is None:
+        return
+    before, after = evidence.device_limit, max(MIN_DEVICES, evidence.devices * 9 // 10)
+    if before is None or after < before:
+        action = _set("admission", "fronts", what="max_devices", before=before, after=after)
+        yield action, f"{evidence.devices} devices are connected"
+
+
+def grow_pools(evidence: TunerEvidence) -> Proposed:
+    """Let more tasks of a queue run where they wait although instances have room."""
+    for queue in sorted(SERVICES, key=lambda each: -evidence.queue_length(each)):
+        queued, before = evidence.queue_length(queue), evidence.pool_of(queue)
+        after = min(MAX_POOL, evidence.slots_of(queue), before + max(2, before // 2))
+        if queued and 0 < before < after:
+            why = f"{queued} tasks wait, {before} run at once, instances take {evidence.slots_of(queue)}"
+            yield _set("pool", queue, before=before, after=after), why
+
+
+def shrink_pools(evidence: TunerEvidence) -> Proposed:
+    """Let the largest pool run a quarter fewer tasks at once."""
+    for queue in sorted(SERVICES, key=lambda each: -evidence.pool_of(each)):
+        before = evidence.pool_of(queue)
+        after = max(MIN_POOL, before * 3 // 4)
+        if after < before:
+            yield (
+                _set("pool", queue, before=before, after=after),
+                f"{before} tasks of {queue} may run at once",
+            )
+            return
+
+
+def add_worker(evidence: TunerEvidence) -> Proposed:
     """Start one more process for the queue where most tasks wait; only a supervisor can."""
     queue = max(SERVICES, key=evidence.queue_length)
-    before = dict(evidence.extra_workers).get(queue, 0)
-    if evidence.supervised and evidence.queue_length(queue) and before < MOST_EXTRA_WORKERS:
-        change = Change(what=queue, before=before, after=before + 1)
-        why = f"{evidence.queue_length(queue)} tasks wait"
-        yield _set(cause, "worker", queue, change, why=why)
+    before, queued = dict(evidence.extra_workers).get(queue, 0), evidence.queue_length(queue)
+    if evidence.supervised and queued and before < MAX_EXTRA_WORKERS:
+        yield _set("worker", queue, before=before, after=before + 1), f"{queued} tasks wait"
 
 
-def tidy_records(cause: Cause) -> Iterator[Proposal]:
+def tidy_records(_: TunerEvidence) -> Proposed:
     """Prune the SQL records and rebuild their statistics."""
-    yield Proposal(cause=cause, action=Action(kind="records", target="sql"), why="upkeep is cheap")
+    yield Action(kind="records", target="sql"), "upkeep is cheap"
 
 
-def prefer_backup(
-    cause: Cause, failing: InstanceEvidence, evidence: TunerEvidence, *, why: str
-) -> Iterator[Proposal]:
-    """Use an instance last and the best of the others first."""
-    others = [each for each in _usable(evidence, failing.service) if each.name != failing.name]
-    if others and failing.priority_now not in {"low", "standby"}:
-        best = min(others, key=lambda each: (each.error_ratio or 0.0, each.latency_ms or 0.0))
-        yield _prefer(cause, first=[best], last=[failing], why=why)
-
-
-def prefer_local(cause: Cause, evidence: TunerEvidence) -> Iterator[Proposal]:
-    """Use the box's own instances first where those elsewhere are slower."""
+def prefer_local(evidence: TunerEvidence) -> Proposed:
+    """Use the host's own instances first where those elsewhere are slower."""
     for service in SERVICES:
         usable = _usable(evidence, service)
         near = [each for each in usable if each.is_local and not _fails(each)]
@@ -114,35 +126,65 @@ def prefer_local(cause: Cause, evidence: TunerEvidence) -> Iterator[Proposal]:
         quickest = min((each.latency_ms for each in near if each.latency_ms), default=None)
         slowest = max((each.latency_ms for each in far if each.latency_ms), default=None)
         if quickest and slowest and slowest > quickest:
-            why = f"{slowest:.0f} ms elsewhere, {quickest:.0f} ms here"
-            yield _prefer(cause, first=near, last=far, why=why)
+            yield _prefer(first=near, last=far), f"{slowest:.0f} ms elsewhere, {quickest:.0f} ms here"
 
 
-def prefer_elsewhere(cause: Cause, evidence: TunerEvidence) -> Iterator[Proposal]:
-    """Use instances elsewhere first, so that this box has less to do; last of all where work is done here."""
+def prefer_elsewhere(evidence: TunerEvidence) -> Proposed:
+    """Use instances elsewhere first, so that this host has less to do."""
     for service in SERVICES:
         usable = _usable(evidence, service)
         near = [each for each in usable if each.is_local and each.in_flight and each.priority_now != "low"]
         far = [each for each in usable if not each.is_local and not _fails(each)]
         if near and far:
             calls = sum(each.in_flight for each in near)
-            yield _prefer(cause, first=far, last=near, why=f"{calls} {service} calls are worked on here")
+            yield _prefer(first=far, last=near), f"{calls} {service} calls are worked on here"
 
 
-def leave_slow(cause: Cause, evidence: TunerEvidence) -> Iterator[Proposal]:
-    """Use an instance last that takes twice as long as the quickest of its service."""
+def avoid_slow(evidence: TunerEvidence) -> Proposed:
+    """Use an instance last, or less, that takes twice as long as the quickest of its service."""
     for service in SERVICES:
-        timed = [each for each in _usable(evidence, service) if each.latency_ms]
-        if len(timed) > 1:
-            slow = max(timed, key=lambda each: each.latency_ms or 0)
-            quick = min(each.latency_ms or 0 for each in timed)
-            if (slow.latency_ms or 0) > SLOWER_BY * quick:
-                why = f"{slow.name} takes {slow.latency_ms:.0f} ms, the quickest {quick:.0f} ms"
-                yield from prefer_backup(cause, slow, evidence, why=why)
-                yield from lower_cap(cause, slow, keep=0.5, why=why)
+        timed = [(each.latency_ms, each) for each in _usable(evidence, service) if each.latency_ms]
+        slow_ms, slow = max(timed, key=lambda each: each[0], default=(0.0, None))
+        quick_ms = min((latency_ms for latency_ms, _ in timed), default=0.0)
+        if slow is not None and slow_ms > SLOW_RATIO * quick_ms:
+            why = f"{slow.name} takes {slow_ms:.0f} ms, the quickest {quick_ms:.0f} ms"
+            yield from _avoid(slow, evidence, why)
 
 
-def worst_failing(evidence: TunerEvidence) -> InstanceEvidence | None:
+def throttle_local(evidence: TunerEvidence) -> Proposed:
+    """Let the busiest instance of this host have a quarter fewer calls."""
+    busy = [each for each in evidence.instances if each.is_local and each.in_flight]
+    for instance in sorted(busy, key=lambda each: -each.in_flight)[:1]:
+        why = f"{instance.name} works on {instance.in_flight} calls on this host"
+        yield from _lower_cap(instance, BUSY_KEEP_RATIO, why)
+
+
+PROPOSALS: Final[Mapping[Cause, Sequence[Callable[[TunerEvidence], Proposed]]]] = {
+    "errors": (avoid_failing, restart_without_failing, lower_admission),
+    "memory": (restart_heaviest, shorten_buffer, lower_admission),
+    "response": (grow_pools, prefer_local, avoid_slow, add_worker, tidy_records, lower_admission),
+    # More of anything would only make it worse.
+    "cpu": (throttle_local, prefer_elsewhere, shrink_pools, lower_admission),
+}
+
+
+def _avoid(instance: InstanceEvidence, evidence: TunerEvidence, why: str) -> Proposed:
+    """Use an instance last and the best of the others first; then let it have half as many calls."""
+    others = [each for each in _usable(evidence, instance.service) if each.name != instance.name]
+    if others and instance.priority_now not in {"low", "standby"}:
+        best = min(others, key=lambda each: (each.error_ratio or 0.0, each.latency_ms or 0.0))
+        yield _prefer(first=[best], last=[instance]), why
+    yield from _lower_cap(instance, FAILING_KEEP_RATIO, why)
+
+
+def _lower_cap(instance: InstanceEvidence, keep_ratio: float, why: str) -> Proposed:
+    """Let an instance have fewer calls at once, never less than one."""
+    after = max(1, int(instance.cap_now * keep_ratio))
+    if after < instance.cap_now:
+        yield _set("cap", f"{instance.service}/{instance.name}", before=instance.cap_limit, after=after), why
+
+
+def _worst_failing(evidence: TunerEvidence) -> InstanceEvidence | None:
     """Return the instance with the largest share of errors over the limit, or None."""
     failing = [each for each in evidence.instances if _fails(each)]
     return max(failing, key=lambda each: each.error_ratio or 0.0, default=None)
@@ -154,23 +196,21 @@ def _fails(instance: InstanceEvidence) -> bool:
 
 def _usable(evidence: TunerEvidence, service: str) -> list[InstanceEvidence]:
     """Return those that a change may prefer; one that stands by is no match for those it stands by for."""
-    candidates = [each for each in evidence.instances if each.service == service and each.is_usable]
-    return [each for each in candidates if each.priority != "standby"]
+    usable = [each for each in evidence.instances if each.service == service and each.is_usable]
+    return [each for each in usable if each.priority != "standby"]
 
 
-def _prefer(
-    cause: Cause, *, first: Sequence[InstanceEvidence], last: Sequence[InstanceEvidence], why: str
-) -> Proposal:
+def _prefer(*, first: Sequence[InstanceEvidence], last: Sequence[InstanceEvidence]) -> Action:
     wanted = [(each, "high") for each in first] + [(each, "low") for each in last]
-    changes = tuple(
+    changes = (
         Change(what=f"{each.service}/{each.name}", before=each.priority_override, after=priority)
         for each, priority in wanted
         if each.priority_now != priority
     )
-    return Proposal(
-        cause=cause, action=Action(kind="prefer", target=last[0].service, changes=changes), why=why
+    return Action(kind="prefer", target=last[0].service, changes=tuple(changes))
+
+
+def _set(kind: Kind, target: str, *, before: Setting, after: Setting, what: str = "") -> Action:
+    return Action(
+        kind=kind, target=target, changes=(Change(what=what or target, before=before, after=after),)
     )
-
-
-def _set(cause: Cause, kind: Kind, target: str, change: Change, *, why: str) -> Proposal:
-    return Proposal(cause=cause, action=Action(kind=kind, target=target, changes=(change,)), why=why)

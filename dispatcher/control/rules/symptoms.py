@@ -1,4 +1,4 @@
-"""What is wrong, and whether it lasts: the limits of R12 over a bounded history, never on one spike."""
+"""Symptoms: limits of R12 over a bounded history of samples, so that one spike is none."""
 
 from __future__ import annotations
 
@@ -6,31 +6,31 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from dispatcher.control.rules.evidence import CAUSES, Cause, Measures, Sample, TunerEvidence, middle
+from dispatcher.control.rules.evidence import CAUSES, Cause, Measures, Sample, TunerEvidence, median_of
 
 HISTORY_SAMPLES: Final = 100
 LIMITS: Final = Measures(errors=0.05, memory=0.90, response=1000.0, cpu=0.85)
-# A number has to fall below this part of its limit before the cause counts as gone (hysteresis).
-GONE_RATIO: Final = 0.9
+# A number has to fall below this part of its limit before the cause counts as cleared (hysteresis).
+CLEARED_RATIO: Final = 0.9
 # So many of the last samples decide, and one of them may be an outlier in either direction.
 SUSTAINED_SAMPLES: Final = 3
 # Fewer calls say nothing of a ratio or of a median.
-FEWEST_CALLS: Final = 5
+MIN_CALLS: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TunerTiming:
-    """How long the tuner waits for what, in seconds.
+    """Timing of the tuner, in seconds.
 
     Attributes:
-        memory_s: older samples are no evidence any more.
+        history_s: age of the oldest sample that counts.
         trial_s: from an action to its verdict.
         clear_s: for how long a cause has to be absent before what was kept is taken back.
         cool_down_s: for how long an action that did not help, or would be done, is left alone.
         overruled_s: the same after a person took it back.
     """
 
-    memory_s: float = 300.0
+    history_s: float = 300.0
     trial_s: float = 120.0
     clear_s: float = 300.0
     cool_down_s: float = 900.0
@@ -38,13 +38,7 @@ class TunerTiming:
 
     def scaled(self, factor: float) -> TunerTiming:
         """Return the same at another speed: 0.01 makes seconds of minutes (tests)."""
-        return TunerTiming(
-            memory_s=self.memory_s * factor,
-            trial_s=self.trial_s * factor,
-            clear_s=self.clear_s * factor,
-            cool_down_s=self.cool_down_s * factor,
-            overruled_s=self.overruled_s * factor,
-        )
+        return TunerTiming(**{name: factor * getattr(self, name) for name in TunerTiming.__slots__})
 
 
 def limit(cause: Cause) -> float:
@@ -55,7 +49,7 @@ def limit(cause: Cause) -> float:
 def sample_of(evidence: TunerEvidence) -> Sample:
     """Return what the history keeps; ratios that rest on too few calls are left out."""
     measures = evidence.measures
-    if evidence.calls < FEWEST_CALLS:
+    if evidence.calls < MIN_CALLS:
         measures = replace(measures, errors=None, response=None)
     return Sample(at_s=evidence.at_s, measures=measures)
 
@@ -81,12 +75,12 @@ def _gravity(recent: Sequence[Sample], cause: Cause) -> float:
     values = [value for each in recent if (value := each.measures.of(cause)) is not None]
     if len(values) < SUSTAINED_SAMPLES or values[-1] <= limit(cause):
         return 0.0
-    return (middle(recent).of(cause) or 0.0) / limit(cause)
+    return (median_of(recent).of(cause) or 0.0) / limit(cause)
 
 
-def is_gone(sample: Sample, cause: Cause) -> bool:
-    """Tell whether a cause is absent in a sample; where nobody called, errors and slowness are."""
+def has_cleared(sample: Sample, cause: Cause) -> bool:
+    """Return whether a sample is clear of a cause; without calls it is clear of errors and slowness."""
     value = sample.measures.of(cause)
     if value is None:
         return cause in ("errors", "response")
-    return value < GONE_RATIO * limit(cause)
+    return value < CLEARED_RATIO * limit(cause)

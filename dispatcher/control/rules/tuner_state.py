@@ -1,4 +1,4 @@
-"""What the tuner remembers from one tick to the next; small and bounded, so that it fits one key."""
+"""State of the tuner between two ticks; small and bounded, so that it fits one key."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from dispatcher.control.rules.experiment import TunerExperiment
 # have been tried.
 Event: TypeAlias = Literal["tried", "kept", "undone", "reversed", "done", "refused", "observed"]
 
-MOST_KEPT: Final = 20
-MOST_REMEMBERED: Final = 100
+MAX_KEPT: Final = 20
+MAX_REMEMBERED: Final = 100
 # A cause that comes back after each reversal is given longer each time, up to this many doublings.
-MOST_SETBACKS: Final = 4
+MAX_RELAPSES: Final = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +44,8 @@ class TunerDecision:
 
     Attributes:
         number: of the experiment that it belongs to.
-        act: what has to be done for it now; None where nothing has.
-        why: the evidence, in words; verdict: what came of it.
+        act: action to take for it now; None where there is none.
+        why: the evidence, in words; verdict: its outcome.
     """
 
     number: int
@@ -61,7 +61,7 @@ class TunerDecision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TunerState:
-    """All of it.
+    """All of the state.
 
     Attributes:
         history: samples, oldest first, 100 at most.
@@ -74,31 +74,31 @@ class TunerState:
     history: tuple[Sample, ...] = ()
     pending: TunerExperiment | None = None
     kept: tuple[TunerExperiment, ...] = ()
-    rests: tuple[CoolDown, ...] = ()
-    setbacks: tuple[Relapse, ...] = ()
+    cool_downs: tuple[CoolDown, ...] = ()
+    relapses: tuple[Relapse, ...] = ()
     next_number: int = 1
     missing: tuple[tuple[str, str], ...] = ()
     changed_at_s: float = 0.0
 
-    def rests_until(self, key: str) -> float:
+    def cools_down_until(self, key: str) -> float:
         """Return until when an action is left alone; 0 where it is not."""
-        return max((rest.until_s for rest in self.rests if rest.key == key), default=0.0)
+        return max((each.until_s for each in self.cool_downs if each.key == key), default=0.0)
 
-    def setbacks_of(self, key: str) -> int:
+    def relapses_of(self, key: str) -> int:
         """Return how often an action was taken back after it had helped."""
-        return next((each.times for each in self.setbacks if each.key == key), 0)
+        return next((each.times for each in self.relapses if each.key == key), 0)
 
-    def resting(self, key: str, *, until_s: float) -> TunerState:
+    def with_cool_down(self, key: str, *, until_s: float) -> TunerState:
         """Return the state with an action left alone until a time."""
-        others = tuple(rest for rest in self.rests if rest.key != key)
-        return replace(self, rests=(*others, CoolDown(key=key, until_s=until_s))[-MOST_REMEMBERED:])
+        others = tuple(each for each in self.cool_downs if each.key != key)
+        return replace(self, cool_downs=(*others, CoolDown(key=key, until_s=until_s))[-MAX_REMEMBERED:])
 
-    def with_setback(self, key: str, now: float) -> TunerState:
+    def with_relapse(self, key: str, now: float) -> TunerState:
         """Return the state with one more reversal of an action counted."""
-        times = min(MOST_SETBACKS, self.setbacks_of(key) + 1)
-        others = tuple(each for each in self.setbacks if each.key != key)
+        times = min(MAX_RELAPSES, self.relapses_of(key) + 1)
+        others = tuple(each for each in self.relapses if each.key != key)
         fresh = Relapse(key=key, times=times, at_s=now)
-        return replace(self, setbacks=(*others, fresh)[-MOST_REMEMBERED:])
+        return replace(self, relapses=(*others, fresh)[-MAX_REMEMBERED:])
 
     def without(self, experiment: TunerExperiment) -> TunerState:
         """Return the state without an experiment, pending or kept."""

@@ -26,7 +26,7 @@ print([name for name in ("sqlalchemy", "alembic", "pymysql") if name in sys.modu
 """
 
 
-@pytest.mark.parametrize("module", ["workers.asr", "workers.control.records", "dispatcher.front.http.app"])
+@pytest.mark.parametrize("module", ["workers.asr", "workers.control", "dispatcher.front.http.app"])
 def test_neither_the_front_nor_a_worker_loads_sqlalchemy_at_its_start(module: str) -> None:
     script = LOADED.format(module=module)
     said = subprocess.run(

@@ -10,9 +10,8 @@ from dispatcher.control.overrides import RuntimeOverrides, read_overrides
 from dispatcher.control.rules.actions import Action, Change
 from dispatcher.control.rules.evidence import Measures, Sample
 from dispatcher.control.rules.experiment import TunerExperiment
-from dispatcher.control.rules.symptoms import TunerTiming
 from dispatcher.control.rules.tuner_state import CoolDown, Relapse, TunerState
-from dispatcher.control.rules.tuner_step import undo
+from dispatcher.control.rules.tuner_step import TunerTick
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient, connect
 from dispatcher.routing import instance_table
@@ -27,8 +26,8 @@ PENDING = TunerExperiment(
 STATE = TunerState(
     history=(Sample(at_s=1.0, measures=Measures(cpu=0.5)),),
     pending=PENDING,
-    rests=(CoolDown(key="cap llm/a", until_s=9.0),),
-    setbacks=(Relapse(key="cap llm/a", times=2, at_s=3.0),),
+    cool_downs=(CoolDown(key="cap llm/a", until_s=9.0),),
+    relapses=(Relapse(key="cap llm/a", times=2, at_s=3.0),),
     next_number=8,
     missing=(("records", "none"),),
 )
@@ -107,7 +106,7 @@ async def test_a_tuner_that_remembers_nothing_leaves_nothing_set(redis: RedisCli
 
 
 async def test_decisions_are_joined_to_experiments_in_the_log_and_in_the_records(redis: RedisClient) -> None:
-    state, (undone,) = undo(STATE, 7, 100.0, tempo=TunerTiming())
+    state, (undone,) = TunerTick(now=100.0).undo(STATE, 7)
     await tuner_store.log_decision(redis, undone)
     (row,) = await tuner_store.read_log(redis)
     assert row.first == row.latest == undone
@@ -118,9 +117,9 @@ async def test_decisions_are_joined_to_experiments_in_the_log_and_in_the_records
 
 
 async def test_one_tuner_works_at_a_time(redis: RedisClient) -> None:
-    async with tuner_store.alone(redis) as first, tuner_store.alone(redis) as second:
+    async with tuner_store.try_hold(redis) as first, tuner_store.try_hold(redis) as second:
         assert (first, second) == (True, False)
-    async with tuner_store.alone(redis) as again:
+    async with tuner_store.try_hold(redis) as again:
         assert again
 
 

@@ -100,7 +100,7 @@ async def test_a_tick_keeps_samples_of_every_instance_and_of_the_box(
     await asyncio.to_thread(celery_setup.app.send_task, SAMPLE_METRICS, queue=CONTROL_QUEUE)
 
     async def sampled_twice() -> bool:
-        return len(await metric_samples.of_box(redis, socket.gethostname())) == 2
+        return len(await metric_samples.of_host(redis, socket.gethostname())) == 2
 
     await soon(sampled_twice, what="the second sample")
     for instance in (await read_overview(redis)).instances:

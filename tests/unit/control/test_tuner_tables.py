@@ -51,7 +51,7 @@ def test_the_status_tells_the_mode_what_is_in_force_and_what_cannot_act() -> Non
     state = TunerState(
         pending=IN_FORCE,
         kept=(replace(IN_FORCE, number=2),),
-        rests=(CoolDown(key="pool llm", until_s=30.0), CoolDown(key="pool tts", until_s=1.0)),
+        cool_downs=(CoolDown(key="pool llm", until_s=30.0), CoolDown(key="pool tts", until_s=1.0)),
         missing=(("records", "no records are kept here"),),
     )
     assert status_lines(state, RuntimeOverrides(tuner_mode="act"), configured="observe", now=10.0) == [

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 import pytest
 
 from dispatcher.catalogue.model import AlertRules
-from dispatcher.kpis.alert_rules import RESOLVED_SHOWN_S, Alert, change, next_alert
+from dispatcher.kpis.alert_rules import RESOLVED_SHOWN_S, Alert, alert_change, next_alert
 from dispatcher.kpis.kpi_rules import Kpi
 
 RULES = AlertRules(after_s=10, clear_after_s=20, hysteresis_ratio=0.1)
@@ -84,8 +84,8 @@ def test_a_figure_that_swings_around_its_bound_fires_once() -> None:
 def test_only_begin_and_end_of_an_alert_are_told() -> None:
     ok, pending = Alert(), Alert(phase="pending")
     firing, resolved = Alert(phase="firing"), Alert(phase="resolved")
-    assert change(ok, pending) is None
-    assert change(pending, firing) == "firing"
-    assert change(firing, firing) is None
-    assert change(firing, resolved) == "resolved"
-    assert change(resolved, ok) is None
+    assert alert_change(ok, pending) is None
+    assert alert_change(pending, firing) == "firing"
+    assert alert_change(firing, firing) is None
+    assert alert_change(firing, resolved) == "resolved"
+    assert alert_change(resolved, ok) is None

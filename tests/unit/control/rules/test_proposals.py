@@ -1,14 +1,13 @@
 from __future__ import annotations
 
-from dispatcher.control.rules.actions import Action, Change
-from dispatcher.control.rules.candidates import candidates
-from dispatcher.control.rules.conflicts import conflict
+from dispatcher.control.rules.actions import Action, Change, conflict
 from dispatcher.control.rules.evidence import Cause, Measures, TunerEvidence
+from dispatcher.control.rules.proposals import proposals
 from tests.unit.control.rules.tuner_ticks import WELL, evidence, llm, worker
 
 
 def words(cause: Cause, seen: TunerEvidence) -> list[str]:
-    return [proposal.action.in_words() for proposal in candidates(cause, seen)]
+    return [proposal.action.in_words() for proposal in proposals(cause, seen)]
 
 
 def test_a_failing_instance_is_used_last_the_best_other_one_first_and_then_it_gets_less() -> None:

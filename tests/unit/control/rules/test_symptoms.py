@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from dispatcher.control.rules.evidence import CAUSES, Cause, Measures, Sample, middle
+from dispatcher.control.rules.evidence import CAUSES, Cause, Measures, Sample, median_of
 from dispatcher.control.rules.symptoms import (
     HISTORY_SAMPLES,
     LIMITS,
     TunerTiming,
-    is_gone,
+    has_cleared,
     limit,
     sample_of,
     sustained,
@@ -59,21 +59,21 @@ def test_the_history_is_bounded() -> None:
     assert (len(history), history[0].at_s) == (100, 5)
 
 
-def test_a_cause_is_gone_a_tenth_below_its_limit() -> None:
-    assert not is_gone(Sample(at_s=0, measures=replace(WELL, cpu=0.8)), "cpu")
-    assert is_gone(Sample(at_s=0, measures=replace(WELL, cpu=0.76)), "cpu")
+def test_a_cause_has_cleared_a_tenth_below_its_limit() -> None:
+    assert not has_cleared(Sample(at_s=0, measures=replace(WELL, cpu=0.8)), "cpu")
+    assert has_cleared(Sample(at_s=0, measures=replace(WELL, cpu=0.76)), "cpu")
 
 
 def test_without_calls_errors_are_gone_and_without_a_reading_cpu_is_not() -> None:
     unknown = Sample(at_s=0, measures=Measures())
-    assert [is_gone(unknown, cause) for cause in CAUSES] == [True, False, True, False]
+    assert [has_cleared(unknown, cause) for cause in CAUSES] == [True, False, True, False]
 
 
-def test_the_middle_of_samples_leaves_out_what_is_unknown() -> None:
-    assert middle(samples(HOT, Measures(cpu=0.75), WELL)) == replace(WELL, cpu=0.75)
+def test_the_median_of_of_samples_leaves_out_what_is_unknown() -> None:
+    assert median_of(samples(HOT, Measures(cpu=0.75), WELL)) == replace(WELL, cpu=0.75)
 
 
 def test_the_tempo_scales_as_a_whole() -> None:
     assert TunerTiming().scaled(0.1) == TunerTiming(
-        memory_s=30, trial_s=12, clear_s=30, cool_down_s=90, overruled_s=8640
+        history_s=30, trial_s=12, clear_s=30, cool_down_s=90, overruled_s=8640
     )

@@ -7,9 +7,7 @@ import pytest
 from dispatcher.control.rules.actions import Action, Change
 from dispatcher.control.rules.evidence import Measures
 from dispatcher.control.rules.experiment import TunerExperiment, judge
-from dispatcher.control.rules.symptoms import TunerTiming
-from dispatcher.control.rules.tuner_state import MOST_KEPT, TunerState
-from dispatcher.control.rules.tuner_step import refuse, undo
+from dispatcher.control.rules.tuner_state import MAX_KEPT, TunerState
 from dispatcher.messages import TunerMode
 from tests.unit.control.rules.tuner_ticks import WELL, Ticking, evidence, llm, worker
 
@@ -65,7 +63,7 @@ def test_what_came_back_after_a_reversal_is_kept_twice_as_long() -> None:
             tuner.sees(HEALED)
         lasted = tuner.now - began
     assert lasted == pytest.approx(660, abs=60)
-    assert tuner.state.setbacks_of("prefer llm") == 2
+    assert tuner.state.relapses_of("prefer llm") == 2
 
 
 def test_what_did_not_help_is_undone_and_something_else_is_tried() -> None:
@@ -109,7 +107,7 @@ def test_what_helped_before_is_tried_again_at_the_first_sign_of_its_cause() -> N
 
 
 def test_a_sign_of_another_cause_is_only_a_sign() -> None:
-    tuner = Ticking(state=TunerState().with_setback("cap llm/z", 3600.0))
+    tuner = Ticking(state=TunerState().with_relapse("cap llm/z", 3600.0))
     assert tuner.sees(FAILING) == []
 
 
@@ -153,7 +151,7 @@ def test_what_a_later_action_stands_on_is_not_taken_back_first() -> None:
 
 
 def test_no_more_is_kept_than_a_person_can_follow() -> None:
-    many = tuple(replace(in_force(number, f"q{number}"), cause="cpu") for number in range(MOST_KEPT))
+    many = tuple(replace(in_force(number, f"q{number}"), cause="cpu") for number in range(MAX_KEPT))
     tuner = Ticking(state=TunerState(kept=many))
     assert tuner.sees(evidence(FAILING.measures, instances=FAILING.instances), ticks=4)[:1] == []
 
@@ -161,26 +159,26 @@ def test_no_more_is_kept_than_a_person_can_follow() -> None:
 def test_a_person_takes_an_action_back_and_it_is_left_alone_for_a_day() -> None:
     tuner = Ticking()
     tuner.sees(FAILING, ticks=3)
-    tuner.state, (undone,) = undo(tuner.state, 1, tuner.now, tempo=TunerTiming())
+    tuner.state, (undone,) = tuner.tick.undo(tuner.state, 1)
     assert (undone.event, undone.verdict, undone.act) == (
         "undone",
         "taken back by hand",
         undone.action.inverse(),
     )
-    assert tuner.state.rests_until("prefer llm") == tuner.now + 86_400
+    assert tuner.state.cools_down_until("prefer llm") == tuner.now + 86_400
     (other,) = tuner.sees(FAILING, ticks=3)
     assert other.action.key == "cap llm/a"
-    assert undo(tuner.state, 99, tuner.now, tempo=TunerTiming()) == (tuner.state, ())
+    assert tuner.tick.undo(tuner.state, 99) == (tuner.state, ())
 
 
 def test_an_action_that_cannot_act_counts_as_never_tried() -> None:
     tuner = Ticking()
     (tried,) = tuner.sees(FAILING, ticks=3)
-    tuner.state, (refused,) = refuse(tuner.state, tried, "nobody answers", tuner.now, tempo=TunerTiming())
+    tuner.state, (refused,) = tuner.tick.refuse(tuner.state, tried, "nobody answers")
     assert (refused.event, refused.verdict, refused.act) == ("refused", "nobody answers", None)
     assert tuner.state.pending is None
-    again, _ = refuse(tuner.state, tried, "still nobody", tuner.now, tempo=TunerTiming())
-    assert again.rests_until(tried.action.key) > tuner.now
+    again, _ = tuner.tick.refuse(tuner.state, tried, "still nobody")
+    assert again.cools_down_until(tried.action.key) > tuner.now
 
 
 def judged(after: Measures, before: Measures | None = None) -> tuple[bool, str]:

@@ -13,7 +13,7 @@ from dispatcher.control.rules.evidence import (
     WorkerEvidence,
 )
 from dispatcher.control.rules.tuner_state import TunerDecision, TunerState
-from dispatcher.control.rules.tuner_step import step
+from dispatcher.control.rules.tuner_step import TunerTick
 from dispatcher.messages import TunerMode
 
 TICK_S = 60.0
@@ -57,9 +57,14 @@ class Ticking:
         before = len(self.decisions)
         for _ in range(ticks):
             self.now += TICK_S
-            self.state, decided = step(self.state, replace(seen, at_s=self.now), self.now, mode=self.mode)
+            self.state, decided = self.tick.step(self.state, replace(seen, at_s=self.now))
             self.decisions += decided
         return self.decisions[before:]
+
+    @property
+    def tick(self) -> TunerTick:
+        """The moment that it is now."""
+        return TunerTick(now=self.now, mode=self.mode)
 
     @property
     def events(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""What the tuner judges by, gathered from what calls, turns, fronts and the box left in Redis."""
+"""Evidence for the tuner, read from what calls, turns, fronts and the host left in Redis."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 
 from dispatcher.catalogue.model import Catalogue, Instance
 from dispatcher.control.overrides import RuntimeOverrides
-from dispatcher.control.rules.evidence import InstanceEvidence, Measures, TunerEvidence, WorkerEvidence
+from dispatcher.control.rules.evidence import InstanceEvidence, Measures, TunerEvidence
 from dispatcher.kpis.kpi_rules import TurnFacts
-from dispatcher.messages import SERVICES, Priority, Service
+from dispatcher.messages import SERVICES, Priority
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.redis_client.decoding import as_text
@@ -24,26 +24,9 @@ from dispatcher.routing.overview import InstanceView, Overview, read_overview
 from dispatcher.telemetry import front_presence, kpi_store, turn_log
 
 # A call whose pick is older than this is rare, and counts for no instance.
-LONGEST_CALL_S: Final = 60.0
-MOST_ENTRIES: Final = 10_000
+MAX_CALL_S: Final = 60.0
+MAX_DECISIONS: Final = 10_000
 _PRIORITIES: Final[Mapping[str, Priority]] = {"high": "high", "normal": "normal", "low": "low"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
-    """What is looked at, and by whom.
-
-    Attributes:
-        window_s: calls and turns that ended within it count.
-        supervised: `dispatcher up` runs on this host.
-        missing: kinds of action that cannot act here, with the reason.
-    """
-
-    now_s: float
-    window_s: float
-    workers: tuple[WorkerEvidence, ...] = ()
-    supervised: bool = False
-    missing: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,49 +42,51 @@ class _Calls:
         return sum(self.failed[name] for name in names) / ended if ended else None
 
 
-async def gather(
-    redis: RedisClient, catalogue: Catalogue, look: Look, knobs: RuntimeOverrides
+async def read_evidence(
+    redis: RedisClient, catalogue: Catalogue, overrides: RuntimeOverrides, *, now_s: float, window_s: float
 ) -> TunerEvidence:
-    """Return all that is known at this moment.
+    """Return the evidence that is in Redis; workers, supervisor and missing kinds are for the caller to add.
+
+    Args:
+        redis: connection to the shared state.
+        catalogue: the active one.
+        overrides: as they stand.
+        now_s: Unix time.
+        window_s: calls and turns that ended within it count.
 
     Raises:
         StateError: Redis is out of reach.
     """
-    overview, calls, turns, counts, board = await asyncio.gather(
+    overview, calls, turns, fronts, snapshot = await asyncio.gather(
         read_overview(redis),
-        _read_calls(redis, look),
-        turn_log.read_since(redis, look.now_s - look.window_s),
+        _read_calls(redis, from_s=now_s - window_s),
+        turn_log.read_since(redis, now_s - window_s),
         front_presence.read_fronts(redis),
         kpi_store.read_snapshot(redis),
     )
     counted = [turn for turn in turns if turn.counts]
     return TunerEvidence(
-        at_s=look.now_s,
-        window_s=look.window_s,
+        at_s=now_s,
         calls=max(len(counted), sum(calls.ended.values())),
-        measures=_measures(overview, calls, counted, board),
+        measures=_measures(overview, calls, counted, snapshot),
         instances=await _instances(redis, catalogue, overview, calls),
-        workers=look.workers,
         queued=tuple(overview.queues.items()),
-        waiting=tuple((service.service, service.waiting) for service in overview.services),
-        devices=max((front.devices for front in counts.values()), default=None),
-        device_limit=knobs.max_devices,
-        reply_kept_s=knobs.reply_kept_s,
-        extra_workers=tuple(knobs.extra_workers.items()),
-        supervised=look.supervised,
-        missing=look.missing,
+        devices=max((front.devices for front in fronts.values()), default=None),
+        device_limit=overrides.max_devices,
+        reply_kept_s=overrides.reply_kept_s,
+        extra_workers=tuple(overrides.extra_workers.items()),
     )
 
 
 def _measures(
-    overview: Overview, calls: _Calls, turns: Sequence[TurnFacts], board: kpi_store.KpiSnapshot | None
+    overview: Overview, calls: _Calls, turns: Sequence[TurnFacts], snapshot: kpi_store.KpiSnapshot | None
 ) -> Measures:
-    heard_ms = [turn.first_audio_s * 1000 for turn in turns if turn.first_audio_s is not None]
+    first_audio_ms = [turn.first_audio_s * 1000 for turn in turns if turn.first_audio_s is not None]
     return Measures(
         errors=_errors(overview, calls, [turn.is_error for turn in turns]),
-        memory=board.box.memory_ratio if board else None,
-        response=median(heard_ms) if heard_ms else None,
-        cpu=board.box.cpu_ratio if board else None,
+        memory=snapshot.box.memory_ratio if snapshot else None,
+        response=median(first_audio_ms) if first_audio_ms else None,
+        cpu=snapshot.box.cpu_ratio if snapshot else None,
     )
 
 
@@ -116,11 +101,11 @@ def _errors(overview: Overview, calls: _Calls, turns: Sequence[bool]) -> float |
     return max((ratio for ratio in ratios if ratio is not None), default=None)
 
 
-async def _read_calls(redis: RedisClient, look: Look) -> _Calls:
+async def _read_calls(redis: RedisClient, *, from_s: float) -> _Calls:
     """Return the calls of the window, from the stream of decisions."""
-    from_ms = round((look.now_s - look.window_s) * 1000)
+    from_ms = round(from_s * 1000)
     entries = await redis.execute(
-        *("XREVRANGE", keys.DECISIONS, "+", from_ms - round(LONGEST_CALL_S * 1000), "COUNT", MOST_ENTRIES)
+        *("XREVRANGE", keys.DECISIONS, "+", from_ms - round(MAX_CALL_S * 1000), "COUNT", MAX_DECISIONS)
     )
     picked: dict[str, str] = {}
     calls = _Calls(ended=Counter(), failed=Counter())
@@ -175,22 +160,9 @@ def _instance(
 
 
 def _is_local(endpoint: str) -> bool:
-    """Tell whether an address is of this box: its work is then the box's work."""
+    """Return whether an address is of this host: its load is then the host's load."""
     host = urlsplit(endpoint).hostname or ""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def split_target(target: str) -> tuple[Service, str]:
-    """Return the service and the name that `service/instance` stands for.
-
-    Raises:
-        ValueError: no service is called so.
-    """
-    service, _, name = target.partition("/")
-    for known in SERVICES:
-        if known == service:
-            return known, name
-    raise ValueError(f"{target!r}: no service is called so; expected one of {', '.join(SERVICES)}")

@@ -17,9 +17,9 @@ from aiohttp.test_utils import TestServer
 from structlog.testing import capture_logs
 
 from dispatcher.catalogue.model import AlertRules
+from dispatcher.control import webhook
+from dispatcher.control.webhook import DELIVERY, MAX_ATTEMPTS, MAX_QUEUED, SENT_AT, SIGNATURE, Webhook
 from tests.support.waiting import soon
-from workers.control import webhook
-from workers.control.webhook import ATTEMPTS, DELIVERY, MOST_WAITING, SENT_AT, SIGNATURE, Webhook
 
 SECRET = "the operator's own"
 
@@ -73,7 +73,7 @@ async def test_a_receiver_that_fails_twice_is_told_a_third_time_and_can_verify_w
     receiver: Receiver, hook: Webhook
 ) -> None:
     receiver.statuses = [500, 429]
-    hook.tell(receiver.rules, {"name": "errors", "phase": "firing", "value": 0.2})
+    hook.send_nowait(receiver.rules, {"name": "errors", "phase": "firing", "value": 0.2})
     await told(receiver, 3)
     headers, body, _ = receiver.asked[-1]
     assert json.loads(body) == {"name": "errors", "phase": "firing", "value": 0.2}
@@ -90,20 +90,20 @@ async def test_a_receiver_that_fails_twice_is_told_a_third_time_and_can_verify_w
 async def test_messages_arrive_in_their_order(receiver: Receiver, hook: Webhook) -> None:
     receiver.statuses = [503]
     for number in range(3):
-        hook.tell(receiver.rules, {"number": number})
+        hook.send_nowait(receiver.rules, {"number": number})
     await told(receiver, 4)
     assert [json.loads(body)["number"] for _, body, _ in receiver.asked] == [0, 0, 1, 2]
 
 
-@pytest.mark.parametrize(("status", "times"), [(400, 1), (302, 1), (500, ATTEMPTS)])
+@pytest.mark.parametrize(("status", "times"), [(400, 1), (302, 1), (500, MAX_ATTEMPTS)])
 async def test_what_is_refused_or_fails_for_ever_is_given_up_without_showing_the_address(
     receiver: Receiver, hook: Webhook, status: int, times: int
 ) -> None:
     receiver.statuses = [status] * times
     hook._first_pause_s = 0.001
     with capture_logs() as logged:
-        hook.tell(receiver.rules, {"number": 1})
-        hook.tell(receiver.rules, {"number": 2})
+        hook.send_nowait(receiver.rules, {"number": 1})
+        hook.send_nowait(receiver.rules, {"number": 2})
         await told(receiver, times + 1)
     assert [line["reason"] for line in logged if line["event"] == "webhook message lost"] == [
         f"HTTP {status}"
@@ -113,9 +113,9 @@ async def test_what_is_refused_or_fails_for_ever_is_given_up_without_showing_the
 
 
 async def test_a_receiver_that_is_away_is_tried_again(hook: Webhook, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(webhook, "ATTEMPTS", 3)
+    monkeypatch.setattr(webhook, "MAX_ATTEMPTS", 3)
     with capture_logs() as logged:
-        hook.tell(AlertRules(webhook_url="http://127.0.0.1:9/"), {})
+        hook.send_nowait(AlertRules(webhook_url="http://127.0.0.1:9/"), {})
 
         async def given_up() -> bool:
             return any(line["event"] == "webhook message lost" for line in logged)
@@ -127,17 +127,17 @@ async def test_a_full_line_drops_the_oldest_and_never_waits() -> None:
     hook = Webhook()
     rules = AlertRules(webhook_url="http://127.0.0.1:9/")
     with capture_logs() as logged:
-        for number in range(MOST_WAITING + 2):
-            hook.tell(rules, {"number": number})
+        for number in range(MAX_QUEUED + 2):
+            hook.send_nowait(rules, {"number": number})
     assert [line["event"] for line in logged] == ["webhook message dropped"] * 2
-    assert json.loads(hook._waiting.get_nowait().body) == {"number": 2}
+    assert json.loads(hook._queue.get_nowait().body) == {"number": 2}
 
 
 async def test_without_an_address_nobody_is_told_and_without_a_secret_nothing_is_signed(
     receiver: Receiver, hook: Webhook
 ) -> None:
-    hook.tell(AlertRules(), {"number": 1})
-    hook.tell(AlertRules(webhook_url=receiver.rules.webhook_url), {"number": 2})
+    hook.send_nowait(AlertRules(), {"number": 1})
+    hook.send_nowait(AlertRules(webhook_url=receiver.rules.webhook_url), {"number": 2})
     await told(receiver, 1)
     headers, body, _ = receiver.asked[0]
     assert json.loads(body) == {"number": 2}

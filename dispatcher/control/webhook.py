@@ -1,4 +1,4 @@
-"""Alerts told to an address of the operator's: signed, tried again, and never in the way of a look."""
+"""Webhook of the operator: alerts are signed, retried, and never in the way of an evaluation."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from dispatcher.catalogue.model import AlertRules
 
 log = structlog.get_logger(__name__)
 
-MOST_WAITING: Final = 100
-ATTEMPTS: Final = 8
+MAX_QUEUED: Final = 100
+MAX_ATTEMPTS: Final = 8
 FIRST_PAUSE_S: Final = 1.0
-LONGEST_PAUSE_S: Final = 60.0
-ANSWER_TIMEOUT_S: Final = 10.0
+MAX_PAUSE_S: Final = 60.0
+WEBHOOK_TIMEOUT_S: Final = 10.0
 # Everything else below 500 says that the same text would be refused again.
-_TRY_AGAIN: Final = frozenset({408, 425, 429})
+_RETRIED: Final = frozenset({408, 425, 429})
 
 SIGNATURE: Final = "X-Dispatcher-Signature"
 SENT_AT: Final = "X-Dispatcher-Timestamp"
@@ -33,7 +33,7 @@ DELIVERY: Final = "X-Dispatcher-Delivery"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Message:
+class _Delivery:
     """One text for one address; the secret is never shown."""
 
     url: str
@@ -43,67 +43,67 @@ class _Message:
 
 
 class Webhook:
-    """A bounded line of messages; the oldest makes room when the address is away for long."""
+    """A bounded queue of messages; the oldest makes room when the address is away for long."""
 
     def __init__(self, *, first_pause_s: float = FIRST_PAUSE_S) -> None:
-        """Hold nothing yet; `deliver` sends what `tell` adds."""
+        """Hold nothing yet; `deliver` sends what `send_nowait` adds."""
         self._first_pause_s = first_pause_s
-        self._waiting: asyncio.Queue[_Message] = asyncio.Queue(MOST_WAITING)
+        self._queue: asyncio.Queue[_Delivery] = asyncio.Queue(MAX_QUEUED)
 
-    def tell(self, rules: AlertRules, told: Mapping[str, Any]) -> None:
+    def send_nowait(self, rules: AlertRules, fields: Mapping[str, Any]) -> None:
         """Add a message where the operator wants any; called on the loop, and waits for nothing."""
         if rules.webhook_url is None:
             return
-        if self._waiting.full():
-            dropped = self._waiting.get_nowait()
-            log.warning("webhook message dropped", delivery=dropped.delivery, waiting=MOST_WAITING)
-        self._waiting.put_nowait(
-            _Message(
+        if self._queue.full():
+            dropped = self._queue.get_nowait()
+            log.warning("webhook message dropped", delivery=dropped.delivery, waiting=MAX_QUEUED)
+        self._queue.put_nowait(
+            _Delivery(
                 url=rules.webhook_url,
                 secret=rules.secret(),
                 delivery=uuid.uuid4().hex,
-                body=json.dumps(told, ensure_ascii=False).encode(),
+                body=json.dumps(fields, ensure_ascii=False).encode(),
             )
         )
 
     async def deliver(self) -> None:
         """Send one message after the other, for ever, so that they arrive in order."""
-        timeout = aiohttp.ClientTimeout(total=ANSWER_TIMEOUT_S)
+        timeout = aiohttp.ClientTimeout(total=WEBHOOK_TIMEOUT_S)
         async with aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar()) as session:
             while True:
-                await self._deliver(session, await self._waiting.get())
+                await self._deliver(session, await self._queue.get())
 
-    async def _deliver(self, session: aiohttp.ClientSession, message: _Message) -> None:
+    async def _deliver(self, session: aiohttp.ClientSession, message: _Delivery) -> None:
         reason = ""
-        for attempt in range(ATTEMPTS):
+        for attempt in range(MAX_ATTEMPTS):
             if attempt:
-                await asyncio.sleep(min(LONGEST_PAUSE_S, self._first_pause_s * 2 ** (attempt - 1)))
-            reason, may_try_again = await _post(session, message)
+                await asyncio.sleep(min(MAX_PAUSE_S, self._first_pause_s * 2 ** (attempt - 1)))
+            reason, may_retry = await _post(session, message)
             if not reason:
-                log.debug("webhook told", delivery=message.delivery, attempt=attempt + 1)
+                log.debug("webhook delivered", delivery=message.delivery, attempt=attempt + 1)
                 return
-            if not may_try_again:
+            if not may_retry:
                 break
         # The address may hold a token in its path, so it is not shown.
         log.warning("webhook message lost", delivery=message.delivery, reason=reason)
 
 
-async def _post(session: aiohttp.ClientSession, message: _Message) -> tuple[str, bool]:
-    """Return what went wrong, empty where nothing did, and whether another try may help."""
+async def _post(session: aiohttp.ClientSession, message: _Delivery) -> tuple[str, bool]:
+    """Return what went wrong, empty where nothing did, and whether a retry may help."""
     try:
         async with session.post(
             message.url, data=message.body, headers=_headers(message), allow_redirects=False
         ) as response:
             if 200 <= response.status < 300:
                 return "", False
-            return f"HTTP {response.status}", response.status >= 500 or response.status in _TRY_AGAIN
+            return f"HTTP {response.status}", response.status >= 500 or response.status in _RETRIED
     except ValueError as error:  # an address that parses and cannot be asked
         return type(error).__name__, False
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         return type(error).__name__, True
 
 
-def _headers(message: _Message) -> dict[str, str]:
+def _headers(message: _Delivery) -> dict[str, str]:
     sent_at = str(int(time.time()))
     headers = {"Content-Type": "application/json", SENT_AT: sent_at, DELIVERY: message.delivery}
     if message.secret:

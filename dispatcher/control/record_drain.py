@@ -1,0 +1,139 @@
+"""Records on their way from the stream in Redis to SQL."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, TypeVar
+
+import structlog
+
+from dispatcher.control import owned_lock
+from dispatcher.control.log_limit import LogLimit
+from dispatcher.control.loop_runner import LoopRunner
+from dispatcher.errors import RecordsError, StateError
+from dispatcher.records.store import Store
+from dispatcher.redis_client import keys
+from dispatcher.telemetry import record_stream
+from dispatcher.telemetry.record_stream import Batch, StreamState
+
+log = structlog.get_logger(__name__)
+Result = TypeVar("Result")
+
+BATCH_RECORDS: Final = 1_000
+DRAIN_BUDGET_S: Final = 4.0
+REDIS_TIMEOUT_S: Final = 5.0
+WARNING_INTERVAL_S: Final = 60.0
+FIRST_PAUSE_S: Final = 1.0
+# A store that comes back is found again within this time.
+MAX_PAUSE_S: Final = 10.0
+BROKER_LOST: Final = "lost with the broker"
+STREAM_FULL: Final = "the stream was full"
+UNREADABLE: Final = "not readable"
+
+
+class RecordDrain:
+    """The drain of one control worker; all that counts is in Redis and SQL, and one drain works at a time."""
+
+    def __init__(
+        self, loop: LoopRunner, store: Store, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Begin without a pause."""
+        self._loop = loop
+        self._store = store
+        self._clock = clock
+        self._pause_s = FIRST_PAUSE_S
+        self._not_before_s = float("-inf")
+        self._warnings = LogLimit(WARNING_INTERVAL_S, clock)
+        self._seen = StreamState(life="", backlog=0, dropped=0)
+
+    def run_once(self) -> int:
+        """Drain for a few seconds at most, and return how many records were kept.
+
+        A store that is out of reach is left alone for a while; beside another drain this one does nothing.
+        """
+        if self._clock() < self._not_before_s:
+            return 0
+        try:
+            count = self._drain_alone()
+        except (RecordsError, StateError, TimeoutError) as error:
+            self._put_off(str(error))
+            return 0
+        self._pause_s = FIRST_PAUSE_S
+        return count
+
+    def _drain_alone(self) -> int:
+        redis, ttl_ms = self._loop.redis, keys.RECORDS_DRAINER_TTL_S * 1000
+        lock = self._run(owned_lock.try_acquire(redis, keys.RECORDS_DRAINER, ttl_ms=ttl_ms))
+        if lock is None:
+            return 0
+        try:
+            return self._drain()
+        finally:
+            self._run(owned_lock.release(redis, lock))
+
+    def _drain(self) -> int:
+        give_up_at_s = self._clock() + DRAIN_BUDGET_S
+        life, count = self._record_loss(), 0
+        while self._clock() < give_up_at_s:
+            batch = self._run(record_stream.read(self._loop.redis, BATCH_RECORDS))
+            if batch.is_empty:
+                break
+            self._keep(batch, life)
+            count += len(batch.records)
+        self._record_drops()
+        return count
+
+    def _record_loss(self) -> str:
+        """Return the life of the stream, and record what one that is gone held at least."""
+        before, state = self._seen, self._open_stream()
+        if before.life and before.life != state.life and before.backlog:
+            self._store.drop(before.backlog, BROKER_LOST, life=state.life, dropped=0)
+            log.error("records dropped", entries=before.backlog, reason=BROKER_LOST)
+        return state.life
+
+    def _keep(self, batch: Batch, life: str) -> None:
+        """Write a batch, and only then take it out of the stream."""
+        if batch.records:
+            self._store.keep(batch.records, life=life)
+        if batch.unreadable:
+            drained = self._store.drained()
+            self._store.drop(len(batch.unreadable), UNREADABLE, life=life, dropped=drained.dropped)
+        ids = [record_stream.entry_id(record) for record in batch.records]
+        self._acknowledge([*ids, *batch.unreadable])
+        # Some may have been kept by a drain that died before it could take them out.
+        kept = self._kept_before(batch.trimmed) if batch.trimmed else set()
+        self._acknowledge(sorted(kept))
+        self._acknowledge([each for each in batch.trimmed if each not in kept], is_counted=False)
+
+    def _kept_before(self, trimmed: tuple[str, ...]) -> set[str]:
+        drained = self._store.drained()
+        last = (drained.entry_ms, drained.entry_seq)
+        return {each for each in trimmed if record_stream.entry_key(each) <= last}
+
+    def _acknowledge(self, ids: list[str], *, is_counted: bool = True) -> None:
+        self._run(record_stream.acknowledge(self._loop.redis, ids, counted=is_counted))
+
+    def _record_drops(self) -> None:
+        """Record what the bound of the stream cost since it was last recorded."""
+        state, drained = self._open_stream(), self._store.drained()
+        recorded = drained.dropped if drained.life == state.life else 0
+        lost = max(0, state.dropped - recorded)
+        if lost:
+            log.error("records dropped", entries=lost, reason=STREAM_FULL)
+        if (state.life, state.dropped) != (drained.life, recorded):
+            self._store.drop(lost, STREAM_FULL, life=state.life, dropped=state.dropped)
+
+    def _open_stream(self) -> StreamState:
+        self._seen = self._run(record_stream.open_stream(self._loop.redis, uuid.uuid4().hex))
+        return self._seen
+
+    def _put_off(self, reason: str) -> None:
+        self._not_before_s = self._clock() + self._pause_s
+        self._pause_s = min(MAX_PAUSE_S, 2 * self._pause_s)
+        if self._warnings.count():
+            log.warning("records wait in the stream", reason=reason)
+
+    def _run(self, work: Coroutine[Any, Any, Result]) -> Result:
+        return self._loop.run(work, timeout_s=REDIS_TIMEOUT_S)
