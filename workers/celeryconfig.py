@@ -34,7 +34,7 @@ from dispatcher.redis_url import kombu_options, kombu_url, parse_redis_url
 from dispatcher.routing.initial_catalogue import starting_catalogue
 from dispatcher.settings import Settings, load_settings
 from dispatcher.telemetry.canaries import LOST_AFTER_PERIODS
-from workers.celery_ext.beat import tick
+from workers.celery_ext.beat import tick_entry
 from workers.celery_ext.transport import use_dropping_transports
 
 CONFIG_EXIT_CODE = 2
@@ -53,7 +53,7 @@ def _begin() -> tuple[Settings, HealthRules]:
 
 
 _settings, _health = _begin()
-_PUBLISH_AGAIN_S = 0.2
+_PUBLISH_RETRY_INTERVAL_S = 0.2
 _redis = parse_redis_url(_settings.redis_url)
 
 use_dropping_transports()
@@ -64,12 +64,12 @@ broker_connection_max_retries = None
 broker_connection_retry_on_startup = True
 # Celery waits for two seconds before it tries again, and for two more each time: longer than a restart takes.
 worker_consumer = "workers.celery_ext.consumer:QuickConsumer"
-# What a chain sends on waits for as long as a line does; the default gives up after 0.6 s.
+# The next task of a chain is sent for as long as a client waits; the default gives up after 0.6 s.
 task_publish_retry_policy = {
-    "max_retries": round(PATIENCE_S / _PUBLISH_AGAIN_S),
+    "max_retries": round(PATIENCE_S / _PUBLISH_RETRY_INTERVAL_S),
     "interval_start": 0.05,
     "interval_step": 0.05,
-    "interval_max": _PUBLISH_AGAIN_S,
+    "interval_max": _PUBLISH_RETRY_INTERVAL_S,
 }
 broker_transport_options = {
     **kombu_options(_redis),
@@ -98,28 +98,28 @@ worker_hijack_root_logger = False
 worker_redirect_stdouts = False
 timezone = "UTC"
 
-beat_scheduler = "workers.celery_ext.beat:Scheduler"
+beat_scheduler = "workers.celery_ext.beat:BoundedScheduler"
 
 
 def _tick(task: str, every_s: float) -> dict[str, Any]:
-    """Return an entry of the table below; its task wears `@tick` (workers/control/ticks.py)."""
-    return tick(task, every_s * _settings.tick_scale, queue=CONTROL_QUEUE)
+    """Return an entry of the table below; its task is wrapped in `once_per_tick` (workers/control.py)."""
+    return tick_entry(task, every_s * _settings.tick_scale, queue=CONTROL_QUEUE)
 
 
 def _canary(queue: str) -> dict[str, Any]:
     """Return the entry that shows whether a queue is consumed; one that is late is still of use."""
-    period_s = CANARY_EVERY_S * _settings.tick_scale
+    period_s = CANARY_PERIOD_S * _settings.tick_scale
     sent_at_s = BeatLazyFunc(time.time)
     expires_s = LOST_AFTER_PERIODS * period_s
-    return tick(CANARY, period_s, queue=queue, expires_s=expires_s, args=(queue, period_s, sent_at_s))
+    return tick_entry(CANARY, period_s, queue=queue, expires_s=expires_s, args=(queue, period_s, sent_at_s))
 
 
 # All that happens by the clock, and how often, in seconds.
-CANARY_EVERY_S = 5.0
+CANARY_PERIOD_S = 5.0
 beat_schedule = {
     "tune": _tick(TUNE, 60.0),
     "check health": _tick(CHECK_HEALTH, _health.interval_s),
-    "judge figures": _tick(JUDGE_KPIS, 5.0),
+    "judge kpis": _tick(JUDGE_KPIS, 5.0),
     "adjust weights": _tick(ADJUST_WEIGHTS, 60.0),
     "drain records": _tick(DRAIN_RECORDS, 1.0),
     "keep records": _tick(KEEP_RECORDS, 3600.0),

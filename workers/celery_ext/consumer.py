@@ -1,4 +1,4 @@
-"""Celery's consumer: quickly back after the broker was away, and deaf to what is no task of ours."""
+"""Celery's consumer: reconnects quickly, and drops messages that are no task of ours."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ log = structlog.get_logger(__name__)
 # kombu logs through it what it cannot reject.
 stdlib_log = logging.getLogger(__name__)
 
-FIRST_S: Final = 0.05
-STEP_S: Final = 0.05
-# Once a broker is really gone: often enough to be back in time, seldom enough to cost nothing.
-LONGEST_S: Final = 1.0
+RECONNECT_FIRST_INTERVAL_S: Final = 0.05
+RECONNECT_INTERVAL_STEP_S: Final = 0.05
+# For a broker that stays away: often enough to be back in time, seldom enough to cost nothing.
+RECONNECT_MAX_INTERVAL_S: Final = 1.0
 
 
 class QuickConsumer(Consumer):
@@ -36,20 +36,20 @@ class QuickConsumer(Consumer):
 
     def ensure_connected(self, conn: Any) -> Any:
         """Return the connection once it is good."""
-        told = ""
+        logged = ""
 
-        def note(error: Exception, _interval_s: float) -> None:
-            nonlocal told
-            if str(error) != told:  # once, not twice a second until it is back
-                told = str(error)
-                log.error("broker out of reach", reason=told)
+        def log_once(error: Exception, _interval_s: float) -> None:
+            nonlocal logged
+            if str(error) != logged:  # once, not twice a second until it is back
+                logged = str(error)
+                log.error("broker out of reach", reason=logged)
 
         connected = conn.ensure_connection(
-            note,
+            log_once,
             self.app.conf.broker_connection_max_retries,
-            interval_start=FIRST_S * (1 + random.random()),  # noqa: S311  a die: not all at the same moments
-            interval_step=STEP_S,
-            interval_max=LONGEST_S,
+            interval_start=RECONNECT_FIRST_INTERVAL_S * (1 + random.random()),  # noqa: S311  jitter
+            interval_step=RECONNECT_INTERVAL_STEP_S,
+            interval_max=RECONNECT_MAX_INTERVAL_S,
             callback=maybe_shutdown,
         )
         self.first_connection_attempt = False

@@ -1,4 +1,4 @@
-"""The messages that this worker process took from its queues and is not done with, as fronts see them too.
+"""Messages that this worker process took from its queues and has not finished, where fronts see them too.
 
 A message moves from its queue to the list `taken:{worker}` in one step, so that it is in one of them at every
 moment, even if this process is killed or stops. It leaves the list a moment after its task is over.
@@ -18,22 +18,22 @@ from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.turn_store import worker_heartbeats
 
-# A loop that shows no life for so long works on nothing: its process takes no more messages.
+# A loop without a heartbeat for so long works on nothing: its process takes no more messages.
 STUCK_AFTER_S: Final = worker_heartbeats.LOST_AFTER_S
 
 
 class TakenMessages:
-    """What is in hand; noted by the thread that reads the queues, looked through by the loop.
+    """Taken messages: added by the thread that reads the queues, ended by the loop.
 
     Attributes:
         queues: those of this worker.
-        worker: the id under which it shows life; empty where nobody looks.
-        blocking_client: what Redis calls the connection that waits for messages.
-        on_missed: called with the queues whose workers are all lost, at every sign of life.
+        worker: id of its heartbeat; empty where none is kept.
+        blocking_client: id in Redis of the connection that waits for messages.
+        on_missed: called with the queues whose workers are all lost, at every heartbeat.
     """
 
     def __init__(self) -> None:
-        """Have nothing in hand."""
+        """Begin with none."""
         self.worker = ""
         self.queues: tuple[str, ...] = ()
         self.blocking_client: int | None = None
@@ -45,7 +45,7 @@ class TakenMessages:
 
     @property
     def key(self) -> str:
-        """Where the messages are."""
+        """Key of the list that holds them."""
         return keys.taken(self.worker)
 
     @property
@@ -54,33 +54,33 @@ class TakenMessages:
         return time.monotonic() - self._beat_at_s > STUCK_AFTER_S
 
     def begin(self, queues: Iterable[str], running: Container[str]) -> None:
-        """Be a worker of these queues; `running` holds the ids of the tasks that are not over."""
+        """Keep the messages of these queues; `running` holds the ids of the tasks that are not over."""
         self.queues = tuple(queues)
         self.worker, self._running = worker_heartbeats.worker_id(self.queues), running
 
-    def note(self, task_id: str, message: bytes) -> None:
-        """Note a message that was handed to its task, or dropped."""
+    def add(self, task_id: str, message: bytes) -> None:
+        """Add a message that was handed to its task, or dropped."""
         with self._lock:
             self._messages.append((task_id, message))
 
     def mark_alive(self) -> None:
-        """Note that the loop works."""
+        """Record that the loop works."""
         self._beat_at_s = time.monotonic()
 
     async def follow(self, redis: RedisClient) -> None:
-        """Show life and let go of what is over, on the loop, until the worker stops."""
+        """Send heartbeats and end what is over, on the loop, until the worker stops."""
         beating: asyncio.Task[None] | None = None
         try:
             while True:
                 self.mark_alive()
-                self._let_go(redis)
+                self._end_finished(redis)
                 if beating is None or beating.done():  # while Redis is away one of them waits
                     beating = asyncio.get_running_loop().create_task(self._beat(redis))
                 await asyncio.sleep(worker_heartbeats.BEAT_INTERVAL_S)
         finally:
             if beating is not None:
                 beating.cancel()
-            self._let_go(redis)
+            self._end_finished(redis)
             worker_heartbeats.leave(redis, self.worker)
 
     async def _beat(self, redis: RedisClient) -> None:
@@ -90,7 +90,7 @@ class TakenMessages:
                 # It waits at its old queues, for up to a second.
                 redis.send_nowait("CLIENT", "UNBLOCK", self.blocking_client)
 
-    def _let_go(self, redis: RedisClient) -> None:
+    def _end_finished(self, redis: RedisClient) -> None:
         running: Any = self._running
         with self._lock:
             over = [message for task_id, message in self._messages if task_id not in running]

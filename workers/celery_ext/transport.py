@@ -1,4 +1,4 @@
-"""kombu's transport for Redis, which drops and counts a message that nobody can read.
+"""kombu's transport for Redis, which drops and counts a message that cannot be read.
 
 Whoever may write to Redis can put anything into a queue: another program, another version, a slip.
 kombu lets what cannot be decoded end the worker, together with all that it works on.
@@ -16,17 +16,17 @@ import structlog
 from kombu.transport import TRANSPORT_ALIASES, redis
 from redis.exceptions import RedisError, ResponseError
 
+from dispatcher.control.log_limit import LogLimit
 from dispatcher.messages import QUEUES
 from dispatcher.redis_client import keys
 from workers.celery_ext.taken import TAKEN
 
 log = structlog.get_logger(__name__)
 
-LOG_INTERVAL_S: Final = 10.0
+DROPPED_LOG_INTERVAL_S: Final = 10.0
 OTHER_QUEUE: Final = "other"
 
-_logged_at_s = -LOG_INTERVAL_S
-_unlogged = 0
+_drops = LogLimit(DROPPED_LOG_INTERVAL_S)
 
 
 def drop_message(channel: Any, queue: object, reason: str) -> None:
@@ -38,7 +38,8 @@ def drop_message(channel: Any, queue: object, reason: str) -> None:
         reason: what is wrong with it.
     """
     name = queue if queue in QUEUES else OTHER_QUEUE
-    _log(name, reason)
+    if messages := _drops.count():
+        log.warning("message dropped", queue=name, reason=reason, messages=messages)
     with suppress(RedisError, OSError), channel.conn_or_acquire() as client:
         pipeline = client.pipeline(transaction=False)
         pipeline.hincrby(keys.DROPPED_MESSAGES, name, 1)
@@ -46,17 +47,8 @@ def drop_message(channel: Any, queue: object, reason: str) -> None:
         pipeline.execute()
 
 
-def _log(queue: object, reason: str) -> None:
-    """Log the first at once and a flood of them every ten seconds."""
-    global _logged_at_s, _unlogged  # noqa: PLW0603  one worker process has one consumer
-    _unlogged += 1
-    if time.monotonic() - _logged_at_s >= LOG_INTERVAL_S:
-        log.warning("message dropped", queue=queue, reason=reason, messages=_unlogged)
-        _logged_at_s, _unlogged = time.monotonic(), 0
-
-
 class _DroppingChannel:
-    """What is read is noted as in hand, or dropped if nobody can understand it; a lost Redis is raised."""
+    """Adds what it reads to the taken messages, or drops what cannot be read; a lost Redis is raised."""
 
     connection: Any
     client: Any
@@ -68,7 +60,7 @@ class _DroppingChannel:
     _in_poll: Any
     _brpop_sent_at: Any
     _read: bytes | None = None
-    _noted_socket: Any = None
+    _identified_socket: Any = None
     _moving_from = ""
     _task_id = ""
 
@@ -80,8 +72,8 @@ class _DroppingChannel:
         if TAKEN.is_stuck:
             return
         client = self.client
-        self._note_connection(client.connection)
-        client.set_response_callback("BRPOP", self._note_answer)
+        self._identify_connection(client.connection)
+        client.set_response_callback("BRPOP", self._parse_answer)
         if len(self.active_queues) > 1:  # no command moves from several lists at once
             super()._brpop_start(timeout)  # type: ignore[misc]
             return
@@ -93,16 +85,16 @@ class _DroppingChannel:
         self._brpop_sent_at = time.monotonic()
         client.connection.send_command("BLMOVE", queue, TAKEN.key, "RIGHT", "LEFT", self.brpop_timeout)
 
-    def _note_connection(self, connection: Any) -> None:
-        """Learn what Redis calls the connection, once for each."""
-        if connection._sock is not self._noted_socket:  # noqa: SLF001  a connection object outlives its connection
+    def _identify_connection(self, connection: Any) -> None:
+        """Read the id of the connection in Redis, once for each."""
+        if connection._sock is not self._identified_socket:  # noqa: SLF001  a connection object outlives its connection
             TAKEN.blocking_client = None
             with suppress(ResponseError):  # a server may refuse
                 connection.send_command("CLIENT", "ID")
                 TAKEN.blocking_client = int(connection.read_response())
-            self._noted_socket = connection._sock  # noqa: SLF001
+            self._identified_socket = connection._sock  # noqa: SLF001
 
-    def _note_answer(self, answer: Any, **_: Any) -> tuple[bytes, bytes] | None:
+    def _parse_answer(self, answer: Any, **_: Any) -> tuple[bytes, bytes] | None:
         """Return queue and message, whichever command they were asked for with."""
         if not answer:
             return None
@@ -122,7 +114,7 @@ class _DroppingChannel:
             return self._read_next(**options)
         finally:
             if self._read is not None:
-                TAKEN.note(self._task_id, self._read)
+                TAKEN.add(self._task_id, self._read)
 
     def _read_next(self, **options: Any) -> Any:
         try:
@@ -159,29 +151,31 @@ def _task_id(raw: Any) -> str:
     return str(headers.get("id", "")) if isinstance(headers, dict) else ""
 
 
-class Channel(_DroppingChannel, redis.Channel):
+class DroppingRedisChannel(_DroppingChannel, redis.Channel):
     """A channel to one Redis."""
 
 
-class SentinelChannel(_DroppingChannel, redis.SentinelChannel):
+class DroppingSentinelChannel(_DroppingChannel, redis.SentinelChannel):
     """A channel to the Redis that sentinels name."""
 
 
-class Transport(redis.Transport):
+class DroppingTransport(redis.Transport):
     """Redis, plain or over TLS."""
 
-    Channel = Channel
+    Channel = DroppingRedisChannel
 
 
-class SentinelTransport(redis.SentinelTransport):
+class DroppingSentinelTransport(redis.SentinelTransport):
     """Redis behind sentinels."""
 
-    Channel = SentinelChannel
+    Channel = DroppingSentinelChannel
 
 
 def use_dropping_transports() -> None:
     """Have kombu use these for its schemes; a setting is forgotten when it goes from sentinel to sentinel."""
     ours = f"{__name__}:"
     TRANSPORT_ALIASES.update(
-        redis=f"{ours}Transport", rediss=f"{ours}Transport", sentinel=f"{ours}SentinelTransport"
+        redis=f"{ours}DroppingTransport",
+        rediss=f"{ours}DroppingTransport",
+        sentinel=f"{ours}DroppingSentinelTransport",
     )

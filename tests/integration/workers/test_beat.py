@@ -21,7 +21,7 @@ from tests.support.broker import Broker
 from tests.support.clockwork import Clockwork, events, times_s
 from tests.support.instances import Instances
 from tests.support.waiting import eventually, soon
-from workers.celery_ext.beat import MOST_WAITING
+from workers.celery_ext.beat import MAX_QUEUED
 
 # A health check and a canary each second.
 TICK_SCALE = 0.2
@@ -73,7 +73,7 @@ def seen(url: str) -> dict[str, CanaryView]:
 def test_canaries_show_which_queues_are_consumed(clockwork: Clockwork) -> None:
     url = clockwork.broker.url
     with Redis.from_url(url) as client:
-        client.rpush("tts", *["left by somebody"] * MOST_WAITING)
+        client.rpush("tts", *["left by somebody"] * MAX_QUEUED)
     control, _, beat = clockwork.worker("control"), clockwork.worker("llm"), clockwork.beat()
     for queue in ("asr", "tts"):
         eventually(
@@ -96,7 +96,7 @@ def test_canaries_show_which_queues_are_consumed(clockwork: Clockwork) -> None:
     assert len(events(control, "queue not consumed", queue="asr")) == 1
     assert len(events(beat, "beat sends nothing", queue="tts")) == 1
     with Redis.from_url(url) as client:
-        assert client.llen("tts") == MOST_WAITING
+        assert client.llen("tts") == MAX_QUEUED
 
 
 async def test_a_tick_is_taken_once_in_its_period(redis: RedisClient) -> None:

@@ -16,7 +16,7 @@ IDLE_S = 0.3
 
 @pytest.fixture
 def threads() -> Iterator[ElasticThreads]:
-    made = ElasticThreads(max_threads=40, idle_timeout_s=IDLE_S)
+    made = ElasticThreads(limit=40, idle_timeout_s=IDLE_S)
     yield made
     made.shutdown()
 
@@ -51,6 +51,32 @@ def test_more_tasks_than_threads_wait_and_all_are_done(threads: ElasticThreads) 
     assert threads.count == 40
 
 
+def test_a_limit_that_grows_lets_more_run_and_one_that_shrinks_fewer_once_they_are_done() -> None:
+    threads = ElasticThreads(limit=1)
+    door, running = threading.Event(), threading.Semaphore(0)
+
+    def task() -> bool:
+        running.release()
+        return door.wait(10)
+
+    futures = [threads.submit(task) for _ in range(6)]
+    assert running.acquire(timeout=10)
+    assert not running.acquire(blocking=False)
+    threads.resize(4)
+    assert all(running.acquire(timeout=10) for _ in range(3))
+    threads.resize(1)
+    assert not running.acquire(blocking=False)
+    door.set()
+    assert all(future.result(10) for future in futures)
+    door.clear()
+    last = [threads.submit(task) for _ in range(2)]
+    assert all(running.acquire(timeout=10) for _ in range(3))
+    assert not running.acquire(blocking=False)
+    door.set()
+    assert all(future.result(10) for future in last)
+    threads.shutdown()
+
+
 def test_an_error_of_a_task_is_raised_where_its_result_is_asked_for(threads: ElasticThreads) -> None:
     with pytest.raises(ZeroDivisionError):
         threads.submit(lambda: 1 // 0).result(10)
@@ -58,11 +84,11 @@ def test_an_error_of_a_task_is_raised_where_its_result_is_asked_for(threads: Ela
 
 
 def test_many_who_submit_at_once_lose_nothing() -> None:
-    threads = ElasticThreads(max_threads=8, idle_timeout_s=0.001)
+    threads = ElasticThreads(limit=8, idle_timeout_s=0.001)
     futures: list[Future[int]] = []
 
     def submit_many() -> None:
-        futures.extend(threads.submit(lambda n=number: n) for number in range(500))  # type: ignore[misc]
+        futures.extend(threads.submit(lambda n=number: n) for number in range(500))
 
     submitters = [threading.Thread(target=submit_many) for _ in range(4)]
     for each in submitters:
@@ -74,7 +100,7 @@ def test_many_who_submit_at_once_lose_nothing() -> None:
 
 
 def test_a_shutdown_ends_what_runs_and_cancels_what_waits() -> None:
-    threads = ElasticThreads(max_threads=1)
+    threads = ElasticThreads(limit=1)
     door, began = threading.Event(), threading.Event()
 
     def task() -> bool:
