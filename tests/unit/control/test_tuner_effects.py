@@ -1,0 +1,109 @@
+"""Effects of the tuner's actions on workers, instances and overrides, and their undo."""
+
+from __future__ import annotations
+
+import pytest
+
+from dispatcher.control import tuner_effects
+from dispatcher.control.overrides import RuntimeOverrides, read_overrides
+from dispatcher.control.rules.actions import KINDS, Action, Change, Kind
+from dispatcher.control.tuner_effects import EFFECTS, resize_queue
+from dispatcher.errors import ActionRefused
+from dispatcher.messages import KEEP_RECORDS
+from dispatcher.redis_client import keys
+from dispatcher.redis_client.client import RedisClient
+from dispatcher.routing import instance_table
+from tests.unit.control.loops import Workers
+
+
+def grow(before: int, after: int) -> Change:
+    return Change(what="llm", before=before, after=after)
+
+
+def test_every_kind_of_action_has_an_effect() -> None:
+    assert {row.effect for row in KINDS.values()} == set(EFFECTS)
+
+
+def test_pools_grow_evenly_and_the_first_by_one_more() -> None:
+    workers = Workers(llm_a=4, llm_b=4, tts_a=9)
+    resize_queue(workers, grow(8, 11))
+    assert workers.pools == {"llm_a": 6, "llm_b": 5, "tts_a": 9}
+    resize_queue(workers, grow(11, 8))
+    assert workers.pools == {"llm_a": 4, "llm_b": 4, "tts_a": 9}
+
+
+def test_a_pool_moves_no_further_than_meant_where_workers_came_or_were_started_again() -> None:
+    added = Workers(llm_a=8, llm_b=20)
+    resize_queue(added, grow(8, 12))
+    assert added.pools == {"llm_a": 8, "llm_b": 20}
+    restarted = Workers(llm_a=8)
+    resize_queue(restarted, grow(12, 8))
+    assert restarted.pools == {"llm_a": 8}
+    lost = Workers(llm_a=2)
+    resize_queue(lost, grow(8, 12))
+    assert lost.pools == {"llm_a": 6}
+
+
+def test_a_pool_that_cannot_move_is_refused_with_the_reason() -> None:
+    with pytest.raises(ActionRefused, match="no worker of queue llm answers"):
+        resize_queue(Workers(tts_a=1), grow(1, 2))
+    stuck = Workers(llm_a=1)
+    stuck.is_stuck = True
+    with pytest.raises(ActionRefused, match="did not move: 1 before, 1 after"):
+        resize_queue(stuck, grow(1, 2))
+    stuck.refusal = "the pool is not resizable"
+    with pytest.raises(ActionRefused, match="llm_a: the pool is not resizable"):
+        resize_queue(stuck, grow(1, 2))
+    with pytest.raises(ActionRefused, match="'high' is no size of a pool"):
+        resize_queue(Workers(llm_a=1), Change(what="llm", before=1, after="high"))
+
+
+async def test_a_worker_is_stopped_only_while_it_answers(redis: RedisClient) -> None:
+    workers = Workers(llm_a=1)
+    await tuner_effects.apply(redis, workers, Action(kind="restart", target="llm_a"))
+    assert workers.stopped == ["llm_a"]
+    with pytest.raises(ActionRefused, match="llm_b does not answer"):
+        await tuner_effects.apply(redis, workers, Action(kind="restart", target="llm_b"))
+
+
+async def test_upkeep_is_sent_as_the_task_that_does_it_anyhow(redis: RedisClient) -> None:
+    workers = Workers()
+    assert tuner_effects.missing_kinds() == ()
+    await tuner_effects.apply(redis, workers, Action(kind="records", target="sql"))
+    assert workers.sent == [KEEP_RECORDS]
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "overridden"),
+    [
+        ("admission", Change(what="max_devices", before=None, after=9), RuntimeOverrides(max_devices=9)),
+        ("buffer", Change(what="reply_kept_s", before=None, after=1.0), RuntimeOverrides(reply_kept_s=1.0)),
+        ("worker", Change(what="tts", before=0, after=1), RuntimeOverrides(extra_workers={"tts": 1})),
+    ],
+)
+async def test_an_override_is_set_and_undone(
+    redis: RedisClient, kind: Kind, change: Change, overridden: RuntimeOverrides
+) -> None:
+    action = Action(kind=kind, target="fronts", changes=(change,))
+    await tuner_effects.apply(redis, Workers(), action)
+    assert await read_overrides(redis) == overridden
+    await tuner_effects.apply(redis, Workers(), action.inverse())
+    assert await read_overrides(redis) == RuntimeOverrides()
+
+
+async def test_a_field_of_an_instance_is_set_and_undone_and_one_that_left_is_refused(
+    redis: RedisClient,
+) -> None:
+    await redis.execute("HSET", keys.instance("llm", "a"), "weight", 1)
+    action = Action(kind="cap", target="llm/a", changes=(Change(what="llm/a", before=None, after=4),))
+    await tuner_effects.apply(redis, Workers(), action)
+    assert (await instance_table.read(redis, "llm", "a"))["cap_limit"] == "4"
+    await tuner_effects.apply(redis, Workers(), action.inverse())
+    assert "cap_limit" not in await instance_table.read(redis, "llm", "a")
+    for gone in ("llm/b", "nlu/a"):
+        with pytest.raises(ActionRefused, match=f"{gone} left the catalogue"):
+            await tuner_effects.apply(
+                redis,
+                Workers(),
+                Action(kind="cap", target=gone, changes=(Change(what=gone, before=None, after=4),)),
+            )
