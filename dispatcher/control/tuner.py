@@ -63,7 +63,7 @@ class Tuner:
                     self.redis,
                     self.catalogue(),
                     overrides,
-                    now_s=tick.now,
+                    now_s=tick.now_s,
                     window_s=WINDOW_S * self.time_scale,
                 ),
                 workers=workers,
@@ -94,7 +94,7 @@ class Tuner:
                 await self._carry_out(tick, tick.undo(state, number))
 
     def _tick(self, mode: TunerMode) -> TunerTick:
-        return TunerTick(now=time.time(), mode=mode, timing=TunerTiming().scaled(self.time_scale))
+        return TunerTick(now_s=time.time(), mode=mode, timing=TunerTiming().scaled(self.time_scale))
 
     async def _carry_out(self, tick: TunerTick, stepped: Stepped) -> None:
         """Take the decided actions.

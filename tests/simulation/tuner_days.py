@@ -80,7 +80,7 @@ class Ours:
 
     def tune(self, box: Box, seen: TunerEvidence) -> int:
         """Take one step and do what it says."""
-        self.state, decisions = TunerTick(now=box.now_s).step(self.state, seen)
+        self.state, decisions = TunerTick(now_s=box.now_s).step(self.state, seen)
         acts = [decision.act for decision in decisions if decision.act is not None]
         for act in acts:
             box.apply(act)

@@ -33,11 +33,11 @@ class TunerTick:
     """One moment of the tuner.
 
     Attributes:
-        now: Unix time.
+        now_s: Unix time.
         mode: in `observe` and `off` nothing new is done, and what is in force is taken back, one by one.
     """
 
-    now: float
+    now_s: float
     mode: TunerMode = "act"
     timing: TunerTiming = field(default_factory=TunerTiming)
 
@@ -59,7 +59,7 @@ class TunerTick:
         experiment = state.find(wanted)
         if experiment is None:
             return Stepped(state)
-        until_s = self.now + self.timing.overruled_s
+        until_s = self.now_s + self.timing.overruled_s
         cooled = state.with_cool_down(experiment.action.key, until_s=until_s)
         return self._end(cooled, experiment, "undone", "taken back by hand")
 
@@ -69,15 +69,15 @@ class TunerTick:
         state = self._cool_down(state, refused)
         if experiment is not None:
             state = state.without(experiment)
-        return Stepped(state, (replace(refused, at_s=self.now, event="refused", verdict=reason, act=None),))
+        return Stepped(state, (replace(refused, at_s=self.now_s, event="refused", verdict=reason, act=None),))
 
     def _drop_expired(self, state: TunerState) -> TunerState:
-        oldest_s = self.now - self.timing.history_s - self.timing.trial_s
-        forgiven_s = self.now - self.timing.overruled_s
+        oldest_s = self.now_s - self.timing.history_s - self.timing.trial_s
+        forgiven_s = self.now_s - self.timing.overruled_s
         return replace(
             state,
             history=tuple(each for each in state.history if each.at_s > oldest_s),
-            cool_downs=tuple(each for each in state.cool_downs if each.until_s > self.now),
+            cool_downs=tuple(each for each in state.cool_downs if each.until_s > self.now_s),
             relapses=tuple(each for each in state.relapses if each.at_s > forgiven_s),
         )
 
@@ -86,7 +86,7 @@ class TunerTick:
         return self._end(state, in_force[-1], "undone", f"the mode is {self.mode}") if in_force else None
 
     def _judge_pending(self, state: TunerState, pending: TunerExperiment) -> Stepped:
-        if self.now - pending.begun_at_s < self.timing.trial_s:
+        if self.now_s - pending.begun_at_s < self.timing.trial_s:
             return Stepped(state)
         since = [each for each in state.history if each.at_s > pending.begun_at_s]
         verdict = judge(pending, median_of(since))
@@ -102,9 +102,9 @@ class TunerTick:
         for experiment in reversed(state.kept):
             action, since = experiment.action, experiment.absent_since_s
             clear_s = self.timing.clear_s * 2 ** state.relapses_of(action.key)
-            if since is not None and self.now - since >= clear_s and not action.settings() & above:
-                verdict = f"{experiment.cause} is gone for {self.now - since:.0f} s"
-                return self._end(state.with_relapse(action.key, self.now), experiment, "reversed", verdict)
+            if since is not None and self.now_s - since >= clear_s and not action.settings() & above:
+                verdict = f"{experiment.cause} is gone for {self.now_s - since:.0f} s"
+                return self._end(state.with_relapse(action.key, self.now_s), experiment, "reversed", verdict)
             above |= action.settings()
         return None
 
@@ -112,14 +112,14 @@ class TunerTick:
         """Begin with the first action that may be taken; a relapse is answered at its first sample."""
         if len(state.kept) >= MAX_KEPT:
             return Stepped(state)
-        since_s = max(state.changed_at_s, self.now - self.timing.history_s)
+        since_s = max(state.changed_at_s, self.now_s - self.timing.history_s)
         lasting = sustained(state.history, since_s=since_s)
         found = [(each, True) for cause in lasting for each in proposals(cause, evidence)]
         found += [(each, False) for cause in _above_limit(state) for each in proposals(cause, evidence)]
         kept = [each.action for each in state.kept]
         for proposal, lasts in found:
             key = proposal.action.key
-            may_begin = (lasts or state.relapses_of(key) > 0) and state.cools_down_until(key) <= self.now
+            may_begin = (lasts or state.relapses_of(key) > 0) and state.cools_down_until(key) <= self.now_s
             if may_begin and not conflict(proposal.action, evidence.measures, kept):
                 return self._begin(state, proposal)
         return Stepped(state)
@@ -127,7 +127,7 @@ class TunerTick:
     def _begin(self, state: TunerState, proposal: Proposal) -> Stepped:
         experiment = TunerExperiment(
             number=state.next_number,
-            begun_at_s=self.now,
+            begun_at_s=self.now_s,
             cause=proposal.cause,
             action=proposal.action,
             why=proposal.why,
@@ -138,16 +138,16 @@ class TunerTick:
             decision = self._decision(state, experiment, "observed")
             return Stepped(self._cool_down(after, experiment), (decision,))
         decision = replace(self._decision(state, experiment, "tried"), act=proposal.action)
-        return Stepped(replace(after, pending=experiment, changed_at_s=self.now), (decision,))
+        return Stepped(replace(after, pending=experiment, changed_at_s=self.now_s), (decision,))
 
     def _end(self, state: TunerState, experiment: TunerExperiment, event: Event, verdict: str) -> Stepped:
         """Return the state without an experiment, and the decision that takes its changes back."""
         act = experiment.action.inverse() if experiment.action.lasts else None
         decision = replace(self._decision(state, experiment, event, verdict), act=act)
-        return Stepped(replace(state.without(experiment), changed_at_s=self.now), (decision,))
+        return Stepped(replace(state.without(experiment), changed_at_s=self.now_s), (decision,))
 
     def _cool_down(self, state: TunerState, done: TunerExperiment | TunerDecision) -> TunerState:
-        return state.with_cool_down(done.action.key, until_s=self.now + self.timing.cool_down_s)
+        return state.with_cool_down(done.action.key, until_s=self.now_s + self.timing.cool_down_s)
 
     def _decision(
         self, state: TunerState, experiment: TunerExperiment, event: Event, verdict: str = ""
@@ -156,7 +156,7 @@ class TunerTick:
         over = f"{number(cause, experiment.before.of(cause))} over {number(cause, limit(cause))}"
         return TunerDecision(
             number=experiment.number,
-            at_s=self.now,
+            at_s=self.now_s,
             event=event,
             cause=cause,
             action=experiment.action,

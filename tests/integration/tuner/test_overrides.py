@@ -106,7 +106,7 @@ async def test_a_tuner_that_remembers_nothing_leaves_nothing_set(redis: RedisCli
 
 
 async def test_decisions_are_joined_to_experiments_in_the_log_and_in_the_records(redis: RedisClient) -> None:
-    state, (undone,) = TunerTick(now=100.0).undo(STATE, 7)
+    state, (undone,) = TunerTick(now_s=100.0).undo(STATE, 7)
     await tuner_store.log_decision(redis, undone)
     (row,) = await tuner_store.read_log(redis)
     assert row.first == row.latest == undone

@@ -64,7 +64,7 @@ class Ticking:
     @property
     def tick(self) -> TunerTick:
         """The moment that it is now."""
-        return TunerTick(now=self.now, mode=self.mode)
+        return TunerTick(now_s=self.now, mode=self.mode)
 
     @property
     def events(self) -> list[str]:
