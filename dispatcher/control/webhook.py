@@ -78,11 +78,11 @@ class Webhook:
         for attempt in range(MAX_ATTEMPTS):
             if attempt:
                 await asyncio.sleep(min(MAX_PAUSE_S, self._first_pause_s * 2 ** (attempt - 1)))
-            reason, may_retry = await _post(session, message)
+            reason, is_retryable = await _post(session, message)
             if not reason:
                 log.debug("webhook delivered", delivery=message.delivery, attempt=attempt + 1)
                 return
-            if not may_retry:
+            if not is_retryable:
                 break
         # The address may hold a token in its path, so it is not shown.
         log.warning("webhook message lost", delivery=message.delivery, reason=reason)
