@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
+
 from celery import Celery
 
 app = Celery(
@@ -10,3 +13,5 @@ app = Celery(
     task_cls="workers.celery_ext.requests:QuietTask",
 )
 app.config_from_object("workers.celeryconfig")
+# At the end of a process nothing is collected any more: that took half a second of CPU for each worker.
+atexit.register(gc.freeze)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import sys
 from difflib import get_close_matches
 from importlib import import_module
@@ -14,6 +16,10 @@ from dispatcher.terminal.output import READER_GONE_EXIT_CODE, GuardedOutput
 
 CONFIG_EXIT_CODE: Final = 2
 ERROR_EXIT_CODE: Final = 1
+
+
+# At the end of a process nothing is collected any more: that took 0.4 s of CPU for each of the processes.
+atexit.register(gc.freeze)
 
 
 class Subcommand(NamedTuple):

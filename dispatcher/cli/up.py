@@ -13,6 +13,7 @@ from dispatcher.data_dir import make_private
 from dispatcher.logs import configure_logging
 from dispatcher.messages import SCREEN_TURNS_VARIABLE
 from dispatcher.settings import load_settings
+from dispatcher.supervisor.banner import redis_address
 from dispatcher.supervisor.plan import make_plan, without_taken_ports
 from dispatcher.supervisor.ports import is_taken, require_free_ports
 from dispatcher.supervisor.process_launcher import process_environment
@@ -47,7 +48,7 @@ def up(config: Path | None, procfile: Path, *, verbose: bool) -> None:
     plan = make_plan(read_procfile(procfile), catalogue=catalogue, environ=environment)
     plan = without_taken_ports(plan, is_taken)
     environment["FLOWER_LINK"] = str(any(spec.role == "flower" for spec in plan.specs)).lower()
-    ui = TerminalUi(make_console(), verbose=verbose)
+    ui = TerminalUi(make_console(), verbose=verbose, redis_address=redis_address(settings))
     environment[SCREEN_TURNS_VARIABLE] = "text" if ui.is_terminal else "plain"
     with StateFile(settings.data_dir, config=settings.dispatcher_config) as state_file:
         require_free_ports(plan.specs)

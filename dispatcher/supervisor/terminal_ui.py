@@ -25,9 +25,9 @@ _LEVEL_STYLES: Final[dict[Level, str]] = {"info": "", "warning": "yellow", "erro
 class TerminalUi:
     """Prints what happens; on a terminal it shows a live table until everything has started."""
 
-    def __init__(self, console: Console, *, verbose: bool) -> None:
+    def __init__(self, console: Console, *, verbose: bool, redis_address: str) -> None:
         self._console = console
-        self._filter = OutputFilter(verbose=verbose)
+        self._filter = OutputFilter(verbose=verbose, redis_address=redis_address)
         self._runners: Sequence[ProcessRunner] = ()
         self._spinner = Spinner("dots")
         self._live: Live | None = None

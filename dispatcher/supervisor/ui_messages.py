@@ -6,7 +6,7 @@ import ast
 import json
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from rich.text import Text
@@ -32,6 +32,11 @@ _QUEUE_NEWS: Final = {
     ),
 }
 _REFUSED: Final = "catalogue refused"
+_REDIS_LOST: Final = re.compile(r"\bconsumer: Connection to broker lost\b")
+# Advice of Valkey at each of its starts; its log file has it.
+_HIDDEN: Final = re.compile(r"\bMemory overcommit must be enabled\b")
+# Lines of trouble with Redis that are further apart belong to two outages.
+OUTAGE_GAP: Final = timedelta(seconds=30)
 _CHANGED: Final = re.compile(r"instance (up|down|failing|ejected|recovered|not configured|not ready)")
 
 
@@ -50,10 +55,17 @@ class OutputFilter:
         is_starting: while everything starts, the table says enough.
     """
 
-    def __init__(self, *, verbose: bool) -> None:
-        """Show all lines as they are where that is wanted."""
+    def __init__(self, *, verbose: bool, redis_address: str) -> None:
+        """Show all lines as they are where that is wanted.
+
+        Args:
+            verbose: all lines.
+            redis_address: host and port; while it is unreachable every process warns of it again and again.
+        """
         self.is_starting = True
         self._verbose = verbose
+        self._redis_address = redis_address
+        self._redis_lost_at: datetime | None = None
         self._revision = ""
 
     def shown_of(self, role: Role, line: str, level: Level, *, is_summary: bool, now: datetime) -> Shown:
@@ -70,8 +82,19 @@ class OutputFilter:
         is_news = is_summary or level == "error" or (level == "warning" and not is_told_by_turn(line))
         if self._verbose or self.is_starting or not is_news:
             return Shown(message=reload, is_raw=self._verbose)
+        if _HIDDEN.search(line):
+            return Shown()
+        if self._redis_address in line or _REDIS_LOST.search(line):
+            return Shown(message=self._redis_message(now))
         news = news_lines(line, now)
         return Shown(message="\n".join(news) or reload, is_raw=not news)
+
+    def _redis_message(self, now: datetime) -> str:
+        """Return one message for an outage, however many lines it has."""
+        before, self._redis_lost_at = self._redis_lost_at, now
+        if before is not None and now - before < OUTAGE_GAP:
+            return ""
+        return f"{now:%H:%M:%S} Redis at {self._redis_address} is unreachable; all processes connect again"
 
     def _reload_message(self, line: str, now: datetime) -> str:
         revision = reloaded_revision(line)

@@ -8,7 +8,17 @@ from typing import Any
 
 import pytest
 
-from dispatcher.supervisor.ui_messages import is_told_by_turn, news_lines, reloaded_revision, turn_line
+from dispatcher.supervisor.process_output import Level
+from dispatcher.supervisor.process_spec import Role
+from dispatcher.supervisor.ui_messages import (
+    OUTAGE_GAP,
+    OutputFilter,
+    Shown,
+    is_told_by_turn,
+    news_lines,
+    reloaded_revision,
+    turn_line,
+)
 
 NOW = datetime(2026, 1, 2, 22, 11, 26, tzinfo=UTC)
 TURN = {
@@ -151,3 +161,58 @@ def test_what_a_server_gives_as_a_reason_cannot_steer_the_terminal() -> None:
     assert len(told) == 1
     assert told[0].isprintable()
     assert len(told[0]) < 500
+
+
+LOST = (
+    "2026-11-30T11:07:19Z [warning  ] consumer: Connection to broker lost. Trying to re-establish it",
+    "2026-11-30T11:07:19Z [warning  ] redis went away  reason='nothing answers at 10.0.0.9:6379.'",
+    "2026-11-30T11:07:20Z [error    ] broker out of reach  reason='Error 111 connecting to 10.0.0.9:6379.'",
+)
+
+
+def output_filter(*, verbose: bool = False) -> OutputFilter:
+    found = OutputFilter(verbose=verbose, redis_address="10.0.0.9:6379")
+    found.is_starting = False
+    return found
+
+
+def test_an_outage_of_redis_is_one_message_for_all_processes() -> None:
+    shown = output_filter()
+    outage = [shown.shown_of("worker", line, "warning", is_summary=False, now=NOW) for line in LOST]
+    assert [each.message for each in outage] == [
+        "22:11:26 Redis at 10.0.0.9:6379 is unreachable; all processes connect again",
+        "",
+        "",
+    ]
+    assert not any(each.is_raw for each in outage)
+    later = shown.shown_of("worker", LOST[0], "warning", is_summary=False, now=NOW + 2 * OUTAGE_GAP)
+    assert later.message
+
+
+def test_advice_of_the_broker_at_its_start_is_not_shown() -> None:
+    line = "1:M 30 Nov 2026 11:07:22.914 # WARNING Memory overcommit must be enabled!"
+    assert output_filter().shown_of("broker", line, "warning", is_summary=False, now=NOW) == Shown()
+
+
+@pytest.mark.parametrize(
+    ("level", "is_summary", "is_raw"),
+    [("info", False, False), ("info", True, True), ("warning", False, True), ("error", False, True)],
+)
+def test_only_lines_that_matter_are_shown(level: Level, *, is_summary: bool, is_raw: bool) -> None:
+    shown = output_filter().shown_of("front", "something else", level, is_summary=is_summary, now=NOW)
+    assert shown.is_raw == is_raw
+
+
+def test_a_verbose_terminal_shows_every_line_and_a_starting_one_none() -> None:
+    verbose, starting = output_filter(verbose=True), output_filter()
+    starting.is_starting = True
+    assert verbose.shown_of("front", "a line", "info", is_summary=False, now=NOW).is_raw
+    assert starting.shown_of("front", "a line", "error", is_summary=False, now=NOW) == Shown()
+
+
+def test_a_reload_is_one_message_of_the_front() -> None:
+    line = "2026-01-02T03:04:05Z [info     ] catalogue swapped  revision=7"
+    shown = output_filter()
+    roles: tuple[Role, ...] = ("worker", "front", "front")
+    messages = [shown.shown_of(role, line, "info", is_summary=False, now=NOW).message for role in roles]
+    assert messages == ["", "22:11:26 the YAML was reloaded: revision 7 is in force", ""]
