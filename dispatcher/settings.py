@@ -33,25 +33,25 @@ class Settings(BaseModel):
             password that lies in `data_dir`; TLS and Sentinel as dispatcher/redis_url.py reads them.
         cache_url: phrase cache and claims; the broker's own server when it is empty.
         redis_url_file, cache_url_file: a file that holds the URL: it may hold a password.
-        redis_ca_file: who signed the certificates of a Redis over TLS, for both URLs.
+        redis_ca_file: the authority of the certificates of a Redis over TLS, for both URLs.
         dispatcher_config: the YAML of balancing and conversation.
         database_url: where turns, samples and decisions are kept, as SQLAlchemy writes it; a file in
             `data_dir` when it is empty.
         database_url_file: a file that holds DATABASE_URL: a secret need not stand in the environment.
         data_dir: logs, the embedded broker, model weights, the generated key.
-        front_public_url: what devices are told by OTA, when they cannot reach the address they asked.
+        front_public_url: the URL that OTA gives to devices that cannot reach the address they asked.
         front_on_network: this machine's own address is one that devices can use, which no container can say;
             `dispatcher up` sets it.
         trusted_proxies: addresses or networks, by comma, of the nginx whose X-Forwarded-For and
-            X-Forwarded-Proto are believed; from anyone else they are not.
+            X-Forwarded-Proto are used; from any other address they are not.
         front_token_key_file: the key of the tokens, the same for all fronts; without it they agree on one.
         front_auth: "token" lets loopback in and asks others for the token that OTA gave them.
         activation: "on" lets a device in when its code was typed (`dispatcher devices activate`).
         server_id: this front's name in logs; a random part keeps two apart.
-        instance_weight: its share of the devices, as nginx has it; `/healthz` says so to whoever checks.
+        instance_weight: its share of the devices, as nginx has it; `/healthz` shows it.
         queue_limit: a stage queue longer than this means overload; the turn gets an apology.
         max_connections_per_address: of one address (IPv6: one /64) at a time; this host and trusted proxies
-            are not counted, who comes through a trusted proxy by the address that it tells.
+            are not counted, a client behind a trusted proxy by the address in its header.
         new_connections_per_s: of one address, after as many at once as it may have.
         max_silent_per_address: sockets of one address on which no hello was said yet.
         idle_timeout_s: a connection without any frame for this long is closed.
@@ -59,13 +59,13 @@ class Settings(BaseModel):
         config_chosen_at_s: Unix time at which an operator chose the YAML, set by `dispatcher up`.
         task_events: Celery task events at all times; they cost CPU per turn, and Flower asks for them itself.
         flower_host, flower_port: where Flower listens; it has a password but no encryption.
-        flower_password: what its user `operator` says; made at the first start when it is empty.
+        flower_password: of its user `operator`; made at the first start when it is empty.
         flower_password_file: a file that holds it; DATA_DIR/flower-password when it is empty.
         flower_read_only: Flower shows and changes nothing.
         flower_idle_s: so long after the last request to Flower, workers send it task events.
         flower_link: the talk page links to Flower; `dispatcher up` sets it where Flower runs.
-        allow_verify: `dispatcher verify` may kill and hurt the processes of this `dispatcher up`.
-        box_scope: what the figures of the box are about: the container or unit whose limits the control
+        allow_verify: `dispatcher verify` may inject faults into the processes of this `dispatcher up`.
+        box_scope: what the host metrics are about: the container or unit whose limits the control
             worker has, or the whole host, because each part has a container or unit of its own.
         tick_scale: beat's periods are multiplied by this; tests see minutes pass in seconds.
     """

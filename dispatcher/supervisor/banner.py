@@ -13,10 +13,10 @@ from dispatcher.redis_url import parse_redis_url
 from dispatcher.settings import Settings
 from dispatcher.supervisor.flower_environment import PASSWORD_FILE, USER
 from dispatcher.supervisor.plan import Plan
-from dispatcher.supervisor.process_spec import Address
+from dispatcher.supervisor.process_spec import ListenAddress
 
 _LOOPBACK: Final = "127.0.0.1"
-_USUAL_FRONT: Final = Address(_LOOPBACK, 8000)
+_USUAL_FRONT: Final = ListenAddress(_LOOPBACK, 8000)
 
 
 def banner_lines(plan: Plan, settings: Settings) -> list[str]:
@@ -32,22 +32,22 @@ def banner_lines(plan: Plan, settings: Settings) -> list[str]:
     return [*lines, f"Logs                {logs}/NAME.log", "Stop                Ctrl-C"]
 
 
-def _front_lines(front: Address, settings: Settings) -> list[str]:
+def _front_lines(front: ListenAddress, settings: Settings) -> list[str]:
     local = "localhost" if front.reachable.host == _LOOPBACK else front.host
     # The line works from any folder and with any DATA_DIR, so it names what `talk` could not know there.
     ota = "" if front.reachable == _USUAL_FRONT else f"--ota http://{front.reachable}{OTA_PATH} "
     return [
-        f"Talk page           http://{Address(local, front.port)}/",
+        f"Talk page           http://{ListenAddress(local, front.port)}/",
         f"Device OTA address  {network_address(settings)}",
         f"Try                 {own_command()} talk {ota}hello.wav",
     ]
 
 
-def _flower_line(flower: Address, settings: Settings) -> str:
+def _flower_line(flower: ListenAddress, settings: Settings) -> str:
     local = "localhost" if flower.reachable.host == _LOOPBACK else flower.host
     where = settings.flower_password_file or str(settings.data_dir / PASSWORD_FILE)
     where = "that of FLOWER_PASSWORD" if settings.flower_password else f"in {where}"
-    return f"Flower              http://{Address(local, flower.port)}/  (user {USER}, password {where})"
+    return f"Flower              http://{ListenAddress(local, flower.port)}/  (user {USER}, password {where})"
 
 
 def own_command() -> str:

@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Self
 
 from dispatcher.front.http.listening import bind_other_family
-from dispatcher.supervisor.process_spec import Address, ProcessSpec
+from dispatcher.supervisor.process_spec import ListenAddress, ProcessSpec
 
 
 class ListeningSocket:
@@ -25,7 +25,7 @@ class ListeningSocket:
         companions: bound at the same port of the other family, IPv6 beside IPv4, where that can be had.
     """
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: ListenAddress) -> None:
         self._address = address
         self._socket: socket.socket | None = None
         self.companions: list[socket.socket] = []

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from dispatcher.catalogue import Catalogue
 from dispatcher.errors import ConfigError
 from dispatcher.supervisor.flower_environment import what_is_missing
-from dispatcher.supervisor.process_spec import Address, ProcessSpec, Role, spec_of
+from dispatcher.supervisor.process_spec import ListenAddress, ProcessSpec, Role, spec_of
 from dispatcher.supervisor.procfile import Line
 
 # The front first, so that turns under way still find everything behind it.
@@ -76,7 +76,7 @@ def make_plan(lines: Iterable[Line], *, catalogue: Catalogue, environ: Mapping[s
     specs: list[ProcessSpec] = []
     skipped: list[Skipped] = []
     no_models = without_models(environ)
-    not_run: set[Address] = set()
+    not_run: set[ListenAddress] = set()
     for line in lines:
         spec = spec_of(line, environ)
         reason = _reason_to_skip(spec, used, external_redis=bool(environ.get("REDIS_URL")))
@@ -109,7 +109,7 @@ def without_models(environ: Mapping[str, str]) -> str | None:
     return None
 
 
-def _require_other_instances(catalogue: Catalogue, not_run: Collection[Address], why: str) -> None:
+def _require_other_instances(catalogue: Catalogue, not_run: Collection[ListenAddress], why: str) -> None:
     """Refuse a service that has nothing but built-in instances, where those do not run."""
     problems = [
         f"{name}_services: has only {', '.join(each.name for each in service.instances)}, built in "
@@ -121,7 +121,7 @@ def _require_other_instances(catalogue: Catalogue, not_run: Collection[Address],
         raise ConfigError(problems)
 
 
-def _reason_to_skip(spec: ProcessSpec, used: frozenset[Address], *, external_redis: bool) -> str | None:
+def _reason_to_skip(spec: ProcessSpec, used: frozenset[ListenAddress], *, external_redis: bool) -> str | None:
     if spec.role == "broker" and external_redis:
         return "REDIS_URL is set"
     if spec.role == "instance" and spec.address is not None and _on_loopback(spec.address) not in used:
@@ -141,19 +141,19 @@ def without_taken_ports(plan: Plan, is_taken: Callable[[str, int], bool]) -> Pla
     return Plan(specs=left, skipped=(*plan.skipped, *reasons))
 
 
-def _addresses(catalogue: Catalogue) -> frozenset[Address]:
+def _addresses(catalogue: Catalogue) -> frozenset[ListenAddress]:
     """Return the addresses of the catalogue's instances, loopback written in one way."""
     instances = (each for service in catalogue.services.values() for each in service.instances)
     return frozenset(_address_of(instance.endpoint) for instance in instances)
 
 
-def _address_of(endpoint: str) -> Address:
+def _address_of(endpoint: str) -> ListenAddress:
     url = urlsplit(endpoint)
-    return _on_loopback(Address(url.hostname or "", url.port or _SCHEME_PORTS.get(url.scheme, 80)))
+    return _on_loopback(ListenAddress(url.hostname or "", url.port or _SCHEME_PORTS.get(url.scheme, 80)))
 
 
-def _on_loopback(address: Address) -> Address:
-    return Address("127.0.0.1", address.port) if address.host in _LOOPBACK else address
+def _on_loopback(address: ListenAddress) -> ListenAddress:
+    return ListenAddress("127.0.0.1", address.port) if address.host in _LOOPBACK else address
 
 
 def _require_distinct_ports(specs: Sequence[ProcessSpec]) -> None:

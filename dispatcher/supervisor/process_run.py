@@ -10,7 +10,7 @@ from dispatcher.supervisor.draining_processes import LAST_OUTPUT_TIMEOUT_S, Drai
 from dispatcher.supervisor.process import Process, was_stopped
 from dispatcher.supervisor.process_spec import ProcessSpec
 from dispatcher.supervisor.readiness import Readiness
-from dispatcher.supervisor.restart_policy import Run
+from dispatcher.supervisor.restart_policy import RunOutcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,7 @@ class ProcessRun:
         self._readiness = readiness
         self._draining = draining
 
-    async def watch(self) -> Run:
+    async def watch(self) -> RunOutcome:
         """Return how the run went."""
         loop = asyncio.get_running_loop()
         began_at_s = loop.time()
@@ -62,12 +62,12 @@ class ProcessRun:
         ready_s = None if ready.cancelled() else now_s - ready.result()
         if leaves and not self._hooks.is_stopping():
             self._draining.add(self._process, output)
-            return Run(lasted_s=now_s - began_at_s, ready_s=ready_s, makes_way=True)
+            return RunOutcome(lasted_s=now_s - began_at_s, ready_s=ready_s, makes_way=True)
         self._process.release()
         code = await self._process.wait()
         await asyncio.wait([output], timeout=LAST_OUTPUT_TIMEOUT_S)
         output.cancel()
-        return Run(
+        return RunOutcome(
             code=code,
             lasted_s=loop.time() - began_at_s,
             ready_s=ready_s,

@@ -19,7 +19,7 @@ from dispatcher.supervisor.process_output import Level, OutputReader, ProcessLog
 from dispatcher.supervisor.process_run import ProcessRun, RunHooks
 from dispatcher.supervisor.process_spec import ProcessSpec
 from dispatcher.supervisor.readiness import Readiness
-from dispatcher.supervisor.restart_policy import RestartPolicy, Run
+from dispatcher.supervisor.restart_policy import RestartPolicy, RunOutcome
 
 FAILURE_LINES: Final = 3
 # Clients that connect while a process is down wait for it, but not for longer than a device does.
@@ -173,7 +173,7 @@ class ProcessRunner:
             took_s = self.lifecycle.before_lasted_s
             self._listener.on_event(self.spec, f"is back after {took_s:.1f} s", "info")
 
-    def _after(self, run: Run) -> float | None:
+    def _after(self, run: RunOutcome) -> float | None:
         """Decide what follows a run."""
         is_requested = self.state == "restarting"
         delay_s = self._policy.next_delay_s(run, is_requested=is_requested)

@@ -29,7 +29,7 @@ _WHAT: Final[Mapping[Role, str]] = {
 }
 
 
-class Address(NamedTuple):
+class ListenAddress(NamedTuple):
     """Where a process listens."""
 
     host: str
@@ -40,9 +40,9 @@ class Address(NamedTuple):
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     @property
-    def reachable(self) -> Address:
+    def reachable(self) -> ListenAddress:
         """The address to connect to from this machine."""
-        return Address("127.0.0.1", self.port) if self.host in _EVERY_ADDRESS else self
+        return ListenAddress("127.0.0.1", self.port) if self.host in _EVERY_ADDRESS else self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +63,7 @@ class ProcessSpec:
     argv: tuple[str, ...]
     in_shell: bool = False
     assignments: Mapping[str, str]
-    address: Address | None = None
+    address: ListenAddress | None = None
     queues: tuple[str, ...] = ()
     what: str
 
@@ -122,19 +122,19 @@ def _role(argv: list[str]) -> Role:
             return "other"
 
 
-def _address(role: Role, argv: list[str], environ: Mapping[str, str]) -> Address | None:
+def _address(role: Role, argv: list[str], environ: Mapping[str, str]) -> ListenAddress | None:
     if role == "broker":
-        return Address(*parse_redis_url(load_settings(environ).redis_url).hosts[0])
+        return ListenAddress(*parse_redis_url(load_settings(environ).redis_url).hosts[0])
     if role == "front":
         settings = load_settings(environ)
-        return Address(settings.front_host, settings.front_port)
+        return ListenAddress(settings.front_host, settings.front_port)
     if role == "flower":
         settings = load_settings(environ)
-        return Address(settings.flower_host, settings.flower_port)
+        return ListenAddress(settings.flower_host, settings.flower_port)
     port = _option(argv, "--port") if role == "instance" else None
     if port is None or not port.isdigit():
         return None
-    return Address(_option(argv, "--host") or "127.0.0.1", int(port))
+    return ListenAddress(_option(argv, "--host") or "127.0.0.1", int(port))
 
 
 def _queues(argv: list[str]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from redis.exceptions import AuthenticationError, RedisError, ResponseError
 
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import connect
-from dispatcher.supervisor.process_spec import Address, ProcessSpec
+from dispatcher.supervisor.process_spec import ListenAddress, ProcessSpec
 
 FIRST_POLL_S: Final = 0.05
 LONGEST_POLL_S: Final = 0.5
@@ -88,7 +88,7 @@ def _can_be_asked(spec: ProcessSpec) -> bool:
             return False
 
 
-async def answers_ok(address: Address, path: str) -> bool:
+async def answers_ok(address: ListenAddress, path: str) -> bool:
     """Return whether a GET is answered with status 200.
 
     Written by hand, because an HTTP client would double what the supervisor needs to start.

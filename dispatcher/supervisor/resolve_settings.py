@@ -1,4 +1,4 @@
-"""The settings of a command that is typed beside what runs here: it is about the same YAML and addresses."""
+"""Settings of a command beside a running `dispatcher up`: the same YAML and addresses."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import structlog
 
 from dispatcher.messages import OTA_PATH
 from dispatcher.settings import Settings, load_settings
-from dispatcher.supervisor.process_spec import Address
+from dispatcher.supervisor.process_spec import ListenAddress
 from dispatcher.supervisor.state_file import RunningUp, find_up
 
 # Variables of a part's host and port, and those that say where it is in another way.
@@ -26,9 +26,9 @@ _VARIABLES: Final = {
 def resolve_settings(config: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
     """Return the settings, with the YAML and the addresses that the operator means.
 
-    Those are what he names, by option or environment, else those of the `dispatcher up` on this DATA_DIR:
-    after `FRONT_PORT=8003 make run CONFIG=config/mine.yaml` nobody means embedded.yaml when he types
-    `dispatcher reload` in a second terminal, nor port 8000 when he types `dispatcher talk`.
+    Those are named by option or environment, else they are those of the `dispatcher up` on this DATA_DIR:
+    after `FRONT_PORT=8003 make run CONFIG=config/mine.yaml`, `dispatcher reload` in a second terminal does
+    not mean embedded.yaml, nor `dispatcher talk` port 8000.
 
     Raises:
         ConfigError: a variable is wrong.
@@ -49,7 +49,7 @@ def resolve_settings(config: Path | None = None, environ: Mapping[str, str] | No
 
 def front_url(settings: Settings) -> str:
     """Return where the front of these settings is reached from this host, as http://HOST:PORT."""
-    return f"http://{Address(settings.front_host, settings.front_port).reachable}"
+    return f"http://{ListenAddress(settings.front_host, settings.front_port).reachable}"
 
 
 def ota_url(settings: Settings) -> str:

@@ -14,7 +14,7 @@ QUICK_EXITS_ALLOWED: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class RunOutcome:
     """How one run of a process went.
 
     Attributes:
@@ -54,7 +54,7 @@ class RestartPolicy:
         self._quick_exits = 0
         self._was_ready = False
 
-    def next_delay_s(self, run: Run, *, is_requested: bool = False) -> float | None:
+    def next_delay_s(self, run: RunOutcome, *, is_requested: bool = False) -> float | None:
         """Return the pause before the next start, none after a requested restart, or None to give up."""
         self.runs += 1
         self._was_ready = self._was_ready or run.ready_s is not None

@@ -1,4 +1,4 @@
-"""`up.json`: what runs on a data folder, for other commands; and the lock that keeps a second `up` away."""
+"""State file `up.json` of a data folder, for other commands; and the lock that keeps a second `up` away."""
 
 from __future__ import annotations
 

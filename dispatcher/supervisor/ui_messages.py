@@ -17,7 +17,7 @@ from dispatcher.telemetry.kpi_table import label_of, value_text
 
 SHOWN_CHARACTERS: Final = 60
 SHOWN_ID_CHARACTERS: Final = 6
-_TOLD_BY_TURN: Final = re.compile(r"\b(?:turn apologised for|answer cut|stage failed)\b")
+_REPEATS_TURN: Final = re.compile(r"\b(?:turn apologised for|answer cut|stage failed)\b")
 _RELOADED: Final = re.compile(r"\bcatalogue swapped\b.*?\brevision\b\W{1,4}(\d+)")
 _RELOADED_JSON: Final = re.compile(r'"revision": (\d+).*"catalogue swapped"')
 LONGEST_NEWS: Final = 400
@@ -79,7 +79,7 @@ class OutputFilter:
             now: local time.
         """
         reload = self._reload_message(line, now) if role == "front" else ""
-        is_news = is_summary or level == "error" or (level == "warning" and not is_told_by_turn(line))
+        is_news = is_summary or level == "error" or (level == "warning" and not repeats_turn(line))
         if self._verbose or self.is_starting or not is_news:
             return Shown(message=reload, is_raw=self._verbose)
         if _HIDDEN.search(line):
@@ -104,13 +104,13 @@ class OutputFilter:
         return f"{now:%H:%M:%S} the YAML was reloaded: revision {revision} is in force"
 
 
-def turn_line(told: str, now: datetime) -> Text | None:
-    """Return a turn as a front told it, in one line; None for what is no turn.
+def turn_line(sent: str, now: datetime) -> Text | None:
+    """Return a turn that a front sent, in one line; None for what is no turn.
 
     What a user said may hold anything, and is shown as printable text of bounded length.
     """
     try:
-        turn = json.loads(told)
+        turn = json.loads(sent)
         outcome, turn_id = str(turn["outcome"]), str(turn["turn"])[:SHOWN_ID_CHARACTERS]
     except (ValueError, KeyError, TypeError):
         return None
@@ -127,9 +127,9 @@ def turn_line(told: str, now: datetime) -> Text | None:
     return text
 
 
-def is_told_by_turn(line: str) -> bool:
+def repeats_turn(line: str) -> bool:
     """Return whether a warning says no more than the line of its turn does, which names the reason too."""
-    return bool(_TOLD_BY_TURN.search(line))
+    return bool(_REPEATS_TURN.search(line))
 
 
 def reloaded_revision(line: str) -> str:
@@ -144,13 +144,13 @@ def news_lines(line: str, now: datetime) -> list[str]:
     time = f"{now:%H:%M:%S}"
     changed = _CHANGED.fullmatch(event)
     if event.startswith(_REFUSED) and isinstance(problems := fields.get("problems"), list):
-        told = (f"  {printable(problem, longest=LONGEST_NEWS)}" for problem in problems)
-        return [f"{time} the YAML was refused, what is in force stays:", *told]
+        reasons = (f"  {printable(problem, longest=LONGEST_NEWS)}" for problem in problems)
+        return [f"{time} the YAML was refused, what is in force stays:", *reasons]
     if queue_news := _QUEUE_NEWS.get(event):
         known = {key: printable(fields.get(key)) for key in ("queue", "sized_for", "slots")}
         return [f"{time} {queue_news.format_map(known)}"]
     if event == "alert firing":
-        return [f"{time} {_alert_told(fields)}"]
+        return [f"{time} {_alert_message(fields)}"]
     if changed and fields.get("instance"):
         reason = printable(fields.get("reason"), longest=LONGEST_NEWS)
         state = "has recovered" if changed[1] == "recovered" else f"is {changed[1]}"
@@ -169,7 +169,7 @@ def _after(turn: dict[str, Any]) -> str:
     return f" after {first_ms:.0f} ms" if isinstance(first_ms, (int, float)) else ""
 
 
-def _alert_told(fields: dict[str, Any]) -> str:
+def _alert_message(fields: dict[str, Any]) -> str:
     label = printable(label_of(str(fields.get("name"))))
     unit = fields.get("unit")
     value, bound = (_measured(fields.get(key), unit) for key in ("value", "bound"))

@@ -22,6 +22,13 @@ REPLACED: Final = {
     "hear_out": "Attempt.lose",
     "is_doubted": "LateInstances.mark_late",
     "may_retry": "RetryBudget.try_spend",
+    "with_shared_state": "redis_session.with_redis",
+    "settings_here": "resolve_settings",
+    "PartLog": "ProcessLog",
+    "keep_marked": "refresh_marker",
+    "see_off": "DrainingProcesses.add",
+    "upfile": "state_file",
+    "EverythingIsSet": "EveryVariable",
 }
 _WORDS: Final = re.compile(rf"\b({'|'.join(REPLACED)})\b")
 

@@ -21,7 +21,7 @@ from dispatcher.front.connection.front_context import CONTEXT, FrontContext
 from dispatcher.front.connection.front_loops import run_loops
 from dispatcher.front.http.device_socket import MAX_MESSAGE_BYTES, connect_device
 from dispatcher.front.http.drain import drain
-from dispatcher.front.http.listening import BrokenRequests, ListeningSocket
+from dispatcher.front.http.listening import BrokenRequests, ConnectionSite
 from dispatcher.front.http.ota import add_ota
 from dispatcher.front.http.pages import add_pages
 from dispatcher.front.http.probes import add_probes
@@ -95,7 +95,7 @@ async def _serve(app: web.Application, settings: Settings) -> None:
     handover = SocketHandover.inherited()
     try:
         sockets = handover.sockets(settings)
-        site = ListeningSocket(runner, sockets, connections)
+        site = ConnectionSite(runner, sockets, connections)
         await site.start()
         handover.notify_serving()
         await stopping.wait()

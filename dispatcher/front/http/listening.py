@@ -29,7 +29,7 @@ _NO_ROOM: Final = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 _OTHER_FAMILY: Final = {"0.0.0.0": "::", "127.0.0.1": "::1", "::": "0.0.0.0", "::1": "127.0.0.1"}  # noqa: S104
 
 
-class ListeningSocket(web.BaseSite):
+class ConnectionSite(web.BaseSite):
     """The sockets that a front accepts connections on."""
 
     def __init__(

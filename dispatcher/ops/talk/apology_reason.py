@@ -1,4 +1,4 @@
-"""A turn that ended with an apology: how a device notices it, and why the server says it came to that."""
+"""Apologised turns: how a device recognises one, and the reason that the server recorded."""
 
 from __future__ import annotations
 

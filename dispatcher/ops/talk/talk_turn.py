@@ -74,7 +74,7 @@ def read_recording(name: str) -> bytes:
 
 
 async def hold_turn(plan: TalkPlan, options: DeviceOptions, view: TalkView) -> None:
-    """Connect, say it, show what comes and keep what was heard.
+    """Connect, send the words or the sound, show the events and keep the answer.
 
     Raises:
         FrontError: no front, refused, no answer, or an apology in its place.
@@ -140,7 +140,7 @@ def _enter_pressed() -> asyncio.Event:
 
 
 def _keep(result: TurnResult, path: Path, options: DeviceOptions, rate_hz: int) -> str:
-    """Write what was heard to a WAV file; return the line that says so."""
+    """Write the answer to a WAV file; return the line that says so."""
     if not result.packets:
         return "heard nothing"
     if options.audio_format == "pcm":

@@ -1,4 +1,4 @@
-"""What `dispatcher talk` shows: the turn as it happens, and its times as a small waterfall."""
+"""View of `dispatcher talk`: the turn as it happens, and its times as a small waterfall."""
 
 from __future__ import annotations
 

@@ -107,10 +107,10 @@ class FakeReadiness(Readiness):
     """Ready after so many seconds; never where that is None."""
 
     def __init__(self, after_s: float | None = 1.0) -> None:
-        self._after_s = after_s
+        self.after_s = after_s
 
     async def wait(self, spec: ProcessSpec, pid: int) -> None:  # noqa: ARG002  as the real one
-        await asyncio.sleep(3600 if self._after_s is None else self._after_s)
+        await asyncio.sleep(3600 if self.after_s is None else self.after_s)
 
 
 class Kept:
@@ -131,14 +131,15 @@ class Kept:
         spec: ProcessSpec | None = None,
     ) -> None:
         self.launcher = launcher or FakeLauncher()
+        self.readiness = FakeReadiness(ready_after_s)
         self.events: list[str] = []
         self.states: list[str] = []
         self.ended: list[int] = []
         self.runner = ProcessRunner(
             spec or spec_named(),
             self.launcher,
-            readiness=FakeReadiness(ready_after_s),
-            log=ProcessLog(folder / "llm.log"),
+            readiness=self.readiness,
+            log=ProcessLog(folder / f"{(spec or spec_named()).name}.log"),
             listener=Listener(
                 on_change=self._on_change,
                 on_event=self._on_event,

@@ -11,28 +11,28 @@ from dispatcher.messages import SOCKET_VARIABLE
 from dispatcher.supervisor.handover_channel import HandoverChannel
 from dispatcher.supervisor.listening_socket import ListeningSocket
 from dispatcher.supervisor.ports import free_ports
-from dispatcher.supervisor.process_spec import Address, ProcessSpec
+from dispatcher.supervisor.process_spec import ListenAddress, ProcessSpec
 
 FRONT = ProcessSpec(
     name="front",
     role="front",
     argv=("dispatcher", "front"),
     assignments={},
-    address=Address("127.0.0.1", 0),
+    address=ListenAddress("127.0.0.1", 0),
     what="devices",
 )
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "127.0.0.1", "::1"])
 def test_a_front_at_one_address_has_a_listening_socket(host: str) -> None:
-    assert ListeningSocket.of(replace(FRONT, address=Address(host, 8000))) is not None
+    assert ListeningSocket.of(replace(FRONT, address=ListenAddress(host, 8000))) is not None
 
 
 @pytest.mark.parametrize(
     "part",
     [
         replace(FRONT, in_shell=True),
-        replace(FRONT, address=Address("localhost", 8000)),
+        replace(FRONT, address=ListenAddress("localhost", 8000)),
         replace(FRONT, address=None),
         replace(FRONT, role="instance"),
     ],
@@ -44,7 +44,7 @@ def test_others_listen_by_themselves(part: ProcessSpec) -> None:
 
 def test_who_waits_at_a_socket_that_is_closed_is_refused() -> None:
     (port,) = free_ports(1)
-    listening = ListeningSocket(Address("127.0.0.1", port))
+    listening = ListeningSocket(ListenAddress("127.0.0.1", port))
     taken = listening.bind()
     assert listening.bind() is taken
     with pytest.raises(ConnectionRefusedError):  # nobody has listened yet
@@ -62,12 +62,12 @@ def test_who_waits_at_a_socket_that_is_closed_is_refused() -> None:
 
 def test_a_port_of_another_program_is_an_os_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other, pytest.raises(OSError, match="in use"):
-        ListeningSocket(Address("127.0.0.1", other.getsockname()[1])).bind()
+        ListeningSocket(ListenAddress("127.0.0.1", other.getsockname()[1])).bind()
 
 
 async def test_a_front_is_handed_the_port_in_both_families() -> None:
     (port,) = free_ports(1)
-    listening = ListeningSocket(Address("127.0.0.1", port))
+    listening = ListeningSocket(ListenAddress("127.0.0.1", port))
     own = listening.bind()
     (companion,) = listening.companions
     channel = HandoverChannel(own, companion)

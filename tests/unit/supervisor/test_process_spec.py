@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 from dispatcher.errors import ConfigError
-from dispatcher.supervisor.process_spec import Address, ProcessSpec, spec_of
+from dispatcher.supervisor.process_spec import ListenAddress, ProcessSpec, spec_of
 from dispatcher.supervisor.procfile import Line
 
 
@@ -29,7 +29,7 @@ def test_variables_in_front_of_a_command_are_set_for_it_alone() -> None:
     second_front = part("FRONT_PORT=8001 SERVER_ID=b exec dispatcher front", {"FRONT_PORT": "8000"})
     assert second_front.assignments == {"FRONT_PORT": "8001", "SERVER_ID": "b"}
     assert second_front.argv == ("dispatcher", "front")
-    assert second_front.address == Address("0.0.0.0", 8001)
+    assert second_front.address == ListenAddress("0.0.0.0", 8001)
 
 
 def test_a_worker_is_known_by_its_queues() -> None:
@@ -46,20 +46,22 @@ def test_beat_is_not_a_worker() -> None:
 
 
 def test_the_broker_listens_where_the_redis_url_points() -> None:
-    assert part("dispatcher broker", {"BROKER_PORT": "6411"}).address == Address("127.0.0.1", 6411)
-    assert part("dispatcher broker").address == Address("127.0.0.1", 6399)
+    assert part("dispatcher broker", {"BROKER_PORT": "6411"}).address == ListenAddress("127.0.0.1", 6411)
+    assert part("dispatcher broker").address == ListenAddress("127.0.0.1", 6399)
 
 
 @pytest.mark.parametrize("option", ["--port 8100", "--port=8100"])
 def test_a_built_in_instance_listens_on_loopback_unless_told_otherwise(option: str) -> None:
-    assert part(f"dispatcher instance asr {option}").address == Address("127.0.0.1", 8100)
-    assert part(f"dispatcher instance asr {option} --host 10.0.0.5").address == Address("10.0.0.5", 8100)
+    assert part(f"dispatcher instance asr {option}").address == ListenAddress("127.0.0.1", 8100)
+    assert part(f"dispatcher instance asr {option} --host 10.0.0.5").address == ListenAddress(
+        "10.0.0.5", 8100
+    )
 
 
 def test_flower_listens_on_loopback_unless_told_otherwise() -> None:
-    assert part("exec dispatcher flower").address == Address("127.0.0.1", 5555)
+    assert part("exec dispatcher flower").address == ListenAddress("127.0.0.1", 5555)
     told = {"FLOWER_HOST": "0.0.0.0", "FLOWER_PORT": "5556"}
-    assert part("exec dispatcher flower", told).address == Address("0.0.0.0", 5556)
+    assert part("exec dispatcher flower", told).address == ListenAddress("0.0.0.0", 5556)
 
 
 def test_an_unknown_command_has_no_address() -> None:
@@ -68,8 +70,8 @@ def test_an_unknown_command_has_no_address() -> None:
 
 
 def test_an_address_for_everybody_is_reached_over_loopback() -> None:
-    assert Address("0.0.0.0", 8000).reachable == Address("127.0.0.1", 8000)
-    assert Address("10.0.0.5", 8000).reachable == Address("10.0.0.5", 8000)
+    assert ListenAddress("0.0.0.0", 8000).reachable == ListenAddress("127.0.0.1", 8000)
+    assert ListenAddress("10.0.0.5", 8000).reachable == ListenAddress("10.0.0.5", 8000)
 
 
 def test_an_open_quote_is_a_config_error() -> None:

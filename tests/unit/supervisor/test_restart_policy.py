@@ -6,12 +6,12 @@ import pytest
 
 from dispatcher.supervisor.process import was_stopped
 from dispatcher.supervisor.process_spec import Role
-from dispatcher.supervisor.restart_policy import RestartPolicy, Run
+from dispatcher.supervisor.restart_policy import RestartPolicy, RunOutcome
 
-CRASH_AT_START = Run(lasted_s=0.2, ready_s=None)
-SLOW_CRASH = Run(lasted_s=20.0, ready_s=None)
-SHORT_HEALTH = Run(lasted_s=12.0, ready_s=10.0)
-LONG_HEALTH = Run(lasted_s=300.0, ready_s=290.0)
+CRASH_AT_START = RunOutcome(lasted_s=0.2, ready_s=None)
+SLOW_CRASH = RunOutcome(lasted_s=20.0, ready_s=None)
+SHORT_HEALTH = RunOutcome(lasted_s=12.0, ready_s=10.0)
+LONG_HEALTH = RunOutcome(lasted_s=300.0, ready_s=290.0)
 
 
 def test_the_pause_doubles_up_to_half_a_minute() -> None:
@@ -49,7 +49,7 @@ def test_a_part_that_was_ready_once_is_never_given_up() -> None:
 
 def test_what_an_operator_stops_comes_back_at_once_however_often_and_a_crash_after_it_too() -> None:
     policy = RestartPolicy()
-    stopped = Run(lasted_s=3.0, ready_s=2.0, is_stopped=True)
+    stopped = RunOutcome(lasted_s=3.0, ready_s=2.0, is_stopped=True)
     assert [policy.next_delay_s(stopped) for _ in range(9)] == [0] * 9
     assert policy.next_delay_s(SHORT_HEALTH) == 0
     assert policy.next_delay_s(SHORT_HEALTH) == 0.5

@@ -14,9 +14,9 @@ from dispatcher.supervisor.ui_messages import (
     OUTAGE_GAP,
     OutputFilter,
     Shown,
-    is_told_by_turn,
     news_lines,
     reloaded_revision,
+    repeats_turn,
     turn_line,
 )
 
@@ -62,8 +62,8 @@ def test_what_is_no_turn_prints_nothing(told: str) -> None:
 
 
 def test_a_warning_that_the_line_of_its_turn_tells_is_no_second_line() -> None:
-    assert is_told_by_turn("2026-01-02T03:04:05Z [warning  ] turn apologised for  turn=2f reason=x")
-    assert not is_told_by_turn("2026-01-02T03:04:05Z [warning  ] instance down  instance=llm-1")
+    assert repeats_turn("2026-01-02T03:04:05Z [warning  ] turn apologised for  turn=2f reason=x")
+    assert not repeats_turn("2026-01-02T03:04:05Z [warning  ] instance down  instance=llm-1")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 
 from dispatcher.records.record_tables import turns_view
-from dispatcher.terminal.tables import ResponsiveTable
+from dispatcher.terminal.tables import Column, ResponsiveTable, table_of
 
 TURN = {
     "started_at_ms": 1_795_650_000_000,
@@ -57,3 +57,20 @@ def test_recent_turns_are_never_cut(width: int) -> None:
     assert "…" not in text
     assert "5906150f  02:be:00:00:00:01  apologised" in text
     assert ("sentences" in text) == (width > 100)
+
+
+COLUMNS: tuple[Column[dict[str, str]], ...] = (
+    Column("name", lambda row: row["name"]),
+    Column("code", lambda row: row["code"], is_needed=lambda row: bool(row["code"])),
+)
+
+
+@pytest.mark.parametrize(
+    ("code", "left_out", "headings"),
+    [("7", set(), ["name", "code"]), ("", set(), ["name"]), ("7", {"name"}, ["code"])],
+)
+def test_a_column_is_left_out_where_no_row_needs_it_or_none_is_wanted(
+    code: str, left_out: set[str], headings: list[str]
+) -> None:
+    table = table_of([{"name": "a", "code": code}], COLUMNS, left_out=left_out)
+    assert [column.header for column in table.columns] == headings
