@@ -27,7 +27,6 @@ REPLACED: Final = {
     "PartLog": "ProcessLog",
     "keep_marked": "refresh_marker",
     "see_off": "DrainingProcesses.add",
-    "upfile": "state_file",
     "EverythingIsSet": "EveryVariable",
 }
 _WORDS: Final = re.compile(rf"\b({'|'.join(REPLACED)})\b")
