@@ -26,7 +26,7 @@ def decode(text: str | bytes) -> Catalogue:
         ConfigError: it was written by a version that says something else here.
     """
     try:
-        return _ADAPTER.validate_json(text)
+        return _ADAPTER.validate_json(text, by_alias=False, by_name=True, extra="ignore")
     except ValidationError as error:
         raise ConfigError(
             [f"published catalogue: {error.error_count()} fields are not of this version"]

@@ -1,13 +1,32 @@
-"""Rules of the dialogue: defaults, timeouts, personas, and the filler of a slow answer."""
+"""Settings of the dialogue: defaults, timeouts, personas, and the filler of a slow answer."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Annotated, Any, Final
 
+from pydantic import AfterValidator, BeforeValidator, model_validator
+
+from dispatcher.catalogue.fields import (
+    AnyText,
+    Count,
+    CountOrNone,
+    Duration,
+    FillerDelay,
+    InstanceName,
+    LanguageName,
+    PhraseLanguage,
+    Section,
+    Text,
+    Voices,
+    Words,
+    Zone,
+    key,
+    or_defaults,
+)
 from dispatcher.catalogue.personas import DeviceRule, MemoryRules, Persona
-from dispatcher.messages import Language
+from dispatcher.messages import canonical_device_id
 
 FILLER_PHRASES: Final[Mapping[str, tuple[str, ...]]] = {
     "zh": ("嗯，让我想想。", "稍等，我想一下。", "好的，请稍等。"),
@@ -15,8 +34,22 @@ FILLER_PHRASES: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 
+def _over_defaults(given: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
+    """Return the phrases of all languages: one that has no list of its own keeps the default."""
+    return {**FILLER_PHRASES, **given}
+
+
+def _switched(value: Any) -> Any:
+    """Return all defaults for true, and a delay that is off for false."""
+    return {True: FillerRules(), False: FillerRules(after_ms=0)}[value] if isinstance(value, bool) else value
+
+
+def _by_canonical_id(devices: Mapping[str, DeviceRule]) -> Mapping[str, DeviceRule]:
+    return {canonical_device_id(device_id): rule for device_id, rule in devices.items()}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FillerRules:
+class FillerRules(Section):
     """One short phrase that is spoken in a turn whose answer is slow.
 
     Attributes:
@@ -25,12 +58,14 @@ class FillerRules:
         phrases: by language; one of them is taken, none where the list of a language is empty.
     """
 
-    after_ms: int = 2000
-    phrases: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: dict(FILLER_PHRASES))
+    after_ms: FillerDelay = 2000
+    phrases: Annotated[
+        Mapping[PhraseLanguage, Words], AfterValidator(_over_defaults)
+    ] = field(default_factory=lambda: dict(FILLER_PHRASES))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Conversation:
+class Conversation(Section):
     """How the dialogue goes.
 
     Attributes:
@@ -49,23 +84,34 @@ class Conversation:
         personas: by name, for devices to take one of.
     """
 
-    language: Language = "auto"
-    name: str | None = None
-    voices: Mapping[str, str] = field(default_factory=dict)
-    greeting: str = ""
-    goodbyes: tuple[str, ...] | None = None
-    timezone: str | None = None
-    place: str | None = None
-    system_prompt: str = ""
-    wake_words: tuple[str, ...] = ()
-    endpoint_silence_ms: int = 700
-    max_utterance_s: float = 60.0
-    history_tokens: int = 2000
-    turn_timeout_s: float = 60.0
-    stage_timeout_s: float = 10.0
-    thinking_timeout_s: float = 45.0
-    max_reply_s: float = 90.0
-    filler: FillerRules = field(default_factory=FillerRules)
-    personas: Mapping[str, Persona] = field(default_factory=dict)
-    devices: Mapping[str, DeviceRule] = field(default_factory=dict)
+    language: LanguageName = "auto"
+    name: Text | None = None
+    voices: Annotated[Voices, key("voice")] = field(default_factory=dict)
+    greeting: AnyText = ""
+    goodbyes: Annotated[Words | None, key("goodbye")] = None
+    timezone: Zone | None = None
+    place: Text | None = None
+    system_prompt: AnyText = ""
+    wake_words: Words = ()
+    endpoint_silence_ms: Count = 700
+    max_utterance_s: Duration = 60.0
+    history_tokens: CountOrNone = 2000
+    turn_timeout_s: Duration = 60.0
+    stage_timeout_s: Duration = 10.0
+    thinking_timeout_s: Annotated[Duration, key("thinking_timeout")] = 45.0
+    max_reply_s: Duration = 90.0
+    filler: Annotated[FillerRules, BeforeValidator(_switched)] = field(default_factory=FillerRules)
+    personas: Mapping[InstanceName, Annotated[Persona, BeforeValidator(or_defaults)]] = field(
+        default_factory=dict
+    )
+    devices: Annotated[
+        Mapping[str, Annotated[DeviceRule, BeforeValidator(or_defaults)]], AfterValidator(_by_canonical_id)
+    ] = field(default_factory=dict)
     memory: MemoryRules = field(default_factory=MemoryRules)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _switch_filler(cls, data: Any) -> Any:
+        """Take `filler:` without a value for off, unlike any other key."""
+        is_off = isinstance(data, dict) and "filler" in data and data["filler"] is None
+        return {**data, "filler": False} if is_off else data

@@ -1,29 +1,36 @@
-"""The values that the YAML knows. Each type carries the words for what it expects."""
+"""Types of the values in the YAML; each carries the words for what it expects."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
-from collections.abc import Callable
-from typing import Annotated, Any, get_args
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, fields
+from typing import Annotated, Any, ClassVar, get_args, get_type_hints
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
+    ValidationInfo,
     ValidatorFunctionWrapHandler,
     WrapValidator,
+    model_validator,
 )
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
 from dispatcher.catalogue.dialects import DIALECTS
 from dispatcher.catalogue.endpoints import normalise_endpoint
 from dispatcher.messages import Algorithm, Language, Priority, SpeechFormat, Thinking, TunerMode
 
+# Marks an error whose text says itself what was there.
+WHOLE = "whole"
 # Capitals only: a key pasted here by mistake is refused, and so never shown.
 VARIABLE_NAME = re.compile(r"[A-Z_][A-Z0-9_]*")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?) ?(ms|s|m|h)")
@@ -97,6 +104,32 @@ def _server_address(text: str) -> str:
     return text
 
 
+def _known_zone(value: str) -> str:
+    """Return the name of a zone that this machine, or the package tzdata, knows."""
+    try:
+        return ZoneInfo(value).key
+    except (ZoneInfoNotFoundError, OSError) as error:
+        raise ValueError(value) from error
+
+
+def _by_instance(value: Any) -> Any:
+    """Return a mapping for a voice that is the same everywhere."""
+    return {EVERYWHERE: value} if isinstance(value, str) else value
+
+
+def _not_off(value: int, info: ValidationInfo) -> int:
+    """Refuse the 0 of `filler: null` in the file; a published catalogue has it."""
+    if value == 0 and info.mode == "python":
+        raise ValueError(value)
+    return value
+
+
+def _whole(value: float) -> float:
+    if value % 1:
+        raise ValueError(value)
+    return value
+
+
 def _web_address(text: str) -> str:
     """Return an address that can be posted to as it is; it may hold a token in its path or query."""
     wanted = "a URL that starts with http:// or https://, without user or password"
@@ -123,14 +156,14 @@ def _variable_name(text: str) -> str:
     return text
 
 
-def _json_mapping(body: dict[str, Any]) -> dict[str, Any]:
+def _json_mapping(body: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return a mapping that a request can carry."""
     own = sorted(_OWN_KEYS & body.keys())
     if own:
         words = f"keys other than {', '.join(own)}, which the dispatcher itself sends"
         raise PydanticCustomError("expected", "{words}", {"words": words})
     try:
-        size = len(json.dumps(body, allow_nan=False))
+        size = len(json.dumps(dict(body), allow_nan=False))
     except (TypeError, ValueError, RecursionError):
         size = _MOST_BODY_CHARACTERS + 1
     if size > _MOST_BODY_CHARACTERS:
@@ -139,23 +172,26 @@ def _json_mapping(body: dict[str, Any]) -> dict[str, Any]:
     return body
 
 
+# In `voices`, the voice at every instance that is not named.
+EVERYWHERE = "*"
+
 _sane_count = within(f"a whole number of at most {_MOST}", most=_MOST)
 
 Text = Annotated[str, Field(min_length=1), expected("a text (put it in quotes)")]
 AnyText = Annotated[str, expected("a text (put it in quotes)")]
 Weight = Annotated[
     float,
-    Field(gt=0, allow_inf_nan=False),
+    Field(gt=0, allow_inf_nan=False, strict=True),
     expected("a number above 0"),
     within(f"a number of {_LEAST_WEIGHT} to {_MOST}", least=_LEAST_WEIGHT, most=_MOST),
 ]
-Count = Annotated[int, Field(ge=1), expected("a whole number of at least 1"), _sane_count]
-CountOrNone = Annotated[int, Field(ge=0), expected("a whole number of at least 0"), _sane_count]
-Ratio = Annotated[float, Field(ge=0, le=1), expected("a number of 0 to 1")]
-Frames = Annotated[int, Field(ge=1, le=40), expected("a whole number of 1 to 40")]
+Count = Annotated[int, Field(ge=1, strict=True), expected("a whole number of at least 1"), _sane_count]
+CountOrNone = Annotated[int, Field(ge=0, strict=True), expected("a whole number of at least 0"), _sane_count]
+Ratio = Annotated[float, Field(ge=0, le=1, strict=True), expected("a number of 0 to 1")]
+Frames = Annotated[int, Field(ge=1, le=40, strict=True), expected("a whole number of 1 to 40")]
 Duration = Annotated[
     float,
-    Field(gt=0, allow_inf_nan=False),
+    Field(gt=0, allow_inf_nan=False, strict=True),
     BeforeValidator(_in_seconds),
     expected("a time above 0: seconds as a number, or such as 30s, 500ms, 1m"),
     within("a time of at most 10000h", most=_LONGEST_S),
@@ -175,9 +211,11 @@ InstanceName = Annotated[
 ]
 AlgorithmName = Annotated[Algorithm, one_of(get_args(Algorithm))]
 PriorityName = Annotated[Priority, one_of(get_args(Priority))]
-Temperature = Annotated[float, Field(ge=0, le=2, allow_inf_nan=False), expected("a number of 0 to 2")]
+Temperature = Annotated[
+    float, Field(ge=0, le=2, allow_inf_nan=False, strict=True), expected("a number of 0 to 2")
+]
 ExtraBody = Annotated[
-    dict[str, Any],
+    Mapping[str, Any],
     expected("a mapping of keys that go into each request as they are"),
     AfterValidator(_json_mapping),
 ]
@@ -193,10 +231,98 @@ TunerModeName = Annotated[
     BeforeValidator(lambda value: "off" if value is False else value),
 ]
 LanguageName = Annotated[Language, one_of(get_args(Language))]
+PhraseLanguage = Annotated[str, Field(pattern="^(zh|en)$"), one_of(("zh", "en"))]
 SpeechFormatName = Annotated[SpeechFormat, one_of(get_args(SpeechFormat))]
+# A count among bounds, which are numbers of any kind.
+BoundCount = Annotated[
+    float,
+    Field(ge=1, strict=True),
+    AfterValidator(_whole),
+    expected("a whole number of at least 1"),
+    _sane_count,
+]
+Switch = Annotated[bool, Field(strict=True), expected("true or false")]
+Words = Annotated[tuple[Text, ...], expected("a list of texts")]
+# `zh-CN-XiaoyiNeural`, or `{tts-1: zh-CN-XiaoyiNeural, xfyun: x4_xiaoyan}`.
+Voices = Annotated[
+    Mapping[str, Text],
+    BeforeValidator(_by_instance),
+    expected("a voice, or a mapping from an instance or provider to its voice"),
+]
+Zone = Annotated[
+    str, AfterValidator(_known_zone), expected("an IANA time zone such as Asia/Shanghai or Europe/Berlin")
+]
+MemoryLength = Annotated[
+    int, Field(ge=100, le=4000, strict=True), expected("a whole number of 100 to 4000 characters")
+]
+# A minute of silence is an outage, not a pause to fill.
+FillerDelay = Annotated[
+    int,
+    Field(ge=0, le=60_000, strict=True),
+    AfterValidator(_not_off),
+    expected("a whole number of 1 to 60000 milliseconds; filler: null is off"),
+]
 
 
-class Section(BaseModel):
-    """A mapping of the YAML: no unknown keys, no text taken for a number."""
+def key(name: str, *, description: str = "") -> Any:
+    """Return what gives a field another key in the YAML; one that begins with # is not for the file."""
+    return Field(alias=name, description=description or None)
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+def or_defaults(value: Any) -> Any:
+    """Return an empty section for a key without a value."""
+    return {} if value is None else value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class YamlKey:
+    """A key of a section; `section` is what stands below it, where that is one."""
+
+    name: str
+    is_optional: bool
+    description: str | None
+    section: type[Section] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """A mapping of the YAML: no unknown keys; one without a value counts as left out."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        optional = {name for name, each in keys_of(cls).items() if each.is_optional}
+        return {name: value for name, value in data.items() if value is not None or name not in optional}
+
+
+_KEYS: dict[type[Section], Mapping[str, YamlKey]] = {}
+
+
+def keys_of(section: type[Section]) -> Mapping[str, YamlKey]:
+    """Return the keys that the YAML may have in a section."""
+    if section not in _KEYS:
+        hints = get_type_hints(section, include_extras=True)
+        found = (_yaml_key(each, hints[each.name]) for each in fields(section))
+        _KEYS[section] = {each.name: each for each in found if not each.name.startswith("#")}
+    return _KEYS[section]
+
+
+def _yaml_key(each: dataclasses.Field[Any], hint: Any) -> YamlKey:
+    infos = [info for info in getattr(hint, "__metadata__", ()) if isinstance(info, FieldInfo)]
+    return YamlKey(
+        name=next((info.alias for info in infos if info.alias), each.name),
+        is_optional=each.default is not MISSING or each.default_factory is not MISSING,
+        description=next((info.description for info in infos if info.description), None),
+        section=_section_in(hint),
+    )
+
+
+def _section_in(hint: Any) -> type[Section] | None:
+    """Return the section inside `X | None`, a tuple of `X` or a mapping to `X`."""
+    if isinstance(hint, type) and issubclass(hint, Section):
+        return hint
+    return next((found for part in get_args(hint) if (found := _section_in(part))), None)

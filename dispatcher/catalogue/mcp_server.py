@@ -1,15 +1,20 @@
-"""Tool servers of the YAML: where each is, and which of its tools may be called."""
+"""MCP servers of the YAML: the address of each, and which of its tools may be called."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from typing import Annotated, Self
 
+from pydantic import model_validator
+from pydantic_core import PydanticCustomError
+
+from dispatcher.catalogue.fields import AnyText, Section, Text, VariableName, WebAddress, key
 from dispatcher.catalogue.secrets import read_secret
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class McpServer:
+class McpServer(Section):
     """A server with tools for the LLM; either a `command` of this machine or a `url`.
 
     Attributes:
@@ -19,13 +24,23 @@ class McpServer:
         allow: the tools that may be called; None for all of them.
     """
 
-    name: str
-    command: str | None = None
-    args: tuple[str, ...] = ()
-    env_from: tuple[str, ...] = ()
-    url: str | None = None
-    token_env: str | None = None
-    allow: tuple[str, ...] | None = None
+    name: Annotated[str, key("#name")] = ""
+    command: Text | None = None
+    args: tuple[AnyText, ...] = ()
+    env_from: tuple[VariableName, ...] = ()
+    url: WebAddress | None = None
+    token_env: VariableName | None = None
+    allow: tuple[Text, ...] | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.command is None) == (self.url is None):
+            raise PydanticCustomError("expected", "either a command or a url")
+        if self.url is not None and (self.args or self.env_from):
+            raise PydanticCustomError("expected", "args and env_from beside a command, not beside a url")
+        if self.command is not None and self.token_env:
+            raise PydanticCustomError("expected", "token_env beside a url; a command takes env_from")
+        return self
 
     def environment(self) -> dict[str, str]:
         """Return the variables that the command gets."""

@@ -1,32 +1,59 @@
-"""What the YAML says, checked and frozen: services, instances, conversation and play-out."""
+"""Catalogue of the YAML, frozen: services, instances, health rules, play-out, bounds and alerts.
+
+The types of the fields check what the file has; see `fields.py`.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final
+from dataclasses import asdict, dataclass, field
+from typing import Annotated, Any, Final
+
+from pydantic import Field, ValidationInfo, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic_core import PydanticCustomError
 
 from dispatcher.catalogue.conversation import Conversation
 from dispatcher.catalogue.dialects import DEFAULT_PROVIDER, DIALECTS
+from dispatcher.catalogue.fields import (
+    WHOLE,
+    Address,
+    AlgorithmName,
+    BoundCount,
+    Count,
+    CountOrNone,
+    Duration,
+    ExtraBody,
+    Frames,
+    InstanceName,
+    Interval,
+    LanguageName,
+    PriorityName,
+    Provider,
+    Ratio,
+    Section,
+    SpeechFormatName,
+    Switch,
+    Temperature,
+    Text,
+    ThinkingName,
+    TunerModeName,
+    Url,
+    VariableName,
+    WebAddress,
+    Weight,
+    key,
+)
 from dispatcher.catalogue.mcp_server import McpServer
 from dispatcher.catalogue.secrets import passphrase_problem, plain_passphrase, read_secret
-from dispatcher.messages import (
-    Algorithm,
-    Language,
-    Priority,
-    Service,
-    SpeechFormat,
-    Thinking,
-    TunerMode,
-)
+from dispatcher.messages import Service
 
 # A minute and a half of speech; small models may not stop by themselves.
 DEFAULT_MAX_TOKENS: Final = 400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Instance:
+class Instance(Section):
     """One model server that may take calls.
 
     Attributes:
@@ -48,27 +75,27 @@ class Instance:
         extra_body: sent with each request as it is, over what the dialect sends itself.
     """
 
-    service: Service
-    name: str
-    endpoint: str
-    weight: float = 1.0
-    priority: Priority = "normal"
-    max_concurrent: int = 4
-    provider: str = DEFAULT_PROVIDER
-    model: str | None = None
-    voice: str | None = None
-    language: Language | None = None
-    app_id: str | None = None
-    api_key_env: str | None = None
-    api_secret_env: str | None = None
-    format: SpeechFormat | None = None
-    normalize_text: bool = False
-    keep_alive_s: float | None = None
-    thinking: Thinking | None = None
-    temperature: float | None = None
-    max_tokens: int | None = None
-    num_ctx: int | None = None
-    extra_body: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    service: Annotated[Service, key("#service")]
+    name: InstanceName
+    endpoint: Annotated[Url, Field(description="a URL, such as http://localhost:8100")]
+    weight: Weight = 1.0
+    priority: PriorityName = "normal"
+    max_concurrent: Count = 4
+    provider: Provider = DEFAULT_PROVIDER
+    model: Text | None = None
+    voice: Text | None = None
+    language: LanguageName | None = None
+    app_id: Text | None = None
+    api_key_env: VariableName | None = None
+    api_secret_env: VariableName | None = None
+    format: SpeechFormatName | None = None
+    normalize_text: Switch = False
+    keep_alive_s: Annotated[Duration | None, key("keep_alive")] = None
+    thinking: ThinkingName | None = None
+    temperature: Temperature | None = None
+    max_tokens: Count | None = None
+    num_ctx: Count | None = None
+    extra_body: ExtraBody = field(default_factory=dict, hash=False)
 
     @property
     def is_streaming_asr(self) -> bool:
@@ -86,7 +113,7 @@ class Instance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ServiceConfig:
+class ServiceConfig(Section):
     """The instances of one service and how to choose among them.
 
     Attributes:
@@ -94,10 +121,12 @@ class ServiceConfig:
         max_fails, fail_timeout_s: when nginx leaves out an instance, and for how long, in nginx's own words.
     """
 
-    service: Service
-    algorithm: Algorithm
-    instances: tuple[Instance, ...]
-    max_concurrent: int | None = None
+    service: Annotated[Service, key("#service")]
+    algorithm: AlgorithmName
+    instances: Annotated[
+        tuple[Instance, ...], Field(min_length=1, description="a list of at least one instance")
+    ]
+    max_concurrent: Count | None = None
     max_fails: int = 2
     fail_timeout_s: float = 30.0
 
@@ -114,35 +143,35 @@ class ServiceConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HealthRules:
+class HealthRules(Section):
     """When an instance counts as down, and when as back."""
 
-    interval_s: float = 30.0
-    failure_threshold: int = 3
-    recovery_threshold: int = 2
+    interval_s: Annotated[Interval, key("health_check_interval")] = 30.0
+    failure_threshold: Count = 3
+    recovery_threshold: Count = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UpstreamServer:
+class UpstreamServer(Section):
     """One front behind nginx, in nginx's own words."""
 
-    server: str
-    weight: int = 1
-    max_fails: int = 1
-    fail_timeout_s: float = 10.0
+    server: Annotated[Address, Field(description="host:port, such as 127.0.0.1:8000")]
+    weight: Count = 1
+    max_fails: CountOrNone = 1
+    fail_timeout_s: Annotated[Duration, key("fail_timeout")] = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ConnectionPool:
+class ConnectionPool(Section):
     """nginx's keepalive pool to the fronts."""
 
-    keepalive: int = 32
-    keepalive_requests: int = 100
-    keepalive_timeout_s: float = 60.0
+    keepalive: Count = 32
+    keepalive_requests: Count = 100
+    keepalive_timeout_s: Annotated[Duration, key("keepalive_timeout")] = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NginxProxy:
+class NginxProxy(Section):
     """What the nginx upstream of the fronts is rendered from."""
 
     upstream_servers: tuple[UpstreamServer, ...] = ()
@@ -150,14 +179,14 @@ class NginxProxy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Playback:
+class Playback(Section):
     """How audio is paced to a device."""
 
-    lead_frames: int = 5
+    lead_frames: Frames = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bound:
+class Bound(Section):
     """What a figure is to keep to: ratios 0..1, times in seconds.
 
     Attributes:
@@ -170,29 +199,73 @@ class Bound:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KpiTargets:
+class RatioBound(Bound):
+    """Bound of a share, 0 to 1."""
+
+    target: Ratio
+    alert: Ratio | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeBound(Bound):
+    """Bound of a time."""
+
+    target: Duration
+    alert: Duration | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountBound(Bound):
+    """Bound of a number of things."""
+
+    target: BoundCount
+    alert: BoundCount | None = None
+
+
+def _over_default(value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+    """Return a bound of which half may be given; refuse an alert below its target, the default's too."""
+    if not isinstance(value, dict):
+        return handler(value)
+    default = asdict(getattr(KpiTargets(), str(info.field_name)))
+    given = {name: number for name, number in value.items() if number is not None}
+    bound: Bound = handler({**default, **given})
+    if bound.alert is not None and bound.alert < bound.target:
+        origins = {name: "" if name in given else " (the default)" for name in ("target", "alert")}
+        has = ", ".join(f"{name} {getattr(bound, name):g}{origin}" for name, origin in origins.items())
+        words = "has {has}; expected an alert that is not below its target"
+        raise PydanticCustomError(WHOLE, words, {"has": has})
+    return bound
+
+
+Ratios = Annotated[RatioBound, WrapValidator(_over_default)]
+Times = Annotated[TimeBound, WrapValidator(_over_default)]
+Counts = Annotated[CountBound, WrapValidator(_over_default)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KpiTargets(Section):
     """The bounds of every figure that is judged; `docs/kpis.md` says how each is measured.
 
     Attributes:
         window_s: over how long a time turns are counted.
     """
 
-    window_s: float = 300.0
-    share: Bound = field(default_factory=lambda: Bound(target=0.05, alert=0.10))
-    failover: Bound = field(default_factory=lambda: Bound(target=30.0, alert=60.0))
-    own_share: Bound = field(default_factory=lambda: Bound(target=0.5, alert=1.0))
-    first_audio_p50: Bound = field(default_factory=lambda: Bound(target=0.5, alert=1.0))
-    first_audio_p95: Bound = field(default_factory=lambda: Bound(target=1.0))
-    devices: Bound = field(default_factory=lambda: Bound(target=50, alert=60))
-    errors: Bound = field(default_factory=lambda: Bound(target=0.01, alert=0.05))
-    cpu: Bound = field(default_factory=lambda: Bound(target=0.80, alert=0.90))
-    memory: Bound = field(default_factory=lambda: Bound(target=0.85, alert=0.95))
-    network: Bound = field(default_factory=lambda: Bound(target=0.80, alert=0.90))
-    disk: Bound = field(default_factory=lambda: Bound(target=0.90, alert=0.97))
+    window_s: Annotated[Duration, key("window")] = 300.0
+    share: Ratios = field(default_factory=lambda: RatioBound(target=0.05, alert=0.10))
+    failover: Times = field(default_factory=lambda: TimeBound(target=30.0, alert=60.0))
+    own_share: Times = field(default_factory=lambda: TimeBound(target=0.5, alert=1.0))
+    first_audio_p50: Times = field(default_factory=lambda: TimeBound(target=0.5, alert=1.0))
+    first_audio_p95: Times = field(default_factory=lambda: TimeBound(target=1.0))
+    devices: Counts = field(default_factory=lambda: CountBound(target=50, alert=60))
+    errors: Ratios = field(default_factory=lambda: RatioBound(target=0.01, alert=0.05))
+    cpu: Ratios = field(default_factory=lambda: RatioBound(target=0.80, alert=0.90))
+    memory: Ratios = field(default_factory=lambda: RatioBound(target=0.85, alert=0.95))
+    network: Ratios = field(default_factory=lambda: RatioBound(target=0.80, alert=0.90))
+    disk: Ratios = field(default_factory=lambda: RatioBound(target=0.90, alert=0.97))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AlertRules:
+class AlertRules(Section):
     """When an alert fires and ends, and who else is told.
 
     Attributes:
@@ -203,11 +276,11 @@ class AlertRules:
         secret_env: name of the variable that holds the secret; the secret itself is never kept.
     """
 
-    after_s: float = 15.0
-    clear_after_s: float = 30.0
-    hysteresis_ratio: float = 0.1
-    webhook_url: str | None = None
-    secret_env: str | None = None
+    after_s: Annotated[Duration, key("after")] = 15.0
+    clear_after_s: Annotated[Duration, key("clear_after")] = 30.0
+    hysteresis_ratio: Annotated[Ratio, key("hysteresis")] = 0.1
+    webhook_url: WebAddress | None = None
+    secret_env: VariableName | None = None
 
     def secret(self) -> str | None:
         """Return the secret from the environment, or None where nothing is signed."""
@@ -216,10 +289,10 @@ class AlertRules:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TunerRules:
+class TunerRules(Section):
     """How far the tuner may go: say nothing, say what it would do, or do it."""
 
-    mode: TunerMode = "observe"
+    mode: TunerModeName = "observe"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,19 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping
 from difflib import get_close_matches
-from typing import Any, TypeAlias, get_args
+from typing import Any, TypeAlias
 
-from pydantic import BaseModel, ValidationError
-from pydantic.fields import FieldInfo
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from dispatcher.catalogue.dialects import DEFAULT_PROVIDER, DIALECTS, providers_of
 from dispatcher.catalogue.document import Document, KeyPath
 from dispatcher.catalogue.endpoints import normalise_endpoint
-from dispatcher.catalogue.fields import VARIABLE_NAME
+from dispatcher.catalogue.fields import VARIABLE_NAME, WHOLE, Section, keys_of
 from dispatcher.catalogue.known_hosts import known_host
 from dispatcher.catalogue.required_keys import misplaced_keys, missing_keys
-from dispatcher.catalogue.schema import WHOLE, Root, default_name
+from dispatcher.catalogue.schema import Root, default_name
 from dispatcher.catalogue.secrets import passphrase_problem, secret_problem
 from dispatcher.messages import SERVICES, Service, canonical_device_id
 
@@ -27,7 +26,8 @@ Problem: TypeAlias = tuple[KeyPath, str]
 _SHAPES = {
     "list_type": "a list",
     "dict_type": "a mapping",
-    "model_type": "a mapping",
+    "dataclass_type": "a mapping",
+    "tuple_type": "a list",
     "too_short": "at least one",
 }
 _SHOWN_CHARACTERS = 60
@@ -38,6 +38,9 @@ _SECRET_KEYS = (*_INSTANCE_SECRETS, "secret_env", "token_env", "env_from")
 def schema_problems(error: ValidationError) -> Iterator[Problem]:
     """Yield what the schema found."""
     for detail in error.errors():
+        # pydantic says so as well where an entry of the list is wrong.
+        if detail["type"] == "too_short" and detail["input"]:
+            continue
         # A mapping's key that is wrong itself is marked so by pydantic.
         yield tuple(part for part in detail["loc"] if part != "[key]"), _schema_words(detail)
 
@@ -96,10 +99,10 @@ def report(document: Document, problems: list[Problem]) -> list[str]:
 def _schema_words(detail: ErrorDetails) -> str:
     """Return what is wrong, and what was expected, for one finding of pydantic."""
     kind, at = detail["type"], detail["loc"]
-    if kind == "extra_forbidden":
-        return _unknown_key(str(at[-1]), list(_fields(_model_at(at[:-1]))))
+    if kind == "unexpected_keyword_argument":
+        return _unknown_key(str(at[-1]), list(keys_of(_section_at(at[:-1]))))
     if kind == "missing":
-        return f"is missing; expected {_fields(_model_at(at[:-1]))[str(at[-1])].description}"
+        return f"is missing; expected {keys_of(_section_at(at[:-1]))[str(at[-1])].description}"
     if kind == WHOLE:
         return detail["msg"]
     expected = _SHAPES.get(kind, detail["msg"])
@@ -116,25 +119,13 @@ def _unknown_key(key: str, known: list[str]) -> str:
     return f"unknown key; {hint}"
 
 
-def _model_at(at: KeyPath) -> type[BaseModel]:
+def _section_at(at: KeyPath) -> type[Section]:
     """Return the section of the schema at a path; list positions and device ids lead no deeper."""
-    model: type[BaseModel] = Root
+    section: type[Section] = Root
     for part in at:
-        field = _fields(model).get(str(part))
-        model = (_model_in(field.annotation) if field else None) or model
-    return model
-
-
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    """Return the section inside `X | None`, `list[X]` or `dict[str, X]`."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((found for part in get_args(annotation) if (found := _model_in(part))), None)
-
-
-def _fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
-    """Return a section's fields under the keys that the YAML uses."""
-    return {field.alias or name: field for name, field in model.model_fields.items()}
+        found = keys_of(section).get(str(part))
+        section = (found.section if found else None) or section
+    return section
 
 
 def _shown(value: Any) -> str:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from dispatcher.catalogue.conversation import Conversation
+from dispatcher.catalogue.fields import EVERYWHERE
 from dispatcher.catalogue.model import Instance
-from dispatcher.catalogue.personas import EVERYWHERE, DeviceRule, Persona
+from dispatcher.catalogue.personas import DeviceRule, Persona
 from dispatcher.dialogue.goodbye import GOODBYES
 from dispatcher.messages import Language
 

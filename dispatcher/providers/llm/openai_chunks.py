@@ -5,7 +5,54 @@ docs/providers/openai-http.md names the reports.
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+_REASONING_FIELDS: Final = ("reasoning_content", "reasoning", "thinking")
+
+
+@dataclass(slots=True, kw_only=True)
+class Delta:
+    """What one choice adds to a reply.
+
+    Attributes:
+        calls: pieces of tool calls.
+        unreadable: parts in a form that is not known.
+    """
+
+    text: str = ""
+    reasoning: str = ""
+    calls: list[dict[str, Any]] = field(default_factory=list)
+    unreadable: list[Any] = field(default_factory=list)
+
+
+def read_delta(delta: Any) -> Delta:
+    """Return what a delta, or a whole message in its place, adds."""
+    if not delta:
+        return Delta(unreadable=[] if delta is None or delta == {} else [delta])
+    if not isinstance(delta, dict):
+        return Delta(unreadable=[delta])
+    text, thought = texts_of(delta.get("content"))
+    reasonings = (joined_text(delta.get(key)) for key in _REASONING_FIELDS)
+    read = Delta(
+        # OpenAI's models say why they will not answer in a field of its own.
+        text=text or joined_text(delta.get("refusal")),
+        reasoning=next(filter(None, reasonings), "") or thought,
+        unreadable=[delta] if text is None else [],
+    )
+    calls = delta.get("tool_calls")
+    listed = [calls] if isinstance(calls, dict) else calls
+    if isinstance(listed, list) and all(map(_is_call, listed)):
+        read.calls += listed
+    elif listed is not None:
+        read.unreadable.append(calls)
+    if isinstance(delta.get("function_call"), dict):
+        read.calls.append({"index": 0, "function": delta["function_call"]})
+    return read
+
+
+def _is_call(piece: Any) -> bool:
+    return isinstance(piece, dict) and isinstance(piece.get("function") or {}, dict)
 
 
 def choice_of(chunk: dict[str, Any]) -> dict[str, Any] | None:

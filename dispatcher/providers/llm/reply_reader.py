@@ -22,7 +22,7 @@ from dispatcher.dialogue.written_calls import offered, offered_tool
 from dispatcher.errors import ContentRefused, InstanceBusy, InstanceFailed
 from dispatcher.providers.event_stream import MAX_PENDING_BYTES, EventStreamDecoder, Malformed, StreamItem
 from dispatcher.providers.http import MAX_LINE_BYTES, SHOWN_BYTES, let_end
-from dispatcher.providers.llm.openai_chunks import choice_of, delta_of, is_error, joined_text, texts_of
+from dispatcher.providers.llm.openai_chunks import Delta, choice_of, delta_of, is_error, read_delta
 from dispatcher.providers.llm.openai_tools import CallJoiner
 from dispatcher.providers.refusals import FILTERED_ENDS, error_in_answer
 from dispatcher.tools.model import ChatPiece, Progress, Tool, ToolCall
@@ -32,7 +32,6 @@ MAX_MALFORMED_CHUNKS: Final = 16
 # Mistral's chat template refuses others.
 CALL_ID_CHARACTERS: Final = 9
 PROGRESS_INTERVAL_S: Final = 0.5
-_REASONING_FIELDS: Final = ("reasoning_content", "reasoning", "thinking")
 _SHOWN_CHARACTERS: Final = 200
 
 
@@ -82,9 +81,59 @@ async def _parts(response: aiohttp.ClientResponse, reader: ReplyReader) -> Async
 
 def _pieces(reader: ReplyReader, item: StreamItem) -> Iterator[ChatPiece]:
     if isinstance(item, Malformed):
-        reader.skip(item)
+        reader.unreadable.add(item)
     elif isinstance(item, dict):
         yield from reader.feed(item)
+
+
+class UnreadableChunks:
+    """What of a stream was no part of a reply: shown where nothing else came."""
+
+    def __init__(self, instance: Instance) -> None:
+        """Begin with a stream of which everything was read; `instance` answers for it."""
+        self._instance = instance
+        self._malformed: list[bytes] = []
+        self._foreign = ""
+        self._has_choices = False
+
+    def add(self, part: Any) -> None:
+        """Pass over data, or a part of a chunk, that cannot be read.
+
+        Raises:
+            InstanceFailed: it is too much of it.
+        """
+        data = part.data if isinstance(part, Malformed) else repr(part)[:_SHOWN_CHARACTERS].encode()
+        self._malformed.append(data)
+        if len(self._malformed) > MAX_MALFORMED_CHUNKS:
+            raise self._malformed_error()
+
+    def add_without_choice(self, chunk: dict[str, Any]) -> None:
+        """Pass over a chunk without a choice to read: usage, an answer of another kind, an error.
+
+        Raises:
+            InstanceError: it is an error by another name, or one of too many unreadable ones.
+        """
+        self._has_choices = self._has_choices or "choices" in chunk
+        if chunk.get("choices"):
+            self.add(chunk)
+        elif is_error(chunk):
+            raise error_in_answer(self._instance, chunk)
+        elif not self._has_choices:
+            self._foreign = self._foreign or repr(chunk)[:_SHOWN_CHARACTERS]
+
+    def mark_choice(self) -> None:
+        """Mark the answer as a reply, whatever else comes."""
+        self._has_choices = True
+
+    def raise_if_any(self) -> None:
+        """Raise InstanceFailed for what could not be read, where it stands in the place of a reply."""
+        if self._malformed:
+            raise self._malformed_error()
+        if self._foreign and not self._has_choices:
+            raise InstanceFailed(self._instance.name, f"the answer is no reply: {self._foreign}")
+
+    def _malformed_error(self) -> InstanceFailed:
+        return InstanceFailed(self._instance.name, f"chunk was {self._malformed[0][:_SHOWN_CHARACTERS]!r}")
 
 
 class ReplyReader:
@@ -96,6 +145,7 @@ class ReplyReader:
         end: why the reply ended, in the server's word; empty while it goes on.
         is_done: Ollama said that nothing more comes.
         markup: what the text holds beside the reply.
+        unreadable: what of the stream was no part of a reply.
     """
 
     def __init__(
@@ -113,13 +163,11 @@ class ReplyReader:
         self.end = ""
         self.is_done = False
         self.markup = ReplyMarkup(starts_thinking=starts_thinking)
+        self.unreadable = UnreadableChunks(instance)
         self._instance = instance
         self._tools = tools
         self._calls = CallJoiner(instance)
         self._has_deltas = False
-        self._has_choices = False
-        self._foreign = ""
-        self._malformed: list[bytes] = []
 
     @property
     def is_cut_by_reasoning(self) -> bool:
@@ -139,29 +187,14 @@ class ReplyReader:
             raise error_in_answer(self._instance, chunk["error"])
         self.is_done = chunk.get("done") is True
         choice = choice_of(chunk)
-        self._has_choices = self._has_choices or choice is not None or "choices" in chunk
         if choice is None:
-            if chunk.get("choices"):
-                self._skip_part(chunk)
-            elif is_error(chunk):
-                raise error_in_answer(self._instance, chunk)
-            elif not self._has_choices:
-                self._foreign = self._foreign or repr(chunk)[:_SHOWN_CHARACTERS]
+            self.unreadable.add_without_choice(chunk)
             return
-        yield from self._message(choice)
+        self.unreadable.mark_choice()
+        yield from self._delta(read_delta(self._delta_or_message(choice)))
         end = choice.get("finish_reason") or choice.get("done_reason")
         if isinstance(end, str) and end:
             self._take_end(end)
-
-    def skip(self, malformed: Malformed) -> None:
-        """Pass over data that is no chunk.
-
-        Raises:
-            InstanceFailed: it is too much of it.
-        """
-        self._malformed.append(malformed.data)
-        if len(self._malformed) > MAX_MALFORMED_CHUNKS:
-            raise self._unreadable()
 
     def finish(self) -> list[ChatPiece]:
         """Return the rest of the text and the calls of tools, when the stream is over.
@@ -181,65 +214,38 @@ class ReplyReader:
             # Gemini says "content_filter: PROHIBITED_CONTENT".
             if not FILTERED_ENDS.isdisjoint(re.split(r"[^a-z_]+", self.end.lower())):
                 raise ContentRefused(self._instance.name, f"the reply was filtered: {self.end}")
-            if self._malformed:
-                raise self._unreadable()
-            if self._foreign and not self._has_choices:
-                raise InstanceFailed(self._instance.name, f"the answer is no reply: {self._foreign}")
+            self.unreadable.raise_if_any()
         return [rest, *calls] if rest else [*calls]
 
     def _as_offered(self, call: ToolCall) -> ToolCall:
         tool = offered_tool(call.name, self._tools)
         return call if tool is None else replace(call, name=tool.name)
 
-    def _message(self, choice: dict[str, Any]) -> Iterator[ChatPiece]:
-        """Yield what a choice says, in its delta or in a whole message; one after deltas repeats them."""
+    def _delta_or_message(self, choice: dict[str, Any]) -> Any:
+        """Return the delta of a choice, else its whole message; one after deltas repeats them."""
         delta = delta_of(choice)
         if isinstance(delta, dict) and delta:
             self._has_deltas = True
-        else:
-            delta = None if self._has_deltas else choice.get("message")
-        if delta is None or delta == {}:
-            return
-        if not isinstance(delta, dict):
-            self._skip_part(delta)
-            return
-        said, thought = texts_of(delta.get("content"))
-        if said is None:
-            self._skip_part(delta)
-            said = ""
-        thoughts = (joined_text(delta.get(key)) for key in _REASONING_FIELDS)
-        thought = next(filter(None, thoughts), "") or thought
-        if thought:
+            return delta
+        return None if self._has_deltas else choice.get("message")
+
+    def _delta(self, delta: Delta) -> Iterator[ChatPiece]:
+        """Yield the reasoning and the text of a delta, and take in its calls of tools."""
+        for part in delta.unreadable:
+            self.unreadable.add(part)
+        if delta.reasoning:
             if not self.has_reasoning:
                 self.markup.accept_text()
             self.has_reasoning = True
-            yield Progress(reasoning=thought)
-        # OpenAI's models say why they will not answer in a field of its own.
-        said = said or joined_text(delta.get("refusal"))
-        if said:
-            yield from self._say(said)
-        self._feed_calls(delta.get("tool_calls"))
-        if isinstance(delta.get("function_call"), dict):
-            self._calls.feed([{"index": 0, "function": delta["function_call"]}])
-
-    def _say(self, said: str) -> Iterator[ChatPiece]:
-        """Yield what of the text is of the reply, or a sign of life where none of it is."""
-        text = self.markup.feed(said)
-        self.has_text = self.has_text or bool(text.strip())
-        if text:
-            yield text
-        elif self.markup.is_hiding:
-            yield Progress()
-
-    def _feed_calls(self, pieces: Any) -> None:
-        listed = [pieces] if isinstance(pieces, dict) else pieces
-        if listed is None or (isinstance(listed, list) and all(map(_is_call, listed))):
-            self._calls.feed(listed)
-        else:
-            self._skip_part(pieces)
-
-    def _skip_part(self, part: Any) -> None:
-        self.skip(Malformed(repr(part)[:_SHOWN_CHARACTERS].encode()))
+            yield Progress(reasoning=delta.reasoning)
+        if delta.text:
+            text = self.markup.feed(delta.text)
+            self.has_text = self.has_text or bool(text.strip())
+            if text:
+                yield text
+            elif self.markup.is_hiding:
+                yield Progress()
+        self._calls.feed(delta.calls)
 
     def _take_end(self, end: str) -> None:
         self.end = end
@@ -247,11 +253,3 @@ class ReplyReader:
             raise InstanceBusy(self._instance.name, f"the reply ended: {end}")
         if end in {"error", "network_error"}:
             raise InstanceFailed(self._instance.name, f"the reply ended: {end}")
-
-    def _unreadable(self) -> InstanceFailed:
-        shown = self._malformed[0][:_SHOWN_CHARACTERS]
-        return InstanceFailed(self._instance.name, f"chunk was {shown!r}")
-
-
-def _is_call(piece: Any) -> bool:
-    return isinstance(piece, dict) and isinstance(piece.get("function") or {}, dict)

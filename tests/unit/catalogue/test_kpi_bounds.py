@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from dispatcher.catalogue import AlertRules, Bound, KpiTargets
+from dispatcher.catalogue import AlertRules, KpiTargets
 from dispatcher.catalogue.codec import decode, encode
+from dispatcher.catalogue.model import CountBound, RatioBound, TimeBound
 from tests.unit.catalogue.files import CatalogueFile, file_with
 
 
@@ -19,9 +20,9 @@ def test_half_of_a_bound_leaves_the_other_half_as_it_is(catalogue_file: Catalogu
     assert catalogue.kpis == replace(
         KpiTargets(),
         window_s=60,
-        errors=Bound(target=0.01, alert=0.2),
-        failover=Bound(target=2, alert=60),
-        devices=Bound(target=30, alert=40),
+        errors=RatioBound(target=0.01, alert=0.2),
+        failover=TimeBound(target=2, alert=60),
+        devices=CountBound(target=30, alert=40),
     )
     assert decode(encode(catalogue)) == catalogue
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from dispatcher.catalogue.codec import decode, encode
-from dispatcher.catalogue.personas import EVERYWHERE, DeviceRule, MemoryRules, Persona
+from dispatcher.catalogue.fields import EVERYWHERE
+from dispatcher.catalogue.personas import DeviceRule, MemoryRules, Persona
 from tests.unit.catalogue.files import CatalogueFile, file_with
 
 CONVERSATION = """

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dispatcher.catalogue.conversation import Conversation
+from dispatcher.catalogue.fields import EVERYWHERE
 from dispatcher.catalogue.model import Instance
-from dispatcher.catalogue.personas import EVERYWHERE, DeviceRule, Persona
+from dispatcher.catalogue.personas import DeviceRule, Persona
 from dispatcher.dialogue.goodbye import GOODBYES
 from dispatcher.dialogue.persona import character, voice_at
 

@@ -15,18 +15,18 @@ from dispatcher.providers.negotiation import RefusedParameters
 from dispatcher.tools.model import ToolCall
 from tests.support.services.openai import DONE, FakeOpenAi, says
 
-KpiEvaluator = Callable[[Mapping[str, Any]], str]
+Objection = Callable[[Mapping[str, Any]], str]
 WHISPER = (
     "response_format 'verbose_json' is not compatible with model 'gpt-4o-mini-transcribe'. "
     "Use 'json' or 'text' instead."
 )
 
 
-def refusing(openai: FakeOpenAi, judge: KpiEvaluator, answer: bytes, kind: str, *, status: int = 400) -> None:
-    """Refuse what the judge has words against; answer the rest."""
+def refusing(openai: FakeOpenAi, objects: Objection, answer: bytes, kind: str, *, status: int = 400) -> None:
+    """Refuse what the test objects to; answer the rest."""
 
     async def handler(_: web.Request) -> web.Response:
-        words = judge(openai.asked[-1].body)
+        words = objects(openai.asked[-1].body)
         if words:
             return web.json_response({"error": {"message": words}}, status=status)
         return web.Response(body=answer, content_type=kind)
@@ -34,7 +34,7 @@ def refusing(openai: FakeOpenAi, judge: KpiEvaluator, answer: bytes, kind: str, 
     openai.does(handler)
 
 
-def unless(**wanted: Any) -> KpiEvaluator:
+def unless(**wanted: Any) -> Objection:
     """Have something against requests in which these are not so."""
     return lambda body: next(
         (f"Unsupported parameter: '{key}'" for key, value in wanted.items() if body.get(key) != value), ""
