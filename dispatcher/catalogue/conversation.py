@@ -59,9 +59,9 @@ class FillerRules(Section):
     """
 
     after_ms: FillerDelay = 2000
-    phrases: Annotated[
-        Mapping[PhraseLanguage, Words], AfterValidator(_over_defaults)
-    ] = field(default_factory=lambda: dict(FILLER_PHRASES))
+    phrases: Annotated[Mapping[PhraseLanguage, Words], AfterValidator(_over_defaults)] = field(
+        default_factory=lambda: dict(FILLER_PHRASES)
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +92,7 @@ class Conversation(Section):
     timezone: Zone | None = None
     place: Text | None = None
     system_prompt: AnyText = ""
-    wake_words: Words = ()
+    wake_words: tuple[Text, ...] = ()
     endpoint_silence_ms: Count = 700
     max_utterance_s: Duration = 60.0
     history_tokens: CountOrNone = 2000

@@ -127,8 +127,8 @@ class ServiceConfig(Section):
         tuple[Instance, ...], Field(min_length=1, description="a list of at least one instance")
     ]
     max_concurrent: Count | None = None
-    max_fails: int = 2
-    fail_timeout_s: float = 30.0
+    max_fails: CountOrNone = 2
+    fail_timeout_s: Annotated[Duration, key("fail_timeout")] = 30.0
 
     @property
     def slots(self) -> int:
