@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dispatcher.catalogue.conversation import Conversation, FillerRules
+from dispatcher.catalogue.kpi_targets import Bound, KpiTargets
 from dispatcher.catalogue.load import load_catalogue
 from dispatcher.catalogue.model import (
     AlertRules,
-    Bound,
     Catalogue,
     ConnectionPool,
     HealthRules,
     Instance,
-    KpiTargets,
     NginxProxy,
     Playback,
     ServiceConfig,

@@ -34,5 +34,5 @@ def decode(text: str | bytes) -> Catalogue:
 
 
 def digest(catalogue: Catalogue) -> str:
-    """Return what tells two catalogues apart: what they say, not where it stands or with what comments."""
+    """Return a digest of what a catalogue says, whatever its path and its comments."""
     return hashlib.sha256(encode(replace(catalogue, path="")).encode()).hexdigest()

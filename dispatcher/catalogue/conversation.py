@@ -17,15 +17,13 @@ from dispatcher.catalogue.fields import (
     InstanceName,
     LanguageName,
     PhraseLanguage,
-    Section,
     Text,
     Voices,
     Words,
     Zone,
-    key,
-    or_defaults,
 )
 from dispatcher.catalogue.personas import DeviceRule, MemoryRules, Persona
+from dispatcher.catalogue.section import Section, key, or_defaults
 from dispatcher.messages import canonical_device_id
 
 FILLER_PHRASES: Final[Mapping[str, tuple[str, ...]]] = {

@@ -9,8 +9,9 @@ from typing import Annotated, Self
 from pydantic import model_validator
 from pydantic_core import PydanticCustomError
 
-from dispatcher.catalogue.fields import AnyText, Section, Text, VariableName, WebAddress, key
+from dispatcher.catalogue.fields import AnyText, Text, VariableName, WebAddress
 from dispatcher.catalogue.secrets import read_secret
+from dispatcher.catalogue.section import Section, key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,14 +11,13 @@ from dispatcher.catalogue.fields import (
     InstanceName,
     LanguageName,
     MemoryLength,
-    Section,
     Switch,
     Text,
     Voices,
     Words,
     Zone,
-    key,
 )
+from dispatcher.catalogue.section import Section, key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

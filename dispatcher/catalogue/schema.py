@@ -9,17 +9,18 @@ from typing import Annotated, Final
 from pydantic import Field
 
 from dispatcher.catalogue.conversation import Conversation
-from dispatcher.catalogue.fields import AlgorithmName, InstanceName, Section
+from dispatcher.catalogue.fields import AlgorithmName, InstanceName
+from dispatcher.catalogue.kpi_targets import KpiTargets
 from dispatcher.catalogue.mcp_server import McpServer
 from dispatcher.catalogue.model import (
     AlertRules,
     HealthRules,
-    KpiTargets,
     NginxProxy,
     Playback,
     ServiceConfig,
     TunerRules,
 )
+from dispatcher.catalogue.section import Section
 from dispatcher.messages import Service
 
 _ALL_THREE: Final = "asr_services, llm_services and tts_services: a turn needs all three"

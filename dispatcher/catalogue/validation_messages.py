@@ -13,11 +13,12 @@ from pydantic_core import ErrorDetails
 from dispatcher.catalogue.dialects import DEFAULT_PROVIDER, DIALECTS, providers_of
 from dispatcher.catalogue.document import Document, KeyPath
 from dispatcher.catalogue.endpoints import normalise_endpoint
-from dispatcher.catalogue.fields import VARIABLE_NAME, WHOLE, Section, keys_of
+from dispatcher.catalogue.fields import VARIABLE_NAME, WHOLE
 from dispatcher.catalogue.known_hosts import known_host
 from dispatcher.catalogue.required_keys import misplaced_keys, missing_keys
 from dispatcher.catalogue.schema import Root, default_name
 from dispatcher.catalogue.secrets import passphrase_problem, secret_problem
+from dispatcher.catalogue.section import Section, keys_of
 from dispatcher.messages import SERVICES, Service, canonical_device_id
 
 # Where, and what is wrong there.

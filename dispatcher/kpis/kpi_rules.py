@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, Literal, NamedTuple
 
-from dispatcher.catalogue.model import Bound, KpiTargets
+from dispatcher.catalogue.kpi_targets import Bound, KpiTargets
 from dispatcher.kpis.shares import ShareWindow, worst_deviation
 
 KpiName = Literal[

@@ -1,4 +1,4 @@
-"""What the tasks of DashScope's WebSocket share: instructions out, events in.
+"""Tasks of DashScope's WebSocket: instructions out, events in.
 
 Source: Model Studio documentation, WebSocket API of CosyVoice and of Paraformer realtime.
 """
@@ -6,18 +6,15 @@ Source: Model Studio documentation, WebSocket API of CosyVoice and of Paraformer
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
-
-import aiohttp
 
 from dispatcher.catalogue.model import Instance
 from dispatcher.errors import InstanceError, InstanceFailed
 from dispatcher.providers.dashscope_codes import NO_SPEECH_CODES, error_of
-from dispatcher.providers.http import SHOWN_BYTES, as_object, key_of
-from dispatcher.providers.websocket import Socket, open_socket
+from dispatcher.providers.http import SHOWN_BYTES, as_object
+from dispatcher.providers.websocket import Socket
 
 STARTED: Final = "task-started"
 RESULT: Final = "result-generated"
@@ -29,7 +26,7 @@ _FAILED: Final = "task-failed"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """What the service tells of a task.
+    """Event of a task.
 
     Attributes:
         name: task-started, result-generated, task-finished, our no-speech; or one that is not known here.
@@ -108,11 +105,3 @@ class DashScopeTask:
             return message
         instance = self.socket.instance
         return read_event(instance, as_object(instance, message.encode()))
-
-
-@asynccontextmanager
-async def open_task(session: aiohttp.ClientSession, instance: Instance) -> AsyncIterator[DashScopeTask]:
-    """Connect with the instance's key; the key is checked here, and no task is begun yet."""
-    headers = {"Authorization": f"bearer {key_of(instance)}"}
-    async with open_socket(session, instance, instance.endpoint, headers=headers) as socket:
-        yield DashScopeTask(socket)

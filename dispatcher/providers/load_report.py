@@ -1,4 +1,4 @@
-"""What an instance says of its own load in the answer to a health check; anyone may say anything."""
+"""Load of an instance as the answer to its health check has it, checked: any server may answer anything."""
 
 from __future__ import annotations
 

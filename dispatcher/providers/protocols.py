@@ -14,11 +14,11 @@ from dispatcher.tools.model import ChatPiece, Tool
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transcript:
-    """What was said, and in which language where the instance tells.
+    """Transcript of an utterance, and its language where the instance reports one.
 
     Attributes:
-        no_speech_ratio: likelihood of silence, 0..1, where the instance tells; the least of all segments.
-        logprob: mean logarithm of the likelihood of its tokens, where the instance tells.
+        no_speech_ratio: likelihood of silence, 0..1, where it is reported; the least of all segments.
+        logprob: mean logarithm of the likelihood of its tokens, where the instance reports it.
     """
 
     text: str

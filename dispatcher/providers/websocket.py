@@ -1,20 +1,22 @@
-"""What every dialect over WebSocket shares: connecting, bounded messages, deadlines, whose fault it is."""
+"""WebSocket for every dialect: handshakes, bounded messages, deadlines, errors by whose fault they are."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from typing import Any, Final
 
 import aiohttp
 from aiohttp import WSMsgType
+from yarl import URL
 
 from dispatcher.catalogue.model import Instance
 from dispatcher.errors import InstanceError, InstanceFailed, InstanceUnreachable
-from dispatcher.providers.http import SHOWN_BYTES, as_object, raise_for_status, wire_errors
+from dispatcher.providers.http import SHOWN_BYTES, as_object, bearer_headers, raise_for_status, wire_errors
+from dispatcher.providers.protocols import LoadReport
 
 CONNECT_TIMEOUT_S: Final = 5.0
 SEND_TIMEOUT_S: Final = 5.0
@@ -28,7 +30,7 @@ class Socket:
     """An open WebSocket to an instance; one coroutine may send while another receives.
 
     Attributes:
-        instance: whom it leads to; the errors name it.
+        instance: the other end; the errors name it.
     """
 
     def __init__(self, instance: Instance, socket: aiohttp.ClientWebSocketResponse[bool]) -> None:
@@ -87,9 +89,28 @@ class Socket:
         """Return the error that the end of the socket is."""
         if kind is WSMsgType.ERROR:
             return InstanceFailed(self.instance.name, f"broken WebSocket message: {data}")
-        # A connection that is lost without a Close has no reason to tell.
+        # A connection that is lost without a Close has no reason.
         said = f" {extra!r:.{SHOWN_BYTES}}" if extra else ""
         return InstanceFailed(self.instance.name, f"closed the socket, code {self._socket.close_code}{said}")
+
+
+class SocketProvider:
+    """Calls instances over a WebSocket; a handshake is the health check, and nothing is charged for it."""
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        """Use the session of the running loop; the caller closes it."""
+        self.session = session
+
+    def open(self, instance: Instance) -> AbstractAsyncContextManager[Socket]:
+        """Connect to an instance, with its key as a bearer token; a dialect may have another handshake."""
+        url = URL(instance.endpoint)
+        address = str(url.with_scheme("wss" if url.scheme in ("wss", "https") else "ws"))
+        return open_socket(self.session, instance, address, headers=bearer_headers(instance))
+
+    async def check(self, instance: Instance) -> LoadReport:
+        """Return nothing, once the instance has accepted the handshake and its key."""
+        async with self.open(instance):
+            return LoadReport()
 
 
 @asynccontextmanager
@@ -100,7 +121,7 @@ async def open_socket(
 
     Args:
         session: whose connector is used; the caller closes it.
-        instance: whom the errors name.
+        instance: named in errors.
         url: ws:// or wss://, with all that the dialect wants in it.
         headers: what the dialect wants beside those of the handshake.
 

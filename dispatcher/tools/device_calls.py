@@ -1,8 +1,8 @@
-"""What devices can do, where workers read it; and the way of a call to a device and back.
+"""Tools of devices, where workers read them; and the way of a call to a device and back.
 
 A call goes out as a reply of kind `tool` on the stream of the front that holds the device, so it keeps its
-place among sentences and names a turn, never a device. The answer waits under a key of its own; who
-waits for it is told by a channel that every worker process hears anyway.
+place among sentences and names a turn, never a device. The answer waits under a key of its own, and is
+published on a channel to which every worker process is subscribed anyway.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ async def may_act(redis: RedisClient, turn_id: str, attempt: int) -> bool:
 
 
 def answer(redis: RedisClient, call_id: str, result: ToolResult) -> None:
-    """Leave what became of a call, and tell who waits for it."""
+    """Store the result of a call, and publish that it is there."""
     packed = json.dumps([result.text, result.failed], ensure_ascii=False).encode("utf-8", "replace")
     redis.send_nowait("SET", keys.answer(call_id), packed, "EX", keys.ANSWER_TTL_S)
     redis.send_nowait("PUBLISH", keys.ANSWERED_CHANNEL, call_id)

@@ -67,14 +67,14 @@ class DeviceTools:
                     await event.wait()
         finally:
             del self._events[call.call_id]
-        # Also after a time-out: the ear may have been deaf when it was told.
+        # Also after a time-out: the subscription may have been down when it was published.
         result = await device_calls.read_answer(self._redis, call.call_id)
         return result or ToolResult(
             text="the device did not answer in time, so it is not known whether it was done", failed=True
         )
 
     def wake(self, call_id: str) -> None:
-        """Tell who waits for a call that its answer is there; the calls of other processes are not known."""
+        """Wake the coroutine that waits for a call; the calls of other processes are not known."""
         event = self._events.get(call_id)
         if event is not None:
             event.set()

@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 CONNECT_TIMEOUT_S: Final = 20.0
 LIST_TIMEOUT_S: Final = 10.0
 # So often the list is asked for again; it also shows that the server is still there.
-LIST_EVERY_S: Final = 60.0
+LIST_INTERVAL_S: Final = 60.0
 MAX_TOOLS: Final = 64
 MAX_PAGES: Final = 32
 MAX_RESULT_CHARACTERS: Final = 4_000
@@ -69,7 +69,7 @@ class McpSession:
     """An open connection.
 
     Attributes:
-        tools: those that the server offers, the configuration allows and that can be believed.
+        tools: those that the server offers, the configuration allows and whose schemas are valid.
     """
 
     def __init__(self, server: McpServer, client: Client) -> None:
@@ -106,14 +106,14 @@ class McpSession:
         self.tools = tuple(tools.values())[:MAX_TOOLS]
 
     async def watch(self) -> None:
-        """Stay until the connection breaks; look at the list again every minute.
+        """Return never while the connection holds; refresh the list every minute.
 
         Raises:
             ToolError: it broke.
         """
         while True:
             with suppress(TimeoutError):
-                async with asyncio.timeout(LIST_EVERY_S):
+                async with asyncio.timeout(LIST_INTERVAL_S):
                     await self._broken.wait()
                 raise ToolError("the connection broke")
             await self.learn()

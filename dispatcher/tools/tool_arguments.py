@@ -1,4 +1,4 @@
-"""Do the arguments that an LLM wrote fit what the tool takes? Told in words that help it to mend them."""
+"""Arguments that an LLM wrote, checked against the schema in words that help it to mend them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a tool says of itself: can it be believed, before an LLM is offered it?
+"""Schemas of tools, checked before an LLM is offered them.
 
 As much of JSON Schema as tools use. What is not known here (`$ref`, `pattern`) is left to the tool itself.
 """
@@ -41,7 +41,7 @@ def read_tool(raw: Any) -> ListedTool:
     """Return a tool as its owner lists it in `tools/list`.
 
     Raises:
-        ToolError: it lies about itself; the text says which field, what it was and what was expected.
+        ToolError: its entry is not valid; the text names which field, what it was and what was expected.
     """
     if not isinstance(raw, Mapping):
         raise ToolError(f"tool was {shown(raw)}, expected an object")

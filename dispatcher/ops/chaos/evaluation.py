@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias, cast
 
-from dispatcher.catalogue.model import KpiTargets
+from dispatcher.catalogue.kpi_targets import KpiTargets
 from dispatcher.kpis.kpi_rules import MIN_TURNS, InstanceFault, Kpi, KpiFacts, TurnFacts, evaluate_kpis
 from dispatcher.kpis.shares import BY_WEIGHT, ShareGroup, ShareMember, ShareWindow, measured_window
 from dispatcher.messages import Algorithm

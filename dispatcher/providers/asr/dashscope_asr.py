@@ -8,23 +8,18 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
 
-import aiohttp
-
 from dispatcher.catalogue.model import Instance
 from dispatcher.errors import InstanceFailed
 from dispatcher.messages import UPLINK_RATE_HZ, Language
 from dispatcher.providers.asr.utterance_stream import (
+    StreamingAsr,
     UtteranceStream,
-    check_handshake,
     join_texts,
     slices,
-    socket_url,
-    whole_utterance,
 )
 from dispatcher.providers.dashscope import FINISHED, NO_SPEECH, RESULT, DashScopeTask, read_event
-from dispatcher.providers.http import SHOWN_BYTES, bearer_headers
-from dispatcher.providers.protocols import LoadReport, Transcript
-from dispatcher.providers.websocket import open_socket
+from dispatcher.providers.http import SHOWN_BYTES
+from dispatcher.providers.protocols import Transcript
 
 DEFAULT_MODEL: Final = "paraformer-realtime-v2"
 # 100 ms, as the documents advise.
@@ -32,33 +27,20 @@ SLICE_BYTES: Final = UPLINK_RATE_HZ * 2 * 100 // 1000
 START_TIMEOUT_S: Final = 5.0
 
 
-class DashscopeAsr:
+class DashscopeAsr(StreamingAsr):
     """Calls DashScope's realtime recognition."""
-
-    def __init__(self, session: aiohttp.ClientSession) -> None:
-        """Use the session of the running loop; the caller closes it."""
-        self._session = session
-
-    async def transcribe(self, instance: Instance, wav: bytes, language: Language) -> Transcript:
-        """Return what is said in the WAV, sent as fast as it goes."""
-        return await self.transcribe_stream(instance, whole_utterance(instance, wav), language)
 
     async def transcribe_stream(
         self, instance: Instance, speech: AsyncIterator[bytes], language: Language
     ) -> Transcript:
         """Return the last text of each sentence."""
         wanted = instance.language or language
-        headers = bearer_headers(instance)
-        async with open_socket(self._session, instance, socket_url(instance), headers=headers) as socket:
+        async with self.open(instance) as socket:
             task = DashScopeTask(socket)
             await task.begin(_recognition(instance, wanted), within_s=START_TIMEOUT_S)
             stream = UtteranceStream(socket)
             text = await stream.run(send=_send(task, speech), receive=_receive(stream))
         return Transcript(text=text, language=wanted)
-
-    async def check(self, instance: Instance) -> LoadReport:
-        """Return nothing, once the service accepts the key; no task is begun, so nothing is charged."""
-        return await check_handshake(self._session, instance)
 
 
 def _recognition(instance: Instance, language: Language) -> dict[str, Any]:

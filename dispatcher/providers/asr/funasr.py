@@ -11,35 +11,33 @@ import re
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
-import aiohttp
 from yarl import URL
 
 from dispatcher.catalogue.model import Instance
 from dispatcher.errors import InstanceFailed
 from dispatcher.messages import UPLINK_RATE_HZ, Language
 from dispatcher.providers.asr.utterance_stream import (
-    CHECK_TIMEOUT_S,
+    StreamingAsr,
     UtteranceStream,
     join_texts,
     slices,
-    socket_url,
-    whole_utterance,
 )
 from dispatcher.providers.http import (
+    CHECK_TIMEOUT_S,
     SHOWN_BYTES,
     bearer_headers,
     raise_for_status,
     wire_errors,
 )
 from dispatcher.providers.protocols import LoadReport, Transcript
-from dispatcher.providers.websocket import Socket, open_socket
+from dispatcher.providers.websocket import Socket
 
 # 60 ms, what the server's own clients send: it counts messages as if each were as long.
 SLICE_BYTES: Final = UPLINK_RATE_HZ * 2 * 60 // 1000
-# A server that does not say which text is the last one has said it when it says no more for so long.
-SETTLE_S: Final = 0.4
+# Without a mark of its own, a text is the last one when no other follows for so long.
+LAST_TEXT_TIMEOUT_S: Final = 0.4
 # The Python server has no word for "nothing was said"; its last text takes no longer than this.
-SILENCE_S: Final = 3.0
+NO_TEXT_TIMEOUT_S: Final = 3.0
 _START: Final = {
     "mode": "2pass",
     "wav_name": "utterance",
@@ -58,25 +56,15 @@ _TAG: Final = re.compile(r"<\|([^|<>]*)\|>")
 _LANGUAGES: Final[dict[str, Language]] = {"zh": "zh", "yue": "zh", "en": "en"}
 
 
-class FunAsr:
+class FunAsr(StreamingAsr):
     """Calls FunASR servers."""
-
-    def __init__(self, session: aiohttp.ClientSession) -> None:
-        """Use the session of the running loop; the caller closes it."""
-        self._session = session
-
-    async def transcribe(self, instance: Instance, wav: bytes, language: Language) -> Transcript:
-        """Return what is said in the WAV, sent as fast as it goes."""
-        return await self.transcribe_stream(instance, whole_utterance(instance, wav), language)
 
     async def transcribe_stream(
         self, instance: Instance, speech: AsyncIterator[bytes], language: Language
     ) -> Transcript:
-        """Return what is said: the texts of the second pass, and what only the first one heard."""
+        """Return what is said: the texts of the second pass, and where it has none those of the first."""
         words = _Words(instance)
-        async with open_socket(
-            self._session, instance, socket_url(instance), headers=bearer_headers(instance)
-        ) as socket:
+        async with self.open(instance) as socket:
             stream = UtteranceStream(socket)
             await stream.run(send=_send(socket, speech), receive=_receive(stream, words))
         if not words.last_came and await self._always_answers(instance):
@@ -102,7 +90,7 @@ class FunAsr:
         async with (
             wire_errors(instance),
             asyncio.timeout(CHECK_TIMEOUT_S),
-            self._session.get(plain, headers=bearer_headers(instance)) as response,
+            self.session.get(plain, headers=bearer_headers(instance)) as response,
         ):
             if response.status in _NO_HANDSHAKE:
                 return response.headers.get("Server", "")
@@ -122,7 +110,7 @@ class _Words:
         self._instance = instance
         self._whole: list[str] = []
         self._quick: list[str] = []
-        # What this server calls a text that is not the last one: one says false, the other true.
+        # `is_final` of a text that is not the last one: one server sends false, the other true.
         self._is_final_before_end: bool | None = None
 
     @property
@@ -131,7 +119,7 @@ class _Words:
         return join_texts([*self._whole, "".join(self._quick)])
 
     def take(self, message: dict[str, Any]) -> None:
-        """Take in what was heard of a part of the utterance."""
+        """Take in the text of a part of the utterance."""
         text, mode = message.get("text", ""), message.get("mode", "")
         if not isinstance(text, str) or not isinstance(mode, str):
             raise InstanceFailed(self._instance.name, f"message was {message!r:.{SHOWN_BYTES}}")
@@ -143,8 +131,8 @@ class _Words:
             self.language = self.language or _LANGUAGES.get(tag)
         self._whole.append(_TAG.sub("", text))
 
-    def note_before_end(self, message: dict[str, Any]) -> None:
-        """Learn what this server calls a text that is not the last one."""
+    def learn_before_end(self, message: dict[str, Any]) -> None:
+        """Learn the `is_final` that this server sends with a text that is not the last one."""
         is_final = message.get("is_final")
         if isinstance(is_final, bool):
             self._is_final_before_end = is_final
@@ -163,15 +151,15 @@ async def _send(socket: Socket, speech: AsyncIterator[bytes]) -> None:
 
 
 async def _receive(stream: UtteranceStream, words: _Words) -> None:
-    """Listen until the last text is there, or nothing more comes."""
-    within_s = SILENCE_S
+    """Receive until the last text is there, or nothing more comes."""
+    within_s = NO_TEXT_TIMEOUT_S
     while (message := await stream.receive_object(within_s=within_s)) is not None:
         words.take(message)
         if not stream.is_sent:
-            words.note_before_end(message)
+            words.learn_before_end(message)
         elif words.is_last(message):
             words.last_came = True
             return
         elif not str(message.get("mode")).endswith("online"):
             words.last_came = True
-            within_s = SETTLE_S
+            within_s = LAST_TEXT_TIMEOUT_S

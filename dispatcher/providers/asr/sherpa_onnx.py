@@ -8,23 +8,19 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Final
 
-import aiohttp
-
 from dispatcher.audio.pcm import to_float32
 from dispatcher.catalogue.model import Instance
 from dispatcher.errors import InstanceFailed
 from dispatcher.messages import UPLINK_RATE_HZ, Language
 from dispatcher.providers.asr.utterance_stream import (
+    StreamingAsr,
     UtteranceStream,
-    check_handshake,
     join_texts,
     slices,
-    socket_url,
-    whole_utterance,
 )
-from dispatcher.providers.http import SHOWN_BYTES, as_object, bearer_headers
-from dispatcher.providers.protocols import LoadReport, Transcript
-from dispatcher.providers.websocket import Socket, open_socket
+from dispatcher.providers.http import SHOWN_BYTES, as_object
+from dispatcher.providers.protocols import Transcript
+from dispatcher.providers.websocket import Socket
 
 # 120 ms of s16le, which is as much as comes at once from a device.
 SLICE_BYTES: Final = UPLINK_RATE_HZ * 2 * 120 // 1000
@@ -34,31 +30,17 @@ _OVER: Final = "Done"
 _ANSWERED: Final = "Done!"
 
 
-class SherpaOnnx:
+class SherpaOnnx(StreamingAsr):
     """Calls streaming sherpa-onnx servers."""
-
-    def __init__(self, session: aiohttp.ClientSession) -> None:
-        """Use the session of the running loop; the caller closes it."""
-        self._session = session
-
-    async def transcribe(self, instance: Instance, wav: bytes, language: Language) -> Transcript:
-        """Return what is said in the WAV, sent as fast as it goes."""
-        return await self.transcribe_stream(instance, whole_utterance(instance, wav), language)
 
     async def transcribe_stream(
         self, instance: Instance, speech: AsyncIterator[bytes], language: Language
     ) -> Transcript:
         """Return the last text of each segment."""
-        async with open_socket(
-            self._session, instance, socket_url(instance), headers=bearer_headers(instance)
-        ) as socket:
+        async with self.open(instance) as socket:
             stream = UtteranceStream(socket)
             text = await stream.run(send=_send(socket, speech), receive=_receive(stream))
         return Transcript(text=text, language=instance.language or language)
-
-    async def check(self, instance: Instance) -> LoadReport:
-        """Return nothing, once the server accepts a connection; a stream begins with the first sample."""
-        return await check_handshake(self._session, instance)
 
 
 async def _send(socket: Socket, speech: AsyncIterator[bytes]) -> None:

@@ -1,4 +1,4 @@
-"""sherpa-onnx's other WebSocket server, which hears whole utterances: SenseVoice, Whisper, Paraformer.
+"""sherpa-onnx's other WebSocket server, which takes whole utterances: SenseVoice, Whisper, Paraformer.
 
 Source: sherpa-onnx, csrc/offline-websocket-server-impl.cc and its clients. Rate and length in bytes go first,
 as 32-bit numbers, then float samples; the answer is a text, or a JSON object in newer versions.
@@ -10,16 +10,13 @@ import asyncio
 import struct
 from typing import Any, Final
 
-import aiohttp
-
 from dispatcher.audio.pcm import read_wav, to_float32
 from dispatcher.catalogue.model import Instance
 from dispatcher.errors import AudioError, ContentRefused, InstanceFailed
 from dispatcher.messages import Language
-from dispatcher.providers.asr.utterance_stream import check_handshake, socket_url
-from dispatcher.providers.http import SHOWN_BYTES, as_object, bearer_headers
-from dispatcher.providers.protocols import LoadReport, Transcript
-from dispatcher.providers.websocket import open_socket
+from dispatcher.providers.http import SHOWN_BYTES, as_object
+from dispatcher.providers.protocols import Transcript
+from dispatcher.providers.websocket import SocketProvider
 
 ANSWER_TIMEOUT_S: Final = 30.0
 # The server closes the connection on a message that it finds too long.
@@ -28,12 +25,8 @@ _HEADER: Final = struct.Struct("<II")
 _LANGUAGES: Final[dict[str, Language]] = {"zh": "zh", "yue": "zh", "en": "en"}
 
 
-class SherpaOnnxOffline:
-    """Calls sherpa-onnx servers that hear whole utterances."""
-
-    def __init__(self, session: aiohttp.ClientSession) -> None:
-        """Use the session of the running loop; the caller closes it."""
-        self._session = session
+class SherpaOnnxOffline(SocketProvider):
+    """Calls sherpa-onnx servers that take whole utterances."""
 
     async def transcribe(self, instance: Instance, wav: bytes, language: Language) -> Transcript:
         """Return what is said in the WAV, at whatever rate it is."""
@@ -41,17 +34,12 @@ class SherpaOnnxOffline:
             body = await asyncio.to_thread(_as_message, wav)
         except AudioError as error:
             raise ContentRefused(instance.name, f"utterance: {error}") from error
-        headers = bearer_headers(instance)
-        async with open_socket(self._session, instance, socket_url(instance), headers=headers) as socket:
+        async with self.open(instance) as socket:
             for at in range(0, len(body), MESSAGE_BYTES):
                 await socket.send(body[at : at + MESSAGE_BYTES])
             answer = await socket.receive(within_s=ANSWER_TIMEOUT_S)
             await socket.send("Done")
         return _transcript(instance, answer, instance.language or language)
-
-    async def check(self, instance: Instance) -> LoadReport:
-        """Return nothing, once the server accepts a connection."""
-        return await check_handshake(self._session, instance)
 
 
 def _as_message(wav: bytes) -> bytes:

@@ -1,38 +1,49 @@
-"""What the dialects that hear live share: sending while listening, slices of one length, pieced texts."""
+"""Utterances that are sent while they are spoken: slices out and messages in at once, texts joined."""
 
 from __future__ import annotations
 
 import asyncio
 import re
+from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterable
 from typing import Any, Final, TypeVar
-
-import aiohttp
-from yarl import URL
 
 from dispatcher.audio.pcm import read_wav, resample
 from dispatcher.catalogue.model import Instance
 from dispatcher.errors import AudioError, ContentRefused, InstanceError, InstanceUnreachable
-from dispatcher.messages import UPLINK_RATE_HZ
-from dispatcher.providers.http import as_object, bearer_headers
-from dispatcher.providers.protocols import LoadReport
-from dispatcher.providers.websocket import Socket, open_socket
+from dispatcher.messages import UPLINK_RATE_HZ, Language
+from dispatcher.providers.http import as_object
+from dispatcher.providers.protocols import Transcript
+from dispatcher.providers.websocket import Socket, SocketProvider
 
 Result = TypeVar("Result")
 
-# An instance that says nothing for so long after the end of speech is left; another one gets all of it.
+# After so long without a message behind the end of speech, another instance gets all of the utterance.
 TRANSCRIPT_TIMEOUT_S: Final = 5.0
-CHECK_TIMEOUT_S: Final = 5.0
 # While the user speaks an instance may be silent: for as long as anybody may speak.
-_LISTEN_TIMEOUT_S: Final = 3600.0
-# Who cannot be sent to has often said why; the word may still be on its way.
-_LAST_WORD_S: Final = 0.5
+_SPEECH_TIMEOUT_S: Final = 3600.0
+# The reason why a socket takes no more may still be on its way.
+_LAST_MESSAGE_TIMEOUT_S: Final = 0.5
 _WORDS_MEET: Final = re.compile(r"[0-9A-Za-z,.!?;:'\"]\Z")
 _STARTS_WORD: Final = re.compile(r"[0-9A-Za-z]")
 
 
+class StreamingAsr(SocketProvider, ABC):
+    """Calls ASR instances that take an utterance while it is spoken."""
+
+    async def transcribe(self, instance: Instance, wav: bytes, language: Language) -> Transcript:
+        """Return what is said in the WAV, sent as fast as it goes."""
+        return await self.transcribe_stream(instance, whole_utterance(instance, wav), language)
+
+    @abstractmethod
+    async def transcribe_stream(
+        self, instance: Instance, speech: AsyncIterator[bytes], language: Language
+    ) -> Transcript:
+        """Return what is said in speech that goes on coming, as `StreamingAsrProvider` asks."""
+
+
 class UtteranceStream:
-    """One utterance on one socket: it is sent while its instance is listened to.
+    """One utterance on one socket: it is sent while messages are received.
 
     Attributes:
         is_sent: all of the utterance was sent.
@@ -47,17 +58,17 @@ class UtteranceStream:
         self._within_s = 0.0
 
     async def run(self, *, send: Coroutine[Any, Any, None], receive: Coroutine[Any, Any, Result]) -> Result:
-        """Send the utterance and listen meanwhile; return what the listening came to.
+        """Send the utterance and receive meanwhile; return what the receiving came to.
 
         Args:
             send: ends when all was sent, with word that it is over.
-            receive: ends with the transcript, or with the error that the instance told.
+            receive: ends with the transcript, or with the error that the instance sent.
         """
         sending, receiving = asyncio.ensure_future(self._to_its_end(send)), asyncio.ensure_future(receive)
         try:
             await asyncio.wait((sending, receiving), return_when=asyncio.FIRST_COMPLETED)
             if not receiving.done() and sending.exception() is not None:
-                await asyncio.wait((receiving,), timeout=_LAST_WORD_S)
+                await asyncio.wait((receiving,), timeout=_LAST_MESSAGE_TIMEOUT_S)
                 if not receiving.done():
                     sending.result()
             return await receiving
@@ -79,7 +90,7 @@ class UtteranceStream:
             async with asyncio.timeout(None) as self._waits:
                 if self.is_sent:
                     self._bound(self._waits)
-                return await self._socket.receive(within_s=_LISTEN_TIMEOUT_S)
+                return await self._socket.receive(within_s=_SPEECH_TIMEOUT_S)
         except TimeoutError:
             return None
         finally:
@@ -148,23 +159,3 @@ def join_texts(texts: Iterable[str]) -> str:
         gap = " " if _WORDS_MEET.search(joined) and _STARTS_WORD.match(text) else ""
         joined += gap + text
     return joined
-
-
-async def check_handshake(session: aiohttp.ClientSession, instance: Instance) -> LoadReport:
-    """Open a socket and close it.
-
-    Raises:
-        InstanceError: as in `open_socket`.
-    """
-    headers = bearer_headers(instance)
-    async with (
-        asyncio.timeout(CHECK_TIMEOUT_S),
-        open_socket(session, instance, socket_url(instance), headers=headers),
-    ):
-        return LoadReport()
-
-
-def socket_url(instance: Instance) -> str:
-    """Return the address of an instance's WebSocket."""
-    url = URL(instance.endpoint)
-    return str(url.with_scheme("wss" if url.scheme in ("wss", "https") else "ws"))

@@ -6,31 +6,33 @@ Source: Model Studio documentation, CosyVoice WebSocket API, client and server e
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
-
-import aiohttp
 
 from dispatcher.catalogue.model import Instance
 from dispatcher.messages import REPLY_RATE_HZ, Language
-from dispatcher.providers.dashscope import FINISHED, Event, open_task
-from dispatcher.providers.protocols import LoadReport
+from dispatcher.providers.dashscope import FINISHED, DashScopeTask, Event
+from dispatcher.providers.http import key_of
+from dispatcher.providers.websocket import Socket, SocketProvider, open_socket
 
 ANSWER_TIMEOUT_S: Final = 10.0
 
 
-class CosyVoice:
+class CosyVoice(SocketProvider):
     """Calls instances that speak CosyVoice's dialect."""
 
-    def __init__(self, session: aiohttp.ClientSession) -> None:
-        """Use the session of the running loop; the caller closes it."""
-        self._session = session
+    def open(self, instance: Instance) -> AbstractAsyncContextManager[Socket]:
+        """Connect with the instance's key, which is checked here; no task is begun yet."""
+        headers = {"Authorization": f"bearer {key_of(instance)}"}
+        return open_socket(self.session, instance, instance.endpoint, headers=headers)
 
     async def synthesize(
         self, instance: Instance, text: str, language: Language
     ) -> AsyncGenerator[bytes, None]:
         """Yield the speech as it comes; the voice decides the language."""
         del language
-        async with open_task(self._session, instance) as task:
+        async with self.open(instance) as socket:
+            task = DashScopeTask(socket)
             await task.begin(_task(instance), within_s=ANSWER_TIMEOUT_S)
             await task.instruct("continue-task", {"input": {"text": text}})
             await task.instruct("finish-task", {"input": {}})
@@ -41,11 +43,6 @@ class CosyVoice:
                         return
                 elif came:
                     yield came
-
-    async def check(self, instance: Instance) -> LoadReport:
-        """Return nothing, once the service has taken our key; no task is begun for that."""
-        async with open_task(self._session, instance):
-            return LoadReport()
 
 
 def _task(instance: Instance) -> dict[str, Any]:

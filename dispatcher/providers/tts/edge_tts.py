@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, aclosing
 from types import ModuleType
 from typing import Any, Final
 
@@ -17,10 +17,9 @@ from dispatcher.catalogue.model import Instance
 from dispatcher.errors import InstanceFailed, InstanceForbidden, InstanceUnreachable
 from dispatcher.messages import Language
 from dispatcher.providers.http import wire_errors
-from dispatcher.providers.protocols import LoadReport
 from dispatcher.providers.refusals import status_error
 from dispatcher.providers.tts.speech_decoder import Form, decoded
-from dispatcher.providers.websocket import open_socket
+from dispatcher.providers.websocket import Socket, SocketProvider, open_socket
 
 CONNECT_TIMEOUT_S: Final = 5
 ANSWER_TIMEOUT_S: Final = 10
@@ -32,25 +31,11 @@ VOICES: Final[dict[Language, str]] = {
 }
 
 
-class EdgeTts:
+class EdgeTts(SocketProvider):
     """Calls Microsoft's service; an instance's endpoint is only a name for it."""
 
-    def __init__(self, session: aiohttp.ClientSession) -> None:
-        """Use the session of the running loop for checks; the library opens one for each call."""
-        self._session = session
-
-    async def synthesize(
-        self, instance: Instance, text: str, language: Language
-    ) -> AsyncGenerator[bytes, None]:
-        """Yield the speech as it comes, decoded from MP3; without a voice, one of the language."""
-        voice = instance.voice or VOICES[instance.language or language]
-        pieces = _pieces(_library(instance), instance, text, voice)
-        async with aclosing(decoded(instance, pieces, Form(kind="mp3"))) as speech:
-            async for pcm in speech:
-                yield pcm
-
-    async def check(self, instance: Instance) -> LoadReport:
-        """Return nothing, once the service has shaken hands; nothing is spoken for that."""
+    def open(self, instance: Instance) -> AbstractAsyncContextManager[Socket]:
+        """Connect as the library does, for a check; the library itself connects for each call."""
         library = _library(instance).communicate
         try:
             url = (
@@ -61,8 +46,17 @@ class EdgeTts:
             headers = library.DRM.headers_with_muid(library.WSS_HEADERS)
         except AttributeError as error:
             raise InstanceForbidden(instance.name, f"this edge-tts is not known here: {error}") from error
-        async with open_socket(self._session, instance, url, headers=headers):
-            return LoadReport()
+        return open_socket(self.session, instance, url, headers=headers)
+
+    async def synthesize(
+        self, instance: Instance, text: str, language: Language
+    ) -> AsyncGenerator[bytes, None]:
+        """Yield the speech as it comes, decoded from MP3; without a voice, one of the language."""
+        voice = instance.voice or VOICES[instance.language or language]
+        pieces = _pieces(_library(instance), instance, text, voice)
+        async with aclosing(decoded(instance, pieces, Form(kind="mp3"))) as speech:
+            async for pcm in speech:
+                yield pcm
 
 
 def _library(instance: Instance) -> ModuleType:

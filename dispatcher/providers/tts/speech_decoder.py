@@ -1,4 +1,4 @@
-"""Speech in the forms that services send, made into what devices hear: 24 kHz mono s16le, as it streams.
+"""Speech in the forms that services send, decoded as it streams to what devices play: 24 kHz mono s16le.
 
 WAV and PCM are read here; MP3 and Opus need the extra `formats`, which a worker loads when the first such
 speech comes, and not before.
@@ -32,7 +32,7 @@ class Form:
 
     Attributes:
         kind: what it is said to be.
-        sample_rate_hz: of PCM, which does not tell its own.
+        sample_rate_hz: of PCM, which has no header.
         channels: of PCM.
         certain: it is that even where it begins like another kind, as PCM may.
     """

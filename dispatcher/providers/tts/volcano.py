@@ -12,10 +12,9 @@ import struct
 import uuid
 import zlib
 from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Final
-
-import aiohttp
 
 from dispatcher.catalogue.model import Instance
 from dispatcher.errors import (
@@ -27,8 +26,7 @@ from dispatcher.errors import (
 )
 from dispatcher.messages import REPLY_RATE_HZ, Language
 from dispatcher.providers.http import SHOWN_BYTES, key_of
-from dispatcher.providers.protocols import LoadReport
-from dispatcher.providers.websocket import MAX_MESSAGE_BYTES, Socket, open_socket
+from dispatcher.providers.websocket import MAX_MESSAGE_BYTES, Socket, SocketProvider, open_socket
 
 ANSWER_TIMEOUT_S: Final = 10.0
 DEFAULT_CLUSTER: Final = "volcano_tts"
@@ -57,21 +55,20 @@ class _Frame:
     body: bytes
 
 
-class Volcano:
+class Volcano(SocketProvider):
     """Calls instances that speak Volcano's dialect."""
 
-    def __init__(self, session: aiohttp.ClientSession) -> None:
-        """Use the session of the running loop; the caller closes it."""
-        self._session = session
+    def open(self, instance: Instance) -> AbstractAsyncContextManager[Socket]:
+        """Connect with the token, behind a semicolon by the documents; nothing is spoken for that."""
+        headers = {"Authorization": f"Bearer; {key_of(instance)}"}
+        return open_socket(self.session, instance, instance.endpoint, headers=headers)
 
     async def synthesize(
         self, instance: Instance, text: str, language: Language
     ) -> AsyncGenerator[bytes, None]:
         """Yield the speech as it comes; the voice decides the language."""
         del language
-        async with open_socket(
-            self._session, instance, instance.endpoint, headers=_headers(instance)
-        ) as socket:
+        async with self.open(instance) as socket:
             request = json.dumps(_request(instance, text), ensure_ascii=False).encode()
             await socket.send(_REQUEST + struct.pack(">I", len(request)) + request)
             while True:
@@ -81,20 +78,10 @@ class Volcano:
                 if frame.number < 0:
                     return
 
-    async def check(self, instance: Instance) -> LoadReport:
-        """Return nothing, once the service has taken our token; nothing is spoken for that."""
-        async with open_socket(self._session, instance, instance.endpoint, headers=_headers(instance)):
-            return LoadReport()
-
-
-def _headers(instance: Instance) -> dict[str, str]:
-    # A semicolon, by its documents.
-    return {"Authorization": f"Bearer; {key_of(instance)}"}
-
 
 def _request(instance: Instance, text: str) -> dict[str, Any]:
     return {
-        # The token in here is not looked at, but must be there.
+        # The service ignores this token, but requires it.
         "app": {
             "appid": instance.app_id,
             "token": "in-the-header",
@@ -107,7 +94,7 @@ def _request(instance: Instance, text: str) -> dict[str, Any]:
 
 
 async def _receive(socket: Socket) -> _Frame:
-    """Return the next frame with speech; it is empty where the service only says that it heard us."""
+    """Return the next frame with speech; it is empty where the service only confirms the request."""
     instance = socket.instance
     message = await socket.receive(within_s=ANSWER_TIMEOUT_S)
     if isinstance(message, str):

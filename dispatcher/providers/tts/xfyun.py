@@ -11,12 +11,10 @@ import hashlib
 import hmac
 import time
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, aclosing
 from email.utils import formatdate
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
-
-import aiohttp
 
 from dispatcher.catalogue.model import Instance
 from dispatcher.errors import (
@@ -28,9 +26,8 @@ from dispatcher.errors import (
 )
 from dispatcher.messages import Language
 from dispatcher.providers.http import SHOWN_BYTES, key_of, secret_of
-from dispatcher.providers.protocols import LoadReport
 from dispatcher.providers.tts.speech_decoder import Form, decoded
-from dispatcher.providers.websocket import open_socket
+from dispatcher.providers.websocket import Socket, SocketProvider, open_socket
 
 ANSWER_TIMEOUT_S: Final = 10.0
 # The service has 16 and 8 kHz, no 24.
@@ -49,12 +46,12 @@ _ERRORS: Final[dict[int, type[InstanceError]]] = {
 }
 
 
-class Xfyun:
+class Xfyun(SocketProvider):
     """Calls instances that speak iFlytek's dialect."""
 
-    def __init__(self, session: aiohttp.ClientSession) -> None:
-        """Use the session of the running loop; the caller closes it."""
-        self._session = session
+    def open(self, instance: Instance) -> AbstractAsyncContextManager[Socket]:
+        """Connect to the signed address; no quota is used for that."""
+        return open_socket(self.session, instance, signed_url(instance, at_s=time.time()))
 
     async def synthesize(
         self, instance: Instance, text: str, language: Language
@@ -66,14 +63,8 @@ class Xfyun:
             async for pcm in speech:
                 yield pcm
 
-    async def check(self, instance: Instance) -> LoadReport:
-        """Return nothing, once the service has taken our signature; no quota is used for that."""
-        async with open_socket(self._session, instance, signed_url(instance, at_s=time.time())):
-            return LoadReport()
-
     async def _pieces(self, instance: Instance, text: str) -> AsyncGenerator[bytes, None]:
-        url = signed_url(instance, at_s=time.time())
-        async with open_socket(self._session, instance, url) as socket:
+        async with self.open(instance) as socket:
             await socket.send_object(_request(instance, text))
             while True:
                 answer = await socket.receive_object(within_s=ANSWER_TIMEOUT_S)

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from dispatcher.catalogue.model import HealthRules, KpiTargets
+from dispatcher.catalogue.kpi_targets import KpiTargets
+from dispatcher.catalogue.model import HealthRules
 from dispatcher.host_metrics.host import HostSample
 from dispatcher.host_metrics.process import ProcessSample
 from dispatcher.kpis.alert_rules import Alert

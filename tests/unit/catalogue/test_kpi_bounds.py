@@ -8,7 +8,7 @@ import pytest
 
 from dispatcher.catalogue import AlertRules, KpiTargets
 from dispatcher.catalogue.codec import decode, encode
-from dispatcher.catalogue.model import CountBound, RatioBound, TimeBound
+from dispatcher.catalogue.kpi_targets import CountBound, RatioBound, TimeBound
 from tests.unit.catalogue.files import CatalogueFile, file_with
 
 

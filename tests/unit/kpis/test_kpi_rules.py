@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dispatcher.catalogue.model import KpiTargets
+from dispatcher.catalogue.kpi_targets import KpiTargets
 from dispatcher.kpis.kpi_rules import (
     InstanceFault,
     Kpi,

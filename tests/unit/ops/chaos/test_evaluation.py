@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from rich.console import Console
 
-from dispatcher.catalogue.model import KpiTargets
+from dispatcher.catalogue.kpi_targets import KpiTargets
 from dispatcher.ops.chaos.evaluation import WindowSnapshot, evaluate, verdict_of, worst
 from dispatcher.ops.chaos.report_tables import as_json, report_view
 from dispatcher.ops.chaos.turn_outcomes import error_ratio, failover_s

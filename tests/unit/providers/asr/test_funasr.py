@@ -35,7 +35,7 @@ def provider(http_session: aiohttp.ClientSession) -> FunAsr:
 
 @pytest.fixture(autouse=True)
 def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(funasr, "SILENCE_S", 0.3)
+    monkeypatch.setattr(funasr, "NO_TEXT_TIMEOUT_S", 0.3)
 
 
 @pytest.fixture(params=get_args(Flavour))
