@@ -1,4 +1,4 @@
-"""Which stage follows which, and the messages that start them.
+"""Chains of stages, and the Celery messages that start them.
 
 The front sends one Celery chain by name, `asr.transcribe | llm.respond`; the LLM task adds a
 `tts.synthesize` for each sentence while it streams. The messages are Celery's protocol 2, built

@@ -1,4 +1,4 @@
-"""What is remembered of a device's users beyond the dialogue: a short text that an LLM writes when idle."""
+"""Memory of a device's users beyond the dialogue: a short text that an LLM writes when idle."""
 
 from __future__ import annotations
 

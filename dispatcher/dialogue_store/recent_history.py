@@ -1,4 +1,4 @@
-"""What was said with a device lately."""
+"""Recent dialogue with a device."""
 
 from __future__ import annotations
 

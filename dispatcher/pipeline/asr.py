@@ -16,8 +16,8 @@ from dispatcher.errors import AudioError
 from dispatcher.messages import UPLINK_RATE_HZ, TurnTicket
 from dispatcher.pipeline.attempt import Attempt, CallProfile
 from dispatcher.pipeline.hedged_call import HedgedCall
+from dispatcher.pipeline.incoming_utterance import UtteranceDecoder
 from dispatcher.pipeline.stage import reply
-from dispatcher.pipeline.utterance_decoder import UtteranceDecoder
 from dispatcher.pipeline.worker_context import WorkerContext
 from dispatcher.providers.protocols import Transcript
 from dispatcher.routing.router import Lease

@@ -1,4 +1,4 @@
-"""Utterance on its way to a worker: the audio so far, and more as it comes."""
+"""Utterance on its way to a worker: its decoder, the audio so far, and more as it comes."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ import math
 from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Final
 
+import structlog
+
 from dispatcher.audio import packets
+from dispatcher.audio.opus import OpusDecoder
 from dispatcher.audio.wav import wav_bytes
-from dispatcher.errors import DispatcherError, StateError
-from dispatcher.messages import UPLINK_RATE_HZ, TurnTicket
+from dispatcher.errors import AudioError, DispatcherError, StateError
+from dispatcher.messages import UPLINK_RATE_HZ, AudioFormat, TurnTicket
 from dispatcher.pipeline.attempt import now
-from dispatcher.pipeline.utterance_decoder import UtteranceDecoder
-from dispatcher.turn_store.utterance_stream import Part, UtteranceReader
+from dispatcher.turn_store.utterance_stream import UtterancePart, UtteranceReader
+
+log = structlog.get_logger(__name__)
 
 # A device sends while its microphone is on, silence too; one that sends nothing for so long has left.
 UTTERANCE_QUIET_TIMEOUT_S: Final = 10.0
@@ -96,7 +100,7 @@ class IncomingUtterance:
             raise self._failed
         return self.over
 
-    async def _take(self, parts: list[Part]) -> None:
+    async def _take(self, parts: list[UtterancePart]) -> None:
         coming = [packet for part in parts for packet in packets.unpack(part.packed)]
         if len(coming) > _FEW_PACKETS:
             self._pcm += await asyncio.to_thread(self._decode, coming)
@@ -115,6 +119,39 @@ class IncomingUtterance:
     def _notify(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()
+
+
+class UtteranceDecoder:
+    """From packets of one device to s16le mono PCM; Opus comes out at 16 kHz, PCM at its own rate."""
+
+    def __init__(self, audio_format: AudioFormat) -> None:
+        """Begin with the first packet."""
+        self._opus = OpusDecoder(UPLINK_RATE_HZ) if audio_format == "opus" else None
+        self._decoded = self._broken = 0
+
+    def decode(self, coming: Sequence[bytes]) -> bytes:
+        """Return the PCM of some packets; those that do not decode are left out."""
+        if self._opus is None:
+            return b"".join(coming)
+        pieces = []
+        for packet in coming:
+            try:
+                pieces.append(self._opus.decode(packet))
+            except AudioError:
+                self._broken += 1
+        self._decoded += len(pieces)
+        return b"".join(pieces)
+
+    def check(self) -> None:
+        """Log what could not be decoded.
+
+        Raises:
+            AudioError: nothing could.
+        """
+        if self._broken:
+            log.info("packets left out", broken=self._broken, packets=self._broken + self._decoded)
+        if self._broken and not self._decoded:
+            raise AudioError(f"none of {self._broken} packets is Opus")
 
 
 def _resampler(ticket: TurnTicket) -> Callable[[bytes], bytes]:

@@ -12,8 +12,7 @@ from typing import Any, TypeVar
 from redis.asyncio import Redis
 
 from dispatcher.catalogue.model import Catalogue
-from dispatcher.pipeline.cancellation import RunningTurns
-from dispatcher.pipeline.loop_thread import LOOP_START_TIMEOUT_S, LoopThread
+from dispatcher.pipeline.loop_thread import LOOP_START_TIMEOUT_S, LoopThread, RunningTurns
 from dispatcher.pipeline.shared_refusals import SharedRefusals
 from dispatcher.providers.registry import Providers
 from dispatcher.redis_client import keys

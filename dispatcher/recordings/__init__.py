@@ -1,4 +1,4 @@
-"""The recordings that ship: a sentence to say, and the phrases a device hears when a turn fails.
+"""Recordings that ship: a sentence to say, and the phrases a device hears when a turn fails.
 
 | name | says | form |
 | --- | --- | --- |

@@ -1,4 +1,4 @@
-"""Makes the recordings anew: `python -m dispatcher.recordings.make http://127.0.0.1:8300/v1`.
+"""Maker of the recordings: `python -m dispatcher.recordings.make http://127.0.0.1:8300/v1`.
 
 The address is a TTS instance of the OpenAI dialect that answers raw PCM at 24 kHz, such as the
 built-in one (`dispatcher instance tts`). Run it after a change of the words or of the voices.
@@ -22,76 +22,47 @@ from dispatcher.messages import REPLY_RATE_HZ, UPLINK_RATE_HZ, Language
 LEVEL_DBFS: Final = -20.0
 PEAK: Final = 0.95
 # What is quieter than this at either end is not part of the phrase.
-SILENT: Final = 0.01
+SILENCE_LEVEL: Final = 0.01
 MARGIN_S: Final = 0.06
-TIMEOUT_S: Final = 60.0
+SYNTHESIS_TIMEOUT_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phrase:
-    """One recording to make; `speed` is the dialect's own word, 1.0 being the voice's pace."""
+    """One recording to make; all but `hello.wav`, which a device says, are played by devices."""
 
     name: str
     text: str
-    language: Language
-    sample_rate_hz: int
-    speed: float = 1.0
+
+    @property
+    def language(self) -> Language:
+        """Language of the text."""
+        return "zh" if self.name.endswith("_zh.wav") else "en"
+
+    @property
+    def speed(self) -> float:
+        """Pace in the dialect's own word, 1.0 being the voice's."""
+        return 1.4 if self.language == "zh" else 1.0
+
+    @property
+    def sample_rate_hz(self) -> int:
+        """Rate of the recording."""
+        return UPLINK_RATE_HZ if self.name == "hello.wav" else REPLY_RATE_HZ
 
 
-PHRASES: Final = (
-    Phrase(name="hello.wav", text="Hello! What time is it?", language="en", sample_rate_hz=UPLINK_RATE_HZ),
-    Phrase(
-        name="sorry_en.wav",
-        text="Sorry, I could not answer that. Please try again.",
-        language="en",
-        sample_rate_hz=REPLY_RATE_HZ,
-    ),
-    Phrase(
-        name="sorry_zh.wav",
-        text="抱歉，我暂时回答不了，请再试一次。",
-        language="zh",
-        sample_rate_hz=REPLY_RATE_HZ,
-        speed=1.4,
-    ),
-    Phrase(
-        name="admit_en.wav",
-        text="Please admit this device on the server first.",
-        language="en",
-        sample_rate_hz=REPLY_RATE_HZ,
-    ),
-    Phrase(
-        name="admit_zh.wav",
-        text="请先在服务器上允许这台设备接入。",
-        language="zh",
-        sample_rate_hz=REPLY_RATE_HZ,
-        speed=1.4,
-    ),
-    Phrase(
-        name="done_en.wav",
-        text="That is done, but I could not finish my answer.",
-        language="en",
-        sample_rate_hz=REPLY_RATE_HZ,
-    ),
-    Phrase(
-        name="done_zh.wav",
-        text="已经做好了，不过我没能把话说完。",
-        language="zh",
-        sample_rate_hz=REPLY_RATE_HZ,
-        speed=1.4,
-    ),
-    Phrase(
-        name="cut_en.wav",
-        text="But I could not finish my answer.",
-        language="en",
-        sample_rate_hz=REPLY_RATE_HZ,
-    ),
-    Phrase(
-        name="cut_zh.wav",
-        text="不过我没能把话说完。",
-        language="zh",
-        sample_rate_hz=REPLY_RATE_HZ,
-        speed=1.4,
-    ),
+PHRASES: Final = tuple(
+    Phrase(name=f"{name}.wav", text=text)
+    for name, text in (
+        ("hello", "Hello! What time is it?"),
+        ("sorry_en", "Sorry, I could not answer that. Please try again."),
+        ("sorry_zh", "抱歉，我暂时回答不了，请再试一次。"),
+        ("admit_en", "Please admit this device on the server first."),
+        ("admit_zh", "请先在服务器上允许这台设备接入。"),
+        ("done_en", "That is done, but I could not finish my answer."),
+        ("done_zh", "已经做好了，不过我没能把话说完。"),
+        ("cut_en", "But I could not finish my answer."),
+        ("cut_zh", "不过我没能把话说完。"),
+    )
 )
 
 
@@ -110,14 +81,14 @@ def synthesize(endpoint: str, phrase: Phrase) -> bytes:
         data=json.dumps(wanted).encode(),
         headers={"Content-Type": "application/json"},
     )
-    with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:  # noqa: S310
+    with urllib.request.urlopen(request, timeout=SYNTHESIS_TIMEOUT_S) as response:  # noqa: S310
         return bytes(response.read())
 
 
 def finish(pcm: bytes, phrase: Phrase) -> bytes:
     """Return the WAV: silence cut to a short margin, the level set, at the phrase's rate."""
     samples = to_float32(pcm)
-    loud = np.flatnonzero(np.abs(samples) > SILENT)
+    loud = np.flatnonzero(np.abs(samples) > SILENCE_LEVEL)
     margin = int(MARGIN_S * REPLY_RATE_HZ)
     kept = samples[max(0, loud[0] - margin) : loud[-1] + margin]
     gain = 10 ** ((LEVEL_DBFS - level_dbfs(to_s16le(kept))) / 20)

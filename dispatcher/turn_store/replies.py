@@ -1,4 +1,4 @@
-"""The way back: one bounded stream per front, written by workers, read by that front alone."""
+"""Replies of the stages: one bounded stream per front, written by workers, read by that front alone."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from dispatcher.redis_client.stream_entries import entries_of
 
 log = structlog.get_logger(__name__)
 
-READ_BLOCK_MS = 5_000
+REPLY_READ_BLOCK_MS = 5_000
 # An answer that is later than that never comes: the connection was cut without a word.
-LATE_S = 5.0
-READ_COUNT = 500
+REPLY_READ_GRACE_S = 5.0
+REPLY_READ_COUNT = 500
 
 
 # How many replies a front remembers, to know one that was sent again: several batches of every worker.
-REMEMBERED = 4_096
+REMEMBERED_REPLIES = 4_096
 _PROCESS = secrets.token_hex(4)
 _numbers = itertools.count()
 
 
 def send(redis: RedisClient, stream: str, reply: Reply) -> None:
-    """Append a reply. A front that is gone left no stream, and none is made for it.
+    """Append a reply; a front that stopped left no stream, and none is made for it.
 
     Where the connection breaks before the answer it is sent again, and the front takes the first of both.
     """
@@ -80,7 +80,7 @@ class ReplyReader:
     """Reads one front's stream in order, from the moment it was opened."""
 
     def __init__(self, client: Redis, stream: str) -> None:
-        """Use a connection of its own: its reads block for up to READ_BLOCK_MS."""
+        """Use a connection of its own: its reads block for up to REPLY_READ_BLOCK_MS."""
         self._client = client
         self._stream = stream
         self._last_id: bytes | str = "0-0"
@@ -108,23 +108,23 @@ class ReplyReader:
             redis.exceptions.RedisError, TimeoutError: the connection is lost; `open` and read again.
         """
         streams: dict[Any, Any] = {self._stream: self._last_id}
-        async with asyncio.timeout(READ_BLOCK_MS / 1000 + LATE_S):
-            answer = await self._client.xread(streams, count=READ_COUNT, block=READ_BLOCK_MS)
+        async with asyncio.timeout(REPLY_READ_BLOCK_MS / 1000 + REPLY_READ_GRACE_S):
+            answer = await self._client.xread(streams, count=REPLY_READ_COUNT, block=REPLY_READ_BLOCK_MS)
         replies = []
         for entry_id, fields in entries_of(answer):
             self._last_id = entry_id
-            if b"turn" in fields and self._is_new(fields.get(b"mark")):
+            if b"turn" in fields and self._mark_seen(fields.get(b"mark")):
                 replies += parsed(fields)
         return replies
 
-    def _is_new(self, mark: bytes | None) -> bool:
-        """Return whether a reply was not read before; one without a mark is taken for new."""
+    def _mark_seen(self, mark: bytes | None) -> bool:
+        """Count a reply as read, and return whether it is new; one without a mark always is."""
         if mark is None:
             return True
         if mark in self._seen:
             return False
         self._seen[mark] = None
-        if len(self._seen) > REMEMBERED:
+        if len(self._seen) > REMEMBERED_REPLIES:
             del self._seen[next(iter(self._seen))]
         return True
 

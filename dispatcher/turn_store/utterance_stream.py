@@ -1,7 +1,7 @@
-"""An utterance on its way while it is spoken: a short stream for each, from the front to one worker.
+"""Stream of an utterance while it is spoken: a short one for each, from the front to one worker.
 
-The front appends packets as they come and says the end; whoever transcribes reads from the beginning, so
-that a second reader hears all of it. The stream goes when the turn does.
+The front appends packets as they come, and ends it; each reader reads from the beginning, so
+that a second one gets all of it. The stream goes when the turn does.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from dispatcher.redis_client.client import PATIENCE_S, RedisClient
 from dispatcher.redis_client.lua_script import Value
 from dispatcher.redis_client.stream_entries import entries_of
 
-READ_BLOCK_MS: Final = 1_000
-READ_COUNT: Final = 200
+UTTERANCE_READ_BLOCK_MS: Final = 1_000
+UTTERANCE_READ_COUNT: Final = 200
 # An answer that is later than that never comes: the connection was cut without a word.
-LATE_S: Final = 5.0
+UTTERANCE_READ_GRACE_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class UtterancePart:
     """One entry: some more of the utterance.
 
     Attributes:
@@ -43,7 +43,7 @@ class Part:
 
 
 def append(redis: RedisClient, turn_id: str, packed: bytes) -> None:
-    """Add what was said since the last time.
+    """Add the audio since the last time.
 
     Raises:
         StateError: too many commands wait for Redis already.
@@ -52,7 +52,7 @@ def append(redis: RedisClient, turn_id: str, packed: bytes) -> None:
 
 
 def end(redis: RedisClient, ticket: TurnTicket) -> None:
-    """Say that the utterance is over, and with which ticket its turn goes on; errors as in `append`."""
+    """End the utterance with the ticket that its turn goes on with; errors as in `append`."""
     _add(redis, ticket.turn_id, ["ticket", json.dumps(ticket.as_payload())])
 
 
@@ -66,12 +66,12 @@ class UtteranceReader:
     """Reads one utterance from its beginning."""
 
     def __init__(self, client: Redis, turn_id: str) -> None:
-        """Use a client without a socket time-out: its reads block for READ_BLOCK_MS."""
+        """Use a client without a socket time-out: its reads block for UTTERANCE_READ_BLOCK_MS."""
         self._client = client
         self._key = keys.utterance(turn_id)
         self._last_id: bytes | str = "0-0"
 
-    async def read(self) -> list[Part]:
+    async def read(self) -> list[UtterancePart]:
         """Wait for more and return it, oldest first; an empty list after a quiet while.
 
         A Redis that restarts is waited for: to read on from the same place asks nothing twice.
@@ -90,14 +90,18 @@ class UtteranceReader:
             await asyncio.sleep(pauses.next_s())
 
     async def _more(self) -> Any:
-        async with asyncio.timeout(READ_BLOCK_MS / 1000 + LATE_S):
-            return await self._client.xread({self._key: self._last_id}, count=READ_COUNT, block=READ_BLOCK_MS)
+        async with asyncio.timeout(UTTERANCE_READ_BLOCK_MS / 1000 + UTTERANCE_READ_GRACE_S):
+            return await self._client.xread(
+                {self._key: self._last_id}, count=UTTERANCE_READ_COUNT, block=UTTERANCE_READ_BLOCK_MS
+            )
 
-    def _parts(self, answer: Any) -> list[Part]:
+    def _parts(self, answer: Any) -> list[UtterancePart]:
         parts = []
         for entry_id, fields in entries_of(answer):
             self._last_id = entry_id
-            parts.append(Part(packed=fields.get(b"packets", b""), ticket=_ticket(fields.get(b"ticket"))))
+            parts.append(
+                UtterancePart(packed=fields.get(b"packets", b""), ticket=_ticket(fields.get(b"ticket")))
+            )
         return parts
 
 

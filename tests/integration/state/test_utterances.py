@@ -13,7 +13,7 @@ from dispatcher.messages import TurnTicket
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient, connect
 from dispatcher.turn_store import utterance_stream
-from dispatcher.turn_store.utterance_stream import Part, UtteranceReader
+from dispatcher.turn_store.utterance_stream import UtterancePart, UtteranceReader
 from tests.support.broker import Broker
 
 TURN = TurnTicket(
@@ -33,8 +33,8 @@ async def client(broker: Broker) -> AsyncIterator[Redis]:
     await opened.aclose()
 
 
-async def read_all(reader: UtteranceReader) -> list[Part]:
-    parts: list[Part] = []
+async def read_all(reader: UtteranceReader) -> list[UtterancePart]:
+    parts: list[UtterancePart] = []
     while not parts or parts[-1].ticket is None:
         parts += await reader.read()
     return parts
@@ -61,7 +61,7 @@ async def test_it_expires_by_itself(redis: RedisClient) -> None:
 async def test_a_quiet_while_is_an_empty_answer_and_a_lost_broker_an_error(
     fresh_broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(utterance_stream, "READ_BLOCK_MS", 20)
+    monkeypatch.setattr(utterance_stream, "UTTERANCE_READ_BLOCK_MS", 20)
     client = connect(fresh_broker.url, socket_timeout_s=None)
     reader = UtteranceReader(client, "nobody")
     assert await reader.read() == []

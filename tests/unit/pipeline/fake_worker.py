@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter, defaultdict
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, cast
 
 from dispatcher.catalogue.model import Catalogue, Instance, ServiceConfig
+from dispatcher.chains import PUSH
 from dispatcher.dialogue.history import Message
 from dispatcher.errors import InstanceError, NoInstanceAvailable
 from dispatcher.messages import SERVICES, Reply, Service, TurnTicket
 from dispatcher.pipeline.attempt import Attempt, now
-from dispatcher.pipeline.cancellation import RunningTurns
+from dispatcher.pipeline.loop_thread import RunningTurns
 from dispatcher.pipeline.worker_context import WorkerContext
 from dispatcher.providers.negotiation import RefusedParameters
 from dispatcher.redis_client.lua_script import Script
@@ -121,7 +122,7 @@ class FakeRedis:
         """Begin with nothing sent."""
         self.replies: list[Reply] = []
         self.pushed: list[tuple[str, str]] = []
-        self.answers: dict[str, Any] = {"LRANGE": [], "EXISTS": 0}
+        self.answers: dict[str, Any] = {"LRANGE": [], "EXISTS": 0, "script": b""}
 
     @property
     def said(self) -> list[tuple[str, str]]:
@@ -134,9 +135,11 @@ class FakeRedis:
         words = [word if isinstance(word, bytes) else str(word).encode() for word in command[7:]]
         self.replies += replies.parsed(dict(zip(words[::2], words[1::2], strict=True)))
 
-    async def run(self, _: Script, keys: Sequence[str], arguments: Sequence[Any]) -> int:
-        """Take a task that is pushed."""
-        self.pushed.append((keys[0], str(arguments[0])))
+    async def run(self, script: Script, *, keys: Mapping[str, Any], arguments: Mapping[str, Any]) -> Any:
+        """Take a task that is pushed; answer other scripts as the test wants it."""
+        if script is not PUSH:
+            return self.answers["script"]
+        self.pushed.append((str(keys["queue"]), str(arguments["message"])))
         return len(self.pushed)
 
     async def execute(self, *command: Any) -> Any:

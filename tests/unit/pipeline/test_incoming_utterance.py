@@ -17,7 +17,7 @@ from dispatcher.device_simulator import DeviceOptions, packets_of
 from dispatcher.errors import AudioError, DeadlineExceeded, DispatcherError, StateError
 from dispatcher.messages import AudioFormat, TurnTicket
 from dispatcher.pipeline.incoming_utterance import IncomingUtterance
-from dispatcher.turn_store.utterance_stream import Part, UtteranceReader
+from dispatcher.turn_store.utterance_stream import UtterancePart, UtteranceReader
 from tests.support.device import SPEECH
 
 SPOKEN = packets_of(SPEECH, DeviceOptions())
@@ -27,11 +27,11 @@ LATER_S = time.time() + 3600
 class Reader:
     """Gives what the test puts into it; a number is a quiet time, an error is raised."""
 
-    def __init__(self, *coming: Sequence[Part] | DispatcherError | float) -> None:
+    def __init__(self, *coming: Sequence[UtterancePart] | DispatcherError | float) -> None:
         self.coming = list(coming)
         self.more = asyncio.Event()
 
-    async def read(self) -> list[Part]:
+    async def read(self) -> list[UtterancePart]:
         if not self.coming:
             await self.more.wait()
             return []
@@ -61,8 +61,8 @@ def ticket(audio_format: AudioFormat = "opus", rate_hz: int = 16_000) -> TurnTic
 TURN = replace(ticket(), deadline_at_s=LATER_S + 1, live=False)
 
 
-def part(packets: Sequence[bytes], *, last: bool = False) -> Part:
-    return Part(packed=pack(packets), ticket=TURN if last else None)
+def part(packets: Sequence[bytes], *, last: bool = False) -> UtterancePart:
+    return UtterancePart(packed=pack(packets), ticket=TURN if last else None)
 
 
 def nothing(_: float | None = None) -> None:
