@@ -11,7 +11,7 @@ from dispatcher.devices import device_commands, registry
 from dispatcher.devices.device_commands import DeviceCommand
 from dispatcher.devices.device_lookup import called, find, find_by_code
 from dispatcher.devices.device_tables import as_json, device_view, devices_view
-from dispatcher.devices.registry import Mark, Registered
+from dispatcher.devices.registry import OperatorField, Registered
 from dispatcher.dialogue_store import memory
 from dispatcher.errors import DispatcherError, UnknownName
 from dispatcher.messages import Language
@@ -102,7 +102,7 @@ async def set_persona(redis: RedisClient, word: str, persona: str) -> None:
 async def block(redis: RedisClient, word: str) -> None:
     """Refuse a device from now on; one that is connected is cut off."""
     device = await find(redis, word)
-    await registry.mark(redis, device.device_id, "blocked", "1")
+    await registry.set_field(redis, device.device_id, "blocked", "1")
     went = await device_commands.send(redis, DeviceCommand(device_id=device.device_id, kind="block"))
     click.echo(f"{called(device)}: blocked{', and cut off' if went == 'done' else ''}")
 
@@ -124,7 +124,7 @@ async def activate(redis: RedisClient, word: str | None, *, everyone: bool) -> N
         raise click.UsageError("expected a code, a device or --all")
     chosen = [await find_by_code(redis, word)] if word else await registry.read_all(redis)
     for device in chosen:
-        await registry.mark(redis, device.device_id, "activated", "1")
+        await registry.set_field(redis, device.device_id, "activated", "1")
         click.echo(f"{called(device)}: activated")
 
 
@@ -180,13 +180,13 @@ async def alert(redis: RedisClient, /, word: str, **fields: str) -> None:
 
 
 @redis_command
-async def _mark(redis: RedisClient, word: str, field: Mark, value: str) -> None:
+async def _mark(redis: RedisClient, word: str, field: OperatorField, value: str) -> None:
     await _mark_device(redis, await find(redis, word), field, value)
 
 
-async def _mark_device(redis: RedisClient, device: Registered, field: Mark, value: str) -> None:
+async def _mark_device(redis: RedisClient, device: Registered, field: OperatorField, value: str) -> None:
     """Set a field, also for a connection under way."""
-    await registry.mark(redis, device.device_id, field, value)
+    await registry.set_field(redis, device.device_id, field, value)
     await _reread(redis, device)
     what = f"{field} {value}" if value else f"{field} as by default"
     click.echo(f"{called(device)}: {what if field != 'blocked' else 'let in again'}")

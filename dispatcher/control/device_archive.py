@@ -54,7 +54,7 @@ class DeviceArchive:
 
     def _restore(self) -> None:
         redis = self._loop.redis
-        if not self._run(registry.lost_everything(redis)):
+        if not self._run(registry.needs_restore(redis)):
             return
         rows = [(device_of(row), str(row["memory"])) for row in devices.read_all(self._store.engine)]
         self._loop.run(registry.restore(redis, rows), timeout_s=RESTORE_TIMEOUT_S)
@@ -70,7 +70,7 @@ class DeviceArchive:
             try:
                 devices.keep(self._store.engine, self._run(_read_rows(self._loop, changed)))
             except (RecordsError, StateError, TimeoutError):
-                self._run(registry.give_back_changed(redis, changed))
+                self._run(registry.put_back_changed(redis, changed))
                 raise
 
     def _run(self, work: Coroutine[Any, Any, Result]) -> Result:
@@ -80,7 +80,7 @@ class DeviceArchive:
 async def _mark_all_changed(loop: LoopRunner) -> None:
     known = [device.device_id for device in await registry.read_all(loop.redis)]
     if known:
-        await registry.give_back_changed(loop.redis, known)
+        await registry.put_back_changed(loop.redis, known)
 
 
 async def _read_rows(loop: LoopRunner, device_ids: Sequence[str]) -> dict[str, Mapping[str, Any] | None]:

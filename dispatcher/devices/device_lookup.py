@@ -44,7 +44,7 @@ async def find_by_code(redis: RedisClient, word: str) -> Registered:
         UnknownName: there is none.
         StateError: Redis is out of reach.
     """
-    shown = await registry.shows_code(redis, word)
+    shown = await registry.find_by_code(redis, word)
     try:
         return await find(redis, shown or word)
     except UnknownName as error:

@@ -1,7 +1,8 @@
-"""The registry of devices: who was here, and what an operator said of them.
+"""Registry of devices: those that were seen, and what an operator set for them.
 
 Redis holds the working copy, which fronts read when a device connects; the control worker keeps it in SQL
-and gives it back to a Redis that came up empty. Who only asked for its address is a stranger, soon forgotten.
+and gives it back to a Redis that came up empty. A device that only asked for its address is unregistered, and
+expires soon.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ CLIENT_DIGITS: Final = 32
 _YES: Final = "1"
 
 # What an operator may set.
-Mark: TypeAlias = Literal["name", "language", "persona", "blocked", "activated"]
+OperatorField: TypeAlias = Literal["name", "language", "persona", "blocked", "activated"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +36,7 @@ class Registered:
 
     Attributes:
         first_seen_ms, last_seen_ms: Unix time.
-        accept_language: the languages that it named when it asked for its address.
+        accept_language: the languages that it sent when it asked for its address.
         language, name, persona: what an operator set.
         blocked: it is refused.
         activated: an operator typed its code, or let it in otherwise.
@@ -66,11 +67,11 @@ class Registered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SaidOfItself:
-    """What a device told when it asked for its address.
+class DeviceDetails:
+    """What a device sends of itself when it asks for its address.
 
     Attributes:
-        client_id: by which client; what another one than the device's tells is not kept.
+        client_id: by which client; what another one than the device's sends is not kept.
     """
 
     board: str = ""
@@ -79,37 +80,30 @@ class SaidOfItself:
     client_id: str = ""
 
     def fields(self) -> list[str]:
-        """Return names and values of what it told, in a row."""
-        told = {name: getattr(self, name) for name in self.__slots__ if name != "client_id"}
-        return [word for pair in told.items() if pair[1] for word in pair]
+        """Return names and values of what it sent, in a row."""
+        sent = {name: getattr(self, name) for name in self.__slots__ if name != "client_id"}
+        return [word for pair in sent.items() if pair[1] for word in pair]
 
 
-async def note(
-    redis: RedisClient,
-    device_id: str,
-    *,
-    connected: bool,
-    said: SaidOfItself | None = None,
-    wants_code: bool = False,
+async def record_seen(
+    redis: RedisClient, device_id: str, details: DeviceDetails | None = None, *, wants_code: bool = False
 ) -> Registered:
-    """Note that a device was here, and return what is known of it.
+    """Record that a device asked for its address, and return what is known of it.
 
     Args:
         redis: connection to the shared state.
         device_id: in lower case.
-        connected: it opened a connection; else it only asked for its address.
-        said: what it told of itself, where it did.
+        details: what it sent of itself, where it did.
         wants_code: give it an activation code, unless it is activated.
 
     Raises:
         StateError: Redis is out of reach.
     """
     code = f"{secrets.randbelow(10**CODE_DIGITS):0{CODE_DIGITS}d}" if wants_code else ""
-    said = said or SaidOfItself()
-    client = client_digest(said.client_id)
-    found: NamedValues = {"connected": connected, "code": code, "client": client, "opens": False}
-    known = await run_on_device(redis, NOTE, device_id, found, fields=said.fields())
-    return read_hash(device_id, known)
+    details = details or DeviceDetails()
+    client = client_digest(details.client_id)
+    found: NamedValues = {"connected": False, "code": code, "client": client, "opens": False}
+    return read_hash(device_id, await run_on_device(redis, NOTE, device_id, found, fields=details.fields()))
 
 
 async def bind(redis: RedisClient, device_id: str, client_id: str, *, greeted: bool) -> Registered:
@@ -145,8 +139,8 @@ def client_digest(client_id: str) -> str:
     return hashlib.sha256(client_id.encode()).hexdigest()[:CLIENT_DIGITS] if client_id else ""
 
 
-async def mark(redis: RedisClient, device_id: str, field: Mark, value: str) -> None:
-    """Set what an operator says of a device, which need not have been here yet; an empty value clears it.
+async def set_field(redis: RedisClient, device_id: str, field: OperatorField, value: str) -> None:
+    """Set a field of a device, which need not have been seen yet; an empty value clears it.
 
     Raises:
         StateError: Redis is out of reach, or the registry is full.
@@ -165,16 +159,16 @@ async def read(redis: RedisClient, device_id: str) -> Registered:
 
 
 async def read_all(redis: RedisClient) -> list[Registered]:
-    """Return the known devices, the latest seen first, and after them strangers that show a code or wait.
+    """Return known devices, the latest seen first, and after them unregistered ones that show a code or wait.
 
     Raises:
         StateError: Redis is out of reach.
     """
-    known, strangers = await asyncio.gather(
+    known, unregistered = await asyncio.gather(
         redis.execute("ZREVRANGE", keys.DEVICES, 0, -1), redis.execute("ZREVRANGE", keys.STRANGERS, 0, -1)
     )
     found = await read_many(redis, [device_id.decode() for device_id in known])
-    waiting = await read_many(redis, [device_id.decode() for device_id in strangers])
+    waiting = await read_many(redis, [device_id.decode() for device_id in unregistered])
     return [*found, *(device for device in waiting if device.code or device.waiting_since_ms)]
 
 
@@ -188,7 +182,7 @@ async def read_many(redis: RedisClient, device_ids: Sequence[str]) -> list[Regis
     return [read_hash(device_id, flat) for device_id, flat in zip(device_ids, hashes, strict=True)]
 
 
-async def shows_code(redis: RedisClient, code: str) -> str | None:
+async def find_by_code(redis: RedisClient, code: str) -> str | None:
     """Return the device that shows an activation code, or None.
 
     Raises:
@@ -215,7 +209,7 @@ async def remove(redis: RedisClient, device_id: str) -> None:
 
 
 async def take_changed(redis: RedisClient, count: int) -> list[str]:
-    """Take devices that changed since they were kept in SQL; who cannot keep them gives them back.
+    """Take devices that changed since they were kept in SQL; a caller that cannot keep them puts them back.
 
     Raises:
         StateError: Redis is out of reach.
@@ -223,7 +217,7 @@ async def take_changed(redis: RedisClient, count: int) -> list[str]:
     return [each.decode() for each in await redis.execute("SPOP", keys.DEVICES_CHANGED, count)]
 
 
-async def give_back_changed(redis: RedisClient, device_ids: Sequence[str]) -> None:
+async def put_back_changed(redis: RedisClient, device_ids: Sequence[str]) -> None:
     """Let devices be taken again.
 
     Raises:
@@ -232,7 +226,7 @@ async def give_back_changed(redis: RedisClient, device_ids: Sequence[str]) -> No
     await redis.execute("SADD", keys.DEVICES_CHANGED, *device_ids)
 
 
-async def lost_everything(redis: RedisClient) -> bool:
+async def needs_restore(redis: RedisClient) -> bool:
     """Return whether this Redis has not been given the registry of SQL yet.
 
     Raises:

@@ -9,6 +9,13 @@ from tests.architecture.tree import ROOT, files_in, place
 
 # Unambiguous identifiers alone; common words are for the reader's judgement.
 REPLACED: Final = {
+    "has_come": "mark_connected",
+    "make_acquaintance": "DeviceProfile",
+    "SaidOfItself": "DeviceDetails",
+    "ErrandKind": "CommandKind",
+    "lost_everything": "needs_restore",
+    "give_back_changed": "put_back_changed",
+    "learn_speech": "load_speech_model",
     "RedisLine": "RedisClient",
     "cache_line": "cache_client",
     "waiting_line": "blocking_redis",

@@ -15,6 +15,7 @@ from dispatcher.front.connection.device_tool_client import DeviceToolClient
 from dispatcher.front.connection.device_writer import DeviceWriter
 from dispatcher.front.connection.front_context import FrontContext
 from dispatcher.front.connection.listen_controller import ListenController
+from dispatcher.front.connection.microphone import Microphone
 
 log = structlog.get_logger(__name__)
 
@@ -107,7 +108,8 @@ class DeviceConnection:
         if self.writer.session_id:
             return
         self.writer.greet(hello)
-        self._listen.use_audio(hello.audio_params)
+        rules = self._context.catalogue.conversation
+        self._listen.microphone = Microphone(hello.audio_params, rules)
         self._profile.mark_connected()
         log.debug("device connected", device=self._device_id, version=self.writer.version)
         if hello.features.mcp:

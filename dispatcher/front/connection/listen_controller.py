@@ -28,6 +28,7 @@ class ListenController:
     """Controller of one device's microphone and of its one turn.
 
     Attributes:
+        microphone: records as the device said in its hello.
         turn: the one under way.
         tools: of the device, once it said that it has some.
     """
@@ -49,7 +50,7 @@ class ListenController:
         self._mistakes = mistakes
         self._on_turn_end = on_turn_end
         self._session = Session()
-        self._microphone = Microphone(AudioParams(), context.catalogue.conversation)
+        self.microphone = Microphone(AudioParams(), context.catalogue.conversation)
         self._streaming = StreamingUtterances(context, profile)
 
     @property
@@ -63,22 +64,18 @@ class ListenController:
 
         A microphone that is on and finds no speech, as in auto and realtime, has begun nothing.
         """
-        begun = not self._session.watches_speech or self._microphone.in_speech
+        begun = not self._session.watches_speech or self.microphone.in_speech
         # The answer is owed from the end of the utterance on, a moment before there is a turn.
         answering = self._session.phase is Phase.ANSWERING
         return answering or (self._session.records and begun)
-
-    def use_audio(self, params: AudioParams) -> None:
-        """Record as the device said in its hello."""
-        self._microphone = Microphone(params, self._context.catalogue.conversation)
 
     async def on_packet(self, packet: bytes) -> None:
         """Record a packet of sound; speech in it may begin or end an utterance."""
         if not self._session.records:
             return
-        dropped = self._microphone.dropped
-        event = self._microphone.add(packet, watch_speech=self._session.watches_speech)
-        if self._microphone.dropped > dropped:
+        dropped = self.microphone.dropped
+        event = self.microphone.add(packet, watch_speech=self._session.watches_speech)
+        if self.microphone.dropped > dropped:
             self._mistakes.note("packet dropped", size_bytes=len(packet))
         match event:
             case "speech started":
@@ -89,8 +86,8 @@ class ListenController:
                 limit_s = self._context.catalogue.conversation.max_utterance_s
                 self._mistakes.note("utterance too long", limit_s=limit_s)
                 await self._obey(self._session.speech_ended())
-        if self._session.is_uttered(hears_speech=self._microphone.in_speech):
-            await self._streaming.stream(self._microphone)
+        if self._session.is_uttered(hears_speech=self.microphone.in_speech):
+            await self._streaming.stream(self.microphone)
 
     async def on_listen(self, message: Listen) -> None:
         """Act on a `listen` message: the microphone went on or off, or text came."""
@@ -99,7 +96,7 @@ class ListenController:
                 await self._obey(self._session.listen_start(message.mode))
                 if self._session.watches_speech:
                     try:
-                        await self._microphone.load_speech_model()
+                        await self.microphone.load_speech_model()
                     except AudioError as error:  # none is installed
                         self._mistakes.note("end of speech cannot be found", reason=str(error))
             case "stop":
@@ -114,7 +111,8 @@ class ListenController:
     def close(self) -> None:
         """Drop what is under way: the device has disconnected."""
         self._streaming.discard()
-        self._cancel_turn(spoken_over=False)
+        if self.turn is not None:
+            self.turn.cancel(spoken_over=False)
         if self.tools is not None:
             self.tools.close()
 
@@ -136,14 +134,16 @@ class ListenController:
             match command:
                 case Command.OPEN_UTTERANCE:
                     self._streaming.discard()
-                    self._microphone.open()
+                    self.microphone.open()
                 case Command.SEND_UTTERANCE:
-                    streaming = self._streaming.take(self._microphone)
-                    await self._start_turn(recording=tuple(self._microphone.take()), streaming=streaming)
+                    streaming = self._streaming.take(self.microphone)
+                    await self._start_turn(recording=tuple(self.microphone.take()), streaming=streaming)
                 case Command.SEND_TEXT | Command.SEND_GREETING:
                     await self._start_turn(text=text, phrase=greeting)
                 case Command.CANCEL_TURN:
-                    self._cancel_turn(spoken_over=True)
+                    if self.turn is not None:
+                        self.turn.cancel(spoken_over=True)
+                        self.turn = None
                 case Command.SAY_STOP:
                     self._writer.send("tts", state="stop")
         if self._session.phase is not Phase.LISTENING:
@@ -167,7 +167,7 @@ class ListenController:
             self._end_turn(spoke=False)
         else:
             timeout_s = self._context.catalogue.conversation.turn_timeout_s
-            ticket = await self._profile.new_ticket(self._microphone.params, timeout_s=timeout_s, text=text)
+            ticket = await self._profile.new_ticket(self.microphone.params, timeout_s=timeout_s, text=text)
             if streaming is not None:
                 ticket = replace(ticket, turn_id=streaming.ticket.turn_id)
             utterance = Utterance(
@@ -186,18 +186,13 @@ class ListenController:
         )
         self.turn.start()
 
-    def _cancel_turn(self, *, spoken_over: bool) -> None:
-        if self.turn is not None:
-            self.turn.cancel(spoken_over=spoken_over)
-            self.turn = None
-
     def _end_turn(self, *, spoke: bool) -> None:
         said, self.turn = self.turn.transcript if self.turn else "", None
         for command in self._session.turn_ended(spoke=spoke):
             if command is Command.SAY_STOP:
                 self._writer.send("tts", state="stop")
             else:
-                self._microphone.open()
+                self.microphone.open()
         self._on_turn_end(said if spoke else "")
 
 

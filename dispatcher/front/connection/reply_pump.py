@@ -5,43 +5,26 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Final, Protocol
+from typing import Final
 
 import structlog
 from redis.exceptions import RedisError
 
 from dispatcher.errors import StateError, in_words
 from dispatcher.front.connection.front_context import FrontContext
-from dispatcher.messages import Reply
 from dispatcher.redis_client.backoff import BackOff
-from dispatcher.redis_client.client import RedisClient
+from dispatcher.turn_store.replies import ReplyReader
 
 log = structlog.get_logger(__name__)
 
 TRIM_INTERVAL_S: Final = 5.0
 
 
-class ReplyStream(Protocol):
-    """The stream of one front, as `ReplyReader` reads it."""
-
-    async def open(self) -> None:
-        """Make the stream where Redis has none."""
-        ...
-
-    async def read(self) -> list[Reply]:
-        """Wait for replies and return them, oldest first."""
-        ...
-
-    async def trim(self, redis: RedisClient) -> None:
-        """Drop what was read, and keep the stream alive."""
-        ...
-
-
 class ReplyPump:
     """Loop that routes every reply to its turn, over any number of connections to Redis."""
 
     def __init__(
-        self, context: FrontContext, stream: ReplyStream, *, on_connected: Callable[[], Awaitable[None]]
+        self, context: FrontContext, stream: ReplyReader, *, on_connected: Callable[[], Awaitable[None]]
     ) -> None:
         """Read nothing yet; `on_connected` is awaited on each new connection, since the Redis may be new."""
         self._context = context

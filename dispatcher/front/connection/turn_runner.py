@@ -115,7 +115,7 @@ class TurnRunner:
                 case steps.ShowEmotion(emotion):
                     self._device.send("llm", emotion=emotion, text=EMOTION_EMOJI[emotion])
                 case steps.CallTool(request):
-                    self._tasks.call_tool(request, self._on_tool_ended)
+                    self._context.spawn(self._tasks.call_tool(request, self._turn.on_tool_ended))
                 case steps.SendAgain():
                     self._tasks.send_again(step, transcript=self.transcript, alive_s=self._turn.alive_s)
                 case steps.AskForFiller(attempt):
@@ -127,9 +127,6 @@ class TurnRunner:
                     self._report.mark("filler_ms")
                 case _:
                     self._finish(step)
-
-    def _on_tool_ended(self) -> None:
-        self._turn.on_tool_ended(self._context.pacer.now())
 
     def _finish(self, step: steps.Step) -> None:
         match step:

@@ -81,7 +81,7 @@ class TurnTasks:
         """
         event = "stage lost with its worker, sent again" if late.is_lost else "stage late, sent again"
         log.warning(event, turn=self.ticket.turn_id, stage=late.stage, attempt=late.attempt)
-        ticket = self._ticket_of(late.attempt, alive_s)
+        ticket = _resent(self.ticket, late.attempt, alive_s)
         if late.stage == "tts":
             tts = chains.synthesize(self._context.redis, ticket, index=late.index, text=late.text)
             self._context.spawn(tts)
@@ -99,7 +99,7 @@ class TurnTasks:
         # Another phrase in another turn.
         phrase = phrases[sum(self.ticket.turn_id.encode()) % len(phrases)] if phrases else ""
         if phrase:
-            ticket = self._ticket_of(attempt, alive_s)
+            ticket = _resent(self.ticket, attempt, alive_s)
             self._context.spawn(
                 chains.synthesize(self._context.redis, ticket, index=FILLER_INDEX, text=phrase)
             )
@@ -110,9 +110,11 @@ class TurnTasks:
         text, self._filler_text = self._filler_text, ""
         return [text] if text else []
 
-    def call_tool(self, request: str, on_ended: Callable[[], None]) -> None:
-        """Have the device do what a worker asks."""
-        self._context.spawn(self._call_tool(request, on_ended))
+    async def call_tool(self, request: str, on_ended: Callable[[float], None]) -> None:
+        """Have the device do what a worker asks; `on_ended` gets the time at which that is over."""
+        is_done = await answer_call(self._context.redis, self._utterance.tools, request)
+        self.is_tool_done = self.is_tool_done if is_done is None else is_done
+        on_ended(self._context.pacer.now())
 
     def cancel(self) -> None:
         """Drop what is queued or at work for the turn."""
@@ -126,11 +128,6 @@ class TurnTasks:
         """Remove the utterance from the cache; errors as in `RedisClient.send_nowait`."""
         turn_id = self.ticket.turn_id
         self._context.cache_redis.send_nowait("UNLINK", keys.claim(turn_id), keys.utterance(turn_id))
-
-    async def _call_tool(self, request: str, on_ended: Callable[[], None]) -> None:
-        is_done = await answer_call(self._context.redis, self._utterance.tools, request)
-        self.is_tool_done = self.is_tool_done if is_done is None else is_done
-        on_ended()
 
     async def _start(self) -> None:
         if self._utterance.tools is not None:
@@ -157,6 +154,7 @@ class TurnTasks:
             await utterance_audio.put(self._context.cache_redis, ticket.turn_id, packed)
         return await chains.start_turn(self._context.redis, ticket)
 
-    def _ticket_of(self, attempt: int, alive_s: float) -> TurnTicket:
-        """Return the ticket of another sending; the time that the LLM spent thinking does not count."""
-        return replace(self.ticket, attempt=attempt, deadline_at_s=self.ticket.deadline_at_s + alive_s)
+
+def _resent(ticket: TurnTicket, attempt: int, alive_s: float) -> TurnTicket:
+    """Return the ticket of another sending; the time that the LLM spent thinking does not count."""
+    return replace(ticket, attempt=attempt, deadline_at_s=ticket.deadline_at_s + alive_s)

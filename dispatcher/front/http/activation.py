@@ -18,7 +18,7 @@ import structlog
 from aiohttp import web
 
 from dispatcher.devices import registry
-from dispatcher.devices.registry import SaidOfItself
+from dispatcher.devices.registry import DeviceDetails
 from dispatcher.errors import StateError
 from dispatcher.front.admission.peer import Peer, read_peer
 from dispatcher.front.connection.front_context import CONTEXT, FrontContext
@@ -33,24 +33,24 @@ DONE: Final = 200
 NOT_YET: Final = 202
 
 
-async def register(context: FrontContext, peer: Peer, said: SaidOfItself) -> dict[str, Any]:
+async def register(context: FrontContext, peer: Peer, details: DeviceDetails) -> dict[str, Any]:
     """Register a device that asks for its address; return what the answer says of its activation.
 
     Returns:
-        `{"activation": {...}}` while the device has to wait, else nothing. Redis being away changes nothing
-        for the device: its connection would be refused, and it asks again.
+        `{"activation": {...}}` while the device has to wait, else nothing. An unreachable Redis changes
+        nothing for the device: its connection would be refused, and it asks again.
     """
     if peer.anonymous:
         return {}
-    said = replace(said, client_id=peer.client_id)
+    details = replace(details, client_id=peer.client_id)
     wants_code = context.settings.activation == "on"
-    noting = registry.note(context.redis, peer.device_id, connected=False, said=said, wants_code=wants_code)
+    recording = registry.record_seen(context.redis, peer.device_id, details, wants_code=wants_code)
     if not wants_code:
-        context.spawn(noting)
+        context.spawn(recording)
         return {}
     try:
         async with asyncio.timeout(REGISTRY_TIMEOUT_S):
-            known = await noting
+            known = await recording
     except (StateError, TimeoutError) as error:
         log.warning("no activation code", device=peer.device_id, reason=str(error) or "no answer in time")
         return {}

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
-from dispatcher.devices.registry import SaidOfItself
+from dispatcher.devices.registry import DeviceDetails
 from dispatcher.dialogue.persona import character
 from dispatcher.front.admission.client_address import client_address_of
 from dispatcher.front.admission.peer import (
@@ -62,7 +62,7 @@ async def answer_device(request: web.Request) -> web.Response:
             },
             "firmware": {"version": version, "url": ""},
             "websocket": {"url": websocket_url(request), "token": _token(request, peer, now_s)},
-            **await register(request.app[CONTEXT], peer, _said_of_itself(request, posted)),
+            **await register(request.app[CONTEXT], peer, _details(request, posted)),
         }
     )
 
@@ -133,11 +133,11 @@ async def _posted(request: web.Request) -> Any:
         return None
 
 
-def _said_of_itself(request: web.Request, posted: Any) -> SaidOfItself:
+def _details(request: web.Request, posted: Any) -> DeviceDetails:
     """Return what the device tells of itself: in the body, else by a User-Agent such as "wifi/2.0.3"."""
     agent = _AGENT.fullmatch(request.headers.get("User-Agent", ""))
     board, version = agent.groups() if agent else ("", "")
-    return SaidOfItself(
+    return DeviceDetails(
         board=_word(_inside(posted, "board", "type") or board),
         firmware=_word(_inside(posted, "application", "version") or version),
         accept_language=request.headers.get("Accept-Language", "")[:200],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from dispatcher.devices import registry
-from dispatcher.devices.registry import Registered, SaidOfItself
+from dispatcher.devices.registry import DeviceDetails, Registered
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
 
@@ -26,12 +26,11 @@ async def test_a_client_that_names_no_id_binds_nothing_and_is_not_a_bound_device
 
 
 async def test_what_another_client_tells_ota_changes_nothing_of_the_device(redis: RedisClient) -> None:
-    mine = SaidOfItself(accept_language="zh-CN", client_id="mine")
-    await registry.note(redis, "d", connected=False, said=mine)
+    mine = DeviceDetails(accept_language="zh-CN", client_id="mine")
+    await registry.record_seen(redis, "d", mine)
     await registry.bind(redis, "d", "mine", greeted=True)
-    await registry.note(
-        redis, "d", connected=False, said=SaidOfItself(accept_language="en-US", client_id="thief")
-    )
+    thief = DeviceDetails(accept_language="en-US", client_id="thief")
+    await registry.record_seen(redis, "d", thief)
 
     assert (await registry.read(redis, "d")).accept_language == "zh-CN"
 

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from dispatcher.devices import registry
-from dispatcher.devices.registry import Registered, SaidOfItself
+from dispatcher.devices.registry import DeviceDetails, Registered
 from dispatcher.dialogue_store import memory
 from dispatcher.errors import StateError
 from dispatcher.redis_client import keys
@@ -18,8 +18,8 @@ async def test_strangers_replace_strangers_and_never_a_known_device(
     redis: RedisClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(keys, "STRANGERS_KEPT", 20)
-    await registry.note(redis, "known", connected=True)
-    flood = (registry.note(redis, f"made-up-{number}", connected=False) for number in range(200))
+    await registry.bind(redis, "known", "", greeted=True)
+    flood = (registry.record_seen(redis, f"made-up-{number}") for number in range(200))
     await asyncio.gather(*flood)
     assert await redis.execute("ZCARD", keys.STRANGERS) == 20
     assert len(await redis.execute("KEYS", keys.device("*"))) == 21
@@ -31,12 +31,12 @@ async def test_the_code_of_a_stranger_that_is_gone_is_free_again(
     redis: RedisClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(keys, "STRANGERS_KEPT", 1)
-    first = await registry.note(redis, "first", connected=False, wants_code=True)
-    assert await registry.shows_code(redis, first.code) == "first"
+    first = await registry.record_seen(redis, "first", wants_code=True)
+    assert await registry.find_by_code(redis, first.code) == "first"
     await asyncio.sleep(0.002)  # strangers go by the time at which they came
-    second = await registry.note(redis, "second", connected=False, wants_code=True)
-    assert await registry.shows_code(redis, second.code) == "second"
-    assert await registry.shows_code(redis, first.code) is None
+    second = await registry.record_seen(redis, "second", wants_code=True)
+    assert await registry.find_by_code(redis, second.code) == "second"
+    assert await registry.find_by_code(redis, first.code) is None
 
 
 async def test_a_full_registry_takes_nobody_and_loses_nobody(
@@ -44,10 +44,10 @@ async def test_a_full_registry_takes_nobody_and_loses_nobody(
 ) -> None:
     monkeypatch.setattr(keys, "DEVICES_KEPT", 2)
     for name in ("one", "two", "three"):
-        await registry.note(redis, name, connected=True)
+        await registry.bind(redis, name, "", greeted=True)
     assert {device.device_id for device in await registry.read_all(redis)} == {"one", "two"}
     with pytest.raises(StateError, match="2 devices are registered"):
-        await registry.mark(redis, "four", "blocked", "1")
+        await registry.set_field(redis, "four", "blocked", "1")
 
 
 async def test_a_device_that_was_away_for_half_a_year_gives_way_unless_it_was_marked(
@@ -55,32 +55,33 @@ async def test_a_device_that_was_away_for_half_a_year_gives_way_unless_it_was_ma
 ) -> None:
     monkeypatch.setattr(keys, "DEVICES_KEPT", 2)
     for name in ("old", "named"):
-        await registry.note(redis, name, connected=True)
+        await registry.bind(redis, name, "", greeted=True)
         await redis.execute("ZADD", keys.DEVICES, 1, name)
-    await registry.mark(redis, "named", "name", "kitchen")
+    await registry.set_field(redis, "named", "name", "kitchen")
     await redis.execute("ZADD", keys.DEVICES, 1, "named")
-    await registry.note(redis, "new", connected=True)
+    await registry.bind(redis, "new", "", greeted=True)
     assert {device.device_id for device in await registry.read_all(redis)} == {"named", "new"}
 
 
 async def test_what_a_device_says_and_what_an_operator_says_stand_side_by_side(redis: RedisClient) -> None:
-    said = SaidOfItself(board="bread", firmware="2.4.0", accept_language="zh-CN")
-    await registry.note(redis, "d", connected=False, said=said)
+    details = DeviceDetails(board="bread", firmware="2.4.0", accept_language="zh-CN")
+    await registry.record_seen(redis, "d", details)
     assert 0 < await redis.execute("TTL", keys.device("d")) <= keys.STRANGER_TTL_S
-    await registry.mark(redis, "d", "language", "en")
+    await registry.set_field(redis, "d", "language", "en")
     assert await redis.execute("TTL", keys.device("d")) == -1
-    known = await registry.note(redis, "d", connected=True, said=SaidOfItself(firmware="2.5.0"))
+    await registry.record_seen(redis, "d", DeviceDetails(firmware="2.5.0"))
+    known = await registry.bind(redis, "d", "", greeted=True)
     assert (known.board, known.firmware, known.language) == ("bread", "2.5.0", "en")
-    await registry.mark(redis, "d", "language", "")
+    await registry.set_field(redis, "d", "language", "")
     assert (await registry.read(redis, "d")).language is None
 
 
 async def test_what_comes_back_from_sql_leaves_what_is_newer(redis: RedisClient) -> None:
-    await registry.mark(redis, "d", "name", "new")
+    await registry.set_field(redis, "d", "name", "new")
     old = Registered(device_id="d", name="old", persona="kids", first_seen_ms=5, last_seen_ms=7, blocked=True)
-    assert await registry.lost_everything(redis)
+    assert await registry.needs_restore(redis)
     await registry.restore(redis, [(old, "I like tea")])
-    assert not await registry.lost_everything(redis)
+    assert not await registry.needs_restore(redis)
     found = await registry.read(redis, "d")
     assert (found.name, found.persona, found.blocked) == ("new", "kids", True)
     assert (await memory.read(redis, "d")).text == "I like tea"

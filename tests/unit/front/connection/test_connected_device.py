@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dispatcher.devices.device_commands import DeviceCommand, ErrandKind
+from dispatcher.devices.device_commands import CommandKind, DeviceCommand
 from dispatcher.front.connection.connected_device import handle, invalidate_profiles
 from tests.unit.front.fakes import FakeDevice
 
 
-async def carried_out(kind: ErrandKind, **fields: str) -> FakeDevice:
+async def carried_out(kind: CommandKind, **fields: str) -> FakeDevice:
     """Return a device for which a command was carried out."""
     device = FakeDevice()
     assert await handle({"d": device}, DeviceCommand(device_id="d", kind=kind, fields=fields))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from typing import cast
 
 from redis.exceptions import ConnectionError as RedisConnectionError
 from structlog.testing import capture_logs
@@ -12,6 +13,7 @@ from dispatcher.control.overrides import RuntimeOverrides
 from dispatcher.front.connection.reply_pump import ReplyPump
 from dispatcher.messages import Reply, ReplyKind
 from dispatcher.redis_client.client import RedisClient
+from dispatcher.turn_store.replies import ReplyReader
 from tests.unit.front.fakes import FakeFront, fake_front
 
 
@@ -67,7 +69,9 @@ async def pump(front: FakeFront, stream: FakeStream) -> int:
     async def on_connected() -> None:
         connected.append(True)
 
-    running = asyncio.create_task(ReplyPump(front.context, stream, on_connected=on_connected).run())
+    running = asyncio.create_task(
+        ReplyPump(front.context, cast("ReplyReader", stream), on_connected=on_connected).run()
+    )
     async with asyncio.timeout(5):
         await stream.drained.wait()
     running.cancel()
@@ -112,7 +116,9 @@ async def test_the_stream_is_trimmed_as_often_as_the_overrides_ask() -> None:
     front, stream = fake_front(), FakeStream([])
     front.context.status.overrides = RuntimeOverrides(reply_kept_s=0.001)
 
-    trimming = asyncio.create_task(ReplyPump(front.context, stream, on_connected=stream.open).trim())
+    trimming = asyncio.create_task(
+        ReplyPump(front.context, cast("ReplyReader", stream), on_connected=stream.open).trim()
+    )
     async with asyncio.timeout(2):
         await stream.trimmed.wait()
     trimming.cancel()
