@@ -1,4 +1,4 @@
-"""The `dispatcher` command. Each subcommand is imported only when it is called, so that it starts at once."""
+"""Command `dispatcher`; each subcommand is imported only when it is called, so that it starts at once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import gc
 import sys
 from difflib import get_close_matches
 from importlib import import_module
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import click
 
@@ -17,65 +17,44 @@ from dispatcher.terminal.output import READER_GONE_EXIT_CODE, GuardedOutput
 CONFIG_EXIT_CODE: Final = 2
 ERROR_EXIT_CODE: Final = 1
 
-
 # At the end of a process nothing is collected any more: that took 0.4 s of CPU for each of the processes.
 atexit.register(gc.freeze)
 
 
-class Subcommand(NamedTuple):
-    """Where a subcommand is defined, and what it does in one line."""
-
-    module: str
-    attribute: str
-    summary: str
-
-
+# What each does in one line; the module of the same name in this package holds the command.
 SUBCOMMANDS: Final = {
-    "up": Subcommand("dispatcher.cli.up", "up", "Run everything in the Procfile, and keep it running."),
-    "restart": Subcommand(
-        "dispatcher.cli.restart", "restart", "Restart parts one by one, without a lost turn."
-    ),
-    "reload": Subcommand(
-        "dispatcher.cli.reload", "reload", "Check the YAML and put it in force in every running process."
-    ),
-    "talk": Subcommand("dispatcher.cli.talk", "talk", "Say a sound file or a sentence to a running front."),
-    "try": Subcommand(
-        "dispatcher.cli.try_instance", "try_instance", "Make one real call to an instance, with times."
-    ),
-    "bench": Subcommand("dispatcher.ops.bench", "bench", "Measure devices, balancing and faults here."),
-    "check": Subcommand("dispatcher.cli.check", "check", "Run the check-lists of a rollout, row by row."),
-    "verify": Subcommand(
-        "dispatcher.cli.verify", "verify", "Inject faults while devices talk, and judge the answers."
-    ),
-    "status": Subcommand("dispatcher.cli.status", "status", "Show instances, queues and waiting calls."),
-    "devices": Subcommand("dispatcher.cli.devices", "devices", "Show, name, block and steer devices."),
-    "import-xiaozhi": Subcommand(
-        "dispatcher.cli.import_xiaozhi", "import_xiaozhi", "Turn the config of the Python server into ours."
-    ),
-    "why": Subcommand("dispatcher.cli.why", "why", "Explain where each call of a turn went."),
-    "replay": Subcommand(
-        "dispatcher.cli.replay", "replay", "Try another algorithm on the calls that were recorded."
-    ),
-    "records": Subcommand(
-        "dispatcher.cli.records", "records", "Show what of turns, samples and decisions is kept in SQL."
-    ),
-    "tuner": Subcommand("dispatcher.cli.tuner", "tuner", "Show what the tuner did and why; take it back."),
-    "drain": Subcommand("dispatcher.cli.drain", "drain", "Give an instance no new calls."),
-    "eject": Subcommand("dispatcher.cli.eject", "eject", "Give an instance no calls for a while."),
-    "restore": Subcommand(
-        "dispatcher.cli.restore", "restore", "Let an instance have calls again; or put a backup back."
-    ),
-    "backup": Subcommand("dispatcher.cli.backup", "backup", "Write all that would be missed to a file."),
-    "front": Subcommand("dispatcher.cli.front", "front", "Run one front: devices, OTA and the talk page."),
-    "instance": Subcommand(
-        "dispatcher.cli.instance", "instance", "Run one built-in ASR, LLM or TTS instance."
-    ),
-    "nginx": Subcommand("dispatcher.cli.nginx", "nginx", "Make the configuration of nginx from the YAML."),
-    "flower": Subcommand("dispatcher.cli.flower", "flower", "Run Flower, which shows workers and tasks."),
-    "broker": Subcommand(
-        "dispatcher.cli.broker", "broker", "Run the broker and state store of this machine."
-    ),
+    "up": "Run everything in the Procfile, and keep it running.",
+    "restart": "Restart parts one by one, without a lost turn.",
+    "reload": "Check the YAML and put it in force in every running process.",
+    "talk": "Say a sound file or a sentence to a running front.",
+    "try": "Make one real call to an instance, with times.",
+    "bench": "Measure devices, balancing and faults here.",
+    "check": "Run the check-lists of a rollout, row by row.",
+    "verify": "Inject faults while devices talk, and judge the answers.",
+    "status": "Show instances, queues and waiting calls.",
+    "devices": "Show, name, block and steer devices.",
+    "import-xiaozhi": "Turn the config of the Python server into ours.",
+    "why": "Explain where each call of a turn went.",
+    "replay": "Try another algorithm on the calls that were recorded.",
+    "records": "Show what of turns, samples and decisions is kept in SQL.",
+    "tuner": "Show what the tuner did and why; take it back.",
+    "drain": "Give an instance no new calls.",
+    "eject": "Give an instance no calls for a while.",
+    "restore": "Let an instance have calls again; or put a backup back.",
+    "backup": "Write all that would be missed to a file.",
+    "front": "Run one front: devices, OTA and the talk page.",
+    "instance": "Run one built-in ASR, LLM or TTS instance.",
+    "nginx": "Make the configuration of nginx from the YAML.",
+    "flower": "Run Flower, which shows workers and tasks.",
+    "broker": "Run the broker and state store of this machine.",
 }
+# Python's own words cannot name a function.
+_MODULES: Final = {"try": "try_instance"}
+
+
+def module_of(name: str) -> str:
+    """Return the module of a subcommand within this package, which its function is named after."""
+    return _MODULES.get(name, name.replace("-", "_"))
 
 
 class LazyCommands(click.Group):
@@ -87,18 +66,18 @@ class LazyCommands(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """Return the subcommand of that name, imported now."""
-        found = SUBCOMMANDS.get(cmd_name)
-        if found is None:
+        if cmd_name not in SUBCOMMANDS:
             return None
-        command = getattr(import_module(found.module), found.attribute)
+        name = module_of(cmd_name)
+        command = getattr(import_module(f"{__name__}.{name}"), name)
         if not isinstance(command, click.Command):
-            raise TypeError(f"{found.module}:{found.attribute} is not a command")
+            raise TypeError(f"{__name__}.{name}: {name} is not a command")
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Write the list of subcommands without importing any."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, command.summary) for name, command in SUBCOMMANDS.items()])
+            formatter.write_dl(list(SUBCOMMANDS.items()))
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

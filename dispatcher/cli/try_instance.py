@@ -11,32 +11,12 @@ import click
 
 from dispatcher.catalogue import load_catalogue
 from dispatcher.catalogue.secrets import EveryVariable
-from dispatcher.errors import (
-    ContentRefused,
-    EmptyReply,
-    InstanceBusy,
-    InstanceError,
-    InstanceFailed,
-    InstanceForbidden,
-    InstanceRefused,
-    InstanceUnreachable,
-)
 from dispatcher.messages import SERVICES, Service
 from dispatcher.ops.instance_probe import Question, run_trial
-from dispatcher.ops.probe_report import ADVICE, find_instance, keep_speech, report_lines
+from dispatcher.ops.probe_report import FAILURES, find_instance, keep_speech, report_lines
 from dispatcher.ops.talk.talk_turn import read_recording
 from dispatcher.supervisor.resolve_settings import resolve_settings
 
-# Beside 0 (it answered), 1 (something here) and 2 (the YAML or the environment).
-EXIT_CODES: Final[dict[type[InstanceError], int]] = {
-    InstanceUnreachable: 3,
-    InstanceBusy: 4,
-    InstanceFailed: 5,
-    InstanceForbidden: 6,
-    InstanceRefused: 7,
-    ContentRefused: 8,
-    EmptyReply: 5,
-}
 _TEXTS: Final[Mapping[Service, str]] = {
     "asr": "",
     "llm": "What is two and two? Answer in one short sentence.",
@@ -77,5 +57,6 @@ def try_instance(
     if save is not None and trial.speech:
         click.echo(f"  {'kept in':<13} {keep_speech(trial.speech, save)}")
     if trial.error is not None:
-        click.secho(f"  {ADVICE[type(trial.error)]}", fg="red", err=True)
-        raise SystemExit(EXIT_CODES[type(trial.error)])
+        exit_code, advice = FAILURES[type(trial.error)]
+        click.secho(f"  {advice}", fg="red", err=True)
+        raise SystemExit(exit_code)

@@ -19,7 +19,7 @@ from dispatcher.supervisor.ports import is_taken, require_free_ports
 from dispatcher.supervisor.process_launcher import process_environment
 from dispatcher.supervisor.procfile import read_procfile
 from dispatcher.supervisor.state_file import StateFile
-from dispatcher.supervisor.supervisor import Supervisor, SupervisorContext
+from dispatcher.supervisor.supervisor import Supervisor
 from dispatcher.supervisor.terminal_ui import TerminalUi
 from dispatcher.terminal.console import make_console
 from dispatcher.terminal.output import outlive_reader
@@ -52,5 +52,5 @@ def up(config: Path | None, procfile: Path, *, verbose: bool) -> None:
     environment[SCREEN_TURNS_VARIABLE] = "text" if ui.is_terminal else "plain"
     with StateFile(settings.data_dir, config=settings.dispatcher_config) as state_file:
         require_free_ports(plan.specs)
-        context = SupervisorContext(settings=settings, environment=environment, ui=ui, state_file=state_file)
-        asyncio.run(Supervisor(plan, context).run())
+        supervisor = Supervisor(plan, settings, environment, ui=ui, state_file=state_file)
+        asyncio.run(supervisor.run())

@@ -29,14 +29,18 @@ from dispatcher.messages import REPLY_RATE_HZ, Service
 from dispatcher.ops.instance_probe import InstanceProbe
 from dispatcher.providers.llm.untagged_thinking import OPENING_TAG
 
-ADVICE: Final[dict[type[InstanceError], str]] = {
-    InstanceUnreachable: "out of reach: is the address right, does it run, does a firewall stand between?",
-    InstanceBusy: "busy: it works, but a quota or its calls at once are used up",
-    InstanceFailed: "failed: it broke off, or answered something else than `provider` speaks",
-    InstanceForbidden: "forbidden: look at its line: key, secret, app_id, model, voice, path",
-    InstanceRefused: "refused: it does not take this request: look at its model, its extra_body",
-    ContentRefused: "refused: its content filter does not let this text pass; other words may",
-    EmptyReply: "empty: it ended its reply without a word; is `model` one that chats?",
+# Exit code and advice, beside 0 (it answered), 1 (something here) and 2 (the YAML or the environment).
+FAILURES: Final[dict[type[InstanceError], tuple[int, str]]] = {
+    InstanceUnreachable: (
+        3,
+        "out of reach: is the address right, does it run, does a firewall stand between?",
+    ),
+    InstanceBusy: (4, "busy: it works, but a quota or its calls at once are used up"),
+    InstanceFailed: (5, "failed: it broke off, or answered something else than `provider` speaks"),
+    InstanceForbidden: (6, "forbidden: look at its line: key, secret, app_id, model, voice, path"),
+    InstanceRefused: (7, "refused: it does not take this request: look at its model, its extra_body"),
+    ContentRefused: (8, "refused: its content filter does not let this text pass; other words may"),
+    EmptyReply: (5, "empty: it ended its reply without a word; is `model` one that chats?"),
 }
 
 

@@ -152,6 +152,7 @@ class OutputReader:
         *,
         on_output: Callable[[str, Level, bool], None],
         on_turn: Callable[[str], None],
+        is_stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         """Read the output of a process.
 
@@ -160,11 +161,13 @@ class OutputReader:
             log: where each line is kept.
             on_output: takes a line, its level, and whether it is a summary that is worth showing.
             on_turn: takes a turn for the terminal UI, as JSON.
+            is_stopping: servers warn of their own stop, which is no news where it was requested.
         """
         self.log = log
         self._role = role
         self._on_output = on_output
         self._on_turn = on_turn
+        self._is_stopping = is_stopping
         self._lines = LineReader()
         self._sends_turns = False
 
@@ -173,15 +176,15 @@ class OutputReader:
         self.log.begin_run()
         self._lines = LineReader()
 
-    def take(self, line: str, *, is_stopping: bool) -> None:
-        """Take the next line; servers warn of their own stop, which the operator has asked for."""
+    def take(self, line: str) -> None:
+        """Take the next line."""
         if line.startswith(SCREEN_TURN_SIGN):  # it may hold what a user said, which no file keeps
             self._sends_turns = True
             self._on_turn(line.removeprefix(SCREEN_TURN_SIGN))
             return
         self.log.write(line)
         level = self._lines.level_of(line)
-        if is_stopping and level == "warning":
+        if level == "warning" and self._is_stopping():
             level = "info"
         is_summary = self._role == "front" and _TURN_SUMMARY in line and not self._sends_turns
         self._on_output(line, level, is_summary)

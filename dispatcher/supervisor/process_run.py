@@ -4,28 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from dispatcher.supervisor.draining_processes import LAST_OUTPUT_TIMEOUT_S, DrainingProcesses
 from dispatcher.supervisor.process import Process, was_stopped
 from dispatcher.supervisor.process_spec import ProcessSpec
 from dispatcher.supervisor.readiness import Readiness
 from dispatcher.supervisor.restart_policy import RunOutcome
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunHooks:
-    """Callbacks of a run.
-
-    Attributes:
-        on_line: the process printed a line.
-        on_ready: it is ready.
-        is_stopping: nothing follows this run, so it need not make way.
-    """
-
-    on_line: Callable[[str], None]
-    on_ready: Callable[[], None]
-    is_stopping: Callable[[], bool]
 
 
 class ProcessRun:
@@ -35,7 +19,6 @@ class ProcessRun:
         self,
         process: Process,
         spec: ProcessSpec,
-        hooks: RunHooks,
         *,
         readiness: Readiness,
         draining: DrainingProcesses,
@@ -43,24 +26,31 @@ class ProcessRun:
         """Watch the process; it joins the draining ones where it makes way for the next run."""
         self._process = process
         self._spec = spec
-        self._hooks = hooks
         self._readiness = readiness
         self._draining = draining
 
-    async def watch(self) -> RunOutcome:
-        """Return how the run went."""
+    async def watch(
+        self, on_line: Callable[[str], None], on_ready: Callable[[], None], is_stopping: Callable[[], bool]
+    ) -> RunOutcome:
+        """Return how the run went.
+
+        Args:
+            on_line: takes each line that the process prints.
+            on_ready: called once it is ready.
+            is_stopping: whether nothing follows this run, so that it need not make way.
+        """
         loop = asyncio.get_running_loop()
         began_at_s = loop.time()
-        output = loop.create_task(self._process.read_output(self._hooks.on_line))
+        output = loop.create_task(self._process.read_output(on_line))
         async with asyncio.TaskGroup() as group:
-            ready = group.create_task(self._become_ready())
+            ready = group.create_task(self._become_ready(on_ready))
             reading = group.create_task(_shielded(output))
             leaves = await self._process.wait_for_exit_or_leaving()
             ready.cancel()
             reading.cancel()
         now_s = loop.time()
         ready_s = None if ready.cancelled() else now_s - ready.result()
-        if leaves and not self._hooks.is_stopping():
+        if leaves and not is_stopping():
             self._draining.add(self._process, output)
             return RunOutcome(lasted_s=now_s - began_at_s, ready_s=ready_s, makes_way=True)
         self._process.release()
@@ -74,13 +64,13 @@ class ProcessRun:
             is_stopped=was_stopped(code, self._spec.role),
         )
 
-    async def _become_ready(self) -> float:
+    async def _become_ready(self, on_ready: Callable[[], None]) -> float:
         """Return the time at which the process became ready; from then on those before it may go."""
         if self._draining:  # one of them may answer in its stead
             await self._process.wait_until_serving()
         await self._readiness.wait(self._spec, self._process.pid)
         self._draining.release()
-        self._hooks.on_ready()
+        on_ready()
         return asyncio.get_running_loop().time()
 
 

@@ -16,7 +16,7 @@ from dispatcher.supervisor.process import Process, describe_exit
 from dispatcher.supervisor.process_launcher import ProcessLauncher
 from dispatcher.supervisor.process_lifecycle import ProcessLifecycle, State
 from dispatcher.supervisor.process_output import Level, OutputReader, ProcessLog
-from dispatcher.supervisor.process_run import ProcessRun, RunHooks
+from dispatcher.supervisor.process_run import ProcessRun
 from dispatcher.supervisor.process_spec import ProcessSpec
 from dispatcher.supervisor.readiness import Readiness
 from dispatcher.supervisor.restart_policy import RestartPolicy, RunOutcome
@@ -75,6 +75,7 @@ class ProcessRunner:
             log,
             on_output=lambda line, level, is_summary: listener.on_output(spec, line, level, is_summary),
             on_turn=listener.on_turn,
+            is_stopping=lambda: self.state in {"stopping", "restarting"},
         )
         self._policy = RestartPolicy()
         self._draining = DrainingProcesses(timeout_s=drain_timeout_s)
@@ -155,18 +156,11 @@ class ProcessRunner:
         self._listener.on_change(self)
         if self.state != "starting":
             process.terminate()
-        hooks = RunHooks(
-            on_line=lambda line: self._output.take(
-                line, is_stopping=self.state in {"stopping", "restarting"}
-            ),
-            on_ready=self._on_ready,
-            is_stopping=lambda: self.state == "stopping",
-        )
-        watched = ProcessRun(process, self.spec, hooks, readiness=self._readiness, draining=self._draining)
-        run = await watched.watch()
+        run = ProcessRun(process, self.spec, readiness=self._readiness, draining=self._draining)
+        outcome = await run.watch(self._output.take, self._on_ready, lambda: self.state == "stopping")
         self._listener.on_end(process.pid)
         self._process, self.pid = None, None
-        return self._after(run)
+        return self._after(outcome)
 
     def _on_ready(self) -> None:
         if self.lifecycle.apply("serve") and self._policy.runs:

@@ -6,7 +6,6 @@ import asyncio
 import signal
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -33,28 +32,23 @@ START_TIMEOUT_S: Final = 120.0
 LAST_START_TIMEOUT_S: Final = 10.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SupervisorContext:
-    """Surroundings of a supervisor.
-
-    Attributes:
-        environment: variables of the processes.
-    """
-
-    settings: Settings
-    environment: Mapping[str, str]
-    ui: TerminalUi
-    state_file: StateFile
-
-
 class Supervisor:
     """Runs a plan until SIGINT, SIGTERM or SIGHUP; a second signal kills at once."""
 
-    def __init__(self, plan: Plan, context: SupervisorContext) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        settings: Settings,
+        environment: Mapping[str, str],
+        *,
+        ui: TerminalUi,
+        state_file: StateFile,
+    ) -> None:
+        """Run a plan; `environment` has the variables of the processes."""
         self._plan = plan
-        self._settings = context.settings
-        self._ui = context.ui
-        self._state_file = context.state_file
+        self._settings = settings
+        self._ui = ui
+        self._state_file = state_file
         self._failure = ""
         self._stop_requested = asyncio.Event()
         self._readiness = Readiness(self._settings.redis_url)
@@ -67,9 +61,7 @@ class Supervisor:
             on_turn=self._ui.show_turn,
             on_end=workers.on_end,
         )
-        self._group = RunnerGroup(
-            self._settings, context.environment, readiness=self._readiness, listener=listener
-        )
+        self._group = RunnerGroup(self._settings, environment, readiness=self._readiness, listener=listener)
         self._workers = workers
 
     async def run(self) -> None:

@@ -81,9 +81,10 @@ def output_of(
         ProcessLog(folder / "a.log"),
         on_output=lambda _line, level, is_summary: shown.append((level, is_summary)),
         on_turn=turns.append,
+        is_stopping=lambda: is_stopping,
     )
     for line in lines:
-        reader.take(line, is_stopping=is_stopping)
+        reader.take(line)
     reader.log.close()
     return shown, turns
 

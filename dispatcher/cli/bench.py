@@ -1,0 +1,15 @@
+"""`dispatcher bench`: benches of this machine. A new one is a file in `ops/bench` and its command here."""
+
+from __future__ import annotations
+
+import click
+
+from dispatcher.ops.bench.device_bench import devices
+from dispatcher.ops.bench.fault_bench import faults
+from dispatcher.ops.bench.routing_bench import routing
+from dispatcher.ops.bench.voice_bench import voices
+
+
+@click.group("bench", commands=[devices, routing, faults, voices])
+def bench() -> None:
+    """Measure how many devices this machine serves, how it balances, what faults cost, how voices sound."""
