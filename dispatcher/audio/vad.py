@@ -1,4 +1,4 @@
-"""Voice activity: how likely each 32 ms of sound is speech, by the Silero model.
+"""Voice activity: the speech probability of each 32 ms of sound, by the Silero model.
 
 The weights are those inside the `faster_whisper` package. Only its folder is used: importing the
 package would load its speech recognition too.
@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
-import soxr
 from numpy.typing import NDArray
 
-from dispatcher.audio.pcm import to_float32
+from dispatcher.audio.pcm import Resampler, to_float32
 from dispatcher.errors import AudioError
 
 if TYPE_CHECKING:
@@ -23,16 +22,16 @@ if TYPE_CHECKING:
 
 VAD_RATE_HZ: Final = 16_000
 WINDOW_SAMPLES: Final = 512
-# The model hears the end of the previous window in front of each window.
+# The model takes the end of the previous window in front of each window.
 _CONTEXT_SAMPLES: Final = 64
-# -60 dBFS: below the noise of any microphone that is on, so the model need not be asked.
+# -60 dBFS: below the noise of any microphone that is on, so the model is not run.
 _SILENT_POWER: Final = 1e-6
-# The model hears the beginning of a silence, so that its memory of the speech before fades.
+# The model gets the beginning of a silence, so that its state of the speech before fades.
 _FADE_WINDOWS: Final = 4
 
 
 class SpeechModel(Protocol):
-    """What judges a window of sound."""
+    """Model of speech probability, with the state of one stream."""
 
     def probability(self, window: NDArray[np.float32]) -> float:
         """Return how likely the window holds speech, 0..1."""
@@ -54,7 +53,7 @@ class SileroVad:
         """
         self._session = _load_session()
         self._h, self._c = _new_state(), _new_state()
-        self._heard = _new_heard()
+        self._input = _new_window()
 
     def probability(self, window: NDArray[np.float32]) -> float:
         """Return how likely the window holds speech, 0..1.
@@ -62,27 +61,27 @@ class SileroVad:
         Args:
             window: `WINDOW_SAMPLES` samples at 16 kHz, -1..1, right after those of the last call.
         """
-        self._heard[0, :_CONTEXT_SAMPLES] = self._heard[0, -_CONTEXT_SAMPLES:]
-        self._heard[0, _CONTEXT_SAMPLES:] = window
-        speech, self._h, self._c = self._session.run(None, {"input": self._heard, "h": self._h, "c": self._c})
+        self._input[0, :_CONTEXT_SAMPLES] = self._input[0, -_CONTEXT_SAMPLES:]
+        self._input[0, _CONTEXT_SAMPLES:] = window
+        speech, self._h, self._c = self._session.run(None, {"input": self._input, "h": self._h, "c": self._c})
         return float(speech.item())
 
     def reset(self) -> None:
         """Forget the sound so far; the next window begins a new stream."""
         self._h, self._c = _new_state(), _new_state()
-        self._heard = _new_heard()
+        self._input = _new_window()
 
 
 def _new_state() -> NDArray[np.float32]:
     return np.zeros((1, 1, 128), dtype=np.float32)
 
 
-def _new_heard() -> NDArray[np.float32]:
+def _new_window() -> NDArray[np.float32]:
     return np.zeros((1, _CONTEXT_SAMPLES + WINDOW_SAMPLES), dtype=np.float32)
 
 
 class SpeechMeter:
-    """Cuts a stream of PCM into windows and says of each how likely it is speech."""
+    """Speech probabilities of the windows in a stream of PCM."""
 
     def __init__(self, sample_rate_hz: int = VAD_RATE_HZ, *, model: SpeechModel | None = None) -> None:
         """Begin a stream.
@@ -95,9 +94,7 @@ class SpeechMeter:
             AudioError: the Silero model is wanted and not installed.
         """
         self._model: SpeechModel = SileroVad() if model is None else model
-        self._resampler: soxr.ResampleStream | None = None
-        if sample_rate_hz != VAD_RATE_HZ:
-            self._resampler = soxr.ResampleStream(sample_rate_hz, VAD_RATE_HZ, 1, dtype="float32")
+        self._resampler = Resampler(sample_rate_hz, VAD_RATE_HZ)
         self._odd_byte = b""
         self._rest = np.zeros(0, dtype=np.float32)
         self._silent_windows = 0
@@ -113,8 +110,7 @@ class SpeechMeter:
     def reset(self) -> None:
         """Forget the sound so far; the next slice begins a new stream."""
         self._model.reset()
-        if self._resampler is not None:
-            self._resampler.clear()
+        self._resampler.reset()
         self._odd_byte = b""
         self._rest = np.zeros(0, dtype=np.float32)
         self._silent_windows = 0
@@ -122,8 +118,7 @@ class SpeechMeter:
     def _take_samples(self, pcm: bytes) -> NDArray[np.float32]:
         pcm = self._odd_byte + pcm
         self._odd_byte = pcm[len(pcm) // 2 * 2 :]
-        samples = to_float32(pcm)
-        return samples if self._resampler is None else self._resampler.resample_chunk(samples)
+        return self._resampler.feed_samples(to_float32(pcm))
 
     def _judge(self, window: NDArray[np.float32]) -> float:
         silent = float(np.dot(window, window)) < WINDOW_SAMPLES * _SILENT_POWER
@@ -135,7 +130,7 @@ class SpeechMeter:
 
 @functools.cache
 def _load_session() -> InferenceSession:
-    """Return the process's one session; it may run in many threads at once."""
+    """Return the one session of the process; it may run in many threads at once."""
     spec = find_spec("faster_whisper")
     if spec is None or not spec.submodule_search_locations:
         raise AudioError("no speech model for endpointing; pip install 'xiaozhi-dispatcher[vad]'")

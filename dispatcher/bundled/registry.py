@@ -1,4 +1,4 @@
-"""Which engines there are. Each is imported only when it is asked for: an LLM instance loads no Whisper."""
+"""Registry of the engines. Each is imported only when it is wanted: an LLM instance loads no Whisper."""
 
 from __future__ import annotations
 
@@ -7,15 +7,27 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Final
 
+from dispatcher.bundled.engine_options import read_options
 from dispatcher.bundled.engines import Engine, Service
-from dispatcher.bundled.timed.faults import Faults
+from dispatcher.bundled.fault_switch import FaultSwitch, read_fault
+from dispatcher.bundled.faulty_engine import FaultyEngine
 from dispatcher.errors import ConfigError, StartError
 
-# The first of a service is its default. Each module has a function `prepare(options) -> Prepared`.
-ENGINES: Final[Mapping[Service, Mapping[str, str]]] = {
-    "asr": {"whisper": "dispatcher.bundled.whisper.engine", "timed": "dispatcher.bundled.timed.asr"},
-    "llm": {"assistant": "dispatcher.bundled.assistant.engine", "timed": "dispatcher.bundled.timed.llm"},
-    "tts": {"voices": "dispatcher.bundled.voices.engine", "timed": "dispatcher.bundled.timed.tts"},
+_TIMED: Final = "dispatcher.bundled.timed_engines"
+# Module, the class of its options, and the function that makes the engine of them; the first is the default.
+ENGINES: Final[Mapping[Service, Mapping[str, tuple[str, str, str]]]] = {
+    "asr": {
+        "whisper": ("dispatcher.bundled.whisper.engine", "WhisperOptions", "load"),
+        "timed": (_TIMED, "TimedAsrOptions", "TimedAsr"),
+    },
+    "llm": {
+        "assistant": ("dispatcher.bundled.assistant.engine", "AssistantOptions", "load"),
+        "timed": (_TIMED, "TimedLlmOptions", "TimedLlm"),
+    },
+    "tts": {
+        "voices": ("dispatcher.bundled.voices.engine", "VoicesOptions", "load"),
+        "timed": (_TIMED, "TimedTtsOptions", "TimedTts"),
+    },
 }
 
 
@@ -25,11 +37,11 @@ class Prepared:
 
     Attributes:
         load: makes the engine; may take seconds, so the server runs it in a thread.
-        faults: the switch of an engine that can be told to fail.
+        fault_switch: of an engine that can be told to fail.
     """
 
     load: Callable[[], Engine]
-    faults: Faults | None = None
+    fault_switch: FaultSwitch | None = None
 
 
 def default_engine(service: Service) -> str:
@@ -37,21 +49,35 @@ def default_engine(service: Service) -> str:
     return next(iter(ENGINES[service]))
 
 
-def prepare(service: Service, engine: str, options: Mapping[str, str]) -> Prepared:
+def prepare(service: Service, engine: str, options: Mapping[str, str], *, may_fail: bool = False) -> Prepared:
     """Return the engine of that name, with its options read but nothing loaded.
+
+    A timed engine can always be told to fail, and takes the option `fault`; another one where it `may_fail`.
 
     Raises:
         ConfigError: there is no such engine, or an option is wrong.
         StartError: a package that the engine stands on is not installed.
     """
-    module = ENGINES[service].get(engine)
-    if module is None:
+    if engine not in ENGINES[service]:
         raise ConfigError([f"--engine {engine}: expected {' or '.join(ENGINES[service])} for {service}"])
+    module_name, options_name, loader_name = ENGINES[service][engine]
     try:
-        implementation = import_module(module)
+        module = import_module(module_name)
     except ImportError as error:
         raise StartError(f"{engine}: {error}; install the `builtin` extra") from error
-    prepared = implementation.prepare(options)
-    if not isinstance(prepared, Prepared):
-        raise TypeError(f"{module}.prepare returned {type(prepared).__name__}, expected Prepared")
-    return prepared
+    given = dict(options)
+    switch = FaultSwitch() if may_fail else None
+    if engine == "timed":
+        switch = _read_switch(given.pop("fault", "none"))
+    chosen = read_options(getattr(module, options_name), given)
+    loader: Callable[[object], Engine] = getattr(module, loader_name)
+    if switch is None:
+        return Prepared(load=lambda: loader(chosen))
+    return Prepared(load=lambda: FaultyEngine(loader(chosen), switch), fault_switch=switch)
+
+
+def _read_switch(written: str) -> FaultSwitch:
+    try:
+        return FaultSwitch(read_fault(written))
+    except ValueError as error:
+        raise ConfigError([f"--fault {written}: {error}"]) from error

@@ -1,4 +1,4 @@
-"""The process of one built-in instance: bind, load, serve, stop."""
+"""Process of one bundled instance: bind, load, serve, stop."""
 
 from __future__ import annotations
 
@@ -8,26 +8,24 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
 
 import structlog
 import uvloop
 from aiohttp import web
 
 from dispatcher.bundled.engines import Engine, Service
-from dispatcher.bundled.failing import behind_switch
-from dispatcher.bundled.loading import Loading
-from dispatcher.bundled.registry import Prepared, prepare
+from dispatcher.bundled.registry import prepare
 from dispatcher.bundled.routes import build_app
-from dispatcher.bundled.running import Running
-from dispatcher.bundled.timed.faults import Faults
+from dispatcher.bundled.served_engine import ServedEngine
 from dispatcher.errors import StartError
 
 log = structlog.get_logger(__name__)
 
 # How long a stop waits for calls in flight. aiohttp waits twice: for their end, and once they are cut off.
-DRAIN_S: Final = 2.0
+DRAIN_TIMEOUT_S: Final = 2.0
 
 
 def run_instance(
@@ -41,59 +39,45 @@ def run_instance(
 ) -> None:
     """Serve one instance until SIGTERM or SIGINT; blocks, and belongs into the main thread.
 
-    The port is open at once and /health says 503 until the engine is loaded.
-
-    Args:
-        service: which routes to serve.
-        engine: one of `registry.ENGINES[service]`.
-        host: address to listen on.
-        port: port to listen on; 0 takes a free one, which the log tells.
-        options: the engine's own, as text.
-        may_fail: an engine that has no switch for faults gets one.
+    The port is open at once and /health says 503 until the engine is loaded. Port 0 takes a free one.
+    An engine that `may_fail` can be told to (see `registry.prepare`).
 
     Raises:
         ConfigError: there is no such engine, or an option is wrong.
         StartError: the port is taken, or the engine cannot be loaded.
     """
-    prepared = prepare(service, engine, options)
-    if may_fail and prepared.faults is None:
-        prepared = _with_switch(service, prepared)
-    running: Running[Engine] = Running(service=service, engine_name=engine)
-    loading = Loading(prepared.load)
-    uvloop.run(_serve(running, prepared.faults, loading, host=host, port=port))
-    if loading.is_running:
-        # Stopped while it loaded: native code in that thread aborts when the interpreter goes away under it.
+    prepared = prepare(service, engine, options, may_fail=may_fail)
+    served = ServedEngine(service=service, engine_name=engine)
+    runner = web.AppRunner(
+        build_app(served, prepared.fault_switch),
+        access_log=None,
+        # A caller that goes away ends its call: a barge-in must reach the engine.
+        handler_cancellation=True,
+        shutdown_timeout=DRAIN_TIMEOUT_S,
+    )
+    if not uvloop.run(_serve(served, runner, prepared.load, host=host, port=port)):
+        # Stopped while it loaded: native code in that thread aborts when the interpreter ends under it.
         sys.stderr.flush()
         os._exit(0)
 
 
-def _with_switch(service: Service, prepared: Prepared) -> Prepared:
-    faults = Faults()
-    return Prepared(load=lambda: behind_switch(service, prepared.load(), faults), faults=faults)
-
-
 async def _serve(
-    running: Running[Engine], faults: Faults | None, loading: Loading, *, host: str, port: int
-) -> None:
+    served: ServedEngine, runner: web.AppRunner, load: Callable[[], Engine], *, host: str, port: int
+) -> bool:
+    """Serve until a signal; return whether the engine was loaded by then."""
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    runner = web.AppRunner(
-        build_app(running, faults),
-        access_log=None,
-        # A caller that goes away ends its call: a barge-in must reach the engine.
-        handler_cancellation=True,
-        shutdown_timeout=DRAIN_S,
-    )
     await runner.setup()
     try:
-        await _listen(runner, running.service, host=host, port=port)
-        await _load_and_wait(running, loading, stopping)
+        await _listen(runner, served.service, host=host, port=port)
+        await _load_and_wait(served, load, stopping)
     finally:
         await runner.cleanup()
-        if running.engine is not None:
-            running.engine.close()
-    log.info("instance stopped", service=running.service)
+        if served.engine is not None:
+            served.engine.close()
+    log.info("instance stopped", service=served.service)
+    return served.engine is not None
 
 
 async def _listen(runner: web.AppRunner, service: Service, *, host: str, port: int) -> None:
@@ -106,19 +90,21 @@ async def _listen(runner: web.AppRunner, service: Service, *, host: str, port: i
         ) from error
 
 
-async def _load_and_wait(running: Running[Engine], loading: Loading, stopping: asyncio.Event) -> None:
+async def _load_and_wait(served: ServedEngine, load: Callable[[], Engine], stopping: asyncio.Event) -> None:
     started_s = time.monotonic()
-    engine = asyncio.ensure_future(loading.engine())
+    # A thread of its own: closing the loop would wait for one of its default executor.
+    loading = ThreadPoolExecutor(1, thread_name_prefix="load-engine")
+    engine = asyncio.get_running_loop().run_in_executor(loading, load)
     stop = asyncio.ensure_future(stopping.wait())
-    await asyncio.wait({engine, stop}, return_when=asyncio.FIRST_COMPLETED)
+    waiting: set[asyncio.Future[Any]] = {engine, stop}
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
     if not engine.done():
-        engine.cancel()
         return
-    running.engine = engine.result()
+    served.engine = engine.result()
     log.info(
         "instance ready",
-        service=running.service,
-        engine=running.engine_name,
+        service=served.service,
+        engine=served.engine_name,
         load_s=round(time.monotonic() - started_s, 2),
         process=os.getpid(),
     )

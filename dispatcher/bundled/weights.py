@@ -1,12 +1,13 @@
-"""The weights of whisper-base: where they may be, and that they are what they should be.
+"""Weights of whisper-base: their sources, and the check of every file against its sha256.
 
-Looked for in this order: a folder that the operator names, the local hub cache, the data folder
-(joined there from the two installed packages), the hub. Every file is checked against its sha256
-before anything loads it, once for each size and time of change.
+Sources in this order: a folder that the operator names, the local hub cache, the data folder
+(joined there from the two installed packages), the hub.
 """
 
 from __future__ import annotations
 
+import hashlib
+import os
 import shutil
 import urllib.request
 from collections.abc import Mapping
@@ -16,7 +17,6 @@ from typing import Final
 
 import structlog
 
-from dispatcher.bundled.checked_files import CheckedFiles
 from dispatcher.errors import StartError
 
 log = structlog.get_logger(__name__)
@@ -38,22 +38,34 @@ def find_weights(*, data_dir: Path, named_dir: Path | None = None) -> Path:
     """Return a folder with all files of the model, each one checked.
 
     Args:
-        data_dir: where joined weights and the notes of checks are kept.
-        named_dir: the folder that the operator names; nothing else is looked at then.
+        data_dir: where joined weights are kept.
+        named_dir: the folder that the operator names; no other source is tried then.
 
     Raises:
-        StartError: there are no weights, or a file is not what it should be.
+        StartError: there are no weights, or a file has another sha256 than expected.
     """
-    kept = data_dir / "models"
-    checked = CheckedFiles(kept / "checked.json", SHA256)
-    # Two instances start together: one joins and checks, the other finds it done.
-    with checked.lock():
-        folder = _named(named_dir) or _cached() or _joined(kept / "whisper-base") or _fetched()
-        checked.check(folder)
+    joined = data_dir / "models" / "whisper-base"
+    folder = _named_folder(named_dir) or _hub_cache() or _joined_packages(joined) or _download()
+    for name, expected in SHA256.items():
+        check_sha256(folder / name, expected)
     return folder
 
 
-def _named(folder: Path | None) -> Path | None:
+def check_sha256(path: Path, expected: str) -> None:
+    """Return when the file has that sum; 145 MB take less than half a second, and are loaded anyway.
+
+    Raises:
+        StartError: it has another; names the file and both.
+    """
+    with path.open("rb") as file:
+        actual = hashlib.file_digest(file, "sha256").hexdigest()
+    if actual != expected:
+        raise StartError(
+            f"weights: {path} has sha256 {actual}, expected {expected}; remove the file and start again"
+        )
+
+
+def _named_folder(folder: Path | None) -> Path | None:
     if folder is None:
         return None
     missing = [name for name in SHA256 if not (folder / name).is_file()]
@@ -62,7 +74,7 @@ def _named(folder: Path | None) -> Path | None:
     return folder
 
 
-def _cached() -> Path | None:
+def _hub_cache() -> Path | None:
     """Return the snapshot in the hub's local cache, when it is complete."""
     from huggingface_hub import try_to_load_from_cache  # noqa: PLC0415  half a second, for this path only
 
@@ -71,16 +83,15 @@ def _cached() -> Path | None:
     return paths[0].parent if len(paths) == len(SHA256) else None
 
 
-def _joined(folder: Path) -> Path | None:
-    """Return the folder with what the installed packages hold; the model's halves become one file."""
+def _joined_packages(folder: Path) -> Path | None:
+    """Return the folder with the files of the installed packages; the model's halves become one file."""
     if all((folder / name).is_file() for name in SHA256):
         return folder
-    parts = [_package_data(name) for name in PACKAGES]
-    if None in parts:
+    specs = [find_spec(package) for package in PACKAGES]
+    first, second = (Path(spec.origin).parent / "data" if spec and spec.origin else None for spec in specs)
+    if first is None or second is None:
         return None
-    first, second = (part for part in parts if part is not None)
     log.info("joining the weights", folder=str(folder))
-    folder.mkdir(parents=True, exist_ok=True)
     for name in SHA256:
         halves = [first / name]
         if name == "model.bin":
@@ -89,15 +100,11 @@ def _joined(folder: Path) -> Path | None:
     return folder
 
 
-def _package_data(package: str) -> Path | None:
-    spec = find_spec(package)
-    return Path(spec.origin).parent / "data" if spec and spec.origin else None
-
-
 def _join(halves: list[Path], target: Path) -> None:
-    """Write the files one after the other; a half-written target is never seen under its name."""
-    unfinished = target.with_suffix(".unfinished")
+    """Write the files one after the other, each instance its own copy; the last one to end gives the file."""
+    unfinished = target.with_suffix(f".{os.getpid()}")
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
         with unfinished.open("wb") as joined:
             for half in halves:
                 with half.open("rb") as source:
@@ -107,13 +114,15 @@ def _join(halves: list[Path], target: Path) -> None:
     unfinished.replace(target)
 
 
-def _fetched() -> Path:
+def _download() -> Path:
     from huggingface_hub import hf_hub_download, hf_hub_url  # noqa: PLC0415
 
     log.info("fetching the weights", repository=REPOSITORY)
     try:
-        # The hub's own client tries for half a minute when there is no network.
-        _ask(hf_hub_url(REPOSITORY, "config.json", revision=REVISION))
+        # The hub's own client retries for half a minute when there is no network.
+        url = hf_hub_url(REPOSITORY, "config.json", revision=REVISION)
+        with urllib.request.urlopen(url, timeout=HUB_TIMEOUT_S):  # noqa: S310  the hub's own address, over https
+            pass
         paths = [Path(hf_hub_download(REPOSITORY, name, revision=REVISION)) for name in SHA256]
     except Exception as error:
         # The hub's client raises its own errors, those of its HTTP library, and OSError.
@@ -122,13 +131,3 @@ def _fetched() -> Path:
             f"Install the `builtin` extra, or name a folder with {', '.join(SHA256)} in WHISPER_DIR"
         ) from error
     return paths[0].parent
-
-
-def _ask(url: str) -> None:
-    """Return when the address answers.
-
-    Raises:
-        OSError: it does not, or not in time.
-    """
-    with urllib.request.urlopen(url, timeout=HUB_TIMEOUT_S):  # noqa: S310  the hub's own address, over https
-        pass

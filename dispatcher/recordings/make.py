@@ -15,7 +15,8 @@ from typing import Final
 import click
 import numpy as np
 
-from dispatcher.audio.pcm import level_dbfs, resample, to_float32, to_s16le, wav_bytes
+from dispatcher.audio.pcm import level_dbfs, resample, to_float32, to_s16le
+from dispatcher.audio.wav import wav_bytes
 from dispatcher.messages import REPLY_RATE_HZ, UPLINK_RATE_HZ, Language
 
 # Speech at this level is as loud as the built-in voices; peaks stay below full scale.

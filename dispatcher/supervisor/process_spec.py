@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Final, Literal, NamedTuple
 
-from dispatcher.bundled.voices.voice_names import description
+from dispatcher.bundled.voices.chinese_voices import description
 from dispatcher.errors import ConfigError
 from dispatcher.redis_url import parse_redis_url
 from dispatcher.settings import load_settings

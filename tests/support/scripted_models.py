@@ -14,9 +14,8 @@ from typing import Any, Final, Literal
 from aiohttp import web
 
 from dispatcher.bundled.assistant.engine import AssistantOptions, load
-from dispatcher.bundled.engines import LlmEngine
-from dispatcher.bundled.routes.llm import LlmRoutes
-from dispatcher.bundled.running import Running
+from dispatcher.bundled.routes.chat import ChatRoute
+from dispatcher.bundled.served_engine import ServedEngine
 
 Step = Callable[[web.StreamResponse], Awaitable[None]]
 INSTANCES: Final = 3
@@ -38,9 +37,9 @@ class ScriptedModels:
         self.transcript = ""
         self.asked: list[dict[str, Any]] = []
         self.script: list[Step] = []
-        running: Running[LlmEngine] = Running(service="llm", engine_name="assistant")
-        running.engine = load(AssistantOptions())
-        self._assistant = LlmRoutes(running)
+        served = ServedEngine(service="llm", engine_name="assistant")
+        served.engine = load(AssistantOptions())
+        self._assistant = ChatRoute(served)
         self._loop = asyncio.new_event_loop()
         self._thread = Thread(target=self._loop.run_forever, name="scripted models")
         self._thread.start()
@@ -80,7 +79,7 @@ class ScriptedModels:
     async def _respond(self, request: web.Request) -> web.StreamResponse:
         self.asked.append(await request.json())
         if not self.script:
-            return await self._assistant.respond(request)
+            return await self._assistant.answer(request)
         step = self.script.pop(0)
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         if refusal := getattr(step, "refuses", ""):

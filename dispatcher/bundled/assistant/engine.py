@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -15,9 +15,8 @@ from dispatcher.bundled.assistant.places import zones
 from dispatcher.bundled.assistant.query import parse_query
 from dispatcher.bundled.assistant.rules import answer
 from dispatcher.bundled.assistant.units import load_units
+from dispatcher.bundled.engine_options import at_least
 from dispatcher.bundled.engines import Call, Language, Message, Tool
-from dispatcher.bundled.options import at_least, read_options
-from dispatcher.bundled.registry import Prepared
 
 # A word with the space before it, or two Chinese characters: about what a model's token holds.
 _TOKEN: Final = re.compile(r"\s*(?:[\u3400-\u9fff]{1,2}|[^\s\u3400-\u9fff]+)|\s+$")
@@ -34,14 +33,8 @@ class AssistantOptions:
     tokens_per_s: float = at_least(0, default=0)
 
 
-def prepare(options: Mapping[str, str]) -> Prepared:
-    """Return the engine for these options; loading reads units and time zones."""
-    chosen = read_options(AssistantOptions, options)
-    return Prepared(load=lambda: load(chosen))
-
-
 def load(options: AssistantOptions) -> AssistantEngine:
-    """Return the engine, ready to answer at once."""
+    """Return the engine, its units and time zones read."""
     load_units()
     zones()
     return AssistantEngine(options)

@@ -1,65 +1,55 @@
-"""The HTTP side of an instance: one module per service, and what all of them answer."""
+"""HTTP routes of an instance: those of its service, of every service, and of its fault switch."""
 
 from __future__ import annotations
 
-from typing import Any, cast
+from collections.abc import Mapping
+from typing import Final
 
 from aiohttp import web
 
-from dispatcher.bundled.engines import AsrEngine, Engine, LlmEngine, TtsEngine
-from dispatcher.bundled.refusals import RequestRefused, answer_errors
-from dispatcher.bundled.routes.asr import AsrRoutes
-from dispatcher.bundled.routes.faults import FaultRoutes, injected
-from dispatcher.bundled.routes.llm import LlmRoutes
-from dispatcher.bundled.routes.tts import TtsRoutes
-from dispatcher.bundled.running import Running
-from dispatcher.bundled.timed.faults import Faults
+from dispatcher.bundled.engines import Service
+from dispatcher.bundled.fault_switch import FaultSwitch
+from dispatcher.bundled.request_errors import answer_errors
+from dispatcher.bundled.routes.chat import ChatRoute
+from dispatcher.bundled.routes.fault_routes import FaultRoutes, inject_faults
+from dispatcher.bundled.routes.speech_synthesis import SpeechRoute
+from dispatcher.bundled.routes.transcription import TranscriptionRoute
+from dispatcher.bundled.served_engine import ServedEngine
+
+_SERVICE_ROUTES: Final[Mapping[Service, type[ChatRoute | SpeechRoute | TranscriptionRoute]]] = {
+    "asr": TranscriptionRoute,
+    "llm": ChatRoute,
+    "tts": SpeechRoute,
+}
 
 
-def build_app(running: Running[Engine], faults: Faults | None = None) -> web.Application:
-    """Return the application of an instance; `faults` adds the switch that makes it fail."""
-    service_routes = _service_routes(running)
-    middlewares = [answer_errors] if faults is None else [injected(faults), answer_errors]
-    app = web.Application(middlewares=middlewares, client_max_size=service_routes.MAX_BODY_BYTES)
-    service_routes.add_to(app)
-    common = CommonRoutes(running)
+def build_app(served: ServedEngine, switch: FaultSwitch | None = None) -> web.Application:
+    """Return the application of an instance; the switch makes it fail."""
+    route = _SERVICE_ROUTES[served.service](served)
+    middlewares = [answer_errors] if switch is None else [inject_faults(switch), answer_errors]
+    app = web.Application(middlewares=middlewares, client_max_size=route.MAX_BODY_BYTES)
+    app.router.add_post(route.PATH, route.answer)
+    common = CommonRoutes(served)
     app.router.add_get("/health", common.health)
     app.router.add_get("/v1/models", common.models)
-    if faults is not None:
-        FaultRoutes(faults).add_to(app)
+    if switch is not None:
+        FaultRoutes(switch).add_to(app)
     return app
 
 
 class CommonRoutes:
-    """What every instance answers."""
+    """Routes of every instance."""
 
-    def __init__(self, running: Running[Engine]) -> None:
-        """Tell about this instance."""
-        self._running = running
+    def __init__(self, served: ServedEngine) -> None:
+        """Answer about this engine."""
+        self._served = served
 
     async def health(self, _: web.Request) -> web.Response:
-        """Answer how the instance is; 503 until its engine is loaded."""
-        return web.json_response(self._running.health(), status=503 if self._running.engine is None else 200)
+        """Answer the state of the instance; 503 until its engine is loaded."""
+        return web.json_response(self._served.health(), status=503 if self._served.engine is None else 200)
 
     async def models(self, _: web.Request) -> web.Response:
         """Answer the one model there is."""
-        if self._running.engine is None:
-            raise RequestRefused.busy(f"{self._running.engine_name} is still loading")
-        model: dict[str, Any] = {
-            "id": self._running.engine.model,
-            "object": "model",
-            "created": 0,
-            "owned_by": "built-in",
-        }
+        name = self._served.loaded().model
+        model = {"id": name, "object": "model", "created": 0, "owned_by": "built-in"}
         return web.json_response({"object": "list", "data": [model]})
-
-
-def _service_routes(running: Running[Engine]) -> AsrRoutes | LlmRoutes | TtsRoutes:
-    # The registry only knows engines of the service; the type of Running cannot say so.
-    match running.service:
-        case "asr":
-            return AsrRoutes(cast("Running[AsrEngine]", running))
-        case "llm":
-            return LlmRoutes(cast("Running[LlmEngine]", running))
-        case "tts":
-            return TtsRoutes(cast("Running[TtsEngine]", running))

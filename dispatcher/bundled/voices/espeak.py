@@ -11,14 +11,15 @@ import threading
 from collections.abc import Iterator
 from typing import Final
 
+import espeakng_loader
 import numpy as np
-import soxr
 from numpy.typing import NDArray
 
+from dispatcher.audio.pcm import resample_samples, to_float32
 from dispatcher.bundled.engines import SPEECH_RATE_HZ
 from dispatcher.errors import StartError
 
-# The most intelligible of a dozen voices and settings that Whisper was asked about.
+# The most intelligible of a dozen voices and settings, as Whisper transcribes them.
 VOICE: Final = b"cmn+f2"
 WORDS_PER_MINUTE: Final = 150
 PITCH_RANGE: Final = 70
@@ -31,7 +32,7 @@ _EE_OK: Final = 0
 _PARAMETER_RATE: Final = 1
 _PARAMETER_RANGE: Final = 4
 _BUFFER_MS: Final = 200
-_GO_ON: Final = 0
+_CONTINUE: Final = 0
 
 _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
 
@@ -46,18 +47,14 @@ class EspeakVoice:
         """Load the library and choose the voice.
 
         Raises:
-            StartError: the package is missing, or the library does not start.
+            StartError: the library does not start.
         """
-        try:
-            import espeakng_loader  # noqa: PLC0415  optional, for its licence
-        except ImportError as error:
-            raise StartError(f"voices: {error}; to install it: pip install espeakng-loader") from error
         # One state for the whole library: a second sentence has to wait for the first.
         self._lock = threading.Lock()
-        self._heard: list[NDArray[np.int16]] = []
+        self._made: list[NDArray[np.int16]] = []
         # The library keeps only the address, so the object must live as long as the voice.
         self._callback = _Callback(self._keep)
-        self._library = _load(espeakng_loader.get_library_path())
+        self._library = _load_library(espeakng_loader.get_library_path())
         data = espeakng_loader.get_data_path().encode()
         self._rate_hz = self._library.espeak_Initialize(_AUDIO_OUTPUT_SYNCHRONOUS, _BUFFER_MS, data, 0)
         if self._rate_hz <= 0:
@@ -71,23 +68,32 @@ class EspeakVoice:
         """Yield the speech of one sentence in one piece."""
         words = text.encode()
         with self._lock:
-            self._heard.clear()
+            self._made.clear()
             self._library.espeak_SetParameter(_PARAMETER_RATE, round(WORDS_PER_MINUTE * speed), 0)
             self._library.espeak_Synth(words, len(words) + 1, 0, _POS_CHARACTER, 0, _CHARS_UTF8, None, None)
             self._library.espeak_Synchronize()
-            pieces = list(self._heard)
+            pieces = list(self._made)
         if pieces:
-            samples = np.concatenate(pieces).astype(np.float32) / 32768
-            yield soxr.resample(samples, self._rate_hz, SPEECH_RATE_HZ)
+            samples = to_float32(np.concatenate(pieces).astype("<i2").tobytes())
+            yield resample_samples(samples, self._rate_hz, SPEECH_RATE_HZ)
 
     def _keep(self, samples: ctypes._Pointer[ctypes.c_short], count: int, _events: int | None) -> int:
         """Copy what the library has made: its buffer is used again. The last call has no samples."""
         if count > 0:
-            self._heard.append(np.ctypeslib.as_array(samples, (count,)).astype(np.int16))
-        return _GO_ON
+            self._made.append(np.ctypeslib.as_array(samples, (count,)).astype(np.int16))
+        return _CONTINUE
 
 
-def _load(path: str) -> ctypes.CDLL:
+def load() -> EspeakVoice:
+    """Return the voice.
+
+    Raises:
+        StartError: the library does not start.
+    """
+    return EspeakVoice()
+
+
+def _load_library(path: str) -> ctypes.CDLL:
     try:
         library = ctypes.CDLL(path)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Making two voices equally loud, and pieces of speech fit together without a click."""
+"""Loudness of the voices, made equal, and edges of pieces of speech, joined without a click."""
 
 from __future__ import annotations
 

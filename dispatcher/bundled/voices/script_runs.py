@@ -1,4 +1,4 @@
-"""Cutting a text where its writing changes, so that each voice gets what it can read."""
+"""Runs of one script in a text, one for each voice, and sentences within them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the engine needs of a voice."""
+"""Voice of one language, in which the engine synthesizes."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 
 class Voice(Protocol):
-    """Reads one language."""
+    """Synthesis of speech in one language."""
 
     @property
     def name(self) -> str:
-        """The word by which `/v1/models` and the log tell the voice from others."""
+        """Name in `/v1/models` and in the log."""
         ...
 
     @property

@@ -1,7 +1,7 @@
-"""From samples to words, looking at no more of Whisper's window than there is sound.
+"""Decoding of samples to words with no more of Whisper's window than there is sound.
 
 Whisper pads every sound to 30 s and pays for all of it: 1.3 s of CPU whatever was said. Its encoder
-takes shorter windows too. With 5 s behind the speech, and 10 s in all, it hears as well for a third of
+takes shorter windows too. With 5 s behind the speech, and 10 s in all, it is as exact for a third of
 the CPU: 9 of 96 words wrong on recordings of people (8 with the full window), 1 of 82 on spoken
 commands (3 with the full window). Shorter windows make it repeat itself. When it does so all the same,
 or is unsure, the full window is tried.
@@ -20,19 +20,19 @@ from faster_whisper.tokenizer import Tokenizer
 from numpy.typing import NDArray
 
 from dispatcher.bundled.engines import Language, SpokenLanguage
-from dispatcher.bundled.whisper.samples import HEARING_RATE_HZ
+from dispatcher.bundled.whisper.engine import MODEL_RATE_HZ
 
 FULL_FRAMES: Final = 3000
 SHORTEST_FRAMES: Final = 1000
 MARGIN_FRAMES: Final = 500
 # Speech that begins and ends with the sound loses words; half of those of a machine's voice.
-SILENCE_BEFORE: Final = int(0.3 * HEARING_RATE_HZ)
-SILENCE_AFTER: Final = int(0.6 * HEARING_RATE_HZ)
+SILENCE_BEFORE: Final = int(0.3 * MODEL_RATE_HZ)
+SILENCE_AFTER: Final = int(0.6 * MODEL_RATE_HZ)
 
 BEAM_SIZE: Final = 5
-# Nobody says more: ten tokens a second, and some for a short word.
+# No speech has more: ten tokens a second, and some for a short word.
 TOKENS_PER_S: Final = 10
-SPARE_TOKENS: Final = 12
+EXTRA_TOKENS: Final = 12
 # Whisper's own border between a text and a text that repeats itself, as its length over its zlib length.
 REPEATING_RATIO: Final = 2.4
 # Whisper's own border of a text that it is not sure of: the mean logarithm of its tokens' probabilities.
@@ -45,7 +45,7 @@ MAX_PROMPT_TOKENS: Final = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Heard:
+class DecodedSpeech:
     """The words of one piece of speech."""
 
     text: str
@@ -63,18 +63,18 @@ class Decoder:
             "zh": Tokenizer(model.hf_tokenizer, multilingual=True, task="transcribe", language="zh"),
         }
 
-    def decode(self, samples: NDArray[np.float32], language: Language, prompt: str) -> Heard:
-        """Return what is said in at most 30 s of speech at `HEARING_RATE_HZ`."""
+    def decode(self, samples: NDArray[np.float32], language: Language, prompt: str) -> DecodedSpeech:
+        """Return what is said in at most 30 s of speech at `MODEL_RATE_HZ`."""
         padded = np.pad(samples, (SILENCE_BEFORE, SILENCE_AFTER))
         features = self._model.feature_extractor(padded)
-        limit = SPARE_TOKENS + int(TOKENS_PER_S * len(samples) / HEARING_RATE_HZ)
+        limit = EXTRA_TOKENS + int(TOKENS_PER_S * len(samples) / MODEL_RATE_HZ)
         encoded = self._encode(features, window_frames(features.shape[-1]))
         spoken = self._detect(encoded) if language == "auto" else language
         result = self._generate(encoded, spoken, prompt, limit)
         if self._is_doubtful(result, spoken, limit):
             again = self._generate(self._encode(features, FULL_FRAMES), spoken, prompt, limit)
             result = max(result, again, key=lambda each: self._rank(each, spoken, limit))
-        return Heard(text=self._text(result, spoken), language=spoken)
+        return DecodedSpeech(text=self._text(result, spoken), language=spoken)
 
     def _encode(self, features: NDArray[np.float32], frames: int) -> ctranslate2.StorageView:
         fitting = features[:, :frames]
@@ -123,7 +123,7 @@ class Decoder:
         if result.no_speech_prob > NO_SPEECH_RATIO and result.scores[0] < UNSURE_SCORE:
             return ""
         text: str = self._tokenizers[language].decode(result.sequences_ids[0]).strip()
-        # With nothing to go by, the model says the prompt again.
+        # Without speech, the model says the prompt again.
         return "" if _is_prompt(text) else text
 
 

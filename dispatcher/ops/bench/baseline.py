@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from dispatcher.audio.opus import OpusEncoder, PacketEncoder
-from dispatcher.audio.pcm import wav_bytes
+from dispatcher.audio.wav import wav_bytes
 from dispatcher.catalogue import Catalogue, Instance, load_catalogue
 from dispatcher.device_simulator import DecodeQueue
 from dispatcher.dialogue.history import Message

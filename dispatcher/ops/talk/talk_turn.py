@@ -13,7 +13,7 @@ from pathlib import Path
 import aiohttp
 
 from dispatcher.audio.opus import OpusDecoder
-from dispatcher.audio.pcm import wav_bytes
+from dispatcher.audio.wav import wav_bytes
 from dispatcher.device_simulator import (
     Address,
     DeviceOptions,

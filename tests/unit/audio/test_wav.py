@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.audio.pcm import read_wav, wav_bytes
+from dispatcher.audio.pcm import read_wav
+from dispatcher.audio.wav import wav_bytes
 from dispatcher.errors import AudioError
 
 EXTENSIBLE_TAIL = struct.pack("<HHI", 22, 16, 4)

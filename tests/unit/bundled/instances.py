@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from dispatcher.bundled.engines import Call, Engine, Language, Message, Service, Tool
 from dispatcher.bundled.registry import prepare
 from dispatcher.bundled.routes import build_app
-from dispatcher.bundled.running import Running
+from dispatcher.bundled.served_engine import ServedEngine
 
 Client = TestClient[Any, Any]
 
@@ -25,9 +25,9 @@ Client = TestClient[Any, Any]
 @asynccontextmanager
 async def serving(service: Service, engine: Engine | None) -> AsyncIterator[Client]:
     """Serve an engine; None for one that is still loading."""
-    running: Running[Engine] = Running(service=service, engine_name="fake")
-    running.engine = engine
-    async with TestClient(TestServer(build_app(running))) as client:
+    served = ServedEngine(service=service, engine_name="fake")
+    served.engine = engine
+    async with TestClient(TestServer(build_app(served))) as client:
         yield client
 
 
@@ -35,9 +35,9 @@ async def serving(service: Service, engine: Engine | None) -> AsyncIterator[Clie
 async def timed(service: Service, **options: str) -> AsyncIterator[Client]:
     """Serve a timed engine."""
     prepared = prepare(service, "timed", options)
-    running: Running[Engine] = Running(service=service, engine_name="timed")
-    running.engine = prepared.load()
-    async with TestClient(TestServer(build_app(running, prepared.faults))) as client:
+    served = ServedEngine(service=service, engine_name="timed")
+    served.engine = prepared.load()
+    async with TestClient(TestServer(build_app(served, prepared.fault_switch))) as client:
         yield client
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from dispatcher.audio.pcm import read_wav, wav_bytes
+from dispatcher.audio.pcm import read_wav
+from dispatcher.audio.wav import wav_bytes
 from dispatcher.cli import main
 from dispatcher.front.connection.apology import TEXTS
 from dispatcher.supervisor.state_file import RunningProcess, StateFile
