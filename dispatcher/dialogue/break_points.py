@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from dispatcher.speech_text.script import is_cjk
+from dispatcher.speech_text.cjk import is_cjk
 
 Kind = Literal["sentence", "clause", "space", "letter", "none"]
 

@@ -6,7 +6,7 @@ import re
 from typing import Final, Literal
 
 from dispatcher.messages import Language
-from dispatcher.speech_text.script import CJK
+from dispatcher.speech_text.cjk import CJK
 
 _CJK_CHARACTER: Final = re.compile(f"[{CJK}]")
 _LATIN_WORD: Final = re.compile(r"[A-Za-z\u00c0-\u024f]+")

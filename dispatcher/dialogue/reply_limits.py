@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from typing import Final
 
-from dispatcher.speech_text.script import CJK
+from dispatcher.speech_text.cjk import CJK
 
 # An unhurried voice: four and a half characters of Chinese, or two and a half words, in a second.
 _S_PER_CHARACTER: Final = 1 / 4.5

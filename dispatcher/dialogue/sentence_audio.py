@@ -29,7 +29,7 @@ class SentenceAudio:
     skip: int = 0
     losses: int = 0
 
-    def takes(self, reply: Reply) -> bool:
+    def try_take(self, reply: Reply) -> bool:
         """Return whether a reply counts: the first sending that delivers is heard, and it alone."""
         if reply.kind == "failed":
             return reply.attempt == (self.heard or self.sendings[-1])

@@ -1,4 +1,4 @@
-"""What a connection does with what the device says: a state machine without any I/O.
+"""Session of a connection: a state machine, without any I/O, of what the device announces.
 
 The device's modes differ in who ends an utterance and in when the microphone is on:
 
@@ -18,7 +18,7 @@ Mode = Literal["manual", "auto", "realtime"]
 
 
 class Phase(Enum):
-    """Where the dialogue on a connection stands."""
+    """Phase of the dialogue on a connection."""
 
     IDLE = auto()
     LISTENING = auto()
@@ -26,7 +26,7 @@ class Phase(Enum):
 
 
 class Command(Enum):
-    """What the connection has to do next."""
+    """Action that the connection takes next."""
 
     OPEN_UTTERANCE = auto()
     """Forget what was recorded and record from now on."""
@@ -39,14 +39,14 @@ class Command(Enum):
     CANCEL_TURN = auto()
     """Drop the turn under way, at every stage."""
     SAY_STOP = auto()
-    """Tell the device that the reply is over."""
+    """Send the device `tts stop`: the reply is over."""
 
 
 class Session:
     """One dialogue on one connection."""
 
     def __init__(self) -> None:
-        """Start idle; a device that sends audio before `listen start` is not heard yet."""
+        """Start idle; audio before `listen start` is dropped."""
         self.phase = Phase.IDLE
         self.mode: Mode = "auto"
         self._greets = False
@@ -67,12 +67,12 @@ class Session:
         """Return whether what the microphone records is of an utterance that has begun.
 
         Args:
-            hears_speech: whether speech was found, where the server has to look for it.
+            hears_speech: whether speech was found, where the server has to find it.
         """
         return self.phase is Phase.LISTENING and (self.mode == "manual" or hears_speech)
 
     def listen_start(self, mode: Mode) -> list[Command]:
-        """The microphone is on; a reply that is still going on is spoken over.
+        """Open an utterance: the microphone is on; a reply that is still going on is spoken over.
 
         A stock device turns it on right after its wake word: that does not end the greeting.
         """
@@ -86,47 +86,45 @@ class Session:
         return [*commands, Command.OPEN_UTTERANCE]
 
     def listen_stop(self) -> list[Command]:
-        """The button was released; meaningful only while listening."""
+        """End the utterance: by the button, by silence, or at its longest length."""
         if self.phase is not Phase.LISTENING:
             return []
         self.phase = Phase.ANSWERING
         return [Command.SEND_UTTERANCE]
 
     def greet(self) -> list[Command]:
-        """A wake word is to be answered."""
+        """Answer a wake word."""
         commands = self._barge_in()
         self.phase = Phase.ANSWERING
         self._greets = True
         return [*commands, Command.SEND_GREETING]
 
     def typed(self) -> list[Command]:
-        """An utterance came as text."""
+        """Answer an utterance that came as text."""
         commands = self._barge_in()
         self.phase = Phase.ANSWERING
         self._greets = False
         return [*commands, Command.SEND_TEXT]
 
     def speech_started(self) -> list[Command]:
-        """Speech was found; over a reply in realtime mode it is a barge-in."""
+        """Take in that speech was found; over a reply in realtime mode it is a barge-in."""
         if self.phase is not Phase.ANSWERING:
             return []
         self.phase = Phase.LISTENING
         self._greets = False
         return [Command.CANCEL_TURN, Command.SAY_STOP]
 
-    def speech_ended(self) -> list[Command]:
-        """Silence, or the longest utterance, ended what was said."""
-        return self.listen_stop()
-
     def abort(self) -> list[Command]:
-        """The user wants silence: answered with `tts stop` in every phase."""
+        """End the reply at the user's wish, with `tts stop` in every phase."""
         cancelled = [Command.CANCEL_TURN] if self.phase is Phase.ANSWERING else []
-        self.phase = self._resting()
+        # A microphone that is on may never be announced again.
+        is_off = self.mode == "manual" or self.phase is Phase.IDLE
+        self.phase = Phase.IDLE if is_off else Phase.LISTENING
         self._greets = False
         return [*cancelled, Command.SAY_STOP]
 
     def turn_ended(self, *, spoke: bool) -> list[Command]:
-        """The turn is over and played out, or nothing was said in it.
+        """End the turn: it is played out, or nothing was said in it.
 
         A stock device that heard a reply sends `listen start` again in auto mode. One that heard
         nothing never left Listening, so it goes on being listened to.
@@ -141,8 +139,3 @@ class Session:
 
     def _barge_in(self) -> list[Command]:
         return [Command.CANCEL_TURN, Command.SAY_STOP] if self.phase is Phase.ANSWERING else []
-
-    def _resting(self) -> Phase:
-        """Return the phase after an abort; a microphone that is on may never be announced again."""
-        off = self.mode == "manual" or self.phase is Phase.IDLE
-        return Phase.IDLE if off else Phase.LISTENING

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from dispatcher.messages import Language
-from dispatcher.speech_text.script import CJK
+from dispatcher.speech_text.cjk import CJK
 
 # Whisper's own bounds: above the first a segment may be silence, and is when it is also below the second.
 NO_SPEECH_RATIO: Final = 0.6

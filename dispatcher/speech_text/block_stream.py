@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from typing import Final, Literal
 
+from dispatcher.speech_text.cjk import CJK
 from dispatcher.speech_text.latex import formula_text
-from dispatcher.speech_text.script import CJK
 
 # What is held back to find the end of a formula, or of the line that opens a fence.
 LONGEST_HELD: Final = 500

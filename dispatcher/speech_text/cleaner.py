@@ -13,11 +13,11 @@ from markdown_it.token import Token
 
 from dispatcher.speech_text.asides import without_asides
 from dispatcher.speech_text.block_stream import BlockStream
+from dispatcher.speech_text.cjk import CJK, is_cjk
 from dispatcher.speech_text.emoji import without_emoji
 from dispatcher.speech_text.html_tags import spoken_tag
 from dispatcher.speech_text.latex import SUBSCRIPT_DIGITS, SUPERSCRIPT_DIGITS, formula_text
 from dispatcher.speech_text.rules import Match
-from dispatcher.speech_text.script import CJK, is_cjk
 
 # Markdown is read line by line, since a sentence is all there is of it; and a longer line in parts, so
 # that the time grows with its length and no faster.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from dispatcher.speech_text.script import is_cjk
+from dispatcher.speech_text.cjk import is_cjk
 
 # More than this nobody follows by ear.
 LONGEST_FORMULA: Final = 120

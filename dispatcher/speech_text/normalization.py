@@ -6,8 +6,8 @@ import re
 from typing import Final, Literal
 
 from dispatcher.speech_text.chinese import normalize_zh
+from dispatcher.speech_text.cjk import CJK
 from dispatcher.speech_text.english import normalize_en
-from dispatcher.speech_text.script import CJK
 
 Language = Literal["zh", "en", "auto"]
 

@@ -81,11 +81,11 @@ class ListenController:
             case "speech started":
                 await self._obey(self._session.speech_started())
             case "speech ended":
-                await self._obey(self._session.speech_ended())
+                await self._obey(self._session.listen_stop())
             case "full":
                 limit_s = self._context.catalogue.conversation.max_utterance_s
                 self._mistakes.note("utterance too long", limit_s=limit_s)
-                await self._obey(self._session.speech_ended())
+                await self._obey(self._session.listen_stop())
         if self._session.is_uttered(hears_speech=self.microphone.in_speech):
             await self._streaming.stream(self.microphone)
 

@@ -11,9 +11,10 @@ import structlog
 
 from dispatcher.audio import packets
 from dispatcher.catalogue.conversation import Conversation
-from dispatcher.dialogue import turn as steps
+from dispatcher.dialogue import steps
 from dispatcher.dialogue.emotion import EMOTION_EMOJI
 from dispatcher.dialogue.history import Message
+from dispatcher.dialogue.turn import Turn
 from dispatcher.dialogue_store import memory, recent_history
 from dispatcher.front.connection import apology
 from dispatcher.front.connection.front_context import FrontContext
@@ -48,7 +49,7 @@ class TurnRunner:
         self._device = device
         self._phrase = utterance.phrase
         self._on_end = on_end
-        self._turn = steps.Turn(
+        self._turn = Turn(
             typed=bool(utterance.ticket.text),
             now=context.pacer.now(),
             stage_timeout_s=rules.stage_timeout_s,

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.dialogue.reply_markup import MAX_CALL_CHARACTERS, MAX_HELD_CHARACTERS, ReplyMarkup
+from dispatcher.dialogue.reasoning_filter import MAX_HELD_CHARACTERS
+from dispatcher.dialogue.reply_markup import MAX_CALL_CHARACTERS, ReplyMarkup
 
 HARMONY = "<|start|>assistant<|channel|>final<|message|>"
 THOUGHTS = {

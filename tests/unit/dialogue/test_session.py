@@ -78,8 +78,8 @@ def test_the_end_of_speech_sends_the_utterance_once(mode: Mode) -> None:
     session = listening(mode)
 
     assert session.speech_started() == []
-    assert session.speech_ended() == [Command.SEND_UTTERANCE]
-    assert session.speech_ended() == []
+    assert session.listen_stop() == [Command.SEND_UTTERANCE]
+    assert session.listen_stop() == []
 
 
 def test_speech_over_a_reply_is_a_barge_in_and_the_next_utterance() -> None:
@@ -87,7 +87,7 @@ def test_speech_over_a_reply_is_a_barge_in_and_the_next_utterance() -> None:
 
     assert session.speech_started() == SPOKEN_OVER
     assert session.phase is Phase.LISTENING
-    assert session.speech_ended() == [Command.SEND_UTTERANCE]
+    assert session.listen_stop() == [Command.SEND_UTTERANCE]
 
 
 def test_a_typed_text_starts_a_turn() -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from dispatcher.dialogue.turn import (
-    MAX_SENTENCES,
+from dispatcher.dialogue.speech_order import MAX_SENTENCES
+from dispatcher.dialogue.steps import (
     Apologise,
     BreakOff,
     Finish,
@@ -15,8 +15,8 @@ from dispatcher.dialogue.turn import (
     ShowTranscript,
     Step,
     Subtitle,
-    Turn,
 )
+from dispatcher.dialogue.turn import Turn
 from dispatcher.messages import Reply
 from tests.unit.dialogue.replies import audio, emotion, end, failed, sentence, transcript
 

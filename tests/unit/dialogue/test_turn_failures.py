@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dispatcher.dialogue.turn import Apologise, BreakOff, Finish, Play, SendAgain, ShowTranscript, Subtitle
+from dispatcher.dialogue.steps import Apologise, BreakOff, Finish, Play, SendAgain, ShowTranscript, Subtitle
 from dispatcher.messages import Reply
 from tests.unit.dialogue.replies import audio, end, failed, sentence, transcript
 from tests.unit.dialogue.test_turn import Clock, heard

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dispatcher.dialogue.filler import FILLER_INDEX, FILLER_PAUSE_S
-from dispatcher.dialogue.turn import (
+from dispatcher.dialogue.steps import (
     Apologise,
     AskForFiller,
     Finish,
@@ -12,8 +12,8 @@ from dispatcher.dialogue.turn import (
     SendAgain,
     Step,
     Subtitle,
-    Turn,
 )
+from dispatcher.dialogue.turn import Turn
 from dispatcher.messages import Reply
 from tests.unit.dialogue.replies import audio, end, failed, sentence, transcript
 

@@ -4,16 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from dispatcher.dialogue.turn import (
-    LOST_SENDINGS,
-    Apologise,
-    CallTool,
-    Finish,
-    Play,
-    SendAgain,
-    ShowTranscript,
-    Subtitle,
-)
+from dispatcher.dialogue.stage_attempts import LOST_SENDINGS
+from dispatcher.dialogue.steps import Apologise, CallTool, Finish, Play, SendAgain, ShowTranscript, Subtitle
 from tests.unit.dialogue.replies import _reply, audio, end, failed, lost, sentence, transcript
 from tests.unit.dialogue.test_turn import Clock, heard
 

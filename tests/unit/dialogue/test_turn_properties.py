@@ -14,7 +14,8 @@ from itertools import groupby
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.dialogue.turn import Apologise, BreakOff, Finish, Play, SendAgain, Step, Subtitle, Turn
+from dispatcher.dialogue.steps import Apologise, BreakOff, Finish, Play, SendAgain, Step, Subtitle
+from dispatcher.dialogue.turn import Turn
 from dispatcher.messages import Reply
 from tests.unit.dialogue.replies import audio, end, failed, sentence, transcript
 

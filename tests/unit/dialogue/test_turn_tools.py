@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dispatcher.dialogue.turn import Apologise, CallTool, Finish, Play, SendAgain, Step, Subtitle, Turn
+from dispatcher.dialogue.steps import Apologise, CallTool, Finish, Play, SendAgain, Step, Subtitle
+from dispatcher.dialogue.turn import Turn
 from dispatcher.messages import TOOL_TIMEOUT_S, Reply
 from tests.unit.dialogue.replies import audio, end, failed, sentence
 

@@ -1,4 +1,4 @@
-"""Which writing a character belongs to: the one question that sentences, tokens and languages share."""
+"""Characters of CJK scripts, as sentences, tokens and languages have to tell them."""
 
 from __future__ import annotations
 

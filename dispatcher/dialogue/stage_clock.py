@@ -1,0 +1,43 @@
+"""Deadline of the stage that a turn waits for, and the time that its LLM spent thinking."""
+
+from __future__ import annotations
+
+from dispatcher.messages import TOOL_TIMEOUT_S, ReplyKind
+
+
+class StageClock:
+    """Times of the last reply and of the tool at work.
+
+    Attributes:
+        alive_s: time that the LLM spent thinking, which counts for no deadline.
+    """
+
+    def __init__(self, now: float, stage_timeout_s: float) -> None:
+        """Start to wait for the first stage."""
+        self.alive_s = 0.0
+        self._replied_at = now
+        self._tool_until = now
+        self._stage_timeout_s = stage_timeout_s
+
+    @property
+    def late_at(self) -> float:
+        """Time at which the stage that is waited for counts as late."""
+        return max(self._replied_at, self._tool_until) + self._stage_timeout_s
+
+    def on_reply(self, kind: ReplyKind, now: float) -> None:
+        """Begin the wait anew with a reply."""
+        if kind == "alive":
+            self.alive_s += now - self._replied_at
+        self._replied_at = now
+
+    def start_tool(self, *, is_last: bool) -> None:
+        """Give a tool its time on top, unless it ended with this reply."""
+        self._tool_until = self._replied_at + (0 if is_last else TOOL_TIMEOUT_S)
+
+    def restart(self, now: float) -> None:
+        """Begin the wait anew: the stage was sent again, or its tool has ended."""
+        self._replied_at = now
+
+    def end_tool(self, now: float) -> None:
+        """Count the LLM's time again."""
+        self._replied_at = self._tool_until = now
