@@ -77,7 +77,7 @@ class AsrEngine(Engine, Protocol):
 
         Raises:
             AudioError: the bytes are no WAV file.
-            RequestRefused: every slot is taken, and so is every place in the queue.
+            RequestError: every slot is taken, and so is every place in the queue.
         """
         ...
 
@@ -107,6 +107,6 @@ class TtsEngine(Engine, Protocol):
             speed: 1.0 is the voice's own pace, 2.0 twice as fast.
 
         Raises:
-            RequestRefused: nothing in the text can be spoken.
+            RequestError: nothing in the text can be spoken.
         """
         ...
