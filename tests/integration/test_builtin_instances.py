@@ -16,7 +16,7 @@ from openai.types.audio import TranscriptionVerbose
 
 from dispatcher.audio.pcm import level_dbfs
 from dispatcher.audio.wav import wav_bytes
-from dispatcher.bundled.assistant.stories import STORIES
+from dispatcher.bundled.assistant.small_talk import STORIES
 from dispatcher.bundled.engines import SpokenLanguage
 from dispatcher.ops.bench.everyday_sentences import SENTENCES
 from dispatcher.ops.bench.heard_words import HeardSentence, error_ratio
@@ -107,7 +107,7 @@ def test_silence_holds_no_words(asr: InstanceProcess) -> None:
 
 
 def test_a_minute_of_speech_is_heard_to_its_end(asr: InstanceProcess, tts: InstanceProcess) -> None:
-    story = " ".join(sentence for story in STORIES for sentence in story)
+    story = " ".join(STORIES)
     pcm = speak(tts, story)
     assert len(pcm) / 2 / SPEECH_RATE_HZ > 2 * 28, "more than two of Whisper's windows"
     text, _ = hear(asr, pcm, "en")

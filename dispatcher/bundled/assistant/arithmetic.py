@@ -11,6 +11,7 @@ from simpleeval import InvalidExpression, SimpleEval
 
 from dispatcher.bundled.assistant.numbers import short_number
 from dispatcher.bundled.assistant.query import Query
+from dispatcher.speech_text.rules import rewrite, rule
 
 _NUMBER: Final = r"(-?\d+(?:\.\d+)?)"
 _ASKED: Final = (
@@ -20,7 +21,7 @@ _ASKED: Final = (
 )
 # In this order: longer phrases before their parts.
 _ENGLISH: Final = tuple(
-    (re.compile(pattern), replacement)
+    rule(pattern, replacement)
     for pattern, replacement in (
         # "2 and 2" is a sum only where somebody asks what it is.
         (rf"{_ASKED} {_NUMBER} and {_NUMBER}$", r"\1 + \2"),
@@ -50,7 +51,7 @@ _ENGLISH: Final = tuple(
     )
 )
 _CHINESE: Final = tuple(
-    (re.compile(pattern), replacement)
+    rule(pattern, replacement)
     for pattern, replacement in (
         (r"^(?:计算一?下?|算算|算一下|算)", ""),
         (r"(?:等于|是|得|一共|总共|结果)*(?:多少|几)?(?:呢|啊)?$|=$", ""),
@@ -70,12 +71,35 @@ _CHINESE: Final = tuple(
 )
 _EXPRESSION: Final = re.compile(r"[\d.+\-*/ ()]{3,100}")
 _HAS_OPERATOR: Final = re.compile(r"\d[ )]*(?:\*\*|[+\-*/])[ (]*-?\d")
-_SPOKEN: Final = (
-    ("**", " to the power of "), ("*", " times "), ("/", " divided by "),
-    ("+", " plus "), ("-", " minus "),
-)  # fmt: skip
-_SPOKEN_ZH: Final = (("**", "的幂"), ("*", "乘以"), ("/", "除以"), ("+", "加"), ("-", "减"))
-_ROOT: Final = re.compile(r"(\d+(?:\.\d+)?) ?\*\* ?0\.5")
+_SPOKEN: Final = tuple(
+    rule(pattern, replacement)
+    for pattern, replacement in (
+        (r"(\d+(?:\.\d+)?) ?\*\* ?0\.5", r"the square root of \1"),
+        (r" / 100 \* ", " percent of "),
+        (r" ?\*\* ?2(?![\d.])", " squared"),
+        (r"\*\*", " to the power of "),
+        (r"\*", " times "),
+        (r"/", " divided by "),
+        (r"\+", " plus "),
+        (r"-", " minus "),
+        (r"\s+", " "),
+        (r"^ | $", ""),
+    )
+)
+_SPOKEN_ZH: Final = tuple(
+    rule(pattern, replacement)
+    for pattern, replacement in (
+        (r"(\d+(?:\.\d+)?) ?\*\* ?0\.5", r"根号\1"),
+        (r"(?<![\d) ])-", "负"),
+        (r"(\d+)\*(\d+)/100(?!\d)", r"\1的百分之\2"),
+        (r"\*\*2(?!\d)", "的平方"),
+        (r"\*\*(\d+)", r"的\1次方"),
+        (r"\*", "乘以"),
+        (r"/", "除以"),
+        (r"\+", "加"),
+        (r"-", "减"),
+    )
+)
 # "5!" is a factorial before a sign; a date or a telephone number is no subtraction.
 _NO_SUM: Final = re.compile(r"\d ?! ?[-+*/×÷x]|\d+-\d+-\d+|\b0\d+-\d|\d/\d+/\d|\b\d{3}-\d{4}\b")
 _LARGEST: Final = 1e15
@@ -86,10 +110,7 @@ def work_out(query: Query) -> str | None:
     """Answer a sum."""
     if _NO_SUM.search(query.said):
         return None
-    expression = query.figures
-    for pattern, replacement in _CHINESE if query.language == "zh" else _ENGLISH:
-        expression = pattern.sub(replacement, expression)
-    expression = expression.strip()
+    expression = rewrite(query.figures, _CHINESE if query.language == "zh" else _ENGLISH).strip()
     if not _EXPRESSION.fullmatch(expression) or not _HAS_OPERATOR.search(expression):
         return None
     try:
@@ -101,7 +122,11 @@ def work_out(query: Query) -> str | None:
     except (InvalidExpression, SyntaxError, TypeError):
         return None
     result = short_number(value)
-    return query.say(f"🙂 {_spoken(expression)} is {result}.", f"🙂 {_spoken_zh(expression)}等于{result}。")
+    spoken = rewrite(expression, _SPOKEN)
+    return query.say(
+        f"🙂 {spoken[0].upper()}{spoken[1:]} is {result}.",
+        f"🙂 {rewrite(expression, _SPOKEN_ZH)}等于{result}。",
+    )
 
 
 def evaluate(expression: str) -> float:
@@ -137,22 +162,3 @@ _OPERATORS: Final = {
     ast.USub: operator.neg,
     ast.UAdd: operator.pos,
 }
-
-
-def _spoken(expression: str) -> str:
-    text = _ROOT.sub(r"the square root of \1", expression).replace(" / 100 * ", " percent of ")
-    text = re.sub(r" ?\*\* ?2(?![\d.])", " squared", text)
-    for sign, words in _SPOKEN:
-        text = text.replace(sign, words)
-    text = " ".join(text.split())
-    return text[0].upper() + text[1:]
-
-
-def _spoken_zh(expression: str) -> str:
-    text = re.sub(r"(?<![\d) ])-", "负", _ROOT.sub(r"根号\1", expression))
-    text = re.sub(r"(\d+)\*(\d+)/100(?!\d)", r"\1的百分之\2", text)
-    text = re.sub(r"\*\*2(?!\d)", "的平方", text)
-    text = re.sub(r"\*\*(\d+)", r"的\1次方", text)
-    for sign, words in _SPOKEN_ZH[1:]:
-        text = text.replace(sign, words)
-    return text

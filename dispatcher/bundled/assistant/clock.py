@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from dispatcher.bundled.assistant.places import has_many_zones, is_known, spoken_place, zone_of
+from dispatcher.bundled.assistant.places import has_many_zones, spoken_place, zone_of
 from dispatcher.bundled.assistant.query import Query
 
 # The whole question has to be about the time: "what time does the shop close" is not.
@@ -60,9 +60,6 @@ _SHIFT: Final = re.compile(
 _LUNAR: Final = re.compile(
     r"农历|阴历|黄历|\blunar (?:date|day|month|calendar|new year)\b|\bchinese calendar\b"
 )
-_ZONE: Final = re.compile(
-    r"(?:what|which) (?:is (?:my|the|your) )?time ?zone.*|(?:我|这里|你)?.{0,3}(?:什么|哪个)时区"
-)
 _ASKS_PLACE: Final = re.compile(
     r"(?:and )?(?:where (?:am i|are (?:we|you))|(?:what|which) (?:city|place) (?:is this"
     r"|are we in|am i in))(?: now)?"
@@ -74,7 +71,7 @@ _PARTS_ZH: Final = ((5, "凌晨"), (9, "早上"), (12, "上午"), (13, "中午")
 
 
 def tell_place(query: Query) -> str | None:
-    """Answer where the device is, as far as the operator has said so."""
+    """Answer where the device is, as far as the operator has configured it."""
     if not _ASKS_PLACE.fullmatch(query.text):
         return None
     if not query.place:
@@ -84,9 +81,6 @@ def tell_place(query: Query) -> str | None:
 
 def tell_time(query: Query) -> str | None:
     """Answer what time it is, here or elsewhere."""
-    if _ZONE.fullmatch(query.text):
-        name = getattr(query.now.tzinfo, "key", "") or f"{query.now:UTC%z}"
-        return query.say(f"🙂 The time zone here is {name}.", f"🙂 这里的时区是{name}。")
     match = (_TIME_ZH if query.language == "zh" else _TIME).fullmatch(query.text)
     if match is None:
         return None
@@ -102,7 +96,7 @@ def tell_time(query: Query) -> str | None:
     asks = found.get("named") is None if query.language == "en" else found["there"] or "现在" in query.text
     if query.language == "zh" and re.search("[，,]", query.said):
         asks = False
-    return time_in(query, place) if asks or is_known(place) else None
+    return time_in(query, place) if asks or has_many_zones(place) or zone_of(place) else None
 
 
 def _is_home(query: Query, place: str) -> bool:

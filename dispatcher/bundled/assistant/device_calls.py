@@ -1,4 +1,4 @@
-"""Calls that set volume and brightness, by the tools that are offered, and what is said of their outcome."""
+"""Calls that set volume and brightness, by the tools that are offered, and answers about their outcome."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _UNKNOWN: Final = "not known whether"
 
 
 def next_call(query: Query) -> Call | None:
-    """Return what to call now, or None when it is time to speak."""
+    """Return the call to make now, or None when it is time to answer."""
     request = parse_control(query)
     setter = setter_of(request.control, query.tools) if request else None
     if request is None or (setter is None and request.kind != "ask"):
@@ -41,7 +41,7 @@ def next_call(query: Query) -> Call | None:
 
 
 def report(query: Query) -> str | None:
-    """Answer what became of a request, or why nothing did."""
+    """Answer the outcome of a request, or why there is none."""
     request = parse_control(query)
     if request is None:
         return None
@@ -49,56 +49,50 @@ def report(query: Query) -> str | None:
     if request.kind == "ask":
         return _told(query, request)
     if setter is None:
-        return _say(
-            query,
-            f"😳 I cannot change the {request.control.spoken} of this device.",
-            f"😳 这个设备的{request.control.spoken_zh}我调不了。",
+        return query.say(
+            f"😳 I cannot change the {request.control.key} of this device.",
+            f"😳 这个设备的{request.control.key_zh}我调不了。",
         )
     value = _target(query, request, setter)
     if value is None:
-        return _say(
-            query,
-            f"🤔 I cannot see how the {request.control.spoken} stands. Please say a number.",
-            f"🤔 我不知道现在的{request.control.spoken_zh}，请直接说一个数字。",
+        return query.say(
+            f"🤔 I cannot see how the {request.control.key} stands. Please say a number.",
+            f"🤔 我不知道现在的{request.control.key_zh}，请直接说一个数字。",
         )
     if not setter.low <= value <= setter.high:
         low, high = short_number(setter.low), short_number(setter.high)
-        return _say(
-            query,
-            f"🤔 The {request.control.spoken} goes from {low} to {high}.",
-            f"🤔 {request.control.spoken_zh}只能从{low}到{high}。",
+        return query.say(
+            f"🤔 The {request.control.key} goes from {low} to {high}.",
+            f"🤔 {request.control.key_zh}只能从{low}到{high}。",
         )
     return _done(query, request, value, _result(query, setter.tool.name) or "error")
 
 
 def _done(query: Query, request: ControlRequest, value: float, result: str) -> str:
-    """Confirm, or own up."""
-    name, name_zh = request.control.spoken, request.control.spoken_zh
+    """Confirm, or say that it failed."""
+    name, name_zh = request.control.key, request.control.key_zh
     if _UNKNOWN in result:
-        return _say(
-            query,
+        return query.say(
             f"😳 The device did not answer, so I do not know whether the {name} changed.",
             f"😳 设备没有回应，我不知道{name_zh}有没有变。",
         )
     if result.strip().lower().startswith(_FAILED):
-        return _say(query, f"😳 Sorry, the {name} could not be changed.", f"😳 抱歉，{name_zh}没有调成。")
-    return _say(
-        query, f"🙂 {name.capitalize()} is now {short_number(value)}.", f"🙂 {name_zh}已调到{_zh(value)}。"
+        return query.say(f"😳 Sorry, the {name} could not be changed.", f"😳 抱歉，{name_zh}没有调成。")
+    return query.say(
+        f"🙂 {name.capitalize()} is now {short_number(value)}.", f"🙂 {name_zh}已调到{_zh(value)}。"
     )
 
 
 def _told(query: Query, request: ControlRequest) -> str:
     current = _current(query, request)
     if current is None:
-        return _say(
-            query,
-            f"🤔 This device does not tell me its {request.control.spoken}.",
-            f"🤔 这个设备没有告诉我它的{request.control.spoken_zh}。",
+        return query.say(
+            f"🤔 This device does not tell me its {request.control.key}.",
+            f"🤔 这个设备没有告诉我它的{request.control.key_zh}。",
         )
-    return _say(
-        query,
-        f"🙂 The {request.control.spoken} is at {short_number(current)}.",
-        f"🙂 现在的{request.control.spoken_zh}是{_zh(current)}。",
+    return query.say(
+        f"🙂 The {request.control.key} is at {short_number(current)}.",
+        f"🙂 现在的{request.control.key_zh}是{_zh(current)}。",
     )
 
 
@@ -119,12 +113,8 @@ def _current(query: Query, request: ControlRequest) -> float | None:
 
 
 def _result(query: Query, tool: str) -> str | None:
-    """Return what came of a call for this question, None where it was not made."""
+    """Return the result of a call for this question, None where it was not made."""
     return next((result for call, result in reversed(query.done) if call.tool == tool), None)
-
-
-def _say(query: Query, english: str, chinese: str) -> str:
-    return chinese if query.language == "zh" else english
 
 
 def _zh(value: float) -> str:

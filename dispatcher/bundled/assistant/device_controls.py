@@ -17,24 +17,20 @@ _NUMBER_TYPES: Final = ("integer", "number")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Control:
-    """A value of the device, such as its volume.
+    """A value of the device, such as its volume; the patterns hold both languages.
 
     Attributes:
-        key: its word in the names of tools and in what they report.
-        spoken, spoken_zh: what it is called aloud.
-        named, named_zh: how people name it.
-        up, down, up_zh, down_zh: how they ask for more or less of it, without a number.
+        key: its word in the names of tools, in their reports, and aloud.
+        key_zh: its word aloud in Chinese.
+        named: how people name it.
+        up, down: how they ask for more or less of it, without a number.
     """
 
     key: str
-    spoken: str
-    spoken_zh: str
+    key_zh: str
     named: re.Pattern[str]
-    named_zh: re.Pattern[str]
     up: re.Pattern[str]
     down: re.Pattern[str]
-    up_zh: re.Pattern[str]
-    down_zh: re.Pattern[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,45 +53,46 @@ class Setter:
 
 
 CONTROLS: Final = (
+    # The brightness first: "turn it up" is about the volume only where nothing else is named.
+    Control(
+        key="brightness",
+        key_zh="亮度",
+        named=re.compile(
+            r"\bbrightness\b(?! of (?:an?|the (?!screen|display)))|\bhow bright (?:are you|is (?:it"
+            r"|the (?:screen|display)))\b|亮度|屏幕多亮"
+        ),
+        up=re.compile(
+            r"\bbrighter\b|\b(?:turn the )?brightness up\b|\bturn up the brightness\b"
+            r"|亮[1一]?点|亮度(?:再)?(?:调)?[大高亮]|(?:调|开)亮|调高亮度|太暗"
+        ),
+        down=re.compile(
+            r"\b(?:dimmer|darker|brightness down|down the brightness)\b|\bdim the (?:screen|display)\b"
+            r"|暗[1一]?点|亮度(?:再)?(?:调)?[小低暗]|调暗|调低亮度|太亮"
+        ),
+    ),
     Control(
         key="volume",
-        spoken="volume",
-        spoken_zh="音量",
+        key_zh="音量",
         named=re.compile(
             r"\bvolume\b(?! of (?:an?|one|\d))|\bhow loud (?:are you|is (?:it|this|the (?:sound"
-            r"|volume|speaker)))\b"
+            r"|volume|speaker)))\b|音量|声音|多大声"
         ),
-        named_zh=re.compile(r"音量|声音|多大声"),
         up=re.compile(
             r"\blouder\b|\bturn (?:it|the (?:sound|volume)) up\b|\bvolume up\b"
-            r"|\bturn up the (?:sound|volume|music|speaker)\b"
+            r"|\bturn up the (?:sound|volume|music|speaker)\b|大声[1一]?点"
+            r"|(?:音量|声音)(?:再)?(?:调|开|放)?[大高]|(?:调|开)[大高](?:音量|声音|[1一]?点)|太小声|声音太小"
         ),
         down=re.compile(
             r"\b(?:quieter|softer|volume down)\b|\bturn (?:it|the (?:sound|volume)) down\b"
-            r"|\bturn down the (?:sound|volume|music|speaker)\b"
+            r"|\bturn down the (?:sound|volume|music|speaker)\b|小声[1一]?点"
+            r"|(?:音量|声音)(?:再)?(?:调|开|放)?[小低]|(?:调|开)[小低](?:音量|声音|[1一]?点)|太大声|声音太大|太吵"
         ),
-        up_zh=re.compile(r"大声[1一]?点|(?:音量|声音)(?:再)?(?:调|开|放)?[大高]|(?:调|开)[大高](?:音量|声音|[1一]?点)|太小声|声音太小"),
-        down_zh=re.compile(r"小声[1一]?点|(?:音量|声音)(?:再)?(?:调|开|放)?[小低]|(?:调|开)[小低](?:音量|声音|[1一]?点)|太大声|声音太大|太吵"),
     ),
-    Control(
-        key="brightness",
-        spoken="brightness",
-        spoken_zh="亮度",
-        named=re.compile(
-            r"\bbrightness\b(?! of (?:an?|the (?!screen|display)))|\bhow bright (?:are you|is (?:it"
-            r"|the (?:screen|display)))\b"
-        ),
-        named_zh=re.compile(r"亮度|屏幕多亮"),
-        up=re.compile(r"\bbrighter\b|\b(?:turn the )?brightness up\b|\bturn up the brightness\b"),
-        down=re.compile(
-            r"\b(?:dimmer|darker|brightness down|down the brightness)\b|\bdim the (?:screen|display)\b"
-        ),
-        up_zh=re.compile(r"亮[1一]?点|亮度(?:再)?(?:调)?[大高亮]|(?:调|开)亮|调高亮度|太暗"),
-        down_zh=re.compile(r"暗[1一]?点|亮度(?:再)?(?:调)?[小低暗]|调暗|调低亮度|太亮"),
-    ),
-)  # fmt: skip
-_VALUE: Final = re.compile(r"\b(?:to|at|of|is|volume|brightness) (\d+(?:\.\d+)?)\b|^(\d+) percent")
-_VALUE_ZH: Final = re.compile(r"(?:到|为|成|至|音量|声音|亮度)(?:百分之)?(\d+(?:\.\d+)?)(?!点)")
+)
+_VALUE: Final = re.compile(
+    r"\b(?:to|at|of|is|volume|brightness) (\d+(?:\.\d+)?)\b|^(\d+) percent"
+    r"|(?:到|为|成|至|音量|声音|亮度)(?:百分之)?(\d+(?:\.\d+)?)(?!点)"
+)
 _FULL: Final = re.compile(r"\b(?:full|maximum|max|highest)\b|最[大高亮]")
 _NONE: Final = re.compile(r"\bmute\b|\b(?:minimum|lowest)\b|静音|最[小低暗]")
 _ASKS: Final = re.compile(r"\b(?:what|how|which)\b|多少|多大|多亮|几")
@@ -104,26 +101,24 @@ _MUTE: Final = re.compile(r"^(?:mute|be silent)\b|静音")
 
 def parse_control(query: Query) -> ControlRequest | None:
     """Return what the user wants of a control, None where that is something else."""
-    text = query.figures
-    # The brightness first: "turn it up" is about the volume only where nothing else is named.
-    for control in reversed(CONTROLS):
-        chinese = query.language == "zh"
-        named = (control.named_zh if chinese else control.named).search(text)
-        value = (_VALUE_ZH if chinese else _VALUE).search(text) if named else None
-        if value:
-            return ControlRequest(
-                control=control, kind="set", value=float(next(filter(None, value.groups())))
-            )
-        silent = control.key == "volume" and _MUTE.search(text)
+    requests = (_request(control, query.figures) for control in CONTROLS)
+    return next((request for request in requests if request), None)
+
+
+def _request(control: Control, text: str) -> ControlRequest | None:
+    is_named = control.named.search(text) is not None
+    value = _VALUE.search(text) if is_named else None
+    if value:
+        number = float(next(filter(None, value.groups())))
+        return ControlRequest(control=control, kind="set", value=number)
+    if is_named or (control.key == "volume" and _MUTE.search(text)):
         for extreme, bound in ((_FULL, float("inf")), (_NONE, float("-inf"))):
-            if (named or silent) and extreme.search(text):
+            if extreme.search(text):
                 return ControlRequest(control=control, kind="set", value=bound)
-        for ways, step in _steps(control, chinese=chinese):
-            if ways.search(text):
-                return ControlRequest(control=control, kind="step", value=step)
-        if named and _ASKS.search(text):
-            return ControlRequest(control=control, kind="ask")
-    return None
+    for direction, step in ((control.up, STEP), (control.down, -STEP)):
+        if direction.search(text):
+            return ControlRequest(control=control, kind="step", value=step)
+    return ControlRequest(control=control, kind="ask") if is_named and _ASKS.search(text) else None
 
 
 def setter_of(control: Control, tools: Sequence[Tool]) -> Setter | None:
@@ -143,17 +138,12 @@ def reporter_of(tools: Sequence[Tool]) -> Tool | None:
 
 
 def reading(control: Control, report: str) -> float | None:
-    """Return where a control stands, from what a device reports of itself."""
+    """Return the value of a control in the report of a device."""
     try:
         reported = json.loads(report)
     except (ValueError, RecursionError):
         return None
     return next(_values(reported, control.key), None)
-
-
-def _steps(control: Control, *, chinese: bool) -> tuple[tuple[re.Pattern[str], float], ...]:
-    up, down = (control.up_zh, control.down_zh) if chinese else (control.up, control.down)
-    return (up, STEP), (down, -STEP)
 
 
 def _as_setter(tool: Tool) -> Setter | None:
@@ -170,7 +160,7 @@ def _as_setter(tool: Tool) -> Setter | None:
 
 def _speaks_of(control: Control, tool: Tool) -> bool:
     text = tool.description.lower()
-    return control.key in text or control.spoken_zh in text
+    return control.key in text or control.key_zh in text
 
 
 def _values(reported: Any, key: str) -> Iterator[float]:

@@ -1,4 +1,4 @@
-"""Follow-ups: "and ten miles?" as the whole question that it stands for."""
+"""Follow-ups, such as "and ten miles?", resolved to the whole questions that they stand for."""
 
 from __future__ import annotations
 
@@ -11,9 +11,7 @@ from dispatcher.bundled.assistant.arithmetic import work_out
 from dispatcher.bundled.assistant.clock import tell_day, tell_time
 from dispatcher.bundled.assistant.durations import count_time, refuse_alarm
 from dispatcher.bundled.assistant.query import Query, language_of
-from dispatcher.bundled.assistant.small_talk import own_up
-from dispatcher.bundled.assistant.small_tasks import throw
-from dispatcher.bundled.assistant.stories import tell
+from dispatcher.bundled.assistant.small_talk import decline, tell
 from dispatcher.bundled.assistant.units import as_question, parse_conversion, unit_of
 
 _MARK: Final = re.compile(
@@ -87,7 +85,7 @@ def _resolved(query: Query, before: Sequence[Query]) -> Query | None:
 
 
 def _repeated(before: Query) -> str | None:
-    return before.said if tell(before) or throw(before) else None
+    return before.said if tell(before) else None
 
 
 def _changed(before: Query, rest: str) -> str | None:
@@ -163,4 +161,4 @@ def _place(before: Query, rest: str) -> str | None:
 def _unknown(before: Query, rest: str) -> str | None:
     """Repeat the question after the weather where only the day or place is another."""
     is_other = _DAY.fullmatch(rest) or _ELSEWHERE.fullmatch(rest)
-    return before.said if is_other and own_up(before) else None
+    return before.said if is_other and decline(before) else None

@@ -1,7 +1,7 @@
-"""Memory by rules: what was said in this dialogue, and facts of the user for later talks.
+"""Memory by rules: what was said in this dialogue, and facts of the user for later dialogues.
 
-The dispatcher asks any LLM for a memory in the same words (conversation/remembering.py); an assistant of
-rules knows them by their beginning. What it writes are clauses such as "my name is Anna".
+The dispatcher asks any LLM for a memory in the same words (dialogue/memory_prompt.py); this one recognizes
+them by their beginning. It writes clauses such as "my name is Anna".
 """
 
 from __future__ import annotations
@@ -38,15 +38,13 @@ _IS_QUESTION: Final = re.compile(
 _LAST_QUESTION: Final = re.compile(
     r"\bwhat (?:did|have) i (?:just )?(?:say|said|ask|asked)"
     r"|\bwhat (?:was|is) my (?:last |previous )?question"
+    r"|我(?:刚才|刚刚|刚|上一?[句次])?(?:说|问)了?(?:什么|啥)|上一个问题"
 )
-_LAST_QUESTION_ZH: Final = re.compile(r"我(?:刚才|刚刚|刚|上一?[句次])?(?:说|问)了?(?:什么|啥)|上一个问题")
 _AGAIN: Final = re.compile(
     r"^(?:say|repeat)(?: that| it)?(?: again| one more time)?$"
     r"|\bwhat did you (?:just )?say|^(?:pardon|what|come again)$"
+    r"|再说一[遍次]|重复一[遍次下]|你(?:刚才|刚刚)?说(?:了|的)?什么|没听清"
 )
-_AGAIN_ZH: Final = re.compile(r"再说一[遍次]|重复一[遍次下]|你(?:刚才|刚刚)?说(?:了|的)?什么|没听清")
-_AFTER_ME: Final = re.compile(r"\b(?:repeat after me|say after me)[\s:,]+(.+)", re.IGNORECASE | re.DOTALL)
-_AFTER_ME_ZH: Final = re.compile(r"跟着?我(?:说|念|读)(?![说讲]|一下)[:：，,\s]*(.+)", re.DOTALL)
 # "call me a taxi" and "我叫了外卖" tell no name.
 _NAME: Final = re.compile(
     r"(?:(?:hi|hello|hey|and|oh)[ ]+)*(?:my name is|call me)[ ]+"
@@ -58,12 +56,14 @@ _NAME_ZH: Final = re.compile(r"(?:你好|嗨)?我(?:的名字)?是?叫(?![什啥
 _NO_FACT: Final = re.compile(
     r"question|idea|call me|(?:love|like|hate) you$|问题|想法|我叫|(?:爱|喜欢|讨厌)你$"
 )
-_ASKS_NAME: Final = re.compile(r"\bwhat is my name\b|\bwho am i\b|\b(?:know|remember) my name\b")
-_ASKS_NAME_ZH: Final = re.compile(r"我(?:叫|的?名字是)(?:什么|啥)|我是谁|记得我的名字")
+_ASKS_NAME: Final = re.compile(
+    r"\bwhat is my name\b|\bwho am i\b|\b(?:know|remember) my name\b"
+    r"|我(?:叫|的?名字是)(?:什么|啥)|我是谁|记得我的名字"
+)
 
 
 def is_memory_task(messages: Sequence[Message]) -> bool:
-    """Return whether a memory is asked for, and not an answer."""
+    """Return whether a memory is requested, and not an answer."""
     return any(each.role == "system" and each.content.startswith(TASK_MARK) for each in messages)
 
 
@@ -83,32 +83,26 @@ def memory_of(messages: Sequence[Message]) -> str:
 
 
 def known_facts(prompt: str) -> list[str]:
-    """Return the lines of a memory that a system prompt brings along."""
+    """Return the lines of the memory in a system prompt."""
     return [line for line in prompt.partition(KNOWN_MARK)[2].splitlines() if line.strip()]
 
 
 def repeat(query: Query) -> str | None:
-    """Answer what was asked or answered before, or say what one is told to say."""
-    after = (_AFTER_ME_ZH if query.language == "zh" else _AFTER_ME).search(query.said)
-    if after:
-        return f"😜 {after[1].strip()}"
-    if _matches(query, _LAST_QUESTION, _LAST_QUESTION_ZH):
+    """Answer with what was said, by either side, right before."""
+    if _LAST_QUESTION.search(query.text):
         last = query.earlier[-1].rstrip("。.!！?？ ") if query.earlier else ""
         if not last:
             return query.say("🤔 This is the first thing you said to me.", "🤔 这是我们的第一句话。")
         return query.say(f"😉 You said: {last}.", f"😉 你刚才说：{last}。")
-    if not _matches(query, _AGAIN, _AGAIN_ZH):
+    if not _AGAIN.search(query.text):
         return None
-    return (
-        query.replies[-1]
-        if query.replies
-        else query.say("😳 I have not said anything yet.", "😳 我还没说过话呢。")
-    )
+    nothing_said = query.say("😳 I have not said anything yet.", "😳 我还没说过话呢。")
+    return query.replies[-1] if query.replies else nothing_said
 
 
 def recall_name(query: Query) -> str | None:
-    """Answer what the user is called, or take note of it."""
-    if _matches(query, _ASKS_NAME, _ASKS_NAME_ZH):
+    """Answer the name of the user, or acknowledge it."""
+    if _ASKS_NAME.search(query.text):
         texts = reversed((*known_facts(query.prompt), *query.earlier))
         name = next((found for text in texts if (found := _name_in(text))), "")
         if not name:
@@ -122,15 +116,11 @@ def recall_name(query: Query) -> str | None:
 
 
 def note_fact(query: Query) -> str | None:
-    """Acknowledge what the user states about himself."""
+    """Acknowledge a fact that the user states of himself."""
     clauses = _CLAUSES.findall(query.said)
     if len(clauses) != 1 or not any(map(_kind, _statements(query.said))) or _NO_FACT.search(query.text):
         return None
     return query.say("🙂 Good to know.", "🙂 知道了。")
-
-
-def _matches(query: Query, english: re.Pattern[str], chinese: re.Pattern[str]) -> bool:
-    return (chinese if query.language == "zh" else english).search(query.text) is not None
 
 
 def _name_in(text: str) -> str:
@@ -149,7 +139,7 @@ def _statements(text: str) -> list[str]:
 
 
 def _kind(clause: str) -> str:
-    """Return of what a clause tells, or nothing where it tells nothing of the user."""
+    """Return the kind of fact that a clause states; empty where it states none of the user."""
     if len(clause) > _MOST_CHARACTERS:
         return ""
     found = next((match for fact in _FACTS if (match := fact.search(clause))), None)

@@ -1,4 +1,4 @@
-"""Numbers as people say them: from words to digits, and back to something short enough to hear."""
+"""Numbers in words, converted to digits, and digits short enough to listen to."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from cn2an import cn2an
 
 from dispatcher.bundled.engines import SpokenLanguage
 
-_UNITS: Final = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-_TEENS: Final = (
-    "ten", "eleven", "twelve", "thirteen", "fourteen",
-    "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
-)  # fmt: skip
+_SMALL_WORDS: Final = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
+    "seventeen eighteen nineteen"
+).split()
+_UNITS: Final = _SMALL_WORDS[:10]
+_TEENS: Final = _SMALL_WORDS[10:]
 _TENS: Final = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
-_SMALL: Final = {word: value for value, word in enumerate((*_UNITS, *_TEENS))} | {
+_SMALL: Final = {word: value for value, word in enumerate(_SMALL_WORDS)} | {
     word: 10 * value for value, word in enumerate(_TENS, start=2)
 }
 _LARGE: Final = {"thousand": 1_000, "million": 1_000_000, "billion": 1_000_000_000}
@@ -49,7 +50,7 @@ def with_digits(text: str, language: SpokenLanguage) -> str:
 
 
 def short_number(value: float, significant: int = 6) -> str:
-    """Return a number as one would say it: whole digits all, others only as far as they can be heard."""
+    """Return a number as one would say it: all whole digits, few of a fraction."""
     if value == 0:
         return "0"
     decimals = min(_MOST_DECIMALS, max(0, significant - 1 - math.floor(math.log10(abs(value)))))

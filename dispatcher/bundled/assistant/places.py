@@ -74,37 +74,20 @@ _NAMES: Final[dict[str, str]] = {
 }  # fmt: skip
 # Where the zones of their cities begin.
 _MANY_ZONES: Final[dict[str, str]] = {
-    word: zones
-    for zones, words in (
-        (
-            "America/",
-            "america usa the_usa us the_us united_states the_united_states canada brazil mexico chile",
-        ),
-        ("America/", "美国 加拿大 巴西 墨西哥"),
-        ("Australia/", "australia 澳大利亚 澳洲"),
-        ("Europe/", "russia spain europe 俄罗斯 西班牙 欧洲"),
-        ("Asia/", "indonesia asia 印尼"),
-        ("Africa/", "africa 非洲"),
-    )
-    for word in words.replace(" ", ",").replace("_", " ").split(",")
+    word.replace("_", " "): zones
+    for zones, words in {
+        "America/": "america usa the_usa us the_us united_states the_united_states canada brazil mexico chile"
+        " 美国 加拿大 巴西 墨西哥",
+        "Australia/": "australia 澳大利亚 澳洲",
+        "Europe/": "russia spain europe 俄罗斯 西班牙 欧洲",
+        "Asia/": "indonesia asia 印尼",
+        "Africa/": "africa 非洲",
+    }.items()
+    for word in words.split()
 }
 _CONTINENTS: Final = ("Africa/", "America/", "Asia/", "Atlantic/", "Australia/", "Europe/", "Pacific/")
 _NO_CITIES: Final = frozenset(
-    (
-        "north",
-        "south",
-        "west",
-        "act",
-        "nsw",
-        "lhi",
-        "easter",
-        "indiana",
-        "samoa",
-        "norfolk",
-        "victoria",
-        "urumqi",
-        "kashgar",
-    )
+    "north south west act nsw lhi easter indiana samoa norfolk victoria urumqi kashgar".split()
 )
 _IN_CAPITALS: Final = ("us", "usa", "uk", "la", "nyc", "utc", "gmt")
 _SMALL: Final = ("the", "of", "and")
@@ -145,18 +128,13 @@ def _halves(place: str) -> list[tuple[str, str]]:
     return [(separator.join(parts[:cut]), separator.join(parts[cut:])) for cut in range(1, len(parts))]
 
 
-def is_known(place: str) -> bool:
-    """Return whether a name is one of a city or country."""
-    return place in _MANY_ZONES or zone_of(place) is not None
-
-
 def has_many_zones(place: str) -> bool:
     """Return whether a country or continent has several zones, so that a city must be named."""
     return place in _MANY_ZONES
 
 
 def spoken_place(place: str) -> str:
-    """Return the name of a place as it is written."""
+    """Return the name of a place in the usual capitals."""
     words = place.lower().split()
     return " ".join(
         word.upper() if word in _IN_CAPITALS else word if word in _SMALL else word.capitalize()

@@ -1,4 +1,4 @@
-"""Parsed query: the last words of the user, normalized for matching, and what came before them."""
+"""Parsed query: the last words of the user, normalized for matching, and the dialogue before them."""
 
 from __future__ import annotations
 
@@ -50,16 +50,15 @@ _SIMPLIFIED: Final = str.maketrans(
     "时间几点现讲个么吗这们乐对话设钟后华摄换里岁谁两万亿减号周礼诗谢过说问会爱识别听见闹醒儿诞请气买亿"
     "东纽约伦国韩罗马湾尔汉广农历阴还来闻颜种义开关闭灯总结转数从当诉样尝",
 )
-# The line that the dispatcher adds to the newest message, in the words of conversation/local_time.py.
+# The line that the dispatcher adds to the newest message, in the words of dialogue/local_time.py.
 _LOCAL_TIME: Final = re.compile(r"(?:^|\n)\[(?:Current time|当前时间)[:：]([^\n]*)\]\s*$")
 _ZONE: Final = re.compile(r"[(（](?:([\w/+-]+), ?)?UTC([+-])(\d\d):(\d\d)[)）]")
 _STATED: Final = re.compile(
     r"(?:(\d{4})年(\d+)月(\d+)日 |, (\d+) ([A-Z][a-z]+) (\d{4}), )\D*(\d\d):(\d\d) ?[(（]"
 )
 _MONTHS: Final = (
-    *("January", "February", "March", "April", "May", "June", "July", "August", "September", "October"),
-    *("November", "December"),
-)
+    "January February March April May June July August September October November December"
+).split()
 _PLACE: Final = re.compile(r"[;；] ?(?:place|地点)[:：] ?(.+)$")
 
 
@@ -106,7 +105,7 @@ class Query:
         return chinese if self.language == "zh" else english
 
 
-# What asks for the rest of a reply that broke off, by its beginning (conversation/history.py); the reply is
+# What asks for the rest of a reply that broke off, by its beginning (dialogue/history.py); the reply is
 # given anew, and the dispatcher leaves out what was spoken already.
 GO_ON_MARKS: Final = ("Go on exactly where you stopped", "请从刚才停下的地方接着说完")
 
@@ -146,17 +145,10 @@ def _time_at_device(line: str, now: datetime) -> datetime:
     if match is None:
         return local
     year, month, day, day_en, month_en, year_en, hour, minute = match.groups()
-    if month_en and month_en not in _MONTHS:
-        return local
-    number = _MONTHS.index(month_en) + 1 if month_en else int(month)
     try:
-        return local.replace(
-            year=int(year or year_en),
-            month=number,
-            day=int(day or day_en),
-            hour=int(hour),
-            minute=int(minute),
-        )
+        number = _MONTHS.index(month_en) + 1 if month_en else int(month)
+        date = local.replace(year=int(year or year_en), month=number, day=int(day or day_en))
+        return date.replace(hour=int(hour), minute=int(minute))
     except ValueError:
         return local
 

@@ -1,4 +1,4 @@
-"""The table of rules: the first one that has an answer gives it."""
+"""Table of rules, of which the first one that has an answer gives it."""
 
 from __future__ import annotations
 
@@ -13,16 +13,9 @@ from dispatcher.bundled.assistant.durations import count_time, refuse_alarm
 from dispatcher.bundled.assistant.follow_ups import stand_alone
 from dispatcher.bundled.assistant.memory import note_fact, recall_name, repeat
 from dispatcher.bundled.assistant.query import Query, Rule
-from dispatcher.bundled.assistant.small_talk import chat, greet, own_up, with_stand_in
-from dispatcher.bundled.assistant.small_tasks import count_aloud, spell, throw
-from dispatcher.bundled.assistant.stories import tell
+from dispatcher.bundled.assistant.small_talk import chat, decline, greet, tell, with_stand_in
 from dispatcher.bundled.assistant.units import convert
 
-_HELP: Final = re.compile(
-    r"^(?:help|help me)$|\bwhat (?:can|do) you (?:do|know)\b(?! about)"
-    r"|\bwhat can i (?:say|ask)\b|\bhow (?:do|can) i use you\b"
-    r"|^(?:帮助|帮帮我|使用说明)$|你(?:会|能|可以|都会|都能)(?:做|干|说|帮我做)?(?:什么|啥|哪些)|怎么用你|有什么功能"
-)
 _SENTENCES: Final = re.compile(r"(?<=[.!?。！？；;\n])(?!\d)")
 _CLAUSES: Final = re.compile(r"(?<=[,，.!?。！？；;\n])(?!\d)")
 # What follows such a beginning is not a question of its own.
@@ -32,24 +25,11 @@ _CONDITION: Final = re.compile(
 _MOST_PARTS: Final = 5
 
 
-def explain(query: Query) -> str | None:
-    """Answer what one may ask."""
-    if not _HELP.search(query.text):
-        return None
-    return query.say(
-        "🙂 A few things. Ask me for the time here or in another city, the date, sums, units, "
-        "a story or a joke. For everything else, put a real language model into the configuration.",
-        "🙂 我会的不多。可以问我这里或别处的时间和日期，让我算数、换算单位，听故事和笑话。"
-        "想聊别的，请在配置里接上真正的大模型。",
-    )
-
-
 # From the narrow to the wide: "what did I say about the time" is about memory, not about the time.
 RULES: Final[tuple[Rule, ...]] = (
     repeat,
     recall_name,
     report,
-    count_aloud,
     count_time,
     refuse_alarm,
     convert,
@@ -57,18 +37,15 @@ RULES: Final[tuple[Rule, ...]] = (
     tell_time,
     tell_day,
     tell_place,
-    throw,
-    spell,
-    explain,
     tell,
     chat,
-    own_up,
+    decline,
     note_fact,
 )
 
 
 def answer(query: Query) -> str:
-    """Return what the assistant says; it begins with an emoji for the mood."""
+    """Return the answer, which begins with an emoji for the mood."""
     return _one(query) or _of_parts(query, _SENTENCES) or _of_parts(query, _CLAUSES) or _fall_back(query)
 
 
@@ -93,7 +70,7 @@ def _of_parts(query: Query, marks: re.Pattern[str]) -> str | None:
 
 
 def _fall_back(query: Query) -> str:
-    """Own up to having no answer, and say once how a real language model takes over."""
+    """Answer that there is no answer, and once how a real language model takes over."""
     if not any(sign.isalnum() for sign in query.said):
         return query.say("🤔 I did not catch that.", "🤔 我没有听清。")
     return with_stand_in(query, query.say("🤔 I have no answer to that.", "🤔 这个我不会。"))
