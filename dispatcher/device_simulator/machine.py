@@ -1,4 +1,4 @@
-"""When the device listens and when it speaks: the firmware's state machine, without I/O."""
+"""State machine of the firmware, without I/O: idle, listening, speaking."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a device in software is and where it talks to."""
+"""Options of a device in software, and the address of its front."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Address:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceOptions:
-    """What makes one device differ from another.
+    """Differences between one device and another.
 
     Attributes:
         device_id: lower-case MAC address.

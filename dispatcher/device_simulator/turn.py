@@ -1,4 +1,4 @@
-"""What a device hears and sees in one turn, and when."""
+"""Record of one turn from the side of its device: transcript, sentences, audio, and their times."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ EventKind: TypeAlias = Literal[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnEvent:
-    """Something that a person at the device notices.
+    """Event of a turn that a person at the device notices.
 
     Attributes:
         at_ms: after the end of speech; 0 when it came before.
@@ -43,8 +43,8 @@ class TurnResult:
     is sent, or the typed text.
 
     Attributes:
-        transcript_ms: None when the front never said what it understood.
-        first_audio_ms: first frame accepted; None when nothing was heard.
+        transcript_ms: None when the front sent none.
+        first_audio_ms: first frame accepted; None when there was none.
         end_ms: the `tts stop`.
         gaps: silences inside the reply; `gap_ms` is their length in all.
         late: frames that came after their time.
@@ -71,8 +71,36 @@ class TurnResult:
     packets: tuple[bytes, ...]
 
 
+class EventTimes:
+    """Times of the events of a turn, in ms after the end of speech; 0 for those before it."""
+
+    def __init__(self, on_event: Callable[[TurnEvent], None] | None) -> None:
+        """Begin before the end of speech; every event is passed on."""
+        self.first_ms: dict[EventKind, float] = {}
+        self._on_event = on_event
+        self._speech_ended_s: float | None = None
+
+    @property
+    def has_speech_ended(self) -> bool:
+        """Whether the user is done."""
+        return self._speech_ended_s is not None
+
+    def end_speech(self, now_s: float) -> None:
+        """Count from here."""
+        self._speech_ended_s = now_s
+        self.add("speech_ended", now_s)
+
+    def add(self, kind: EventKind, now_s: float, text: str = "") -> float:
+        """Pass an event on; return its time."""
+        at_ms = 0.0 if self._speech_ended_s is None else (now_s - self._speech_ended_s) * 1000
+        self.first_ms.setdefault(kind, at_ms)
+        if self._on_event is not None:
+            self._on_event(TurnEvent(kind=kind, at_ms=at_ms, text=text))
+        return at_ms
+
+
 class TurnRecorder:
-    """Collects one turn; every method is told what the time is.
+    """Collects one turn; every method takes the time.
 
     Attributes:
         ended: the result, once the turn is over.
@@ -85,78 +113,73 @@ class TurnRecorder:
         self.ended: TurnResult | None = None
         self._queue = queue
         self._keep_audio = keep_audio
-        self._on_event = on_event
-        self._speech_ended_s: float | None = None
-        self._answered = False
+        self._times = EventTimes(on_event)
+        self._has_reply = False
         self._transcript = ""
         self._emotion = ""
         self._sentences: list[Sentence] = []
         self._packets: list[bytes] = []
         self._refused = 0
-        self._at_ms: dict[EventKind, float] = {}
 
     @property
     def has_begun(self) -> bool:
-        """Whether anything came of the reply."""
-        return self._answered or bool(self._at_ms.keys() - {"speech_ended"})
+        """Whether any part of the reply has come."""
+        return self._has_reply or bool(self._times.first_ms.keys() - {"speech_ended"})
 
     def end_speech(self, now_s: float) -> None:
-        """Note when the user was done; all times count from here."""
-        self._speech_ended_s = now_s
-        self._tell("speech_ended", now_s)
+        """Take in that the user is done; all times count from here."""
+        self._times.end_speech(now_s)
 
-    def hear_transcript(self, text: str, now_s: float) -> None:
-        """Note what the front understood."""
+    def set_transcript(self, text: str, now_s: float) -> None:
+        """Take in the transcript of the front."""
         self._transcript = text
-        self._tell("transcript", now_s, text)
+        self._times.add("transcript", now_s, text)
 
-    def show_emotion(self, emotion: str, now_s: float) -> None:
-        """Note the face that the device makes."""
+    def set_emotion(self, emotion: str, now_s: float) -> None:
+        """Take in the face that the device shows."""
         self._emotion = emotion
-        self._tell("emotion", now_s, emotion)
+        self._times.add("emotion", now_s, emotion)
 
-    def note_tool(self, call: str, now_s: float) -> None:
-        """Note something that the device was made to do."""
-        self._tell("tool", now_s, call)
+    def add_tool_call(self, call: str, now_s: float) -> None:
+        """Take in a call of one of the device's tools."""
+        self._times.add("tool", now_s, call)
 
     def begin_reply(self) -> None:
-        """Handle `tts start`: the queue and what it counted are gone."""
-        self._answered = True
+        """Handle `tts start`: the queue and its counts are cleared."""
+        self._has_reply = True
         self._queue.clear()
 
-    def show_sentence(self, text: str, now_s: float) -> None:
-        """Note a sentence on the display."""
-        self._sentences.append(Sentence(text=text, at_ms=self._since_speech_ms(now_s)))
-        self._tell("sentence", now_s, text)
+    def add_sentence(self, text: str, now_s: float) -> None:
+        """Take in a sentence for the display."""
+        self._sentences.append(Sentence(text=text, at_ms=self._times.add("sentence", now_s, text)))
 
-    def hear_frame(self, packet: bytes, now_s: float, *, accepted: bool) -> None:
-        """Note one frame; `accepted` is false while the device does not speak."""
+    def add_frame(self, packet: bytes, now_s: float, *, accepted: bool) -> None:
+        """Take in one frame; `accepted` is false while the device does not speak."""
         if not accepted:
             self._refused += 1
             return
         if not self._queue.put(now_s):
             return
-        if "first_audio" not in self._at_ms:
-            self._tell("first_audio", now_s)
+        if "first_audio" not in self._times.first_ms:
+            self._times.add("first_audio", now_s)
         if self._keep_audio:
             self._packets.append(packet)
 
-    def end_reply(self, now_s: float) -> bool:
-        """Handle `tts stop`; return whether it ended the turn.
+    def end_reply(self, now_s: float) -> TurnResult | None:
+        """Handle `tts stop`; return the result where it ended the turn.
 
         One that comes before anything was answered, while the user still speaks, belongs to the
         turn before.
         """
-        if self.ended is not None or (not self._answered and self._speech_ended_s is None):
-            return False
-        self._tell("end", now_s)
+        if self.ended is not None or not (self._has_reply or self._times.has_speech_ended):
+            return None
         self.ended = TurnResult(
+            end_ms=self._times.add("end", now_s),
             transcript=self._transcript,
             emotion=self._emotion,
             sentences=tuple(self._sentences),
-            transcript_ms=self._at_ms.get("transcript"),
-            first_audio_ms=self._at_ms.get("first_audio"),
-            end_ms=self._at_ms["end"],
+            transcript_ms=self._times.first_ms.get("transcript"),
+            first_audio_ms=self._times.first_ms.get("first_audio"),
             gaps=self._queue.gaps,
             gap_ms=self._queue.gap_ms,
             late=self._queue.late,
@@ -166,13 +189,4 @@ class TurnRecorder:
             frames=self._queue.accepted,
             packets=tuple(self._packets),
         )
-        return True
-
-    def _since_speech_ms(self, now_s: float) -> float:
-        return 0.0 if self._speech_ended_s is None else (now_s - self._speech_ended_s) * 1000
-
-    def _tell(self, kind: EventKind, now_s: float, text: str = "") -> None:
-        at_ms = self._since_speech_ms(now_s)
-        self._at_ms.setdefault(kind, at_ms)
-        if self._on_event is not None:
-            self._on_event(TurnEvent(kind=kind, at_ms=at_ms, text=text))
+        return self.ended
