@@ -14,31 +14,6 @@ Emotion = Literal[
 
 EMOTIONS: Final[tuple[Emotion, ...]] = get_args(Emotion)
 
-# What the `llm` message carries as its text beside the emotion.
-EMOTION_EMOJI: Final[dict[str, str]] = {
-    "neutral": "😶",
-    "happy": "🙂",
-    "laughing": "😆",
-    "funny": "😂",
-    "sad": "😔",
-    "angry": "😠",
-    "crying": "😭",
-    "loving": "😍",
-    "embarrassed": "😳",
-    "surprised": "😲",
-    "shocked": "😱",
-    "thinking": "🤔",
-    "winking": "😉",
-    "cool": "😎",
-    "relaxed": "😌",
-    "delicious": "🤤",
-    "kissy": "😘",
-    "confident": "😏",
-    "sleepy": "😴",
-    "silly": "😜",
-    "confused": "🙄",
-}
-
 # Every face of Unicode, without variation selectors, and the gestures, hearts and signs that LLMs
 # use instead of one. An emoji that stands in no row is neutral.
 _EMOJI_OF: Final[dict[Emotion, str]] = {
@@ -67,6 +42,9 @@ _EMOJI_OF: Final[dict[Emotion, str]] = {
     "confused": "🙄 😵 😵\u200d💫 😶\u200d🌫 😒 🤷 🤷\u200d♂ 🤷\u200d♀ ❓ ❔ 🫠 🫨 🙂\u200d↔ 👎",
 }
 
+# The text that the `llm` message carries beside the emotion: the first of its row.
+EMOTION_EMOJI: Final[dict[str, str]] = {emotion: row.split()[0] for emotion, row in _EMOJI_OF.items()}
+
 _TABLE: Final[dict[str, Emotion]] = {
     emoji: emotion for emotion, row in _EMOJI_OF.items() for emoji in row.split()
 }
@@ -82,7 +60,7 @@ def emotion_of(emoji: str) -> Emotion:
 
 
 class EmotionTaker:
-    """Takes the emoji off the beginning of a streamed reply."""
+    """The emoji at the beginning of a streamed reply, and the text behind it."""
 
     def __init__(self) -> None:
         """Begin with the reply."""

@@ -12,9 +12,8 @@ from dispatcher.tools.model import Tool
 _WEEKDAYS_ZH: Final = "一二三四五六日"
 _WEEKDAYS_EN: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _MONTHS_EN: Final = (
-    *("January", "February", "March", "April", "May", "June", "July", "August", "September", "October"),
-    *("November", "December"),
-)
+    "January February March April May June July August September October November December"
+).split()
 _OFFSET: Final = re.compile(r"^([+-]\d\d)(\d\d)$")
 
 

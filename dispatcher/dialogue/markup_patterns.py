@@ -8,24 +8,14 @@ from typing import Final, Literal
 
 # Longer than any mark with its attributes.
 LONGEST_MARK: Final = 140
-_THINK: Final = (
-    *("think", "thinking", "thought", "thoughts", "reasoning", "reason", "reflection", "scratchpad"),
-    *(
-        "analysis",
-        "seed:think",
-        "mm:think",
-        "antthinking",
-        "思考",
-        "inner_monologue",
-        "thought_process",
-        "thinking_process",
-    ),
+_THINK: Final = tuple(
+    "think thinking thought thoughts reasoning reason reflection scratchpad analysis seed:think mm:think "
+    "antthinking 思考 inner_monologue thought_process thinking_process".split()
 )
-_CALL: Final = (
-    *("tool_call", "tool_calls", "tool-call", "toolcall", "function_call", "function_calls", "function-call"),
-    *("functioncall", "tool_use", "minimax:tool_call", "seed:tool_call", "longcat_tool_call"),
-    *("tool_code", "tools"),
-    "｜DSML｜function_calls",
+_CALL: Final = tuple(
+    "tool_call tool_calls tool-call toolcall function_call function_calls function-call functioncall "
+    "tool_use minimax:tool_call seed:tool_call longcat_tool_call tool_code tools "
+    "｜DSML｜function_calls".split()
 )
 _NAMED_CALL: Final = ("function", "invoke")
 _RESULT: Final = ("tool_response", "tool_result", "function_results")
@@ -38,13 +28,8 @@ _CLOSERS: Final = (
     "[/THINK]", "◁/think▷", "<|END_THINKING|>", "<|end_of_thought|>", "<|/thinking|>", "<channel|>",
 )  # fmt: skip
 _MARKS: Final = (
-    *_OPENERS,
-    *_CLOSERS,
-    "[TOOL_CALLS]",
-    "[/TOOL_CALLS]",
-    "[TOOL_REQUEST]",
-    "<tool_call|>",
-    "<|tool_call>",
+    *(*_OPENERS, *_CLOSERS),
+    *("[TOOL_CALLS]", "[/TOOL_CALLS]", "[TOOL_REQUEST]", "<tool_call|>", "<|tool_call>"),
 )
 _ATTRIBUTES: Final = r"(?:\s[^<>]{0,80})?"
 _END: Final = r"<\|(?:end|return|call|eot_id|eom_id|im_end|endoftext)\|>|</s>|<｜end▁of▁sentence｜>"
@@ -162,23 +147,9 @@ def message_block(header: str) -> Block | None:
 
 
 _USER_DOES: Final = (
-    *(
-        "is",
-        "want",
-        "ask",
-        "say",
-        "said",
-        "just",
-        "has",
-        "need",
-        "greet",
-        "mention",
-        "seem",
-        "would",
-        "might",
-    ),
-    *("wrote", "sent", "typed", "gave", "request", "did", "could", "think", "told", "question", "message"),
-)
+    "is want ask say said just has need greet mention seem would might wrote sent typed gave request did "
+    "could think told question message"
+).split()
 _USER_DOES_ZH: Final = "问说想要让希询的发在可似需提请给打只又刚现用输这表叫是"
 _MUST: Final = ("figure", "respond", "reply", "answer", "determine", "provide", "come up", "address")
 # How models begin to think; a reply to a user does not begin like this.
@@ -186,25 +157,11 @@ _THOUGHTS: Final = (
     *("the user's", "the user\u2019s", *(f"the user {verb}" for verb in _USER_DOES)),
     *(f"user {verb}" for verb in _USER_DOES),
     *(f"{who} {need} {verb}" for who in ("i", "we") for need in ("need to", "should") for verb in _MUST),
-    *(
-        "we are asked",
-        "the system prompt",
-        "thinking process",
-        "thought process",
-        "here's a thinking process",
-    ),
     *(f"{who}{verb}" for who in ("用户", "这个用户") for verb in _USER_DOES_ZH),
     *(f"let me {verb}" for verb in ("think", "figure", "analyze", "recall", "consider", "break this")),
-    *(
-        "let's think",
-        "the question is",
-        "they are asking",
-        "they're asking",
-        "they want",
-        "让我想",
-        "让我思考",
-    ),
-    *("我现在需要", "我需要先", "我需要回答", "我应该回答"),
+    *("we are asked", "the system prompt", "thinking process", "thought process", "let's think"),
+    *("here's a thinking process", "the question is", "they are asking", "they're asking", "they want"),
+    *"让我想 让我思考 我现在需要 我需要先 我需要回答 我应该回答".split(),
 )
 _LEADS: Final = (
     *("okay", "ok", "alright", "all right", "hmm", "well", "so", "now", "first", "got it"),

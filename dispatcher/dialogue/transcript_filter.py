@@ -1,4 +1,4 @@
-"""Transcripts as ASR servers send them, reduced to what a person said; noise leaves nothing.
+"""Transcripts of ASR servers, reduced to the words that a person said; noise leaves nothing.
 
 Sources: SenseVoice's tags (xinnan-tech/xiaozhi-esp32-server #2378), noise as punctuation and annotations
 (PocketShell #452, godot-whisper #20), Whisper's subtitles of silence (openai/whisper discussions #679, #928).
@@ -43,42 +43,9 @@ _CLOSINGS: Final = re.compile(
 # Said to a device as often as heard in noise: only the measure of silence tells.
 _SHORT_WORDS: Final = frozenset(
     (
-        *(
-            "you",
-            "thankyou",
-            "thanks",
-            "bye",
-            "byebye",
-            "okay",
-            "ok",
-            "oh",
-            "so",
-            "hmm",
-            "mm",
-            "uh",
-            "um",
-            "theend",
-        ),
-        *(
-            "the",
-            "yeah",
-            "yes",
-            "no",
-            "i",
-            "and",
-            "谢谢",
-            "謝謝",
-            "谢谢大家",
-            "嗯",
-            "啊",
-            "哦",
-            "好",
-            "对",
-            "是",
-            "呃",
-            "我",
-        ),
-    )
+        "you thankyou thanks bye byebye okay ok oh so hmm mm uh um theend the yeah yes no i and "
+        "谢谢 謝謝 谢谢大家 嗯 啊 哦 好 对 是 呃 我"
+    ).split()
 )
 
 

@@ -10,8 +10,7 @@ from typing import Final
 import structlog
 
 from dispatcher.catalogue.model import Instance
-from dispatcher.dialogue.history import Message, well_formed
-from dispatcher.dialogue.tool_messages import as_plain_text
+from dispatcher.dialogue.history import Message, as_plain_text, well_formed
 from dispatcher.errors import InstanceError, InstanceFailed, InstanceForbidden, InstanceRefused
 from dispatcher.pipeline.worker_context import WorkerContext
 from dispatcher.tools.model import ChatPiece, Progress, Tool

@@ -1,4 +1,4 @@
-"""What stands in a reply beside its words: citations, sources, kaomoji, stage directions."""
+"""Asides of a reply, beside its words: citations, sources, kaomoji, stage directions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What of a streamed reply has to be seen, not heard: fenced code and formulas, taken out as they come.
+"""Fenced code and formulas in a streamed reply, which are for the eye: taken out as they come.
 
 Such a block may be cut into any number of chunks and hold any number of sentences; so it is taken out
 before the reply is cut into sentences. Where a block begins and ends depends on the text alone, not on
@@ -32,7 +32,7 @@ _FORMULA: Final = {"zh": "公式请看屏幕。", "en": "See the text for the fo
 
 
 class BlockStream:
-    """Takes code and formulas out of one reply; says instead where to look, or what the formula is."""
+    """One reply without code and formulas; in their place a hint to look, or the formula in words."""
 
     def __init__(self, language: Literal["zh", "en", "auto"] = "auto") -> None:
         """Begin with a new reply.
@@ -70,19 +70,14 @@ class BlockStream:
             return self._skip(self._closing)
         found = _OPENER.search(self._held)
         if found is None or (found[0].strip().startswith("~") and not found.start() and not self._at_start):
-            return self._give(self._certain(found))
+            begun = None if found or self._final else _OPENER_BEGUN.search(self._held[-LONGEST_INLINE:])
+            return self._give(found.end() if found else len(self._held) - len(begun[0] if begun else ""))
         if found.start():
             return self._give(found.start())
         opener = found[0].strip()
         if found.end() == len(self._held) and not self._final and opener[0] in "`~$":
             return None
         return self._open(opener, found.end())
-
-    def _certain(self, found: re.Match[str] | None) -> int:
-        if found is not None:
-            return found.end()
-        begun = None if self._final else _OPENER_BEGUN.search(self._held[-LONGEST_INLINE:])
-        return len(self._held) - (len(begun[0]) if begun else 0)
 
     def _give(self, end: int) -> str | None:
         text, self._held = self._held[:end], self._held[end:]
@@ -149,7 +144,7 @@ class BlockStream:
         if opener == "$" and close >= 0:
             if self._is_cut_in("$", close):
                 return None
-            close = close if self._is_formula(end, close) else -1
+            close = close if _is_formula(self._held, end, close) else -1
             stop = stop or _ANYTHING.search(window)
         if close >= 0:
             return self._formula(opener, end, close)
@@ -157,7 +152,7 @@ class BlockStream:
             not self._final
             and stop is None
             and len(window) < end + longest
-            and not self._is_spaced(opener, end)
+            and not (opener == "$" and self._held[end : end + 1].isspace())
         ):
             return None
         if opener == "$":
@@ -166,15 +161,6 @@ class BlockStream:
         if not is_short:
             self._closing = _CLOSERS[opener]
         return "" if is_short else _FORMULA[self._language] + "\n"
-
-    def _is_spaced(self, opener: str, end: int) -> bool:
-        return opener == "$" and self._held[end : end + 1].isspace()
-
-    def _is_formula(self, start: int, close: int) -> bool:
-        body = self._held[start:close]
-        if not body.strip() or body[0].isspace() or body[-1].isspace():
-            return False
-        return not self._held[close + 1 : close + 2].isdigit()
 
     def _formula(self, opener: str, end: int, close: int) -> str:
         text = None if opener == "\\begin{" else formula_text(self._held[end:close])
@@ -199,3 +185,11 @@ class BlockStream:
         self._closing = "}" if closer == "\\end{" else None
         self._at_start = False
         return ""
+
+
+def _is_formula(text: str, start: int, close: int) -> bool:
+    """Return whether what stands between two dollar signs may be a formula, and not two prices."""
+    body = text[start:close]
+    if not body.strip() or body[0].isspace() or body[-1].isspace():
+        return False
+    return not text[close + 1 : close + 2].isdigit()

@@ -1,4 +1,4 @@
-"""What of a written reply is spoken and shown: its words, without markup, asides, emoji and addresses."""
+"""Words of a written reply, as they are spoken and shown: without markup, asides, emoji and addresses."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from dispatcher.speech_text.asides import without_asides
 from dispatcher.speech_text.block_stream import BlockStream
 from dispatcher.speech_text.cjk import CJK, is_cjk
 from dispatcher.speech_text.emoji import without_emoji
-from dispatcher.speech_text.html_tags import spoken_tag
 from dispatcher.speech_text.latex import SUBSCRIPT_DIGITS, SUPERSCRIPT_DIGITS, formula_text
 from dispatcher.speech_text.rules import Match
 
@@ -77,6 +76,12 @@ _TIDY: Final = (
     (re.compile(r"^[\s,，.。;；:：、!！?？)）\]】]+(?=[^\s\d.…])"), ""),
 )
 _LINE_ENDS: Final = frozenset(".!?。！？…,;:，、；：—")
+_TAG: Final = re.compile(r"<(?P<close>/?)(?P<name>[A-Za-z][A-Za-z0-9-]*)(?P<rest>[^<>]*)>")
+_ATTRIBUTES: Final = re.compile(r"[\w:.-]+\s*=\s*(?:\"[^\"]*\"|'[^']*'|[^\s\"'=<>`]+)")
+_LINE_TAGS: Final = frozenset("br p li div tr ul ol table h1 h2 h3 h4 h5 h6 hr blockquote".split())
+_SHORT_TAGS: Final = frozenset(
+    "a b i u s p q em br hr h1 h2 h3 h4 h5 h6 li ul ol dl dt dd td th tr rt rp".split()
+)
 _MARKUP_SIGNS: Final = str.maketrans(dict.fromkeys("*_`~<>[]|\\#&$†\ue200\ue201", " "))
 
 
@@ -148,8 +153,21 @@ def _lines(part: str) -> list[str]:
 
 def _inline(tokens: list[Token]) -> str:
     return "".join(
-        spoken_tag(token.content) if token.type == "html_inline" else token.content for token in tokens
+        _spoken_tag(token.content) if token.type == "html_inline" else token.content for token in tokens
     )
+
+
+def _spoken_tag(tag: str) -> str:
+    """Return what is said for a tag: nothing or a line end; a comparison (a<b and c>d) as it is."""
+    found = _TAG.fullmatch(tag)
+    if found is None:
+        # A comment, a declaration, an instruction.
+        return ""
+    name = found["name"].lower()
+    bare = _ATTRIBUTES.sub("", found["rest"]).strip(" /\n\t")
+    if bare or (len(name) < 3 and name not in _SHORT_TAGS):
+        return tag
+    return "\n" if name in _LINE_TAGS else ""
 
 
 def _tidy(line: str) -> str:
