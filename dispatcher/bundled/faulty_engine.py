@@ -8,7 +8,7 @@ from contextlib import aclosing
 from typing import Any, Final, TypeVar
 
 from dispatcher.bundled.engines import Call, Language, Message, Tool, Transcription
-from dispatcher.bundled.fault_switch import Fault, FaultSwitch
+from dispatcher.bundled.fault_setting import Fault, FaultSetting
 from dispatcher.bundled.request_errors import RequestError
 
 Piece = TypeVar("Piece", bound=str | bytes | Call)
@@ -19,7 +19,7 @@ KEEPALIVE_INTERVAL_S: Final = 1.0
 class FaultyEngine:
     """An engine of any service behind the fault switch of its instance."""
 
-    def __init__(self, engine: Any, switch: FaultSwitch) -> None:
+    def __init__(self, engine: Any, switch: FaultSetting) -> None:
         """Wrap an engine, which does the work where no fault is set."""
         self.model: str = engine.model
         self.close = engine.close

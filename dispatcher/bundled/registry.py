@@ -9,7 +9,7 @@ from typing import Final
 
 from dispatcher.bundled.engine_options import read_options
 from dispatcher.bundled.engines import Engine, Service
-from dispatcher.bundled.fault_switch import FaultSwitch, read_fault
+from dispatcher.bundled.fault_setting import FaultSetting, read_fault
 from dispatcher.bundled.faulty_engine import FaultyEngine
 from dispatcher.errors import ConfigError, StartError
 
@@ -37,11 +37,11 @@ class Prepared:
 
     Attributes:
         load: makes the engine; may take seconds, so the server runs it in a thread.
-        fault_switch: of an engine that can be told to fail.
+        fault_setting: of an engine that can be told to fail.
     """
 
     load: Callable[[], Engine]
-    fault_switch: FaultSwitch | None = None
+    fault_setting: FaultSetting | None = None
 
 
 def default_engine(service: Service) -> str:
@@ -66,18 +66,18 @@ def prepare(service: Service, engine: str, options: Mapping[str, str], *, may_fa
     except ImportError as error:
         raise StartError(f"{engine}: {error}; install the `builtin` extra") from error
     given = dict(options)
-    switch = FaultSwitch() if may_fail else None
+    switch = FaultSetting() if may_fail else None
     if engine == "timed":
         switch = _read_switch(given.pop("fault", "none"))
     chosen = read_options(getattr(module, options_name), given)
     loader: Callable[[object], Engine] = getattr(module, loader_name)
     if switch is None:
         return Prepared(load=lambda: loader(chosen))
-    return Prepared(load=lambda: FaultyEngine(loader(chosen), switch), fault_switch=switch)
+    return Prepared(load=lambda: FaultyEngine(loader(chosen), switch), fault_setting=switch)
 
 
-def _read_switch(written: str) -> FaultSwitch:
+def _read_switch(written: str) -> FaultSetting:
     try:
-        return FaultSwitch(read_fault(written))
+        return FaultSetting(read_fault(written))
     except ValueError as error:
         raise ConfigError([f"--fault {written}: {error}"]) from error

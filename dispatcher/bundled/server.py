@@ -49,7 +49,7 @@ def run_instance(
     prepared = prepare(service, engine, options, may_fail=may_fail)
     served = ServedEngine(service=service, engine_name=engine)
     runner = web.AppRunner(
-        build_app(served, prepared.fault_switch),
+        build_app(served, prepared.fault_setting),
         access_log=None,
         # A caller that goes away ends its call: a barge-in must reach the engine.
         handler_cancellation=True,

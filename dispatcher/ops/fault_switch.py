@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import aiohttp
 
-from dispatcher.bundled.timed.faults import Fault
+from dispatcher.bundled.fault_setting import Fault
 from dispatcher.errors import StartError, in_words
 
 SWITCH_TIMEOUT: Final = aiohttp.ClientTimeout(total=3)

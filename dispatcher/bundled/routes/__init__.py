@@ -8,7 +8,7 @@ from typing import Final
 from aiohttp import web
 
 from dispatcher.bundled.engines import Service
-from dispatcher.bundled.fault_switch import FaultSwitch
+from dispatcher.bundled.fault_setting import FaultSetting
 from dispatcher.bundled.request_errors import answer_errors
 from dispatcher.bundled.routes.chat import ChatRoute
 from dispatcher.bundled.routes.fault_routes import FaultRoutes, inject_faults
@@ -23,7 +23,7 @@ _SERVICE_ROUTES: Final[Mapping[Service, type[ChatRoute | SpeechRoute | Transcrip
 }
 
 
-def build_app(served: ServedEngine, switch: FaultSwitch | None = None) -> web.Application:
+def build_app(served: ServedEngine, switch: FaultSetting | None = None) -> web.Application:
     """Return the application of an instance; the switch makes it fail."""
     route = _SERVICE_ROUTES[served.service](served)
     middlewares = [answer_errors] if switch is None else [inject_faults(switch), answer_errors]

@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from pydantic import BaseModel, Field
 
-from dispatcher.bundled.fault_switch import Fault, FaultMode, FaultSwitch
+from dispatcher.bundled.fault_setting import Fault, FaultMode, FaultSetting
 from dispatcher.bundled.request_errors import read_model
 
 PATH: Final = "/faults"
@@ -30,7 +30,7 @@ class FaultRequest(BaseModel):
 class FaultRoutes:
     """Reading and setting of the switch."""
 
-    def __init__(self, switch: FaultSwitch) -> None:
+    def __init__(self, switch: FaultSetting) -> None:
         """Serve this switch."""
         self._switch = switch
 
@@ -51,7 +51,7 @@ class FaultRoutes:
         return await self.show(request)
 
 
-def inject_faults(switch: FaultSwitch) -> Middleware:
+def inject_faults(switch: FaultSetting) -> Middleware:
     """Return the middleware for the faults of a whole process; `FaultyEngine` does the others.
 
     The switch itself always answers, or nothing could switch back.

@@ -14,7 +14,7 @@ import aiohttp
 import click
 import yaml
 
-from dispatcher.bundled.fault_switch import read_fault
+from dispatcher.bundled.fault_setting import read_fault
 from dispatcher.catalogue import load_catalogue
 from dispatcher.device_simulator import Address, DeviceOptions, connect
 from dispatcher.errors import ConfigError

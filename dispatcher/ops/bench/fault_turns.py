@@ -9,7 +9,7 @@ from typing import Final
 
 import aiohttp
 
-from dispatcher.bundled.timed.faults import read_fault
+from dispatcher.bundled.fault_setting import read_fault
 from dispatcher.catalogue import Instance
 from dispatcher.device_simulator import DeviceOptions, SimulatedDevice, TurnResult
 from dispatcher.device_simulator.speech import encode

@@ -14,7 +14,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 from dataclasses import dataclass
 from typing import Final
 
-from dispatcher.bundled.timed.faults import read_fault
+from dispatcher.bundled.fault_setting import read_fault
 from dispatcher.control.overrides import OVERRIDES_POLL_INTERVAL_S, read_overrides, set_override
 from dispatcher.messages import Service
 from dispatcher.ops.chaos.full_disk import full_disk

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from dispatcher.bundled.timed.faults import NO_FAULT
+from dispatcher.bundled.fault_setting import NO_FAULT
 from dispatcher.catalogue import Catalogue
 from dispatcher.errors import StartError, StateError
 from dispatcher.messages import SERVICES, Service

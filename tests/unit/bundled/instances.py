@@ -37,7 +37,7 @@ async def timed(service: Service, **options: str) -> AsyncIterator[Client]:
     prepared = prepare(service, "timed", options)
     served = ServedEngine(service=service, engine_name="timed")
     served.engine = prepared.load()
-    async with TestClient(TestServer(build_app(served, prepared.fault_switch))) as client:
+    async with TestClient(TestServer(build_app(served, prepared.fault_setting))) as client:
         yield client
 
 

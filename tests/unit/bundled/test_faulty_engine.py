@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
-from dispatcher.bundled.fault_switch import NO_FAULT, Fault, FaultSwitch
+from dispatcher.bundled.fault_setting import NO_FAULT, Fault, FaultSetting
 from dispatcher.bundled.faulty_engine import FaultyEngine
 from dispatcher.bundled.request_errors import RequestError
 from dispatcher.bundled.routes import build_app
@@ -22,7 +22,7 @@ MOMENT_S = 0.3
 
 
 @asynccontextmanager
-async def speaker(faults: FaultSwitch) -> AsyncIterator[Client]:
+async def speaker(faults: FaultSetting) -> AsyncIterator[Client]:
     """Serve an engine that knows of no faults, behind the switch."""
     served = ServedEngine(service="llm", engine_name="fake")
     served.engine = FaultyEngine(Speaker("one ", "two ", "three ", "four"), faults)
@@ -31,13 +31,13 @@ async def speaker(faults: FaultSwitch) -> AsyncIterator[Client]:
 
 
 async def test_a_real_engine_answers_while_nothing_is_wrong() -> None:
-    async with speaker(FaultSwitch()) as client:
+    async with speaker(FaultSetting()) as client:
         answer = await client.post(CHAT, json=asking(stream=True))
         assert text_of(events_of(await answer.text())) == "one two three four"
 
 
 async def test_a_real_engine_fails_when_it_is_told_to_and_is_well_afterwards() -> None:
-    async with speaker(FaultSwitch()) as client:
+    async with speaker(FaultSetting()) as client:
         await client.post("/faults", json={"mode": "fast-error"})
         assert (await client.post(CHAT, json=asking(stream=True))).status == 500
         await client.post("/faults", json={"mode": "none"})
@@ -45,7 +45,7 @@ async def test_a_real_engine_fails_when_it_is_told_to_and_is_well_afterwards() -
 
 
 async def test_a_real_engine_stalls_in_the_middle_of_its_answer() -> None:
-    async with speaker(FaultSwitch(Fault(mode="stall-after", value=2))) as client:
+    async with speaker(FaultSetting(Fault(mode="stall-after", value=2))) as client:
         answer = await client.post(CHAT, json=asking(stream=True))
         assert b"two" in await answer.content.readuntil(b"two")
         with pytest.raises(TimeoutError):
@@ -65,13 +65,13 @@ async def test_a_fault_moves_the_times_of_all_pieces(fault: Fault, due_s: list[f
     options = TimedLlmOptions(first_token_s=0.02, tokens_per_s=100, text="abcdef")
     clock = asyncio.get_running_loop().time
     started_s = clock()
-    answer = FaultyEngine(TimedLlm(options), FaultSwitch(fault)).respond([], language="en")
+    answer = FaultyEngine(TimedLlm(options), FaultSetting(fault)).respond([], language="en")
     came_s = [clock() - started_s async for _ in answer]
     assert all(came >= due - 0.002 for came, due in zip(came_s, due_s, strict=True)), came_s
 
 
 async def test_an_error_comes_when_the_transcript_would_have() -> None:
-    engine = FaultyEngine(TimedAsr(TimedAsrOptions(delay_s=0.02)), FaultSwitch(Fault(mode="error")))
+    engine = FaultyEngine(TimedAsr(TimedAsrOptions(delay_s=0.02)), FaultSetting(Fault(mode="error")))
     clock = asyncio.get_running_loop().time
     started_s = clock()
     with pytest.raises(RequestError, match="told to fail: error"):
@@ -81,7 +81,7 @@ async def test_an_error_comes_when_the_transcript_would_have() -> None:
 
 def test_a_fault_with_a_time_ends_by_itself() -> None:
     now_s = 100.0
-    faults = FaultSwitch(clock=lambda: now_s)
+    faults = FaultSetting(clock=lambda: now_s)
     faults.set_fault(Fault(mode="hang"), for_s=10)
     now_s = 109.0
     assert faults.current() == Fault(mode="hang")

@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from dispatcher.bundled.timed.faults import read_fault
+from dispatcher.bundled.fault_setting import read_fault
 from dispatcher.ops.fault_switch import FaultSwitch, FaultUnavailable
 
 

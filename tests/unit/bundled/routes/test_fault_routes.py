@@ -5,7 +5,7 @@ import asyncio
 import aiohttp
 import pytest
 
-from dispatcher.bundled.fault_switch import NO_FAULT, Fault, FaultSwitch, read_fault
+from dispatcher.bundled.fault_setting import NO_FAULT, Fault, FaultSetting, read_fault
 from dispatcher.errors import ConfigError
 from tests.unit.bundled.instances import Client, asking, events_of, text_of, timed, utterance, wav_of
 
@@ -61,7 +61,7 @@ async def test_a_fault_that_does_not_exist_stops_the_start(written: str) -> None
 
 def test_a_flapping_instance_is_well_and_ill_in_turn() -> None:
     times_s = iter([100.0, 100.0, 104.9, 105.0, 109.9, 110.0])
-    faults = FaultSwitch(Fault(mode="flap", value=5), clock=lambda: next(times_s))
+    faults = FaultSetting(Fault(mode="flap", value=5), clock=lambda: next(times_s))
     seen = [faults.current().mode for _ in range(5)]
     assert seen == ["none", "none", "fast-error", "fast-error", "none"]
 

@@ -58,7 +58,7 @@ def read_fault(text: str) -> Fault:
     return Fault.of(mode, float(written["value"]) if written["value"] else None)
 
 
-class FaultSwitch:
+class FaultSetting:
     """The fault that is set at one instance, and until when."""
 
     def __init__(self, fault: Fault = NO_FAULT, clock: Callable[[], float] = time.monotonic) -> None:
