@@ -122,7 +122,7 @@ class FakeOpenAi:
             self.gone.set()
             raise
 
-    async def hears(
+    async def transcribe(
         self, wav: bytes = b"RIFF", language: Language = "auto", **fields: Any
     ) -> tuple[str, str]:
         """Return text and language of an utterance, as the provider understands this server."""

@@ -14,7 +14,7 @@ from dispatcher.providers.registry import Providers
 from tests.support.services import cosyvoice, volcano, xfyun
 from tests.support.services.openai import FakeOpenAi, serving_openai
 from tests.support.services.socket_server import SocketServer, serving_sockets
-from tests.unit.providers.tts.voice_services import KEYS, Serve, Voice
+from tests.unit.providers.tts.tts_services import KEYS, Serve, Voice
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from tests.support.processes import ROOT
 from tests.support.services.dashscope_asr import DashscopeServer
 from tests.support.services.socket_server import SocketServer
 from tests.unit.providers.asr.spoken_utterance import Speaker, says, tone
-from tests.unit.providers.tts.voice_services import Serve, fails, heard
+from tests.unit.providers.tts.tts_services import Serve, fails, heard
 
 PAGE = ROOT / "docs/providers/dashscope-codes.md"
 DOCUMENTED: dict[type[InstanceError], tuple[str, ...]] = {

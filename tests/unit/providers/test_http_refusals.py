@@ -13,7 +13,7 @@ async def test_a_busy_instance_may_say_until_what_time(openai: FakeOpenAi) -> No
     openai.answers("", status=503, Retry_After=until, Date=date)
 
     with pytest.raises(InstanceBusy) as raised:
-        await openai.hears()
+        await openai.transcribe()
     assert raised.value.retry_after_s == 45.0
 
 
@@ -37,5 +37,5 @@ async def test_the_message_of_a_refusal_is_told_without_the_json_around_it(
     openai.answers(body, status=500)
 
     with pytest.raises(InstanceFailed) as raised:
-        await openai.hears()
+        await openai.transcribe()
     assert raised.value.reason == f"HTTP 500: {words}"

@@ -52,7 +52,7 @@ async def test_an_asr_that_refuses_verbose_json_is_asked_for_json(
         "application/json",
     )
     for _ in range(2):
-        assert await openai.hears() == ("Hi!", "auto")
+        assert await openai.transcribe() == ("Hi!", "auto")
     assert [each.body["response_format"] for each in openai.asked] == ["verbose_json", "json", "json"]
 
 
@@ -63,7 +63,7 @@ async def test_an_asr_that_only_has_text_is_asked_for_that(openai: FakeOpenAi) -
         "你好。\n".encode(),
         "text/plain",
     )
-    assert (await openai.hears())[0] == "你好。"
+    assert (await openai.transcribe())[0] == "你好。"
 
 
 @pytest.mark.parametrize("status", [400, 422])
@@ -158,13 +158,13 @@ async def test_an_asr_without_a_model_of_that_name_is_not_asked_again_and_again(
     refusing(openai, lambda _: "Model Not Exist", b"", "text/plain")
 
     with pytest.raises(InstanceRefused):
-        await openai.hears()
+        await openai.transcribe()
     assert len(openai.asked) == 1
 
 
 async def test_extra_body_goes_with_speech_and_its_recognition(openai: FakeOpenAi) -> None:
     openai.answers('{"text": "Hi!"}')
-    await openai.hears(extra_body={"prompt": "小智", "temperature": 0})
+    await openai.transcribe(extra_body={"prompt": "小智", "temperature": 0})
     openai.streams(b"\1\0", content_type="audio/pcm")
     _ = [piece async for piece in openai.speech(extra_body={"speed": 1.2})]
 

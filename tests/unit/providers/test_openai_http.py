@@ -20,7 +20,7 @@ from tests.support.waiting import PATIENCE_S
 async def test_an_utterance_is_sent_as_a_file_and_comes_back_as_text(openai: FakeOpenAi) -> None:
     openai.answers(json.dumps({"text": " 现在几点？ ", "language": "chinese"}))
 
-    assert await openai.hears(b"RIFF-a-wav", model="base") == ("现在几点？", "zh")
+    assert await openai.transcribe(b"RIFF-a-wav", model="base") == ("现在几点？", "zh")
     (asked,) = openai.asked
     assert asked.path == "/v1/audio/transcriptions"
     assert asked.body == {"file": b"RIFF-a-wav", "model": "base", "response_format": "verbose_json"}
@@ -29,7 +29,7 @@ async def test_an_utterance_is_sent_as_a_file_and_comes_back_as_text(openai: Fak
 async def test_the_model_has_a_default(openai: FakeOpenAi) -> None:
     openai.answers('{"text": ""}')
 
-    assert await openai.hears() == ("", "auto")
+    assert await openai.transcribe() == ("", "auto")
     assert openai.asked[0].body["model"] == "whisper-1"
 
 
@@ -65,7 +65,7 @@ async def test_the_language_that_was_heard_is_understood(
 ) -> None:
     openai.answers(json.dumps({"text": "Hi!", "language": said}))
 
-    assert await openai.hears() == ("Hi!", language)
+    assert await openai.transcribe() == ("Hi!", language)
 
 
 async def test_a_key_is_sent_where_the_instance_has_one(
@@ -73,8 +73,8 @@ async def test_a_key_is_sent_where_the_instance_has_one(
 ) -> None:
     monkeypatch.setenv("HOUSE_KEY", "secret")
     openai.answers('{"text": "Hi!"}')
-    await openai.hears(api_key_env="HOUSE_KEY")
-    await openai.hears()
+    await openai.transcribe(api_key_env="HOUSE_KEY")
+    await openai.transcribe()
 
     assert [asked.headers.get("Authorization") for asked in openai.asked] == ["Bearer secret", None]
 
@@ -190,7 +190,7 @@ async def test_cancelling_a_transcription_closes_the_connection_to_the_instance(
         return web.Response()
 
     openai.does(never_answer)
-    hearing = asyncio.create_task(openai.hears())
+    hearing = asyncio.create_task(openai.transcribe())
     await asyncio.wait_for(begun.wait(), PATIENCE_S)
     hearing.cancel()
 

@@ -70,7 +70,7 @@ async def test_a_status_tells_whose_fault_it_is(
 ) -> None:
     openai.answers('{"error": "because"}', status=status)
 
-    for call in (openai.hears(), anext(openai.chat()), anext(openai.speech())):
+    for call in (openai.transcribe(), anext(openai.chat()), anext(openai.speech())):
         with pytest.raises(error, match=rf"HTTP {status}: .*because") as raised:
             await call
         assert type(raised.value) is error
@@ -89,7 +89,7 @@ async def test_a_busy_instance_says_when_to_come_back(
     openai.answers("", status=429, Retry_After=value)
 
     with pytest.raises(InstanceBusy) as raised:
-        await openai.hears()
+        await openai.transcribe()
     assert raised.value.retry_after_s == seconds
 
 
@@ -97,7 +97,7 @@ async def test_a_busy_instance_need_not_say_when_to_come_back(openai: FakeOpenAi
     openai.answers("", status=503)
 
     with pytest.raises(InstanceBusy) as raised:
-        await openai.hears()
+        await openai.transcribe()
     assert raised.value.retry_after_s is None
 
 
@@ -105,7 +105,7 @@ async def test_a_long_error_page_is_shown_in_part(openai: FakeOpenAi) -> None:
     openai.answers("x" * 100_000, status=500)
 
     with pytest.raises(InstanceFailed) as raised:
-        await openai.hears()
+        await openai.transcribe()
     assert len(str(raised.value)) < 300
 
 
@@ -130,7 +130,7 @@ async def test_no_transcript_is_the_instances_fault(openai: FakeOpenAi, body: by
     openai.answers(body)
 
     with pytest.raises(InstanceFailed):
-        await openai.hears()
+        await openai.transcribe()
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ async def test_nobody_who_listens_is_a_retryable_error() -> None:
         port = taken.getsockname()[1]
     async with serving_openai() as openai:
         openai.port = port
-        for call in (openai.hears(), anext(openai.chat()), anext(openai.speech())):
+        for call in (openai.transcribe(), anext(openai.chat()), anext(openai.speech())):
             with pytest.raises(InstanceUnreachable):
                 await call
 
@@ -225,7 +225,7 @@ async def test_a_connection_that_is_reset_before_the_answer_may_be_tried_elsewhe
         return web.Response()
 
     openai.does(hang_up)
-    for call in (openai.hears(), anext(openai.chat()), anext(openai.speech())):
+    for call in (openai.transcribe(), anext(openai.chat()), anext(openai.speech())):
         with pytest.raises(InstanceError) as raised:
             await call
         assert raised.value.retryable
@@ -250,7 +250,7 @@ async def test_a_transcript_that_is_reset_in_its_middle_is_a_broken_answer(opena
     openai.streams(b'{"text": "Wh', then=reset, content_type="application/json")
 
     with pytest.raises(InstanceFailed):
-        await openai.hears()
+        await openai.transcribe()
 
 
 async def test_an_instance_that_falls_silent_is_out_of_reach(impatient_openai: FakeOpenAi) -> None:
@@ -285,5 +285,5 @@ async def test_an_error_names_the_instance(openai: FakeOpenAi) -> None:
     openai.answers("", status=500)
 
     with pytest.raises(InstanceFailed, match=r"^asr-1: HTTP 500") as raised:
-        await openai.hears()
+        await openai.transcribe()
     assert raised.value.instance == "asr-1"

@@ -1,4 +1,4 @@
-"""Speech and patience for the tests of dialects that hear live."""
+"""Speech for the tests of streaming ASR: all at once, or in parts as the test lets it go on."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Speaker:
 
     Attributes:
         goes_on: the rest may be said.
-        closed: nobody listens any more.
+        closed: its reader has left.
     """
 
     parts: tuple[bytes, ...]

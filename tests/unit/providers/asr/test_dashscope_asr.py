@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import aiohttp
 import pytest
 
 from dispatcher.errors import (
-    InstanceBusy,
-    InstanceError,
     InstanceFailed,
-    InstanceForbidden,
     InstanceUnreachable,
 )
 from dispatcher.providers.asr import dashscope_asr, utterance_stream
 from dispatcher.providers.asr.dashscope_asr import DEFAULT_MODEL, SLICE_BYTES, DashscopeAsr
 from dispatcher.providers.protocols import LoadReport
 from tests.support.services.dashscope_asr import DashscopeServer
-from tests.support.services.funasr import Fault
 from tests.support.services.socket_server import SocketServer, read_for_ever
-from tests.support.waiting import soon
-from tests.unit.providers.asr.spoken_utterance import WAV, Speaker, says, tone
+from tests.unit.providers.asr.spoken_utterance import says, tone
 
 
 @pytest.fixture
@@ -31,9 +24,9 @@ def provider(http_session: aiohttp.ClientSession) -> DashscopeAsr:
 
 @pytest.fixture
 def server(sockets: SocketServer) -> DashscopeServer:
-    ear = DashscopeServer()
-    sockets.talks(ear.talk)
-    return ear
+    server = DashscopeServer()
+    sockets.talks(server.talk)
+    return server
 
 
 @pytest.mark.parametrize("ended_by_time", [False, True])
@@ -49,27 +42,19 @@ async def test_the_sentences_make_the_transcript(
     assert set(server.sizes[:-1]) == {SLICE_BYTES}
 
 
-async def test_a_whole_utterance_is_heard_too(
-    provider: DashscopeAsr, sockets: SocketServer, server: DashscopeServer
-) -> None:
-    heard = await provider.transcribe(sockets.instance("asr"), WAV, "auto")
-    assert heard.text == "今天天气怎么样？今天天气"
-    assert len(server.tasks) == 1
-
-
 async def test_the_task_is_begun_as_the_documents_say(
     provider: DashscopeAsr,
     sockets: SocketServer,
     server: DashscopeServer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("EAR_KEY", "secret-of-the-ear")
-    instance = sockets.instance("asr", api_key_env="EAR_KEY")
+    monkeypatch.setenv("ASR_KEY", "secret-of-asr")
+    instance = sockets.instance("asr", api_key_env="ASR_KEY")
     await provider.transcribe_stream(instance, says(tone(100)), "zh")
     await provider.transcribe_stream(
         sockets.instance("asr", model="fun-asr-realtime"), says(tone(100)), "auto"
     )
-    assert sockets.requests[0].headers["Authorization"] == "Bearer secret-of-the-ear"
+    assert sockets.requests[0].headers["Authorization"] == "Bearer secret-of-asr"
     hinted, other = (task["payload"] for task in server.tasks)
     assert server.tasks[0]["header"]["streaming"] == "duplex"
     assert (hinted["model"], other["model"]) == (DEFAULT_MODEL, "fun-asr-realtime")
@@ -79,40 +64,6 @@ async def test_the_task_is_begun_as_the_documents_say(
         task["header"]["task_id"] for task in server.tasks if len(task["header"]["task_id"]) == 36
     }
     assert len({task["header"]["task_id"] for task in server.tasks}) == 2
-
-
-async def test_words_flow_before_the_rest_was_said(
-    provider: DashscopeAsr, sockets: SocketServer, server: DashscopeServer
-) -> None:
-    speaker = Speaker((tone(600), tone(600)))
-    hearing = asyncio.create_task(provider.transcribe_stream(sockets.instance("asr"), speaker.speech(), "zh"))
-
-    async def heard() -> bool:
-        return bool(server.sizes)
-
-    await soon(heard, what="the first words are heard")
-    assert not server.finished
-    speaker.goes_on.set()
-    assert (await hearing).text == "今天天气怎么样？"
-
-
-@pytest.mark.parametrize(
-    ("fault", "shown"),
-    [
-        ("close", "closed the socket"),
-        ("html", "It works!"),
-        ("broken", "resu"),
-        ("half", "not JSON"),
-        ("types", "3"),
-    ],
-)
-async def test_nonsense_is_the_fault_of_the_service(
-    provider: DashscopeAsr, sockets: SocketServer, server: DashscopeServer, fault: Fault, shown: str
-) -> None:
-    server.fault = fault
-    speaker = Speaker((tone(600), tone(600)))
-    with pytest.raises(InstanceFailed, match=shown):
-        await provider.transcribe_stream(sockets.instance("asr"), speaker.speech(), "zh")
 
 
 @pytest.mark.parametrize(
@@ -138,19 +89,6 @@ async def test_a_service_that_never_starts_or_never_ends_a_task_is_left(
     sockets.talks(DashscopeServer(fault="hang").talk)
     with pytest.raises(InstanceUnreachable, match="no transcript"):
         await provider.transcribe_stream(sockets.instance("asr"), says(tone(600)), "zh")
-
-
-@pytest.mark.parametrize(
-    ("status", "kind"), [(401, InstanceForbidden), (403, InstanceForbidden), (429, InstanceBusy)]
-)
-async def test_a_wrong_key_is_refused_with_the_handshake(
-    provider: DashscopeAsr, sockets: SocketServer, status: int, kind: type[InstanceError]
-) -> None:
-    sockets.refuses(status, '{"code": "InvalidApiKey"}')
-    with pytest.raises(kind, match="InvalidApiKey"):
-        await provider.transcribe_stream(sockets.instance("asr"), says(tone(600)), "zh")
-    with pytest.raises(kind):
-        await provider.check(sockets.instance("asr"))
 
 
 async def test_the_check_begins_no_task(

@@ -25,10 +25,10 @@ async def test_a_transcript_is_found_wherever_a_server_puts_it(openai: FakeOpenA
     """The web API of SenseVoice (`result`), FunASR's and FastAPI wrappers, OpenAI's `stream`."""
     openai.answers(answer)
 
-    assert await openai.hears() == ("Hi there.", "auto")
+    assert await openai.transcribe() == ("Hi there.", "auto")
 
 
 async def test_a_server_that_found_no_speech_in_a_list_heard_nothing(openai: FakeOpenAi) -> None:
     openai.answers('{"result": []}')
 
-    assert await openai.hears() == ("", "auto")
+    assert await openai.transcribe() == ("", "auto")

@@ -1,4 +1,4 @@
-"""What the dialects that hear live share: slices, joined texts, and who is to blame when one falls silent."""
+"""Slices, joined texts and the end of an utterance that is sent while it is spoken."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from dispatcher.providers.websocket import Socket, open_socket
 from tests.support.services.socket_server import SocketServer, read_for_ever
 from tests.unit.providers.asr.spoken_utterance import says
 
-EAR = Instance(service="asr", name="asr-1", endpoint="ws://ear")
+ASR = Instance(service="asr", name="asr-1", endpoint="ws://ear")
 
 
 @given(parts=st.lists(st.binary(max_size=50), max_size=8), size=st.integers(1, 20))
@@ -47,13 +47,13 @@ def test_words_are_joined_with_a_space_and_chinese_without(texts: list[str], joi
 
 
 async def test_a_wav_of_another_rate_is_brought_to_16_khz() -> None:
-    pcm = b"".join([piece async for piece in whole_utterance(EAR, wav_bytes(bytes(48_000 * 2), 48_000))])
+    pcm = b"".join([piece async for piece in whole_utterance(ASR, wav_bytes(bytes(48_000 * 2), 48_000))])
     assert len(pcm) == pytest.approx(16_000 * 2, abs=8)
 
 
 async def test_what_is_no_wav_would_be_refused_by_every_instance() -> None:
     with pytest.raises(ContentRefused, match="utterance: "):
-        [piece async for piece in whole_utterance(EAR, b"nothing")]
+        [piece async for piece in whole_utterance(ASR, b"nothing")]
 
 
 async def test_every_dialect_that_is_said_to_streaming_does() -> None:

@@ -15,7 +15,7 @@ from dispatcher.errors import (
 from dispatcher.providers.protocols import LoadReport
 from tests.support.encoded import likeness, speech
 from tests.support.waiting import PATIENCE_S
-from tests.unit.providers.tts.voice_services import KEYS, Serve, fails, heard
+from tests.unit.providers.tts.tts_services import KEYS, Serve, fails, heard
 
 
 @pytest.mark.parametrize("provider", KEYS)

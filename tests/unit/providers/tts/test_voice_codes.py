@@ -11,7 +11,7 @@ from dispatcher.errors import (
     InstanceFailed,
     InstanceForbidden,
 )
-from tests.unit.providers.tts.voice_services import Serve, fails
+from tests.unit.providers.tts.tts_services import Serve, fails
 
 
 @pytest.mark.parametrize(
