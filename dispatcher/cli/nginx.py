@@ -42,16 +42,16 @@ def render_command(
     from dispatcher.ops.nginx.machine import RESOLV_CONF, name_server, write_files  # noqa: PLC0415
     from dispatcher.supervisor.resolve_settings import resolve_settings  # noqa: PLC0415
 
-    places = DOCKER if docker else replace(NATIVE, resolver=name_server(RESOLV_CONF) or NATIVE.resolver)
+    layout = DOCKER if docker else replace(NATIVE, resolver=name_server(RESOLV_CONF) or NATIVE.resolver)
     if http_port is not None:
-        places = replace(places, http_port=http_port)
+        layout = replace(layout, http_port=http_port)
     if resolver is not None:
-        places = replace(places, resolver=resolver)
+        layout = replace(layout, resolver=resolver)
     # nginx needs no key of a service, and the machine that renders may have none.
     settings = resolve_settings(config)
     catalogue = load_catalogue(settings.dispatcher_config, environ=EveryVariable())
     if not docker:
         catalogue = at_front(catalogue, settings.front_port)
-    written = write_files(output, render(catalogue, places))
+    written = write_files(output, render(catalogue, layout))
     click.echo("\n".join(str(path) for path in written))
     click.echo(f"check it with: nginx -t -c {(output / 'nginx.conf').absolute()}")

@@ -12,7 +12,7 @@ import click
 from dispatcher.catalogue import load_catalogue
 from dispatcher.catalogue.secrets import EveryVariable
 from dispatcher.messages import SERVICES, Service
-from dispatcher.ops.instance_probe import Question, run_trial
+from dispatcher.ops.instance_probe import Question, probe_instance
 from dispatcher.ops.probe_report import FAILURES, find_instance, keep_speech, report_lines
 from dispatcher.ops.talk.talk_turn import read_recording
 from dispatcher.supervisor.resolve_settings import resolve_settings
@@ -51,12 +51,12 @@ def try_instance(
         system_prompt=catalogue.conversation.system_prompt,
     )
     click.echo(f"{wanted.name}: {wanted.provider} at {wanted.endpoint}")
-    trial = asyncio.run(run_trial(wanted, question))
-    for line in report_lines(trial):
+    probe = asyncio.run(probe_instance(wanted, question))
+    for line in report_lines(probe):
         click.echo(f"  {line}")
-    if save is not None and trial.speech:
-        click.echo(f"  {'kept in':<13} {keep_speech(trial.speech, save)}")
-    if trial.error is not None:
-        exit_code, advice = FAILURES[type(trial.error)]
+    if save is not None and probe.speech:
+        click.echo(f"  {'kept in':<13} {keep_speech(probe.speech, save)}")
+    if probe.error is not None:
+        exit_code, advice = FAILURES[type(probe.error)]
         click.secho(f"  {advice}", fg="red", err=True)
         raise SystemExit(exit_code)

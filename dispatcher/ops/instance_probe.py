@@ -20,7 +20,7 @@ from dispatcher.providers.model_lists import ask_unlisted_model
 from dispatcher.providers.registry import Providers
 from dispatcher.tools.model import Progress, ToolCall
 
-TRIAL_TIMEOUT_S: Final = 60.0
+PROBE_TIMEOUT_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,50 +59,50 @@ class InstanceProbe:
     error: InstanceError | None = None
 
 
-async def run_trial(instance: Instance, question: Question) -> InstanceProbe:
+async def probe_instance(instance: Instance, question: Question) -> InstanceProbe:
     """Return what became of one call; an InstanceError is part of that."""
-    trial, started_at = InstanceProbe(service=instance.service), time.monotonic()
-    providers = Providers(watched_by=[_watch_connecting(trial, started_at)])
+    probe, started_at = InstanceProbe(service=instance.service), time.monotonic()
+    providers = Providers(watched_by=[_watch_connecting(probe, started_at)])
     try:
-        async with asyncio.timeout(TRIAL_TIMEOUT_S):
-            await _call(providers, instance, question, trial, started_at)
-        trial.total_s = time.monotonic() - started_at
+        async with asyncio.timeout(PROBE_TIMEOUT_S):
+            await _call(providers, instance, question, probe, started_at)
+        probe.total_s = time.monotonic() - started_at
     except InstanceError as error:
-        trial.error = error
+        probe.error = error
     except TimeoutError:
-        trial.error = InstanceUnreachable(instance.name, f"no whole answer within {TRIAL_TIMEOUT_S:g} s")
-    trial.refused = {key: each.reason for key, each in providers.refused.of(instance.name).items()}
+        probe.error = InstanceUnreachable(instance.name, f"no whole answer within {PROBE_TIMEOUT_S:g} s")
+    probe.refused = {key: each.reason for key, each in providers.refused.of(instance.name).items()}
     try:
-        trial.health = await _check(providers, instance, is_answered=trial.error is None)
+        probe.health = await _check(providers, instance, is_answered=probe.error is None)
     finally:
         await providers.close()
-    return trial
+    return probe
 
 
 async def _call(
-    providers: Providers, instance: Instance, question: Question, trial: InstanceProbe, started_at: float
+    providers: Providers, instance: Instance, question: Question, probe: InstanceProbe, started_at: float
 ) -> None:
     match instance.service:
         case "asr":
-            await _hear(providers, instance, question, trial, started_at)
+            await _transcribe(providers, instance, question, probe, started_at)
         case "llm":
-            await _ask(providers, instance, question, trial, started_at)
+            await _chat(providers, instance, question, probe, started_at)
         case "tts":
-            await _speak(providers, instance, question, trial, started_at)
+            await _synthesize(providers, instance, question, probe, started_at)
 
 
-async def _hear(
-    providers: Providers, instance: Instance, question: Question, trial: InstanceProbe, started_at: float
+async def _transcribe(
+    providers: Providers, instance: Instance, question: Question, probe: InstanceProbe, started_at: float
 ) -> None:
     pcm, rate_hz = read_wav(question.wav)
-    trial.audio_s = len(pcm) / 2 / rate_hz
+    probe.audio_s = len(pcm) / 2 / rate_hz
     heard = await providers.asr(instance).transcribe(instance, question.wav, "auto")
-    trial.first_s = time.monotonic() - started_at
-    trial.text = f"{heard.text!r} ({heard.language})"
+    probe.first_s = time.monotonic() - started_at
+    probe.text = f"{heard.text!r} ({heard.language})"
 
 
-async def _ask(
-    providers: Providers, instance: Instance, question: Question, trial: InstanceProbe, started_at: float
+async def _chat(
+    providers: Providers, instance: Instance, question: Question, probe: InstanceProbe, started_at: float
 ) -> None:
     system = [Message(role="system", content=question.system_prompt)] if question.system_prompt else []
     messages = [*system, Message(role="user", content=question.text)]
@@ -110,22 +110,22 @@ async def _ask(
         async for piece in pieces:
             if isinstance(piece, Progress):
                 continue
-            trial.first_s = trial.first_s or time.monotonic() - started_at
-            trial.text += f"[calls {piece.name}]" if isinstance(piece, ToolCall) else piece
-    if not trial.text.strip():
+            probe.first_s = probe.first_s or time.monotonic() - started_at
+            probe.text += f"[calls {piece.name}]" if isinstance(piece, ToolCall) else piece
+    if not probe.text.strip():
         raise EmptyReply(instance.name, "the reply is empty")
 
 
-async def _speak(
-    providers: Providers, instance: Instance, question: Question, trial: InstanceProbe, started_at: float
+async def _synthesize(
+    providers: Providers, instance: Instance, question: Question, probe: InstanceProbe, started_at: float
 ) -> None:
     speech = providers.tts(instance).synthesize(instance, question.text, "auto")
     async with aclosing(speech) as pieces:
         async for pcm in pieces:
-            trial.first_s = trial.first_s or time.monotonic() - started_at
-            trial.speech += pcm
-            trial.audio_s = len(trial.speech) / 2 / REPLY_RATE_HZ
-    if not trial.speech:
+            probe.first_s = probe.first_s or time.monotonic() - started_at
+            probe.speech += pcm
+            probe.audio_s = len(probe.speech) / 2 / REPLY_RATE_HZ
+    if not probe.speech:
         raise InstanceFailed(instance.name, "the speech is empty")
 
 
@@ -144,11 +144,11 @@ async def _check(providers: Providers, instance: Instance, *, is_answered: bool)
     return f"well, after {(time.monotonic() - started_at) * 1000:.0f} ms"
 
 
-def _watch_connecting(trial: InstanceProbe, started_at: float) -> aiohttp.TraceConfig:
+def _watch_connecting(probe: InstanceProbe, started_at: float) -> aiohttp.TraceConfig:
     """Return what notes the moment at which the first connection is open, TLS included."""
 
     async def note(*_: Any) -> None:
-        trial.connected_s = trial.connected_s or time.monotonic() - started_at
+        probe.connected_s = probe.connected_s or time.monotonic() - started_at
 
     watch = aiohttp.TraceConfig()
     watch.on_connection_create_end.append(note)

@@ -76,23 +76,23 @@ def find_instance(catalogue: Catalogue, service: Service, name: str) -> Instance
     return found
 
 
-def report_lines(trial: InstanceProbe) -> Iterator[str]:
+def report_lines(probe: InstanceProbe) -> Iterator[str]:
     """Yield the facts of a probe, one a line."""
-    first = {"asr": "transcript", "llm": "first words", "tts": "first sound"}[trial.service]
-    times = {"connected": trial.connected_s, first: trial.first_s, "whole": trial.total_s}
+    first = {"asr": "transcript", "llm": "first words", "tts": "first sound"}[probe.service]
+    times = {"connected": probe.connected_s, first: probe.first_s, "whole": probe.total_s}
     for what, after_s in times.items():
         if after_s is not None:
             yield f"{what:<13} after {after_s * 1000:.0f} ms"
-    if trial.audio_s and trial.total_s is not None:
-        yield f"{'sound':<13} {trial.audio_s:.2f} s, real-time factor {trial.total_s / trial.audio_s:.2f}"
-    for parameter, reason in trial.refused.items():
+    if probe.audio_s and probe.total_s is not None:
+        yield f"{'sound':<13} {probe.audio_s:.2f} s, real-time factor {probe.total_s / probe.audio_s:.2f}"
+    for parameter, reason in probe.refused.items():
         told = reason if parameter == OPENING_TAG else f"which it refuses: {reason}"
         yield f"{'without':<13} {parameter}, {told}"
-    if trial.text:
-        yield f"{'said':<13} {trial.text}"
-    yield f"{'health':<13} {trial.health}"
-    if trial.error is not None:
-        yield f"{'error':<13} {trial.error.reason}"
+    if probe.text:
+        yield f"{'said':<13} {probe.text}"
+    yield f"{'health':<13} {probe.health}"
+    if probe.error is not None:
+        yield f"{'error':<13} {probe.error.reason}"
 
 
 def keep_speech(speech: bytes, path: Path) -> Path:

@@ -55,6 +55,11 @@ REPLACED: Final = {
     "keep_marked": "refresh_marker",
     "see_off": "DrainingProcesses.add",
     "EverythingIsSet": "EveryVariable",
+    "NotHere": "FaultUnavailable",
+    "HurtableStack": "ChaosStack",
+    "BackupNote": "LastBackup",
+    "HeardSentence": "ComparedSentence",
+    "run_child": "measure",
 }
 _WORDS: Final = re.compile(rf"\b({'|'.join(REPLACED)})\b")
 

@@ -19,7 +19,7 @@ from dispatcher.audio.wav import wav_bytes
 from dispatcher.bundled.assistant.small_talk import STORIES
 from dispatcher.bundled.engines import SpokenLanguage
 from dispatcher.ops.bench.everyday_sentences import SENTENCES
-from dispatcher.ops.bench.heard_words import HeardSentence, error_ratio
+from dispatcher.ops.bench.transcript_errors import ComparedSentence, error_ratio
 from dispatcher.ops.bench.voice_bench import MAX_ERROR_RATIO
 from tests.integration.instance_process import InstanceProcess, instance
 from tests.support.waiting import eventually
@@ -96,7 +96,7 @@ def test_everyday_sentences_are_understood(
     asr: InstanceProcess, tts: InstanceProcess, language: SpokenLanguage, step: int
 ) -> None:
     heard = [
-        HeardSentence.of(sentence, transcribe(asr, speak(tts, sentence), language).text, language)
+        ComparedSentence.of(sentence, transcribe(asr, speak(tts, sentence), language).text, language)
         for sentence in SENTENCES[language][::step]
     ]
     assert error_ratio(heard) <= MAX_ERROR_RATIO[language], [each for each in heard if each.errors]

@@ -20,7 +20,7 @@ import yaml
 
 from dispatcher.catalogue import load_catalogue
 from dispatcher.catalogue.model import Catalogue
-from dispatcher.ops.nginx import NATIVE, Places, render
+from dispatcher.ops.nginx import NATIVE, NginxLayout, render
 from tests.support.broker import give_up
 from tests.support.processes import Process, free_port
 from tests.support.waiting import eventually
@@ -58,14 +58,14 @@ def catalogue_of(
 class Nginx(Process):
     """One nginx; its folder is open to the user that its workers become."""
 
-    def __init__(self, catalogue: Catalogue, *, changes: Changes | None = None, **places: Any) -> None:
+    def __init__(self, catalogue: Catalogue, *, changes: Changes | None = None, **layout: Any) -> None:
         """Render the configuration with some lines changed; nothing is started yet."""
         binary = nginx_path()
         self.folder = Path(tempfile.mkdtemp(prefix="nginx-"))
         self.folder.chmod(0o755)
         self.http_port, self.https_port, self.services_port = free_port(), free_port(), free_port()
-        self.places = replace(self._places(), **places)
-        self.files = dict(render(catalogue, self.places))
+        self.layout = replace(self._layout(), **layout)
+        self.files = dict(render(catalogue, self.layout))
         for line, instead in (changes or {}).items():
             self._change(line, instead)
         for name, text in self.files.items():
@@ -116,7 +116,7 @@ class Nginx(Process):
         return eventually(lambda: self._lines(count, uri), what=f"{count} lines of the access log")
 
     def _lines(self, count: int, uri: str) -> list[dict[str, Any]]:
-        path = Path(self.places.access_log)
+        path = Path(self.layout.access_log)
         lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         wanted = [line for line in lines if line["uri"].startswith(uri)]
         return wanted if len(wanted) >= count else []
@@ -132,7 +132,7 @@ class Nginx(Process):
         path.parent.mkdir(exist_ok=True, mode=0o755)
         path.write_text(text, encoding="utf-8")
 
-    def _places(self) -> Places:
+    def _layout(self) -> NginxLayout:
         run_dir = self.folder / "run"
         run_dir.mkdir(mode=0o755)
         return replace(

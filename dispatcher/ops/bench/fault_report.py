@@ -39,7 +39,7 @@ class ModeResult:
 
     @property
     def passed(self) -> bool:
-        """Whether every first result was in time, and no turn told the listener of the fault."""
+        """Whether every first result was in time, and no listener noticed the fault."""
         worst_ms = self.worst_ms
         return (
             worst_ms is not None
@@ -136,8 +136,8 @@ def _problem(turn: FaultTurn, awaited: str) -> str:
     if turn.lost:
         return f"lost: {turn.lost}; asked {', '.join(turn.asked) or 'nobody'}"
     if late_ms > FIRST_RESULT_MS:
-        told = f"{awaited} after {late_ms:.0f} ms; {_who(turn)}"
-        return f"{told}; {_NO_BUDGET}" if _waited_too_long(turn) else told
+        problem = f"{awaited} after {late_ms:.0f} ms; {_who(turn)}"
+        return f"{problem}; {_NO_BUDGET}" if _waited_too_long(turn) else problem
     if not turn.same_words:
         return "the listener heard it: a sentence was lost, or said twice"
     return f"{turn.gaps} gaps in the speech" if turn.gaps else ""

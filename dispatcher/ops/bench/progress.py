@@ -1,4 +1,4 @@
-"""How far a bench is: a bar for each step on a terminal, a line for each step elsewhere."""
+"""Progress of a bench: a bar for each step on a terminal, a line for each step elsewhere."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from dispatcher.bundled.voices.engine import VoicesOptions, load
 from dispatcher.bundled.whisper import engine as whisper
 from dispatcher.logs import configure_logging
 from dispatcher.ops.bench.everyday_sentences import SENTENCES
-from dispatcher.ops.bench.heard_words import HeardSentence, error_ratio
+from dispatcher.ops.bench.transcript_errors import ComparedSentence, error_ratio
 from dispatcher.settings import load_settings
 from dispatcher.terminal.console import make_console
 
@@ -60,9 +60,9 @@ VOICES: Final = (
     help="How many of the everyday sentences, from the first.",
 )
 def voices(names: tuple[str, ...], count: int) -> None:
-    """Print the error rate of each voice, sentence by sentence, as the built-in whisper hears it.
+    """Print the error rate of each voice, sentence by sentence, as the built-in whisper transcribes it.
 
-    Every sentence is heard with its language given and without a prompt. Exit code 1: over the bound.
+    Every sentence is transcribed with its language given and without a prompt. Exit code 1: over the bound.
     """
     configure_logging(load_settings())
     asyncio.run(_measure_voices([each for each in VOICES if not names or each.name in names], count))
@@ -75,37 +75,37 @@ async def _measure_voices(chosen: Sequence[BenchedVoice], count: int) -> None:
     try:
         for voice in chosen:
             tts = load(voice.options)
-            heard = [
+            sentences = [
                 await hear(asr, tts, sentence, voice.language)
                 for sentence in SENTENCES[voice.language][:count]
             ]
             tts.close()
-            print_voice(console, voice, heard)
-            passed &= error_ratio(heard) <= MAX_ERROR_RATIO[voice.language]
+            print_voice(console, voice, sentences)
+            passed &= error_ratio(sentences) <= MAX_ERROR_RATIO[voice.language]
     finally:
         asr.close()
     raise SystemExit(0 if passed else 1)
 
 
-async def hear(asr: AsrEngine, tts: TtsEngine, sentence: str, language: SpokenLanguage) -> HeardSentence:
+async def hear(asr: AsrEngine, tts: TtsEngine, sentence: str, language: SpokenLanguage) -> ComparedSentence:
     """Return the transcript of a sentence that the voice speaks."""
     pcm = b"".join([piece async for piece in tts.speak(sentence, language=language, speed=1.0)])
-    heard = await asr.transcribe(wav_bytes(pcm, SPEECH_RATE_HZ), language=language, prompt="")
-    return HeardSentence.of(sentence, heard.text, language)
+    transcript = await asr.transcribe(wav_bytes(pcm, SPEECH_RATE_HZ), language=language, prompt="")
+    return ComparedSentence.of(sentence, transcript.text, language)
 
 
-def print_voice(console: Console, voice: BenchedVoice, heard: Sequence[HeardSentence]) -> None:
+def print_voice(console: Console, voice: BenchedVoice, sentences: Sequence[ComparedSentence]) -> None:
     """Print the sentences of one voice, and its error rate against the bound."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("wrong", justify="right", no_wrap=True)
     table.add_column(f"{voice.name}: said, and heard where it differs")
-    for each in heard:
-        differs = f"\n[yellow]{each.heard}[/yellow]" if each.errors else ""
-        table.add_row(f"{each.errors}/{each.length}", f"{each.said}{differs}")
+    for each in sentences:
+        differs = f"\n[yellow]{each.transcript}[/yellow]" if each.errors else ""
+        table.add_row(f"{each.errors}/{each.length}", f"{each.spoken}{differs}")
     console.print(table)
-    ratio, bound = error_ratio(heard), MAX_ERROR_RATIO[voice.language]
+    ratio, bound = error_ratio(sentences), MAX_ERROR_RATIO[voice.language]
     verdict = "pass" if ratio <= bound else "FAIL"
     console.print(
-        f"{verdict}  {voice.name}: {ratio:.1%} of {sum(each.length for each in heard)} "
+        f"{verdict}  {voice.name}: {ratio:.1%} of {sum(each.length for each in sentences)} "
         f"{_UNITS[voice.language]} wrong, expected at most {bound:.0%}\n"
     )

@@ -19,16 +19,16 @@ LEGEND: Final = (
 )
 CLASSES: Final = {"pass": "good", "over target": "fair", "alert": "bad", "not judged": "dim"}
 STYLE: Final = """
-:root{color-scheme:light dark;--ink:#1d2733;--paper:#fff;--soft:#5d6b7a;--line:#dde3ea;--hurt:#f6d5d0;
+:root{color-scheme:light dark;--ink:#1d2733;--paper:#fff;--soft:#5d6b7a;--line:#dde3ea;--fault:#f6d5d0;
 --after:#fbeedd;--calm:#e6f2ea;--good:#2f7d5b;--fair:#a86a00;--bad:#c22f27}
 @media(prefers-color-scheme:dark){:root{--ink:#e6ebf1;--paper:#14191f;--soft:#9aa7b5;--line:#2c3641;
---hurt:#4a2723;--after:#3a2f20;--calm:#1d3328;--good:#6cc79b;--fair:#e0a84a;--bad:#f0776e}}
+--fault:#4a2723;--after:#3a2f20;--calm:#1d3328;--good:#6cc79b;--fair:#e0a84a;--bad:#f0776e}}
 body{font:15px/1.5 system-ui,"Noto Sans CJK SC",sans-serif;color:var(--ink);background:var(--paper);
 margin:2rem auto;max-width:1180px;padding:0 1rem}
 h1{font-size:1.5rem;margin:0}h2{font-size:1.1rem;margin:2rem 0 .5rem}p{margin:.3rem 0;color:var(--soft)}
 .verdict{font-size:1.1rem;font-weight:600;color:var(--good)}.verdict.bad{color:var(--bad)}
 svg{width:100%;height:auto}.axis,.name{font-size:12px;fill:var(--soft)}.name{fill:var(--ink);font-weight:600}
-.grid{stroke:var(--line)}.hurt{fill:var(--hurt)}.after{fill:var(--after)}.calm{fill:var(--calm)}
+.grid{stroke:var(--line)}.fault{fill:var(--fault)}.after{fill:var(--after)}.calm{fill:var(--calm)}
 .turn{stroke:var(--paper);stroke-width:.6}
 .wide{overflow-x:auto}table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 th,td{text-align:left;padding:.35rem .6rem;border-bottom:1px solid var(--line);vertical-align:top}

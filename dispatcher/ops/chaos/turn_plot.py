@@ -91,7 +91,7 @@ class _Canvas:
         left, middle = self._x(window.began_at_s), self._x(window.undone_at_s)
         right = self._x(window.ended_at_s)
         is_calm = window.fault == "none"
-        bands = [("calm", left, right)] if is_calm else [("hurt", left, middle), ("after", middle, right)]
+        bands = [("calm", left, right)] if is_calm else [("fault", left, middle), ("after", middle, right)]
         for kind, start, end in bands:
             yield (
                 f'<rect class="{kind}" x="{start:.1f}" y="{TOP}" width="{max(0.0, end - start):.1f}" '

@@ -35,14 +35,14 @@ def fronts_ready(snapshot: Snapshot) -> Iterator[Finding]:
     for url, answer in snapshot.answers.items():
         saw = "200" if answer.status == 200 else f"{answer.status or 'no answer'}: {answer.text[:160]}"
         yield judged(f"front {url}", good=answer.status == 200, saw=saw, expected="/readyz says 200")
-    told = ", ".join(
+    known = ", ".join(
         f"{name} ({counts.devices} device{'s' if counts.devices != 1 else ''})"
         for name, counts in snapshot.fronts.items()
     )
     yield judged(
         "fronts known to Redis",
         good=len(snapshot.fronts) >= len(snapshot.answers),
-        saw=told or "none",
+        saw=known or "none",
         expected=f"{len(snapshot.answers)} or more, each heard of within 15 s",
     )
 

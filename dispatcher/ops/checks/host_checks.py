@@ -21,26 +21,28 @@ SECRETS: Final = ("auth.key", "flower-password")
 
 def hardware(snapshot: Snapshot) -> Iterator[Finding]:
     """Check that the host is as large as the limits are planned for."""
-    box = snapshot.host
+    host = snapshot.host
     small = (
-        "" if box.cores >= PLANNED_CORES else ": a small box, `dispatcher bench devices` tells what it serves"
+        ""
+        if host.cores >= PLANNED_CORES
+        else ": a small box, `dispatcher bench devices` tells what it serves"
     )
     yield judged(
         "cores",
-        good=box.cores >= LEAST_CORES,
-        saw=f"{box.cores:g}{small}",
+        good=host.cores >= LEAST_CORES,
+        saw=f"{host.cores:g}{small}",
         expected=f"{LEAST_CORES} or more; {PLANNED_CORES} for the 50 devices of the plan",
     )
     yield judged(
         "memory",
-        good=box.memory_bytes >= MEMORY_BYTES,
-        saw=f"{box.memory_bytes / 1e9:.1f} GB",
+        good=host.memory_bytes >= MEMORY_BYTES,
+        saw=f"{host.memory_bytes / 1e9:.1f} GB",
         expected="8 GB or more",
     )
     yield judged(
         "disk",
-        good=box.disk_free_bytes >= DISK_BYTES,
-        saw=f"{box.disk_free_bytes / 1e9:.1f} GB free",
+        good=host.disk_free_bytes >= DISK_BYTES,
+        saw=f"{host.disk_free_bytes / 1e9:.1f} GB free",
         expected="2 GB free for records, logs and the broker's file",
     )
 

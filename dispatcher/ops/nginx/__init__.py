@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dispatcher.ops.nginx.places import DOCKER, NATIVE, Places
+from dispatcher.ops.nginx.layout import DOCKER, NATIVE, NginxLayout
 from dispatcher.ops.nginx.render import render
 from dispatcher.ops.nginx.upstreams import at_front
 
-__all__ = ["DOCKER", "NATIVE", "Places", "at_front", "render"]
+__all__ = ["DOCKER", "NATIVE", "NginxLayout", "at_front", "render"]

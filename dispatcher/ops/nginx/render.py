@@ -11,13 +11,13 @@ from urllib.parse import urlsplit
 
 from dispatcher.catalogue.model import Catalogue
 from dispatcher.messages import SERVICES, Service
-from dispatcher.ops.nginx.places import Places
+from dispatcher.ops.nginx.layout import NginxLayout
 from dispatcher.ops.nginx.upstreams import (
     SHARED_DIALECT,
-    Place,
+    UpstreamMember,
     dialogue_upstreams,
     front_upstreams,
-    places_of,
+    members_of,
     service_upstream,
     split_backups,
 )
@@ -39,14 +39,14 @@ _BACKUP: Final = """
 """
 
 
-def render(catalogue: Catalogue, places: Places) -> Mapping[str, str]:
+def render(catalogue: Catalogue, layout: NginxLayout) -> Mapping[str, str]:
     """Return the text of each file, by its path below the folder of nginx.conf."""
     services = {
-        service: places_of(catalogue.services[service].instances, places.run_dir) for service in SERVICES
+        service: members_of(catalogue.services[service].instances, layout.run_dir) for service in SERVICES
     }
     served = all(services.values())
-    values = {name: str(value) for name, value in asdict(places).items()}
-    values["user"] = f"user {places.user};" if places.user else ""
+    values = {name: str(value) for name, value in asdict(layout).items()}
+    values["user"] = f"user {layout.user};" if layout.user else ""
     files = {name: _fill(name, values) for name in ("nginx.conf", "entry.conf", HTTPS_TEMPLATE)}
     parts = [front_upstreams(catalogue.nginx), *(_upstreams(catalogue, services) if served else [])]
     files |= _front_environments(catalogue)
@@ -64,7 +64,7 @@ def _front_environments(catalogue: Catalogue) -> dict[str, str]:
     }
 
 
-def _upstreams(catalogue: Catalogue, services: Mapping[Service, list[Place]]) -> list[str]:
+def _upstreams(catalogue: Catalogue, services: Mapping[Service, list[UpstreamMember]]) -> list[str]:
     return [
         service_upstream(catalogue.services["asr"], services["asr"]),
         "# A dialogue stays with its instance, which has it in memory; without a name, with its address.",
@@ -83,23 +83,23 @@ def _left_out(catalogue: Catalogue) -> list[str]:
     ]
 
 
-def _services(services: Mapping[Service, list[Place]], values: Mapping[str, str]) -> str:
+def _services(services: Mapping[Service, list[UpstreamMember]], values: Mapping[str, str]) -> str:
     backups = split_backups(services["llm"])[1]
     to_backup = {"llm_to_backup": _TO_BACKUP, "llm_backup": _BACKUP} if backups else {}
     filled = _fill(SERVICES_FILE, {"llm_to_backup": "", "llm_backup": "", **values, **to_backup})
-    relayed = [place for several in services.values() for place in several if place.relayed]
-    return filled + "".join(_relay(place, values) for place in relayed)
+    relayed = [member for several in services.values() for member in several if member.relayed]
+    return filled + "".join(_relay(member, values) for member in relayed)
 
 
-def _unserved(services: Mapping[Service, list[Place]]) -> str:
+def _unserved(services: Mapping[Service, list[UpstreamMember]]) -> str:
     missing = ", ".join(service for service, several in services.items() if not several)
     return f"# Not rendered: no instance of {missing} speaks the OpenAI dialect over HTTP.\n"
 
 
-def _relay(place: Place, values: Mapping[str, str]) -> str:
-    url = urlsplit(place.instance.endpoint)
+def _relay(member: UpstreamMember, values: Mapping[str, str]) -> str:
+    url = urlsplit(member.instance.endpoint)
     rewrite = "" if url.path == "/v1" else f"        rewrite ^/v1(/.*)$ {url.path}$1 break;\n"
-    own = {"name": place.instance.name, "scheme": url.scheme, "authority": url.netloc, "rewrite": rewrite}
+    own = {"name": member.instance.name, "scheme": url.scheme, "authority": url.netloc, "rewrite": rewrite}
     return _fill("relay.conf", {**values, **own})
 
 

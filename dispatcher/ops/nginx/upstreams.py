@@ -30,7 +30,7 @@ _LAST: Final = frozenset({"low", "standby"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class UpstreamMember:
     """An instance as a `server` of an upstream.
 
     Attributes:
@@ -69,40 +69,40 @@ def front_upstreams(proxy: NginxProxy) -> str:
     )
 
 
-def places_of(instances: Iterable[Instance], run_dir: str) -> list[Place]:
+def members_of(instances: Iterable[Instance], run_dir: str) -> list[UpstreamMember]:
     """Return where nginx sends the calls for these instances; other dialects than OpenAI's are left out."""
-    return [_place(each, run_dir) for each in instances if each.provider == SHARED_DIALECT]
+    return [_member(each, run_dir) for each in instances if each.provider == SHARED_DIALECT]
 
 
-def _place(instance: Instance, run_dir: str) -> Place:
+def _member(instance: Instance, run_dir: str) -> UpstreamMember:
     url = urlsplit(instance.endpoint)
     if url.scheme == "http" and url.path == "/v1":
         # "localhost" is two addresses, and one of them refuses.
         host = "127.0.0.1" if url.hostname == "localhost" else url.netloc.rpartition(":")[0] or url.netloc
-        return Place(instance=instance, address=f"{host}:{url.port or 80}", relayed=False)
-    return Place(instance=instance, address=f"unix:{run_dir}/{instance.name}.sock", relayed=True)
+        return UpstreamMember(instance=instance, address=f"{host}:{url.port or 80}", relayed=False)
+    return UpstreamMember(instance=instance, address=f"unix:{run_dir}/{instance.name}.sock", relayed=True)
 
 
-def split_backups(places: Sequence[Place]) -> tuple[list[Place], list[Place]]:
+def split_backups(members: Sequence[UpstreamMember]) -> tuple[list[UpstreamMember], list[UpstreamMember]]:
     """Return those that are used first, and those of low priority or that stand by; never none first."""
-    backups = [each for each in places if each.instance.priority in _LAST]
-    first = [each for each in places if each.instance.priority not in _LAST]
+    backups = [each for each in members if each.instance.priority in _LAST]
+    first = [each for each in members if each.instance.priority not in _LAST]
     return (first, backups) if first else (backups, [])
 
 
-def service_upstream(config: ServiceConfig, places: Sequence[Place]) -> str:
+def service_upstream(config: ServiceConfig, members: Sequence[UpstreamMember]) -> str:
     """Return the upstream of a service whose calls may go to any instance."""
-    first, backups = split_backups(places)
+    first, backups = split_backups(members)
     servers = [*_servers(config, first), *_servers(config, backups, more=" backup")]
     return _upstream(config.service, ["least_conn;"], servers, _service_pool(config.service))
 
 
-def dialogue_upstreams(config: ServiceConfig, places: Sequence[Place]) -> str:
+def dialogue_upstreams(config: ServiceConfig, members: Sequence[UpstreamMember]) -> str:
     """Return the upstreams of a service where a dialogue stays with its instance, which has it in memory.
 
     nginx allows no `backup` beside `hash`, so the backups are an upstream of their own.
     """
-    first, backups = split_backups(places)
+    first, backups = split_backups(members)
     pool = _service_pool(config.service)
     made = [_upstream(config.service, ["hash $dialogue consistent;"], list(_servers(config, first)), pool)]
     if backups:
@@ -111,10 +111,12 @@ def dialogue_upstreams(config: ServiceConfig, places: Sequence[Place]) -> str:
     return "\n".join(made)
 
 
-def _servers(config: ServiceConfig, places: Sequence[Place], *, more: str = "") -> Iterable[str]:
+def _servers(config: ServiceConfig, members: Sequence[UpstreamMember], *, more: str = "") -> Iterable[str]:
     passive = f"max_fails={config.max_fails} fail_timeout={_seconds(config.fail_timeout_s)}"
-    for place, weight in zip(places, whole_weights([each.instance.weight for each in places]), strict=True):
-        yield f"server {place.address} weight={weight} {passive}{more};"
+    for member, weight in zip(
+        members, whole_weights([each.instance.weight for each in members]), strict=True
+    ):
+        yield f"server {member.address} weight={weight} {passive}{more};"
 
 
 def whole_weights(weights: Sequence[float]) -> list[int]:

@@ -38,7 +38,7 @@ class MakeNginx(Protocol):
         changes: Changes | None = None,
         pool: dict[str, int] | None = None,
         start: bool = True,
-        **places: Any,
+        **layout: Any,
     ) -> Nginx:
         """Start it before these fronts, each with its weight, and these services."""
         ...
@@ -54,13 +54,13 @@ def make_nginx(tmp_path: Path) -> Iterator[MakeNginx]:
         changes: Changes | None = None,
         pool: dict[str, int] | None = None,
         start: bool = True,
-        **places: Any,
+        **layout: Any,
     ) -> Nginx:
         all_services = {**unused_services(), **(services or {})}
         catalogue = catalogue_of(
             tmp_path, fronts=list(fronts) or [(UNUSED, 1)], services=all_services, **(pool or {})
         )
-        nginx = Nginx(catalogue, changes={**NO_LIMITS, **(changes or {})}, **places)
+        nginx = Nginx(catalogue, changes={**NO_LIMITS, **(changes or {})}, **layout)
         made.append(nginx)
         if start:
             nginx.start()

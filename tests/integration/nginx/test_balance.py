@@ -1,4 +1,4 @@
-"""Which front gets what: weights, passive checks, kept connections."""
+"""Shares of the fronts: weights, passive checks, kept connections."""
 
 from __future__ import annotations
 

@@ -165,11 +165,11 @@ async def test_speech_lies_in_its_folder_and_outlives_a_restart(
 ) -> None:
     await speak(http, nginx, b"words")
     nginx.stop()
-    kept = [Path(folder) / name for folder, _, names in os.walk(nginx.places.cache_dir) for name in names]
+    kept = [Path(folder) / name for folder, _, names in os.walk(nginx.layout.cache_dir) for name in names]
     nginx.start()
 
     (path,) = kept
-    assert len(path.relative_to(nginx.places.cache_dir).parts) == 3, "two levels of folders"
+    assert len(path.relative_to(nginx.layout.cache_dir).parts) == 3, "two levels of folders"
     async with aiohttp.ClientSession() as http_again:
         assert (await speak(http_again, nginx, b"words"))[0] == "HIT"
 

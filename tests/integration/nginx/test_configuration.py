@@ -12,13 +12,13 @@ import pytest
 
 from dispatcher.catalogue import load_catalogue
 from dispatcher.catalogue.secrets import EveryVariable
-from dispatcher.ops.nginx import DOCKER, NATIVE, Places, render
+from dispatcher.ops.nginx import DOCKER, NATIVE, NginxLayout, render
 from tests.integration.nginx.proofs import PROOFS
 from tests.support.processes import ROOT
 
 HERE: Final = Path(__file__).parent
 # What is committed, and what it is rendered from.
-COMMITTED: Final[list[tuple[str, str, Places]]] = [
+COMMITTED: Final[list[tuple[str, str, NginxLayout]]] = [
     ("config/nginx", "config/load_balancing.yaml", NATIVE),
     ("config/nginx/docker", "config/docker/load_balancing.yaml", DOCKER),
 ]
@@ -36,8 +36,8 @@ def directives(text: str) -> Iterator[str]:
 
 
 def rendered() -> Iterator[tuple[str, str]]:
-    for _, source, places in COMMITTED:
-        files = render(load_catalogue(ROOT / source, EveryVariable()), places)
+    for _, source, layout in COMMITTED:
+        files = render(load_catalogue(ROOT / source, EveryVariable()), layout)
         yield from ((name, text) for name, text in files.items() if not name.endswith(".env"))
 
 
@@ -66,9 +66,9 @@ def test_every_proof_exists() -> None:
     assert not {proof for proofs in PROOFS.values() for proof in proofs} - names_of_tests()
 
 
-@pytest.mark.parametrize(("folder", "source", "places"), COMMITTED, ids=["machine", "docker"])
-def test_what_is_committed_is_what_the_yaml_says(folder: str, source: str, places: Places) -> None:
-    files = render(load_catalogue(ROOT / source, EveryVariable()), places)
+@pytest.mark.parametrize(("folder", "source", "layout"), COMMITTED, ids=["machine", "docker"])
+def test_what_is_committed_is_what_the_yaml_says(folder: str, source: str, layout: NginxLayout) -> None:
+    files = render(load_catalogue(ROOT / source, EveryVariable()), layout)
 
     stale = [
         name for name, text in files.items() if (ROOT / folder / name).read_text(encoding="utf-8") != text

@@ -1,4 +1,4 @@
-"""Who is kept out: too many, too fast, too slow, too large, and who only says that he is local."""
+"""Limits at the entry: too many, too fast, too slow, too large, and false claims to be local."""
 
 from __future__ import annotations
 
@@ -226,7 +226,7 @@ async def test_the_log_says_how_long_each_part_took_and_no_token(
 def test_only_the_users_own_folder_is_written(make_nginx: MakeNginx) -> None:
     nginx = make_nginx()
 
-    made = {path.name for path in Path(nginx.places.run_dir).iterdir()}
+    made = {path.name for path in Path(nginx.layout.run_dir).iterdir()}
 
     assert made == {"nginx.pid", "body", "proxy", "fastcgi", "uwsgi", "scgi"}
     assert (nginx.folder / "error.log").exists()
@@ -234,7 +234,7 @@ def test_only_the_users_own_folder_is_written(make_nginx: MakeNginx) -> None:
 
 def test_nobody_serves_as_root(make_nginx: MakeNginx) -> None:
     nginx = make_nginx()
-    if not nginx.places.user:
+    if not nginx.layout.user:
         pytest.skip("nginx was not started as root")
 
     def users() -> set[str]:

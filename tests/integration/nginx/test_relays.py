@@ -14,8 +14,9 @@ import pytest
 from tests.integration.nginx.certificate import as_pem, key_as_pem, make_certificate, sign
 from tests.integration.nginx.conftest import UNUSED, MakeNginx
 from tests.integration.nginx.name_server import NameServer
+from tests.integration.nginx.scripts import TwoParts
 from tests.support.nginx import Nginx
-from tests.support.scripted_server import Exchange, ScriptedServer
+from tests.support.scripted_server import ScriptedServer
 
 HOST = "remote.test"
 CHAT = "/llm/v1/chat/completions"
@@ -157,27 +158,13 @@ async def test_nginx_starts_while_no_name_server_answers(
 async def test_a_stream_of_a_remote_service_is_not_held_up(
     make_nginx: MakeNginx, names: NameServer, tmp_path: Path
 ) -> None:
-    import threading  # noqa: PLC0415  for this test alone
-
-    first_was_heard = threading.Event()
-
-    def speaks_in_two_parts(exchange: Exchange) -> None:
-        exchange.body()
-        exchange.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n")
-        assert first_was_heard.wait(20)
-        exchange.send(b"6\r\nsecond\r\n0\r\n\r\n")
-
+    streaming = TwoParts()
     with remote(tmp_path) as (server, ca):
-        server.script = speaks_in_two_parts
+        server.script = streaming
         nginx = nginx_before(make_nginx, server, ca, names)
         nginx.start()
-        async with (
-            aiohttp.ClientSession() as http,
-            http.post(f"{nginx.services}{CHAT}", data=b"{}") as response,
-        ):
-            assert await response.content.readexactly(5) == b"first"
-            first_was_heard.set()
-            assert await response.read() == b"second"
+        async with aiohttp.ClientSession() as http:
+            await streaming.is_passed_on(http, f"{nginx.services}{CHAT}")
 
 
 async def test_who_is_signed_by_one_whom_another_vouches_for_is_trusted(

@@ -1,27 +1,15 @@
-"""When a request goes to a second front, and when it must not."""
+"""Requests that go to a second front, and those that must not."""
 
 from __future__ import annotations
 
 import socket
-import threading
 
 import aiohttp
 import pytest
 
 from tests.integration.nginx.conftest import UNUSED, MakeNginx, MakeServer, statuses
-from tests.support.scripted_server import Exchange, Script, ScriptedServer
-
-
-def fails_with(status: int) -> Script:
-    def script(exchange: Exchange) -> None:
-        exchange.answer(status)
-
-    return script
-
-
-def dies(exchange: Exchange) -> None:
-    exchange.body()
-    exchange.hang_up()
+from tests.integration.nginx.scripts import NeverAnswers, dies, fails_with
+from tests.support.scripted_server import Exchange, ScriptedServer
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
@@ -102,12 +90,8 @@ async def test_two_fronts_are_tried_and_no_third(
 async def test_after_its_time_a_failure_is_passed_on_to_no_other_front(
     make_nginx: MakeNginx, scripted: MakeServer, http: aiohttp.ClientSession
 ) -> None:
-    hung_up_by_nginx = threading.Event()
-
-    def never_answers(_: Exchange) -> None:
-        hung_up_by_nginx.wait(5)
-
-    slow, other = scripted(never_answers), scripted(Exchange.answer)
+    silent = NeverAnswers()
+    slow, other = scripted(silent), scripted(Exchange.answer)
     short = {
         "proxy_next_upstream_timeout 3s": "proxy_next_upstream_timeout 1s",
         "proxy_connect_timeout 1s;\n": "proxy_connect_timeout 1s;\nproxy_read_timeout 2s;\n",
@@ -116,24 +100,18 @@ async def test_after_its_time_a_failure_is_passed_on_to_no_other_front(
 
     # With the three seconds of the default the other one would have answered this.
     assert await statuses(http, f"{nginx.url}/", 1) == [504]
-    hung_up_by_nginx.set()
+    silent.is_over.set()
 
 
 async def test_within_its_time_a_front_that_is_silent_is_left_for_another(
     make_nginx: MakeNginx, scripted: MakeServer, http: aiohttp.ClientSession
 ) -> None:
-    hung_up_by_nginx = threading.Event()
-
-    def never_answers(_: Exchange) -> None:
-        hung_up_by_nginx.wait(5)
-
+    silent = NeverAnswers()
     short = {"proxy_connect_timeout 1s;\n": "proxy_connect_timeout 1s;\nproxy_read_timeout 1s;\n"}
-    nginx = make_nginx(
-        (scripted(never_answers).address, 100), (scripted(Exchange.answer).address, 1), changes=short
-    )
+    nginx = make_nginx((scripted(silent).address, 100), (scripted(Exchange.answer).address, 1), changes=short)
 
     assert await statuses(http, f"{nginx.url}/", 1) == [200]
-    hung_up_by_nginx.set()
+    silent.is_over.set()
 
 
 async def test_not_ready_is_passed_on_and_takes_no_front_out(

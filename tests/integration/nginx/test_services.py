@@ -13,6 +13,7 @@ import aiohttp
 import pytest
 
 from tests.integration.nginx.conftest import UNUSED, MakeNginx, MakeServer
+from tests.integration.nginx.scripts import NeverAnswers, TwoParts, fails_with
 from tests.support.instances import Instances
 from tests.support.nginx import first_upstreams
 from tests.support.scripted_server import Exchange, ScriptedServer
@@ -26,10 +27,6 @@ def instance(server: ScriptedServer | str, **keys: Any) -> dict[str, Any]:
     return {"endpoint": f"http://{address}", **keys}
 
 
-def fails(exchange: Exchange) -> None:
-    exchange.answer(503)
-
-
 async def post(
     http: aiohttp.ClientSession, url: str, body: bytes = b"{}", *, headers: dict[str, str] | None = None
 ) -> tuple[int, bytes]:
@@ -41,21 +38,11 @@ async def post(
 async def test_what_an_instance_says_is_passed_on_at_once(
     make_nginx: MakeNginx, scripted: MakeServer, http: aiohttp.ClientSession, path: str
 ) -> None:
-    first_was_heard = threading.Event()
-
-    def speaks_in_two_parts(exchange: Exchange) -> None:
-        exchange.body()
-        exchange.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n")
-        assert first_was_heard.wait(PATIENCE_S)
-        exchange.send(b"6\r\nsecond\r\n0\r\n\r\n")
-
-    server = scripted(speaks_in_two_parts)
+    streaming = TwoParts()
+    server = scripted(streaming)
     nginx = make_nginx(services={"llm": [instance(server)], "asr": [instance(server)]})
 
-    async with http.post(f"{nginx.services}{path}", data=b"{}") as response:
-        assert await response.content.readexactly(5) == b"first"
-        first_was_heard.set()
-        assert await response.read() == b"second"
+    await streaming.is_passed_on(http, f"{nginx.services}{path}")
 
 
 async def test_speech_reaches_the_instance_while_it_is_spoken(
@@ -134,7 +121,7 @@ async def test_a_backup_is_asked_only_where_the_local_one_fails(
 async def test_without_a_backup_the_failure_is_told(
     make_nginx: MakeNginx, scripted: MakeServer, http: aiohttp.ClientSession
 ) -> None:
-    nginx = make_nginx(services={"llm": [instance(scripted(fails))], "tts": [instance(UNUSED)]})
+    nginx = make_nginx(services={"llm": [instance(scripted(fails_with(503)))], "tts": [instance(UNUSED)]})
 
     assert (await post(http, f"{nginx.services}{CHAT}"))[0] == 503
     assert (await post(http, f"{nginx.services}{SPEECH}"))[0] == 502
@@ -184,18 +171,14 @@ async def test_who_names_no_dialogue_stays_by_his_address(
 async def test_a_slow_thinker_is_waited_for_and_given_up_after_two_minutes(
     make_nginx: MakeNginx, scripted: MakeServer, http: aiohttp.ClientSession
 ) -> None:
-    given_up = threading.Event()
-
-    def thinks(_: Exchange) -> None:
-        given_up.wait(PATIENCE_S)
-
-    server = scripted(thinks)
+    thinking = NeverAnswers()
     nginx = make_nginx(
-        services={"llm": [instance(server)]}, changes={"proxy_read_timeout 2m": "proxy_read_timeout 1s"}
+        services={"llm": [instance(scripted(thinking))]},
+        changes={"proxy_read_timeout 2m": "proxy_read_timeout 1s"},
     )
 
     assert (await post(http, f"{nginx.services}{CHAT}"))[0] == 504
-    given_up.set()
+    thinking.is_over.set()
 
 
 async def test_all_three_built_in_services_answer_through_nginx(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dispatcher.ops.instance_probe import Question, run_trial
+from dispatcher.ops.instance_probe import Question, probe_instance
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import admin, decisions
@@ -122,12 +122,12 @@ async def test_try_tells_the_models_that_are_there_and_trusts_a_call_that_succee
 ) -> None:
     server.page_status, server.call_status = 200, 404
     server.models = {"data": [{"id": "qwen2.5:3b"}]}
-    trial = await run_trial(server.instance(model="qwen3:4b"), Question(text="hello"))
+    trial = await probe_instance(server.instance(model="qwen3:4b"), Question(text="hello"))
     assert trial.error is not None
     assert trial.health == "failing: no model qwen3:4b there; it has qwen2.5:3b"
 
     server.call_status, server.page_status, server.models = 200, 405, None
-    trial = await run_trial(server.instance(model="qwen3:4b"), Question(text="hello"))
+    trial = await probe_instance(server.instance(model="qwen3:4b"), Question(text="hello"))
     assert trial.error is None
     assert trial.health.startswith("well by its calls; no page says so: HTTP 405")
 

@@ -1,4 +1,4 @@
-"""Where a backup can be written to and read from; nothing is asked of Redis before that is clear."""
+"""Paths that backup and restore refuse before they ask Redis."""
 
 from __future__ import annotations
 

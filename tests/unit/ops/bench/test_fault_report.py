@@ -1,4 +1,4 @@
-"""What of a turn with a fault is read from decisions and device, and how faults are judged."""
+"""Turns with a fault as read from decisions and device, and their verdicts."""
 
 from __future__ import annotations
 

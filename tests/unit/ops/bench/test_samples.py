@@ -1,4 +1,4 @@
-"""What a bench measures."""
+"""Samples of a bench and their statistics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `docker inspect` prints of a container, and a command that prints it."""
+"""Answers of `docker inspect`, and a command that prints them."""
 
 from __future__ import annotations
 

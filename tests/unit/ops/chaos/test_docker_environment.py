@@ -1,4 +1,4 @@
-"""What Docker says of containers, as `dispatcher verify --docker` reads it."""
+"""Containers as `dispatcher verify --docker` reads them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run says of turns and figures."""
+"""Evaluation of windows: turns, figures, problems."""
 
 from __future__ import annotations
 

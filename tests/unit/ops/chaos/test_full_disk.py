@@ -1,4 +1,4 @@
-"""When `dispatcher verify` may fill a disk."""
+"""Limits of the fault that fills a disk."""
 
 from __future__ import annotations
 

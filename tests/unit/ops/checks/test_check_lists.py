@@ -1,4 +1,4 @@
-"""What the rows of `dispatcher check` find: nothing where all is well, and each thing that is wrong."""
+"""Findings of `dispatcher check`: none where all is well, and one for each thing that is wrong."""
 
 from __future__ import annotations
 

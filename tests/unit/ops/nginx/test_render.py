@@ -1,4 +1,4 @@
-"""What is rendered from which YAML."""
+"""Configuration that is rendered from a YAML."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ YAML = (ROOT / "config" / "load_balancing.yaml").read_text(encoding="utf-8")
 def catalogue(**endpoints: list[tuple[str, Priority]]) -> Catalogue:
     services: dict[Service, ServiceConfig] = {}
     for service in SERVICES:
-        places = endpoints.get(service, [("http://10.0.0.9:9000/v1", "normal")])
+        layout = endpoints.get(service, [("http://10.0.0.9:9000/v1", "normal")])
         instances = tuple(
             Instance(service=service, name=f"{service}-{at}", endpoint=endpoint, priority=priority)
-            for at, (endpoint, priority) in enumerate(places, 1)
+            for at, (endpoint, priority) in enumerate(layout, 1)
         )
         services[service] = ServiceConfig(service=service, algorithm="round_robin", instances=instances)
     return Catalogue(path="", services=services)

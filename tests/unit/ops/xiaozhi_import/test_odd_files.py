@@ -1,4 +1,4 @@
-"""What the other server's file may hold beside what its sample does; nothing of it ends in a trace."""
+"""Odd files of the other server, none of which ends in a trace."""
 
 from __future__ import annotations
 

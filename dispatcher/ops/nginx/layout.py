@@ -1,4 +1,4 @@
-"""Where an nginx keeps its files and listens: on a machine of its own, and in the container."""
+"""Layout of an nginx: its files and ports on a machine of its own, and in the container."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Places:
+class NginxLayout:
     """What the YAML does not say because it belongs to the machine.
 
     Attributes:
@@ -36,9 +36,9 @@ class Places:
 
 
 # Debian's package: its unit looks for this pid file, and its folders exist.
-NATIVE: Final = Places(user="www-data")
+NATIVE: Final = NginxLayout(user="www-data")
 # Nobody is root in the container, so ports are high; what is written lies on tmpfs or in a volume.
-DOCKER: Final = Places(
+DOCKER: Final = NginxLayout(
     http_port=8080,
     https_port=8443,
     services_listen="8090",

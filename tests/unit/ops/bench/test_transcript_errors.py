@@ -4,11 +4,11 @@ import pytest
 
 from dispatcher.bundled.engines import SpokenLanguage
 from dispatcher.ops.bench.everyday_sentences import SENTENCES
-from dispatcher.ops.bench.heard_words import HeardSentence, comparable, edit_distance, error_ratio
+from dispatcher.ops.bench.transcript_errors import ComparedSentence, comparable, edit_distance, error_ratio
 
 
 @pytest.mark.parametrize(
-    ("said", "heard", "language"),
+    ("spoken", "transcript", "language"),
     [
         ("现在是下午3点25分。", "现在是下午三点二十五分", "zh"),
         ("两百元，打八折", "200元打8折", "zh"),
@@ -24,12 +24,14 @@ from dispatcher.ops.bench.heard_words import HeardSentence, comparable, edit_dis
         ("Mister Brown's volume is at thirty percent", "Mr. Browns volume is at 30%", "en"),
     ],
 )
-def test_a_number_written_in_another_way_is_no_error(said: str, heard: str, language: SpokenLanguage) -> None:
-    assert HeardSentence.of(said, heard, language).errors == 0
+def test_a_number_written_in_another_way_is_no_error(
+    spoken: str, transcript: str, language: SpokenLanguage
+) -> None:
+    assert ComparedSentence.of(spoken, transcript, language).errors == 0
 
 
 @pytest.mark.parametrize(
-    ("said", "heard", "language", "errors", "length"),
+    ("spoken", "transcript", "language", "errors", "length"),
     [
         ("今天很好。", "今天不好", "zh", 1, 4),
         ("今天很好。", "", "zh", 4, 4),
@@ -38,15 +40,15 @@ def test_a_number_written_in_another_way_is_no_error(said: str, heard: str, lang
     ],
 )
 def test_wrong_missing_and_added_ones_are_counted(
-    said: str, heard: str, language: SpokenLanguage, errors: int, length: int
+    spoken: str, transcript: str, language: SpokenLanguage, errors: int, length: int
 ) -> None:
-    sentence = HeardSentence.of(said, heard, language)
+    sentence = ComparedSentence.of(spoken, transcript, language)
     assert (sentence.errors, sentence.length) == (errors, length)
 
 
 def test_the_ratio_is_over_all_words_not_over_sentences() -> None:
-    heard = [HeardSentence.of("a b c", "a b c", "en"), HeardSentence.of("d", "e", "en")]
-    assert error_ratio(heard) == pytest.approx(0.25)
+    transcript = [ComparedSentence.of("a b c", "a b c", "en"), ComparedSentence.of("d", "e", "en")]
+    assert error_ratio(transcript) == pytest.approx(0.25)
     assert error_ratio([]) == 0
 
 

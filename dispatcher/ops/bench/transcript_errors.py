@@ -1,4 +1,4 @@
-"""Character and word error rates: what was said and what was heard, through one normaliser on both sides.
+"""Character and word error rates of transcripts, through one normaliser on both sides.
 
 Whisper writes "3:25" or "three twenty-five" for the same sound, and traditional characters now and then.
 """
@@ -24,7 +24,7 @@ _ONE_FORM: Final = str.maketrans(
 )
 _NOT_SAID: Final = re.compile(r"[\W_]+")
 _APOSTROPHE: Final = re.compile(r"['’]")
-# A number of a telephone is heard digit by digit, also where it is written in one.
+# A number of a telephone is transcribed digit by digit, also where it is written in one.
 _MANY_DIGITS: Final = re.compile(r"(?<![\d.,])\d(?:[ -]?\d){6,}(?![\d.,]*\d)")
 # Whisper writes times with a point now and then.
 _TIME: Final = re.compile(r"(?<![\d.])(\d{1,2})\.([0-5]\d)(?![\d.]*\d)")
@@ -37,33 +37,33 @@ _SAME_WORDS: Final = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HeardSentence:
-    """One sentence as a voice said it and as the ASR heard it.
+class ComparedSentence:
+    """One sentence as a voice spoke it and as the ASR transcribed it.
 
     Attributes:
-        said, heard: as written.
+        spoken, transcript: as written.
         errors: words (English) or characters (Chinese) replaced, left out or added.
-        length: words or characters that were said.
+        length: words or characters that were spoken.
     """
 
-    said: str
-    heard: str
+    spoken: str
+    transcript: str
     errors: int
     length: int
 
     @classmethod
-    def of(cls, said: str, heard: str, language: SpokenLanguage) -> HeardSentence:
-        """Compare what was said with what was heard."""
-        expected = comparable(said, language)
+    def of(cls, spoken: str, transcript: str, language: SpokenLanguage) -> ComparedSentence:
+        """Compare the spoken text with its transcript."""
+        expected = comparable(spoken, language)
         return cls(
-            said=said,
-            heard=heard,
-            errors=edit_distance(expected, comparable(heard, language)),
+            spoken=spoken,
+            transcript=transcript,
+            errors=edit_distance(expected, comparable(transcript, language)),
             length=len(expected),
         )
 
 
-def error_ratio(sentences: Sequence[HeardSentence]) -> float:
+def error_ratio(sentences: Sequence[ComparedSentence]) -> float:
     """Return the share of all words or characters that are wrong; more than 1 where many were added."""
     return sum(each.errors for each in sentences) / max(1, sum(each.length for each in sentences))
 
@@ -81,12 +81,12 @@ def comparable(text: str, language: SpokenLanguage) -> list[str]:
     return words.split()
 
 
-def edit_distance(expected: Sequence[str], heard: Sequence[str]) -> int:
+def edit_distance(expected: Sequence[str], transcript: Sequence[str]) -> int:
     """Return the least number of replaced, missing and added items between two sequences (Levenshtein)."""
-    row = list(range(len(heard) + 1))
+    row = list(range(len(transcript) + 1))
     for count, wanted in enumerate(expected, start=1):
         left = [count]
-        for place, got in enumerate(heard):
+        for place, got in enumerate(transcript):
             left.append(min(row[place + 1] + 1, left[-1] + 1, row[place] + (wanted != got)))
         row = left
     return row[-1]
