@@ -1,10 +1,10 @@
-"""One call to one instance, watched: what came back, and after how long."""
+"""Probe of one instance: one real call, its answer and its times."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -25,7 +25,7 @@ PROBE_TIMEOUT_S: Final = 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What an instance is asked: a text for an LLM or a voice, a WAV for an ASR."""
+    """Input of the call: a text for an LLM or a voice, a WAV for an ASR."""
 
     text: str = ""
     wav: bytes = b""
@@ -34,7 +34,7 @@ class Question:
 
 @dataclass(slots=True, kw_only=True)
 class InstanceProbe:
-    """What is known of the call so far.
+    """Call to an instance, as far as it has come.
 
     Attributes:
         connected_s: from the start to the open connection, TLS included; None where that cannot be seen.
@@ -58,14 +58,40 @@ class InstanceProbe:
     refused: Mapping[str, str] = field(default_factory=dict)
     error: InstanceError | None = None
 
+    def add(self, piece: str | bytes) -> None:
+        """Add a piece of text or speech."""
+        if isinstance(piece, str):
+            self.text += piece
+            return
+        self.speech += piece
+        self.audio_s = len(self.speech) / 2 / REPLY_RATE_HZ
+
+    def require_answer(self, instance: Instance) -> None:
+        """Do nothing where something was answered.
+
+        Raises:
+            InstanceError: nothing was.
+        """
+        if self.service == "llm" and not self.text.strip():
+            raise EmptyReply(instance.name, "the reply is empty")
+        if self.service == "tts" and not self.speech:
+            raise InstanceFailed(instance.name, "the speech is empty")
+
 
 async def probe_instance(instance: Instance, question: Question) -> InstanceProbe:
-    """Return what became of one call; an InstanceError is part of that."""
+    """Return the result of one call; an InstanceError is part of it."""
     probe, started_at = InstanceProbe(service=instance.service), time.monotonic()
+    if question.wav:
+        pcm, rate_hz = read_wav(question.wav)
+        probe.audio_s = len(pcm) / 2 / rate_hz
     providers = Providers(watched_by=[_watch_connecting(probe, started_at)])
     try:
-        async with asyncio.timeout(PROBE_TIMEOUT_S):
-            await _call(providers, instance, question, probe, started_at)
+        call = _CALLS[instance.service](providers, instance, question)
+        async with asyncio.timeout(PROBE_TIMEOUT_S), aclosing(call) as pieces:
+            async for piece in pieces:
+                probe.first_s = probe.first_s or time.monotonic() - started_at
+                probe.add(piece)
+        probe.require_answer(instance)
         probe.total_s = time.monotonic() - started_at
     except InstanceError as error:
         probe.error = error
@@ -79,54 +105,31 @@ async def probe_instance(instance: Instance, question: Question) -> InstanceProb
     return probe
 
 
-async def _call(
-    providers: Providers, instance: Instance, question: Question, probe: InstanceProbe, started_at: float
-) -> None:
-    match instance.service:
-        case "asr":
-            await _transcribe(providers, instance, question, probe, started_at)
-        case "llm":
-            await _chat(providers, instance, question, probe, started_at)
-        case "tts":
-            await _synthesize(providers, instance, question, probe, started_at)
+async def _transcribe(providers: Providers, instance: Instance, question: Question) -> AsyncGenerator[str]:
+    transcript = await providers.asr(instance).transcribe(instance, question.wav, "auto")
+    yield f"{transcript.text!r} ({transcript.language})"
 
 
-async def _transcribe(
-    providers: Providers, instance: Instance, question: Question, probe: InstanceProbe, started_at: float
-) -> None:
-    pcm, rate_hz = read_wav(question.wav)
-    probe.audio_s = len(pcm) / 2 / rate_hz
-    heard = await providers.asr(instance).transcribe(instance, question.wav, "auto")
-    probe.first_s = time.monotonic() - started_at
-    probe.text = f"{heard.text!r} ({heard.language})"
-
-
-async def _chat(
-    providers: Providers, instance: Instance, question: Question, probe: InstanceProbe, started_at: float
-) -> None:
+async def _chat(providers: Providers, instance: Instance, question: Question) -> AsyncGenerator[str]:
     system = [Message(role="system", content=question.system_prompt)] if question.system_prompt else []
     messages = [*system, Message(role="user", content=question.text)]
     async with aclosing(providers.llm(instance).chat(instance, messages)) as pieces:
         async for piece in pieces:
-            if isinstance(piece, Progress):
-                continue
-            probe.first_s = probe.first_s or time.monotonic() - started_at
-            probe.text += f"[calls {piece.name}]" if isinstance(piece, ToolCall) else piece
-    if not probe.text.strip():
-        raise EmptyReply(instance.name, "the reply is empty")
+            if not isinstance(piece, Progress):
+                yield f"[calls {piece.name}]" if isinstance(piece, ToolCall) else piece
 
 
-async def _synthesize(
-    providers: Providers, instance: Instance, question: Question, probe: InstanceProbe, started_at: float
-) -> None:
-    speech = providers.tts(instance).synthesize(instance, question.text, "auto")
-    async with aclosing(speech) as pieces:
+async def _synthesize(providers: Providers, instance: Instance, question: Question) -> AsyncGenerator[bytes]:
+    async with aclosing(providers.tts(instance).synthesize(instance, question.text, "auto")) as pieces:
         async for pcm in pieces:
-            probe.first_s = probe.first_s or time.monotonic() - started_at
-            probe.speech += pcm
-            probe.audio_s = len(probe.speech) / 2 / REPLY_RATE_HZ
-    if not probe.speech:
-        raise InstanceFailed(instance.name, "the speech is empty")
+            yield pcm
+
+
+_CALLS: Final[Mapping[Service, Callable[..., AsyncGenerator[str | bytes]]]] = {
+    "asr": _transcribe,
+    "llm": _chat,
+    "tts": _synthesize,
+}
 
 
 async def _check(providers: Providers, instance: Instance, *, is_answered: bool) -> str:
