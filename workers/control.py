@@ -10,6 +10,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from functools import cache, cached_property, wraps
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +19,7 @@ from celery import current_task
 from celery.signals import worker_init, worker_ready
 
 from dispatcher import records
+from dispatcher.catalogue import load_catalogue
 from dispatcher.control import instance_rounds, tick_lock
 from dispatcher.control.catalogue_watch import CatalogueWatch
 from dispatcher.control.kpi_evaluation import KpiEvaluator
@@ -255,6 +257,9 @@ def start_watches(sender: Any, **_: Any) -> None:
     file = None
     if not context.settings.follows_redis:
         file = WatchedFile(context.settings.dispatcher_config, context.started_with)
+        if not context.settings.config_chosen_at_s:  # else `dispatcher up` has logged its warnings
+            with suppress(ConfigError):
+                load_catalogue(context.settings.dispatcher_config)
     context.keep_running(CatalogueWatch(context.redis, context.router.live, file).run())
     context.keep_running(_parts().tuner.poll_requests())
 

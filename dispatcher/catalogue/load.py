@@ -27,12 +27,15 @@ MOST_LEAD_FRAMES: Final = 20
 _ROOT: Final = TypeAdapter(Root)
 
 
-def load_catalogue(path: Path, environ: Mapping[str, str] | None = None) -> Catalogue:
+def load_catalogue(
+    path: Path, environ: Mapping[str, str] | None = None, *, log_warnings: bool = True
+) -> Catalogue:
     """Return the catalogue of a YAML file.
 
     Args:
         path: shown in problems as it is given.
         environ: where `api_key_env` is looked up; the process's own variables when left out.
+        log_warnings: off where another process has logged them of the same file.
 
     Raises:
         ConfigError: the file cannot be used; one problem for each thing to mend, in the file's order.
@@ -47,13 +50,13 @@ def load_catalogue(path: Path, environ: Mapping[str, str] | None = None) -> Cata
         health=HealthRules(**shared),
         nginx=balancing.nginx_proxy,
         conversation=root.conversation,
-        playback=_playback(root.playback),
+        playback=_playback(root.playback, log_warnings=log_warnings),
         kpis=root.kpis,
         alerts=root.alerts,
         tuner=root.tuner,
         mcp_servers=tuple(replace(server, name=name) for name, server in root.mcp_servers.items()),
     )
-    for instance, reason in warnings(catalogue, environ):
+    for instance, reason in warnings(catalogue, environ) if log_warnings else ():
         log.warning("instance may not be what was meant", instance=instance.name, reason=reason)
     return catalogue
 
@@ -104,14 +107,15 @@ def _placed(section: dict[str, Any], service: Service, algorithm: str) -> dict[s
     return {**placed, "instances": instances} if listed else placed
 
 
-def _playback(playback: Playback) -> Playback:
+def _playback(playback: Playback, *, log_warnings: bool) -> Playback:
     """Return the pace of audio; a lead that would overflow a device's decode queue is cut."""
     if playback.lead_frames <= MOST_LEAD_FRAMES:
         return playback
-    log.warning(
-        "playback.lead_frames is above what a device holds and was cut",
-        configured=playback.lead_frames,
-        used=MOST_LEAD_FRAMES,
-        reason="firmware 2.5 has a decode queue of 20 packets and drops what comes beyond it",
-    )
+    if log_warnings:
+        log.warning(
+            "playback.lead_frames is above what a device holds and was cut",
+            configured=playback.lead_frames,
+            used=MOST_LEAD_FRAMES,
+            reason="firmware 2.5 has a decode queue of 20 packets and drops what comes beyond it",
+        )
     return replace(playback, lead_frames=MOST_LEAD_FRAMES)

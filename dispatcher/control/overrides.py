@@ -1,4 +1,4 @@
-"""What can be turned while everything runs: by the tuner, or by an operator over its head."""
+"""Runtime overrides: settings that the tuner, or an operator over it, changes while everything runs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.redis_client.decoding import as_text
 
-# Fronts and supervisor look this often; a knob that nobody turns costs one small read.
+# Fronts and supervisor poll this often, one small read each.
 OVERRIDES_POLL_INTERVAL_S: Final = 1.0
 
 OverrideName: TypeAlias = Literal["max_devices", "reply_kept_s", "tuner_mode"]
@@ -21,7 +21,7 @@ _EXTRA: Final = "extra_workers."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuntimeOverrides:
-    """How all knobs stand; None is "as configured".
+    """All overrides; None is "as configured".
 
     Attributes:
         max_devices: most devices at each front, where that is less than its own limit.
@@ -37,7 +37,7 @@ class RuntimeOverrides:
 
 
 async def read_overrides(redis: RedisClient) -> RuntimeOverrides:
-    """Return how the knobs stand; one with a value that makes no sense counts as not turned.
+    """Return the overrides; one with a value that makes no sense counts as not set.
 
     Raises:
         StateError: Redis is out of reach.
@@ -54,7 +54,7 @@ async def read_overrides(redis: RedisClient) -> RuntimeOverrides:
 
 
 async def set_override(redis: RedisClient, name: OverrideName | str, value: float | str | None) -> None:
-    """Set a knob; None and 0 put it back to what is configured.
+    """Set an override; None and 0 put it back to what is configured.
 
     Raises:
         StateError: Redis is out of reach.
@@ -66,7 +66,7 @@ async def set_override(redis: RedisClient, name: OverrideName | str, value: floa
 
 
 def extra_workers_name(queue: str) -> str:
-    """Return the name of the knob for further worker processes of a queue."""
+    """Return the name of the override for further worker processes of a queue."""
     return f"{_EXTRA}{queue}"
 
 

@@ -1,1 +1,1 @@
-"""What is measured of this machine: the box or its container, and the processes of ours on it."""
+"""Measures of this host, or of its container, and of our processes on it."""

@@ -1,1 +1,1 @@
-"""KPIs and alerts: figures, their targets, shares and the rules of alerts, without I/O."""
+"""KPIs and alerts without I/O: the table of KPIs, the shares of calls, and the phases of an alert."""

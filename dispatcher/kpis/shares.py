@@ -1,4 +1,4 @@
-"""Which share of the calls each instance got, against the share that its weight asks for."""
+"""Shares of the calls that instances got, against the shares that their weights ask for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the store holds, for `dispatcher records`."""
+"""Report of the store for `dispatcher records`."""
 
 from __future__ import annotations
 

@@ -48,7 +48,8 @@ def starting_catalogue(settings: Settings) -> Catalogue:
 def _own(settings: Settings) -> Catalogue:
     """Return what the file says, or what is in force while it has a mistake; a missing one is an error."""
     try:
-        return load_catalogue(settings.dispatcher_config)
+        # `dispatcher up` or the control worker logs its warnings, not each process at its start.
+        return load_catalogue(settings.dispatcher_config, log_warnings=False)
     except ConfigError as error:
         if not settings.dispatcher_config.exists():
             raise
@@ -102,7 +103,7 @@ async def _ask(redis: RedisClient, settings: Settings) -> tuple[Catalogue | None
     if found is not None:
         return found.catalogue, ""
     if settings.dispatcher_config.exists():
-        return load_catalogue(settings.dispatcher_config), ""
+        return load_catalogue(settings.dispatcher_config, log_warnings=False), ""
     return None, (
         f"no catalogue is in force in the Redis at {address}, and there is no {settings.dispatcher_config}; "
         "start the host with the YAML, run `dispatcher reload --config FILE` there, or set DISPATCHER_CONFIG"

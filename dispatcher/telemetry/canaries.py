@@ -25,7 +25,7 @@ _CANARY = Script.load("dispatcher.telemetry", "clock", "canary")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CanaryView:
-    """What the canaries of one queue tell.
+    """The canaries of one queue.
 
     Attributes:
         consumed_s_ago: since the last one was taken; None when none ever was.
@@ -77,7 +77,7 @@ async def record_canary(redis: RedisClient, queue: str, *, delay_ms: float, peri
 
 
 async def read_canaries(redis: RedisClient) -> tuple[CanaryView, ...]:
-    """Return what is known of every queue, in the order of `contracts.QUEUES`.
+    """Return what is known of every queue, in the order of `messages.QUEUES`.
 
     Raises:
         StateError: Redis is out of reach.
@@ -89,7 +89,7 @@ async def read_canaries(redis: RedisClient) -> tuple[CanaryView, ...]:
 async def mark_lost_queues(redis: RedisClient, *, period_s: float) -> list[str]:
     """Return the queues that have just been found not consumed; each is returned once until it is again.
 
-    Called by whoever takes canaries of the control queue: before those came, nobody could have noticed.
+    Called with each canary of the control queue: before those came, no process could have noticed.
 
     Raises:
         StateError: Redis is out of reach.

@@ -1,4 +1,4 @@
-"""What each front says of itself every few seconds: devices, and how many of them are busy."""
+"""Presence of the fronts, each published every few seconds: devices, and how many of them are busy."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from dispatcher.redis_client.client import RedisClient
 from dispatcher.redis_client.decoding import as_text
 
 PRESENCE_INTERVAL_S: Final = 3.0
-# Longer than a front's own hash lives: who is silent for so long is gone.
+# Longer than the hash of a front lives: a front without a report for so long has ended.
 PRESENCE_TTL_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrontCounts:
-    """One front as of its last word.
+    """One front as of its last report.
 
     Attributes:
         devices: connected.

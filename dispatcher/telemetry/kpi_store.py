@@ -1,4 +1,4 @@
-"""The figures as last judged, how their alerts stand, and the windows that shares are counted in."""
+"""Store of the KPIs as last evaluated, of their alerts, and of the windows that shares are counted in."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Kind = TypeVar("Kind")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KpiStatus:
-    """One figure and its alert."""
+    """One KPI and its alert."""
 
     kpi: Kpi
     alert: Alert
@@ -32,11 +32,11 @@ class KpiStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KpiSnapshot:
-    """All that was found at one look.
+    """All KPIs of one evaluation.
 
     Attributes:
-        judged_at_s: Unix time of the look.
-        host: whose box it is about.
+        judged_at_s: Unix time of the evaluation.
+        host: name of the host that `box` is about; the field names are keys of `status --json`.
     """
 
     judged_at_s: float
@@ -46,25 +46,25 @@ class KpiSnapshot:
     processes: tuple[ProcessSample, ...]
 
 
-_BOARD: TypeAdapter[KpiSnapshot] = TypeAdapter(KpiSnapshot)
+_SNAPSHOT: TypeAdapter[KpiSnapshot] = TypeAdapter(KpiSnapshot)
 _ALERT: TypeAdapter[Alert] = TypeAdapter(Alert)
 _WINDOW: TypeAdapter[ShareWindow] = TypeAdapter(ShareWindow)
 
 
-async def publish(redis: RedisClient, board: KpiSnapshot) -> None:
-    """Put a board where `dispatcher status` finds it, and keep how the alerts stand.
+async def publish(redis: RedisClient, snapshot: KpiSnapshot) -> None:
+    """Publish a snapshot for `dispatcher status`, and keep the alerts.
 
     Raises:
         StateError: Redis is out of reach.
     """
-    alerts = [word for one in board.standings for word in (one.kpi.name, json.dumps(asdict(one.alert)))]
+    alerts = [word for one in snapshot.standings for word in (one.kpi.name, json.dumps(asdict(one.alert)))]
     redis.send_nowait("HSET", keys.ALERTS, *alerts)
-    redis.send_nowait("HSET", keys.KPIS, "board", _BOARD.dump_json(board))
+    redis.send_nowait("HSET", keys.KPIS, "board", _SNAPSHOT.dump_json(snapshot))
     await redis.execute("EXPIRE", keys.KPIS, keys.KPIS_TTL_S)
 
 
 async def try_claim_minute(redis: RedisClient) -> bool:
-    """Return whether the figures of this minute are still to be recorded; whoever is told so does it.
+    """Claim the recording of this minute; return whether the caller is to record it.
 
     Raises:
         StateError: Redis is out of reach.
@@ -73,17 +73,17 @@ async def try_claim_minute(redis: RedisClient) -> bool:
 
 
 async def read_snapshot(redis: RedisClient) -> KpiSnapshot | None:
-    """Return the last board; None where nobody judged within a minute, or a newer version did.
+    """Return the last snapshot; None where there was none within a minute, or of a newer version.
 
     Raises:
         StateError: Redis is out of reach.
     """
     raw = await redis.execute("HGET", keys.KPIS, "board")
-    return None if raw is None else _read(_BOARD, raw)
+    return None if raw is None else _read(_SNAPSHOT, raw)
 
 
 async def read_alerts(redis: RedisClient) -> dict[str, Alert]:
-    """Return how each alert stood at the last look, by the name of its figure.
+    """Return each alert as of the last evaluation, by the name of its KPI.
 
     Raises:
         StateError: Redis is out of reach.
@@ -119,7 +119,7 @@ async def keep_windows(redis: RedisClient, windows: Sequence[ShareWindow]) -> No
 
 
 async def _fields(redis: RedisClient, key: str, adapter: TypeAdapter[Kind]) -> dict[str, Kind]:
-    """Return what can be read of a hash; what another version wrote counts as not there."""
+    """Return what can be read of a hash; what another version wrote counts as missing."""
     flat = as_text(await redis.execute("HGETALL", key))
     read = {name: _read(adapter, text) for name, text in flat.items()}
     return {name: value for name, value in read.items() if value is not None}

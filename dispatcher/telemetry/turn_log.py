@@ -1,4 +1,4 @@
-"""The last turns of all fronts, in short: what the figures of response and errors are made of."""
+"""Log of the last turns of all fronts, in short: the KPIs of response and errors are made of it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
 
 # What the instances take before the first sound; the rest of that time is ours.
-_HEARING: Final = "asr_ms"
-_ANSWERING: Final = ("llm_first_sentence_ms", "tts_first_audio_ms")
-_LONGEST: Final = 300
-_WORDS: Final = ("turn", "device", "reason")
-_KEPT: Final = ("first_audio_ms", _HEARING, *_ANSWERING)
+_ASR_TIME: Final = "asr_ms"
+_REPLY_TIMES: Final = ("llm_first_sentence_ms", "tts_first_audio_ms")
+_MAX_CHARACTERS: Final = 300
+_TEXTS: Final = ("turn", "device", "reason")
+_KEPT: Final = ("first_audio_ms", _ASR_TIME, *_REPLY_TIMES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,7 @@ def add(redis: RedisClient, *, outcome: str, asked: bool, typed: bool, figures: 
     """
     times = {name: figures[name] for name in _KEPT if isinstance(figures.get(name), (int, float))}
     turn = {"at_s": round(time.time(), 3), "outcome": outcome, "asked": asked, "typed": typed, **times}
-    turn |= {name: str(figures[name])[:_LONGEST] for name in _WORDS if figures.get(name)}
+    turn |= {name: str(figures[name])[:_MAX_CHARACTERS] for name in _TEXTS if figures.get(name)}
     redis.send_nowait("LPUSH", keys.TURNS, json.dumps(turn))
     redis.send_nowait("LTRIM", keys.TURNS, 0, keys.TURNS_KEPT - 1)
 
@@ -98,7 +98,7 @@ async def read_since(redis: RedisClient, at_s: float) -> list[TurnFacts]:
 
 def _facts(turn: Mapping[str, Any]) -> TurnFacts:
     first_audio_ms = turn.get("first_audio_ms")
-    parts = [turn.get(name) for name in (_ANSWERING if turn["typed"] else (_HEARING, *_ANSWERING))]
+    parts = [turn.get(name) for name in (_REPLY_TIMES if turn["typed"] else (_ASR_TIME, *_REPLY_TIMES))]
     known = [float(part) for part in parts if part is not None]
     return TurnFacts(
         ended_at_s=float(turn["at_s"]),

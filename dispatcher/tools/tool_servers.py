@@ -92,7 +92,7 @@ class ToolServers:
         if catalogue.mcp_servers == self._followed:
             return
         try:
-            own = (await asyncio.to_thread(load_catalogue, Path(path))).mcp_servers
+            own = (await asyncio.to_thread(load_catalogue, Path(path), log_warnings=False)).mcp_servers
         except ConfigError as error:
             log.warning("tool servers kept as they are, the file here cannot be read", reason=str(error))
             return

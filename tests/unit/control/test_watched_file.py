@@ -7,10 +7,13 @@ import time
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from dispatcher.catalogue import load_catalogue
 from dispatcher.control.watched_file import SETTLE_S, WatchedFile
 from dispatcher.errors import ConfigError
+from dispatcher.routing.initial_catalogue import starting_catalogue
+from dispatcher.settings import Settings
 from tests.unit.catalogue.files import ENDPOINT, file_with
 
 HEAVY = f"{ENDPOINT}, weight: 2"
@@ -75,6 +78,17 @@ def test_a_new_comment_or_a_new_time_is_no_news(file: EditedFile, watched: Watch
     assert watched.poll() is None
     file.write("# mine\n" + file_with())
     assert watched.poll() is None
+
+
+def test_a_warning_is_logged_for_a_save_and_not_by_each_process_at_its_start(
+    file: EditedFile, watched: WatchedFile
+) -> None:
+    file.write(f"{file_with(HEAVY)}\nplayback: {{lead_frames: 30}}\n")
+    with capture_logs() as logs:
+        assert starting_catalogue(Settings(dispatcher_config=file.path)).playback.lead_frames == 20
+        assert logs == []
+        assert watched.poll() is not None
+    assert [each["configured"] for each in logs if "configured" in each] == [30]
 
 
 def test_a_mistake_is_refused_once_for_each_content(file: EditedFile, watched: WatchedFile) -> None:

@@ -1,0 +1,119 @@
+"""The drain of records from the stream to SQL: each once, losses counted, a store that is away left alone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from dispatcher.control import owned_lock
+from dispatcher.control.record_drain import FIRST_PAUSE_S, RecordDrain
+from dispatcher.errors import RecordsError
+from dispatcher.messages import Record
+from dispatcher.records.report import StoreReport, read_report, read_turns
+from dispatcher.records.store import Store
+from dispatcher.redis_client import keys
+from dispatcher.redis_client.client import RedisClient
+from dispatcher.telemetry import record_stream
+from tests.unit.control.loops import RunningLoop
+
+
+class ShakyStore(Store):
+    """A store that a test takes away."""
+
+    is_away = False
+
+    def keep(self, records: Sequence[Record], *, life: str) -> None:
+        if self.is_away:
+            raise RecordsError("the store is away")
+        super().keep(records, life=life)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ShakyStore:
+    store = ShakyStore.at(f"sqlite:///{tmp_path / 'records.sqlite3'}")
+    assert isinstance(store, ShakyStore)
+    return store
+
+
+def add_turns(redis: RedisClient, *names: str) -> None:
+    for name in names:
+        record_stream.add(redis, "turn", {"turn": name, "device": "aa"})
+
+
+def kept(store: Store) -> list[str]:
+    return [row["turn"] for row in read_turns(store.engine, last=100)]
+
+
+def report(store: Store) -> StoreReport:
+    return read_report(store.engine)
+
+
+async def test_records_are_kept_once_and_leave_the_stream(redis: RedisClient, store: ShakyStore) -> None:
+    drain = RecordDrain(RunningLoop(redis), store)
+    add_turns(redis, "t1", "t2")
+    assert await asyncio.to_thread(drain.run_once) == 2
+    assert await asyncio.to_thread(drain.run_once) == 0
+    assert kept(store) == ["t1", "t2"]
+    assert await redis.execute("XLEN", keys.RECORDS) == 0
+
+
+async def test_beside_another_drain_this_one_does_nothing(redis: RedisClient, store: ShakyStore) -> None:
+    drain = RecordDrain(RunningLoop(redis), store)
+    add_turns(redis, "t1")
+    other = await owned_lock.try_acquire(redis, keys.RECORDS_DRAINER, ttl_ms=60_000)
+    assert other is not None
+    assert await asyncio.to_thread(drain.run_once) == 0
+    await owned_lock.release(redis, other)
+    assert await asyncio.to_thread(drain.run_once) == 1
+
+
+async def test_a_store_that_is_away_is_left_alone_for_longer_each_time(
+    redis: RedisClient, store: ShakyStore
+) -> None:
+    now_s = [100.0]
+    drain = RecordDrain(RunningLoop(redis), store, clock=lambda: now_s[0])
+    add_turns(redis, "t1")
+    store.is_away = True
+    assert await asyncio.to_thread(drain.run_once) == 0
+    store.is_away = False
+    assert await asyncio.to_thread(drain.run_once) == 0  # it is not asked yet
+    now_s[0] += FIRST_PAUSE_S
+    assert await asyncio.to_thread(drain.run_once) == 1
+    assert kept(store) == ["t1"]
+
+
+async def test_what_cannot_be_read_is_counted_and_does_not_hold_up_the_rest(
+    redis: RedisClient, store: ShakyStore
+) -> None:
+    await redis.execute("XADD", keys.RECORDS, "*", "kind", "turn", "fields", "no JSON")
+    add_turns(redis, "t1")
+    drain = RecordDrain(RunningLoop(redis), store)
+    assert await asyncio.to_thread(drain.run_once) == 1
+    assert report(store).dropped == {"not readable": 1}
+
+
+async def test_what_the_bound_of_the_stream_cost_is_recorded_once(
+    redis: RedisClient, store: ShakyStore
+) -> None:
+    drain = RecordDrain(RunningLoop(redis), store)
+    await record_stream.open_stream(redis, "a life")
+    add_turns(redis, *(f"t{number}" for number in range(5)))
+    await redis.execute("XTRIM", keys.RECORDS, "MAXLEN", 2)
+    assert await asyncio.to_thread(drain.run_once) == 2
+    await asyncio.to_thread(drain.run_once)
+    assert report(store).dropped == {"the stream was full": 3}
+
+
+async def test_what_a_lost_broker_held_is_recorded_as_lost(redis: RedisClient, store: ShakyStore) -> None:
+    drain = RecordDrain(RunningLoop(redis), store)
+    add_turns(redis, "t1", "t2", "t3")
+    store.is_away = True
+    await asyncio.to_thread(drain.run_once)
+    store.is_away = False
+    await redis.execute("DEL", keys.RECORDS, keys.RECORDS_DRAINED)
+    drain._not_before_s = 0.0
+    await asyncio.to_thread(drain.run_once)
+    assert report(store).dropped == {"lost with the broker": 3}
