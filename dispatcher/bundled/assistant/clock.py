@@ -60,6 +60,9 @@ _SHIFT: Final = re.compile(
 _LUNAR: Final = re.compile(
     r"农历|阴历|黄历|\blunar (?:date|day|month|calendar|new year)\b|\bchinese calendar\b"
 )
+_ZONE: Final = re.compile(
+    r"(?:what|which) (?:is (?:my|the|your) )?time ?zone.*|(?:我|这里|你)?.{0,3}(?:什么|哪个)时区"
+)
 _ASKS_PLACE: Final = re.compile(
     r"(?:and )?(?:where (?:am i|are (?:we|you))|(?:what|which) (?:city|place) (?:is this"
     r"|are we in|am i in))(?: now)?"
@@ -81,6 +84,9 @@ def tell_place(query: Query) -> str | None:
 
 def tell_time(query: Query) -> str | None:
     """Answer what time it is, here or elsewhere."""
+    if _ZONE.fullmatch(query.text):
+        name = getattr(query.now.tzinfo, "key", "") or f"{query.now:UTC%z}"
+        return query.say(f"🙂 The time zone here is {name}.", f"🙂 这里的时区是{name}。")
     match = (_TIME_ZH if query.language == "zh" else _TIME).fullmatch(query.text)
     if match is None:
         return None

@@ -12,6 +12,7 @@ from dispatcher.bundled.assistant.clock import tell_day, tell_time
 from dispatcher.bundled.assistant.durations import count_time, refuse_alarm
 from dispatcher.bundled.assistant.query import Query, language_of
 from dispatcher.bundled.assistant.small_talk import decline, tell
+from dispatcher.bundled.assistant.small_tasks import pick_number
 from dispatcher.bundled.assistant.units import as_question, parse_conversion, unit_of
 
 _MARK: Final = re.compile(
@@ -85,7 +86,7 @@ def _resolved(query: Query, before: Sequence[Query]) -> Query | None:
 
 
 def _repeated(before: Query) -> str | None:
-    return before.said if tell(before) else None
+    return before.said if tell(before) or pick_number(before) else None
 
 
 def _changed(before: Query, rest: str) -> str | None:

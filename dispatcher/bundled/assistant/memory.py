@@ -45,6 +45,10 @@ _AGAIN: Final = re.compile(
     r"|\bwhat did you (?:just )?say|^(?:pardon|what|come again)$"
     r"|再说一[遍次]|重复一[遍次下]|你(?:刚才|刚刚)?说(?:了|的)?什么|没听清"
 )
+_AFTER_ME: Final = re.compile(
+    r"\b(?:repeat after me|say after me)[\s:,]+(.+)|跟着?我(?:说|念|读)(?![说讲]|一下)[:：，,\s]*(.+)",
+    re.IGNORECASE | re.DOTALL,
+)
 # "call me a taxi" and "我叫了外卖" tell no name.
 _NAME: Final = re.compile(
     r"(?:(?:hi|hello|hey|and|oh)[ ]+)*(?:my name is|call me)[ ]+"
@@ -88,7 +92,9 @@ def known_facts(prompt: str) -> list[str]:
 
 
 def repeat(query: Query) -> str | None:
-    """Answer with what was said, by either side, right before."""
+    """Answer with what was said, by either side, right before, or with what is to be repeated."""
+    if after := _AFTER_ME.search(query.said):
+        return f"😜 {(after[1] or after[2]).strip()}"
     if _LAST_QUESTION.search(query.text):
         last = query.earlier[-1].rstrip("。.!！?？ ") if query.earlier else ""
         if not last:

@@ -14,6 +14,7 @@ from dispatcher.bundled.assistant.follow_ups import stand_alone
 from dispatcher.bundled.assistant.memory import note_fact, recall_name, repeat
 from dispatcher.bundled.assistant.query import Query, Rule
 from dispatcher.bundled.assistant.small_talk import chat, decline, greet, tell, with_stand_in
+from dispatcher.bundled.assistant.small_tasks import count_aloud, pick_number, spell
 from dispatcher.bundled.assistant.units import convert
 
 _SENTENCES: Final = re.compile(r"(?<=[.!?。！？；;\n])(?!\d)")
@@ -30,6 +31,7 @@ RULES: Final[tuple[Rule, ...]] = (
     repeat,
     recall_name,
     report,
+    count_aloud,
     count_time,
     refuse_alarm,
     convert,
@@ -37,6 +39,8 @@ RULES: Final[tuple[Rule, ...]] = (
     tell_time,
     tell_day,
     tell_place,
+    pick_number,
+    spell,
     tell,
     chat,
     decline,

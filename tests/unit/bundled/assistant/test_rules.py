@@ -138,6 +138,7 @@ def test_it_says_once_that_it_is_a_stand_in(questions: tuple[str, ...], later: s
         ("where am I", "en", "Asia/Tokyo", "Osaka", "🙂 We are in Osaka."),
         ("who was Napoleon", "zh", "Asia/Shanghai", "北京", "🤔 I have no answer to that."),
         ("2+2", "zh", "Asia/Shanghai", "北京", "🙂 2 plus 2 is 4."),
+        ("repeat after me: good day", "en", "Asia/Tokyo", "Osaka", "😜 good day"),
         ("", "zh", "Asia/Shanghai", "北京", "🤔 I did not catch that."),
     ],
 )
