@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 
 import structlog
 
+from dispatcher.backoff import BackOff
 from dispatcher.control import owned_lock
 from dispatcher.control.log_limit import LogLimit
 from dispatcher.control.loop_runner import LoopRunner
@@ -43,7 +44,7 @@ class RecordDrain:
         self._loop = loop
         self._store = store
         self._clock = clock
-        self._pause_s = FIRST_PAUSE_S
+        self._pauses = BackOff(first_s=FIRST_PAUSE_S, longest_s=MAX_PAUSE_S, growth=2, jitter=0)
         self._not_before_s = float("-inf")
         self._warnings = LogLimit(WARNING_INTERVAL_S, clock)
         self._seen = StreamState(life="", backlog=0, dropped=0)
@@ -60,7 +61,7 @@ class RecordDrain:
         except (RecordsError, StateError, TimeoutError) as error:
             self._put_off(str(error))
             return 0
-        self._pause_s = FIRST_PAUSE_S
+        self._pauses.reset()
         return count
 
     def _drain_alone(self) -> int:
@@ -130,8 +131,7 @@ class RecordDrain:
         return self._seen
 
     def _put_off(self, reason: str) -> None:
-        self._not_before_s = self._clock() + self._pause_s
-        self._pause_s = min(MAX_PAUSE_S, 2 * self._pause_s)
+        self._not_before_s = self._clock() + self._pauses.next_s()
         if self._warnings.count():
             log.warning("records wait in the stream", reason=reason)
 

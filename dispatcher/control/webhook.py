@@ -15,6 +15,7 @@ from typing import Any, Final
 import aiohttp
 import structlog
 
+from dispatcher.backoff import BackOff
 from dispatcher.catalogue.model import AlertRules
 
 log = structlog.get_logger(__name__)
@@ -75,9 +76,10 @@ class Webhook:
 
     async def _deliver(self, session: aiohttp.ClientSession, message: _Delivery) -> None:
         reason = ""
+        pauses = BackOff(first_s=self._first_pause_s, longest_s=MAX_PAUSE_S, growth=2, jitter=0)
         for attempt in range(MAX_ATTEMPTS):
             if attempt:
-                await asyncio.sleep(min(MAX_PAUSE_S, self._first_pause_s * 2 ** (attempt - 1)))
+                await asyncio.sleep(pauses.next_s())
             reason, is_retryable = await _post(session, message)
             if not reason:
                 log.debug("webhook delivered", delivery=message.delivery, attempt=attempt + 1)

@@ -6,7 +6,6 @@ YAML), its name a value of `KpiName`, its meaning a line of docs/kpis.md. Ratios
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +13,7 @@ from typing import Final, Literal, NamedTuple
 
 from dispatcher.catalogue.kpi_targets import Bound, KpiTargets
 from dispatcher.kpis.shares import ShareWindow, worst_deviation
+from dispatcher.percentile import percentile
 
 KpiName = Literal[
     "share",
@@ -171,13 +171,6 @@ def evaluate_kpis(facts: KpiFacts, targets: KpiTargets) -> tuple[Kpi, ...]:
     """Return every KPI, in the order in which they are shown."""
     found = (row.evaluate(facts, targets) for row in KPIS)
     return tuple(kpi for kpi in found if kpi is not None)
-
-
-def percentile(values: Sequence[float], ratio: float) -> float | None:
-    """Return the smallest value that so many of them do not exceed (nearest rank); None of no values."""
-    if not values:
-        return None
-    return sorted(values)[max(0, math.ceil(ratio * len(values)) - 1)]
 
 
 def _share(facts: KpiFacts, _: KpiTargets) -> _Measured:

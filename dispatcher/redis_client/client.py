@@ -33,8 +33,8 @@ from redis.exceptions import (
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from dispatcher.backoff import BackOff
 from dispatcher.errors import StateError, in_words
-from dispatcher.redis_client.backoff import BackOff
 from dispatcher.redis_client.commands import Pending
 from dispatcher.redis_client.connection import SOCKET_TIMEOUT_S
 from dispatcher.redis_client.connection import connect as connect  # noqa: PLC0414  both come together

@@ -13,8 +13,8 @@ from redis.asyncio.client import PubSub
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
+from dispatcher.backoff import BackOff
 from dispatcher.errors import in_words
-from dispatcher.redis_client.backoff import BackOff
 
 log = structlog.get_logger(__name__)
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
-from dispatcher.kpis.kpi_rules import percentile
 from dispatcher.messages import QUEUES, Priority, Service
+from dispatcher.percentile import percentile
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.redis_client.decoding import as_text

@@ -7,6 +7,7 @@ from typing import Final
 
 from redis.exceptions import AuthenticationError, RedisError, ResponseError
 
+from dispatcher.backoff import BackOff
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import connect
 from dispatcher.supervisor.process_spec import ListenAddress, ProcessSpec
@@ -36,10 +37,9 @@ class Readiness:
         if not _can_be_asked(spec):
             await asyncio.sleep(ALIVE_S)
             return
-        pause_s = FIRST_POLL_S
-        while not await self._is_ready(spec, pid):
-            await asyncio.sleep(pause_s)
-            pause_s = min(pause_s * 1.5, LONGEST_POLL_S)
+        pauses = BackOff(first_s=FIRST_POLL_S, longest_s=LONGEST_POLL_S, growth=1.5, jitter=0)
+        while not await self._is_ready(spec, pid):  # noqa: ASYNC110  another process is polled
+            await asyncio.sleep(pauses.next_s())
 
     async def redis_answers(self) -> bool:
         """Return whether Redis answers a PING."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from dispatcher.backoff import BackOff
+
 FIRST_DELAY_S: Final = 0.5
 LONGEST_DELAY_S: Final = 30.0
 HEALTHY_AFTER_S: Final = 60.0
@@ -50,7 +52,8 @@ class RestartPolicy:
 
     def __init__(self) -> None:
         self.runs = 0
-        self._delay_s = 0.0
+        self._pauses = BackOff(first_s=FIRST_DELAY_S, longest_s=LONGEST_DELAY_S, growth=2, jitter=0)
+        self._was_missed = False
         self._quick_exits = 0
         self._was_ready = False
 
@@ -64,7 +67,9 @@ class RestartPolicy:
         if not self._was_ready and self._quick_exits >= QUICK_EXITS_ALLOWED:
             return None
         if run.ready_s is not None and run.ready_s >= HEALTHY_AFTER_S:
-            self._delay_s = 0.0
-        delay_s = self._delay_s if self._was_ready else max(FIRST_DELAY_S, self._delay_s)
-        self._delay_s = min(max(FIRST_DELAY_S, delay_s * 2), LONGEST_DELAY_S)
-        return delay_s
+            self._pauses.reset()
+            self._was_missed = False
+        if self._was_ready and not self._was_missed and not self._pauses.tries:
+            self._was_missed = True
+            return 0.0
+        return self._pauses.next_s()

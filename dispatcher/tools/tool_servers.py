@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol
 
 import structlog
 
+from dispatcher.backoff import BackOff
 from dispatcher.catalogue import load_catalogue
 from dispatcher.catalogue.mcp_server import McpServer
 from dispatcher.catalogue.model import Catalogue
@@ -117,7 +118,7 @@ class ToolServers:
 
     async def _keep(self, server: McpServer) -> None:
         """Stay connected for ever, with a growing pause between attempts that fail."""
-        wait_s = FIRST_WAIT_S
+        pauses = BackOff(first_s=FIRST_WAIT_S, longest_s=LONGEST_WAIT_S, growth=2, jitter=0)
         while True:
             try:
                 library = await asyncio.to_thread(importlib.import_module, _LIBRARY)
@@ -126,13 +127,12 @@ class ToolServers:
                 return
             try:
                 async with library.connected(server) as session:
-                    wait_s = FIRST_WAIT_S
+                    pauses.reset()
                     self._sessions[server.name] = session
                     log.info("tool server connected", server=server.name, tools=len(session.tools))
                     await session.watch()
             except ToolError as error:
-                log.warning("tool server lost", server=server.name, reason=str(error), again_in_s=wait_s)
+                log.warning("tool server lost", server=server.name, reason=str(error), tries=pauses.tries)
             finally:
                 self._sessions.pop(server.name, None)
-            await asyncio.sleep(wait_s)
-            wait_s = min(wait_s * 2, LONGEST_WAIT_S)
+            await asyncio.sleep(pauses.next_s())

@@ -15,10 +15,10 @@ from typing import Any, Final
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from dispatcher.backoff import BackOff
 from dispatcher.errors import StateError, in_words
 from dispatcher.messages import TurnTicket
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.backoff import BackOff
 from dispatcher.redis_client.client import PATIENCE_S, RedisClient
 from dispatcher.redis_client.lua_script import Value
 from dispatcher.redis_client.stream_entries import entries_of

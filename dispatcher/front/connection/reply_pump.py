@@ -10,9 +10,9 @@ from typing import Final
 import structlog
 from redis.exceptions import RedisError
 
+from dispatcher.backoff import BackOff
 from dispatcher.errors import StateError, in_words
 from dispatcher.front.connection.front_context import FrontContext
-from dispatcher.redis_client.backoff import BackOff
 from dispatcher.turn_store.replies import ReplyReader
 
 log = structlog.get_logger(__name__)

@@ -13,7 +13,7 @@ from dispatcher.ops.bench.bench_tables import bench_table, ms_text
 from dispatcher.ops.bench.fault_cases import ServiceCase
 from dispatcher.ops.bench.fault_turns import FaultTurn
 from dispatcher.ops.bench.routing_report import QUIET_RATIO
-from dispatcher.ops.bench.samples import percentile
+from dispatcher.percentile import percentile
 
 FIRST_RESULT_MS: Final = 1000.0
 _NO_BUDGET: Final = (

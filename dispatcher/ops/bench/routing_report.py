@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from rich.table import Table
 from dispatcher.messages import Algorithm
 from dispatcher.ops.bench.bounds import Verdict
 from dispatcher.ops.bench.routing_load import CAPS, CYCLE, WEIGHTS, Cost, Timing
-from dispatcher.ops.bench.samples import percentile
+from dispatcher.percentile import percentile
 
 P50_MS: Final = 0.5
 P99_MS: Final = 2.0
@@ -66,7 +67,7 @@ class RoutingReport:
     def _times(self) -> Iterator[Verdict]:
         one = self.timings[0]
         for share, bound_ms in ((0.5, P50_MS), (0.99, P99_MS)):
-            measured = percentile(one.picks_ms, share)
+            measured = percentile(one.picks_ms, share) or math.nan
             yield Verdict(
                 wanted=f"pick and lease, one caller: p{share * 100:.0f} at most {bound_ms:g} ms",
                 measured=f"{measured:.3f} ms",

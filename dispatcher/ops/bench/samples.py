@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Self
 
 from dispatcher.device_simulator import TurnResult
+from dispatcher.percentile import percentile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +69,8 @@ class Samples:
 
     def percentile(self, name: str, share: float) -> float:
         """Return a percentile of one field; NaN without turns."""
-        return percentile(self.values(name), share)
+        found = percentile(self.values(name), share)
+        return math.nan if found is None else found
 
     @property
     def gap_ratio(self) -> float:
@@ -89,15 +91,3 @@ def merge(parts: Iterable[Samples]) -> Samples:
         all_turns=sum(part.all_turns for part in taken),
         cpu_s=sum(part.cpu_s for part in taken),
     )
-
-
-def percentile(values: Sequence[float], share: float) -> float:
-    """Return the smallest value that at least that share of the values does not exceed; NaN of none.
-
-    Args:
-        values: in any order.
-        share: above 0, at most 1.
-    """
-    if not values:
-        return math.nan
-    return sorted(values)[math.ceil(share * len(values)) - 1]

@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from dispatcher.ops.bench.samples import percentile
 from dispatcher.ops.replay.recorded_calls import Call, Source, end_of
 from dispatcher.ops.replay.replay_world import Outcome
+from dispatcher.percentile import percentile
 from dispatcher.routing.decisions import Decision
 
 
@@ -38,7 +38,7 @@ class Figures:
 
     def percentile_ms(self, share: float) -> float | None:
         """Return a percentile of those that went well; None where none did."""
-        return percentile(self.times_ms, share) if self.times_ms else None
+        return percentile(self.times_ms, share)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,10 +12,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from dispatcher.ops.bench.samples import percentile
 from dispatcher.ops.replay.recorded_calls import NEAREST, Call, end_of
 from dispatcher.ops.replay.replay_figures import Comparison, Figures, Row
 from dispatcher.ops.replay.replay_world import Replayed
+from dispatcher.percentile import percentile
 from dispatcher.terminal.tables import ResponsiveTable
 
 # What a narrow terminal does without, the first first.

@@ -12,7 +12,6 @@ from dispatcher.kpis.kpi_rules import (
     KpiName,
     TurnFacts,
     evaluate_kpis,
-    percentile,
 )
 from dispatcher.kpis.shares import ShareWindow
 
@@ -64,11 +63,6 @@ def test_targets_and_alert_bounds_are_those_of_the_requirements() -> None:
         "memory": (0.85, 0.95),
         "network": (0.80, 0.90),
     }
-
-
-@pytest.mark.parametrize(("ratio", "value"), [(0.5, 50), (0.95, 95), (0.99, 99), (1.0, 100), (0.0, 1)])
-def test_a_percentile_is_a_value_that_was_measured(ratio: float, value: float) -> None:
-    assert percentile([float(number) for number in range(100, 0, -1)], ratio) == value
 
 
 def test_an_apology_and_a_cut_answer_are_errors_and_silence_or_a_device_that_left_is_nothing() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dispatcher.redis_client.backoff import JITTER, BackOff
+from dispatcher.backoff import JITTER, BackOff
 
 
 def test_pauses_grow_to_a_bound_and_begin_anew_when_it_worked() -> None:
