@@ -1,4 +1,4 @@
-"""What processes say to each other: queue and task names, payloads, reply kinds.
+"""Messages between processes: queue and task names, payloads, reply kinds.
 
 The front sends tasks by these names and never imports `workers`; workers answer with the reply
 kinds. Everything is small JSON with ids; audio travels beside it, by claim key or reply entry.

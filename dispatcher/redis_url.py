@@ -1,4 +1,4 @@
-"""Where a Redis is and how it is spoken to, read from one URL: plain, over TLS, or behind Sentinel.
+"""Address of a Redis and its transport, from one URL: plain, over TLS, or behind Sentinel.
 
     redis://:password@host:6379/0
     rediss://:password@host:6379/0?ca_file=/etc/xiaozhi/ca.pem

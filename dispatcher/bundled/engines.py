@@ -1,4 +1,4 @@
-"""What an engine does for its server, whatever it is made of."""
+"""Engine protocols: the work of one bundled instance, whatever performs it."""
 
 from __future__ import annotations
 

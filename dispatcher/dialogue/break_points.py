@@ -1,4 +1,4 @@
-"""Where written text may be cut: the ends of sentences and clauses, spaces, and what only looks so.
+"""Break points of written text: the ends of sentences and clauses, spaces, and look-alikes of these.
 
 What a place is depends on the text up to it and on the first character behind it that does not
 belong to it. Where that has not come yet, the answer is "wait" and never changes afterwards.

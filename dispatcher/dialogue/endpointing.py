@@ -1,4 +1,4 @@
-"""When an utterance begins and when it is over, from the speech probability of each window."""
+"""Endpointing: begin and end of an utterance, from the speech probability of each window."""
 
 from __future__ import annotations
 

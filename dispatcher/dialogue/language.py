@@ -1,4 +1,4 @@
-"""Which language a device or a text speaks."""
+"""Language of a device or of a text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who the assistant is to one device: what is said of the device, over its persona, over the default."""
+"""Persona of one device: its own settings, over those of its persona, over the default."""
 
 from __future__ import annotations
 

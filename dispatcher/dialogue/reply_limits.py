@@ -1,4 +1,4 @@
-"""When a reply is ended though its model goes on: too long to listen to, or in a loop."""
+"""Limits of a reply that its model does not end: spoken time, and repetition."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a turn asks its front to do."""
+"""Steps of a turn, for its front to carry out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is published in Redis, heard for ever: a connection that went silent is given up and opened again."""
+"""Subscription to Redis channels, for ever: a connection that went silent is closed and opened again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What XREAD answers, in either version of the protocol."""
+"""Decoding of stream entries and hashes, in either version of the protocol."""
 
 from __future__ import annotations
 

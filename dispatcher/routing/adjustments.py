@@ -1,4 +1,4 @@
-"""What weights are multiplied with: how instances did since the last time, and the next factors from that."""
+"""Weight factors of instances: their performance since the last step, and the next factors from it."""
 
 from __future__ import annotations
 

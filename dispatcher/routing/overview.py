@@ -1,4 +1,4 @@
-"""What an operator sees of the whole fleet at one moment: configured, learned, and under way."""
+"""Snapshot of the whole fleet for an operator: configured, learned, and under way."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is published of every service: the instances of the catalogue in force, and those that left it."""
+"""Published instances of every service: those of the active catalogue, and those that are draining."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a request really comes from: the peer's own address, or what a trusted proxy says of it.
+"""Client address of a request: that of the peer, or the one that a trusted proxy names.
 
 A proxy connects for everyone, so behind one on this host every device would look like a local one.
 What a request says of its past is believed only from TRUSTED_PROXIES; from others it is not used,

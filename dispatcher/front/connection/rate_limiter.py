@@ -1,4 +1,4 @@
-"""How much a device may send: so much at once, then so much a second.
+"""Token bucket per connection: so much at once, then so much a second.
 
 A message can start a turn, which costs a task, some commands of Redis and a line in the log; a packet of
 sound is decoded and listened to. One device that sent them as fast as its network carries them took the front

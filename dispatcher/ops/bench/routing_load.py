@@ -1,4 +1,4 @@
-"""What is measured of the balancing alone: how long a pick takes, what it sends, where calls go."""
+"""Load on the balancing alone: time of a pick, its commands, and the shares of instances."""
 
 from __future__ import annotations
 

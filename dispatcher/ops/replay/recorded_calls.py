@@ -1,4 +1,4 @@
-"""What a replay rests on: recorded decisions as calls, and what a call takes on another instance."""
+"""Recorded decisions as calls of a replay, and the time of a call on another instance."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a replay says, as tables and as plain words about what it rests on."""
+"""Tables of a replay, and the assumptions behind them in plain words."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""How the tables came to be, step by step; Alembic runs what is missing."""
+"""Migrations of the tables, step by step; Alembic runs the missing ones."""

@@ -1,4 +1,4 @@
-"""How the weight of an instance follows from how it performs beside those of its kind (requirement R11).
+"""Weight of an instance from its performance beside those of its kind (requirement R11).
 
 The configured weight stays the operator's; what is learned is a factor on it, `adjustment`, that moves
 slowly, stays within bounds and goes back to 1 when nothing speaks against it.
