@@ -184,6 +184,6 @@ class SimulatedDevice:
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:
+    """Cancel a task and wait for its end; a cancellation of the caller meanwhile is not swallowed."""
     task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
+    await asyncio.gather(task, return_exceptions=True)

@@ -6,12 +6,11 @@ import asyncio
 import math
 import time
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from dispatcher.catalogue.model import Instance
-from dispatcher.errors import DispatcherError, InstanceUnreachable, NoInstanceAvailable
+from dispatcher.errors import InstanceUnreachable, NoInstanceAvailable
 from dispatcher.pipeline.attempt import Attempt, AttemptState, CallProfile
 from dispatcher.pipeline.loop_thread import LoopThread
 from dispatcher.pipeline.worker_context import WorkerContext
@@ -217,8 +216,7 @@ class AttemptTasks(Generic[Result]):
 
 
 async def _stop(tasks: Collection[asyncio.Task[Any]]) -> None:
+    """Cancel tasks and wait for their end; a cancellation of the caller meanwhile is not swallowed."""
     for task in tasks:
         task.cancel()
-    for task in tasks:
-        with suppress(asyncio.CancelledError, DispatcherError, LostHedge):
-            await task
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -186,8 +186,7 @@ class ChaosTest:
             yield
         finally:
             task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            await asyncio.gather(task, return_exceptions=True)
             with suppress(StateError):
                 await chaos_marker.release(self._system.redis, run_id)
 

@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 
 from dispatcher.device_simulator import Address, DeviceOptions, TurnEvent, connect
+from dispatcher.device_simulator import device as simulated_device
 from dispatcher.device_simulator.framing import Version
 from dispatcher.device_simulator.options import FrameMs
 from dispatcher.errors import FrontError, ProtocolError
@@ -251,3 +252,23 @@ async def slow_utterance(count: int) -> AsyncGenerator[bytes]:
     async for packet in utterance(count):
         await asyncio.sleep(0.001)
         yield packet
+
+
+async def test_a_device_that_is_closing_can_be_cancelled() -> None:
+    is_closing = asyncio.Event()
+
+    async def close_slowly() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            is_closing.set()
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(close_slowly())
+    await asyncio.sleep(0)
+    caller = asyncio.create_task(simulated_device._cancel(task))
+    await is_closing.wait()
+    caller.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await caller
