@@ -6,8 +6,10 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import pytest
+import structlog
 
 from dispatcher.redis_client.client import RedisClient, connect
 from tests.support.broker import Broker
@@ -18,6 +20,17 @@ from tests.support.stack import Stack
 # What a shell starts in the background ignores SIGINT, as do all its children. What is interrupted here
 # has to be as it is at a terminal.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+_configure_logging = structlog.configure
+
+
+def _configure_without_cache(**options: Any) -> None:
+    """Configure structlog so that `capture_logs` reaches every logger, used before it or not."""
+    _configure_logging(**{**options, "cache_logger_on_first_use": False})
+
+
+structlog.configure = _configure_without_cache  # type: ignore[assignment]
 
 
 def pytest_configure(config: pytest.Config) -> None:

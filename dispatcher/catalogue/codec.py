@@ -8,10 +8,12 @@ from typing import Final
 
 from pydantic import TypeAdapter, ValidationError
 
+from dispatcher.catalogue.fields import PUBLISHED
 from dispatcher.catalogue.model import Catalogue
 from dispatcher.errors import ConfigError
 
 _ADAPTER: Final = TypeAdapter(Catalogue)
+FROM_REDIS: Final = {PUBLISHED: True}
 
 
 def encode(catalogue: Catalogue) -> str:
@@ -26,7 +28,7 @@ def decode(text: str | bytes) -> Catalogue:
         ConfigError: it was written by a version that says something else here.
     """
     try:
-        return _ADAPTER.validate_json(text, by_alias=False, by_name=True, extra="ignore")
+        return _ADAPTER.validate_json(text, by_alias=False, by_name=True, extra="ignore", context=FROM_REDIS)
     except ValidationError as error:
         raise ConfigError(
             [f"published catalogue: {error.error_count()} fields are not of this version"]

@@ -24,6 +24,8 @@ from dispatcher.catalogue.dialects import DIALECTS
 from dispatcher.catalogue.endpoints import normalise_endpoint
 from dispatcher.messages import Algorithm, Language, Priority, SpeechFormat, Thinking, TunerMode
 
+# Marks a catalogue that comes from Redis, in the context of its validation.
+PUBLISHED = "published"
 # Marks an error whose text says itself what was there.
 WHOLE = "whole"
 # Capitals only: a key pasted here by mistake is refused, and so never shown.
@@ -172,6 +174,15 @@ EVERYWHERE = "*"
 
 _sane_count = within(f"a whole number of at most {_MOST}", most=_MOST)
 
+
+def _at_least_one(items: tuple[Any, ...], info: ValidationInfo) -> tuple[Any, ...]:
+    if not items and not (info.context or {}).get(PUBLISHED):
+        raise PydanticCustomError("too_short", "at least one")
+    return items
+
+
+# Of a file; what was published once is taken as it is.
+AtLeastOne = AfterValidator(_at_least_one)
 Text = Annotated[str, Field(min_length=1), expected("a text (put it in quotes)")]
 AnyText = Annotated[str, expected("a text (put it in quotes)")]
 Weight = Annotated[

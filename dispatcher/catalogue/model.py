@@ -17,6 +17,7 @@ from dispatcher.catalogue.dialects import DEFAULT_PROVIDER, DIALECTS
 from dispatcher.catalogue.fields import (
     Address,
     AlgorithmName,
+    AtLeastOne,
     Count,
     CountOrNone,
     Duration,
@@ -121,7 +122,7 @@ class ServiceConfig(Section):
     service: Annotated[Service, key("#service")]
     algorithm: AlgorithmName
     instances: Annotated[
-        tuple[Instance, ...], Field(min_length=1, description="a list of at least one instance")
+        tuple[Instance, ...], AtLeastOne, Field(description="a list of at least one instance")
     ]
     max_concurrent: Count | None = None
     max_fails: CountOrNone = 2

@@ -194,7 +194,7 @@ def test_no_sign_of_markup_is_left(written: str) -> None:
     ],
 )
 def test_hostile_markup_takes_no_longer_than_any_other(unit: str) -> None:
-    started_at = time.process_time()
+    started_at = time.thread_time()
     clean(unit * (10_000 // len(unit)))
     clean("(source: " + unit * (10_000 // len(unit)))
-    assert time.process_time() - started_at < 3
+    assert time.thread_time() - started_at < 3

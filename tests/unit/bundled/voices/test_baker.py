@@ -105,14 +105,16 @@ async def test_half_speed_is_twice_as_long(engine: VoicesEngine) -> None:
     assert slow / fast == pytest.approx(2, rel=0.15)
 
 
-def test_the_first_sound_of_a_long_sentence_needs_less_than_100_ms(engine: VoicesEngine) -> None:
+def test_the_first_sound_of_a_long_sentence_needs_a_small_part_of_its_work(engine: VoicesEngine) -> None:
     text = "从前有一只小狐狸住在森林里每天早上它都去河边喝水然后找小兔子一起玩到天黑才回家"
-    costs_s = []
+    parts = []
     for _ in range(3):
-        began_s = time.process_time()
-        assert len(next(engine._voices["zh"].say(text, 1.0))) > 0.5 * SPEECH_RATE_HZ
-        costs_s.append(time.process_time() - began_s)
-    assert min(costs_s) < 0.1
+        marks_s = [time.process_time()]
+        for pcm in engine._voices["zh"].say(text, 1.0):
+            assert len(pcm) > 0.5 * SPEECH_RATE_HZ or len(marks_s) > 1
+            marks_s.append(time.process_time())
+        parts.append((marks_s[1] - marks_s[0]) / (marks_s[-1] - marks_s[0]))
+    assert min(parts) < 0.3
 
 
 async def test_files_that_were_changed_are_a_clear_error_and_english_goes_on(
