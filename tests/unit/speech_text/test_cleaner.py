@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 
 import pytest
@@ -194,7 +195,11 @@ def test_no_sign_of_markup_is_left(written: str) -> None:
     ],
 )
 def test_hostile_markup_takes_no_longer_than_any_other(unit: str) -> None:
+    tracer = sys.gettrace()
+    sys.settrace(None)  # the cost of the cleaner, not of measuring its coverage
     started_at = time.thread_time()
     clean(unit * (10_000 // len(unit)))
     clean("(source: " + unit * (10_000 // len(unit)))
-    assert time.thread_time() - started_at < 3
+    cost_s = time.thread_time() - started_at
+    sys.settrace(tracer)
+    assert cost_s < 3
