@@ -9,6 +9,8 @@ from dispatcher.audio.wav import wav_bytes
 from dispatcher.catalogue.model import Instance
 from dispatcher.errors import (
     ContentRefused,
+    InstanceBusy,
+    InstanceError,
     InstanceFailed,
     InstanceForbidden,
     InstanceUnreachable,
@@ -118,11 +120,14 @@ async def test_what_is_no_wav_would_be_refused_by_every_instance(
         await offline.transcribe(sockets.instance("asr"), b"nothing", "auto")
 
 
+@pytest.mark.parametrize(
+    ("status", "kind"), [(401, InstanceForbidden), (503, InstanceBusy), (500, InstanceFailed)]
+)
 async def test_a_refused_handshake_of_the_other_server_says_whose_fault_it_is(
-    offline: SherpaOnnxOffline, sockets: SocketServer
+    offline: SherpaOnnxOffline, sockets: SocketServer, status: int, kind: type[InstanceError]
 ) -> None:
-    sockets.refuses(401, "no")
-    with pytest.raises(InstanceForbidden):
+    sockets.refuses(status, "no")
+    with pytest.raises(kind):
         await offline.transcribe(sockets.instance("asr"), WAV, "en")
-    with pytest.raises(InstanceForbidden):
+    with pytest.raises(kind):
         await offline.check(sockets.instance("asr"))
