@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -18,6 +19,7 @@ from dispatcher.turn_store import utterance_audio
 from tests.support.broker import Broker
 from tests.support.processes import ROOT
 from tests.support.stack import Stack
+from tests.support.waiting import soon
 
 CONFIG = ROOT / "config" / "redis"
 TASKS = 180
@@ -137,6 +139,7 @@ async def test_with_a_cache_of_its_own_an_utterance_is_heard_and_never_stored_at
                 front.device("02:00:00:00:09:01") as device,
             ):
                 answer = await device.says()
+                await soon(partial(_is_dropped, client), what="the utterance is dropped from the cache")
                 cache.kill()
                 await device.begins_to_say()
                 apology = await device.hears(type="tts", state="sentence_start")
@@ -149,6 +152,11 @@ async def test_with_a_cache_of_its_own_an_utterance_is_heard_and_never_stored_at
     assert answer.packets
     assert apology["text"], "where the cache is away a device hears so"
     assert {"SET", "GET", "UNLINK"} <= set(stored)
+
+
+async def _is_dropped(client: Redis) -> bool:
+    """Return whether a worker removed the audio that it had read."""
+    return "cmdstat_unlink" in client.info("commandstats")
 
 
 def _commands(watch: Any) -> Iterator[dict[str, str]]:
