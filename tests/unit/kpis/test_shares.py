@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from dispatcher.kpis.shares import ShareGroup, ShareMember, ShareWindow, next_window, worst_deviation
+from dispatcher.kpis.shares import (
+    ShareGroup,
+    ShareMember,
+    ShareWindow,
+    measured_window,
+    next_window,
+    worst_deviation,
+)
 from dispatcher.messages import Algorithm
 
 
@@ -56,3 +63,12 @@ def test_shares_are_judged_only_where_the_algorithm_promises_them() -> None:
     assert off.in_words == "A 100% of 67%, B 0% of 33%"
     assert worst_deviation([off]) is None
     assert worst_deviation([off, ShareWindow(group="x", judged=True, signature="", deviation=0.1)]) == 0.1
+
+
+def test_what_was_measured_between_two_moments_needs_calls_enough_and_the_same_weights() -> None:
+    began = group(10, 10)
+    whole = measured_window(began, group(210, 110), rounds=100)
+    assert whole is not None
+    assert whole.deviation == pytest.approx(0.0)
+    assert measured_window(began, group(20, 15), rounds=100) is None
+    assert measured_window(began, group(210, 110, weights=(3, 1)), rounds=100) is None

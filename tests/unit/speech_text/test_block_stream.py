@@ -91,3 +91,7 @@ def test_a_sign_that_opens_nothing_is_not_held_for_ever() -> None:
 def test_a_price_does_not_wait_for_the_end_of_a_formula() -> None:
     assert BlockStream().feed("It costs $5 today") == "It costs $5 today"
     assert BlockStream().feed("It costs $") == "It costs "
+
+
+def test_a_number_with_a_sign_behind_it_begins_a_formula() -> None:
+    assert BlockStream().feed("It is $5+3$ today") == "It is 5+3 today"

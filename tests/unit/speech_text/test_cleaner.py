@@ -146,6 +146,10 @@ MARKUP = st.lists(
 ).map("".join)  # fmt: skip
 
 
+def test_text_that_was_escaped_many_times_ends_without_signs_of_markup() -> None:
+    assert not set("&<>") & set(clean("&" + "amp;" * 9 + "lt;b&gt; and more"))
+
+
 @given(MARKUP | st.text(max_size=60))
 def test_a_clean_text_stays_as_it_is_whatever_was_written(written: str) -> None:
     spoken = clean(written)
