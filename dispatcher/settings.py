@@ -44,6 +44,8 @@ class Settings(BaseModel):
             `dispatcher up` sets it.
         trusted_proxies: addresses or networks, by comma, of the nginx whose X-Forwarded-For and
             X-Forwarded-Proto are used; from any other address they are not.
+        nginx_services_url: where the nginx in front serves the models to those inside, such as
+            http://127.0.0.1:8090: the tuner empties its cache of speech there.
         front_token_key_file: the key of the tokens, the same for all fronts; without it they agree on one.
         front_auth: "token" lets loopback in and asks others for the token that OTA gave them.
         activation: "on" lets a device in when its code was typed (`dispatcher devices activate`).
@@ -87,6 +89,7 @@ class Settings(BaseModel):
     front_public_url: str = ""
     front_on_network: bool = False
     trusted_proxies: Annotated[tuple[IPvAnyNetwork, ...], BeforeValidator(_listed)] = ()
+    nginx_services_url: str = Field(default="", pattern=r"^https?://[^/]+/?$")
     front_token_key_file: str = ""
     front_auth: Literal["token", "off"] = "token"
     activation: Literal["on", "off"] = "off"

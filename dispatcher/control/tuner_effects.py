@@ -9,8 +9,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, TypeAlias
 
+from dispatcher.control import speech_cache
 from dispatcher.control.overrides import set_override
-from dispatcher.control.rules.actions import KINDS, Action, Change, Effect, Setting
+from dispatcher.control.rules.actions import KINDS, Action, Change, Effect, Kind, Setting
 from dispatcher.control.worker_control import WorkerControl
 from dispatcher.errors import ActionRefused
 from dispatcher.messages import KEEP_RECORDS, SERVICES
@@ -35,7 +36,11 @@ async def apply(redis: RedisClient, workers: WorkerControl, action: Action) -> N
 
 def missing_kinds() -> tuple[tuple[str, str], ...]:
     """Return the kinds of action that cannot act in this process, with the reason."""
-    return () if is_installed() else (("records", NO_RECORDS),)
+    reasons: tuple[tuple[Kind, str], ...] = (
+        ("records", "" if is_installed() else NO_RECORDS),
+        ("clear_cache", "" if speech_cache.address() else speech_cache.NO_ADDRESS),
+    )
+    return tuple((kind, reason) for kind, reason in reasons if reason)
 
 
 async def _set_instance_fields(redis: RedisClient, __: WorkerControl, action: Action) -> None:
@@ -69,6 +74,11 @@ async def _send_upkeep(_: RedisClient, workers: WorkerControl, __: Action) -> No
     if not is_installed():
         raise ActionRefused(NO_RECORDS)
     await asyncio.to_thread(workers.send_task, KEEP_RECORDS)
+
+
+async def _clear_cache(_: RedisClient, __: WorkerControl, ___: Action) -> None:
+    """Have nginx remove the speech that it keeps."""
+    await speech_cache.clear(speech_cache.address())
 
 
 async def _resize_pools(_: RedisClient, workers: WorkerControl, action: Action) -> None:
@@ -122,4 +132,5 @@ EFFECTS: Final[Mapping[Effect, EffectFunction]] = {
     "pool": _resize_pools,
     "restart": _restart_worker,
     "upkeep": _send_upkeep,
+    "clear_cache": _clear_cache,
 }

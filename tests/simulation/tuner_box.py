@@ -179,7 +179,7 @@ class Box:
             device_limit=int(self.number("admission max_devices", 0)) or None,
             reply_kept_s=self.number("buffer reply_kept_s", 0) or None,
             supervised=True,
-            missing=(("records", "none here"), ("worker", "none here")),
+            missing=tuple((kind, "none here") for kind in ("records", "worker", "clear_cache")),
         )
 
     def _instance(self, name: str, takes_s: float, error_ratio: float | None) -> InstanceEvidence:

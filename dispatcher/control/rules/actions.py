@@ -9,8 +9,10 @@ from typing import Final, Literal, TypeAlias
 from dispatcher.control.rules.evidence import Cause, Measures
 from dispatcher.control.rules.symptoms import CLEARED_RATIO, limit
 
-Kind: TypeAlias = Literal["pool", "cap", "prefer", "admission", "buffer", "restart", "worker", "records"]
-Effect: TypeAlias = Literal["pool", "instance", "override", "restart", "upkeep"]
+Kind: TypeAlias = Literal[
+    "pool", "cap", "prefer", "admission", "buffer", "restart", "worker", "records", "clear_cache"
+]
+Effect: TypeAlias = Literal["pool", "instance", "override", "restart", "upkeep", "clear_cache"]
 # Without int, a whole number that is kept in Redis is a warning of the serializer in the log, each time.
 Setting: TypeAlias = int | float | str | None
 
@@ -39,6 +41,8 @@ KINDS: Final[Mapping[Kind, KindRow]] = {
     "restart": KindRow(effect="restart", costs=("cpu",)),
     "worker": KindRow(effect="override", setting="extra_workers.{}", costs=("cpu", "memory")),
     "records": KindRow(effect="upkeep", costs=("cpu",)),
+    # What was kept is synthesised anew when it is asked for.
+    "clear_cache": KindRow(effect="clear_cache", costs=("cpu",)),
 }
 
 

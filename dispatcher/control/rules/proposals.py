@@ -71,6 +71,11 @@ def shorten_buffer(evidence: TunerEvidence) -> Proposed:
         yield action, "audio that was read is kept in Redis"
 
 
+def clear_speech_cache(_: TunerEvidence) -> Proposed:
+    """Let nginx forget the speech that it keeps, a gigabyte at most."""
+    yield Action(kind="clear_cache", target="nginx"), "speech that nginx keeps can be made again"
+
+
 def lower_admission(evidence: TunerEvidence) -> Proposed:
     """Let no more devices in than are there now, less a tenth; those that are in stay."""
     if evidence.devices is None:
@@ -161,7 +166,8 @@ def throttle_local(evidence: TunerEvidence) -> Proposed:
 
 PROPOSALS: Final[Mapping[Cause, Sequence[Callable[[TunerEvidence], Proposed]]]] = {
     "errors": (avoid_failing, restart_without_failing, lower_admission),
-    "memory": (restart_heaviest, shorten_buffer, lower_admission),
+    # Of what nginx keeps on a disk little is memory that others lack, so two more likely remedies come first.
+    "memory": (restart_heaviest, shorten_buffer, clear_speech_cache, lower_admission),
     "response": (grow_pools, prefer_local, avoid_slow, add_worker, tidy_records, lower_admission),
     # More of anything would only make it worse.
     "cpu": (throttle_local, prefer_elsewhere, shrink_pools, lower_admission),

@@ -16,6 +16,7 @@ _AT_ONCE = "test_what_an_instance_says_is_passed_on_at_once"
 _BACKUP = "test_a_backup_is_asked_only_where_the_local_one_fails"
 _REMOTE = "test_a_remote_service_stands_in_under_its_own_name_and_path"
 _VOICE = "test_a_built_in_voice_is_asked_once_for_the_same_words"
+_EMPTIED = "test_the_cache_is_emptied_for_the_tuner_and_read_by_nobody"
 _NOT_A_KEY = "test_a_body_that_nginx_could_not_keep_in_memory_is_never_a_key"
 _STRANGER = "test_who_shows_another_certificate_gets_nothing"
 _FOLDER = "test_only_the_users_own_folder_is_written"
@@ -84,7 +85,7 @@ PROOFS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "limit_req_status": ("test_too_many_requests_of_one_address_get_429",),
     "allow": (_STATUS,),
-    "deny": (_STATUS,),
+    "deny": (_STATUS, _EMPTIED),
     "stub_status": (_STATUS,),
     "return": (_ALIVE, "test_metrics_are_not_for_the_world"),
     # answers
@@ -142,6 +143,9 @@ PROOFS: Final[dict[str, tuple[str, ...]]] = {
     "proxy_buffer_size": ("test_two_long_texts_that_differ_at_their_end_are_two",),
     "proxy_buffers": ("test_two_long_texts_that_differ_at_their_end_are_two",),
     "client_body_buffer_size": (_NOT_A_KEY, "test_two_long_texts_that_differ_at_their_end_are_two"),
+    "limit_except": (_EMPTIED,),
+    "dav_methods": (_EMPTIED,),
+    "alias": (_EMPTIED,),
     # remote services
     "resolver": (_REMOTE, "test_nginx_starts_while_no_name_server_answers"),
     "set": (_REMOTE,),

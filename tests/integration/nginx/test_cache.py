@@ -12,6 +12,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from dispatcher.control import speech_cache
+from dispatcher.errors import ActionRefused
 from tests.integration.nginx.conftest import MakeNginx, MakeServer
 from tests.support.instances import Instances
 from tests.support.nginx import Nginx
@@ -165,13 +167,39 @@ async def test_speech_lies_in_its_folder_and_outlives_a_restart(
 ) -> None:
     await speak(http, nginx, b"words")
     nginx.stop()
-    kept = [Path(folder) / name for folder, _, names in os.walk(nginx.layout.cache_dir) for name in names]
+    kept = kept_files(nginx)
     nginx.start()
 
     (path,) = kept
     assert len(path.relative_to(nginx.layout.cache_dir).parts) == 3, "two levels of folders"
     async with aiohttp.ClientSession() as http_again:
         assert (await speak(http_again, nginx, b"words"))[0] == "HIT"
+
+
+def kept_files(nginx: Nginx) -> list[Path]:
+    """Return the files of the cache."""
+    return [Path(folder) / name for folder, _, names in os.walk(nginx.layout.cache_dir) for name in names]
+
+
+async def test_the_cache_is_emptied_for_the_tuner_and_read_by_nobody(
+    nginx: Nginx, http: aiohttp.ClientSession
+) -> None:
+    for number in range(20):
+        await speak(http, nginx, b"words %d" % number)
+    kept = kept_files(nginx)
+    shard = kept[0].relative_to(nginx.layout.cache_dir).parts[0]
+    for method in ("GET", "PUT", "POST"):
+        async with http.request(method, f"{nginx.services}/tts/cache/{shard}/") as response:
+            assert response.status == 403
+    assert len(kept_files(nginx)) == len(kept) == 20
+
+    await speech_cache.clear(nginx.services)
+
+    assert kept_files(nginx) == []
+    assert [(await speak(http, nginx, b"words 1"))[0] for _ in range(2)] == ["MISS", "HIT"]
+    await speech_cache.clear(nginx.services)
+    with pytest.raises(ActionRefused, match="nginx keeps no speech"):
+        await speech_cache.clear(nginx.services)
 
 
 def test_the_cache_is_bounded_and_lasts_an_hour(nginx: Nginx) -> None:

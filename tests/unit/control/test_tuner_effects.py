@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from dispatcher.control import tuner_effects
 from dispatcher.control.overrides import RuntimeOverrides, read_overrides
@@ -68,9 +70,46 @@ async def test_a_worker_is_stopped_only_while_it_answers(redis: RedisClient) -> 
 
 async def test_upkeep_is_sent_as_the_task_that_does_it_anyhow(redis: RedisClient) -> None:
     workers = Workers()
-    assert tuner_effects.missing_kinds() == ()
+    assert "records" not in dict(tuner_effects.missing_kinds())
     await tuner_effects.apply(redis, workers, Action(kind="records", target="sql"))
     assert workers.sent == [KEEP_RECORDS]
+
+
+CLEAR = Action(kind="clear_cache", target="nginx")
+
+
+async def test_a_cache_is_cleared_where_nginx_is_known_and_lets_us(
+    redis: RedisClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    statuses = {"0": 204}
+
+    async def answer(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        return web.Response(status=statuses.get(request.match_info["shard"], 404))
+
+    app = web.Application()
+    app.router.add_delete("/tts/cache/{shard}/", answer)
+    async with TestServer(app) as server:
+        monkeypatch.setenv("NGINX_SERVICES_URL", str(server.make_url("/")))
+        assert tuner_effects.missing_kinds() == ()
+        await tuner_effects.apply(redis, Workers(), CLEAR)
+        assert len(set(asked)) == 16
+        statuses["0"] = 405
+        with pytest.raises(ActionRefused, match="did not empty its cache: HTTP 405"):
+            await tuner_effects.apply(redis, Workers(), CLEAR)
+    with pytest.raises(ActionRefused, match="does not answer: nothing answers at"):
+        await tuner_effects.apply(redis, Workers(), CLEAR)
+
+
+async def test_a_cache_is_not_cleared_where_no_nginx_is_known_and_the_status_says_why(
+    redis: RedisClient,
+) -> None:
+    assert dict(tuner_effects.missing_kinds())["clear_cache"] == (
+        "no nginx is known here: NGINX_SERVICES_URL is not set"
+    )
+    with pytest.raises(ActionRefused, match="NGINX_SERVICES_URL is not set"):
+        await tuner_effects.apply(redis, Workers(), CLEAR)
 
 
 @pytest.mark.parametrize(

@@ -55,13 +55,15 @@ def test_no_worker_is_restarted_that_nobody_would_stand_in_for() -> None:
     assert words("errors", evidence(workers=alone.workers, supervised=True)) == ["restart llm@a"]
 
 
-def test_memory_is_won_by_a_restart_shorter_buffers_and_fewer_devices() -> None:
+def test_memory_is_won_by_a_restart_shorter_buffers_an_empty_cache_and_fewer_devices() -> None:
     seen = evidence(devices=50, device_limit=60)
     assert words("memory", seen) == [
         "buffer reply_kept_s: as configured → 1",
+        "clear_cache nginx",
         "admission max_devices: 60 → 45",
     ]
-    assert words("memory", evidence(reply_kept_s=1.0, devices=50, device_limit=45)) == []
+    done = evidence(reply_kept_s=1.0, devices=50, device_limit=45, missing=(("clear_cache", "no nginx"),))
+    assert words("memory", done) == []
 
 
 def test_a_pool_grows_where_tasks_wait_and_no_further_than_instances_have_slots() -> None:
