@@ -10,7 +10,7 @@ DispatcherError
 ├── BackupError              the operator: a backup cannot be written, is damaged, or does not fit here
 ├── AudioError               the caller's audio cannot be read
 ├── ProtocolError            a device sent something the protocol does not know
-├── FrontError               the front that a device in software talks to is away, refuses or is silent
+├── FrontError               the front that a device in software talks to is unreachable, refuses or is silent
 ├── ToolError                a tool was not called, or did not do it; the LLM is told the message
 ├── DeadlineExceeded         the turn's time is over; nobody waits for the result
 ├── TurnCancelled            a barge-in ended the turn (control flow, not a fault)
@@ -150,7 +150,7 @@ class ActionRefused(DispatcherError):
 
 
 class RecordsError(DispatcherError):
-    """The store of records is away, locked or of another version; the message never holds the password."""
+    """The store of records is unreachable, locked or of another version; no message holds the password."""
 
 
 class BackupError(DispatcherError):

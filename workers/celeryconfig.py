@@ -29,7 +29,7 @@ from dispatcher.messages import (
     TRANSCRIBE,
     TUNE,
 )
-from dispatcher.redis_client.client import PATIENCE_S
+from dispatcher.redis_client.client import REDIS_RECONNECT_TIMEOUT_S
 from dispatcher.redis_url import kombu_options, kombu_url, parse_redis_url
 from dispatcher.routing.initial_catalogue import starting_catalogue
 from dispatcher.settings import Settings, load_settings
@@ -66,7 +66,7 @@ broker_connection_retry_on_startup = True
 worker_consumer = "workers.celery_ext.consumer:QuickConsumer"
 # The next task of a chain is sent for as long as a client waits; the default gives up after 0.6 s.
 task_publish_retry_policy = {
-    "max_retries": round(PATIENCE_S / _PUBLISH_RETRY_INTERVAL_S),
+    "max_retries": round(REDIS_RECONNECT_TIMEOUT_S / _PUBLISH_RETRY_INTERVAL_S),
     "interval_start": 0.05,
     "interval_step": 0.05,
     "interval_max": _PUBLISH_RETRY_INTERVAL_S,

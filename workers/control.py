@@ -260,7 +260,7 @@ def start_watches(sender: Any, **_: Any) -> None:
         if not context.settings.config_chosen_at_s:  # else `dispatcher up` has logged its warnings
             with suppress(ConfigError):
                 load_catalogue(context.settings.dispatcher_config)
-    context.keep_running(CatalogueWatch(context.redis, context.router.live, file).run())
+    context.keep_running(CatalogueWatch(context.redis, context.router.active, file).run())
     context.keep_running(_parts().tuner.poll_requests())
 
 

@@ -147,7 +147,7 @@ def main() -> None:
     farewell.start()
     farewell.join(FAREWELL_S)
     logging.shutdown()
-    os._exit(0)  # threads that wait for workers or for a broker that is away would hold the end up
+    os._exit(0)  # threads that wait for workers or for a broker that is unreachable would hold the end up
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ class Watch:
             enable: asks all workers to send task events.
             disable: asks them to stop.
             idle_s: how long after the last request nobody watches any more.
-            broker_errors: what the two raise when the broker is away.
+            broker_errors: what the two raise when the broker is unreachable.
             clock: monotonic, in seconds.
         """
         self._enable = enable
@@ -60,7 +60,7 @@ class Watch:
             self._wake.set()
 
     def step(self) -> None:
-        """Send what is to be sent now; a broker that is away is tried again by the next step."""
+        """Send what is to be sent now; a broker that is unreachable is tried again by the next step."""
         watched = self._clock() - self._last_request_s < self._idle_s
         if watched != self._watched:
             log.info("task events are on: somebody watches" if watched else "task events are off")
@@ -72,7 +72,7 @@ class Watch:
                 self._disable()
                 self._times_off -= 1
         except self._broker_errors as error:
-            log.warning("task events: the broker is away: %s", type(error).__name__)
+            log.warning("task events: the broker is unreachable: %s", type(error).__name__)
 
     def end(self) -> None:
         """Turn events off because this process stops."""

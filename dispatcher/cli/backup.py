@@ -18,7 +18,7 @@ from dispatcher.supervisor.resolve_settings import resolve_settings
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--force", is_flag=True, help="Write over FILE.")
 def backup(file: Path, *, force: bool) -> None:
-    """Write records, dialogues, devices, knobs, generated keys and the YAML to FILE (a tar.gz).
+    """Write records, dialogues, devices, overrides, generated keys and the YAML to FILE (a tar.gz).
 
     The deployment goes on meanwhile. FILE holds keys and dialogues: only its owner can read it.
     """

@@ -88,8 +88,8 @@ async def set_persona(redis: RedisClient, word: str, persona: str) -> None:
     """Give a device a persona of the YAML (`conversation.personas`); `default` leaves it to the YAML."""
     device = await find(redis, word)
     chosen = "" if persona == "default" else persona
-    in_force = await instance_table.in_force(redis)
-    known = in_force.catalogue.conversation.personas if in_force else {}
+    active = await instance_table.read_active(redis)
+    known = active.catalogue.conversation.personas if active else {}
     if chosen and chosen not in known:
         there_are = ", ".join(known) or "none in the YAML in force"
         raise UnknownName(f"no persona is called {persona!r}; there are {there_are}")

@@ -23,7 +23,7 @@ from dispatcher.supervisor.resolve_settings import resolve_settings
 def reload(config: Path | None) -> None:
     """Check the YAML and put it in force in every running process.
 
-    A file with a mistake is refused with all of its problems, and what was in force stays.
+    A file with a mistake is refused with all of its problems, and what was active stays.
     Instances that left get no new call; calls under way on them end in peace.
     """
     settings = resolve_settings(config)
@@ -34,12 +34,12 @@ def reload(config: Path | None) -> None:
 
 @redis_command
 async def _publish(redis: RedisClient, catalogue: Catalogue) -> list[str]:
-    """Put the catalogue in force; return the lines that say what that changes."""
-    before = await instance_table.in_force(redis)
+    """Activate the catalogue; return the lines that say what that changes."""
+    before = await instance_table.read_active(redis)
     after = await instance_table.publish(redis, catalogue)
     if before is None:
         return [f"{catalogue.path} is in force, the first one"]
     if before.revision == after.revision:
-        return [f"{catalogue.path} says what is in force already, as revision {after.revision}"]
+        return [f"{catalogue.path} says what is active already, as revision {after.revision}"]
     changes = describe_changes(before.catalogue, catalogue)
     return [f"{catalogue.path} is in force as revision {after.revision}", *changes]

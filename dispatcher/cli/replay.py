@@ -23,7 +23,7 @@ from dispatcher.ops.replay.replay_run import ReplayPlan, run_replay
 @click.option(
     "--config",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A YAML with other weights, caps or instances.  [default: what is in force]",
+    help="A YAML with other weights, caps or instances.  [default: what is active]",
 )
 @click.option("--seed", default=1, show_default=True, help="Of the dice that draw which moved calls fail.")
 def replay(

@@ -26,7 +26,7 @@ def restore(name: str, *, force: bool, only: tuple[str, ...]) -> None:
     One that was out gets its share over ten seconds, not at once.
 
     FILE is a backup (a name with a slash, or that ends in .tar.gz or .tgz). It is checked whole before
-    anything is changed. Records are added where they are missing; dialogues, devices, knobs and files are
+    anything is changed. Records are added where they are missing; dialogues, devices, overrides and files are
     put in the place of those that are there.
     """
     if is_file(name):

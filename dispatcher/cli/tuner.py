@@ -43,7 +43,7 @@ async def show_log(redis: RedisClient, *, last: int) -> None:
 async def show_status(redis: RedisClient) -> None:
     """Show the mode, what is in force, and what cannot act here."""
     state, overrides, found = await asyncio.gather(
-        tuner_store.load(redis), read_overrides(redis), instance_table.in_force(redis)
+        tuner_store.load(redis), read_overrides(redis), instance_table.read_active(redis)
     )
     configured: TunerMode = found.catalogue.tuner.mode if found else "observe"
     for line in status_lines(state, overrides, configured=configured, now=time.time()):

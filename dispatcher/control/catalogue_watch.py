@@ -12,7 +12,7 @@ from dispatcher.control.watched_file import SavedCatalogue, WatchedFile
 from dispatcher.errors import ConfigError, StateError
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import instance_table
-from dispatcher.routing.active_catalogue import LiveCatalogue
+from dispatcher.routing.active_catalogue import ActiveCatalogue
 
 log = structlog.get_logger(__name__)
 
@@ -22,10 +22,10 @@ FILE_POLL_INTERVAL_S: Final = 2.0
 class CatalogueWatch:
     """The watch of one control worker; without a file it only prunes instances that left."""
 
-    def __init__(self, redis: RedisClient, live: LiveCatalogue, file: WatchedFile | None) -> None:
+    def __init__(self, redis: RedisClient, active: ActiveCatalogue, file: WatchedFile | None) -> None:
         """Begin with what the file was at the start of the process."""
         self._redis = redis
-        self._live = live
+        self._active = active
         self._file = file
         # A save that Redis could not take waits for it; nothing else makes the file count as chosen again.
         self._saved: SavedCatalogue | None = None
@@ -60,6 +60,6 @@ class CatalogueWatch:
         age_s = max(0.0, time.time() - saved.saved_at_s)
         seconds, microseconds = await self._redis.execute("TIME")
         now_ms = int(seconds) * 1000 + int(microseconds) // 1000
-        is_active = await self._live.adopt(saved.catalogue, chosen_at_ms=now_ms - round(age_s * 1000))
+        is_active = await self._active.adopt(saved.catalogue, activated_at_ms=now_ms - round(age_s * 1000))
         event = "catalogue reloaded" if is_active else "catalogue saved before the last reload, which stays"
-        log.info(event, file=saved.catalogue.path, revision=self._live.revision)
+        log.info(event, file=saved.catalogue.path, revision=self._active.revision)

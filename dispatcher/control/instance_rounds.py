@@ -28,7 +28,7 @@ async def check_instances(redis: RedisClient, providers: Providers, catalogue: C
     checks = (check_instance(redis, providers, each, rules=catalogue.health) for each in instances)
     for result in await asyncio.gather(*checks, return_exceptions=True):
         if isinstance(result, BaseException):
-            raise result  # when all others are done: only Redis is away for all of them
+            raise result  # when all others are done: only Redis is unreachable for all of them
 
 
 async def adjust_weights(redis: RedisClient) -> None:

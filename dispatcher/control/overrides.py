@@ -42,7 +42,7 @@ async def read_overrides(redis: RedisClient) -> RuntimeOverrides:
     Raises:
         StateError: Redis is out of reach.
     """
-    written = as_text(await redis.execute("HGETALL", keys.KNOBS))
+    written = as_text(await redis.execute("HGETALL", keys.OVERRIDES))
     devices = _above_zero(written, "max_devices")
     extra = {service: _above_zero(written, extra_workers_name(service)) for service in SERVICES}
     return RuntimeOverrides(
@@ -60,9 +60,9 @@ async def set_override(redis: RedisClient, name: OverrideName | str, value: floa
         StateError: Redis is out of reach.
     """
     if value:
-        await redis.execute("HSET", keys.KNOBS, name, value)
+        await redis.execute("HSET", keys.OVERRIDES, name, value)
     else:
-        await redis.execute("HDEL", keys.KNOBS, name)
+        await redis.execute("HDEL", keys.OVERRIDES, name)
 
 
 def extra_workers_name(queue: str) -> str:

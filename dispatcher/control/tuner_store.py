@@ -98,7 +98,7 @@ async def revert_all(redis: RedisClient) -> None:
     for service in await read_fleets(redis):
         for name in service.names:
             redis.send_nowait("HDEL", keys.instance(service.service, name), *fields)
-    await redis.execute("HDEL", keys.KNOBS, *sorted(overrides))
+    await redis.execute("HDEL", keys.OVERRIDES, *sorted(overrides))
 
 
 async def log_decision(redis: RedisClient, decision: TunerDecision) -> None:

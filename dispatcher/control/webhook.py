@@ -44,7 +44,7 @@ class _Delivery:
 
 
 class Webhook:
-    """A bounded queue of messages; the oldest makes room when the address is away for long."""
+    """A bounded queue of messages; the oldest is dropped while the address is unreachable."""
 
     def __init__(self, *, first_pause_s: float = FIRST_PAUSE_S) -> None:
         """Hold nothing yet; `deliver` sends what `send_nowait` adds."""

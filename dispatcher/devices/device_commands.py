@@ -19,7 +19,7 @@ from redis.asyncio import Redis
 from dispatcher.errors import StateError
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
-from dispatcher.redis_client.pubsub import hear
+from dispatcher.redis_client.pubsub import subscribe
 
 log = structlog.get_logger(__name__)
 
@@ -64,11 +64,11 @@ async def send(
     published = json.dumps(
         [command_id, command.device_id, command.kind, dict(command.fields)], ensure_ascii=False
     )
-    fronts = int(await redis.execute("PUBLISH", keys.ERRANDS_CHANNEL, published))
+    fronts = int(await redis.execute("PUBLISH", keys.COMMANDS_CHANNEL, published))
     answered = 0
     gives_up_at = asyncio.get_running_loop().time() + timeout_s
     while answered < fronts and (left_s := gives_up_at - asyncio.get_running_loop().time()) > 0:
-        answer = await redis.execute("BLPOP", keys.errand(command_id), round(max(0.01, left_s), 2))
+        answer = await redis.execute("BLPOP", keys.command_answers(command_id), round(max(0.01, left_s), 2))
         if answer is None:
             break
         if answer[1] == _DONE:
@@ -82,7 +82,7 @@ async def serve(
     redis: RedisClient,
     handle: Callable[[DeviceCommand], Awaitable[bool]],
     *,
-    on_listening: Callable[[], None],
+    on_subscribed: Callable[[], None],
 ) -> None:
     """Answer commands until cancelled.
 
@@ -90,9 +90,9 @@ async def serve(
         client: for the subscription alone.
         redis: for the answers.
         handle: does it; returns whether the device is connected.
-        on_listening: called on each subscription: commands before that are lost.
+        on_subscribed: called on each subscription: commands before that are lost.
     """
-    async for _, published in hear(client, keys.ERRANDS_CHANNEL, on_listening=on_listening):
+    async for _, published in subscribe(client, keys.COMMANDS_CHANNEL, on_subscribed=on_subscribed):
         await _answer(redis, published, handle)
 
 
@@ -106,9 +106,9 @@ async def _answer(
         log.warning("device command not readable", reason=repr(error))
         return
     is_connected = await handle(command)
-    key = keys.errand(str(command_id))
+    key = keys.command_answers(str(command_id))
     try:
         redis.send_nowait("LPUSH", key, _DONE if is_connected else _NOT_HERE)
-        redis.send_nowait("EXPIRE", key, keys.ERRAND_TTL_S)
+        redis.send_nowait("EXPIRE", key, keys.COMMAND_ANSWERS_TTL_S)
     except StateError as error:
         log.warning("device command not answered", reason=str(error))

@@ -43,13 +43,13 @@ class ReplyLimits:
         most_s = self._max_s * (1.0 if self._has_ended else _OVER_RATIO)
         if self._spoken_s and total_s > most_s:
             return f"the reply is longer than {self._max_s:g} s"
-        if self._is_loop(text):
+        if self._find_loop(text):
             return "the reply repeats itself"
         self._spoken_s = total_s
         self._has_ended = bool(_ENDED.search(text))
         return ""
 
-    def _is_loop(self, text: str) -> bool:
+    def _find_loop(self, text: str) -> bool:
         """Return whether a sentence comes for the third time, or one short run of text over and over."""
         for sentence in map(_comparable, _ENDS.split(text)):
             self._times[sentence] += len(sentence) >= _LEAST_CHARACTERS

@@ -24,7 +24,7 @@ class Cgroup:
     Attributes:
         cpu_limit_cores: cores of CPU time per second, such as 1.5.
         cpu_used_s: CPU time that the group has used in all.
-        memory_limit_bytes: less than the box has.
+        memory_limit_bytes: less than the host has.
         memory_used_bytes: without what the kernel would give back at once (inactive file cache).
     """
 
@@ -41,7 +41,7 @@ class Cgroup:
 
     @property
     def memory_bytes(self) -> int:
-        """The memory that may be used: that of the limit, else that of the box."""
+        """The memory that may be used: that of the limit, else that of the host."""
         return self.memory_limit_bytes or int(psutil.virtual_memory().total)
 
 

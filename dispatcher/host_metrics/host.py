@@ -53,7 +53,7 @@ class _Reading:
 
 
 class HostMeter:
-    """Reads the box every few seconds; what it says is about the time since its reading before."""
+    """Reads the host every few seconds; what it says is about the time since its reading before."""
 
     def __init__(
         self,
@@ -107,7 +107,7 @@ def _compared(now: _Reading, before: _Reading | None, cgroup: Cgroup) -> HostSam
 
 
 def _busy_s(cgroup: Cgroup) -> float:
-    """Return the CPU time used so far: the container's where it is limited, else the box's."""
+    """Return the CPU time used so far: the container's where it is limited, else the host's."""
     if cgroup.cpu_used_s is not None:
         return cgroup.cpu_used_s
     times = psutil.cpu_times()

@@ -58,7 +58,7 @@ class OwnProcess:
         return self._cpu_ratio
 
     def memory_ratio(self) -> float:
-        """Return the resident memory as a share of the limit, else of the box, 0..1."""
+        """Return the resident memory as a share of the limit, else of the host, 0..1."""
         return min(1.0, round(self._process.memory_info().rss / self._limits.memory_bytes, 4))
 
 

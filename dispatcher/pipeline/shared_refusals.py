@@ -10,7 +10,7 @@ from dispatcher.errors import StateError
 from dispatcher.providers.negotiation import Refusal, RefusedParameters
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import refused_parameters
-from dispatcher.routing.active_catalogue import LiveCatalogue
+from dispatcher.routing.active_catalogue import ActiveCatalogue
 
 REFUSALS_POLL_INTERVAL_S: Final = 30.0
 
@@ -18,16 +18,16 @@ REFUSALS_POLL_INTERVAL_S: Final = 30.0
 class SharedRefusals:
     """The refused parameters of this process, written to Redis and read from there."""
 
-    def __init__(self, redis: RedisClient, live: LiveCatalogue, refused: RefusedParameters) -> None:
+    def __init__(self, redis: RedisClient, active: ActiveCatalogue, refused: RefusedParameters) -> None:
         """Write what this process learns from now on."""
         self._redis = redis
-        self._live = live
+        self._active = active
         self._refused = refused
         refused.on_learned = self._write
 
     def drop_changed(self) -> None:
         """Drop what was learned of instances whose lines changed."""
-        services = self._live.current.services.values()
+        services = self._active.current.services.values()
         self._refused.follow(each for config in services for each in config.instances)
 
     async def poll(self) -> None:

@@ -188,7 +188,7 @@ class Toolbox:
             StateError: Redis is out of reach.
         """
         if not self._may_act:
-            self._may_act = await device_calls.may_act(
+            self._may_act = await device_calls.try_act(
                 self._context.redis, self._ticket.turn_id, self._ticket.attempt
             )
         if not self._may_act:

@@ -40,7 +40,7 @@ class WarmUp:
         """Pay the first-time costs before the first turn does, then show that the queues are served."""
         context = self._context
         self._follow_swaps()
-        await context.router.live.sync()
+        await context.router.active.sync()
         instances = self._served()
         self._checked = frozenset(instances)
         checks = [self._check(each, call_timeout_s=FIRST_CALL_TIMEOUT_S) for each in instances]
@@ -54,8 +54,8 @@ class WarmUp:
         context.loop.spawn(self._show_ready())
 
     def _follow_swaps(self) -> None:
-        live = self._context.router.live
-        before = live.on_swap
+        active = self._context.router.active
+        before = active.on_swap
 
         def on_swap() -> None:
             before()
@@ -63,7 +63,7 @@ class WarmUp:
             self._follow_tool_servers()
             self._log_restart_needed()
 
-        live.on_swap = on_swap
+        active.on_swap = on_swap
 
     def _served(self) -> list[Instance]:
         services = self._context.catalogue.services.items()

@@ -16,9 +16,9 @@ from dispatcher.pipeline.loop_thread import LOOP_START_TIMEOUT_S, LoopThread, Ru
 from dispatcher.pipeline.shared_refusals import SharedRefusals
 from dispatcher.providers.registry import Providers
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.client import PATIENCE_S, RedisClient, cache_client, connect
-from dispatcher.redis_client.pubsub import hear
-from dispatcher.routing.active_catalogue import chosen_at_s
+from dispatcher.redis_client.client import REDIS_RECONNECT_TIMEOUT_S, RedisClient, cache_client, connect
+from dispatcher.redis_client.pubsub import subscribe
+from dispatcher.routing.active_catalogue import activated_at_s
 from dispatcher.routing.initial_catalogue import starting_catalogue
 from dispatcher.routing.router import Router
 from dispatcher.routing.rules.hedging import SharedHedging
@@ -72,7 +72,7 @@ class WorkerContext:
     @property
     def catalogue(self) -> Catalogue:
         """The active catalogue."""
-        return self.router.live.current
+        return self.router.active.current
 
     def run(self, work: Coroutine[Any, Any, Result], *, timeout_s: float) -> Result:
         """Run a coroutine on the loop and wait for it, as `LoopThread.run` does."""
@@ -88,7 +88,7 @@ class WorkerContext:
 
     async def _close(self) -> None:
         await self.tool_servers.close()
-        await self.router.live.close()
+        await self.router.active.close()
         await self.providers.close()
         await self.blocking_redis.aclose()
         if self.cache is not self.redis:
@@ -97,7 +97,7 @@ class WorkerContext:
 
 
 async def _opened(settings: Settings, catalogue: Catalogue, loop: LoopThread) -> WorkerContext:
-    redis = RedisClient(connect(settings.redis_url), patience_s=PATIENCE_S)
+    redis = RedisClient(connect(settings.redis_url), reconnect_timeout_s=REDIS_RECONNECT_TIMEOUT_S)
     context = WorkerContext(
         settings=settings,
         started_with=catalogue,
@@ -106,24 +106,24 @@ async def _opened(settings: Settings, catalogue: Catalogue, loop: LoopThread) ->
         cache=cache_client(settings, redis),
         blocking_redis=connect(settings.cache, socket_timeout_s=None),
         providers=Providers(),
-        router=Router(redis, catalogue, chosen_at_s=chosen_at_s(settings, catalogue.path)),
+        router=Router(redis, catalogue, activated_at_s=activated_at_s(settings, catalogue.path)),
         turns=RunningTurns(),
         device_tools=DeviceTools(redis),
         tool_servers=ToolServers(),
         hedging=SharedHedging.begin(time.monotonic()),
     )
-    live = context.router.live
-    refusals = SharedRefusals(redis, live, context.providers.refused)
-    live.on_swap = refusals.drop_changed
+    active = context.router.active
+    refusals = SharedRefusals(redis, active, context.providers.refused)
+    active.on_swap = refusals.drop_changed
     loop.spawn(refusals.poll())
     handlers: dict[str, Callable[[str], None]] = {
         keys.CANCEL_CHANNEL: context.turns.cancel,
         keys.FREED_CHANNEL: context.router.wake,
         keys.ANSWERED_CHANNEL: context.device_tools.wake,
-        keys.RELOADED_CHANNEL: lambda _: live.refresh(),
+        keys.RELOADED_CHANNEL: lambda _: active.refresh(),
     }
     client = connect(settings.redis_url, socket_timeout_s=None)
-    loop.spawn(_dispatch_published(client, handlers, on_subscribed=live.refresh))
+    loop.spawn(_dispatch_published(client, handlers, on_subscribed=active.refresh))
     return context
 
 
@@ -132,7 +132,7 @@ async def _dispatch_published(
 ) -> None:
     """Call the handler of each message's channel, for ever, on a connection that nothing else uses."""
     try:
-        async for channel, text in hear(client, *handlers, on_listening=on_subscribed):
+        async for channel, text in subscribe(client, *handlers, on_subscribed=on_subscribed):
             handlers[channel](text)
     finally:
         await client.aclose()

@@ -28,7 +28,7 @@ Piece = TypeVar("Piece")
 
 REFUSED_TTL_S: Final = 24 * 3600.0
 _FINGERPRINT_CHARACTERS: Final = 12
-# A server that is overloaded, or a proxy before one that is away, is not asked again at once.
+# A server that is overloaded, or a proxy before one that is unreachable, is not asked again at once.
 _NO_REFUSALS: Final = ("HTTP 502", "HTTP 504", "HTTP 52")
 
 

@@ -26,7 +26,7 @@ def keep(engine: Engine, rows: Mapping[str, Mapping[str, Any] | None]) -> None:
         rows: by device id, with all of FIELDS.
 
     Raises:
-        RecordsError: the store is away; nothing was written.
+        RecordsError: the store is unreachable; nothing was written.
     """
     gone = [device_id for device_id, row in rows.items() if row is None]
     kept = [_fitted(device_id, row) for device_id, row in rows.items() if row is not None]
@@ -41,7 +41,7 @@ def read_all(engine: Engine) -> Sequence[Mapping[str, Any]]:
     """Return every device, with its id as `device`.
 
     Raises:
-        RecordsError: the store is away.
+        RecordsError: the store is unreachable.
     """
     with transaction(engine) as connection:
         return [dict(row) for row in connection.execute(select(DEVICES)).mappings()]
@@ -51,7 +51,7 @@ def forget_memories(engine: Engine, *, before_ms: int) -> int:
     """Delete what is remembered of users whose device was not here since; return of how many.
 
     Raises:
-        RecordsError: the store is away.
+        RecordsError: the store is unreachable.
     """
     columns = DEVICES.columns
     old = (columns.last_seen_ms < before_ms) & (columns.memory != "")

@@ -21,45 +21,45 @@ FileIdentity: TypeAlias = tuple[int, int]
 
 CONNECT_S: Final = 1
 # A hung server costs a drain the ping of its old connection, a new one and its greeting: under 5 s together.
-DRAIN_PATIENCE_S: Final = 2
-KEEP_PATIENCE_S: Final = 30
+DRAIN_STATEMENT_TIMEOUT_S: Final = 2
+LONG_STATEMENT_TIMEOUT_S: Final = 30
 RECYCLE_S: Final = 1800
 WAL_RETRY_S: Final = 0.01
 # In SQLite's words, and as the number of MySQL and MariaDB.
 _NO_TABLE: Final = ("no such table", "(1146, ")
 
 
-def open_engine(url: URL, *, patience_s: int = DRAIN_PATIENCE_S) -> Engine:
+def open_engine(url: URL, *, statement_timeout_s: int = DRAIN_STATEMENT_TIMEOUT_S) -> Engine:
     """Return an engine; nothing connects before the first use.
 
     Args:
         url: from `address.parse`.
-        patience_s: how long one statement, or a lock, may take.
+        statement_timeout_s: how long one statement, or a lock, may take.
 
     Raises:
         ConfigError: the folder of an SQLite file cannot be made.
     """
     if url.drivername == "sqlite":
-        return _open_sqlite(url, patience_s)
+        return _open_sqlite(url, statement_timeout_s)
     return create_engine(
         url,
         pool_size=1,
         max_overflow=1,
-        pool_timeout=patience_s,
+        pool_timeout=statement_timeout_s,
         pool_pre_ping=True,
         pool_recycle=RECYCLE_S,
         connect_args={
             "connect_timeout": CONNECT_S,
-            "read_timeout": patience_s,
-            "write_timeout": patience_s,
+            "read_timeout": statement_timeout_s,
+            "write_timeout": statement_timeout_s,
         },
     )
 
 
-def _open_sqlite(url: URL, patience_s: int) -> Engine:
+def _open_sqlite(url: URL, statement_timeout_s: int) -> Engine:
     make_folder(url)
-    engine = create_engine(url, connect_args={"timeout": patience_s})
-    event.listen(engine, "connect", partial(_prepare_sqlite, patience_s=patience_s))
+    engine = create_engine(url, connect_args={"timeout": statement_timeout_s})
+    event.listen(engine, "connect", partial(_prepare_sqlite, statement_timeout_s=statement_timeout_s))
     event.listen(engine, "begin", _begin_sqlite)
     return engine
 
@@ -90,19 +90,19 @@ def identity_of(url: URL) -> FileIdentity | None:
     return state.st_dev, state.st_ino
 
 
-def _prepare_sqlite(connection: sqlite3.Connection, _: Any, *, patience_s: int) -> None:
+def _prepare_sqlite(connection: sqlite3.Connection, _: Any, *, statement_timeout_s: int) -> None:
     # Python's own handling of transactions would leave DDL outside; SQLAlchemy's BEGIN takes its place.
     connection.isolation_level = None
     # Before the first table: space of deleted rows can then be given back bit by bit.
     connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-    _keep_a_log(connection, patience_s)
+    _keep_a_log(connection, statement_timeout_s)
     # With WAL a crash of the process loses nothing; one of the machine the last moments, never the file.
     connection.execute("PRAGMA synchronous = NORMAL")
 
 
-def _keep_a_log(connection: sqlite3.Connection, patience_s: int) -> None:
+def _keep_a_log(connection: sqlite3.Connection, statement_timeout_s: int) -> None:
     # SQLite fails this switch at once, whatever the timeout, while another opens the same new file.
-    deadline = time.monotonic() + patience_s
+    deadline = time.monotonic() + statement_timeout_s
     while not _has_a_log(connection, may_fail=time.monotonic() < deadline):
         time.sleep(WAL_RETRY_S)
 
@@ -127,7 +127,7 @@ def transaction(engine: Engine) -> Iterator[Connection]:
     """Open a transaction, committed at the end of the block.
 
     Raises:
-        RecordsError: the store is away, locked or refuses; the text names no password.
+        RecordsError: the store is unreachable, locked or refuses; the text names no password.
     """
     try:
         with engine.begin() as connection:

@@ -24,7 +24,7 @@ def upgrade(engine: Engine) -> None:
     """Run the steps that are missing; none are when the tables are of this version.
 
     Raises:
-        RecordsError: the store is away, another process migrates it, or its tables are of a later version.
+        RecordsError: the store is unreachable, another process migrates it, or its tables are newer.
     """
     config = _config()
     try:

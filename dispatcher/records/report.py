@@ -45,7 +45,7 @@ def read_report(engine: Engine) -> StoreReport:
     """Return what is kept.
 
     Raises:
-        RecordsError: the store is away, or has no tables yet.
+        RecordsError: the store is unreachable, or has no tables yet.
     """
     with transaction(engine) as connection:
         drops = connection.execute(
@@ -68,7 +68,7 @@ def read_turns(engine: Engine, *, last: int, device: str = "") -> Sequence[Mappi
     """Return the latest turns, oldest first.
 
     Raises:
-        RecordsError: the store is away, or has no tables yet.
+        RecordsError: the store is unreachable, or has no tables yet.
     """
     columns = TURNS.columns
     newest = select(TURNS).order_by(columns.entry_ms.desc(), columns.entry_seq.desc()).limit(last)

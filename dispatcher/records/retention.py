@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from dispatcher.errors import RecordsError
 from dispatcher.records import devices
-from dispatcher.records.engine import KEEP_PATIENCE_S, transaction
+from dispatcher.records.engine import LONG_STATEMENT_TIMEOUT_S, transaction
 from dispatcher.records.rows import readings_of
 from dispatcher.records.store import Store
 from dispatcher.records.tables import ALERTS, DECISIONS, DROPS, HOURS, OF_ENTRIES, SAMPLES, TURNS
@@ -63,7 +63,7 @@ class Hour:
 
 def keep_up(database: str) -> None:
     """Prune and optimise the store of a URL; one that is out of reach is tried at the next upkeep."""
-    store = Store.at(database, patience_s=KEEP_PATIENCE_S)
+    store = Store.at(database, statement_timeout_s=LONG_STATEMENT_TIMEOUT_S)
     try:
         store.prepare()
         gone = prune(store.engine)
@@ -81,7 +81,7 @@ def prune(engine: Engine, *, now_ms: int | None = None) -> dict[str, int]:
     It ends at any point without harm: each step is whole, and the next call goes on.
 
     Raises:
-        RecordsError: the store is away.
+        RecordsError: the store is unreachable.
     """
     now = time.time_ns() // 1_000_000 if now_ms is None else now_ms
     return {
@@ -103,7 +103,7 @@ def optimise(engine: Engine, *, thorough: bool = False) -> None:
         thorough: also rebuild MariaDB's tables, which holds up writers; on demand only.
 
     Raises:
-        RecordsError: the store is away.
+        RecordsError: the store is unreachable.
     """
     names = ", ".join(table.name for table in (*OF_ENTRIES, HOURS, DROPS))
     if engine.dialect.name == "sqlite":

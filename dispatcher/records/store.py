@@ -18,7 +18,7 @@ from dispatcher.messages import Record
 from dispatcher.records import migrate
 from dispatcher.records.address import parse
 from dispatcher.records.engine import (
-    DRAIN_PATIENCE_S,
+    DRAIN_STATEMENT_TIMEOUT_S,
     FileIdentity,
     identity_of,
     make_folder,
@@ -58,13 +58,13 @@ class Store:
         self._file: FileIdentity | None = None
 
     @classmethod
-    def at(cls, written: str, *, patience_s: int = DRAIN_PATIENCE_S) -> Store:
+    def at(cls, written: str, *, statement_timeout_s: int = DRAIN_STATEMENT_TIMEOUT_S) -> Store:
         """Return the store of a URL.
 
         Raises:
             ConfigError: the URL is wrong.
         """
-        return cls(open_engine(parse(written), patience_s=patience_s))
+        return cls(open_engine(parse(written), statement_timeout_s=statement_timeout_s))
 
     def prepare(self) -> bool:
         """Bring the tables up to date, once per process, and once more for an SQLite file that was removed.
@@ -73,7 +73,7 @@ class Store:
             Whether the file was removed, or replaced, since the last time: what it held is not here.
 
         Raises:
-            RecordsError: the store is away or of another version.
+            RecordsError: the store is unreachable or of another version.
         """
         is_another = self._is_current and self._file != identity_of(self.engine.url)
         if is_another:
@@ -91,7 +91,7 @@ class Store:
         """Write records and the place of the last one, all or none of it.
 
         Raises:
-            RecordsError: the store is away; nothing was written.
+            RecordsError: the store is unreachable; nothing was written.
         """
         self.prepare()
         try:
@@ -105,7 +105,7 @@ class Store:
         """Return where the drain is.
 
         Raises:
-            RecordsError: the store is away.
+            RecordsError: the store is unreachable.
         """
         self.prepare()
         with transaction(self.engine) as connection:
@@ -115,7 +115,7 @@ class Store:
         """Write that entries are lost, and up to which count of the stream's life that is told.
 
         Raises:
-            RecordsError: the store is away.
+            RecordsError: the store is unreachable.
         """
         self.prepare()
         with transaction(self.engine) as connection:

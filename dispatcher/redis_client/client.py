@@ -5,9 +5,9 @@ pays one round trip and one system call for many commands (measured: 2 to 4 ms o
 than a pooled connection per command). They are packed by hiredis as they are issued: redis-py's asyncio
 client packs in Python, which took a sixth of a TTS worker.
 
-A Redis that restarts is waited for, where the line has patience: what was not sent yet is sent when it is
-back, in the same order. What was sent and not answered may have been carried out, so it is sent again only
-where twice is the same as once; the others fail (docs/adr/0021-a-restart-costs-no-turn.md).
+A Redis that restarts is waited for, where the client has a reconnect timeout: what was not sent yet is sent
+when it is back, in the same order. What was sent and not answered may have been carried out, so it is sent
+again only where twice is the same as once; the others fail (docs/adr/0021-a-restart-costs-no-turn.md).
 """
 
 from __future__ import annotations
@@ -45,22 +45,22 @@ log = structlog.get_logger(__name__)
 
 MAX_PENDING = 20_000
 MAX_BATCH = 500
-# A restart takes a second or two. Whoever waits for longer is better told; a stage has ten seconds in all.
-PATIENCE_S = 3.0
+# A restart takes a second or two. A caller that waits for longer is better failed; a stage has ten seconds.
+REDIS_RECONNECT_TIMEOUT_S = 3.0
 _NO_NAMES: NamedValues = {}
-_AWAY = (RedisConnectionError, RedisTimeoutError, OSError)
+_UNREACHABLE = (RedisConnectionError, RedisTimeoutError, OSError)
 
 
 class RedisClient:
     """Commands to one Redis, batched by the event loop's own rhythm."""
 
-    def __init__(self, client: Redis, *, patience_s: float = 0.0) -> None:
+    def __init__(self, client: Redis, *, reconnect_timeout_s: float = 0.0) -> None:
         """Use the client; the caller closes it through `close`.
 
         Args:
             client: it is used for nothing else.
-            patience_s: how long a Redis that went away is waited for, from the moment it was missed. After
-                that every command fails at once, until it is back.
+            reconnect_timeout_s: how long an unreachable Redis is waited for, from the first failure. After
+                that every command fails at once, until it is reachable again.
         """
         # What may be sent again is decided here, and not by redis-py, which would repeat anything.
         client.set_retry(Retry(NoBackoff(), 0))
@@ -69,20 +69,20 @@ class RedisClient:
         self._bound_s = options.pop("socket_timeout", None) or SOCKET_TIMEOUT_S
         self._client = client
         self._connection: Any = None
-        self._greeting: tuple[Pending, ...] = ()
-        self._patience_s = patience_s
-        self._away_since_s: float | None = None
+        self._on_connect: tuple[Pending, ...] = ()
+        self._reconnect_timeout_s = reconnect_timeout_s
+        self._unreachable_since_s: float | None = None
         self._pending: list[Pending] = []
         self._flusher: asyncio.Task[None] | None = None
 
     @property
-    def patience_s(self) -> float:
-        """How long a Redis that went away is waited for."""
-        return self._patience_s
+    def reconnect_timeout_s(self) -> float:
+        """How long an unreachable Redis is waited for."""
+        return self._reconnect_timeout_s
 
     def on_connect_commands(self, *commands: Sequence[Value]) -> None:
         """Send these first on every connection from now on, so that all that follows finds what they make."""
-        self._greeting = tuple(Pending.of(command, None) for command in commands)
+        self._on_connect = tuple(Pending.of(command, None) for command in commands)
 
     async def execute(self, *command: Value) -> Any:
         """Return the answer to one command.
@@ -168,12 +168,12 @@ class RedisClient:
             except (RedisError, OSError, TimeoutError) as error:
                 if self._waits_after(error, asked_at_s):
                     if not pauses.tries:
-                        log.warning("redis went away, it is waited for", reason=in_words(error))
+                        log.warning("redis unreachable, waiting for it", reason=in_words(error))
                     await asyncio.sleep(pauses.next_s())
                 else:
                     self._settle_all(error)
             else:
-                self._away_since_s = None
+                self._unreachable_since_s = None
                 pauses.reset()
 
     async def _send_batch(self) -> None:
@@ -192,7 +192,7 @@ class RedisClient:
                 while batch:
                     answer = await self._answer(connection, batch[0].name)
                     batch.popleft().settle(answer)
-        except _AWAY as error:
+        except _UNREACHABLE as error:
             is_refused = isinstance(error, BusyLoadingError)  # it reads its file and carries out nothing
             again = [pending for pending in batch if is_refused or pending.repeatable]
             _settle_each((pending for pending in batch if pending not in again), error)
@@ -206,18 +206,18 @@ class RedisClient:
         pool: Any = self._client.connection_pool
         if self._connection is None:
             self._connection = await pool.get_connection()
-            self._connection.register_connect_callback(self._greet)
-            await self._greet(self._connection)
+            self._connection.register_connect_callback(self._send_on_connect)
+            await self._send_on_connect(self._connection)
         else:
             await pool.ensure_connection(self._connection)
         return self._connection
 
-    async def _greet(self, connection: Any) -> None:
+    async def _send_on_connect(self, connection: Any) -> None:
         """Send what comes first on a new connection; redis-py calls this whenever it made one anew."""
-        if not self._greeting:
+        if not self._on_connect:
             return
-        await connection.send_packed_command(_packed(self._greeting), check_health=False)
-        for pending in self._greeting:
+        await connection.send_packed_command(_packed(self._on_connect), check_health=False)
+        for pending in self._on_connect:
             pending.settle(await self._answer(connection, pending.name))
 
     async def _answer(self, connection: Any, name: str) -> Any:
@@ -229,11 +229,11 @@ class RedisClient:
 
     def _waits_after(self, error: Exception, asked_at_s: float) -> bool:
         """Return whether what is pending may still be sent in time."""
-        if isinstance(error, AuthenticationError | AuthorizationError) or not isinstance(error, _AWAY):
+        if isinstance(error, AuthenticationError | AuthorizationError) or not isinstance(error, _UNREACHABLE):
             return False
-        if self._away_since_s is None:
-            self._away_since_s = asked_at_s
-        return time.monotonic() - self._away_since_s < self._patience_s
+        if self._unreachable_since_s is None:
+            self._unreachable_since_s = asked_at_s
+        return time.monotonic() - self._unreachable_since_s < self._reconnect_timeout_s
 
     def _settle_all(self, error: Exception) -> None:
         """Let everything that is pending fail."""
@@ -242,10 +242,10 @@ class RedisClient:
 
 
 def cache_client(settings: Settings, redis: RedisClient) -> RedisClient:
-    """Return the line to the cache: one of its own where CACHE_URL names another server, else the given."""
+    """Return the client of the cache: one of its own where CACHE_URL names another server, else the given."""
     if settings.cache == settings.redis_url:
         return redis
-    return RedisClient(connect(settings.cache), patience_s=redis.patience_s)
+    return RedisClient(connect(settings.cache), reconnect_timeout_s=redis.reconnect_timeout_s)
 
 
 def _packed(batch: Iterable[Pending]) -> bytes:

@@ -30,7 +30,7 @@
 | devices-restored | string | control worker | control worker | none: one |
 | memory:{device} | hash | fronts, control worker | llm worker | 90 days, refreshed |
 | memory-due | sorted set | fronts | control worker | none: one per known device |
-| errand:{errand} | list | fronts | `dispatcher devices` | 10 s |
+| errand:{command} | list | fronts | `dispatcher devices` | 10 s |
 | records | stream | fronts, control worker | drain of records | none: MAXLEN 50 000 |
 | records-drained | hash | drain of records | drain, `dispatcher records` | none: one, counts entries |
 | records-drainer | string | drain of records | drain of records | 15 s, refreshed |
@@ -52,7 +52,7 @@
 | kpis | hash | control worker | status, operations page | 60 s, refreshed |
 | recorded | string | control worker | control worker | 58 s: a minute of records |
 | scratch:{run}:… | as the copied key | replay | replay | 60 s, refreshed; deleted at its end |
-| knobs | hash | tuner, operator | fronts, tuner, supervisor | none: one field per knob |
+| knobs | hash | tuner, operator | fronts, tuner, supervisor | none: one field per runtime override |
 | tuner-state | string | tuner | tuner, `dispatcher tuner` | none: one, bounded lists in it |
 | tuner | stream | tuner | `dispatcher tuner log` | none: MAXLEN 1 000 |
 | tuner-requests | list | `dispatcher tuner undo` | tuner | 60 s; the last 20 |
@@ -73,7 +73,7 @@ CANCEL_CHANNEL: Final = "cancel"
 FREED_CHANNEL: Final = "freed"
 RELOADED_CHANNEL: Final = "reloaded"
 ANSWERED_CHANNEL: Final = "answered"
-ERRANDS_CHANNEL: Final = "errands"
+COMMANDS_CHANNEL: Final = "errands"
 DEVICES: Final = "devices"
 STRANGERS: Final = "strangers"
 DEVICES_CHANGED: Final = "devices-changed"
@@ -92,7 +92,7 @@ RECORDS: Final = "records"
 RECORDS_DRAINED: Final = "records-drained"
 RECORDS_DRAINER: Final = "records-drainer"
 RECORDS_DRAINER_TTL_S: Final = 15
-KNOBS: Final = "knobs"
+OVERRIDES: Final = "knobs"
 WORKERS: Final = "workers"
 DROPPED_MESSAGES: Final = "dropped-messages"
 DROPPED_MESSAGES_TTL_S: Final = 24 * 3600
@@ -124,7 +124,7 @@ DEVICES_KEPT: Final = 10_000
 STRANGERS_KEPT: Final = 1_000
 STRANGER_TTL_S: Final = 2 * 24 * 3600
 MEMORY_TTL_S: Final = 90 * 24 * 3600
-ERRAND_TTL_S: Final = 10
+COMMAND_ANSWERS_TTL_S: Final = 10
 WORKER_READY_TTL_S: Final = 30
 FRONT_TTL_S: Final = 15
 TURNS_KEPT: Final = 1_000
@@ -240,9 +240,9 @@ def memory(device_id: str) -> str:
     return f"memory:{device_id}"
 
 
-def errand(errand_id: str) -> str:
-    """Name the answers of the fronts to one errand of an operator."""
-    return f"errand:{errand_id}"
+def command_answers(command_id: str) -> str:
+    """Name the answers of the fronts to one device command of an operator."""
+    return f"errand:{command_id}"
 
 
 def worker_ready(queue: str, pid: int) -> str:
@@ -270,7 +270,7 @@ def samples(service: Service, name: str) -> str:
     return f"samples:{service}:{name}"
 
 
-def box(host: str) -> str:
+def host_samples(host: str) -> str:
     """Name the last samples of one machine or container, newest first."""
     return f"box:{host}"
 

@@ -1,4 +1,4 @@
-"""A second, short life for the scripts: the same Redis, keys of their own, gone afterwards."""
+"""Key-prefixed client: commands and scripts on keys of their own in the same Redis, deleted afterwards."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _BEGINNINGS: Final = frozenset(
 
 
 class PrefixedClient(RedisClient):
-    """A line on which no command reaches a live key or channel, whoever sends it.
+    """A client whose commands reach no live key or channel, whoever sends them.
 
     Every key gets a prefix on its way out: that of a plain command is its second word, those of a script
     are its KEYS, and how keys begin, or a channel's name, stands among its arguments.
     """
 
     def __init__(self, client: Redis, run_id: str) -> None:
-        """Use the client; `run_id` tells this life from others."""
+        """Use the client; `run_id` tells its keys from those of other runs."""
         super().__init__(client)
         self._prefix = keys.scratch(run_id)
         self._used: set[str] = set()
@@ -44,7 +44,7 @@ class PrefixedClient(RedisClient):
             self._own(name)
 
     def keep(self) -> None:
-        """Let what there is live for another minute; after a kill it goes away by itself."""
+        """Keep the keys for another minute; after a kill they expire."""
         for key in sorted(self._used):
             super().send_nowait("EXPIRE", key, keys.SCRATCH_TTL_S)
 
@@ -76,17 +76,17 @@ class PrefixedClient(RedisClient):
 
 
 @asynccontextmanager
-async def scratch_line(redis_url: str) -> AsyncGenerator[PrefixedClient]:
-    """Lend a scratch line on a connection of its own; its keys are deleted whatever happens.
+async def prefixed_client(redis_url: str) -> AsyncGenerator[PrefixedClient]:
+    """Yield a client on a connection of its own; its keys are deleted whatever happens.
 
     Raises:
         StateError: Redis is out of reach.
     """
-    line = PrefixedClient(connect(redis_url), uuid.uuid4().hex)
+    client = PrefixedClient(connect(redis_url), uuid.uuid4().hex)
     try:
-        yield line
+        yield client
     finally:
         try:
-            await line.discard()
+            await client.discard()
         finally:
-            await line.close()
+            await client.close()

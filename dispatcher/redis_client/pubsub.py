@@ -18,23 +18,23 @@ from dispatcher.errors import in_words
 
 log = structlog.get_logger(__name__)
 
-# A second without an ear is a second in which a barge-in is not heard.
-LISTEN_AGAIN_S: Final = 0.5
+# A barge-in that is published while nobody is subscribed is lost.
+RESUBSCRIBE_INTERVAL_S: Final = 0.5
 # After so long without a word Redis is asked whether it is there, and has as long again to answer.
 QUIET_S: Final = 5.0
 
 
-async def hear(
-    client: Redis, *channels: str, on_listening: Callable[[], None]
+async def subscribe(
+    client: Redis, *channels: str, on_subscribed: Callable[[], None]
 ) -> AsyncGenerator[tuple[str, str]]:
     """Yield each message as (channel, text).
 
     Args:
         client: it is used for nothing else.
-        channels: what to hear.
-        on_listening: called whenever it begins to hear: what was published before that is lost.
+        channels: what to subscribe to.
+        on_subscribed: called on each subscription: what was published before that is lost.
     """
-    pauses = BackOff(longest_s=LISTEN_AGAIN_S)
+    pauses = BackOff(longest_s=RESUBSCRIBE_INTERVAL_S)
     while True:
         try:
             async with client.pubsub() as pubsub:
@@ -46,10 +46,10 @@ async def hear(
                         # redis-py connects again by itself, and what was published meanwhile is lost as well.
                         elif kind == "subscribe" and channel == channels[-1]:
                             pauses.reset()
-                            on_listening()
+                            on_subscribed()
         except (RedisError, OSError) as error:
             if not pauses.tries:
-                log.warning("redis not heard", channels=",".join(channels), reason=in_words(error))
+                log.warning("redis subscription lost", channels=",".join(channels), reason=in_words(error))
             await asyncio.sleep(pauses.next_s())
 
 

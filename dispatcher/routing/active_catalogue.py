@@ -1,4 +1,4 @@
-"""The catalogue as one process knows it: its file's at first, then always the one in force."""
+"""The active catalogue as one process knows it: its file's at first, then what is published."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dispatcher.catalogue.model import Catalogue
 from dispatcher.errors import ConfigError, StateError
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
-from dispatcher.redis_client.pubsub import hear
+from dispatcher.redis_client.pubsub import subscribe
 from dispatcher.routing import instance_table
 from dispatcher.settings import Settings
 
@@ -23,47 +23,49 @@ log = structlog.get_logger(__name__)
 SYNC_AGAIN_S: Final = 1.0
 
 
-class LiveCatalogue:
-    """A catalogue that is swapped whole, in one assignment, when another one is put in force.
+class ActiveCatalogue:
+    """A catalogue that is swapped whole, in one assignment, when another one is activated.
 
     Attributes:
         current: what new calls, turns and connections go by; those under way keep what they took.
-        revision: its number, 0 before this process has heard of any.
+        revision: its number, 0 before this process has read any.
         on_swap: called after each swap.
     """
 
-    def __init__(self, redis: RedisClient, catalogue: Catalogue, *, chosen_at_s: float = 0.0) -> None:
+    def __init__(self, redis: RedisClient, catalogue: Catalogue, *, activated_at_s: float = 0.0) -> None:
         """Begin with the catalogue of a file that was chosen at a Unix time; nothing is published yet."""
         self.current = catalogue
         self.revision = 0
         self.on_swap: Callable[[], None] = _nothing
         self._redis = redis
-        self._chosen_at_ms = int(chosen_at_s * 1000)
+        self._activated_at_ms = int(activated_at_s * 1000)
         self._refreshing: asyncio.Task[None] | None = None
         self._stale = False
 
     async def sync(self) -> None:
-        """Follow the catalogue in force; where there is none, or an older one, put ours in force.
+        """Follow the active catalogue; where there is none, or an older one, activate ours.
 
         Raises:
             StateError: Redis is out of reach.
-            ConfigError: the one in force is of another version.
+            ConfigError: the active one is of another version.
         """
-        self._take(await instance_table.publish(self._redis, self.current, chosen_at_ms=self._chosen_at_ms))
+        self._take(
+            await instance_table.publish(self._redis, self.current, activated_at_ms=self._activated_at_ms)
+        )
 
     async def adopt(
-        self, catalogue: Catalogue, *, chosen_at_ms: int | Literal["now"] = instance_table.NOW
+        self, catalogue: Catalogue, *, activated_at_ms: int | Literal["now"] = instance_table.NOW
     ) -> bool:
-        """Put a catalogue in force, unless one that was chosen later is; return whether it is now.
+        """Activate a catalogue, unless one that was chosen later is; return whether it is now.
 
         Args:
             catalogue: what an operator chose.
-            chosen_at_ms: when, by the clock of Redis; at this moment when left out.
+            activated_at_ms: when, by the clock of Redis; at this moment when left out.
 
         Raises:
             StateError: Redis is out of reach.
         """
-        self._take(await instance_table.publish(self._redis, catalogue, chosen_at_ms=chosen_at_ms))
+        self._take(await instance_table.publish(self._redis, catalogue, activated_at_ms=activated_at_ms))
         return self.current == catalogue
 
     def refresh(self) -> None:
@@ -90,25 +92,25 @@ class LiveCatalogue:
             self._refreshing.cancel()
             await asyncio.gather(self._refreshing, return_exceptions=True)
 
-    def _take(self, found: instance_table.ActiveCatalogue) -> None:
+    def _take(self, found: instance_table.PublishedCatalogue) -> None:
         changed = found.catalogue != self.current
         self.current, self.revision = found.catalogue, found.revision
-        self._chosen_at_ms = found.chosen_at_ms
+        self._activated_at_ms = found.activated_at_ms
         if changed:
             log.info("catalogue swapped", revision=found.revision)
             self.on_swap()
 
 
-async def listen(client: Redis, live: LiveCatalogue) -> None:
+async def listen(client: Redis, active: ActiveCatalogue) -> None:
     """Follow what is published, for ever; for a process that has no other subscription."""
-    async for _ in hear(client, keys.RELOADED_CHANNEL, on_listening=live.refresh):
-        live.refresh()
+    async for _ in subscribe(client, keys.RELOADED_CHANNEL, on_subscribed=active.refresh):
+        active.refresh()
 
 
-def chosen_at_s(settings: Settings, path: str) -> float:
+def activated_at_s(settings: Settings, path: str) -> float:
     """Return when an operator last chose the content of a file: wrote it, or ran `dispatcher up` with it.
 
-    A process without a file of its own has chosen nothing: what is in force wins over what it began with.
+    A process without a file of its own has chosen nothing: what is active wins over what it began with.
     """
     if settings.follows_redis:
         return 0.0

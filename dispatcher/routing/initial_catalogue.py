@@ -1,4 +1,4 @@
-"""The catalogue that a process begins with: of its own file, or the one in force where none was named."""
+"""The catalogue that a process begins with: of its own file, or the active one where none was named."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from dispatcher.settings import Settings
 log = structlog.get_logger(__name__)
 
 # A host may come up before the one with the file does; after this long whoever supervises tries again.
-PATIENCE_S: Final = 60.0
+REDIS_JOIN_TIMEOUT_S: Final = 60.0
 ASK_AGAIN_S: Final = 0.5
 
 _followed: dict[str, Catalogue] = {}
@@ -31,7 +31,7 @@ def starting_catalogue(settings: Settings) -> Catalogue:
     A file with a mistake is refused as it is at a reload: where an earlier one is in force that is taken, so
     that a restart costs nothing that the save of the file did not.
 
-    Where REDIS_URL names another Redis and DISPATCHER_CONFIG names no file, that is the one in force there:
+    Where REDIS_URL names another Redis and DISPATCHER_CONFIG names no file, that is the active one there:
     a further host needs no YAML. Only where Redis knows none does a file at the usual place count.
 
     Raises:
@@ -46,7 +46,7 @@ def starting_catalogue(settings: Settings) -> Catalogue:
 
 
 def _own(settings: Settings) -> Catalogue:
-    """Return what the file says, or what is in force while it has a mistake; a missing one is an error."""
+    """Return what the file says, or what is active while it has a mistake; a missing one is an error."""
     try:
         # `dispatcher up` or the control worker logs its warnings, not each process at its start.
         return load_catalogue(settings.dispatcher_config, log_warnings=False)
@@ -54,18 +54,18 @@ def _own(settings: Settings) -> Catalogue:
         if not settings.dispatcher_config.exists():
             raise
         if settings.redis_url not in _followed:
-            found = asyncio.run(_in_force(settings))
+            found = asyncio.run(_read_active(settings))
             if found is None:
                 raise
             _followed[settings.redis_url] = found
-            log.warning("catalogue refused, the one in force is used", problems=error.problems)
+            log.warning("catalogue refused, the active one is used", problems=error.problems)
         return _followed[settings.redis_url]
 
 
-async def _in_force(settings: Settings) -> Catalogue | None:
+async def _read_active(settings: Settings) -> Catalogue | None:
     redis = RedisClient(connect(settings.redis_url))
     try:
-        found = await instance_table.in_force(redis)
+        found = await instance_table.read_active(redis)
     except (ConfigError, StateError):
         return None
     finally:
@@ -76,7 +76,7 @@ async def _in_force(settings: Settings) -> Catalogue | None:
 async def _follow(settings: Settings) -> Catalogue:
     """Ask until there is one."""
     redis = RedisClient(connect(settings.redis_url))
-    give_up_at = time.monotonic() + PATIENCE_S
+    give_up_at = time.monotonic() + REDIS_JOIN_TIMEOUT_S
     told = ""
     try:
         while True:
@@ -97,7 +97,7 @@ async def _ask(redis: RedisClient, settings: Settings) -> tuple[Catalogue | None
     """Return the catalogue, or why there is none yet."""
     address = parse_redis_url(settings.redis_url)
     try:
-        found = await instance_table.in_force(redis)
+        found = await instance_table.read_active(redis)
     except StateError as error:
         return None, f"REDIS_URL: no Redis answers at {address}: {error}"
     if found is not None:

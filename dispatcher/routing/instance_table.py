@@ -1,4 +1,4 @@
-"""The instances as all processes see them: configured by the catalogue in force, learned from calls."""
+"""The instances as all processes see them: configured by the active catalogue, learned from calls."""
 
 from __future__ import annotations
 
@@ -69,30 +69,30 @@ class LearnedHealth:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ActiveCatalogue:
+class PublishedCatalogue:
     """The catalogue that all processes go by.
 
     Attributes:
         revision: counts every change of it.
-        chosen_at_ms: when an operator chose it, by the clock of Redis.
+        activated_at_ms: when an operator chose it, by the clock of Redis.
     """
 
     revision: int
-    chosen_at_ms: int
+    activated_at_ms: int
     catalogue: Catalogue
 
 
 async def publish(
-    redis: RedisClient, catalogue: Catalogue, *, chosen_at_ms: int | Literal["now"] = NOW
-) -> ActiveCatalogue:
-    """Put a catalogue in force, unless one that was chosen later is; return the one that is.
+    redis: RedisClient, catalogue: Catalogue, *, activated_at_ms: int | Literal["now"] = NOW
+) -> PublishedCatalogue:
+    """Activate a catalogue, unless one that was chosen later is; return the one that is.
 
     What was learned from calls stays. An instance that is not in it gets no new call; it is forgotten
     when its last call is over.
 
     Raises:
         StateError: Redis is out of reach.
-        ConfigError: the one in force is of a version that this process does not understand.
+        ConfigError: the active one is of a version that this process does not understand.
     """
     revision, at_ms, definition = await redis.run(
         _PUBLISH,
@@ -101,20 +101,20 @@ async def publish(
         arguments={
             "definition": encode(catalogue),
             "digest": digest(catalogue),
-            "chosen_at_ms": chosen_at_ms,
+            "chosen_at_ms": activated_at_ms,
             "reloaded_channel": keys.RELOADED_CHANNEL,
         },
         rest=[word for each in SERVICES for word in (each, keys.instance(each, ""))],
     )
     await prune(redis)
-    return ActiveCatalogue(
+    return PublishedCatalogue(
         revision=int(revision),
-        chosen_at_ms=int(at_ms),
+        activated_at_ms=int(at_ms),
         catalogue=decode(definition) if definition else catalogue,
     )
 
 
-async def in_force(redis: RedisClient) -> ActiveCatalogue | None:
+async def read_active(redis: RedisClient) -> PublishedCatalogue | None:
     """Return the catalogue that all processes go by, or None where none was published yet.
 
     Raises:
@@ -125,7 +125,9 @@ async def in_force(redis: RedisClient) -> ActiveCatalogue | None:
     if None in found:
         return None
     revision, at_ms, definition = found
-    return ActiveCatalogue(revision=int(revision), chosen_at_ms=int(at_ms), catalogue=decode(definition))
+    return PublishedCatalogue(
+        revision=int(revision), activated_at_ms=int(at_ms), catalogue=decode(definition)
+    )
 
 
 async def publish_instances(

@@ -24,7 +24,7 @@ from dispatcher.messages import Service
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import leases
-from dispatcher.routing.active_catalogue import LiveCatalogue
+from dispatcher.routing.active_catalogue import ActiveCatalogue
 from dispatcher.routing.leases import NoSlot, Outcome, PickMode, Slot
 
 log = structlog.get_logger(__name__)
@@ -32,7 +32,7 @@ log = structlog.get_logger(__name__)
 RENEW_EVERY_S: Final = keys.LEASE_TTL_MS / 1000 / 3
 # A call that finds every slot taken is told when it is its turn; it looks by itself as often as this, to
 # keep its place in line and to find slots whose holder died.
-LOOK_AGAIN_S: Final = 0.25
+LEASE_POLL_INTERVAL_S: Final = 0.25
 
 
 class CallClock:
@@ -76,12 +76,12 @@ class Router:
     """Leases instances for the calls of one process.
 
     Attributes:
-        live: tells what an instance's name means; a call under way keeps the instance that it was given.
+        active: tells what an instance's name means; a call under way keeps the instance that it was given.
     """
 
-    def __init__(self, redis: RedisClient, catalogue: Catalogue, *, chosen_at_s: float = 0.0) -> None:
+    def __init__(self, redis: RedisClient, catalogue: Catalogue, *, activated_at_s: float = 0.0) -> None:
         """Use the shared state on `line`, and a catalogue that was chosen at a Unix time."""
-        self.live = LiveCatalogue(redis, catalogue, chosen_at_s=chosen_at_s)
+        self.active = ActiveCatalogue(redis, catalogue, activated_at_s=activated_at_s)
         self._redis = redis
         self._looked_at: Catalogue | None = None
         self._barred: dict[Service, frozenset[str]] = {}
@@ -134,8 +134,8 @@ class Router:
 
     def _not_configured(self, service: Service) -> frozenset[str]:
         """Return the instances that this process cannot call: checks tell all others of them, but later."""
-        if self._looked_at is not self.live.current:
-            self._looked_at = self.live.current
+        if self._looked_at is not self.active.current:
+            self._looked_at = self.active.current
             self._barred = {
                 name: frozenset(each.name for each in config.instances if what_is_missing(each))
                 for name, config in self._looked_at.services.items()
@@ -143,13 +143,13 @@ class Router:
         return self._barred[service]
 
     async def _instance(self, name: str) -> Instance:
-        """Return what a name means; one that is not known yet is of a catalogue put in force just now."""
+        """Return what a name means; one that is not known yet is of a catalogue activated just now."""
         try:
-            return self.live.current.instance(name)
+            return self.active.current.instance(name)
         except KeyError:
-            await self.live.sync()
+            await self.active.sync()
         try:
-            return self.live.current.instance(name)
+            return self.active.current.instance(name)
         except KeyError as error:
             raise StateError(f"redis leased {name}, which left the catalogue at that moment") from error
 
@@ -165,7 +165,7 @@ class Router:
                 return picked
             if picked.forgotten:
                 log.warning("redis came back empty, telling it of the instances", service=service)
-                await self.live.sync()
+                await self.active.sync()
                 continue
             self._refuse(service, picked, deadline_at_s, lease_id)
             await self._wait_in_line(service, lease_id)
@@ -202,7 +202,7 @@ class Router:
         """Return when a slot became free for this call, or after a while."""
         freed = self._waiting[lease_id] = asyncio.Event()
         try:
-            async with asyncio.timeout(LOOK_AGAIN_S):
+            async with asyncio.timeout(LEASE_POLL_INTERVAL_S):
                 await freed.wait()
         except TimeoutError:
             return

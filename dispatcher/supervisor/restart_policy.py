@@ -10,7 +10,7 @@ from dispatcher.backoff import BackOff
 FIRST_DELAY_S: Final = 0.5
 LONGEST_DELAY_S: Final = 30.0
 HEALTHY_AFTER_S: Final = 60.0
-# Not less: on a small box that starts twelve processes at once, imports alone take several seconds.
+# Not less: on a small host that starts twelve processes at once, imports alone take several seconds.
 QUICK_EXIT_S: Final = 10.0
 QUICK_EXITS_ALLOWED: Final = 5
 

@@ -145,7 +145,7 @@ def news_lines(line: str, now: datetime) -> list[str]:
     changed = _CHANGED.fullmatch(event)
     if event.startswith(_REFUSED) and isinstance(problems := fields.get("problems"), list):
         reasons = (f"  {printable(problem, longest=LONGEST_NEWS)}" for problem in problems)
-        return [f"{time} the YAML was refused, what is in force stays:", *reasons]
+        return [f"{time} the YAML was refused, what is active stays:", *reasons]
     if queue_news := _QUEUE_NEWS.get(event):
         known = {key: printable(fields.get(key)) for key in ("queue", "sized_for", "slots")}
         return [f"{time} {queue_news.format_map(known)}"]

@@ -22,7 +22,7 @@ def add_instances(redis: RedisClient, overview: Overview, *, at_s: float) -> Non
 
 def add_host(redis: RedisClient, host: str, sample: HostSample, *, at_s: float) -> None:
     """Keep how the host, or the container, is now."""
-    _add(redis, keys.box(host), {"at_s": round(at_s, 3), **asdict(sample)})
+    _add(redis, keys.host_samples(host), {"at_s": round(at_s, 3), **asdict(sample)})
 
 
 def instance_sample(instance: InstanceView, *, at_s: float) -> dict[str, Any]:
@@ -57,7 +57,7 @@ async def of_host(redis: RedisClient, host: str) -> list[dict[str, Any]]:
     Raises:
         StateError: Redis is out of reach.
     """
-    return await _read(redis, keys.box(host))
+    return await _read(redis, keys.host_samples(host))
 
 
 def _add(redis: RedisClient, key: str, sample: Mapping[str, Any]) -> None:

@@ -85,7 +85,7 @@ async def read(redis: RedisClient, digest: str) -> tuple[ListedTool, ...] | None
     )
 
 
-async def may_act(redis: RedisClient, turn_id: str, attempt: int) -> bool:
+async def try_act(redis: RedisClient, turn_id: str, attempt: int) -> bool:
     """Return whether this sending of a turn may call tools: the first that asks may, and no other ever.
 
     Raises:

@@ -19,7 +19,7 @@ from dispatcher.backoff import BackOff
 from dispatcher.errors import StateError, in_words
 from dispatcher.messages import TurnTicket
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.client import PATIENCE_S, RedisClient
+from dispatcher.redis_client.client import REDIS_RECONNECT_TIMEOUT_S, RedisClient
 from dispatcher.redis_client.lua_script import Value
 from dispatcher.redis_client.stream_entries import entries_of
 
@@ -85,7 +85,10 @@ class UtteranceReader:
                 return self._parts(await self._more())
             except (RedisError, OSError, TimeoutError) as error:
                 missed_at_s = missed_at_s or time.monotonic()
-                if isinstance(error, TimeoutError) or time.monotonic() - missed_at_s > PATIENCE_S:
+                if (
+                    isinstance(error, TimeoutError)
+                    or time.monotonic() - missed_at_s > REDIS_RECONNECT_TIMEOUT_S
+                ):
                     raise StateError(f"redis: {in_words(error)}") from error
             await asyncio.sleep(pauses.next_s())
 

@@ -12,8 +12,8 @@ import oxipng
 from playwright.async_api import Browser, ViewportSize, async_playwright
 
 from dispatcher.supervisor.ports import is_taken
-from tests.acceptance.house import House
 from tests.acceptance.talk_page import CHROMIUM, FLAGS, TalkPage, new_tab
+from tests.acceptance.whole_system import WholeSystem
 from tests.support.processes import ROOT
 
 FOLDER: Final = ROOT / "docs" / "images"
@@ -114,12 +114,12 @@ def main() -> None:
     """Start the system, take the pictures, stop it."""
     with tempfile.TemporaryDirectory() as folder:
         # The address in the pictures is the usual one where nothing else has its port.
-        house = House(Path(folder), front_port=0 if is_taken("127.0.0.1", PORT) else PORT)
+        system = WholeSystem(Path(folder), front_port=0 if is_taken("127.0.0.1", PORT) else PORT)
         try:
-            house.is_up()
-            asyncio.run(take_all(house.url))
+            system.is_up()
+            asyncio.run(take_all(system.url))
         finally:
-            house.stop()
+            system.stop()
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from typing import Any
 
 from playwright.async_api import Browser, Page, Playwright, ViewportSize
 
-from tests.support.waiting import PATIENCE_S
+from tests.support.waiting import WAIT_TIMEOUT_S
 
 CHROMIUM = Path("/usr/bin/chromium")
 DESKTOP = ViewportSize(width=1280, height=800)
@@ -75,14 +75,14 @@ class TalkPage:
 
     async def is_in(self, state: str) -> None:
         """Wait until the page is in the state."""
-        await self.page.wait_for_selector(f"body[data-state={state}]", timeout=PATIENCE_S * 1000)
+        await self.page.wait_for_selector(f"body[data-state={state}]", timeout=WAIT_TIMEOUT_S * 1000)
 
     async def until(self, expression: str) -> None:
         """Wait until a JavaScript expression holds.
 
         Playwright's own wait_for_function needs eval, which the page's policy forbids.
         """
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(WAIT_TIMEOUT_S):
             while not await self.page.evaluate(expression):  # noqa: ASYNC110  the state is in the browser
                 await asyncio.sleep(0.02)
 
@@ -123,5 +123,5 @@ class TalkPage:
     async def notice(self) -> str:
         """Wait for the message bar and return its text."""
         bar = self.page.locator("#notice")
-        await bar.wait_for(state="visible", timeout=PATIENCE_S * 1000)
+        await bar.wait_for(state="visible", timeout=WAIT_TIMEOUT_S * 1000)
         return await bar.locator("p").inner_text()

@@ -20,7 +20,7 @@ from dispatcher.audio.opus import OpusEncoder
 from dispatcher.front.http.pages import add_pages
 from dispatcher.messages import REPLY_FRAME_MS, REPLY_RATE_HZ
 from dispatcher.settings import Settings
-from tests.support.waiting import PATIENCE_S
+from tests.support.waiting import WAIT_TIMEOUT_S
 
 LEAD_FRAMES = 5
 
@@ -69,7 +69,7 @@ class Connection:
     async def comes_to_say(self, *words: str) -> None:
         """Wait until the messages after the hello are these."""
         try:
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(WAIT_TIMEOUT_S):
                 while self.said() != list(words):
                     self.changed.clear()
                     await self.changed.wait()
@@ -114,7 +114,7 @@ class TalkPeer:
 
     async def is_greeted(self) -> None:
         """Wait for the first hello of a page."""
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(WAIT_TIMEOUT_S):
             await self._greeted.wait()
 
     async def _ready(self, _request: web.Request) -> web.Response:

@@ -18,7 +18,7 @@ from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
-PATIENCE_MS = 20_000
+PAGE_TIMEOUT_MS = 20_000
 QUESTION = "How are you today?"
 
 
@@ -52,18 +52,20 @@ async def test_the_operator_sees_workers_pools_and_tasks_but_no_words(
     switch = EventSwitch(stack)
     await page.goto(flower.url)
     rows = page.locator("#workers-table tbody tr", has_text="Online")
-    await expect(rows).to_have_count(len(QUEUES), timeout=PATIENCE_MS)
+    await expect(rows).to_have_count(len(QUEUES), timeout=PAGE_TIMEOUT_MS)
     switch.is_turned("enabled")
 
     await rows.filter(has_text="llm").get_by_role("link").first.click()
     pool = page.get_by_role("table", name="Worker pool options")
-    await expect(pool.get_by_role("row", name="Max concurrency")).to_contain_text("16", timeout=PATIENCE_MS)
+    await expect(pool.get_by_role("row", name="Max concurrency")).to_contain_text(
+        "16", timeout=PAGE_TIMEOUT_MS
+    )
 
     async with stack.front.device("02:00:00:00:00:12") as device:
         answer = await device.types(QUESTION)
     eventually(lambda: "tts.synthesize" in {task["name"] for task in flower.tasks()}, what="tasks in Flower")
     await page.goto(f"{flower.url}/tasks")
-    await expect(page.locator("#tasks-table")).to_contain_text("tts.synthesize", timeout=PATIENCE_MS)
+    await expect(page.locator("#tasks-table")).to_contain_text("tts.synthesize", timeout=PAGE_TIMEOUT_MS)
     await expect(page.locator("#tasks-table")).to_contain_text("llm.respond")
     shown = await page.content()
     assert answer.sentences == SENTENCES
@@ -82,11 +84,11 @@ async def test_the_talk_page_links_to_flower_from_where_it_can_be_reached(
     async with new_tab(browser, expects_errors=True) as here:
         await here.page.goto(front.url)
         link = here.page.locator("#flower")
-        await expect(link).to_be_visible(timeout=PATIENCE_MS)
+        await expect(link).to_be_visible(timeout=PAGE_TIMEOUT_MS)
         assert await link.get_attribute("href") == f"{flower.url}/"
     async with new_tab(browser, expects_errors=True) as elsewhere:
         await elsewhere.page.goto(f"http://{INSECURE_HOST}:{front.port}/")
-        await expect(elsewhere.page.locator("footer")).to_be_visible(timeout=PATIENCE_MS)
+        await expect(elsewhere.page.locator("footer")).to_be_visible(timeout=PAGE_TIMEOUT_MS)
         await expect(elsewhere.page.locator("#flower")).to_be_hidden()
 
 

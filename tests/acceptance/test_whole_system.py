@@ -16,8 +16,8 @@ from dispatcher.audio.pcm import read_wav, resample
 from dispatcher.dialogue.language import detect_language
 from dispatcher.front.http.device_address import lan_address
 from dispatcher.recordings import recording
-from tests.acceptance.house import House
 from tests.acceptance.talk_page import launch, new_tab
+from tests.acceptance.whole_system import WholeSystem
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(240)]
 
@@ -25,9 +25,9 @@ CHROMIUM_HZ = 48_000
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WholeSystem]:
     """The whole system, up; it must leave no process behind."""
-    running = House(tmp_path_factory.mktemp("house"))
+    running = WholeSystem(tmp_path_factory.mktemp("house"))
     try:
         running.takes_turns()
         yield running
@@ -59,11 +59,11 @@ async def speaking_browser(browser: Browser, spoken_question: Path) -> AsyncGene
         await running.close()
 
 
-async def transcript_of(house: House, wav: bytes, language: str) -> str:
+async def transcript_of(system: WholeSystem, wav: bytes, language: str) -> str:
     """Return what one of the ASR instances understands of a sound."""
     with wave.open(io.BytesIO(wav)) as file:
         assert file.getnframes() > 0, "nothing was heard"
-    endpoint = house.endpoint("asr-1")
+    endpoint = system.endpoint("asr-1")
     form = aiohttp.FormData({"model": "whisper-1", "language": language})
     form.add_field("file", wav, filename="heard.wav", content_type="audio/wav")
     async with (
@@ -74,56 +74,58 @@ async def transcript_of(house: House, wav: bytes, language: str) -> str:
     return str(answer["text"])
 
 
-async def test_a_spoken_question_is_answered_from_the_first_moment_of_readiness(house: House) -> None:
-    printed = house.talk("hello.wav")
+async def test_a_spoken_question_is_answered_from_the_first_moment_of_readiness(system: WholeSystem) -> None:
+    printed = system.talk("hello.wav")
 
     assert "what time is it" in printed.lower()
-    house.is_up()
+    system.is_up()
 
 
-async def test_a_recorded_english_question_is_answered_in_speech(house: House) -> None:
-    printed = house.talk("hello.wav")
+async def test_a_recorded_english_question_is_answered_in_speech(system: WholeSystem) -> None:
+    printed = system.talk("hello.wav")
 
     assert "what time is it" in printed.lower()
-    assert "it is" in (await transcript_of(house, house.heard_wav(), "en")).lower()
+    assert "it is" in (await transcript_of(system, system.heard_wav(), "en")).lower()
 
 
-async def test_a_typed_chinese_question_is_answered_in_chinese(house: House) -> None:
-    printed = house.talk("--text", "三十乘以四是多少？")
+async def test_a_typed_chinese_question_is_answered_in_chinese(system: WholeSystem) -> None:
+    printed = system.talk("--text", "三十乘以四是多少？")
 
     answer = next(line for line in printed.splitlines() if "answer" in line)
     assert "120" in answer
     assert detect_language(answer.split("answer")[1]) == "zh"
-    heard, rate_hz = read_wav(house.heard_wav())
+    heard, rate_hz = read_wav(system.heard_wav())
     assert len(heard) / 2 / rate_hz > 1.0
 
 
 @pytest.mark.parametrize("name", ["asr-1", "asr-2", "llm-1", "llm-2", "tts-1", "tts-2"])
-async def test_after_an_instance_is_killed_the_next_turn_still_answers(house: House, name: str) -> None:
-    before = house.pids()[name]
-    house.kill(name)
+async def test_after_an_instance_is_killed_the_next_turn_still_answers(
+    system: WholeSystem, name: str
+) -> None:
+    before = system.pids()[name]
+    system.kill(name)
 
-    printed = house.talk("hello.wav")
+    printed = system.talk("hello.wav")
 
     assert "what time is it" in printed.lower()
     assert "It is" in printed
-    house.is_back(name, not_pid=before)
+    system.is_back(name, not_pid=before)
 
 
-async def test_the_front_comes_back_by_itself_after_a_crash(house: House) -> None:
-    before = house.pids()["front"]
-    house.kill("front")
+async def test_the_front_comes_back_by_itself_after_a_crash(system: WholeSystem) -> None:
+    before = system.pids()["front"]
+    system.kill("front")
 
-    house.is_back("front", not_pid=before)
+    system.is_back("front", not_pid=before)
 
-    assert "It is" in house.talk("--text", "What time is it?")
+    assert "It is" in system.talk("--text", "What time is it?")
 
 
 async def test_a_question_spoken_to_the_talk_page_is_answered_on_it(
-    house: House, speaking_browser: Browser
+    system: WholeSystem, speaking_browser: Browser
 ) -> None:
     async with new_tab(speaking_browser) as tab:
-        await tab.opens(house.url)
+        await tab.opens(system.url)
         await tab.speaks(frames=50)
         times = await tab.is_answered()
 
@@ -136,10 +138,10 @@ async def test_a_question_spoken_to_the_talk_page_is_answered_on_it(
 
 
 async def test_text_typed_on_the_talk_page_in_both_languages_is_answered(
-    house: House, speaking_browser: Browser
+    system: WholeSystem, speaking_browser: Browser
 ) -> None:
     async with new_tab(speaking_browser) as tab:
-        await tab.opens(house.url)
+        await tab.opens(system.url)
         for text, expected in (("What is 12 times 7?", "84"), ("三十乘以四是多少？", "120")):
             await tab.types(text)
             await tab.is_answered()
@@ -148,11 +150,11 @@ async def test_text_typed_on_the_talk_page_in_both_languages_is_answered(
 
 
 async def test_the_talk_page_tells_how_to_connect_a_device_and_how_all_parts_stand(
-    house: House, speaking_browser: Browser
+    system: WholeSystem, speaking_browser: Browser
 ) -> None:
-    address = f"http://{lan_address()}:{house.front_port}/xiaozhi/ota/"
+    address = f"http://{lan_address()}:{system.front_port}/xiaozhi/ota/"
     async with new_tab(speaking_browser) as tab:
-        await tab.opens(house.url)
+        await tab.opens(system.url)
         await tab.page.click("#device-open")
         await tab.page.locator("#device .qr").wait_for()
         shown = await tab.page.locator("#device code").inner_text()
@@ -161,6 +163,6 @@ async def test_the_talk_page_tells_how_to_connect_a_device_and_how_all_parts_sta
         await tab.page.locator("#readiness dd").first.wait_for()
         verdict = await tab.page.locator("#readiness .verdict").inner_text()
 
-    assert address in house.process.output()
+    assert address in system.process.output()
     assert shown == address
     assert verdict.strip() == "Everything is ready"

@@ -18,7 +18,7 @@ import openai
 
 from dispatcher.messages import Service
 from tests.support.processes import free_port
-from tests.support.waiting import PATIENCE_S, eventually
+from tests.support.waiting import WAIT_TIMEOUT_S, eventually
 
 DISPATCHER = Path(sys.executable).with_name("dispatcher")
 
@@ -39,7 +39,7 @@ class InstanceProcess:
     @property
     def client(self) -> openai.OpenAI:
         """The vendor's own client, pointed at this instance."""
-        return openai.OpenAI(base_url=f"{self.url}/v1", api_key="none", max_retries=0, timeout=PATIENCE_S)
+        return openai.OpenAI(base_url=f"{self.url}/v1", api_key="none", max_retries=0, timeout=WAIT_TIMEOUT_S)
 
     def health(self) -> dict[str, Any]:
         """Return what /health says; an empty answer while nothing listens."""
@@ -59,7 +59,7 @@ class InstanceProcess:
     def stop(self) -> int:
         """Ask it to end and return the exit status."""
         self.process.terminate()
-        return self.process.wait(PATIENCE_S)
+        return self.process.wait(WAIT_TIMEOUT_S)
 
     def said(self) -> str:
         """Return what it wrote to its terminal."""

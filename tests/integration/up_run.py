@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 
 from tests.support.processes import BIN, Process, free_port
-from tests.support.waiting import PATIENCE_S, eventually
+from tests.support.waiting import WAIT_TIMEOUT_S, eventually
 
 # A part that answers 200 on its port and, when it is asked to stop, writes its name into `stops`.
 STAND_IN = f"""#!{sys.executable}
@@ -110,7 +110,7 @@ class UpRun:
         eventually(
             lambda: text in self.output or not self._process.runs,
             what=f"{text!r} in the output",
-            within_s=PATIENCE_S,
+            within_s=WAIT_TIMEOUT_S,
         )
         assert text in self.output, self.output
 
@@ -138,7 +138,7 @@ class UpRun:
 
     def ends(self) -> int:
         """Wait for its end; return the exit code."""
-        return self._process.ends(PATIENCE_S)
+        return self._process.ends(WAIT_TIMEOUT_S)
 
     def clean_up(self) -> None:
         """End what is left, whatever the test did."""

@@ -1,4 +1,4 @@
-"""The same house on the running system, in real time: `python -m tests.simulation.running 1.3 120`.
+"""The same devices on the running system, in real time: `python -m tests.simulation.running 1.3 120`.
 
 Two timed LLM instances have their first sentence after 0.6 s; then one needs 3.3 s for the given seconds, and
 recovers. What is counted is the first audio of each turn, as the front measures it.
@@ -21,7 +21,7 @@ from typing import Any, Final, get_args
 import yaml
 
 from dispatcher.messages import Algorithm
-from tests.simulation.house import LATE
+from tests.simulation.slow_instance import LATE
 from tests.support.device import Device
 from tests.support.instances import Instances
 from tests.support.stack import Stack
@@ -56,7 +56,7 @@ def with_large_caps(config: Path) -> None:
     config.write_text(yaml.safe_dump(document, allow_unicode=True), "utf-8")
 
 
-class RunningHouse:
+class RunningDevices:
     """Devices that speak to a stack, each one turn at a time, at random moments."""
 
     def __init__(self, stack: Stack, devices: list[Device], turns_per_s: float) -> None:
@@ -87,23 +87,23 @@ class RunningHouse:
         self._free.append(device)
 
 
-async def try_algorithm(stack: Stack, house: RunningHouse, plan: Plan, algorithm: Algorithm) -> str:
+async def try_algorithm(stack: Stack, speakers: RunningDevices, plan: Plan, algorithm: Algorithm) -> str:
     """Return one line of the table."""
     own = stack.own_catalogue
     llm = replace(own.services["llm"], algorithm=algorithm)
     stack.heal()
-    await stack.put_in_force(replace(own, services={**own.services, "llm": llm}))
+    await stack.activate(replace(own, services={**own.services, "llm": llm}))
     slow, _ = stack.instances.of("llm")
     slow.fault("none")
-    usual_ms = median(turn["first_audio_ms"] for turn in await house.speak_for(WELL_S))
+    usual_ms = median(turn["first_audio_ms"] for turn in await speakers.speak_for(WELL_S))
     slow.fault("slow", SLOWER)
     worker = stack.workers["llm"]
     since = worker.printed_bytes()
-    turns = await house.speak_for(plan.slow_s)
+    turns = await speakers.speak_for(plan.slow_s)
     said = worker.output(since)
     slow.fault("none")
-    await house.speak_for(BACK_S)
-    after = [turn["llm_instance"] for turn in await house.speak_for(SHARE_S)]
+    await speakers.speak_for(BACK_S)
+    after = [turn["llm_instance"] for turn in await speakers.speak_for(SHARE_S)]
     waits_ms = sorted(turn["first_audio_ms"] for turn in turns)
     late = sum(wait_ms > LATE * usual_ms for wait_ms in waits_ms)
     by_slow = sum(turn["llm_instance"] == "llm-1" for turn in turns)
@@ -124,10 +124,10 @@ async def main(plan: Plan, stack: Stack) -> None:
             await open_ones.enter_async_context(stack.front.device(f"house-{number}"))
             for number in range(count)
         ]
-        house = RunningHouse(stack, devices, plan.turns_per_s)
+        speakers = RunningDevices(stack, devices, plan.turns_per_s)
         sys.stdout.write(f"{HEADER}\n")
         for algorithm in plan.algorithms:
-            sys.stdout.write(await try_algorithm(stack, house, plan, algorithm) + "\n")
+            sys.stdout.write(await try_algorithm(stack, speakers, plan, algorithm) + "\n")
             sys.stdout.flush()
 
 

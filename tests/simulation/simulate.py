@@ -15,8 +15,8 @@ from dispatcher.messages import Algorithm
 from dispatcher.redis_client.client import RedisClient, connect
 from tests.simulation import figures, tuner_days
 from tests.simulation.figures import Figures
-from tests.simulation.house import House, HouseFigures, measure
 from tests.simulation.scenarios import SCENARIOS, Scenario
+from tests.simulation.slow_instance import LatenessFigures, SlowInstanceDay, measure
 from tests.simulation.weighing import FLEETS, Unequal, Weighed, weigh
 from tests.simulation.yardsticks import SIMPLE_RULES
 from tests.support.broker import Broker
@@ -46,7 +46,7 @@ async def main(url: str, runs: int) -> None:
     started = time.monotonic()
     for scenario in SCENARIOS:
         await _print_scenario(redis, scenario, range(runs))
-    await _print_house(redis, max(1, runs // 4))
+    await _print_slow_instance(redis, max(1, runs // 4))
     await _print_weights(redis, range(min(runs, WEIGHED_RUNS)))
     await redis.close()
     _print("\nThe tuner, twelve hours a run (docs/tuner.md)\n")
@@ -70,20 +70,20 @@ async def _print_scenario(redis: RedisClient, scenario: Scenario, seeds: range) 
         _print(_row(rule, await figures.of_simple(scenario, rule, seeds)))
 
 
-async def _print_house(redis: RedisClient, runs: int) -> None:
+async def _print_slow_instance(redis: RedisClient, runs: int) -> None:
     """Print what users hear while one of two LLM instances is slow; rare turns need more runs."""
     _print("\nSlow  one of two LLM instances: first token after 3.0 s instead of 0.3 s, for ten minutes\n")
     _print(HOUSE_HEADER)
     _print("| --- " * (HOUSE_HEADER.count("|") - 1) + "|")
     for turns_per_s, times in HOUSE_RATES.items():
         for algorithm in get_args(Algorithm):
-            house = House(algorithm=algorithm, turns_per_s=turns_per_s)
-            _print(_house_row(house, await measure(redis, house, range(runs * times))))
+            day = SlowInstanceDay(algorithm=algorithm, turns_per_s=turns_per_s)
+            _print(_slow_instance_row(day, await measure(redis, day, range(runs * times))))
 
 
-def _house_row(house: House, of: HouseFigures) -> str:
+def _slow_instance_row(day: SlowInstanceDay, of: LatenessFigures) -> str:
     return (
-        f"| {house.turns_per_s:g} | {house.algorithm} | {of.turns} | {of.late_ratio * 100:.2f} "
+        f"| {day.turns_per_s:g} | {day.algorithm} | {of.turns} | {of.late_ratio * 100:.2f} "
         f"| {of.onset_late:.1f} | {of.probe_ratio * 100:.1f} | {of.beside_ratio * 100:.2f} "
         f"| {of.share_back * 100:.1f} |"
     )

@@ -1,4 +1,4 @@
-"""The tuner against the rules of R12 to the letter, on the same box with the same seeds, in short."""
+"""The tuner against the rules of R12 to the letter, on the same host with the same seeds, in short."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_a_day_of_troubles_misses_the_kpis_for_less_time_than_the_rules_to_the_l
 
 
 @pytest.mark.parametrize("name", TROUBLES)
-def test_no_trouble_is_made_worse_than_with_nobody_at_the_knobs(name: str) -> None:
+def test_no_trouble_is_made_worse_than_without_a_tuner(name: str) -> None:
     troubles = TROUBLES[name]
     ours, nobody = (run_days(troubles, TUNERS[who], SEEDS[:1]) for who in ("ours", "nobody"))
     assert ours.outside_ratio <= nobody.outside_ratio

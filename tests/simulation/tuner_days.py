@@ -1,4 +1,4 @@
-"""Who tunes the box: nobody, the rules of R12 to the letter, or ours; and how long the KPIs are missed."""
+"""Who tunes the host: nobody, the rules of R12 to the letter, or ours; and how long the KPIs are missed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Final, Protocol
 from dispatcher.control.rules.evidence import Measures, TunerEvidence
 from dispatcher.control.rules.tuner_state import TunerState
 from dispatcher.control.rules.tuner_step import TunerTick
-from tests.simulation.tuner_box import CAPS, POOL, STEP_S, TORN_DOWN_S, Box, Moment, Trouble
+from tests.simulation.tuned_host import CAPS, POOL, STEP_S, TORN_DOWN_S, Moment, SimulatedHost, Trouble
 
 HOURS: Final = 12
 PEAK: Final = Trouble(from_min=120, until_min=180, devices=40)
@@ -29,16 +29,16 @@ TROUBLES: Final = {
 
 
 class Tuner(Protocol):
-    """Whoever turns the box's settings, once a minute."""
+    """Whoever turns the host's settings, once a minute."""
 
-    def tune(self, box: Box, seen: TunerEvidence) -> int:
+    def tune(self, host: SimulatedHost, seen: TunerEvidence) -> int:
         """Do what it likes; return how many things it changed."""
 
 
 class Nobody:
-    """The box as it was configured."""
+    """The host as it was configured."""
 
-    def tune(self, box: Box, seen: TunerEvidence) -> int:  # noqa: ARG002  nobody looks
+    def tune(self, host: SimulatedHost, seen: TunerEvidence) -> int:  # noqa: ARG002  nobody looks
         """Change nothing."""
         return 0
 
@@ -46,27 +46,27 @@ class Nobody:
 class Literal:
     """R12 to the letter: every action of every rule that fires, each minute, never undone."""
 
-    def tune(self, box: Box, seen: TunerEvidence) -> int:
+    def tune(self, host: SimulatedHost, seen: TunerEvidence) -> int:
         """Apply each rule whose number is over its limit in this very minute."""
         measures, changed = seen.measures, 0
         if (measures.cpu or 0) > 0.85:  # more instances, fewer threads, throttle
-            box.settings["cap llm/remote"] = min(
-                CAPS["remote"], box.number("cap llm/remote", CAPS["remote"]) + 1
+            host.settings["cap llm/remote"] = min(
+                CAPS["remote"], host.number("cap llm/remote", CAPS["remote"]) + 1
             )
-            box.settings["pool llm"] = max(2, box.number("pool llm", POOL) - 1)
-            box.settings["admission max_devices"] = max(5, (seen.devices or 30) * 9 // 10)
+            host.settings["pool llm"] = max(2, host.number("pool llm", POOL) - 1)
+            host.settings["admission max_devices"] = max(5, (seen.devices or 30) * 9 // 10)
             changed += 3
         if (measures.memory or 0) > 0.90:  # clear the cache, restart heavy services, smaller buffers
-            box.restart(lasts_s=TORN_DOWN_S)
-            box.settings["buffer reply_kept_s"] = 1.0
+            host.restart(lasts_s=TORN_DOWN_S)
+            host.settings["buffer reply_kept_s"] = 1.0
             changed += 2
         if (measures.response or 0) > 1000:  # local models, larger cache, upkeep of the database
-            box.settings.update({"prefer llm/local": "high", "prefer llm/remote": "low"})
+            host.settings.update({"prefer llm/local": "high", "prefer llm/remote": "low"})
             changed += 2
         if (measures.errors or 0) > 0.05:  # restart what fails, backup providers, fewer at once
-            box.restart(lasts_s=TORN_DOWN_S)
-            box.settings.update({"prefer llm/local": "low", "prefer llm/remote": "high"})
-            box.settings["pool llm"] = max(2, box.number("pool llm", POOL) - 1)
+            host.restart(lasts_s=TORN_DOWN_S)
+            host.settings.update({"prefer llm/local": "low", "prefer llm/remote": "high"})
+            host.settings["pool llm"] = max(2, host.number("pool llm", POOL) - 1)
             changed += 3
         return changed
 
@@ -78,12 +78,12 @@ class Ours:
         """Begin without any memory."""
         self.state = TunerState()
 
-    def tune(self, box: Box, seen: TunerEvidence) -> int:
+    def tune(self, host: SimulatedHost, seen: TunerEvidence) -> int:
         """Take one step and do what it says."""
-        self.state, decisions = TunerTick(now_s=box.now_s).step(self.state, seen)
+        self.state, decisions = TunerTick(now_s=host.now_s).step(self.state, seen)
         acts = [decision.act for decision in decisions if decision.act is not None]
         for act in acts:
-            box.apply(act)
+            host.apply(act)
         return len(acts)
 
 
@@ -121,12 +121,12 @@ def run_days(troubles: Sequence[Trouble], make: Callable[[], Tuner], seeds: Sequ
 
 
 def _run(troubles: Sequence[Trouble], tuner: Tuner, seed: int) -> tuple[list[bool], int]:
-    box = Box(troubles=troubles, dice=random.Random(seed))
+    host = SimulatedHost(troubles=troubles, dice=random.Random(seed))
     missed, changed = [], 0
     for _ in range(HOURS * 60):
-        minute = [box.step() for _ in range(int(60 / STEP_S))]
+        minute = [host.step() for _ in range(int(60 / STEP_S))]
         missed += [misses_a_kpi(moment) for moment in minute]
-        changed += tuner.tune(box, box.evidence(minute))
+        changed += tuner.tune(host, host.evidence(minute))
     return missed, changed
 
 

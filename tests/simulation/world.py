@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from dispatcher.routing.router import LOOK_AGAIN_S, RENEW_EVERY_S
+from dispatcher.routing.router import LEASE_POLL_INTERVAL_S, RENEW_EVERY_S
 from tests.simulation.balancers import Balancer
 from tests.simulation.scenarios import DEADLINE_MS, Call, Scenario
 
@@ -110,7 +110,7 @@ class World:
         name = await self._balancer.pick(call.id, self._now_ms, flow.excluded)
         if name is None:
             self._waiting[call.id] = flow
-            flow.look_at_ms = self._now_ms + LOOK_AGAIN_S * 1000
+            flow.look_at_ms = self._now_ms + LEASE_POLL_INTERVAL_S * 1000
             self._at(flow.look_at_ms, self._look_again, flow)
             return
         self._waiting.pop(call.id, None)

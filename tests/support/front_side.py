@@ -19,7 +19,7 @@ from dispatcher.turn_store import utterance_audio
 from dispatcher.turn_store.replies import ReplyReader
 from tests.support.broker import Broker
 from tests.support.device import SPEECH
-from tests.support.waiting import PATIENCE_S
+from tests.support.waiting import WAIT_TIMEOUT_S
 
 LONG_S: Final = 60.0
 
@@ -82,13 +82,15 @@ class FrontSide:
         """Return all replies to a turn that were read so far."""
         return [reply for reply in self.replies if reply.turn_id == ticket.turn_id]
 
-    async def reads(self, ticket: TurnTicket, *kinds: ReplyKind, within_s: float = PATIENCE_S) -> None:
+    async def reads(self, ticket: TurnTicket, *kinds: ReplyKind, within_s: float = WAIT_TIMEOUT_S) -> None:
         """Read until the turn has a reply of one of the kinds."""
         await self._reads_until(lambda: any(reply.kind in kinds for reply in self.of(ticket)), within_s)
 
     async def reads_last_audio(self, ticket: TurnTicket, *, sentences: int) -> None:
         """Read until so many sentences are spoken to their ends."""
-        await self._reads_until(lambda: sum(reply.last for reply in self.of(ticket)) == sentences, PATIENCE_S)
+        await self._reads_until(
+            lambda: sum(reply.last for reply in self.of(ticket)) == sentences, WAIT_TIMEOUT_S
+        )
 
     async def _reads_until(self, condition: Callable[[], bool], within_s: float) -> None:
         async with asyncio.timeout(within_s):

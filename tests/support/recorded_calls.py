@@ -26,8 +26,8 @@ async def record_calls(
     failing: str = "",
 ) -> None:
     """Make so many calls, a few at once; each takes as long as its instance does, the failing one fails."""
-    router = Router(redis, catalogue_of(algorithm, instances), chosen_at_s=time.time())
-    await router.live.sync()
+    router = Router(redis, catalogue_of(algorithm, instances), activated_at_s=time.time())
+    await router.active.sync()
     upcoming = iter(range(count))
 
     async def call_again_and_again() -> None:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from tests.support.waiting import PATIENCE_S
+from tests.support.waiting import WAIT_TIMEOUT_S
 
 _LENGTH: Final = re.compile(r"(?i)\r\ncontent-length: *(\d+)\r\n")
 
@@ -107,7 +107,7 @@ class ScriptedServer:
 
     def _serve(self, connection: socket.socket) -> None:
         with suppress(OSError):
-            connection.settimeout(PATIENCE_S)
+            connection.settimeout(WAIT_TIMEOUT_S)
             if self.tls:
                 connection = self.tls.wrap_socket(connection, server_side=True)
                 self._open.append(connection)

@@ -24,7 +24,7 @@ from tests.support.broker import Broker
 from tests.support.device import Device
 from tests.support.instances import Instances
 from tests.support.processes import BIN, Process, free_port, stop_all
-from tests.support.waiting import PATIENCE_S, eventually, is_ready, soon
+from tests.support.waiting import WAIT_TIMEOUT_S, eventually, is_ready, soon
 
 ALGORITHMS: Final = {"asr": "least_connections", "llm": "response_time", "tts": "weighted_round_robin"}
 SYSTEM_PROMPT: Final = "You are a kettle."
@@ -163,11 +163,11 @@ class Stack:
         """What the file of the stack says."""
         return load_catalogue(Path(self.environ["DISPATCHER_CONFIG"]))
 
-    async def put_in_force(self, catalogue: Catalogue) -> None:
+    async def activate(self, catalogue: Catalogue) -> None:
         """Publish a catalogue, and wait until the front and the workers of all stages follow it."""
         followers = [self.front, *(self.workers[service] for service in SERVICES)]
         redis = RedisClient(connect(self.broker.url))
-        before = await instance_table.in_force(redis)
+        before = await instance_table.read_active(redis)
         seen = [follower.printed_bytes() for follower in followers]
         revision = (await instance_table.publish(redis, catalogue)).revision
         await redis.close()
@@ -192,7 +192,7 @@ class Stack:
             held = client.scan_iter(keys.leases("*", "*"))  # type: ignore[arg-type]
             return sum(int(client.zcount(key, now_ms, "+inf")) for key in held)
 
-    async def is_given_back(self, *, within_s: float = PATIENCE_S) -> None:
+    async def is_given_back(self, *, within_s: float = WAIT_TIMEOUT_S) -> None:
         """Wait until no slot is held: a draft that lost a race is heard out for a while."""
 
         async def is_free() -> bool:

@@ -11,8 +11,8 @@ from urllib.request import urlopen
 Found = TypeVar("Found")
 
 # Long enough for a machine that does something else beside; a passing test never waits so long.
-PATIENCE_S: Final = 120.0
-LOOK_AGAIN_S: Final = 0.02
+WAIT_TIMEOUT_S: Final = 120.0
+WAIT_POLL_INTERVAL_S: Final = 0.02
 
 
 def is_ready(url: str) -> bool:
@@ -24,21 +24,21 @@ def is_ready(url: str) -> bool:
         return False
 
 
-def eventually(condition: Callable[[], Found], *, what: str, within_s: float = PATIENCE_S) -> Found:
+def eventually(condition: Callable[[], Found], *, what: str, within_s: float = WAIT_TIMEOUT_S) -> Found:
     """Return the first true answer of a condition; the test fails when none comes in time."""
     give_up_at = time.monotonic() + within_s
     while not (found := condition()):
         assert time.monotonic() < give_up_at, f"{what}: not within {within_s:g} s"
-        time.sleep(LOOK_AGAIN_S)
+        time.sleep(WAIT_POLL_INTERVAL_S)
     return found
 
 
 async def soon(
-    condition: Callable[[], Awaitable[Found]], *, what: str, within_s: float = PATIENCE_S
+    condition: Callable[[], Awaitable[Found]], *, what: str, within_s: float = WAIT_TIMEOUT_S
 ) -> Found:
     """Return the first true answer of a condition that has to be awaited."""
     give_up_at = time.monotonic() + within_s
     while not (found := await condition()):
         assert time.monotonic() < give_up_at, f"{what}: not within {within_s:g} s"
-        await asyncio.sleep(LOOK_AGAIN_S)
+        await asyncio.sleep(WAIT_POLL_INTERVAL_S)
     return found

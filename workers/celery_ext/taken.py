@@ -74,7 +74,7 @@ class TakenMessages:
             while True:
                 self.mark_alive()
                 self._end_finished(redis)
-                if beating is None or beating.done():  # while Redis is away one of them waits
+                if beating is None or beating.done():  # while Redis is unreachable one of them waits
                     beating = asyncio.get_running_loop().create_task(self._beat(redis))
                 await asyncio.sleep(worker_heartbeats.BEAT_INTERVAL_S)
         finally:

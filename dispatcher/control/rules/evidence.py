@@ -82,7 +82,7 @@ class WorkerEvidence:
     """One worker process, as it answers `inspect stats`.
 
     Attributes:
-        name: node name, such as "llm@box".
+        name: node name, such as "llm@host".
         pool: tasks that it runs at once.
         memory_bytes: most that it ever held in memory; None where it is unknown.
     """

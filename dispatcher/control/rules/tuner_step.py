@@ -82,8 +82,8 @@ class TunerTick:
         )
 
     def _revert_last(self, state: TunerState) -> Stepped | None:
-        in_force = (*state.kept, *(() if state.pending is None else (state.pending,)))
-        return self._end(state, in_force[-1], "undone", f"the mode is {self.mode}") if in_force else None
+        active = (*state.kept, *(() if state.pending is None else (state.pending,)))
+        return self._end(state, active[-1], "undone", f"the mode is {self.mode}") if active else None
 
     def _judge_pending(self, state: TunerState, pending: TunerExperiment) -> Stepped:
         if self.now_s - pending.begun_at_s < self.timing.trial_s:

@@ -23,8 +23,8 @@ from dispatcher.front.connection.connected_device import ConnectedDevice
 from dispatcher.front.connection.playback import Pacer
 from dispatcher.front.connection.running_turns import RunningTurns
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.client import PATIENCE_S, RedisClient, cache_client, connect
-from dispatcher.routing.active_catalogue import LiveCatalogue, chosen_at_s
+from dispatcher.redis_client.client import REDIS_RECONNECT_TIMEOUT_S, RedisClient, cache_client, connect
+from dispatcher.routing.active_catalogue import ActiveCatalogue, activated_at_s
 from dispatcher.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -52,7 +52,7 @@ class FrontContext:
     """Shared parts of one front process; only what `status` holds changes.
 
     Attributes:
-        live: the active catalogue.
+        active: the active catalogue.
         devices: connections by device id; one device has one.
         turns: turns under way, to which replies are routed.
         connection_limiter, socket_limiter: of the port, and of sockets of devices among its connections.
@@ -62,7 +62,7 @@ class FrontContext:
     front_id: str
     redis: RedisClient
     cache_redis: RedisClient
-    live: LiveCatalogue
+    active: ActiveCatalogue
     pacer: Pacer
     apologies: Apologies
     connection_limiter: ConnectionLimiter
@@ -75,14 +75,16 @@ class FrontContext:
     @classmethod
     def create(cls, settings: Settings, catalogue: Catalogue, *, redis: RedisClient | None = None) -> Self:
         """Return the context of a front that connects to nothing yet; called inside the front's loop."""
-        redis = redis or RedisClient(connect(settings.redis_url), patience_s=PATIENCE_S)
+        redis = redis or RedisClient(
+            connect(settings.redis_url), reconnect_timeout_s=REDIS_RECONNECT_TIMEOUT_S
+        )
         connection_limiter = make_connection_limiter(settings)
         return cls(
             settings=settings,
             front_id=f"{settings.server_id}-{secrets.token_hex(4)}",
             redis=redis,
             cache_redis=cache_client(settings, redis),
-            live=LiveCatalogue(redis, catalogue, chosen_at_s=chosen_at_s(settings, catalogue.path)),
+            active=ActiveCatalogue(redis, catalogue, activated_at_s=activated_at_s(settings, catalogue.path)),
             pacer=Pacer(asyncio.get_running_loop()),
             apologies=Apologies(),
             connection_limiter=connection_limiter,
@@ -97,7 +99,7 @@ class FrontContext:
     @property
     def catalogue(self) -> Catalogue:
         """The active catalogue; new connections and turns go by it."""
-        return self.live.current
+        return self.active.current
 
     @property
     def reply_stream(self) -> str:
@@ -118,7 +120,7 @@ class FrontContext:
 
     async def close(self) -> None:
         """Close the connections to Redis."""
-        await self.live.close()
+        await self.active.close()
         if self.cache_redis is not self.redis:
             await self.cache_redis.close()
         await self.redis.close()

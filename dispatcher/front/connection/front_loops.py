@@ -44,7 +44,7 @@ async def run_loops(context: FrontContext) -> AsyncGenerator[None]:
     tasks: list[asyncio.Task[None]] = []
     try:
         loops = _loops(context, *clients)
-        await context.live.sync()
+        await context.active.sync()
         await agree_on_tokens(context)
         tasks = [asyncio.get_running_loop().create_task(loop()) for loop in loops]
         yield
@@ -69,7 +69,7 @@ def _loops(
         commands_client,
         context.redis,
         partial(handle, context.devices),
-        on_listening=partial(invalidate_profiles, context.devices),
+        on_subscribed=partial(invalidate_profiles, context.devices),
     )
     return (
         pump.run,
@@ -79,7 +79,7 @@ def _loops(
         PresenceLoop(context).run,
         partial(follow_overrides, context),
         partial(resend_lost, context),
-        partial(listen, catalogue_client, context.live),
+        partial(listen, catalogue_client, context.active),
         handle_commands,
     )
 

@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from dispatcher.errors import BackupError, RecordsError
 from dispatcher.records import migrate
-from dispatcher.records.engine import KEEP_PATIENCE_S, reason_of, transaction
+from dispatcher.records.engine import LONG_STATEMENT_TIMEOUT_S, reason_of, transaction
 from dispatcher.records.store import Store, insert_new
 from dispatcher.records.tables import METADATA
 
@@ -25,7 +25,7 @@ def open_store(database: str) -> Store:
     Raises:
         ConfigError: the URL is wrong.
     """
-    return Store.at(database, patience_s=KEEP_PATIENCE_S)
+    return Store.at(database, statement_timeout_s=LONG_STATEMENT_TIMEOUT_S)
 
 
 def tables() -> list[Table]:

@@ -22,7 +22,7 @@ async def read_rows(redis: RedisClient) -> list[dict[str, Any]]:
         StateError: Redis is out of reach.
     """
     rows = []
-    for pattern in (keys.history("*"), keys.device("*"), keys.KNOBS):
+    for pattern in (keys.history("*"), keys.device("*"), keys.OVERRIDES):
         cursor = 0
         while True:
             answer = await redis.execute("SCAN", cursor, "MATCH", pattern, "COUNT", SCAN_COUNT)
@@ -53,7 +53,7 @@ def is_ours(row: Any) -> bool:
     if not isinstance(row, dict) or row.get("kind") not in ("list", "hash"):
         return False
     key = str(row.get("key", ""))
-    known = key.startswith((keys.history(""), keys.device(""))) or key == keys.KNOBS
+    known = key.startswith((keys.history(""), keys.device(""))) or key == keys.OVERRIDES
     words = row.get("words")
     return known and isinstance(row.get("ttl_ms"), int) and isinstance(words, list) and bool(words)
 

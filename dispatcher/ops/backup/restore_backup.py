@@ -80,7 +80,7 @@ async def restore_backup(
 
 async def _restore_state(redis: RedisClient, settings: Settings, archive: OpenArchive) -> Iterable[str]:
     count = await redis_rows.write_rows(redis, archive.rows(redis_rows.MEMBER))
-    lines = [f"{count} keys of dialogues, devices and knobs are back"]
+    lines = [f"{count} keys of dialogues, devices and overrides are back"]
     path = settings.data_dir / KEY_FILE
     if path.exists():
         await agree_anew(redis, path.read_bytes())

@@ -54,7 +54,7 @@ def write_backup(
             names.append(name.removeprefix("files/"))
         report(f"files    {', '.join(names) or 'none'}")
         count = writer.add_rows(redis_rows.MEMBER, rows)
-        report(f"state    {count} keys of dialogues, devices and knobs")
+        report(f"state    {count} keys of dialogues, devices and overrides")
         report(f"records  {_write_records(writer, settings)}")
 
 

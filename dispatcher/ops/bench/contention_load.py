@@ -18,7 +18,7 @@ from dispatcher.routing import leases
 from dispatcher.routing.leases import Slot
 
 HOLD_S: Final = 0.005
-LOOK_AGAIN_S: Final = 0.001
+SLOT_POLL_INTERVAL_S: Final = 0.001
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +41,7 @@ async def run(plan: ContentionPlan) -> dict[str, Any]:
         while time.monotonic() < until:
             slot = await leases.pick(redis, SERVICE, turn_id=TURN)
             if not isinstance(slot, Slot):
-                await asyncio.sleep(LOOK_AGAIN_S)
+                await asyncio.sleep(SLOT_POLL_INTERVAL_S)
                 continue
             taken.append(slot.in_flight)
             await asyncio.sleep(dice.uniform(0, HOLD_S))

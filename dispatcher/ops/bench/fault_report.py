@@ -20,7 +20,7 @@ _NO_BUDGET: Final = (
     "the budget held no second request (one in 20 calls, one every 10 s), so it was asked when the first was "
     "given up"
 )
-_STYLES: Final = {"pass": "green", "FAIL": "red", "box not quiet": "yellow"}
+_STYLES: Final = {"pass": "green", "FAIL": "red", "host not quiet": "yellow"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +69,7 @@ class FaultReport:
             return "pass"
         quiet = self.other_programs_ratio <= QUIET_RATIO
         wrong = any(not each.same_words or _waited_too_long(each) for each in result.turns)
-        return "FAIL" if quiet or wrong or result.worst_ms is None else "box not quiet"
+        return "FAIL" if quiet or wrong or result.worst_ms is None else "host not quiet"
 
 
 def _waited_too_long(turn: FaultTurn) -> bool:

@@ -57,10 +57,10 @@ class RoutingReport:
     other_programs_ratio: float
 
     def verdicts(self) -> Iterator[tuple[Verdict, str]]:
-        """Yield each bound with its word: pass, FAIL, or that the box was not quiet enough to judge."""
+        """Yield each bound with its word: pass, FAIL, or that the host was not quiet enough to judge."""
         quiet = self.other_programs_ratio <= QUIET_RATIO
         for verdict in self._times():
-            yield verdict, "pass" if verdict.passed else "FAIL" if quiet else "box not quiet"
+            yield verdict, "pass" if verdict.passed else "FAIL" if quiet else "host not quiet"
         for verdict in self._exact():
             yield verdict, "pass" if verdict.passed else "FAIL"
 
@@ -175,7 +175,7 @@ def burst_table(bursts: Mapping[Algorithm, Counter[str]]) -> Table:
 def verdict_table(report: RoutingReport) -> Table:
     """Return what was wanted, what came out and the verdict."""
     table = Table("wanted", "measured", "verdict", **_LOOKS)
-    styles = {"pass": "green", "FAIL": "red", "box not quiet": "yellow"}
+    styles = {"pass": "green", "FAIL": "red", "host not quiet": "yellow"}
     for verdict, word in report.verdicts():
         table.add_row(verdict.wanted, verdict.measured, f"[{styles[word]}]{word}[/]")
     return table

@@ -76,7 +76,7 @@ async def _measure_voices(chosen: Sequence[BenchedVoice], count: int) -> None:
         for voice in chosen:
             tts = load(voice.options)
             sentences = [
-                await hear(asr, tts, sentence, voice.language)
+                await compare(asr, tts, sentence, voice.language)
                 for sentence in SENTENCES[voice.language][:count]
             ]
             tts.close()
@@ -87,7 +87,9 @@ async def _measure_voices(chosen: Sequence[BenchedVoice], count: int) -> None:
     raise SystemExit(0 if passed else 1)
 
 
-async def hear(asr: AsrEngine, tts: TtsEngine, sentence: str, language: SpokenLanguage) -> ComparedSentence:
+async def compare(
+    asr: AsrEngine, tts: TtsEngine, sentence: str, language: SpokenLanguage
+) -> ComparedSentence:
     """Return the transcript of a sentence that the voice speaks."""
     pcm = b"".join([piece async for piece in tts.speak(sentence, language=language, speed=1.0)])
     transcript = await asr.transcribe(wav_bytes(pcm, SPEECH_RATE_HZ), language=language, prompt="")

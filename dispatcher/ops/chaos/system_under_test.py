@@ -67,7 +67,7 @@ class SystemUnderTest:
             StateError: Redis is out of reach.
         """
         await environment.processes()
-        found = await instance_table.in_force(redis)
+        found = await instance_table.read_active(redis)
         if found is None:
             raise StartError("Redis knows no instances yet; start the stack, then run this again")
         return cls(redis, session, environment, found.catalogue)
@@ -101,7 +101,7 @@ class SystemUnderTest:
         """Return an instance whose work another one can do, of this service before others.
 
         Args:
-            service: a box may have two instances of another one only.
+            service: a host may have two instances of another one only.
             with_switch: it has to have a switch for faults.
 
         Raises:

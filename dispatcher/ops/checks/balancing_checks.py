@@ -19,7 +19,7 @@ NGINX_MISS: Final = 0.05
 _BY_ITS_LINE: Final = ("failing", "not configured")
 
 
-def yaml_in_force(snapshot: Snapshot) -> Iterator[Finding]:
+def yaml_is_active(snapshot: Snapshot) -> Iterator[Finding]:
     """Compare the file with what every process goes by."""
     name, expected = "YAML is in force", "what all processes go by is this file: `dispatcher reload`"
     if snapshot.active is None or snapshot.file is None:

@@ -28,7 +28,7 @@ CHECKS: Final[Mapping[CheckList, tuple[Check, ...]]] = {
     "1": (
         host_checks.hardware,
         host_checks.yaml,
-        balancing_checks.yaml_in_force,
+        balancing_checks.yaml_is_active,
         balancing_checks.fronts_ready,
         balancing_checks.calls_by_weight,
         balancing_checks.instances_usable,

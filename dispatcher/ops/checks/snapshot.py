@@ -28,7 +28,7 @@ from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import decisions, instance_table
 from dispatcher.routing.decisions import Decision
-from dispatcher.routing.instance_table import ActiveCatalogue
+from dispatcher.routing.instance_table import PublishedCatalogue
 from dispatcher.routing.overview import InstanceView, Overview, read_overview
 from dispatcher.settings import Settings
 from dispatcher.telemetry import canaries, front_presence, kpi_store
@@ -99,7 +99,7 @@ class Snapshot:
     now_s: float
     file: Catalogue | None
     file_problem: str
-    active: ActiveCatalogue | None
+    active: PublishedCatalogue | None
     host: HostSnapshot
     redis: Mapping[str, str]
     overview: Overview
@@ -160,7 +160,7 @@ async def _state(redis: RedisClient) -> dict[str, Any]:
     overview = await read_overview(redis)
     picked = [await decisions.newest(redis, service, most=DECISIONS_READ) for service in SERVICES]
     return {
-        "active": await instance_table.in_force(redis),
+        "active": await instance_table.read_active(redis),
         "redis": await _info(redis),
         "overview": overview,
         "instances": tuple([await _instance(redis, view) for view in overview.instances]),

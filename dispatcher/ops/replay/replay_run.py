@@ -19,7 +19,7 @@ from dispatcher.ops.replay.replay_figures import compare
 from dispatcher.ops.replay.replay_view import comparison_view, turn_view
 from dispatcher.ops.replay.replay_world import Outcome, ReplayWorld
 from dispatcher.redis_client.client import RedisClient
-from dispatcher.redis_client.prefixed import scratch_line
+from dispatcher.redis_client.prefixed import prefixed_client
 from dispatcher.routing import decisions, instance_table
 from dispatcher.supervisor.resolve_settings import resolve_settings
 from dispatcher.terminal.console import make_console
@@ -36,7 +36,7 @@ class ReplayPlan:
         algorithm: None keeps the one of the catalogue.
         last: only so many of the newest decisions; None takes all that are kept.
         turn: beginning of a turn's id whose calls are shown one by one; empty shows the comparison.
-        config: a YAML with other instances, weights and caps; None takes what is in force.
+        config: a YAML with other instances, weights and caps; None takes what is active.
     """
 
     algorithm: Algorithm | None
@@ -63,7 +63,7 @@ async def run_replay(redis: RedisClient, plan: ReplayPlan) -> None:
     console = make_console()
     estimator = Estimator(calls, random.Random(plan.seed))  # noqa: S311  a simulation
     with BenchProgress(console) as progress, progress.step("replaying", len(calls)) as on_call:
-        async with scratch_line(resolve_settings().redis_url) as scratch:
+        async with prefixed_client(resolve_settings().redis_url) as scratch:
             world = ReplayWorld(
                 scratch, config, estimator, longest_wait_s=catalogue.conversation.turn_timeout_s
             )
@@ -80,7 +80,7 @@ async def run_replay(redis: RedisClient, plan: ReplayPlan) -> None:
 async def _catalogue(redis: RedisClient, config: Path | None) -> Catalogue:
     if config is not None:
         return load_catalogue(config)
-    found = await instance_table.in_force(redis)
+    found = await instance_table.read_active(redis)
     if found is None:
         raise UnknownName("no catalogue is in force yet; start the dispatcher first, or give --config")
     return found.catalogue

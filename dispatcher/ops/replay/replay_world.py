@@ -17,7 +17,7 @@ from dispatcher.redis_client import keys
 from dispatcher.redis_client.prefixed import PrefixedClient
 from dispatcher.routing import instance_table, leases
 from dispatcher.routing.leases import Slot
-from dispatcher.routing.router import LOOK_AGAIN_S, RENEW_EVERY_S
+from dispatcher.routing.router import LEASE_POLL_INTERVAL_S, RENEW_EVERY_S
 
 # Scratch keys live a minute, so that many events are well inside it.
 KEEP_EVERY_EVENTS: Final = 2_000
@@ -140,7 +140,7 @@ class ReplayWorld:
             self._begin(flow, picked)
         elif picked.full:
             self._waiting[flow.lease_id] = flow
-            flow.look_at_ms = self._now_ms + LOOK_AGAIN_S * 1000
+            flow.look_at_ms = self._now_ms + LEASE_POLL_INTERVAL_S * 1000
             self._at(flow.look_at_ms, self._look_again, flow)
         else:  # none is left to try
             flow.gave_up = not flow.attempts

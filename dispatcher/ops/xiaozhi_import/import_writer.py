@@ -134,7 +134,7 @@ def _unselected(legacy: Legacy) -> Iterator[str]:
 
 def _moved_lines(service: Service, chosen: str, moved: Moved, notes: _Notes) -> Iterator[str]:
     name = _IMPOSSIBLE.sub("-", chosen).strip("-.").lower()[:60] or "own"
-    # The names of ours are taken: llm-1 stands by for it.
+    # The names of ours are taken: llm-1 is the standby of it.
     if name.removesuffix("-1").removesuffix("-2") in SERVICES:
         name = f"my-{name}"
     if moved.note:

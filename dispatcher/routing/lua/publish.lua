@@ -1,4 +1,4 @@
--- Put a catalogue in force, unless one that was chosen later is; all of it in one step.
+-- Activate a catalogue, unless one that was chosen later is; all of it in one step.
 --
 -- keys     catalogue; then for each service fleet:{service} and leaving:{service}
 -- args     definition: the catalogue as JSON · digest · chosen_at_ms: "now" where an operator does so at this moment ·

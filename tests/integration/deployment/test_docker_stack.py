@@ -63,7 +63,7 @@ def test_the_stack_in_containers_takes_every_fault(trial: list[str], tmp_path: P
     )
     assert report.exists(), f"{said.stdout}\n{said.stderr}"
     found = {each["fault"]: each for each in json.loads(report.read_text())["faults"]}
-    # How busy the box is, is nothing of the stack's.
+    # How busy the host is, is nothing of the stack's.
     problems = [problem for each in found.values() for problem in each["problems"] if "alert" not in problem]
     assert problems == [], said.stdout
     # The disk of the engine is the host's own.

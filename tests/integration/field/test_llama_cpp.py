@@ -50,9 +50,9 @@ async def llama_stack(field_stack: Stack, llama: Instance) -> AsyncIterator[Stac
     own = field_stack.own_catalogue
     services = {**own.services, "llm": replace(own.services["llm"], instances=(llama,))}
     short = replace(own.conversation, max_reply_s=4.0, system_prompt="You are a friendly assistant.")
-    await field_stack.put_in_force(replace(own, services=services, conversation=short))
+    await field_stack.activate(replace(own, services=services, conversation=short))
     yield field_stack
-    await field_stack.put_in_force(own)
+    await field_stack.activate(own)
 
 
 async def test_a_small_model_answers(llama_stack: Stack) -> None:

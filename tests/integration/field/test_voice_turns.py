@@ -20,7 +20,7 @@ NOON: Final = "It is noon."
 HALF_A_SECOND: Final = b"\x00\x10" * 12_000
 
 
-async def _in_force(stack: Stack, field: FieldServer, service: Service, name: str) -> None:
+async def _activate(stack: Stack, field: FieldServer, service: Service, name: str) -> None:
     own = stack.own_catalogue
     instance = Instance(
         name=name, service=service, endpoint=field.endpoint(name), model="field-model", max_concurrent=4
@@ -28,25 +28,25 @@ async def _in_force(stack: Stack, field: FieldServer, service: Service, name: st
     config = own.services[service]
     instances = (instance, *(replace(each, priority="standby") for each in config.instances))
     services = {**own.services, service: replace(config, instances=instances)}
-    await stack.put_in_force(replace(own, services=services))
+    await stack.activate(replace(own, services=services))
 
 
 @pytest.fixture
 async def listener(field_stack: Stack, field: FieldServer) -> AsyncIterator[FieldServer]:
     """The field's ASR server in service; the timed ones stand by."""
     field.script.llm["heard"] = [Answer(parts=[text_event(NOON), DONE])]
-    await _in_force(field_stack, field, "asr", "asr-field")
+    await _activate(field_stack, field, "asr", "asr-field")
     yield field
-    await field_stack.put_in_force(field_stack.own_catalogue)
+    await field_stack.activate(field_stack.own_catalogue)
 
 
 @pytest.fixture
 async def speaker(field_stack: Stack, field: FieldServer) -> AsyncIterator[FieldServer]:
     """The field's TTS server in service; the timed ones stand by."""
     field.script.llm["spoken"] = [Answer(parts=[text_event(NOON), DONE])]
-    await _in_force(field_stack, field, "tts", "tts-field")
+    await _activate(field_stack, field, "tts", "tts-field")
     yield field
-    await field_stack.put_in_force(field_stack.own_catalogue)
+    await field_stack.activate(field_stack.own_catalogue)
 
 
 async def test_a_model_that_refuses_verbose_json_transcribes(

@@ -41,7 +41,7 @@ async def ranked(stack: Stack) -> AsyncGenerator[Ranked]:
             replace(each, priority=priority)
             for each, priority in zip(config.instances, priorities, strict=False)
         )
-        await stack.put_in_force(
+        await stack.activate(
             replace(
                 own,
                 services={**own.services, service: replace(config, instances=instances)},
@@ -50,7 +50,7 @@ async def ranked(stack: Stack) -> AsyncGenerator[Ranked]:
         )
 
     yield give
-    await stack.put_in_force(own)
+    await stack.activate(own)
 
 
 def picked(stack: Stack, service: Service, since: int = 0) -> list[str]:

@@ -35,10 +35,10 @@ async def patient(stack: Stack) -> AsyncGenerator[None]:
     """Let stages be late for long, so that what is quick is not their being late."""
     own = stack.own_catalogue
     rules = replace(own.conversation, stage_timeout_s=STAGE_TIMEOUT_S)
-    await stack.put_in_force(replace(own, conversation=rules))
+    await stack.activate(replace(own, conversation=rules))
     yield
     stack.heal()
-    await stack.put_in_force(own)
+    await stack.activate(own)
 
 
 def in_hand(stack: Stack, worker: Process) -> int:

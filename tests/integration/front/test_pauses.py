@@ -18,9 +18,9 @@ async def patient(stack: Stack) -> AsyncGenerator[Stack]:
     """A stack that gives a stage the ten seconds of every deployment: what is slow here is a busy machine."""
     own = stack.own_catalogue
     rules = replace(own.conversation, stage_timeout_s=10.0)
-    await stack.put_in_force(replace(own, conversation=rules))
+    await stack.activate(replace(own, conversation=rules))
     yield stack
-    await stack.put_in_force(own)
+    await stack.activate(own)
 
 
 @pytest.fixture

@@ -40,7 +40,7 @@ async def view(stack: Stack) -> AsyncIterator[RedisClient]:
     redis = RedisClient(connect(stack.broker.url))
     yield redis
     await redis.close()
-    await stack.put_in_force(stack.own_catalogue)
+    await stack.activate(stack.own_catalogue)
 
 
 async def put_first(stack: Stack, *instances: Instance) -> None:
@@ -48,7 +48,7 @@ async def put_first(stack: Stack, *instances: Instance) -> None:
     own = stack.own_catalogue
     llm = own.services["llm"]
     first = tuple(replace(each, priority="high") for each in instances)
-    await stack.put_in_force(
+    await stack.activate(
         replace(own, services={**own.services, "llm": replace(llm, instances=(*first, *llm.instances))})
     )
 

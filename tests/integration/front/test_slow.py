@@ -27,9 +27,9 @@ async def in_turns(stack: Stack) -> AsyncGenerator[Stack]:
     stack.restart_worker(LLM)
     own = stack.own_catalogue
     llm = replace(own.services[LLM], algorithm="round_robin")
-    await stack.put_in_force(replace(own, services={**own.services, LLM: llm}))
+    await stack.activate(replace(own, services={**own.services, LLM: llm}))
     yield stack
-    await stack.put_in_force(own)
+    await stack.activate(own)
 
 
 def known(stack: Stack, name: str) -> Mapping[bytes, bytes]:

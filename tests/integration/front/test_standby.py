@@ -24,12 +24,12 @@ async def second(stack: Stack) -> AsyncGenerator[Second]:
         llm = own.services["llm"]
         first, other = llm.instances
         instances = (first, replace(other, priority=priority))
-        await stack.put_in_force(
+        await stack.activate(
             replace(own, services={**own.services, "llm": replace(llm, instances=instances)})
         )
 
     yield give
-    await stack.put_in_force(own)
+    await stack.activate(own)
 
 
 def answered_by(stack: Stack, device: str) -> list[str]:

@@ -17,7 +17,7 @@ from tests.support.device import Device
 from tests.support.instances import SENTENCES, Instances
 from tests.support.processes import BIN, ROOT, Process, own_environment, stop_all
 from tests.support.stack import Front, worker_command, write_config
-from tests.support.waiting import PATIENCE_S, eventually, soon
+from tests.support.waiting import WAIT_TIMEOUT_S, eventually, soon
 
 ALL_STAGES: Final = ",".join(SERVICES)
 # The system starts while others run beside it.
@@ -91,7 +91,7 @@ async def hears_the_end(device: Device, text: str = "what now?") -> tuple[str, .
     )
 
 
-async def is_answered_soon(device: Device, *, within_s: float = PATIENCE_S) -> None:
+async def is_answered_soon(device: Device, *, within_s: float = WAIT_TIMEOUT_S) -> None:
     """Take turns until one is answered in full."""
 
     async def answered() -> bool:

@@ -7,7 +7,7 @@ import threading
 import aiohttp
 
 from tests.support.scripted_server import Exchange, Script
-from tests.support.waiting import PATIENCE_S
+from tests.support.waiting import WAIT_TIMEOUT_S
 
 
 def fails_with(status: int) -> Script:
@@ -40,7 +40,7 @@ class TwoParts:
     def __call__(self, exchange: Exchange) -> None:
         exchange.body()
         exchange.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n")
-        assert self._is_received.wait(PATIENCE_S)
+        assert self._is_received.wait(WAIT_TIMEOUT_S)
         exchange.send(b"6\r\nsecond\r\n0\r\n\r\n")
 
     async def is_passed_on(self, http: aiohttp.ClientSession, url: str) -> None:

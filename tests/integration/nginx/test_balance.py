@@ -12,7 +12,7 @@ from tests.integration.nginx.conftest import MakeNginx, MakeServer, statuses, wi
 from tests.support.nginx import Nginx, first_upstreams
 from tests.support.scripted_server import Exchange, ScriptedServer
 from tests.support.stack import Front
-from tests.support.waiting import PATIENCE_S, eventually
+from tests.support.waiting import WAIT_TIMEOUT_S, eventually
 
 
 async def test_requests_are_shared_three_to_two(
@@ -100,7 +100,7 @@ async def test_no_more_connections_are_kept_than_the_yaml_says(
     four = threading.Barrier(4)
 
     def answer_four_at_once(exchange: Exchange) -> None:
-        four.wait(PATIENCE_S)
+        four.wait(WAIT_TIMEOUT_S)
         exchange.answer()
 
     front: ScriptedServer = scripted(answer_four_at_once)

@@ -17,7 +17,7 @@ from tests.integration.nginx.scripts import NeverAnswers, TwoParts, fails_with
 from tests.support.instances import Instances
 from tests.support.nginx import first_upstreams
 from tests.support.scripted_server import Exchange, ScriptedServer
-from tests.support.waiting import PATIENCE_S
+from tests.support.waiting import WAIT_TIMEOUT_S
 
 SPEECH, CHAT, TRANSCRIPTS = "/tts/v1/audio/speech", "/llm/v1/chat/completions", "/asr/v1/audio/transcriptions"
 
@@ -58,7 +58,7 @@ async def test_speech_reaches_the_instance_while_it_is_spoken(
 
     async def speaks() -> AsyncIterator[bytes]:
         yield b"a" * 1000
-        await asyncio.wait_for(beginning_is_there.wait(), PATIENCE_S)
+        await asyncio.wait_for(beginning_is_there.wait(), WAIT_TIMEOUT_S)
         yield b"b" * 1000
 
     nginx = make_nginx(services={"asr": [instance(scripted(listens))]})

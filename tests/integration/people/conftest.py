@@ -1,4 +1,4 @@
-"""One house for all tests of personas, devices and memory."""
+"""One stack for all tests of personas, devices and memory."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.integration.people.house import PERSONAS, TappedInstances, tapped
+from tests.integration.people.tapped_stack import PERSONAS, TappedInstances, tapped
 from tests.support.instances import Instances
 from tests.support.stack import Stack, write_config
 
 
 @pytest.fixture(scope="session")
-def running_house(tmp_path_factory: pytest.TempPathFactory, running_instances: Instances) -> Iterator[Stack]:
-    """The house, for the whole session; tests take `house`."""
+def running_tapped_stack(
+    tmp_path_factory: pytest.TempPathFactory, running_instances: Instances
+) -> Iterator[Stack]:
+    """The stack, for the whole session; tests take `tapped_stack`."""
     folder = tmp_path_factory.mktemp("house")
     instances = tapped(folder, running_instances)
     stack = Stack(folder, instances)
@@ -29,19 +31,19 @@ def running_house(tmp_path_factory: pytest.TempPathFactory, running_instances: I
 
 
 @pytest.fixture
-def house(running_house: Stack, instances: Instances) -> Iterator[Stack]:
-    """The house, well; what it logged is printed, which pytest shows when the test fails."""
+def tapped_stack(running_tapped_stack: Stack, instances: Instances) -> Iterator[Stack]:
+    """The stack, well; what it logged is printed, which pytest shows when the test fails."""
     assert instances is not None
-    running_house.heal()
-    logged = {process: process.printed_bytes() for process in running_house.processes}
-    yield running_house
+    running_tapped_stack.heal()
+    logged = {process: process.printed_bytes() for process in running_tapped_stack.processes}
+    yield running_tapped_stack
     for process, since_byte in logged.items():
         sys.stdout.write(f"--- {process.name}\n{process.output(since_byte)}\n")
 
 
 @pytest.fixture
-def asked(house: Stack) -> TappedInstances:
-    """What the house's LLM and voices are asked."""
-    assert isinstance(house.instances, TappedInstances)
-    house.instances.forget_asked()
-    return house.instances
+def asked(tapped_stack: Stack) -> TappedInstances:
+    """What the stack's LLM and voices are asked."""
+    assert isinstance(tapped_stack.instances, TappedInstances)
+    tapped_stack.instances.forget_asked()
+    return tapped_stack.instances

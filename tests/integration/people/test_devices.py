@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.integration.people.house import command, listed
+from tests.integration.people.tapped_stack import command, listed
 from tests.support.device import Device
 from tests.support.stack import Front, Stack
 from tests.support.waiting import soon
@@ -43,76 +43,78 @@ async def refusal(front: Front, device_id: str, **headers: str) -> int:
     return refused.value.status
 
 
-async def registered(house: Stack, device_id: str) -> dict[str, Any]:
+async def registered(tapped_stack: Stack, device_id: str) -> dict[str, Any]:
     """Return a device of the list, once it is there."""
 
     async def look() -> dict[str, Any] | None:
-        return (await listed(house)).get(device_id)
+        return (await listed(tapped_stack)).get(device_id)
 
     found = await soon(look, what=f"{device_id} is registered")
     assert found is not None
     return found
 
 
-async def test_a_device_that_connects_is_registered_with_what_it_told_ota(house: Stack) -> None:
-    await ask_ota(house.front, "02:00:00:00:01:01")
-    assert "02:00:00:00:01:01" not in await listed(house)
-    async with house.front.device("02:00:00:00:01:01"):
-        found = await registered(house, "02:00:00:00:01:01")
+async def test_a_device_that_connects_is_registered_with_what_it_told_ota(tapped_stack: Stack) -> None:
+    await ask_ota(tapped_stack.front, "02:00:00:00:01:01")
+    assert "02:00:00:00:01:01" not in await listed(tapped_stack)
+    async with tapped_stack.front.device("02:00:00:00:01:01"):
+        found = await registered(tapped_stack, "02:00:00:00:01:01")
     assert (found["board"], found["firmware"]) == ("bread-compact-wifi", "2.4.0")
     assert found["accept_language"] == "zh-CN"
     assert 0 < found["first_seen_ms"] <= found["last_seen_ms"]
 
 
-async def test_a_named_device_is_found_by_its_name_and_by_the_beginning_of_its_id(house: Stack) -> None:
-    async with house.front.device("02:00:00:00:02:01"):
-        await registered(house, "02:00:00:00:02:01")
-        code, out, _ = await command(house, "devices", "name", "02:00:00:00:02:01", "kitchen")
+async def test_a_named_device_is_found_by_its_name_and_by_the_beginning_of_its_id(
+    tapped_stack: Stack,
+) -> None:
+    async with tapped_stack.front.device("02:00:00:00:02:01"):
+        await registered(tapped_stack, "02:00:00:00:02:01")
+        code, out, _ = await command(tapped_stack, "devices", "name", "02:00:00:00:02:01", "kitchen")
         assert (code, out) == (0, "02:00:00:00:02:01: name kitchen\n")
     for word in ("kitchen", "02:00:00:00:02"):
-        code, out, _ = await command(house, "devices", "show", word, "--json")
+        code, out, _ = await command(tapped_stack, "devices", "show", word, "--json")
         assert (code, json.loads(out)["device_id"]) == (0, "02:00:00:00:02:01")
-    code, _, err = await command(house, "devices", "show", "cellar")
+    code, _, err = await command(tapped_stack, "devices", "show", "cellar")
     assert code == 1
     assert "no device is called 'cellar'" in err
     assert "(kitchen)" in err
 
 
-async def test_a_blocked_device_is_cut_off_and_refused_until_it_is_let_in_again(house: Stack) -> None:
+async def test_a_blocked_device_is_cut_off_and_refused_until_it_is_let_in_again(tapped_stack: Stack) -> None:
     name = "02:00:00:00:03:01"
-    async with house.front.device(name) as device:
-        await registered(house, name)
-        assert (await command(house, "devices", "block", name))[1] == f"{name}: blocked, and cut off\n"
+    async with tapped_stack.front.device(name) as device:
+        await registered(tapped_stack, name)
+        assert (await command(tapped_stack, "devices", "block", name))[1] == f"{name}: blocked, and cut off\n"
         assert await device.is_closed() == 1008
-    assert await refusal(house.front, name) == 403
-    await command(house, "devices", "unblock", name)
-    async with house.front.device(name) as device:
+    assert await refusal(tapped_stack.front, name) == 403
+    await command(tapped_stack, "devices", "unblock", name)
+    async with tapped_stack.front.device(name) as device:
         assert (await device.types("what is two plus two?")).sentences
 
 
-async def test_a_device_can_be_blocked_before_it_comes(house: Stack) -> None:
-    assert (await command(house, "devices", "block", "02:00:00:00:03:02"))[0] == 0
-    assert await refusal(house.front, "02:00:00:00:03:02") == 403
+async def test_a_device_can_be_blocked_before_it_comes(tapped_stack: Stack) -> None:
+    assert (await command(tapped_stack, "devices", "block", "02:00:00:00:03:02"))[0] == 0
+    assert await refusal(tapped_stack.front, "02:00:00:00:03:02") == 403
 
 
-async def test_an_alert_and_a_reboot_reach_the_device(house: Stack) -> None:
+async def test_an_alert_and_a_reboot_reach_the_device(tapped_stack: Stack) -> None:
     name = "02:00:00:00:04:01"
-    async with house.front.device(name) as device:
-        await registered(house, name)
+    async with tapped_stack.front.device(name) as device:
+        await registered(tapped_stack, name)
         words = ("--status", "Door", "--message", "门铃响了", "--emotion", "surprised")
-        assert await command(house, "devices", "alert", name, *words) == (0, f"{name}: shows it\n", "")
+        assert await command(tapped_stack, "devices", "alert", name, *words) == (0, f"{name}: shows it\n", "")
         shown = await device.hears(type="alert")
         assert (shown["status"], shown["message"], shown["emotion"]) == ("Door", "门铃响了", "surprised")
-        assert (await command(house, "devices", "reboot", name))[1] == f"{name}: restarts\n"
+        assert (await command(tapped_stack, "devices", "reboot", name))[1] == f"{name}: restarts\n"
         assert (await device.hears(type="system"))["command"] == "reboot"
-    code, out, err = await command(house, "devices", "reboot", name)
+    code, out, err = await command(tapped_stack, "devices", "reboot", name)
     assert (code, out) == (1, "")
     assert "it is not connected" in err
 
 
-async def test_a_device_waits_for_its_code_where_activation_is_on(house: Stack) -> None:
+async def test_a_device_waits_for_its_code_where_activation_is_on(tapped_stack: Stack) -> None:
     name = "02:00:00:00:05:01"
-    async with house.another_front(ACTIVATION="on", FRONT_AUTH="off") as front:
+    async with tapped_stack.another_front(ACTIVATION="on", FRONT_AUTH="off") as front:
         told = (await ask_ota(front, name))["activation"]
         assert len(told["code"]) == 6
         assert told["challenge"]
@@ -120,8 +122,8 @@ async def test_a_device_waits_for_its_code_where_activation_is_on(house: Stack) 
         assert (await ask_ota(front, name))["activation"]["code"] == told["code"]
         assert await ask_activation(front, name) == 202
         assert await refusal(front, name, **FROM_ELSEWHERE) == 403
-        assert (await listed(house))[name]["state"] == "waits for its code"
-        code, out, _ = await command(house, "devices", "activate", told["code"])
+        assert (await listed(tapped_stack))[name]["state"] == "waits for its code"
+        code, out, _ = await command(tapped_stack, "devices", "activate", told["code"])
         assert (code, out) == (0, f"{name}: activated\n")
         assert await ask_activation(front, name) == 200
         assert "activation" not in await ask_ota(front, name)
@@ -132,9 +134,9 @@ async def test_a_device_waits_for_its_code_where_activation_is_on(house: Stack) 
                 await other.hello()
                 await other.hears(type="alert")
             assert (await device.types("and three plus three?")).sentences
-    code, _, err = await command(house, "devices", "activate", told["code"])
+    code, _, err = await command(tapped_stack, "devices", "activate", told["code"])
     assert code == 1
     assert f"no device shows the code {told['code']!r}" in err
-    code, _, err = await command(house, "devices", "activate", "cellar")
+    code, _, err = await command(tapped_stack, "devices", "activate", "cellar")
     assert code == 1
     assert "no device is called 'cellar'" in err

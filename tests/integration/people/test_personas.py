@@ -2,43 +2,43 @@
 
 from __future__ import annotations
 
-from tests.integration.people.house import TappedInstances, command
+from tests.integration.people.tapped_stack import TappedInstances, command
 from tests.support.stack import Stack
 
 
 async def test_a_persona_chosen_at_run_time_holds_from_the_next_turn_on(
-    house: Stack, asked: TappedInstances
+    tapped_stack: Stack, asked: TappedInstances
 ) -> None:
     name = "02:00:00:00:10:01"
-    async with house.front.device(name) as device:
+    async with tapped_stack.front.device(name) as device:
         await device.types("what is two plus two?")
         assert asked.prompts() == ["You are a kettle."]
-        code, out, err = await command(house, "devices", "persona", name, "kettle")
+        code, out, err = await command(tapped_stack, "devices", "persona", name, "kettle")
         assert (code, out) == (0, f"{name}: persona kettle\n"), err
         await device.types("what is two plus two?")
         assert asked.voices() == {"nova"}
         await device.types("what is two plus two?")
         assert asked.prompts() == ["You are Kettle."]
-        await command(house, "devices", "persona", name, "shop")
+        await command(tapped_stack, "devices", "persona", name, "shop")
         await device.types("what is two plus two?")
         assert asked.voices() == {"alloy"}
-        await command(house, "devices", "persona", name, "default")
+        await command(tapped_stack, "devices", "persona", name, "default")
         await device.types("what is two plus two?")
         assert asked.voices() == {"default"}
 
 
-async def test_an_unknown_persona_is_refused_with_those_that_there_are(house: Stack) -> None:
-    code, _, err = await command(house, "devices", "persona", "02:00:00:00:10:02", "kettel")
+async def test_an_unknown_persona_is_refused_with_those_that_there_are(tapped_stack: Stack) -> None:
+    code, _, err = await command(tapped_stack, "devices", "persona", "02:00:00:00:10:02", "kettel")
     assert code == 1
     assert "no persona is called 'kettel'; there are kettle, shop" in err
 
 
 async def test_a_wake_word_is_greeted_and_the_device_may_listen_at_once(
-    house: Stack, asked: TappedInstances
+    tapped_stack: Stack, asked: TappedInstances
 ) -> None:
     name = "02:00:00:00:11:01"
-    await command(house, "devices", "persona", name, "kettle")
-    async with house.front.device(name) as device:
+    await command(tapped_stack, "devices", "persona", name, "kettle")
+    async with tapped_stack.front.device(name) as device:
         # As the firmware does it: the microphone goes on right after the wake word was told.
         await device.begins_to_type("Hello, Kettle!")
         await device.listen("start", mode="auto")
@@ -50,15 +50,15 @@ async def test_a_wake_word_is_greeted_and_the_device_may_listen_at_once(
         assert (await device.says()).transcript
 
 
-async def test_a_wake_word_without_a_greeting_only_ends_what_is_spoken(house: Stack) -> None:
-    async with house.front.device("02:00:00:00:11:02") as device:
+async def test_a_wake_word_without_a_greeting_only_ends_what_is_spoken(tapped_stack: Stack) -> None:
+    async with tapped_stack.front.device("02:00:00:00:11:02") as device:
         await device.begins_to_type("你好小智")
         await device.hears(type="tts", state="stop")
         assert not [each for each in device.of_this_turn if each.message.get("type") == "stt"]
 
 
-async def test_a_goodbye_is_answered_and_then_the_session_ends(house: Stack) -> None:
-    async with house.front.device("02:00:00:00:12:01") as device:
+async def test_a_goodbye_is_answered_and_then_the_session_ends(tapped_stack: Stack) -> None:
+    async with tapped_stack.front.device("02:00:00:00:12:01") as device:
         answer = await device.types("okay, goodbye Xiaozhi!")
         assert answer.sentences
         assert answer.packets

@@ -65,13 +65,13 @@ class DeploymentOnRedis(Deployment):
 
     def keep(self, records: list[Record]) -> None:
         """Keep records."""
-        store = Store.at(self.database, patience_s=30)
+        store = Store.at(self.database, statement_timeout_s=30)
         store.keep(records, life="first")
         store.close()
 
     def turns(self) -> int:
         """Return how many turns are kept."""
-        store = Store.at(self.database, patience_s=30)
+        store = Store.at(self.database, statement_timeout_s=30)
         try:
             with store.engine.connect() as connection:
                 return int(connection.scalar(select(func.count()).select_from(TURNS)) or 0)
@@ -104,7 +104,7 @@ def fill(redis: Redis) -> dict[str, Any]:
     redis.rpush(keys.history("dev-1"), *dialogue)
     redis.expire(keys.history("dev-1"), 1000)
     redis.hset(keys.device("dev-1"), "accept_language", "zh-CN")
-    redis.hset(keys.KNOBS, "max_devices", "30")
+    redis.hset(keys.OVERRIDES, "max_devices", "30")
     redis.set("tick:other", "left alone")
     return held(redis)
 
@@ -114,7 +114,7 @@ def held(redis: Redis) -> dict[str, Any]:
     return {
         "history": redis.lrange(keys.history("dev-1"), 0, -1),
         "device": redis.hgetall(keys.device("dev-1")),
-        "knobs": redis.hgetall(keys.KNOBS),
+        "knobs": redis.hgetall(keys.OVERRIDES),
     }
 
 
@@ -225,7 +225,7 @@ def test_a_backup_of_before_the_password_restores_on_one_box_that_is_stopped(tmp
     said = box.dispatcher("restore", str(MADE_BEFORE))
     assert said.returncode == 0, said.stdout + said.stderr
     assert "broker   started for this command" in said.stdout
-    assert "3 keys of dialogues, devices and knobs are back" in said.stdout
+    assert "3 keys of dialogues, devices and overrides are back" in said.stdout
     again = tmp_path / "again.tar.gz"
     said = box.dispatcher("backup", str(again))
     assert said.returncode == 0, said.stdout + said.stderr

@@ -98,7 +98,7 @@ class Operator:
 
 @pytest.fixture(scope="module")
 def reloaded_stack(tmp_path_factory: pytest.TempPathFactory, running_instances: Instances) -> Iterator[Stack]:
-    """A system of its own: what is in force here is nobody else's."""
+    """A system of its own: what is active here is nobody else's."""
     stack = Stack(tmp_path_factory.mktemp("reload"), running_instances)
     try:
         stack.start()

@@ -13,7 +13,7 @@ from tests.support.waiting import eventually
 BROKEN = "load_balancing: {api_gateway: soon}"
 
 
-def test_a_worker_that_is_started_again_goes_on_with_what_is_in_force(operator: Operator) -> None:
+def test_a_worker_that_is_started_again_goes_on_with_the_active_catalogue(operator: Operator) -> None:
     stack = operator.stack
     operator.saves(BROKEN)
     worker = Process(
@@ -28,7 +28,7 @@ def test_a_worker_that_is_started_again_goes_on_with_what_is_in_force(operator: 
         said = worker.output()
     finally:
         worker.stop()
-    assert said.count("catalogue refused, the one in force is used") == 1
+    assert said.count("catalogue refused, the active one is used") == 1
     assert "api_gateway: was 'soon'; expected a mapping" in said
 
 

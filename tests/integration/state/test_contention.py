@@ -11,7 +11,7 @@ import pytest
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
 from tests.support.broker import Broker
-from tests.support.cap_hammer import kept_lease
+from tests.support.cap_contention import kept_lease
 from tests.support.fleet import Fleet, llm
 from tests.support.processes import Process
 from tests.support.waiting import soon
@@ -29,7 +29,7 @@ class Hammered:
 
     def __init__(self, fleet: Fleet, broker: Broker, folder: Path) -> None:
         """Prepare; nothing is started yet."""
-        command = [sys.executable, "-m", "tests.support.cap_hammer", broker.url]
+        command = [sys.executable, "-m", "tests.support.cap_contention", broker.url]
         hammering = [*command, "hammer", str(SECONDS)]
         self.hammers = [Process(f"hammer-{number}", hammering, folder=folder) for number in range(HAMMERS)]
         self.keeper = Process("keeper", [*command, "keep", str(KEPT)], folder=folder)

@@ -150,7 +150,7 @@ async def test_with_a_cache_of_its_own_an_utterance_is_heard_and_never_stored_at
             asr.start()
 
     assert answer.packets
-    assert apology["text"], "where the cache is away a device hears so"
+    assert apology["text"], "where the cache is unreachable a device hears so"
     assert {"SET", "GET", "UNLINK"} <= set(stored)
 
 

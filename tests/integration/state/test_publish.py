@@ -14,7 +14,7 @@ from dispatcher.messages import Algorithm
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import instance_table as fleets
-from dispatcher.routing.active_catalogue import LiveCatalogue
+from dispatcher.routing.active_catalogue import ActiveCatalogue
 from dispatcher.routing.router import Router
 from tests.support.fleet import TURN, Fleet, catalogue_of, llm
 
@@ -104,22 +104,22 @@ async def test_the_same_catalogue_again_is_no_new_revision(redis: RedisClient, a
 
 async def test_a_process_that_starts_with_an_older_file_follows(redis: RedisClient) -> None:
     await fleets.publish(redis, NEW)
-    live = LiveCatalogue(redis, OLD, chosen_at_s=time.time() - 60)
+    live = ActiveCatalogue(redis, OLD, activated_at_s=time.time() - 60)
     await live.sync()
     assert live.current == NEW
     assert await redis.execute("HGET", keys.fleet("llm"), "names") == b"B,C"
 
 
 async def test_a_file_that_was_written_after_the_last_choice_wins(redis: RedisClient) -> None:
-    await fleets.publish(redis, OLD, chosen_at_ms=int((time.time() - 60) * 1000))
-    live = LiveCatalogue(redis, NEW, chosen_at_s=time.time() - 30)
+    await fleets.publish(redis, OLD, activated_at_ms=int((time.time() - 60) * 1000))
+    live = ActiveCatalogue(redis, NEW, activated_at_s=time.time() - 30)
     await live.sync()
     assert live.current == NEW
     assert await redis.execute("HGET", keys.fleet("llm"), "names") == b"B,C"
 
 
 async def test_a_file_from_the_future_does_not_win_over_an_operator(redis: RedisClient) -> None:
-    starter = LiveCatalogue(redis, OLD, chosen_at_s=time.time() + 3600)
+    starter = ActiveCatalogue(redis, OLD, activated_at_s=time.time() + 3600)
     await starter.sync()
     await fleets.publish(redis, NEW)
     await starter.sync()
@@ -127,7 +127,7 @@ async def test_a_file_from_the_future_does_not_win_over_an_operator(redis: Redis
 
 
 async def test_an_operator_may_go_back_to_an_older_file(redis: RedisClient) -> None:
-    live = LiveCatalogue(redis, NEW, chosen_at_s=time.time())
+    live = ActiveCatalogue(redis, NEW, activated_at_s=time.time())
     await live.sync()
     await fleets.publish(redis, OLD)
     await live.sync()
@@ -135,10 +135,10 @@ async def test_an_operator_may_go_back_to_an_older_file(redis: RedisClient) -> N
 
 
 async def test_after_redis_came_back_empty_the_later_choice_is_told_again(redis: RedisClient) -> None:
-    reloaded = LiveCatalogue(redis, OLD, chosen_at_s=0)
+    reloaded = ActiveCatalogue(redis, OLD, activated_at_s=0)
     await reloaded.adopt(NEW)
     await redis.execute("FLUSHALL")
-    stale = LiveCatalogue(redis, OLD, chosen_at_s=time.time() - 60)
+    stale = ActiveCatalogue(redis, OLD, activated_at_s=time.time() - 60)
     await stale.sync()
     await reloaded.sync()
     await stale.sync()
@@ -148,7 +148,7 @@ async def test_after_redis_came_back_empty_the_later_choice_is_told_again(redis:
 async def test_a_fleet_that_was_lost_in_part_is_written_again(fleet: Fleet, redis: RedisClient) -> None:
     await fleets.publish(redis, NEW)
     await redis.execute("DEL", keys.fleet("llm"))
-    await LiveCatalogue(redis, OLD, chosen_at_s=time.time() - 60).sync()
+    await ActiveCatalogue(redis, OLD, activated_at_s=time.time() - 60).sync()
     assert Counter(await fleet.pick_in_turn(2)) == {"B": 1, "C": 1}
 
 
@@ -157,13 +157,13 @@ async def test_a_lease_on_an_unknown_name_is_looked_up(redis: RedisClient) -> No
     await fleets.publish(redis, catalogue_of("round_robin", [llm("newcomer")]))
     async with router.lease("llm", turn_id=TURN, deadline_at_s=time.time() + 60) as lease:
         assert lease.instance == llm("newcomer")
-    assert router.live.revision == 1
+    assert router.active.revision == 1
 
 
 async def test_a_call_under_way_keeps_the_instance_that_it_was_given(redis: RedisClient) -> None:
     router = Router(redis, catalogue_of("round_robin", [llm("A")]))
     async with router.lease("llm", turn_id=TURN, deadline_at_s=time.time() + 60) as lease:
-        await router.live.adopt(NEW)
+        await router.active.adopt(NEW)
         assert lease.instance == llm("A")
         assert await redis.execute("ZCARD", keys.leases("llm", "A")) == 1
     assert await redis.execute("ZCARD", keys.leases("llm", "A")) == 0

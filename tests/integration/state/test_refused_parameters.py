@@ -19,7 +19,7 @@ from dispatcher.routing.overview import read_overview
 from dispatcher.settings import Settings
 from tests.support.broker import Broker
 from tests.support.fleet import Fleet, llm
-from tests.support.waiting import PATIENCE_S, eventually
+from tests.support.waiting import WAIT_TIMEOUT_S, eventually
 
 
 def note(
@@ -82,14 +82,14 @@ def test_what_one_worker_learned_the_next_one_begins_with_until_the_line_changes
     worker: Callable[[], WorkerContext], catalogue_path: Path
 ) -> None:
     first = worker()
-    first.run(learned(first), timeout_s=PATIENCE_S)
+    first.run(learned(first), timeout_s=WAIT_TIMEOUT_S)
     second = worker()
     eventually(lambda: "tools" in second.providers.refused.of("llm-1"), what="the second worker knows")
 
     changed = load_catalogue(catalogue_path)
     llm_ = replace(changed.services["llm"].instances[0], model="another")
     services = {**changed.services, "llm": replace(changed.services["llm"], instances=(llm_,))}
-    second.run(second.router.live.adopt(replace(changed, services=services)), timeout_s=PATIENCE_S)
+    second.run(second.router.active.adopt(replace(changed, services=services)), timeout_s=WAIT_TIMEOUT_S)
     assert second.providers.refused.of("llm-1") == {}
 
 

@@ -17,7 +17,7 @@ from dispatcher.redis_client.client import RedisClient, connect
 from dispatcher.turn_store import replies, utterance_audio
 from dispatcher.turn_store.replies import ReplyReader
 from tests.support.broker import Broker
-from tests.support.waiting import PATIENCE_S
+from tests.support.waiting import WAIT_TIMEOUT_S
 
 STREAM = keys.reply_stream("front-1")
 EVERY_BYTE = bytes(range(256))
@@ -51,7 +51,7 @@ async def reader(broker: Broker) -> AsyncIterator[ReplyReader]:
 async def read(reader: ReplyReader, count: int) -> list[Reply]:
     """Read until there are so many replies."""
     got: list[Reply] = []
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(WAIT_TIMEOUT_S):
         while len(got) < count:
             got += await reader.read()
     return got

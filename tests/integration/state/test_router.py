@@ -38,9 +38,9 @@ async def router(fleet: Fleet) -> AsyncIterator[Router]:
     assert await fleet.redis.execute("ZCARD", keys.waiting("llm")) == 0
 
 
-async def call(router: Router, ends: asyncio.Event, *, patience_s: float = LONG_S) -> None:
+async def call(router: Router, ends: asyncio.Event, *, within_s: float = LONG_S) -> None:
     """Make a call that lasts until it is told to end."""
-    async with router.lease("llm", turn_id="a-turn", deadline_at_s=time.time() + patience_s):
+    async with router.lease("llm", turn_id="a-turn", deadline_at_s=time.time() + within_s):
         await ends.wait()
 
 
@@ -166,7 +166,7 @@ async def test_a_call_that_finds_no_slot_before_its_deadline_is_refused(fleet: F
             calls.create_task(call(router, ends))
         await are_in_flight(fleet, 2)
         with pytest.raises(NoInstanceAvailable, match="all full"):
-            await call(router, ends, patience_s=0.3)
+            await call(router, ends, within_s=0.3)
         ends.set()
 
 

@@ -79,7 +79,7 @@ async def test_the_end_of_a_front_of_another_version_is_an_error(redis: RedisCli
 
 async def test_who_reads_while_the_broker_restarts_reads_on_when_it_is_back(fresh_broker: Broker) -> None:
     client = connect(fresh_broker.url, socket_timeout_s=None)
-    redis = RedisClient(connect(fresh_broker.url), patience_s=30)
+    redis = RedisClient(connect(fresh_broker.url), reconnect_timeout_s=30)
     reading = asyncio.create_task(read_all(UtteranceReader(client, TURN.turn_id)))
     await redis.execute("PING")
     fresh_broker.kill()

@@ -33,10 +33,10 @@ async def ruled(tool_stack: Stack, monkeypatch: pytest.MonkeyPatch) -> AsyncGene
         llm = own.services["llm"]
         services = {**own.services, "llm": replace(llm, instances=llm.instances[:llms])}
         conversation = replace(own.conversation, **rules)  # type: ignore[arg-type]
-        await tool_stack.put_in_force(replace(own, services=services, conversation=conversation))
+        await tool_stack.activate(replace(own, services=services, conversation=conversation))
 
     yield give
-    await tool_stack.put_in_force(own)
+    await tool_stack.activate(own)
 
 
 @pytest.mark.parametrize("sign", ["reasoning", "comments"])

@@ -1,4 +1,4 @@
-"""`dispatcher up` starts and stops worker processes as the knob says, and shows that it does."""
+"""`dispatcher up` starts and stops worker processes as the override says, and shows that it does."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def extras(run: UpRun) -> dict[str, int]:
     return {part["name"]: part["pid"] for part in processes if "-extra-" in part["name"] and part["pid"]}
 
 
-def test_extra_workers_come_and_go_with_the_knob(run: UpRun, broker: Broker) -> None:
+def test_extra_workers_come_and_go_with_the_override(run: UpRun, broker: Broker) -> None:
     # The stand-in of a worker shows no sign of life by itself.
     upfile = run.data_dir / "up.json"
     pid = eventually(lambda: upfile.exists() and run.pid_of("llm"), what="the worker runs")

@@ -1,4 +1,4 @@
-"""Knobs hold within a second where they are turned for, and nonsense in one counts as not turned."""
+"""Runtime overrides hold within a second where they are set for, and nonsense in one counts as not set."""
 
 from __future__ import annotations
 
@@ -56,9 +56,11 @@ async def test_a_front_lets_fewer_devices_in_as_soon_as_it_is_told(stack: Stack)
     await redis.close()
 
 
-async def test_knobs_that_make_no_sense_count_as_not_turned(redis: RedisClient) -> None:
+async def test_overrides_that_make_no_sense_count_as_not_set(redis: RedisClient) -> None:
     assert await read_overrides(redis) == RuntimeOverrides()
-    await redis.execute("HSET", keys.KNOBS, "max_devices", "many", "reply_kept_s", "-1", "tuner_mode", "wild")
+    await redis.execute(
+        "HSET", keys.OVERRIDES, "max_devices", "many", "reply_kept_s", "-1", "tuner_mode", "wild"
+    )
     assert await read_overrides(redis) == RuntimeOverrides()
     await overrides.set_override(redis, "max_devices", 0.5)
     await overrides.set_override(redis, "reply_kept_s", 1.5)

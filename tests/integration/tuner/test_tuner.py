@@ -14,8 +14,8 @@ from dispatcher.control import tuner_store
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import instance_table
-from tests.integration.tuner import tuned as world
-from tests.integration.tuner.tuned import POOL, Tuned, choose, first_that_is, going_on
+from tests.integration.tuner import tuner_stack as world
+from tests.integration.tuner.tuner_stack import POOL, TunerStack, choose, first_that_is, going_on
 from tests.support.broker import Broker
 from tests.support.front_side import FrontSide
 from tests.support.instances import Instances
@@ -39,8 +39,8 @@ def running_tuned(
     tmp_path_factory: pytest.TempPathFactory,
     running_broker_of_the_tuner: Broker,
     running_instances: Instances,
-) -> Iterator[Tuned]:
-    processes = Tuned(tmp_path_factory.mktemp("tuned"), running_broker_of_the_tuner, running_instances)
+) -> Iterator[TunerStack]:
+    processes = TunerStack(tmp_path_factory.mktemp("tuned"), running_broker_of_the_tuner, running_instances)
     try:
         processes.start()
         yield processes
@@ -56,7 +56,7 @@ async def side(running_broker_of_the_tuner: Broker) -> AsyncIterator[FrontSide]:
 
 
 @pytest.fixture
-def tuned(running_tuned: Tuned) -> Tuned:
+def tuned(running_tuned: TunerStack) -> TunerStack:
     running_tuned.start()
     return running_tuned
 
@@ -66,7 +66,7 @@ async def priority_is(redis: RedisClient, wanted: str) -> bool:
 
 
 async def test_an_instance_that_fails_is_used_last_until_it_is_well_again(
-    tuned: Tuned, side: FrontSide, instances: Instances
+    tuned: TunerStack, side: FrontSide, instances: Instances
 ) -> None:
     fails = [True]
     await choose(side.redis, "act")
@@ -91,11 +91,11 @@ async def test_an_instance_that_fails_is_used_last_until_it_is_well_again(
 
 
 async def test_a_leaking_worker_ends_in_peace_where_a_supervisor_starts_it_again(
-    tuned: Tuned, side: FrontSide
+    tuned: TunerStack, side: FrontSide
 ) -> None:
     await choose(side.redis, "act")
     await side.redis.execute("SET", keys.supervisor(socket.gethostname()), 1)
-    await world.box_is(side.redis, memory=0.97)
+    await world.set_host_load(side.redis, memory=0.97)
     async with tuned.beating():
         tried = (await first_that_is(side.redis, "tried", "done")).first
         assert (tried.cause, tried.action.kind) == ("memory", "restart")
@@ -104,15 +104,15 @@ async def test_a_leaking_worker_ends_in_peace_where_a_supervisor_starts_it_again
 
 
 async def test_a_busy_box_makes_an_instance_on_it_take_fewer_calls_until_it_is_quiet_again(
-    tuned: Tuned, side: FrontSide, instances: Instances
+    tuned: TunerStack, side: FrontSide, instances: Instances
 ) -> None:
     await choose(side.redis, "act")
-    await world.box_works(side, instances, cpu=0.95)
+    await world.load_host(side, instances, cpu=0.95)
     async with tuned.beating():
         tried = (await first_that_is(side.redis, "tried")).first
         assert (tried.cause, tried.action.kind) == ("cpu", "cap")
         await soon(lambda: is_limited(side.redis, tried.action.target), what="the instance takes fewer calls")
-        await world.box_is(side.redis, cpu=0.6)
+        await world.set_host_load(side.redis, cpu=0.6)
         kept = (await first_that_is(side.redis, "kept", "reversed")).latest
         assert kept.number == tried.number
         reversed_ = (await first_that_is(side.redis, "reversed")).latest
@@ -122,10 +122,10 @@ async def test_a_busy_box_makes_an_instance_on_it_take_fewer_calls_until_it_is_q
 
 
 async def test_what_does_not_help_a_busy_box_is_undone(
-    tuned: Tuned, side: FrontSide, instances: Instances
+    tuned: TunerStack, side: FrontSide, instances: Instances
 ) -> None:
     await choose(side.redis, "act")
-    await world.box_works(side, instances, cpu=0.95)
+    await world.load_host(side, instances, cpu=0.95)
     async with tuned.beating():
         undone = await first_that_is(side.redis, "undone")
         assert (undone.first.cause, undone.first.action.kind) == ("cpu", "cap")
@@ -142,7 +142,7 @@ async def is_free(redis: RedisClient, name: str) -> bool:
 
 
 async def test_a_pool_grows_where_tasks_wait_and_shrinks_when_a_person_says_so(
-    tuned: Tuned, side: FrontSide, instances: Instances
+    tuned: TunerStack, side: FrontSide, instances: Instances
 ) -> None:
     await world.work_waits(side, instances)
     await choose(side.redis, "act")
@@ -161,7 +161,7 @@ async def test_a_pool_grows_where_tasks_wait_and_shrinks_when_a_person_says_so(
     assert (await tuner_store.load(side.redis)).find(row.first.number) is None
 
 
-async def dispatcher(tuned: Tuned, *words: str) -> str:
+async def dispatcher(tuned: TunerStack, *words: str) -> str:
     """Return what `dispatcher tuner` prints."""
     process = await asyncio.create_subprocess_exec(
         *(str(BIN / "dispatcher"), "tuner", *words),

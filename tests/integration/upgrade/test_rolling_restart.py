@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.upgrade.house import Deployment, Household
+from tests.integration.upgrade.paired_deployment import Deployment, TalkingDevices
 from tests.support.instances import Instances
 from tests.support.waiting import soon
 
@@ -28,7 +28,7 @@ def deployment(tmp_path: Path, instances: Instances) -> Iterator[Deployment]:
         running.stop()
 
 
-async def answers_go_on(household: Household, *, more: int = DEVICES) -> None:
+async def answers_go_on(household: TalkingDevices, *, more: int = DEVICES) -> None:
     """Wait until some more turns were answered, so that the restart before had its effect."""
     wanted = household.answered + more
 
@@ -39,7 +39,7 @@ async def answers_go_on(household: Household, *, more: int = DEVICES) -> None:
 
 
 async def test_restarting_every_worker_and_front_in_turn_loses_no_turn(deployment: Deployment) -> None:
-    household = Household(deployment.fronts)
+    household = TalkingDevices(deployment.fronts)
     living = asyncio.create_task(household.live(DEVICES))
     await answers_go_on(household)
     for worker in deployment.workers:

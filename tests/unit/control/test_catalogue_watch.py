@@ -16,7 +16,7 @@ from dispatcher.errors import ConfigError, StateError
 from dispatcher.messages import Service
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import instance_table
-from dispatcher.routing.active_catalogue import LiveCatalogue
+from dispatcher.routing.active_catalogue import ActiveCatalogue
 from tests.support.fleet import catalogue_of, llm
 
 
@@ -51,11 +51,11 @@ class Saves:
         return found
 
 
-async def watching(redis: RedisClient, saves: Saves) -> tuple[CatalogueWatch, LiveCatalogue]:
+async def watching(redis: RedisClient, saves: Saves) -> tuple[CatalogueWatch, ActiveCatalogue]:
     """Return a watch over a system whose first catalogue was chosen a minute ago."""
     minute_ago_ms = round((time.time() - 60) * 1000)
-    await instance_table.publish(redis, FIRST, chosen_at_ms=minute_ago_ms)
-    live = LiveCatalogue(redis, FIRST)
+    await instance_table.publish(redis, FIRST, activated_at_ms=minute_ago_ms)
+    live = ActiveCatalogue(redis, FIRST)
     await live.sync()
     return CatalogueWatch(redis, live, cast("WatchedFile", saves)), live
 
@@ -66,7 +66,7 @@ def name_in(catalogue: Catalogue) -> str:
 
 async def active(redis: RedisClient) -> str:
     """Return which of the three is active."""
-    found = await instance_table.in_force(redis)
+    found = await instance_table.read_active(redis)
     assert found is not None
     return name_in(found.catalogue)
 
@@ -92,7 +92,7 @@ async def test_a_save_that_is_seen_late_never_overrides_a_later_reload(redis: Re
 async def test_a_save_after_a_reload_becomes_active(redis: RedisClient) -> None:
     saves = Saves()
     watch, _ = await watching(redis, saves)
-    await instance_table.publish(redis, CHOSEN, chosen_at_ms=round((time.time() - 5) * 1000))
+    await instance_table.publish(redis, CHOSEN, activated_at_ms=round((time.time() - 5) * 1000))
     saves.polls.append(SavedCatalogue(SAVED, time.time() - 2))
     await watch.poll()
     assert await active(redis) == "B"

@@ -1,4 +1,4 @@
-"""The drain of records from the stream to SQL: each once, losses counted, a store that is away left alone."""
+"""The drain of records from the stream to SQL: each once, losses counted, an unreachable store left alone."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ShakyStore(Store):
 
     def keep(self, records: Sequence[Record], *, life: str) -> None:
         if self.is_away:
-            raise RecordsError("the store is away")
+            raise RecordsError("the store is unreachable")
         super().keep(records, life=life)
 
 

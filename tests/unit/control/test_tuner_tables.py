@@ -47,7 +47,7 @@ def test_what_waits_for_its_verdict_is_pending_and_what_was_observed_would_be_tr
     assert "would try" in printed(LoggedExperiment(first=observed, latest=observed))
 
 
-def test_the_status_tells_the_mode_what_is_in_force_and_what_cannot_act() -> None:
+def test_the_status_tells_the_mode_what_is_kept_and_what_cannot_act() -> None:
     state = TunerState(
         pending=IN_FORCE,
         kept=(replace(IN_FORCE, number=2),),

@@ -1,4 +1,4 @@
-"""docker-compose.yml: what fits the box, who is let in, and what keeps running."""
+"""docker-compose.yml: what fits the host, who is let in, and what keeps running."""
 
 from __future__ import annotations
 

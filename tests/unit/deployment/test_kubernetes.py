@@ -18,7 +18,7 @@ from tests.support.processes import ROOT
 FOLDER: Final = ROOT / "config" / "kubernetes"
 BASE: Final = FOLDER / "base"
 WORKLOADS: Final = ("Deployment", "StatefulSet")
-# What one small box gives: the base fits it before anything scales.
+# What one small host gives: the base fits it before anything scales.
 CORES: Final = 4.0
 MEMORY_MB: Final = 8192
 UNITS_MB: Final = {"Mi": 1.0, "Gi": 1024.0}

@@ -1,4 +1,4 @@
-"""The box and the processes of ours, as this machine really is."""
+"""The host and the processes of ours, as this machine really is."""
 
 from __future__ import annotations
 

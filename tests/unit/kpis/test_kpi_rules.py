@@ -1,4 +1,4 @@
-"""What each figure says of turns, faults, instances, fronts and the box."""
+"""What each figure says of turns, faults, instances, fronts and the host."""
 
 from __future__ import annotations
 

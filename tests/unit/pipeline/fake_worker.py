@@ -47,7 +47,7 @@ class FakeRouter:
     """Leases in the order of the catalogue.
 
     Attributes:
-        live: holds the catalogue, as the real one's does.
+        active: holds the catalogue, as the real one's does.
         full: instances without a free slot; whoever may wait for one does.
         panic: instances that are leased as the least bad.
         probes: instance to probe beside a call to another.
@@ -56,7 +56,7 @@ class FakeRouter:
         held: leases now, by instance.
     """
 
-    live: SimpleNamespace
+    active: SimpleNamespace
     full: set[str] = field(default_factory=set)
     panic: set[str] = field(default_factory=set)
     probes: dict[str, str] = field(default_factory=dict)
@@ -105,7 +105,7 @@ class FakeRouter:
     async def _pick(self, service: Service, excluded: Collection[str], deadline_at_s: float) -> Instance:
         while True:
             left: list[Instance] = [
-                each for each in self.live.current.services[service].instances if each.name not in excluded
+                each for each in self.active.current.services[service].instances if each.name not in excluded
             ]
             free = [each for each in left if each.name not in self.full]
             if free:
@@ -223,7 +223,7 @@ class FakeWorker:
             for service in SERVICES
         }
         catalogue = Catalogue(path="", services=services)
-        router = FakeRouter(live=SimpleNamespace(current=catalogue))
+        router = FakeRouter(active=SimpleNamespace(current=catalogue))
         redis, loop, providers = FakeRedis(), FakeLoop(), FakeProviders()
         device_tools = SimpleNamespace(listed=_no_tools)
         context = WorkerContext(

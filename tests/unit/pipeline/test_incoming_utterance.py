@@ -113,7 +113,7 @@ async def test_the_end_wakes_those_that_wait_and_the_clock_of_the_call_starts_th
     await asyncio.gather(waiting, following)
 
 
-@pytest.mark.parametrize("error", [StateError("redis is away"), AudioError("half a packet")])
+@pytest.mark.parametrize("error", [StateError("redis is unreachable"), AudioError("half a packet")])
 async def test_an_error_is_raised_by_those_that_wait(error: DispatcherError) -> None:
     utterance = IncomingUtterance(ticket(), nothing)
     await follow(utterance, Reader([part(SPOKEN[:2])], error))

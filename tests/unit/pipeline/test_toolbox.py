@@ -41,11 +41,11 @@ class FakeTools:
         return ToolResult(text=f"done by {where if isinstance(where, str) else 'device'}")
 
 
-async def opened(*, may_act: bool = True) -> tuple[Toolbox, FakeTools, FakeWorker]:
+async def opened(*, try_act: bool = True) -> tuple[Toolbox, FakeTools, FakeWorker]:
     """Return the tools of a turn, of which another sending may have acted."""
     tools, worker = FakeTools(), FakeWorker.with_instances()
     servers = SimpleNamespace(listed=lambda: [("weather", LIGHT)], call=tools.call)
-    worker.redis.answers["SET"] = b"OK" if may_act else None
+    worker.redis.answers["SET"] = b"OK" if try_act else None
     context = replace(worker.context, device_tools=cast("Any", tools), tool_servers=cast("Any", servers))
     return await Toolbox.opened(context, ticket_of()), tools, worker
 
@@ -103,7 +103,7 @@ async def test_a_turn_has_so_many_calls_and_no_more() -> None:
 
 
 async def test_another_sending_of_the_turn_does_not_act_again() -> None:
-    toolbox, tools, worker = await opened(may_act=False)
+    toolbox, tools, worker = await opened(try_act=False)
     with pytest.raises(TurnCancelled):
         await run(toolbox, call(toolbox.offered[0].name))
     assert not tools.done

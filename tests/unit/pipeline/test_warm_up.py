@@ -80,7 +80,7 @@ class Signs:
 def warm_up(health: Health, *instances: Instance) -> tuple[WarmUp, Live, Loop, Signs]:
     worker = FakeWorker.with_instances(*instances)
     live, loop, signs = Live(worker.context.catalogue), Loop(), Signs()
-    worker.router.live = cast("Any", live)
+    worker.router.active = cast("Any", live)
     context = replace(
         worker.context,
         loop=cast("Any", loop),

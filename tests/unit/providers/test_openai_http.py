@@ -14,7 +14,7 @@ from dispatcher.errors import InstanceFailed, InstanceForbidden, InstanceUnreach
 from dispatcher.messages import Language
 from dispatcher.providers import openai_http
 from tests.support.services.openai import DONE, FakeOpenAi, event, rest_for_ever, says
-from tests.support.waiting import PATIENCE_S
+from tests.support.waiting import WAIT_TIMEOUT_S
 
 
 async def test_an_utterance_is_sent_as_a_file_and_comes_back_as_text(openai: FakeOpenAi) -> None:
@@ -169,7 +169,7 @@ async def test_closing_a_reply_closes_the_connection_to_the_instance(openai: Fak
         assert await anext(pieces) == "On and on"
         assert not openai.gone.is_set()
 
-    await asyncio.wait_for(openai.gone.wait(), PATIENCE_S)
+    await asyncio.wait_for(openai.gone.wait(), WAIT_TIMEOUT_S)
 
 
 async def test_closing_speech_closes_the_connection_to_the_instance(openai: FakeOpenAi) -> None:
@@ -178,7 +178,7 @@ async def test_closing_speech_closes_the_connection_to_the_instance(openai: Fake
     async with aclosing(openai.speech()) as pieces:
         await anext(pieces)
 
-    await asyncio.wait_for(openai.gone.wait(), PATIENCE_S)
+    await asyncio.wait_for(openai.gone.wait(), WAIT_TIMEOUT_S)
 
 
 async def test_cancelling_a_transcription_closes_the_connection_to_the_instance(openai: FakeOpenAi) -> None:
@@ -191,12 +191,12 @@ async def test_cancelling_a_transcription_closes_the_connection_to_the_instance(
 
     openai.does(never_answer)
     hearing = asyncio.create_task(openai.transcribe())
-    await asyncio.wait_for(begun.wait(), PATIENCE_S)
+    await asyncio.wait_for(begun.wait(), WAIT_TIMEOUT_S)
     hearing.cancel()
 
     with pytest.raises(asyncio.CancelledError):
         await hearing
-    await asyncio.wait_for(openai.gone.wait(), PATIENCE_S)
+    await asyncio.wait_for(openai.gone.wait(), WAIT_TIMEOUT_S)
 
 
 async def test_one_connection_serves_one_reply_after_the_other(openai: FakeOpenAi) -> None:
@@ -215,7 +215,7 @@ async def test_a_stream_that_is_done_and_does_not_end_is_left(openai: FakeOpenAi
     openai.streams(says("Noon."), DONE, then=rest_for_ever)
 
     assert [piece async for piece in openai.chat()] == ["Noon."]
-    await asyncio.wait_for(openai.gone.wait(), PATIENCE_S)
+    await asyncio.wait_for(openai.gone.wait(), WAIT_TIMEOUT_S)
 
 
 async def test_a_health_check_asks_for_health(openai: FakeOpenAi) -> None:

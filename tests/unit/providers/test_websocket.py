@@ -22,7 +22,7 @@ from dispatcher.providers import websocket
 from dispatcher.providers.http import new_session
 from dispatcher.providers.websocket import MAX_MESSAGE_BYTES, Socket, open_socket
 from tests.support.services.socket_server import SocketServer, read_for_ever, serving_sockets
-from tests.support.waiting import PATIENCE_S
+from tests.support.waiting import WAIT_TIMEOUT_S
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ async def session() -> AsyncGenerator[aiohttp.ClientSession]:
 
 
 async def first_message(
-    session: aiohttp.ClientSession, server: SocketServer, *, within_s: float = PATIENCE_S
+    session: aiohttp.ClientSession, server: SocketServer, *, within_s: float = WAIT_TIMEOUT_S
 ) -> str | bytes:
     async with open_socket(session, server.instance(), server.url) as socket:
         return await socket.receive(within_s=within_s)
@@ -46,7 +46,7 @@ async def first_message(
 
 async def first_object(session: aiohttp.ClientSession, server: SocketServer) -> dict[str, object]:
     async with open_socket(session, server.instance(), server.url) as socket:
-        return await socket.receive_object(within_s=PATIENCE_S)
+        return await socket.receive_object(within_s=WAIT_TIMEOUT_S)
 
 
 async def test_messages_go_both_ways_as_what_they_are(
@@ -65,9 +65,9 @@ async def test_messages_go_both_ways_as_what_they_are(
         await socket.send(b"\0\1")
         await socket.send_object({"text": "你好"})
 
-        assert await socket.receive(within_s=PATIENCE_S) == "你好"
-        assert await socket.receive(within_s=PATIENCE_S) == b"\0\1"
-        assert await socket.receive_object(within_s=PATIENCE_S) == {"text": "你好"}
+        assert await socket.receive(within_s=WAIT_TIMEOUT_S) == "你好"
+        assert await socket.receive(within_s=WAIT_TIMEOUT_S) == b"\0\1"
+        assert await socket.receive_object(within_s=WAIT_TIMEOUT_S) == {"text": "你好"}
     assert server.requests[0].headers["X-Key"] == "k"
 
 
@@ -220,7 +220,7 @@ async def test_sending_to_a_server_that_left_is_its_fault(
 
     async def go_on(socket: Socket) -> None:
         with pytest.raises(InstanceFailed):
-            await socket.receive(within_s=PATIENCE_S)
+            await socket.receive(within_s=WAIT_TIMEOUT_S)
         await socket.send("still there?")
 
     async with open_socket(session, server.instance(), server.url) as socket:
@@ -240,11 +240,11 @@ async def test_a_cancelled_call_closes_its_socket(
 
     server.talks(listen)
     call = asyncio.create_task(first_message(session, server))
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(WAIT_TIMEOUT_S):
         await reading.wait()
 
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(WAIT_TIMEOUT_S):
         await server.gone.wait()

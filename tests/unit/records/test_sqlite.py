@@ -15,7 +15,7 @@ from dispatcher.errors import RecordsError
 from dispatcher.messages import Record, RecordKind
 from dispatcher.records.report import read_report
 from dispatcher.records.store import Drained, Store
-from tests.support.waiting import PATIENCE_S
+from tests.support.waiting import WAIT_TIMEOUT_S
 from tests.unit.records import checks
 
 T0 = checks.T0
@@ -47,7 +47,7 @@ def test_many_may_bring_an_empty_store_up_to_date_at_once(url: str) -> None:
     together = threading.Barrier(4)
 
     def prepare() -> None:
-        opened = Store.at(url, patience_s=int(PATIENCE_S))
+        opened = Store.at(url, statement_timeout_s=int(WAIT_TIMEOUT_S))
         together.wait()
         try:
             opened.prepare()
@@ -78,7 +78,7 @@ def another(url: str) -> sqlite3.Connection:
 def test_a_file_that_another_one_writes_first_is_waited_for(url: str, another: sqlite3.Connection) -> None:
     lets_go = threading.Timer(0.2, another.close)
     lets_go.start()
-    opened = Store.at(url, patience_s=int(PATIENCE_S))
+    opened = Store.at(url, statement_timeout_s=int(WAIT_TIMEOUT_S))
     opened.prepare()
     lets_go.join()
     opened.close()
@@ -87,7 +87,7 @@ def test_a_file_that_another_one_writes_first_is_waited_for(url: str, another: s
 def test_a_file_that_is_written_for_too_long_is_an_error_of_ours(
     url: str, another: sqlite3.Connection
 ) -> None:
-    opened = Store.at(url, patience_s=0)
+    opened = Store.at(url, statement_timeout_s=0)
     with pytest.raises(RecordsError, match="database is locked"):
         opened.prepare()
     opened.close()

@@ -88,17 +88,17 @@ def test_a_reload_is_seen_in_both_forms_of_log(line: str, revision: str) -> None
                 "'mine.yaml:18: x: unknown']"
             ),
             [
-                "22:11:26 the YAML was refused, what is in force stays:",
+                "22:11:26 the YAML was refused, what is active stays:",
                 "  mine.yaml:16: algorithm: was 'least'; expected one of a, b",
                 "  mine.yaml:18: x: unknown",
             ],
         ),
         (
             (
-                '{"problems": ["mine.yaml:1: no"], "event": "catalogue refused, the one in force is used", '
+                '{"problems": ["mine.yaml:1: no"], "event": "catalogue refused, the active one is used", '
                 '"level": "warning"}'
             ),
-            ["22:11:26 the YAML was refused, what is in force stays:", "  mine.yaml:1: no"],
+            ["22:11:26 the YAML was refused, what is active stays:", "  mine.yaml:1: no"],
         ),
         (
             (

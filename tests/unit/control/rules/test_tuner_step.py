@@ -18,7 +18,9 @@ LEAKING = evidence(
 )
 
 
-def in_force(number: int, what: str = "llm", *, absent_since_s: float | None = None) -> TunerExperiment:
+def kept_experiment(
+    number: int, what: str = "llm", *, absent_since_s: float | None = None
+) -> TunerExperiment:
     change = Change(what=what, before=4, after=8)
     return TunerExperiment(
         number=number,
@@ -135,23 +137,26 @@ def test_one_that_is_off_only_looks() -> None:
 
 
 @pytest.mark.parametrize("mode", ["off", "observe"])
-def test_hands_off_takes_back_what_is_in_force_the_newest_first(mode: TunerMode) -> None:
-    tuner = Ticking(mode, TunerState(kept=(in_force(1), in_force(2, "tts")), pending=in_force(3, "asr")))
+def test_hands_off_takes_back_what_is_kept_the_newest_first(mode: TunerMode) -> None:
+    tuner = Ticking(
+        mode,
+        TunerState(kept=(kept_experiment(1), kept_experiment(2, "tts")), pending=kept_experiment(3, "asr")),
+    )
     decided = tuner.sees(evidence(), ticks=4)
     assert [(each.event, each.number) for each in decided] == [("undone", 3), ("undone", 2), ("undone", 1)]
     assert decided[0].verdict == f"the mode is {mode}"
 
 
 def test_what_a_later_action_stands_on_is_not_taken_back_first() -> None:
-    gone, there = in_force(1, absent_since_s=0.0), replace(in_force(2), cause="cpu")
+    gone, there = kept_experiment(1, absent_since_s=0.0), replace(kept_experiment(2), cause="cpu")
     tuner = Ticking(state=TunerState(kept=(gone, there)))
     assert tuner.sees(evidence(replace(WELL, cpu=0.8))) == []
-    other = Ticking(state=TunerState(kept=(gone, replace(in_force(2, "tts"), cause="cpu"))))
+    other = Ticking(state=TunerState(kept=(gone, replace(kept_experiment(2, "tts"), cause="cpu"))))
     assert [each.number for each in other.sees(evidence(replace(WELL, cpu=0.8)))] == [1]
 
 
 def test_no_more_is_kept_than_a_person_can_follow() -> None:
-    many = tuple(replace(in_force(number, f"q{number}"), cause="cpu") for number in range(MAX_KEPT))
+    many = tuple(replace(kept_experiment(number, f"q{number}"), cause="cpu") for number in range(MAX_KEPT))
     tuner = Ticking(state=TunerState(kept=many))
     assert tuner.sees(evidence(FAILING.measures, instances=FAILING.instances), ticks=4)[:1] == []
 
@@ -182,7 +187,7 @@ def test_an_action_that_cannot_act_counts_as_never_tried() -> None:
 
 
 def judged(after: Measures, before: Measures | None = None) -> tuple[bool, str]:
-    return tuple(judge(replace(in_force(1), before=before or in_force(1).before), after))  # type: ignore[return-value]
+    return tuple(judge(replace(kept_experiment(1), before=before or kept_experiment(1).before), after))  # type: ignore[return-value]
 
 
 def test_a_verdict_needs_a_move_of_a_tenth_or_the_end_of_the_cause() -> None:
@@ -197,8 +202,8 @@ def test_what_cannot_be_measured_was_no_help() -> None:
 
 def test_help_that_harms_something_else_is_no_help() -> None:
     assert judged(replace(WELL, response=500.0, cpu=0.9)) == (False, "cpu 30.0% → 90.0%, that is worse")
-    unknown = replace(in_force(1).before, cpu=None)
+    unknown = replace(kept_experiment(1).before, cpu=None)
     assert judged(replace(WELL, response=500.0, cpu=0.9), unknown)[1].startswith("cpu unknown")
-    high = replace(in_force(1).before, memory=0.92)
+    high = replace(kept_experiment(1).before, memory=0.92)
     assert judged(replace(WELL, response=500.0, memory=0.93), high)[0]
     assert not judged(replace(WELL, response=500.0, errors=0.2), replace(high, errors=0.1))[0]

@@ -116,9 +116,9 @@ def test_an_apology_is_a_lost_turn() -> None:
     [
         (WELL, "pass", "pass"),
         (replace(WELL, first_result_ms=1000.0), "pass", "pass"),
-        (replace(WELL, first_result_ms=1000.1), "FAIL", "box not quiet"),
+        (replace(WELL, first_result_ms=1000.1), "FAIL", "host not quiet"),
         (replace(WELL, first_result_ms=5150.0, asked_again_ms=5000.0), "FAIL", "FAIL"),
-        (replace(WELL, gaps=1), "FAIL", "box not quiet"),
+        (replace(WELL, gaps=1), "FAIL", "host not quiet"),
         (replace(WELL, same_words=False), "FAIL", "FAIL"),
         (replace(WELL, first_result_ms=None, lost="no answer"), "FAIL", "FAIL"),
     ],

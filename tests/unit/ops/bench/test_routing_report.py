@@ -40,7 +40,7 @@ def test_what_keeps_every_bound_passes() -> None:
     assert set(words(GOOD)) == {"pass"}
 
 
-@pytest.mark.parametrize(("ratio", "word"), [(0.1, "FAIL"), (0.9, "box not quiet")])
+@pytest.mark.parametrize(("ratio", "word"), [(0.1, "FAIL"), (0.9, "host not quiet")])
 def test_a_slow_pick_is_held_against_us_only_on_a_quiet_machine(ratio: float, word: str) -> None:
     slow = replace(GOOD, timings=(timing(0.6, 2.5),), other_programs_ratio=ratio)
     assert words(slow)[:2] == [word, word]

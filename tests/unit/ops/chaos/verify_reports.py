@@ -38,7 +38,7 @@ def window(fault: str = "kill", began_at_s: float = 1000.0, *, well_s: float | N
 
 
 def judged(of: Window, *turns: DeviceTurn) -> Evaluation:
-    """Return what is said of a window in which the box was at ease."""
+    """Return what is said of a window in which the host was at ease."""
     seen = WindowSnapshot(turns=(), load=(LOAD,), before=NOTHING, after=NOTHING)
     return evaluate(of, turns, seen, KpiTargets())
 

@@ -24,7 +24,7 @@ from dispatcher.ops.checks.snapshot import (
     WorkerSnapshot,
 )
 from dispatcher.routing.decisions import Decision
-from dispatcher.routing.instance_table import ActiveCatalogue
+from dispatcher.routing.instance_table import PublishedCatalogue
 from dispatcher.routing.overview import InstanceView, Overview, ServiceView
 from dispatcher.settings import Settings
 from dispatcher.telemetry.canaries import CanaryView
@@ -149,7 +149,7 @@ def _redis(shown: Overview) -> dict[str, Any]:
     """Return what is read of Redis."""
     yaml = catalogue()
     return {
-        "active": ActiveCatalogue(revision=3, chosen_at_ms=0, catalogue=yaml),
+        "active": PublishedCatalogue(revision=3, activated_at_ms=0, catalogue=yaml),
         "redis": {"maxmemory_policy": "volatile-ttl", "maxmemory": "268435456", "used_memory": "9000000"},
         "overview": shown,
         "instances": tuple(

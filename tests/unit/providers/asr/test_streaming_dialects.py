@@ -27,7 +27,7 @@ from tests.support.services.dashscope_asr import DashscopeServer
 from tests.support.services.funasr import Fault, FunAsrServer
 from tests.support.services.sherpa_onnx import SherpaServer
 from tests.support.services.socket_server import SocketServer
-from tests.support.waiting import PATIENCE_S, soon
+from tests.support.waiting import WAIT_TIMEOUT_S, soon
 from tests.unit.providers.asr.spoken_utterance import WAV, Speaker, says, tone
 
 
@@ -72,7 +72,7 @@ async def test_nonsense_is_the_fault_of_the_server_and_known_while_the_user_spea
     sockets.talks(dialect.server(fault=fault).talk)
     speaker = Speaker((tone(700), tone(700)))
     with pytest.raises(InstanceFailed, match=dialect.shown[fault]):
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(WAIT_TIMEOUT_S):
             await dialect.provider.transcribe_stream(sockets.instance("asr"), speaker.speech(), "auto")
 
 
@@ -130,7 +130,7 @@ async def test_a_call_that_is_cancelled_closes_the_socket(dialect: Dialect, sock
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(WAIT_TIMEOUT_S):
         await sockets.gone.wait()
 
 

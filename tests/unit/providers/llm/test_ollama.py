@@ -24,7 +24,7 @@ from dispatcher.providers.llm.ollama import Ollama
 from dispatcher.providers.protocols import LoadReport
 from dispatcher.tools.model import ChatPiece, Progress, Tool, ToolCall
 from tests.support.services.ollama import MODEL, REPLY, FakeOllama
-from tests.support.waiting import PATIENCE_S
+from tests.support.waiting import WAIT_TIMEOUT_S
 
 HI = [Message(role="system", content="Be brief."), Message(role="user", content="几点了？")]
 VOLUME = Tool(name="set_volume", description="Sets it.", parameters={"type": "object", "properties": {}})
@@ -195,14 +195,14 @@ async def test_a_full_queue_is_busy(ollama: Ollama, server: FakeOllama) -> None:
 async def test_a_reply_that_is_closed_leaves_the_server(ollama: Ollama, server: FakeOllama) -> None:
     server.fault = "waits"
     call = asyncio.create_task(anext(ollama.chat(at(server), HI)))
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(WAIT_TIMEOUT_S):
         while not server.asked:  # noqa: ASYNC110  the server has no event for it
             await asyncio.sleep(0.01)
 
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(WAIT_TIMEOUT_S):
         await server.gone.wait()
 
 
@@ -234,7 +234,7 @@ async def test_a_model_that_loads_slowly_is_not_well_yet_and_is_loaded_once(
         with pytest.raises(InstanceUnreachable, match=f"{MODEL} is being loaded"):
             await ollama.check(at(server))
     server.go_on.set()
-    monkeypatch.setattr(ollama_loading, "LOAD_CHECK_TIMEOUT_S", PATIENCE_S)
+    monkeypatch.setattr(ollama_loading, "LOAD_CHECK_TIMEOUT_S", WAIT_TIMEOUT_S)
     assert await ollama.check(at(server)) == LoadReport()
     assert len(server.asked) == 1
 

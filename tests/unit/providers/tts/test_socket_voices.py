@@ -14,7 +14,7 @@ from dispatcher.errors import (
 )
 from dispatcher.providers.protocols import LoadReport
 from tests.support.encoded import likeness, speech
-from tests.support.waiting import PATIENCE_S
+from tests.support.waiting import WAIT_TIMEOUT_S
 from tests.unit.providers.tts.tts_services import KEYS, Serve, fails, heard
 
 
@@ -52,14 +52,14 @@ async def test_a_call_that_is_cancelled_while_it_waits_leaves_the_service(
     async with serve(provider) as voice:
         voice.service.fault = "waits"
         call = asyncio.create_task(heard(voice.speaks()))
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(WAIT_TIMEOUT_S):
             while not voice.service.asked:  # noqa: ASYNC110  the service has no event for it
                 await asyncio.sleep(0.01)
 
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(WAIT_TIMEOUT_S):
             await voice.service.gone.wait()
 
 

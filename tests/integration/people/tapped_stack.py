@@ -1,4 +1,4 @@
-"""A house whose assistant has rules for an LLM, so that it remembers; what is asked of it is tapped."""
+"""A stack whose assistant has rules for an LLM, so that it remembers; what is asked of it is tapped."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class TappedInstances(Instances):
 
     @property
     def all(self) -> list[TimedInstance]:
-        """The instances of this house alone; the others end with the session."""
+        """The instances of this stack alone; the others end with the session."""
         return list(self.by_service["llm"])
 
     def ports(self, service: Service) -> list[int]:
@@ -86,7 +86,7 @@ def tapped(folder: Path, running: Instances) -> TappedInstances:
 
 
 async def command(stack: Stack, *words: str) -> tuple[int, str, str]:
-    """Call a `dispatcher` command on the house; return its exit code and what it printed."""
+    """Call a `dispatcher` command on the stack; return its exit code and what it printed."""
     return await asyncio.to_thread(_call, stack, words)
 
 
@@ -106,5 +106,5 @@ async def listed(stack: Stack) -> dict[str, dict[str, Any]]:
 
 
 def redis(stack: Stack) -> Redis:
-    """Return a client of the house's broker."""
+    """Return a client of the stack's broker."""
     return Redis.from_url(stack.broker.url, decode_responses=True)

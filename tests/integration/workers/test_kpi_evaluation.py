@@ -137,10 +137,10 @@ async def test_an_alert_fires_once_is_told_and_recorded_and_ends(
     celery_setup: CeleryTestSetup, redis: RedisClient, told: tuple[str, list[dict[str, Any]]]
 ) -> None:
     url, heard = told
-    in_force = await instance_table.in_force(redis)
-    assert in_force is not None
+    active = await instance_table.read_active(redis)
+    assert active is not None
     rules = AlertRules(after_s=0.001, clear_after_s=0.001, webhook_url=url)
-    await instance_table.publish(redis, replace(in_force.catalogue, alerts=rules))
+    await instance_table.publish(redis, replace(active.catalogue, alerts=rules))
 
     busy = FrontCounts(devices=70, busy=61, in_turn=61, turns_begun=61)
     front_presence.publish(redis, "front-1", busy)

@@ -1,4 +1,4 @@
-"""A line with patience: what a Redis that is away for a moment costs, and what is never done twice."""
+"""A line with patience: what a Redis that is unreachable for a moment costs, and what is never done twice."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from dispatcher.routing.leases import Slot
 from dispatcher.turn_store import replies
 from dispatcher.turn_store.replies import ReplyReader
 from tests.support.broker import Broker
+from tests.support.flaky_redis import FlakyRedis
 from tests.support.fleet import Fleet, llm
-from tests.support.shaky_redis import ShakyRedis
 
 LONG_S = 30.0
 
 
 @pytest.fixture
-def shaky(broker: Broker) -> ShakyRedis:
-    return ShakyRedis(broker.port)
+def shaky(broker: Broker) -> FlakyRedis:
+    return FlakyRedis(broker.port)
 
 
 @pytest.fixture
 async def patient(fresh_broker: Broker) -> AsyncIterator[RedisClient]:
     """A line, in use, to a broker that the test may kill."""
-    opened = RedisClient(connect(fresh_broker.url), patience_s=LONG_S)
+    opened = RedisClient(connect(fresh_broker.url), reconnect_timeout_s=LONG_S)
     await opened.execute("PING")
     yield opened
     await opened.close()
@@ -85,7 +85,7 @@ async def test_what_others_will_look_for_is_there_before_anything_that_follows(
 async def test_a_broker_that_stays_away_is_a_state_error_and_nobody_waits_for_it_again(
     fresh_broker: Broker,
 ) -> None:
-    redis = RedisClient(connect(fresh_broker.url), patience_s=0.2)
+    redis = RedisClient(connect(fresh_broker.url), reconnect_timeout_s=0.2)
     await redis.execute("PING")
     fresh_broker.kill()
     with pytest.raises(StateError):
@@ -102,33 +102,33 @@ async def test_a_broker_that_stays_away_is_a_state_error_and_nobody_waits_for_it
 
 
 async def test_a_broker_that_still_reads_its_file_is_waited_for(
-    shaky: ShakyRedis, redis: RedisClient
+    shaky: FlakyRedis, redis: RedisClient
 ) -> None:
-    async with shaky.redis(patience_s=LONG_S) as through:
+    async with shaky.redis(reconnect_timeout_s=LONG_S) as through:
         shaky.next_time("INCR", "loading")
         assert await through.execute("INCR", "count") == 1
     assert shaky.met == [b"INCR"]
     assert await redis.execute("GET", "count") == b"1"
 
 
-async def test_a_command_whose_answer_was_lost_is_not_carried_out_twice(shaky: ShakyRedis) -> None:
-    async with shaky.redis(patience_s=LONG_S) as through:
+async def test_a_command_whose_answer_was_lost_is_not_carried_out_twice(shaky: FlakyRedis) -> None:
+    async with shaky.redis(reconnect_timeout_s=LONG_S) as through:
         shaky.next_time("INCR", "answer lost")
         with pytest.raises(StateError):
             await through.execute("INCR", "count")
         assert await through.execute("GET", "count") == b"1"
 
 
-async def test_a_question_whose_answer_was_lost_is_asked_again(shaky: ShakyRedis, redis: RedisClient) -> None:
+async def test_a_question_whose_answer_was_lost_is_asked_again(shaky: FlakyRedis, redis: RedisClient) -> None:
     await redis.execute("SET", "known", "yes")
-    async with shaky.redis(patience_s=LONG_S) as through:
+    async with shaky.redis(reconnect_timeout_s=LONG_S) as through:
         shaky.next_time("GET", "answer lost")
         assert await through.execute("GET", "known") == b"yes"
     assert shaky.met == [b"GET"]
 
 
-async def test_without_patience_nothing_is_asked_again(shaky: ShakyRedis) -> None:
-    async with shaky.redis(patience_s=0) as through:
+async def test_without_patience_nothing_is_asked_again(shaky: FlakyRedis) -> None:
+    async with shaky.redis(reconnect_timeout_s=0) as through:
         shaky.next_time("GET", "answer lost")
         with pytest.raises(StateError):
             await through.execute("GET", "known")
@@ -136,9 +136,9 @@ async def test_without_patience_nothing_is_asked_again(shaky: ShakyRedis) -> Non
 
 
 async def test_a_task_whose_answer_was_lost_is_in_its_queue_once(
-    shaky: ShakyRedis, redis: RedisClient
+    shaky: FlakyRedis, redis: RedisClient
 ) -> None:
-    async with shaky.redis(patience_s=LONG_S) as through:
+    async with shaky.redis(reconnect_timeout_s=LONG_S) as through:
         await through.run(PUSH, keys=queue("sent:0"), arguments=message("an earlier one"))
         shaky.next_time("sent:1", "answer lost")
         assert await through.run(PUSH, keys=queue("sent:1"), arguments=message("task")) == 2
@@ -147,12 +147,12 @@ async def test_a_task_whose_answer_was_lost_is_in_its_queue_once(
 
 
 async def test_a_lease_whose_answer_was_lost_is_taken_anew(
-    shaky: ShakyRedis, redis: RedisClient, fleet: Fleet
+    shaky: FlakyRedis, redis: RedisClient, fleet: Fleet
 ) -> None:
     await fleet.configure("least_connections", llm("llm-1", cap=2))
     given_back = await fleet.pick()  # the broker knows the script from here on
     await leases.finish(redis, given_back, outcome="ignored", latency_ms=0)
-    async with shaky.redis(patience_s=LONG_S) as through:
+    async with shaky.redis(reconnect_timeout_s=LONG_S) as through:
         shaky.next_time("turn-1", "answer lost")
         slot = await leases.pick(through, "llm", turn_id="turn-1", lease_id="call-1")
     assert shaky.met == [b"turn-1"]
@@ -163,13 +163,13 @@ async def test_a_lease_whose_answer_was_lost_is_taken_anew(
 
 
 async def test_a_reply_whose_answer_was_lost_is_sent_again_and_read_once(
-    shaky: ShakyRedis, redis: RedisClient, broker: Broker
+    shaky: FlakyRedis, redis: RedisClient, broker: Broker
 ) -> None:
     stream = keys.reply_stream("front-1")
     reader = ReplyReader(connect(broker.url, socket_timeout_s=None), stream)
     await reader.open()
     sent = [Reply(turn_id="t", attempt=1, kind="sentence", index=at, text="It is noon.") for at in range(3)]
-    async with shaky.redis(patience_s=LONG_S) as through:
+    async with shaky.redis(reconnect_timeout_s=LONG_S) as through:
         shaky.next_time("XADD", "answer lost")
         for reply in sent:
             replies.send(through, stream, reply)

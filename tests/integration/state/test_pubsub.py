@@ -38,7 +38,7 @@ class Heard:
         self.client = Listener(host="127.0.0.1", port=broker.port)
 
     async def listen(self) -> None:
-        async for message in pubsub.hear(self.client, CHANNEL, on_listening=self._begin):
+        async for message in pubsub.subscribe(self.client, CHANNEL, on_subscribed=self._begin):
             self.messages.append(message)
 
     def _begin(self) -> None:
@@ -54,7 +54,7 @@ class Heard:
 @pytest.fixture
 async def heard(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Heard]:
     monkeypatch.setattr(pubsub, "QUIET_S", 0.3)
-    monkeypatch.setattr(pubsub, "LISTEN_AGAIN_S", 0.05)
+    monkeypatch.setattr(pubsub, "RESUBSCRIBE_INTERVAL_S", 0.05)
     listener = Heard(broker)
     listening = asyncio.create_task(listener.listen())
     await listener.begins(1)

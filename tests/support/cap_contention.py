@@ -1,9 +1,9 @@
 """One of several processes that meet on the caps of the same instances.
 
-`python -m tests.support.cap_hammer URL hammer SECONDS` takes slots again and again, and prints how many it
-got, and the highest number of leases that it was ever told of an instance.
-`python -m tests.support.cap_hammer URL keep COUNT` takes so many slots by the ids of `kept_lease`, says so,
-and renews them until it is killed.
+`python -m tests.support.cap_contention URL hammer SECONDS` takes slots again and again, and prints how many
+it got, and the highest number of leases that it was ever told of an instance.
+`python -m tests.support.cap_contention URL keep COUNT` takes so many slots by the ids of `kept_lease`, says
+so, and renews them until it is killed.
 """
 
 from __future__ import annotations

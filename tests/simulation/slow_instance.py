@@ -1,4 +1,4 @@
-"""Turns of a house in virtual time: one of two LLM instances is slow for some minutes.
+"""Turns of many devices in virtual time: one of two LLM instances is slow for some minutes.
 
 The scripts of the product choose, on a real Valkey; its own measures decide when another instance is asked
 beside a late one, and what that may cost. What is counted is how long a user waits for the first sentence.
@@ -33,7 +33,7 @@ LATE: Final = 1.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class House:
+class SlowInstanceDay:
     """How often its users speak, and when the first instance is slow.
 
     Attributes:
@@ -98,7 +98,7 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HouseFigures:
+class LatenessFigures:
     """What users heard while one instance was slow, and afterwards.
 
     Attributes:
@@ -120,19 +120,19 @@ class HouseFigures:
 Step: TypeAlias = Callable[[], Awaitable[None]]
 
 
-class HouseRun:
+class SlowInstanceRun:
     """One run: turns arrive, are answered, and teach."""
 
-    def __init__(self, redis: RedisClient, house: House, seed: int) -> None:
+    def __init__(self, redis: RedisClient, day: SlowInstanceDay, seed: int) -> None:
         """Prepare; the seed decides when turns arrive and how long they take."""
         self.turns: list[Turn] = []
         self.probes_ms: list[float] = []
         self.beside_ms: list[float] = []
         self._redis = redis
-        self._house = house
-        self._dice = random.Random(f"{house.turns_per_s} {seed}")
-        name = f"{house.turns_per_s:g}-{house.well_s:g}".replace(".", "-")
-        self._service = cast("Service", f"house-{house.algorithm}-{name}-{seed}")
+        self._day = day
+        self._dice = random.Random(f"{day.turns_per_s} {seed}")
+        name = f"{day.turns_per_s:g}-{day.well_s:g}".replace(".", "-")
+        self._service = cast("Service", f"house-{day.algorithm}-{name}-{seed}")
         self._usual = LatencyEstimator(HEDGE_POLICIES["llm"])
         self._budget = HedgeBudget(BEGAN_MS / 1000)
         self._suspects: list[str] = []
@@ -140,9 +140,9 @@ class HouseRun:
         self._number = 0
         self._now_ms = BEGAN_MS
 
-    async def run(self) -> HouseRun:
+    async def run(self) -> SlowInstanceRun:
         """Let the time pass."""
-        await instance_table.publish_instances(self._redis, self._service, self._house.algorithm, INSTANCES)
+        await instance_table.publish_instances(self._redis, self._service, self._day.algorithm, INSTANCES)
         self._next_turn()
         self._at(BEGAN_MS, self._adjust)
         while self._events:
@@ -155,14 +155,14 @@ class HouseRun:
         heapq.heappush(self._events, (at_ms, self._number, step))
 
     def _next_turn(self) -> None:
-        at_ms = self._now_ms + self._dice.expovariate(self._house.turns_per_s) * 1000
-        if at_ms < self._house.slow_until_ms + self._house.back_s * 1000:
+        at_ms = self._now_ms + self._dice.expovariate(self._day.turns_per_s) * 1000
+        if at_ms < self._day.slow_until_ms + self._day.back_s * 1000:
             turn = Turn(at_ms=at_ms, pace=self._dice.lognormvariate(0, SIGMA))
             self._at(at_ms, lambda: self._arrive(turn))
 
     async def _adjust(self) -> None:
         await adjustments.adjust(self._redis, self._service, now_ms=self._now_ms)
-        if self._now_ms < self._house.slow_until_ms + self._house.back_s * 1000:
+        if self._now_ms < self._day.slow_until_ms + self._day.back_s * 1000:
             self._at(self._now_ms + PERIOD_MS, self._adjust)
 
     async def _arrive(self, turn: Turn) -> None:
@@ -186,7 +186,7 @@ class HouseRun:
             now_ms=self._now_ms,
         )
         assert isinstance(slot, Slot), slot
-        is_slow = slot.name == SLOW and self._house.is_slow(self._now_ms)
+        is_slow = slot.name == SLOW and self._day.is_slow(self._now_ms)
         first_ms = turn.pace * ((SLOW_FIRST_TOKEN_MS if is_slow else FIRST_TOKEN_MS) + SENTENCE_MS)
         attempt = Attempt(
             turn=turn, slot=slot, at_ms=self._now_ms, first_ms=first_ms, is_probe=mode == "probe"
@@ -257,18 +257,18 @@ class HouseRun:
         )
 
 
-async def measure(redis: RedisClient, house: House, seeds: Sequence[int]) -> HouseFigures:
+async def measure(redis: RedisClient, day: SlowInstanceDay, seeds: Sequence[int]) -> LatenessFigures:
     """Let some runs pass, side by side on one connection, and return what came of all of them."""
-    runs = await asyncio.gather(*(HouseRun(redis, house, seed).run() for seed in seeds))
-    slow = [turn for run in runs for turn in run.turns if house.is_slow(turn.at_ms)]
-    onset_ms = house.slow_from_ms + 10_000
-    back_ms = house.slow_until_ms + 2 * PERIOD_MS
+    runs = await asyncio.gather(*(SlowInstanceRun(redis, day, seed).run() for seed in seeds))
+    slow = [turn for run in runs for turn in run.turns if day.is_slow(turn.at_ms)]
+    onset_ms = day.slow_from_ms + 10_000
+    back_ms = day.slow_until_ms + 2 * PERIOD_MS
     after = [turn.by for run in runs for turn in run.turns if turn.at_ms >= back_ms]
-    return HouseFigures(
+    return LatenessFigures(
         turns=len(slow),
         onset_late=sum(turn.is_late for turn in slow if turn.at_ms < onset_ms) / len(runs),
         late_ratio=sum(turn.is_late for turn in slow) / len(slow),
-        probe_ratio=sum(house.is_slow(at_ms) for run in runs for at_ms in run.probes_ms) / len(slow),
-        beside_ratio=sum(house.is_slow(at_ms) for run in runs for at_ms in run.beside_ms) / len(slow),
+        probe_ratio=sum(day.is_slow(at_ms) for run in runs for at_ms in run.probes_ms) / len(slow),
+        beside_ratio=sum(day.is_slow(at_ms) for run in runs for at_ms in run.beside_ms) / len(slow),
         share_back=after.count(SLOW) / len(after),
     )

@@ -14,7 +14,7 @@ _LOADING: Final = b"-LOADING Valkey is loading the dataset in memory\r\n"
 Fault = Literal["answer lost", "loading"]
 
 
-class ShakyRedis:
+class FlakyRedis:
     """Passes bytes on; the first command of a name that comes after `next_time` meets the fault."""
 
     def __init__(self, port: int) -> None:
@@ -34,11 +34,11 @@ class ShakyRedis:
         self._faults[command.encode()] = fault
 
     @asynccontextmanager
-    async def redis(self, *, patience_s: float) -> AsyncGenerator[RedisClient]:
+    async def redis(self, *, reconnect_timeout_s: float) -> AsyncGenerator[RedisClient]:
         """Listen, and open a line to the broker through this relay."""
         server = await asyncio.start_server(self._relay, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
-        redis = RedisClient(connect(f"redis://127.0.0.1:{port}/0"), patience_s=patience_s)
+        redis = RedisClient(connect(f"redis://127.0.0.1:{port}/0"), reconnect_timeout_s=reconnect_timeout_s)
         try:
             yield redis
         finally:

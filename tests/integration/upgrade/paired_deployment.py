@@ -39,7 +39,7 @@ class Deployment:
             "DISPATCHER_CONFIG": str(write_config(folder / "two.yaml", instances, stage_timeout_s=10)),
             "DATA_DIR": str(folder / "var"),
         }
-        # Each serves every queue, as on a small box: two workers per queue in two processes.
+        # Each serves every queue, as on a small host: two workers per queue in two processes.
         self.workers = [
             Process(
                 f"worker-{twin}",
@@ -93,7 +93,7 @@ class Deployment:
 
 
 @dataclass(slots=True)
-class Household:
+class TalkingDevices:
     """Devices that speak all the time, and what became of their turns.
 
     Attributes:

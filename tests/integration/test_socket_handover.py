@@ -96,7 +96,7 @@ async def test_while_one_front_follows_another_every_connection_is_answered(run:
 
 
 async def test_a_front_whose_successor_cannot_start_serves_until_one_can(run: UpRun, tmp_path: Path) -> None:
-    """A file that is away meanwhile; nobody hears of it but the operator."""
+    """A missing file; the log names it."""
     first = run.pid_of("front")
     assert first is not None
     config = tmp_path / "small.yaml"

@@ -1,4 +1,4 @@
-"""The whole system with ears that hear live: another catalogue is in force while these tests run."""
+"""The whole system with streaming ASR: another catalogue is active while these tests run."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from tests.support.stack import Stack
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ears:
+class StreamingAsr:
     """The system, two FunASR servers, and one of the timed instances that want whole utterances.
 
     Attributes:
-        in_force: puts these ASR instances in force.
+        activate: puts these ASR instances in force.
     """
 
     stack: Stack
     funasr: tuple[FunAsrProcess, FunAsrProcess]
-    in_force: Callable[..., Awaitable[None]]
+    activate: Callable[..., Awaitable[None]]
     heard_before: tuple[int, int]
 
     def heard(self, number: int) -> list[dict[str, Any]]:
@@ -63,8 +63,8 @@ def _instance(name: str, endpoint: str, **fields: object) -> Instance:
 
 @pytest.fixture(scope="session")
 def running_funasr(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[FunAsrProcess, FunAsrProcess]]:
-    """Two FunASR servers for the whole session; tests take `ears`."""
-    folder = tmp_path_factory.mktemp("ears")
+    """Two FunASR servers for the whole session; tests take `servers`."""
+    folder = tmp_path_factory.mktemp("streaming-asr")
     servers = FunAsrProcess("live-1", folder), FunAsrProcess("live-2", folder)
     for server in servers:
         server.start()
@@ -76,19 +76,21 @@ def running_funasr(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[F
 
 
 @pytest.fixture
-async def ears(stack: Stack, running_funasr: tuple[FunAsrProcess, FunAsrProcess]) -> AsyncGenerator[Ears]:
-    """The system, whose ears a test chooses; afterwards its own file is in force again."""
+async def servers(
+    stack: Stack, running_funasr: tuple[FunAsrProcess, FunAsrProcess]
+) -> AsyncGenerator[StreamingAsr]:
+    """The system, whose ASR instances a test chooses; afterwards its own file is active again."""
     for server in running_funasr:
         server.revive()
     own = stack.own_catalogue
     redis = RedisClient(connect(stack.broker.url))
 
-    async def in_force(*instances: Instance) -> None:
+    async def activate(*instances: Instance) -> None:
         asr = replace(own.services["asr"], algorithm="weighted_round_robin", instances=instances)
-        await stack.put_in_force(replace(own, services={**own.services, "asr": asr}))
+        await stack.activate(replace(own, services={**own.services, "asr": asr}))
 
     first, second = (len(server.heard()) for server in running_funasr)
     await redis.execute("DEL", keys.DECISIONS)
-    yield Ears(stack=stack, funasr=running_funasr, in_force=in_force, heard_before=(first, second))
-    await stack.put_in_force(own)
+    yield StreamingAsr(stack=stack, funasr=running_funasr, activate=activate, heard_before=(first, second))
+    await stack.activate(own)
     await redis.close()

@@ -18,7 +18,7 @@ START_S = 90.0
 TALK_S = 60.0
 
 
-class House:
+class WholeSystem:
     """One run of `dispatcher up`."""
 
     def __init__(self, folder: Path, *, front_port: int = 0) -> None:

@@ -1,11 +1,11 @@
-"""Speaking in two halves, and what an ear has heard by then."""
+"""Speaking in two halves, and what the ASR server has received by then."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from dispatcher.device_simulator import DeviceOptions, packets_of
-from tests.integration.hearing.conftest import Ears
+from tests.integration.streaming_asr.conftest import StreamingAsr
 from tests.support.device import SPEECH, Device
 from tests.support.waiting import soon
 
@@ -30,22 +30,24 @@ async def end(device: Device) -> None:
     await device.listen("stop")
 
 
-async def has_heard_half(ears: Ears, number: int, *, packets: int = HALF) -> None:
+async def has_heard_half(servers: StreamingAsr, number: int, *, packets: int = HALF) -> None:
     """Wait until a FunASR server has heard the first half of what is said, and no end."""
 
     async def heard() -> bool:
         # The last entry of two packets may not be full yet.
-        told = ears.heard(number)
+        told = servers.heard(number)
         return bool(told) and told[-1]["bytes"] >= (packets - 2) * PACKET_BYTES and not told[-1]["ended"]
 
     await soon(heard, what="the first half is heard while the user speaks")
 
 
-async def nothing_is_held(ears: Ears) -> None:
+async def nothing_is_held(servers: StreamingAsr) -> None:
     """Wait until no slot is held and no connection to a FunASR server that runs is open."""
 
     async def at_rest() -> bool:
-        open_ones = [told for server in ears.funasr if server.runs for told in server.heard() if told["open"]]
-        return ears.stack.leases() == 0 and not open_ones
+        open_ones = [
+            told for server in servers.funasr if server.runs for told in server.heard() if told["open"]
+        ]
+        return servers.stack.leases() == 0 and not open_ones
 
     await soon(at_rest, what="all is given back")

@@ -7,7 +7,7 @@ from redis.asyncio import Redis
 
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
-from dispatcher.redis_client.prefixed import scratch_line
+from dispatcher.redis_client.prefixed import prefixed_client
 from dispatcher.routing import instance_table as instances
 from dispatcher.routing import leases
 from dispatcher.routing.leases import Slot
@@ -19,7 +19,7 @@ async def names(redis: RedisClient) -> set[str]:
     return {name.decode() for name in await redis.execute("KEYS", "*")}
 
 
-async def test_picks_on_a_scratch_line_touch_no_live_key_and_no_live_channel(
+async def test_picks_on_a_prefixed_client_touch_no_live_key_and_no_live_channel(
     fleet: Fleet, redis: RedisClient, broker: Broker
 ) -> None:
     await fleet.configure("round_robin", llm("A"))
@@ -28,7 +28,7 @@ async def test_picks_on_a_scratch_line_touch_no_live_key_and_no_live_channel(
     async with client, client.pubsub(ignore_subscribe_messages=True) as ear:
         await ear.subscribe(keys.FREED_CHANNEL)
         await ear.get_message(timeout=5)
-        async with scratch_line(broker.url) as scratch:
+        async with prefixed_client(broker.url) as scratch:
             await instances.publish_instances(scratch, "llm", "round_robin", [llm("B", cap=1)])
             held = await leases.pick(scratch, "llm", turn_id=TURN, now_ms=1_000)
             assert isinstance(held, Slot)
@@ -45,7 +45,7 @@ async def test_picks_on_a_scratch_line_touch_no_live_key_and_no_live_channel(
 
 async def test_scratch_keys_are_gone_after_an_error(redis: RedisClient, broker: Broker) -> None:
     async def fail() -> None:
-        async with scratch_line(broker.url) as scratch:
+        async with prefixed_client(broker.url) as scratch:
             scratch.uses(keys.leases("llm", "A"))
             await instances.publish_instances(scratch, "llm", "round_robin", [llm("A")])
             await leases.pick(scratch, "llm", turn_id=TURN)
@@ -59,7 +59,7 @@ async def test_scratch_keys_are_gone_after_an_error(redis: RedisClient, broker: 
 async def test_scratch_keys_go_away_by_themselves_when_nobody_is_left_to_delete_them(
     redis: RedisClient, broker: Broker
 ) -> None:
-    async with scratch_line(broker.url) as scratch:
+    async with prefixed_client(broker.url) as scratch:
         scratch.uses(keys.leases("llm", "A"))
         await instances.publish_instances(scratch, "llm", "round_robin", [llm("A")])
         await leases.pick(scratch, "llm", turn_id=TURN)

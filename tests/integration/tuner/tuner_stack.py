@@ -25,7 +25,7 @@ from tests.support.front_side import FrontSide
 from tests.support.instances import Instances
 from tests.support.processes import Process
 from tests.support.stack import worker_command, write_config
-from tests.support.waiting import PATIENCE_S, eventually, soon
+from tests.support.waiting import WAIT_TIMEOUT_S, eventually, soon
 
 TICK_SCALE: Final = 0.02
 TICK_S: Final = 60 * TICK_SCALE
@@ -34,7 +34,7 @@ POOL: Final = 2
 QUEUED: Final = 40
 
 
-class Tuned:
+class TunerStack:
     """The processes, and what a test sees of them."""
 
     def __init__(self, folder: Path, broker: Broker, instances: Instances) -> None:
@@ -65,7 +65,7 @@ class Tuned:
         eventually(
             lambda: len(self.app.control.inspect(timeout=1).stats() or {}) == 2,
             what="both workers answer",
-            within_s=PATIENCE_S,
+            within_s=WAIT_TIMEOUT_S,
         )
 
     def stop(self) -> None:
@@ -120,13 +120,13 @@ async def choose(redis: RedisClient, mode: TunerMode) -> None:
 
 async def forget(redis: RedisClient) -> None:
     """Let the tuner know of nothing that was before."""
-    tuner = (keys.KNOBS, keys.TUNER_STATE, keys.TUNER, keys.TUNER_REQUESTS)
+    tuner = (keys.OVERRIDES, keys.TUNER_STATE, keys.TUNER, keys.TUNER_REQUESTS)
     await redis.execute("DEL", *tuner, keys.TURNS, keys.DECISIONS, keys.KPIS, keys.RECORDS)
 
 
-async def box_is(redis: RedisClient, *, cpu: float = 0.2, memory: float = 0.4) -> None:
-    """Let the box be so busy and so full, as the control worker's look would tell."""
-    box = HostSample(
+async def set_host_load(redis: RedisClient, *, cpu: float = 0.2, memory: float = 0.4) -> None:
+    """Let the host be so busy and so full, as the control worker's look would tell."""
+    host = HostSample(
         cpu_ratio=cpu,
         memory_ratio=memory,
         network_ratio=None,
@@ -134,7 +134,7 @@ async def box_is(redis: RedisClient, *, cpu: float = 0.2, memory: float = 0.4) -
         cores=4.0,
         memory_bytes=8_000_000_000,
     )
-    board = kpi_store.KpiSnapshot(judged_at_s=0.0, host="here", standings=(), box=box, processes=())
+    board = kpi_store.KpiSnapshot(judged_at_s=0.0, host="here", standings=(), box=host, processes=())
     await redis.execute("HSET", keys.KPIS, "board", TypeAdapter(kpi_store.KpiSnapshot).dump_json(board))
 
 
@@ -146,10 +146,10 @@ async def work_waits(side: FrontSide, instances: Instances) -> None:
         await side.types()
 
 
-async def box_works(side: FrontSide, instances: Instances, *, cpu: float) -> None:
-    """Let the box be so busy, with calls under way on its instances."""
+async def load_host(side: FrontSide, instances: Instances, *, cpu: float) -> None:
+    """Let the host be so busy, with calls under way on its instances."""
     await work_waits(side, instances)
-    await box_is(side.redis, cpu=cpu)
+    await set_host_load(side.redis, cpu=cpu)
 
 
 async def first_that_is(redis: RedisClient, *events: Event) -> LoggedExperiment:
@@ -158,7 +158,7 @@ async def first_that_is(redis: RedisClient, *events: Event) -> LoggedExperiment:
     async def found() -> LoggedExperiment | None:
         return next((row for row in await tuner_store.read_log(redis) if row.latest.event in events), None)
 
-    row = await soon(found, what=f"an experiment is {' or '.join(events)}", within_s=PATIENCE_S)
+    row = await soon(found, what=f"an experiment is {' or '.join(events)}", within_s=WAIT_TIMEOUT_S)
     assert row is not None
     return row
 

@@ -1,4 +1,4 @@
-"""A small model of the box for the tuner: devices, one queue, two instances, CPU and memory, in virtual time.
+"""A small model of a host for the tuner: devices, one queue, two instances, CPU, memory, in virtual time.
 
 It is no copy of the product. It has what the rules of R12 act on, with the couplings that make them
 contradict each other: pools cost CPU and memory, work done here costs CPU, a restart costs answers.
@@ -32,7 +32,7 @@ DRAINED_S, TORN_DOWN_S, KILLED_S = 0.0, 10.0, 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trouble:
-    """What befalls the box from one minute to another.
+    """What befalls the host from one minute to another.
 
     Attributes:
         devices: more of them. slowness: the own model takes so many times as long.
@@ -59,8 +59,8 @@ class Moment:
 
 
 @dataclass(slots=True)
-class Box:
-    """The box, stepped every ten seconds."""
+class SimulatedHost:
+    """The host, stepped every ten seconds."""
 
     troubles: Sequence[Trouble]
     dice: random.Random
@@ -100,7 +100,7 @@ class Box:
         return moment
 
     def trouble(self) -> Trouble:
-        """Return all that befalls the box at this moment, taken together."""
+        """Return all that befalls the host at this moment, taken together."""
         minute = self.now_s / 60
         now = [each for each in self.troubles if each.from_min <= minute < each.until_min]
         return Trouble(
@@ -168,7 +168,7 @@ class Box:
             ),
             workers=(
                 WorkerEvidence(
-                    name="llm@box",
+                    name="llm@host",
                     queue="llm",
                     pool=int(self.number("pool llm", POOL)),
                     memory_bytes=int(1e9 * (0.1 + self.leaked)),

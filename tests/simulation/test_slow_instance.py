@@ -8,7 +8,7 @@ import pytest
 
 from dispatcher.messages import Algorithm
 from dispatcher.redis_client.client import RedisClient
-from tests.simulation.house import House, measure
+from tests.simulation.slow_instance import SlowInstanceDay, measure
 
 
 @pytest.mark.parametrize("algorithm", get_args(Algorithm))
@@ -16,8 +16,8 @@ from tests.simulation.house import House, measure
 async def test_a_slow_instance_costs_less_than_one_turn_in_a_hundred_and_has_its_share_back(
     redis: RedisClient, algorithm: Algorithm, turns_per_s: float, runs: int, most_probes: float
 ) -> None:
-    house = House(algorithm=algorithm, turns_per_s=turns_per_s, slow_s=1200, back_s=420)
-    measured = await measure(redis, house, range(runs))
+    day = SlowInstanceDay(algorithm=algorithm, turns_per_s=turns_per_s, slow_s=1200, back_s=420)
+    measured = await measure(redis, day, range(runs))
     assert measured.late_ratio < 0.01
     assert measured.probe_ratio <= most_probes
     # Some hundred turns, of which dice give away a part.
@@ -25,8 +25,8 @@ async def test_a_slow_instance_costs_less_than_one_turn_in_a_hundred_and_has_its
 
 
 async def test_at_many_turns_a_second_probes_stay_rare(redis: RedisClient) -> None:
-    house = House(algorithm="weighted_round_robin", turns_per_s=10, slow_s=60, back_s=180)
-    measured = await measure(redis, house, range(1))
+    day = SlowInstanceDay(algorithm="weighted_round_robin", turns_per_s=10, slow_s=60, back_s=180)
+    measured = await measure(redis, day, range(1))
     # Those that had begun when it became slow: six turns, of six hundred.
     assert measured.late_ratio < 0.015
     assert measured.probe_ratio <= 0.02
