@@ -14,6 +14,7 @@ import structlog
 
 from dispatcher.redis_client.client import RedisClient, connect
 from tests.support.broker import Broker
+from tests.support.fleet import Fleet
 from tests.support.instances import Instances
 from tests.support.level_times import LevelTimes
 from tests.support.stack import Stack
@@ -92,6 +93,12 @@ async def redis(broker: Broker) -> AsyncIterator[RedisClient]:
     opened = RedisClient(connect(broker.url))
     yield opened
     await opened.close()
+
+
+@pytest.fixture
+def fleet(redis: RedisClient) -> Fleet:
+    """LLM instances in an empty broker."""
+    return Fleet(redis)
 
 
 @pytest.fixture(scope="session")

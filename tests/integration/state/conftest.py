@@ -12,16 +12,9 @@ from dispatcher.catalogue.model import HealthRules, Instance
 from dispatcher.pipeline.instance_checks import Examined, check_instance
 from dispatcher.providers.registry import Providers
 from dispatcher.redis_client.client import RedisClient
-from tests.support.fleet import Fleet
 from tests.support.model_server import FakeModelServer
 
 RULES = HealthRules(failure_threshold=3, recovery_threshold=2)
-
-
-@pytest.fixture
-def fleet(redis: RedisClient) -> Fleet:
-    """LLM instances in an empty broker."""
-    return Fleet(redis)
 
 
 @pytest.fixture
