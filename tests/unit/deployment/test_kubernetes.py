@@ -1,4 +1,4 @@
-"""The Kubernetes manifests: they parse, fit together, and name the queues that there are."""
+"""The Kubernetes manifests: the API takes them, they fit together, and name the queues that there are."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import pytest
 import yaml
+from kubernetes_validate import ValidationError, validate
 
 from dispatcher.catalogue import load_catalogue
 from dispatcher.messages import CONTROL_QUEUE, QUEUES, SERVICES
@@ -22,6 +23,18 @@ WORKLOADS: Final = ("Deployment", "StatefulSet")
 CORES: Final = 4.0
 MEMORY_MB: Final = 8192
 UNITS_MB: Final = {"Mi": 1.0, "Gi": 1024.0}
+# The oldest that docs/scaling.md names, and the newest whose schemas the package has.
+API_VERSIONS: Final = ("1.30", "1.37")
+# KEDA is no part of the API. Its own schemas let every key through, so that a misspelt one would do nothing.
+KEDA_KEYS: Final[Mapping[str, frozenset[str]]] = {
+    "TriggerAuthentication": frozenset({"secretTargetRef"}),
+    "ScaledObject": frozenset(
+        {
+            *("scaleTargetRef", "minReplicaCount", "maxReplicaCount", "pollingInterval", "cooldownPeriod"),
+            *("fallback", "advanced", "triggers"),
+        }
+    ),
+}
 
 
 def documents(path: Path) -> list[dict[str, Any]]:
@@ -63,6 +76,26 @@ def cores(text: Any) -> float:
 def megabytes(text: str) -> float:
     """Return a memory quantity in MB."""
     return float(text[:-2]) * UNITS_MB[text[-2:]]
+
+
+@pytest.mark.parametrize("version", API_VERSIONS)
+def test_the_api_takes_every_manifest_and_knows_each_of_its_keys(version: str) -> None:
+    known = [each for each in ALL if each["kind"] not in KEDA_KEYS]
+    assert {validate(each, version, strict=True) for each in known} == {version}
+
+
+def test_the_api_would_refuse_a_misspelt_key_and_a_wrong_type() -> None:
+    for change in ({"replica": 2}, {"replicas": "two"}):
+        wrong = {**PODS["front"], "spec": {**PODS["front"]["spec"], **change}}
+        with pytest.raises(ValidationError):
+            validate(wrong, API_VERSIONS[0], strict=True)
+
+
+def test_what_keda_is_told_are_keys_that_it_knows() -> None:
+    for each in ALL:
+        if each["kind"] in KEDA_KEYS:
+            assert each["apiVersion"] == "keda.sh/v1alpha1"
+            assert each["spec"].keys() == KEDA_KEYS[each["kind"]]
 
 
 def test_every_file_of_the_folder_is_named_by_a_kustomization() -> None:
