@@ -18,7 +18,7 @@ from dispatcher.control.overrides import RuntimeOverrides
 from dispatcher.control.rules.tuner_state import TunerState
 from dispatcher.control.tuner_store import LoggedExperiment
 from dispatcher.errors import ConfigError
-from dispatcher.host_metrics.cgroup import CGROUP_ROOT, OWN_CGROUPS, read_cgroup
+from dispatcher.host_metrics.cgroup import CGROUP_ROOT, OWN_CGROUPS, Cgroup, read_cgroup
 from dispatcher.messages import QUEUES, SERVICES, Service
 from dispatcher.ops.backup.last_backup import LastBackup, read_last_backup
 from dispatcher.ops.checks import probes
@@ -60,7 +60,7 @@ class CheckScope:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostSnapshot:
-    """This machine, or the container that the command runs in."""
+    """This machine, or the container that the command runs in (BOX_SCOPE)."""
 
     cores: float
     memory_bytes: int
@@ -144,7 +144,7 @@ async def read_snapshot(redis: RedisClient, scope: CheckScope) -> Snapshot:
         now_s=time.time(),
         file=file,
         file_problem=problem,
-        host=_read_host(scope.settings.data_dir),
+        host=_read_host(scope.settings),
         records=await asyncio.to_thread(read_records, scope.settings.database),
         backup=read_last_backup(scope.settings.data_dir),
         answers=answers,
@@ -182,8 +182,10 @@ def _read_file(path: Path) -> tuple[Catalogue | None, str]:
         return None, str(error)
 
 
-def _read_host(data_dir: Path) -> HostSnapshot:
-    cgroup = read_cgroup(CGROUP_ROOT, OWN_CGROUPS)
+def _read_host(settings: Settings) -> HostSnapshot:
+    # In a container of its own a front has limits that say nothing of the machine.
+    cgroup = read_cgroup(CGROUP_ROOT, OWN_CGROUPS) if settings.box_scope == "container" else Cgroup()
+    data_dir = settings.data_dir
     folder = next((each for each in (data_dir, *data_dir.absolute().parents) if each.exists()), Path("/"))
     return HostSnapshot(
         cores=cgroup.cores,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,17 +11,21 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from dispatcher.host_metrics.cgroup import Cgroup
 from dispatcher.messages import QUEUES
 from dispatcher.ops.backup.last_backup import LastBackup
+from dispatcher.ops.checks import snapshot as snapshot_module
 from dispatcher.ops.checks.check_lists import run_checks
 from dispatcher.ops.checks.check_view import any_failed, as_json, check_view, summary
 from dispatcher.ops.checks.finding import CHECK_LISTS, Finding
 from dispatcher.ops.checks.probes import HttpAnswer, NginxAnswers, TypedTurn
 from dispatcher.ops.checks.records_snapshot import RecordsSnapshot
 from dispatcher.ops.checks.snapshot import HostSnapshot, InstanceSnapshot, WorkerSnapshot
+from dispatcher.settings import Settings
 from dispatcher.telemetry.canaries import CanaryView
 from tests.unit.ops.checks.snapshots import FRONT, HEARD, catalogue, decisions, kpi, overview, snapshot, view
 
+CORES = float(len(os.sched_getaffinity(0)))
 # The tuner has no sample in this deployment, which only started.
 YOUNG = {"tuner"}
 
@@ -143,3 +148,14 @@ def test_the_tables_and_the_json_tell_the_same(tmp_path: Path) -> None:
         "saw": "200",
         "expected": "401 without a password",
     } in (told["lists"]["3"])
+
+
+@pytest.mark.parametrize(("scope", "cores"), [("container", min(1.5, CORES)), ("host", CORES)])
+def test_the_hardware_is_the_machine_s_where_the_command_runs_in_one_container_of_many(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, scope: str, cores: float
+) -> None:
+    limits = Cgroup(cpu_limit_cores=1.5, memory_limit_bytes=2 << 30)
+    monkeypatch.setattr(snapshot_module, "read_cgroup", lambda *_: limits)
+    settings = Settings(data_dir=tmp_path, box_scope=scope)  # type: ignore[arg-type]
+
+    assert snapshot_module._read_host(settings).cores == cores
