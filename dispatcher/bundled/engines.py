@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal, Protocol, TypeAlias
+from typing import Any, Final, Literal, Protocol, TypeAlias, runtime_checkable
 
 Service: TypeAlias = Literal["asr", "llm", "tts"]
 Language: TypeAlias = Literal["auto", "en", "zh"]
@@ -61,6 +61,15 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Give threads and memory back; what runs in them is not waited for."""
+        ...
+
+
+@runtime_checkable
+class RemoteEngine(Engine, Protocol):
+    """An engine whose work is done elsewhere, which may be out of reach."""
+
+    async def problem(self) -> str:
+        """Return why the work cannot be done now; empty where it can."""
         ...
 
 

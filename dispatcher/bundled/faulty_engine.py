@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Any, Final, TypeVar
 
-from dispatcher.bundled.engines import Call, Language, Message, Tool, Transcription
+from dispatcher.bundled.engines import Call, Language, Message, RemoteEngine, Tool, Transcription
 from dispatcher.bundled.fault_setting import Fault, FaultSetting
 from dispatcher.bundled.request_errors import RequestError
 
@@ -25,6 +25,10 @@ class FaultyEngine:
         self.close = engine.close
         self._engine = engine
         self._switch = switch
+
+    async def problem(self) -> str:
+        """Return why the engine cannot work now, where it works elsewhere."""
+        return await self._engine.problem() if isinstance(self._engine, RemoteEngine) else ""
 
     async def transcribe(self, wav: bytes, *, language: Language, prompt: str) -> Transcription:
         """Return the engine's transcription; faults that need a stream come out as no answer at all."""

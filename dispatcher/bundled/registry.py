@@ -26,6 +26,7 @@ ENGINES: Final[Mapping[Service, Mapping[str, tuple[str, str, str]]]] = {
     },
     "tts": {
         "voices": ("dispatcher.bundled.voices.engine", "VoicesOptions", "load"),
+        "edge": ("dispatcher.bundled.edge_engine", "EdgeOptions", "load"),
         "timed": (_TIMED, "TimedTtsOptions", "TimedTts"),
     },
 }

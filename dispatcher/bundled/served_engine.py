@@ -8,7 +8,7 @@ from typing import Any
 
 import psutil
 
-from dispatcher.bundled.engines import Engine, Service
+from dispatcher.bundled.engines import Engine, RemoteEngine, Service
 from dispatcher.bundled.request_errors import RequestError
 from dispatcher.host_metrics.process import OwnProcess
 
@@ -49,14 +49,17 @@ class ServedEngine:
         finally:
             self.in_flight -= 1
 
-    def health(self) -> dict[str, Any]:
-        """Return the body of /health.
+    async def health(self) -> dict[str, Any]:
+        """Return the body of /health; `reason` says why what works elsewhere is failing.
 
         `cpu` and `memory` are what this process uses of what it may use, 0..1; `cpu` counts since the last
         request, and is null until there was time to count.
         """
+        problem = await self.engine.problem() if isinstance(self.engine, RemoteEngine) else ""
+        status = "loading" if self.engine is None else "failing" if problem else "ok"
         return {
-            "status": "loading" if self.engine is None else "ok",
+            "status": status,
+            **({"reason": problem} if problem else {}),
             "service": self.service,
             "engine": self.engine_name,
             "in_flight": self.in_flight,

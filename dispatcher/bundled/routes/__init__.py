@@ -45,8 +45,9 @@ class CommonRoutes:
         self._served = served
 
     async def health(self, _: web.Request) -> web.Response:
-        """Answer the state of the instance; 503 until its engine is loaded."""
-        return web.json_response(self._served.health(), status=503 if self._served.engine is None else 200)
+        """Answer the state of the instance; 503 until its engine is loaded, and while it cannot work."""
+        health = await self._served.health()
+        return web.json_response(health, status=200 if health["status"] == "ok" else 503)
 
     async def models(self, _: web.Request) -> web.Response:
         """Answer the one model there is."""

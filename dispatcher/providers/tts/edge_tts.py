@@ -49,11 +49,11 @@ class EdgeTts(SocketProvider):
         return open_socket(self.session, instance, url, headers=headers)
 
     async def synthesize(
-        self, instance: Instance, text: str, language: Language
+        self, instance: Instance, text: str, language: Language, *, speed: float = 1.0
     ) -> AsyncGenerator[bytes, None]:
         """Yield the speech as it comes, decoded from MP3; without a voice, one of the language."""
         voice = instance.voice or VOICES[instance.language or language]
-        pieces = _pieces(_library(instance), instance, text, voice)
+        pieces = _pieces(_library(instance), instance, text, voice, rate=f"{round((speed - 1) * 100):+d}%")
         async with aclosing(decoded(instance, pieces, Form(kind="mp3"))) as speech:
             async for pcm in speech:
                 yield pcm
@@ -69,21 +69,26 @@ def _library(instance: Instance) -> ModuleType:
 
 
 async def _pieces(
-    library: ModuleType, instance: Instance, text: str, voice: str
+    library: ModuleType, instance: Instance, text: str, voice: str, *, rate: str
 ) -> AsyncGenerator[bytes, None]:
     """Yield MP3; whatever the library makes of a strange answer is the instance's fault."""
     try:
         call = library.Communicate(
-            text, voice, connect_timeout=CONNECT_TIMEOUT_S, receive_timeout=ANSWER_TIMEOUT_S
+            text, voice, rate=rate, connect_timeout=CONNECT_TIMEOUT_S, receive_timeout=ANSWER_TIMEOUT_S
         )
     except (TypeError, ValueError) as error:
         raise InstanceForbidden(instance.name, f"voice: {error}") from error
     async with wire_errors(instance):
         try:
+            sent = 0
             async with aclosing(call.stream()) as chunks:
                 while chunk := await _next(instance, chunks):
                     if chunk["type"] == "audio":
+                        sent += len(chunk["data"])
                         yield chunk["data"]
+            # The library takes a socket that closes for the end; it counts what came before a real one.
+            if call.state.get("cumulative_audio_bytes", sent) < sent:
+                raise InstanceFailed(instance.name, "the speech broke off")
         except aiohttp.ClientResponseError as error:
             raise status_error(instance, error.status, error.message, error.headers or {}) from error
         except (library.exceptions.EdgeTTSException, ValueError, LookupError, TypeError) as error:

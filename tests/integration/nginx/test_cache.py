@@ -11,14 +11,19 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from edge_tts import communicate
 
+from dispatcher.bundled.edge_engine import EdgeEngine, EdgeOptions
 from dispatcher.control import speech_cache
 from dispatcher.errors import ActionRefused
 from tests.integration.nginx.conftest import MakeNginx, MakeServer
+from tests.support.encoded import likeness, speech
 from tests.support.instances import Instances
 from tests.support.nginx import Nginx
 from tests.support.scripted_server import Exchange
+from tests.support.services.edge_tts import FakeEdge
 from tests.support.waiting import eventually, soon
+from tests.unit.bundled.instances import serving
 
 SPEECH = "/tts/v1/audio/speech"
 
@@ -62,6 +67,25 @@ async def test_a_built_in_voice_is_asked_once_for_the_same_words(
     assert [status for status, _ in (first, again, other)] == ["MISS", "HIT", "MISS"]
     assert first[1] == again[1] != other[1]
     assert [line["cache"] for line in nginx.logged(3)] == ["MISS", "HIT", "MISS"]
+
+
+async def test_an_edge_voice_is_asked_once_for_the_same_words(
+    make_nginx: MakeNginx, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with FakeEdge.serving() as service, serving("tts", EdgeEngine(EdgeOptions())) as instance:
+        monkeypatch.setattr(communicate, "WSS_URL", service.url)
+        nginx = make_nginx(services={"tts": [{"endpoint": str(instance.make_url(""))}]})
+        words = b'{"input": "Good morning.", "response_format": "pcm"}'
+        service.fault = "dies"
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await speak(http, nginx, words)
+        service.fault = ""
+
+        first, again = [await speak(http, nginx, words) for _ in range(2)]
+
+    assert (first[0], again[0]) == ("MISS", "HIT")
+    assert first[1] == again[1]
+    assert likeness(again[1], speech()) > 0.95
 
 
 async def test_two_long_texts_that_differ_at_their_end_are_two(

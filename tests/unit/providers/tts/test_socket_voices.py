@@ -76,7 +76,7 @@ async def test_a_slow_first_slice_is_waited_for(serve: Serve, provider: str) -> 
 
 
 @pytest.mark.parametrize("fault", ["dies", "closes"])
-@pytest.mark.parametrize("provider", ["xfyun", "cosyvoice", "volcano"])
+@pytest.mark.parametrize("provider", KEYS)
 async def test_speech_that_breaks_off_is_the_services_fault(serve: Serve, provider: str, fault: str) -> None:
     async with serve(provider) as voice:
         voice.service.fault = fault
