@@ -69,6 +69,8 @@ class Settings(BaseModel):
         allow_verify: `dispatcher verify` may inject faults into the processes of this `dispatcher up`.
         box_scope: what the host metrics are about: the container or unit whose limits the control
             worker has, or the whole host, because each part has a container or unit of its own.
+        tuner_hook: a program, or an address to post to, that the tuner asks for what nobody else does to
+            instances: start one more, restart one, give them less CPU (docs/tuner.md).
         tick_scale: beat's periods are multiplied by this; tests see minutes pass in seconds.
     """
 
@@ -113,6 +115,7 @@ class Settings(BaseModel):
     flower_link: bool = False
     allow_verify: bool = False
     box_scope: Literal["container", "host"] = "container"
+    tuner_hook: str = ""
     tick_scale: float = Field(default=1.0, gt=0, le=1)
     log_format: Literal["console", "json"] = "console"
     log_level: Literal["debug", "info", "warning", "error"] = "info"

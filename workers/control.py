@@ -84,6 +84,7 @@ class _ControlParts:
             redis=redis,
             workers=CeleryWorkerControl(app),
             catalogue=catalogue,
+            hook=settings.tuner_hook,
             time_scale=settings.tick_scale,
         )
         context.keep_running(webhook.deliver())

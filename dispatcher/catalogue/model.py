@@ -71,6 +71,7 @@ class Instance(Section):
         max_tokens: length of a reply, at most; None is `DEFAULT_MAX_TOKENS`.
         num_ctx: context length that Ollama loads the model with; None is its own.
         extra_body: sent with each request as it is, over what the dialect sends itself.
+        is_added: it runs beside those of the YAML, for as long as the tuner wants it.
     """
 
     service: Annotated[Service, key("#service")]
@@ -94,6 +95,7 @@ class Instance(Section):
     max_tokens: Count | None = None
     num_ctx: Count | None = None
     extra_body: ExtraBody = field(default_factory=dict, hash=False)
+    is_added: Annotated[bool, key("#added")] = False
 
     @property
     def is_streaming_asr(self) -> bool:

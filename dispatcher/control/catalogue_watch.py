@@ -8,6 +8,7 @@ from typing import Final
 
 import structlog
 
+from dispatcher.control import added_instances
 from dispatcher.control.watched_file import SavedCatalogue, WatchedFile
 from dispatcher.errors import ConfigError, StateError
 from dispatcher.redis_client.client import RedisClient
@@ -44,6 +45,7 @@ class CatalogueWatch:
             if self._saved is not None:
                 await self._adopt(self._saved)
                 self._saved = None
+            await added_instances.reconcile(self._redis, self._active)
             pruned = await instance_table.prune(self._redis)
             if pruned:
                 log.info("instances left", instances=pruned)

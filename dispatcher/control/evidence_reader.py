@@ -75,6 +75,8 @@ async def read_evidence(
         device_limit=overrides.max_devices,
         reply_kept_s=overrides.reply_kept_s,
         extra_workers=tuple(overrides.extra_workers.items()),
+        extra_instances=tuple(overrides.extra_instances.items()),
+        is_throttled=overrides.is_throttled,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
-from dispatcher.messages import SERVICES, TunerMode
+from dispatcher.messages import SERVICES, Service, TunerMode
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.redis_client.decoding import as_text
@@ -14,9 +14,12 @@ from dispatcher.redis_client.decoding import as_text
 # Fronts and supervisor poll this often, one small read each.
 OVERRIDES_POLL_INTERVAL_S: Final = 1.0
 
-OverrideName: TypeAlias = Literal["max_devices", "reply_kept_s", "tuner_mode"]
+OverrideName: TypeAlias = Literal["max_devices", "reply_kept_s", "tuner_mode", "throttled_instances"]
 _MODES: Final[Mapping[str, TunerMode]] = {"off": "off", "observe": "observe", "act": "act"}
 _EXTRA: Final = "extra_workers."
+_EXTRA_INSTANCES: Final = "extra_instances."
+_RESTART: Final = "restart_instance."
+_ADDED: Final = "added_instance."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,12 +30,20 @@ class RuntimeOverrides:
         max_devices: most devices at each front, where that is less than its own limit.
         reply_kept_s: for how long a front keeps replies that it has read.
         extra_workers: worker processes beside those of the Procfile, by queue.
+        extra_instances: instances beside those of the YAML that are wanted, by service.
+        added_instances: those that run, by name, each with its endpoint.
+        restarts: instances that are to be restarted, as `service/instance`.
+        is_throttled: instances are to have less of the host's CPU.
         tuner_mode: what an operator chose over the YAML.
     """
 
     max_devices: int | None = None
     reply_kept_s: float | None = None
     extra_workers: Mapping[str, int] = field(default_factory=dict)
+    extra_instances: Mapping[Service, int] = field(default_factory=dict)
+    added_instances: Mapping[str, str] = field(default_factory=dict)
+    restarts: frozenset[str] = frozenset()
+    is_throttled: bool = False
     tuner_mode: TunerMode | None = None
 
 
@@ -45,10 +56,15 @@ async def read_overrides(redis: RedisClient) -> RuntimeOverrides:
     written = as_text(await redis.execute("HGETALL", keys.OVERRIDES))
     devices = _above_zero(written, "max_devices")
     extra = {service: _above_zero(written, extra_workers_name(service)) for service in SERVICES}
+    more = {service: _above_zero(written, f"{_EXTRA_INSTANCES}{service}") for service in SERVICES}
     return RuntimeOverrides(
         max_devices=None if devices is None else max(1, int(devices)),
         reply_kept_s=_above_zero(written, "reply_kept_s"),
         extra_workers={service: int(count) for service, count in extra.items() if count},
+        extra_instances={service: int(count) for service, count in more.items() if count},
+        added_instances=_below(written, _ADDED),
+        restarts=frozenset(_below(written, _RESTART)),
+        is_throttled=_above_zero(written, "throttled_instances") is not None,
         tuner_mode=_MODES.get(written.get("tuner_mode", "")),
     )
 
@@ -68,6 +84,20 @@ async def set_override(redis: RedisClient, name: OverrideName | str, value: floa
 def extra_workers_name(queue: str) -> str:
     """Return the name of the override for further worker processes of a queue."""
     return f"{_EXTRA}{queue}"
+
+
+def added_instance_name(instance: str) -> str:
+    """Return the name of the override with the endpoint of an instance beside those of the YAML."""
+    return f"{_ADDED}{instance}"
+
+
+def restart_name(target: str) -> str:
+    """Return the name of the override that asks for the restart of `service/instance`."""
+    return f"{_RESTART}{target}"
+
+
+def _below(written: Mapping[str, str], prefix: str) -> dict[str, str]:
+    return {name.removeprefix(prefix): value for name, value in written.items() if name.startswith(prefix)}
 
 
 def _above_zero(written: Mapping[str, str], name: str) -> float | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -12,7 +11,7 @@ from typing import Final
 import structlog
 
 from dispatcher.catalogue.model import Catalogue
-from dispatcher.control import tuner_effects, tuner_store
+from dispatcher.control import instance_control, tuner_effects, tuner_store
 from dispatcher.control.evidence_reader import read_evidence
 from dispatcher.control.overrides import read_overrides
 from dispatcher.control.rules.evidence import WorkerEvidence
@@ -22,7 +21,6 @@ from dispatcher.control.rules.tuner_step import Stepped, TunerTick
 from dispatcher.control.worker_control import WorkerControl
 from dispatcher.errors import ActionRefused, StateError
 from dispatcher.messages import TunerMode
-from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
 
 log = structlog.get_logger(__name__)
@@ -39,12 +37,14 @@ class Tuner:
 
     Attributes:
         catalogue: returns the active one.
+        hook: the operator's own, for what no supervisor here can do; empty where there is none.
         time_scale: 0.01 makes seconds of minutes (tests).
     """
 
     redis: RedisClient
     workers: WorkerControl
     catalogue: Callable[[], Catalogue]
+    hook: str = ""
     time_scale: float = 1.0
 
     async def step(self, workers: tuple[WorkerEvidence, ...]) -> None:
@@ -58,17 +58,24 @@ class Tuner:
                 return
             overrides = await read_overrides(self.redis)
             tick = self._tick(overrides.tuner_mode or self.catalogue().tuner.mode)
+            seen = await read_evidence(
+                self.redis,
+                self.catalogue(),
+                overrides,
+                now_s=tick.now_s,
+                window_s=WINDOW_S * self.time_scale,
+            )
+            offer = await instance_control.read_offer(self.redis)
+            missing = (
+                *tuner_effects.missing_kinds(),
+                *instance_control.missing_operations(offer, self.hook),
+            )
             evidence = replace(
-                await read_evidence(
-                    self.redis,
-                    self.catalogue(),
-                    overrides,
-                    now_s=tick.now_s,
-                    window_s=WINDOW_S * self.time_scale,
-                ),
+                seen,
                 workers=workers,
-                supervised=bool(await self.redis.execute("EXISTS", keys.supervisor(socket.gethostname()))),
-                missing=tuner_effects.missing_kinds(),
+                supervised=offer is not None,
+                operable=instance_control.operable(offer, self.hook, seen.instances),
+                missing=missing,
             )
             state = await tuner_store.load(self.redis)
             if state == TunerState():

@@ -6,11 +6,14 @@ Each sets the changes of an action as they are; undo hands it the same changes b
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, TypeAlias
 
 from dispatcher.control import speech_cache
-from dispatcher.control.overrides import set_override
+from dispatcher.control.added_instances import like_of
+from dispatcher.control.instance_control import hook_words, read_added, read_offer, run_hook
+from dispatcher.control.overrides import added_instance_name, read_overrides, set_override
 from dispatcher.control.rules.actions import KINDS, Action, Change, Effect, Kind, Setting
 from dispatcher.control.worker_control import WorkerControl
 from dispatcher.errors import ActionRefused
@@ -18,8 +21,13 @@ from dispatcher.messages import KEEP_RECORDS, SERVICES
 from dispatcher.records import is_installed
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import instance_table
+from dispatcher.routing.published import read_fleets
+from dispatcher.settings import load_settings
 
 NO_RECORDS: Final = "no records are kept here"
+# Calls of an instance that is to end; the control worker takes it out within two seconds.
+WITHDRAW_TIMEOUT_S: Final = 15.0
+WITHDRAW_POLL_INTERVAL_S: Final = 0.5
 
 EffectFunction: TypeAlias = Callable[[RedisClient, WorkerControl, Action], Awaitable[None]]
 
@@ -81,6 +89,44 @@ async def _clear_cache(_: RedisClient, __: WorkerControl, ___: Action) -> None:
     await speech_cache.clear(speech_cache.address())
 
 
+async def _operate(redis: RedisClient, workers: WorkerControl, action: Action) -> None:
+    """Leave an action on instances to the supervisor that keeps them, else to the operator's hook."""
+    offer = await read_offer(redis)
+    if offer is None or not offer.covers(action.kind, action.target):
+        await _ask_hook(redis, action)
+    elif action.changes:
+        await _set_overrides(redis, workers, action)
+    else:
+        await set_override(redis, KINDS[action.kind].setting.format(action.target), 1)
+
+
+async def _ask_hook(redis: RedisClient, action: Action) -> None:
+    """Run the hook; further instances that it names get calls, and those that are to end get none before."""
+    words = hook_words(action)
+    if action.kind != "instance":
+        await run_hook(load_settings().tuner_hook, words)
+        return
+    if not action.upwards:
+        await _withdraw(redis, action.target)
+    answer = await run_hook(load_settings().tuner_hook, words)
+    running = frozenset(f"{each.service}/{name}" for each in await read_fleets(redis) for name in each.names)
+    for name, endpoint in read_added(answer, action.target, running).items():
+        await set_override(redis, added_instance_name(name), endpoint)
+
+
+async def _withdraw(redis: RedisClient, service: str) -> None:
+    """Take the further instances of a service out, and wait until their calls are over, for a while."""
+    known = {name for each in await read_fleets(redis) if each.service == service for name in each.names}
+    added = {name for name in (await read_overrides(redis)).added_instances if like_of(name) in known}
+    for name in added:
+        await set_override(redis, added_instance_name(name), None)
+    deadline_s = time.monotonic() + WITHDRAW_TIMEOUT_S
+    while added and time.monotonic() < deadline_s:
+        await asyncio.sleep(WITHDRAW_POLL_INTERVAL_S)
+        known = {name for each in await read_fleets(redis) for name in (*each.names, *each.leaving)}
+        added &= known
+
+
 async def _resize_pools(_: RedisClient, workers: WorkerControl, action: Action) -> None:
     """Grow or shrink the pools of a queue, evenly over its workers."""
     for change in action.changes:
@@ -133,4 +179,5 @@ EFFECTS: Final[Mapping[Effect, EffectFunction]] = {
     "restart": _restart_worker,
     "upkeep": _send_upkeep,
     "clear_cache": _clear_cache,
+    "operate": _operate,
 }

@@ -93,7 +93,10 @@ async def revert_all(redis: RedisClient) -> None:
     """
     fields = [row.setting for row in KINDS.values() if row.effect == "instance"]
     overrides = {
-        row.setting.format(queue) for row in KINDS.values() if row.effect == "override" for queue in SERVICES
+        row.setting.format(name)
+        for row in KINDS.values()
+        if row.effect in ("override", "operate")
+        for name in (*SERVICES, "instances")
     }
     for service in await read_fleets(redis):
         for name in service.names:

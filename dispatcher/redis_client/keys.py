@@ -52,7 +52,7 @@
 | kpis | hash | control worker | status, operations page | 60 s, refreshed |
 | recorded | string | control worker | control worker | 58 s: a minute of records |
 | scratch:{run}:… | as the copied key | replay | replay | 60 s, refreshed; deleted at its end |
-| knobs | hash | tuner, operator | fronts, tuner, supervisor | none: one field per runtime override |
+| knobs | hash | tuner, operator, supervisor | fronts, control worker, supervisor | none: few fields |
 | tuner-state | string | tuner | tuner, `dispatcher tuner` | none: one, bounded lists in it |
 | tuner | stream | tuner | `dispatcher tuner log` | none: MAXLEN 1 000 |
 | tuner-requests | list | `dispatcher tuner undo` | tuner | 60 s; the last 20 |

@@ -42,6 +42,11 @@ class ActiveCatalogue:
         self._refreshing: asyncio.Task[None] | None = None
         self._stale = False
 
+    @property
+    def activated_at_ms(self) -> int:
+        """When the catalogue was activated, by the clock of Redis where one is active."""
+        return self._activated_at_ms
+
     async def sync(self) -> None:
         """Follow the active catalogue; where there is none, or an older one, activate ours.
 

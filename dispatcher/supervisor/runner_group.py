@@ -91,6 +91,10 @@ class RunnerGroup:
         self._listener.on_event(spec, "is started", "info")
         return runner
 
+    def notify(self, spec: ProcessSpec, text: str) -> None:
+        """Tell the operator what is done to a process."""
+        self._listener.on_event(spec, text, "info")
+
     async def remove(self, runner: ProcessRunner) -> None:
         """Stop a process that is needed no more; what it works on may end."""
         await runner.stop(self.grace_s)

@@ -1,15 +1,15 @@
-"""Worker processes beside those of the Procfile, as many as a runtime override says."""
+"""Workers and instances beside those of the Procfile, as many as the runtime overrides say."""
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
+from dispatcher.control.instance_control import show_offer
 from dispatcher.control.overrides import OVERRIDES_POLL_INTERVAL_S, read_overrides
-from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
+from dispatcher.supervisor.instance_actions import InstanceActions
 from dispatcher.supervisor.polling import poll
 from dispatcher.supervisor.process_runner import ProcessRunner
 from dispatcher.supervisor.process_spec import ProcessSpec
@@ -28,8 +28,10 @@ class ScaledWorkers:
         *,
         start: Callable[[ProcessSpec], ProcessRunner],
         stop: Callable[[ProcessRunner], Awaitable[None]],
+        instances: InstanceActions,
     ) -> None:
         """Copy from these: the workers of one queue each that need no shell."""
+        self._instances = instances
         self._models = {
             spec.queues[0]: spec
             for spec in specs
@@ -42,14 +44,15 @@ class ScaledWorkers:
 
     async def follow(self) -> None:
         """Poll the overrides for ever."""
-        if self._models:
-            await poll(self._poll, interval_s=OVERRIDES_POLL_INTERVAL_S)
+        await poll(self._poll, interval_s=OVERRIDES_POLL_INTERVAL_S)
 
     async def _poll(self) -> None:
-        self._redis.send_nowait(
-            "SET", keys.supervisor(socket.gethostname()), 1, "EX", keys.SIGN_OF_LIFE_TTL_S
-        )
-        await self._match((await read_overrides(self._redis)).extra_workers)
+        offer = await self._instances.offer()
+        if self._models or offer.restartable:
+            await show_offer(self._redis, offer)
+        overrides = await read_overrides(self._redis)
+        await self._match(overrides.extra_workers)
+        await self._instances.match(overrides)
 
     async def _match(self, wanted: Mapping[str, int]) -> None:
         """Start what is missing and stop what is too much, the newest first."""

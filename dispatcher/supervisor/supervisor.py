@@ -14,7 +14,9 @@ from dispatcher.redis_client.client import RedisClient, connect
 from dispatcher.settings import Settings
 from dispatcher.supervisor.banner import banner_lines, redis_address
 from dispatcher.supervisor.chaos_marker import refresh_marker
+from dispatcher.supervisor.cpu_throttle import CpuThrottle, find_throttle
 from dispatcher.supervisor.disk_watch import DiskWatch
+from dispatcher.supervisor.instance_actions import InstanceActions
 from dispatcher.supervisor.plan import Plan
 from dispatcher.supervisor.process_runner import Listener, ProcessRunner
 from dispatcher.supervisor.readiness import Readiness
@@ -89,7 +91,8 @@ class Supervisor:
         self._handle_signals(rolling)
         async with asyncio.TaskGroup() as group:
             drawing = group.create_task(self._draw())
-            work = [self._bring_up(group), rolling.follow(), self._disk_watch().follow()]
+            instances = InstanceActions(self._group, self._redis, CpuThrottle(find_throttle()), tasks=group)
+            work = [self._bring_up(group, instances), rolling.follow(), self._disk_watch().follow()]
             work.append(self._workers.follow(self._group.runners))
             if self._settings.allow_verify:
                 work.append(refresh_marker(self._redis, self._group.runners))
@@ -97,6 +100,8 @@ class Supervisor:
             await self._stop_requested.wait()
             for task in tasks:
                 task.cancel()
+            with suppress(StateError):
+                await instances.withdraw_all()
             drain_s = self._settings.drain_s
             self._ui.say(f"stopping; turns under way have {drain_s:g} s, a second signal kills")
             await self._group.stop()
@@ -104,7 +109,7 @@ class Supervisor:
                 self._ui.say("stopped")
             drawing.cancel()
 
-    async def _bring_up(self, group: asyncio.TaskGroup) -> None:
+    async def _bring_up(self, group: asyncio.TaskGroup, instances: InstanceActions) -> None:
         """Start the broker, then all others; show the banner, then follow the wanted number of workers."""
         if not await self._group.start(group, self._plan.brokers, START_TIMEOUT_S):
             self._fail("the broker cannot be started, and nothing works without it")
@@ -117,6 +122,7 @@ class Supervisor:
             self._redis,
             start=partial(self._group.start_scaled, group),
             stop=self._group.remove,
+            instances=instances,
         ).follow()
 
     async def _require_redis(self) -> None:

@@ -10,9 +10,20 @@ from dispatcher.control.rules.evidence import Cause, Measures
 from dispatcher.control.rules.symptoms import CLEARED_RATIO, limit
 
 Kind: TypeAlias = Literal[
-    "pool", "cap", "prefer", "admission", "buffer", "restart", "worker", "records", "clear_cache"
+    "pool",
+    "cap",
+    "prefer",
+    "admission",
+    "buffer",
+    "restart",
+    "worker",
+    "records",
+    "instance",
+    "restart_instance",
+    "throttle",
+    "clear_cache",
 ]
-Effect: TypeAlias = Literal["pool", "instance", "override", "restart", "upkeep", "clear_cache"]
+Effect: TypeAlias = Literal["pool", "instance", "override", "restart", "upkeep", "clear_cache", "operate"]
 # Without int, a whole number that is kept in Redis is a warning of the serializer in the log, each time.
 Setting: TypeAlias = int | float | str | None
 
@@ -43,6 +54,9 @@ KINDS: Final[Mapping[Kind, KindRow]] = {
     "records": KindRow(effect="upkeep", costs=("cpu",)),
     # What was kept is synthesised anew when it is asked for.
     "clear_cache": KindRow(effect="clear_cache", costs=("cpu",)),
+    "instance": KindRow(effect="operate", setting="extra_instances.{}", costs=("cpu", "memory")),
+    "restart_instance": KindRow(effect="operate", setting="restart_instance.{}", costs=("cpu",)),
+    "throttle": KindRow(effect="operate", setting="throttled_{}"),
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from statistics import median
 from typing import Final, Literal, TypeAlias, get_args
 
@@ -94,6 +94,21 @@ class WorkerEvidence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Operable:
+    """What can be done to instances here, by the supervisor that keeps them or by the operator's hook.
+
+    Attributes:
+        growable: services that can have one more instance.
+        restartable: instances that can be restarted, as `service/instance`.
+        can_throttle: instances of this host can be given less of its CPU.
+    """
+
+    growable: frozenset[str] = frozenset()
+    restartable: frozenset[str] = frozenset()
+    can_throttle: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TunerEvidence:
     """Evidence of one moment.
 
@@ -104,6 +119,9 @@ class TunerEvidence:
         device_limit: what the tuner lets in at most at each front; None without a limit of its own.
         reply_kept_s: for how long fronts keep replies that they have read; None as configured.
         extra_workers: processes beside those of the Procfile, by queue.
+        extra_instances: instances beside those of the YAML, by service.
+        is_throttled: instances of this host are given less of its CPU.
+        operable: what can be done to instances here.
         supervised: `dispatcher up` runs here and starts what ends.
         missing: kinds of action that cannot act here, with the reason.
     """
@@ -118,6 +136,9 @@ class TunerEvidence:
     device_limit: int | None = None
     reply_kept_s: float | None = None
     extra_workers: tuple[tuple[str, int], ...] = ()
+    extra_instances: tuple[tuple[str, int], ...] = ()
+    is_throttled: bool = False
+    operable: Operable = field(default_factory=Operable)
     supervised: bool = False
     missing: tuple[tuple[str, str], ...] = ()
 
@@ -137,7 +158,7 @@ class TunerEvidence:
 def median_of(samples: Sequence[Sample]) -> Measures:
     """Return the median of each number over some samples; None where no sample knows it."""
     known = {
-        field.name: [value for each in samples if (value := getattr(each.measures, field.name)) is not None]
-        for field in fields(Measures)
+        one.name: [value for each in samples if (value := getattr(each.measures, one.name)) is not None]
+        for one in fields(Measures)
     }
     return Measures(**{name: median(values) if values else None for name, values in known.items()})

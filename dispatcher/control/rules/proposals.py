@@ -18,6 +18,7 @@ MAX_POOL: Final = 256
 MIN_DEVICES: Final = 5
 SHORT_REPLY_KEPT_S: Final = 1.0
 MAX_EXTRA_WORKERS: Final = 2
+MAX_EXTRA_INSTANCES: Final = 2
 # An instance this much slower than the quickest of its service is used last.
 SLOW_RATIO: Final = 2.0
 FAILING_KEEP_RATIO: Final = 0.5
@@ -117,6 +118,36 @@ def add_worker(evidence: TunerEvidence) -> Proposed:
         yield _set("worker", queue, before=before, after=before + 1), f"{queued} tasks wait"
 
 
+def add_instance(evidence: TunerEvidence) -> Proposed:
+    """Start one more instance of a service whose usable instances are all at their caps."""
+    for service in SERVICES:
+        usable = [each for each in evidence.instances if each.service == service and each.is_usable]
+        before = dict(evidence.extra_instances).get(service, 0)
+        if service not in evidence.operable.growable or not usable or before >= MAX_EXTRA_INSTANCES:
+            continue
+        if all(each.in_flight >= each.cap_now for each in usable):
+            why = f"{service} has {evidence.slots_of(service)} slots, and each has a call"
+            yield _set("instance", service, before=before, after=before + 1), why
+
+
+def restart_failing(evidence: TunerEvidence) -> Proposed:
+    """Restart the instance that fails most, where it is one that is kept running here."""
+    failing = _worst_failing(evidence)
+    if failing is not None and (name := f"{failing.service}/{failing.name}") in evidence.operable.restartable:
+        yield (
+            Action(kind="restart_instance", target=name),
+            f"{failing.name} failed {failing.error_ratio or 0:.0%} of its calls",
+        )
+
+
+def throttle_cpu(evidence: TunerEvidence) -> Proposed:
+    """Give the instances of this host less of its CPU, so that fronts and workers have some left."""
+    busy = [each for each in evidence.instances if each.is_local and each.in_flight]
+    if evidence.operable.can_throttle and busy and not evidence.is_throttled:
+        action = _set("throttle", "instances", before=None, after=1)
+        yield action, f"{sum(each.in_flight for each in busy)} calls are worked on here"
+
+
 def tidy_records(_: TunerEvidence) -> Proposed:
     """Prune the SQL records and rebuild their statistics."""
     yield Action(kind="records", target="sql"), "upkeep is cheap"
@@ -165,12 +196,16 @@ def throttle_local(evidence: TunerEvidence) -> Proposed:
 
 
 PROPOSALS: Final[Mapping[Cause, Sequence[Callable[[TunerEvidence], Proposed]]]] = {
-    "errors": (avoid_failing, restart_without_failing, lower_admission),
+    # A restart mends what it can mend, and ends by itself; the others work round the instance.
+    "errors": (restart_failing, avoid_failing, restart_without_failing, lower_admission),
     # Of what nginx keeps on a disk little is memory that others lack, so two more likely remedies come first.
     "memory": (restart_heaviest, shorten_buffer, clear_speech_cache, lower_admission),
-    "response": (grow_pools, prefer_local, avoid_slow, add_worker, tidy_records, lower_admission),
+    "response": (
+        *(grow_pools, prefer_local, avoid_slow, add_worker, add_instance),
+        *(tidy_records, lower_admission),
+    ),
     # More of anything would only make it worse.
-    "cpu": (throttle_local, prefer_elsewhere, shrink_pools, lower_admission),
+    "cpu": (throttle_local, prefer_elsewhere, throttle_cpu, shrink_pools, lower_admission),
 }
 
 

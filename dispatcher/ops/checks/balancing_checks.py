@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from dispatcher.catalogue.codec import digest
+from dispatcher.control.added_instances import with_added
 from dispatcher.kpis.shares import BY_WEIGHT
 from dispatcher.ops.checks.finding import Finding, judged, not_applicable
 from dispatcher.ops.checks.snapshot import Snapshot
@@ -25,7 +26,7 @@ def yaml_is_active(snapshot: Snapshot) -> Iterator[Finding]:
     if snapshot.active is None or snapshot.file is None:
         yield judged(name, good=False, saw="nothing was published yet", expected=expected)
         return
-    same = digest(snapshot.file) == digest(snapshot.active.catalogue)
+    same = digest(snapshot.file) == digest(with_added(snapshot.active.catalogue, {}))
     what = "the same" if same else f"another one, from {snapshot.active.catalogue.path}"
     yield judged(name, good=same, saw=f"revision {snapshot.active.revision}, {what}", expected=expected)
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from dispatcher.control import tuner_effects
+from dispatcher.control.instance_control import SupervisorOffer, show_offer
 from dispatcher.control.overrides import RuntimeOverrides, read_overrides
 from dispatcher.control.rules.actions import KINDS, Action, Change, Kind
 from dispatcher.control.tuner_effects import EFFECTS, resize_queue
@@ -15,6 +19,7 @@ from dispatcher.messages import KEEP_RECORDS
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import instance_table
+from tests.support.fleet import catalogue_of, llm
 from tests.unit.control.loops import Workers
 
 
@@ -146,3 +151,48 @@ async def test_a_field_of_an_instance_is_set_and_undone_and_one_that_left_is_ref
                 Workers(),
                 Action(kind="cap", target=gone, changes=(Change(what=gone, before=None, after=4),)),
             )
+
+
+ONE_MORE = Action(kind="instance", target="llm", changes=(Change(what="llm", before=0, after=1),))
+
+
+async def test_a_supervisor_is_left_what_it_offers_and_takes_it_back(redis: RedisClient) -> None:
+    offer = SupervisorOffer(
+        growable=frozenset({"llm"}), restartable=frozenset({"llm/a"}), throttle="affinity"
+    )
+    await show_offer(redis, offer)
+    less = Action(
+        kind="throttle", target="instances", changes=(Change(what="instances", before=None, after=1),)
+    )
+    for action in (ONE_MORE, less, Action(kind="restart_instance", target="llm/a")):
+        await tuner_effects.apply(redis, Workers(), action)
+    found = await read_overrides(redis)
+    assert (found.extra_instances, found.is_throttled) == ({"llm": 1}, True)
+    assert found.restarts == {"llm/a"}
+    for action in (ONE_MORE, less):
+        await tuner_effects.apply(redis, Workers(), action.inverse())
+    assert replace(await read_overrides(redis), restarts=frozenset()) == RuntimeOverrides()
+
+
+async def test_a_hook_is_asked_for_the_rest_and_its_instances_have_calls_until_they_end(
+    redis: RedisClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ActionRefused, match="TUNER_HOOK names no program"):
+        await tuner_effects.apply(redis, Workers(), ONE_MORE)
+    hook = tmp_path / "hook"
+    hook.write_text(
+        f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\n[ "$3" = 1 ] && echo "a http://10.0.0.9:1"\nexit 0\n'
+    )
+    hook.chmod(0o700)
+    monkeypatch.setenv("TUNER_HOOK", str(hook))
+    await instance_table.publish(redis, catalogue_of("round_robin", [llm("a")]))
+    await tuner_effects.apply(redis, Workers(), ONE_MORE)
+    assert (await read_overrides(redis)).added_instances == {"a-extra-1": "http://10.0.0.9:1/v1"}
+    await tuner_effects.apply(redis, Workers(), ONE_MORE.inverse())
+    await tuner_effects.apply(redis, Workers(), Action(kind="restart_instance", target="llm/a"))
+    assert (await read_overrides(redis)).added_instances == {}
+    assert (tmp_path / "asked").read_text().splitlines() == [
+        "instances llm 1",
+        "instances llm 0",
+        "restart llm a",
+    ]

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dispatcher.control.rules.actions import Action, Change, conflict
-from dispatcher.control.rules.evidence import Cause, Measures, TunerEvidence
+from dispatcher.control.rules.evidence import Cause, Measures, Operable, TunerEvidence
 from dispatcher.control.rules.proposals import proposals
 from tests.unit.control.rules.tuner_ticks import WELL, evidence, llm, worker
 
@@ -140,3 +140,30 @@ def test_nothing_goes_against_what_was_found_to_help() -> None:
     assert conflict(LESS.inverse(), WELL, [LESS]) == "cap llm/a: as configured → 4 was found to help"
     assert conflict(prefer("llm/a", "low"), WELL, [prefer("llm/a", "high")]) != ""
     assert conflict(prefer("llm/a", "low"), WELL, [prefer("llm/b", "high")]) == ""
+
+
+def test_a_service_whose_slots_are_all_taken_gets_one_more_instance_where_somebody_can_start_it() -> None:
+    full = (llm("a", cap=2, in_flight=2), llm("b", cap=4, cap_limit=1, in_flight=1))
+    can = Operable(growable=frozenset({"llm", "tts"}))
+    seen = evidence(instances=full, operable=can, missing=NO_RECORDS)
+    assert words("response", seen) == ["instance llm: 0 → 1"]
+    two = evidence(instances=full, operable=can, extra_instances=(("llm", 2),), missing=NO_RECORDS)
+    assert words("response", two) == []
+    free = evidence(instances=(llm("a", in_flight=1),), operable=can, missing=NO_RECORDS)
+    assert words("response", free) == []
+    assert words("response", evidence(instances=full, missing=NO_RECORDS)) == []
+
+
+def test_an_instance_that_fails_is_restarted_first_where_it_is_kept_running_here() -> None:
+    failing = (llm("a", error_ratio=0.4, cap=1, priority="low"), llm("b"))
+    kept = Operable(restartable=frozenset({"llm/a"}))
+    assert words("errors", evidence(instances=failing, operable=kept)) == ["restart_instance llm/a"]
+    assert words("errors", evidence(instances=failing, operable=Operable())) == []
+    assert words("errors", evidence(instances=(llm("b"),), operable=kept)) == []
+
+
+def test_a_busy_box_gives_its_instances_less_cpu_once() -> None:
+    busy, can = (llm("near", is_local=True, cap=1, in_flight=1),), Operable(can_throttle=True)
+    assert words("cpu", evidence(instances=busy, operable=can)) == ["throttle instances: as configured → 1"]
+    assert words("cpu", evidence(instances=busy, operable=can, is_throttled=True)) == []
+    assert words("cpu", evidence(operable=can)) == []

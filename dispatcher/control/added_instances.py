@@ -1,0 +1,67 @@
+"""Instances beside those of the YAML: each is like one of them, at an endpoint of its own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
+
+import structlog
+
+from dispatcher.catalogue.model import Catalogue, Instance
+from dispatcher.control.overrides import read_overrides
+from dispatcher.redis_client.client import RedisClient
+from dispatcher.routing.active_catalogue import ActiveCatalogue
+
+log = structlog.get_logger(__name__)
+
+_NAME: Final = re.compile(r"(?P<like>.+)-extra-\d+")
+
+
+def name_of(like: str, number: int) -> str:
+    """Return the name of a further instance that is like another one."""
+    return f"{like}-extra-{number}"
+
+
+def like_of(name: str) -> str:
+    """Return which instance one of that name is like; empty where the name is none of ours."""
+    match = _NAME.fullmatch(name)
+    return match["like"] if match else ""
+
+
+def with_added(catalogue: Catalogue, added: Mapping[str, str]) -> Catalogue:
+    """Return the catalogue of the YAML with these further instances, given by name with their endpoints.
+
+    One whose name the YAML has, or that is like no instance of it, is left out.
+    """
+    services = {}
+    for service, config in catalogue.services.items():
+        own = {each.name: each for each in config.instances if not each.is_added}
+        more = [
+            replace(own[like_of(name)], name=name, endpoint=endpoint, is_added=True)
+            for name, endpoint in sorted(added.items())
+            if like_of(name) in own and name not in own
+        ]
+        services[service] = replace(config, instances=(*own.values(), *more))
+    return replace(catalogue, services=services)
+
+
+async def reconcile(redis: RedisClient, active: ActiveCatalogue) -> None:
+    """Activate the catalogue with those further instances that the overrides name, and no others.
+
+    It counts as chosen a moment after the YAML: a save that comes later wins, and gets them again.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    wanted = with_added(active.current, (await read_overrides(redis)).added_instances)
+    if wanted == active.current:
+        return
+    if await active.adopt(wanted, activated_at_ms=active.activated_at_ms + 1):
+        names = [each.name for each in _added(wanted)]
+        log.info("further instances active", instances=names, revision=active.revision)
+
+
+def _added(catalogue: Catalogue) -> list[Instance]:
+    return [each for config in catalogue.services.values() for each in config.instances if each.is_added]
