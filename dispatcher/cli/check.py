@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Final
 
 import click
@@ -37,6 +38,17 @@ FAILED_EXIT_CODE: Final = 1
 @click.option(
     "--nginx", default="", metavar="URL", help="The entry, as http://host; its weights are checked."
 )
+@click.option(
+    "--nginx-files",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="The folder of its configuration, compared with what the YAML renders.",
+)
+@click.option(
+    "--compose",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The compose file: limits, restarts, weights of the fronts.",
+)
+@click.option("--prometheus", default="", metavar="URL", help="Its address; are its targets up?")
 @click.option("--json", "as_text", is_flag=True, help="One JSON object instead of tables.")
 @click.pass_context
 def check(
@@ -45,15 +57,25 @@ def check(
     wanted: tuple[CheckList, ...],
     fronts: tuple[str, ...],
     nginx: str,
+    nginx_files: Path | None,
+    compose: Path | None,
+    prometheus: str,
     as_text: bool,
 ) -> None:
     """Run the check-lists of a rollout against the deployment of REDIS_URL.
 
-    Each row says what was seen and what was expected. One real turn is held. Nothing is changed.
-    The exit code is 1 where a row fails.
+    Each row says what was seen, what was expected and, where it fails, what to do. One real turn is held.
+    Nothing is changed. The exit code is 1 where a row fails.
     """
     settings = resolve_settings()
-    scope = CheckScope(settings=settings, fronts=fronts or fronts_of(settings), nginx=nginx)
+    scope = CheckScope(
+        settings=settings,
+        fronts=fronts or fronts_of(settings),
+        nginx=nginx,
+        nginx_files=nginx_files,
+        compose=compose,
+        prometheus=prometheus,
+    )
     found = run_checks(with_redis(lambda redis: read_snapshot(redis, scope)), wanted or CHECK_LISTS)
     if as_text:
         click.echo(json.dumps(as_json(found), ensure_ascii=False))

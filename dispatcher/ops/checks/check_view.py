@@ -53,12 +53,12 @@ def _table(findings: Sequence[Finding]) -> Table:
     table.add_column("row", no_wrap=True)
     table.add_column("result", no_wrap=True)
     table.add_column("seen")
-    table.add_column("expected", style="dim")
+    table.add_column("expected; remedy", style="dim")
     for finding in findings:
         table.add_row(
             Text(finding.name),
             Text(finding.outcome, style=STYLES[finding.outcome]),
             Text(finding.saw),
-            Text(finding.expected),
+            Text(f"{finding.expected}; {finding.remedy}" if finding.remedy else finding.expected),
         )
     return table

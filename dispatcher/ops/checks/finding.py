@@ -18,13 +18,15 @@ class Finding:
     Attributes:
         name: what was checked.
         saw: what was observed.
-        expected: also the remedy where that is not plain.
+        expected: what a good deployment shows.
+        remedy: what to do; empty where nothing has to be.
     """
 
     name: str
     outcome: Outcome
     saw: str
     expected: str
+    remedy: str = ""
 
 
 def judged(name: str, *, good: bool, saw: str, expected: str) -> Finding:

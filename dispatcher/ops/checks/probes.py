@@ -59,8 +59,17 @@ class TypedTurn:
 
 async def get(session: aiohttp.ClientSession, url: str) -> HttpAnswer:
     """Return the answer to a GET, whatever it is."""
+    return await _ask(session, "GET", url)
+
+
+async def head(session: aiohttp.ClientSession, url: str) -> HttpAnswer:
+    """Return the answer to a HEAD, which changes nothing where it is understood, nor where it is not."""
+    return await _ask(session, "HEAD", url)
+
+
+async def _ask(session: aiohttp.ClientSession, method: str, url: str) -> HttpAnswer:
     try:
-        async with session.get(url, timeout=HTTP_TIMEOUT) as response:
+        async with session.request(method, url, timeout=HTTP_TIMEOUT) as response:
             return HttpAnswer(status=response.status, text=await response.text())
     except (aiohttp.ClientError, OSError, ValueError) as error:
         return HttpAnswer(status=0, text=in_words(error))

@@ -107,6 +107,16 @@ def tuner(snapshot: Snapshot) -> Iterator[Finding]:
     )
 
 
+def tuner_actions(snapshot: Snapshot) -> Iterator[Finding]:
+    """Report which actions of the tuner cannot act here."""
+    name, expected = "tuner's actions", "every kind of action can act here"
+    if not snapshot.tuner.missing:
+        yield judged(name, good=True, saw="all can act", expected=expected)
+    else:
+        saw = "; ".join(f"{kind}: {reason}" for kind, reason in snapshot.tuner.missing)
+        yield not_applicable(name, saw, expected)
+
+
 def flower(snapshot: Snapshot) -> Iterator[Finding]:
     """Check that Flower asks for a password."""
     name, status = "Flower protected", snapshot.flower.status

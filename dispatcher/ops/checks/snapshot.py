@@ -22,6 +22,7 @@ from dispatcher.host_metrics.cgroup import CGROUP_ROOT, OWN_CGROUPS, Cgroup, rea
 from dispatcher.messages import QUEUES, SERVICES, Service
 from dispatcher.ops.backup.last_backup import LastBackup, read_last_backup
 from dispatcher.ops.checks import probes
+from dispatcher.ops.checks.deployed_files import ComposeFile, read_compose, read_nginx_files
 from dispatcher.ops.checks.probes import HttpAnswer, NginxAnswers, TypedTurn
 from dispatcher.ops.checks.records_snapshot import RecordsSnapshot, read_records
 from dispatcher.redis_client import keys
@@ -46,11 +47,17 @@ class CheckScope:
     Attributes:
         fronts: addresses, as http://host:port.
         nginx: the address of the entry; empty without one.
+        nginx_files: the folder of nginx's configuration.
+        compose: the compose file that the deployment was started with.
+        prometheus: the address of Prometheus; empty without one.
     """
 
     settings: Settings
     fronts: Sequence[str]
     nginx: str = ""
+    nginx_files: Path | None = None
+    compose: Path | None = None
+    prometheus: str = ""
 
     @property
     def flower_url(self) -> str:
@@ -92,7 +99,8 @@ class Snapshot:
     Attributes:
         file: the YAML of DISPATCHER_CONFIG; None where it is wrong, and `file_problem` says why.
         redis: fields of INFO.
-        answers: of the fronts, by address.
+        answers: of the fronts, by address; `front_health` is what they say of themselves.
+        nginx_files, compose, scrape, webhook: None where nothing was named, so nothing was asked.
     """
 
     scope: CheckScope
@@ -115,7 +123,12 @@ class Snapshot:
     records: RecordsSnapshot
     backup: LastBackup | None
     answers: Mapping[str, HttpAnswer]
+    front_health: Mapping[str, HttpAnswer]
     nginx: NginxAnswers | None
+    nginx_files: Mapping[str, str] | None
+    compose: ComposeFile | None
+    scrape: HttpAnswer | None
+    webhook: HttpAnswer | None
     flower: HttpAnswer
     turn: TypedTurn
 
@@ -133,12 +146,10 @@ async def read_snapshot(redis: RedisClient, scope: CheckScope) -> Snapshot:
     """
     file, problem = _read_file(scope.settings.dispatcher_config)
     async with aiohttp.ClientSession() as session:
-        turn = await probes.type_turn(session, scope.nginx or scope.fronts[0])
-        asked = [probes.get(session, f"{url.rstrip('/')}/readyz") for url in scope.fronts]
-        answers = dict(zip(scope.fronts, await asyncio.gather(*asked), strict=True))
-        nginx = await probes.count_nginx_answers(session, scope.nginx) if scope.nginx else None
-        flower = await probes.get(session, f"{scope.flower_url}/workers")
-    state = await _state(redis)
+        answered = await _answers(session, scope)
+        state = await _state(redis)
+        alerts = state["active"].catalogue.alerts if state["active"] else None
+        webhook = await probes.head(session, alerts.webhook_url) if alerts and alerts.webhook_url else None
     return Snapshot(
         scope=scope,
         now_s=time.time(),
@@ -147,12 +158,31 @@ async def read_snapshot(redis: RedisClient, scope: CheckScope) -> Snapshot:
         host=_read_host(scope.settings),
         records=await asyncio.to_thread(read_records, scope.settings.database),
         backup=read_last_backup(scope.settings.data_dir),
-        answers=answers,
-        nginx=nginx,
-        flower=flower,
-        turn=turn,
+        nginx_files=read_nginx_files(scope.nginx_files),
+        compose=read_compose(scope.compose),
+        webhook=webhook,
+        **answered,
         **state,
     )
+
+
+async def _answers(session: aiohttp.ClientSession, scope: CheckScope) -> dict[str, Any]:
+    """Return what the parts of the deployment answer, by the names of the fields."""
+    turn = await probes.type_turn(session, scope.nginx or scope.fronts[0])
+    prometheus = f"{scope.prometheus.rstrip('/')}/api/v1/targets?state=active"
+    return {
+        "turn": turn,
+        "answers": await _ask_fronts(session, scope, "/readyz"),
+        "front_health": await _ask_fronts(session, scope, "/healthz"),
+        "nginx": await probes.count_nginx_answers(session, scope.nginx) if scope.nginx else None,
+        "flower": await probes.get(session, f"{scope.flower_url}/workers"),
+        "scrape": await probes.get(session, prometheus) if scope.prometheus else None,
+    }
+
+
+async def _ask_fronts(session: aiohttp.ClientSession, scope: CheckScope, path: str) -> dict[str, HttpAnswer]:
+    asked = [probes.get(session, f"{url.rstrip('/')}{path}") for url in scope.fronts]
+    return dict(zip(scope.fronts, await asyncio.gather(*asked), strict=True))
 
 
 async def _state(redis: RedisClient) -> dict[str, Any]:

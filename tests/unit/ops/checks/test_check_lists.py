@@ -11,18 +11,25 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from dispatcher.catalogue import load_catalogue
+from dispatcher.catalogue.model import AlertRules
+from dispatcher.catalogue.secrets import EveryVariable
 from dispatcher.host_metrics.cgroup import Cgroup
 from dispatcher.messages import QUEUES
 from dispatcher.ops.backup.last_backup import LastBackup
 from dispatcher.ops.checks import snapshot as snapshot_module
-from dispatcher.ops.checks.check_lists import run_checks
+from dispatcher.ops.checks.check_lists import CHECKS, REMEDIES, run_checks
 from dispatcher.ops.checks.check_view import any_failed, as_json, check_view, summary
+from dispatcher.ops.checks.deployed_files import ComposeFile, read_compose, read_nginx_files
 from dispatcher.ops.checks.finding import CHECK_LISTS, Finding
 from dispatcher.ops.checks.probes import HttpAnswer, NginxAnswers, TypedTurn
 from dispatcher.ops.checks.records_snapshot import RecordsSnapshot
 from dispatcher.ops.checks.snapshot import HostSnapshot, InstanceSnapshot, WorkerSnapshot
+from dispatcher.ops.nginx import NATIVE, render
+from dispatcher.routing.instance_table import PublishedCatalogue
 from dispatcher.settings import Settings
 from dispatcher.telemetry.canaries import CanaryView
+from tests.support.processes import ROOT
 from tests.unit.ops.checks.snapshots import FRONT, HEARD, catalogue, decisions, kpi, overview, snapshot, view
 
 CORES = float(len(os.sched_getaffinity(0)))
@@ -44,6 +51,18 @@ def failed(tmp_path: Path, **changed: Any) -> set[str]:
 
 def test_nothing_fails_where_all_is_well(tmp_path: Path) -> None:
     assert failed(tmp_path) == set()
+
+
+def targets(*health: str) -> str:
+    """Return what Prometheus says of so many targets."""
+    told = [{"scrapeUrl": f"http://x/{at}", "health": each} for at, each in enumerate(health)]
+    return json.dumps({"data": {"activeTargets": told}})
+
+
+def alerting(secret_env: str | None) -> PublishedCatalogue:
+    """Return a catalogue in force that posts its alerts."""
+    rules = AlertRules(webhook_url="http://x/hook", secret_env=secret_env)
+    return PublishedCatalogue(revision=1, activated_at_ms=0, catalogue=replace(catalogue(), alerts=rules))
 
 
 SHARED = tuple(WorkerSnapshot(queue=queue, pid=1, slots=8) for queue in QUEUES)
@@ -91,6 +110,23 @@ UNCHECKED = (InstanceSnapshot(view=view("tts", 1), checked_s_ago=None, adjusted_
         ({"instances": UNCHECKED}, {"weights are adjusted", "tts-1 is checked"}),
         ({"kpis": None}, {"figures", "figures are fresh"}),
         ({"flower": HttpAnswer(status=200, text="")}, {"Flower protected"}),
+        ({"front_health": {FRONT: HttpAnswer(status=200, text='{"weight": 1}')}}, {f"weight of {FRONT}"}),
+        ({"front_health": {FRONT: HttpAnswer(status=0, text="no answer")}}, {f"weight of {FRONT}"}),
+        ({"scrape": HttpAnswer(status=200, text=targets("up", "down"))}, {"scrape"}),
+        ({"scrape": HttpAnswer(status=0, text="no answer")}, {"scrape"}),
+        ({"scrape": HttpAnswer(status=200, text=targets("up"))}, set()),
+        ({"nginx_files": {"upstreams.conf": "old"}}, {"nginx files"}),
+        ({"nginx_files": {}}, {"nginx files"}),
+        ({"compose": ComposeFile(problems=("x: cannot be read",))}, {"compose file"}),
+        ({"active": alerting("S"), "webhook": HttpAnswer(status=405, text="")}, {"YAML is in force"}),
+        (
+            {"active": alerting("S"), "webhook": HttpAnswer(status=0, text="refused")},
+            {"YAML is in force", "webhook of alerts"},
+        ),
+        (
+            {"active": alerting(None), "webhook": HttpAnswer(status=200, text="")},
+            {"YAML is in force", "webhook of alerts"},
+        ),
         ({"turn": TypedTurn(address="x", problem="nobody there")}, {"a real turn"}),
         ({"turn": TypedTurn(address="x", result=replace(HEARD, first_audio_ms=None))}, {"a real turn"}),
     ],
@@ -147,6 +183,7 @@ def test_the_tables_and_the_json_tell_the_same(tmp_path: Path) -> None:
         "outcome": "fail",
         "saw": "200",
         "expected": "401 without a password",
+        "remedy": "FLOWER_PASSWORD (docs/flower.md)",
     } in (told["lists"]["3"])
 
 
@@ -159,3 +196,49 @@ def test_the_hardware_is_the_machine_s_where_the_command_runs_in_one_container_o
     settings = Settings(data_dir=tmp_path, box_scope=scope)  # type: ignore[arg-type]
 
     assert snapshot_module._read_host(settings).cores == cores
+
+
+def test_every_check_has_its_remedy() -> None:
+    assert {check for checks in CHECKS.values() for check in checks} == REMEDIES.keys()
+
+
+def test_nginx_files_as_rendered_pass_and_a_weight_changed_by_hand_fails(tmp_path: Path) -> None:
+    assert read_nginx_files(None) is None
+    (tmp_path / "fronts").mkdir()
+    for name, text in render(catalogue(), NATIVE).items():
+        if name == "upstreams.conf" or name.startswith("fronts/"):
+            (tmp_path / name).write_text(text)
+    assert failed(tmp_path, nginx_files=read_nginx_files(tmp_path)) == set()
+    (tmp_path / "fronts" / "x.env").write_text("INSTANCE_WEIGHT=9\n")
+    found = outcomes(tmp_path, nginx_files=read_nginx_files(tmp_path))["nginx files"]
+    assert (found.outcome, found.saw) == ("fail", "another text in fronts/x.env")
+    assert "nginx render" in found.remedy
+
+
+def test_a_compose_file_is_read_with_its_env_files(tmp_path: Path) -> None:
+    file = tmp_path / "compose.yml"
+    limits = "cpus: 1, mem_limit: 1g, restart: always"
+    file.write_text(f"services:\n  x: {{{limits}, env_file: x.env}}\n  y: {{{limits}}}\n")
+    found = outcomes(tmp_path, compose=read_compose(file))["compose file"]
+    assert "x.env: cannot be read" in found.saw
+    (tmp_path / "x.env").write_text("INSTANCE_WEIGHT=2\n")
+    assert outcomes(tmp_path, compose=read_compose(file))["compose file"].saw == "2 containers"
+    file.write_text(f"services:\n  x: {{{limits}, environment: [INSTANCE_WEIGHT=5]}}\n  y: {{}}\n")
+    saw = outcomes(tmp_path, compose=read_compose(file))["compose file"].saw
+    assert saw == "y: no cpus and no mem_limit; y: no restart; x: INSTANCE_WEIGHT 5, 2 in the YAML"
+    file.write_text("nothing: here")
+    assert "KeyError" in outcomes(tmp_path, compose=read_compose(file))["compose file"].saw
+    assert read_compose(None) is None
+
+
+def test_the_compose_file_and_the_nginx_files_of_this_project_pass(tmp_path: Path) -> None:
+    yaml = load_catalogue(ROOT / "config/docker/load_balancing.yaml", environ=EveryVariable())
+    active = PublishedCatalogue(revision=1, activated_at_ms=0, catalogue=yaml)
+    found = outcomes(
+        tmp_path,
+        active=active,
+        compose=read_compose(ROOT / "docker-compose.yml"),
+        nginx_files=read_nginx_files(ROOT / "config/nginx/docker"),
+    )
+    assert found["compose file"].outcome == "pass", found["compose file"].saw
+    assert found["nginx files"].outcome == "pass", found["nginx files"].saw
