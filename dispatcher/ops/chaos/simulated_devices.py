@@ -55,17 +55,32 @@ class SimulatedDevices:
         self._numbers = range(first, first + devices)
         self._speech = encode(speech_pcm(), DeviceOptions())
         self._tokens: dict[tuple[str, str], str] = {}
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+
+    @property
+    def talkers(self) -> int:
+        """How many talk."""
+        return len(self._numbers)
 
     @asynccontextmanager
     async def talking(self, session: aiohttp.ClientSession) -> AsyncGenerator[None]:
         """Let all of them talk for as long as the block lasts."""
-        tasks = [asyncio.create_task(self._talk(session, number)) for number in self._numbers]
+        self.resize(session, self.talkers)
         try:
             yield
         finally:
-            for task in tasks:
+            for task in self._tasks.values():
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    def resize(self, session: aiohttp.ClientSession, devices: int) -> None:
+        """Let so many of them talk from now on; those that leave break off, which is no turn."""
+        self._numbers = range(self._numbers.start, self._numbers.start + devices)
+        for number in self._tasks.keys() - set(self._numbers):
+            self._tasks.pop(number).cancel()
+        for number in self._numbers:
+            if number not in self._tasks:
+                self._tasks[number] = asyncio.create_task(self._talk(session, number))
 
     def all_answered_since(self, at_s: float) -> bool:
         """Return whether every device asked something after a Unix time and was answered."""

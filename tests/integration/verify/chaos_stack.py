@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -83,6 +83,26 @@ class ChaosStack(Process):
         with Redis.from_url(self.broker_url) as client:
             found: dict[bytes, bytes] = client.hgetall("knobs")
         return found
+
+    def set_overrides(self, wanted: Mapping[str, int]) -> None:
+        """Set overrides as the tuner does."""
+        with Redis.from_url(self.broker_url) as client:
+            client.hset("knobs", mapping=dict(wanted))
+
+    def unset_overrides(self, *names: str) -> None:
+        """Put overrides back to what is configured."""
+        with Redis.from_url(self.broker_url) as client:
+            client.hdel("knobs", *names)
+
+    def pid_of(self, name: str) -> int | None:
+        """Return the process id of a part, None while it is down."""
+        parts = json.loads((Path(self.environ_of_commands["DATA_DIR"]) / "up.json").read_text())["processes"]
+        return next((each["pid"] for each in parts if each["name"] == name), None)
+
+    def talk(self) -> None:
+        """Have a typed turn."""
+        url = f"http://127.0.0.1:{self.environ_of_commands['FRONT_PORT']}/xiaozhi/ota/"
+        self.dispatcher("talk", "--ota", url, "--text", "hello", "--out", "/dev/null")
 
     def finish(self) -> None:
         """Stop everything."""

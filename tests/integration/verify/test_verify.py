@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +83,30 @@ def test_faults_are_judged_and_no_turn_is_silent(chaos_stack: ChaosStack, tmp_pa
     assert web_page.read_text().startswith("<!doctype html>")
 
 
+def test_a_soak_holds_the_stack_at_a_load_with_faults_and_ends_by_itself(
+    chaos_stack: ChaosStack, tmp_path: Path
+) -> None:
+    report, web_page = tmp_path / "soak.json", tmp_path / "soak.html"
+    began_s = time.monotonic()
+    said = chaos_stack.dispatcher(
+        *("verify", "--soak", "0.4", "--quick", "--only", "fast-fail,kill", "--devices", "12"),
+        *("--json", str(report), "--html", str(web_page)),
+    )
+    assert report.exists(), said.stdout + said.stderr
+    # Its own time and one recovery at most.
+    assert time.monotonic() - began_s < 24 + 45 + 30
+    found = json.loads(report.read_text())
+    assert [each["skipped"] for each in found["faults"]] == [""], said.stdout
+    assert found["figures"]["turns"]["answered"] > 0
+    assert found["figures"]["turns"]["silent"] == 0
+    assert max(each["devices"] for each in found["samples"]) <= 12
+    assert all(each["memory_mb"] > 0 for each in found["samples"])
+    for words in ("availability", "utilisation (CPU)", "memory of the stack"):
+        assert words in said.stdout
+    assert "<svg" in web_page.read_text()
+    assert chaos_stack.fault_of("llm-1") == "none"
+
+
 def test_ctrl_c_in_the_middle_of_a_fault_undoes_it(chaos_stack: ChaosStack) -> None:
     process = subprocess.Popen(
         [str(BIN / "dispatcher"), "verify", "--quick", "--only", "stall"],
@@ -98,6 +124,32 @@ def test_ctrl_c_in_the_middle_of_a_fault_undoes_it(chaos_stack: ChaosStack) -> N
     assert process.returncode == 130
     assert said.splitlines()[-1] == "interrupted; every fault is undone"
     assert chaos_stack.fault_of("llm-1") == "none"
+
+
+def test_one_more_instance_has_calls_and_a_restarted_one_is_another_process(chaos_stack: ChaosStack) -> None:
+    def instances() -> dict[str, dict[str, Any]]:
+        services = json.loads(chaos_stack.dispatcher("status", "--json").stdout)["services"]
+        return {each["name"]: each for one in services for each in one["instances"]}
+
+    def has_calls() -> bool:
+        chaos_stack.talk()
+        return bool(instances().get("llm-1-extra-1", {}).get("calls"))
+
+    before = chaos_stack.pid_of("tts-1")
+    chaos_stack.set_overrides(
+        {"extra_instances.llm": 1, "restart_instance.tts/tts-1": 1, "throttled_instances": 1}
+    )
+    eventually(lambda: "llm-1-extra-1" in instances(), what="one more instance is active")
+    eventually(has_calls, what="it has calls")
+    eventually(lambda: chaos_stack.pid_of("tts-1") not in (None, before), what="tts-1 is another process")
+    few = max(1, (os.cpu_count() or 1) * 3 // 4)
+    eventually(
+        lambda: len(os.sched_getaffinity(chaos_stack.pid_of("llm-1") or 0)) == few, what="llm-1 has less CPU"
+    )
+    chaos_stack.unset_overrides("extra_instances.llm", "throttled_instances")
+    eventually(lambda: chaos_stack.pid_of("llm-1-extra-1") is None, what="it has ended")
+    assert "llm-1-extra-1" not in instances()
+    assert chaos_stack.overrides() == {}
 
 
 def test_a_stack_that_does_not_allow_it_is_left_alone_and_told_how(broker: Broker) -> None:

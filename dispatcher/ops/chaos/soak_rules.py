@@ -1,0 +1,170 @@
+"""Figures of a soak: how many devices hold the load, and what the samples and turns of a run show."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import linear_regression, mean
+from typing import Final
+
+from dispatcher.ops.chaos.turn_outcomes import DeviceTurn, Outcome, count
+from dispatcher.percentile import percentile
+
+LOWEST_RATIO: Final = 0.75
+HIGHEST_RATIO: Final = 0.85
+WANTED_RATIO: Final = 0.80
+# A step changes the number of devices by so much at most: what the last one did shows after a turn or two.
+MOST_GROWTH: Final = 1.5
+LEAST_GROWTH: Final = 0.8
+AVAILABILITY_TARGET: Final = 0.995
+# A box of 8 GB must last for weeks; shorter runs say nothing of a slope.
+MEMORY_SLOPE_LIMIT_MB_PER_H: Final = 20.0
+MEMORY_JUDGED_FROM_S: Final = 1_800.0
+FEWEST_SAMPLES: Final = 5
+FEWEST_TURNS: Final = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoakSample:
+    """Load at one moment of Unix time.
+
+    Attributes:
+        cpu_ratio: share of the host's CPU in use since the sample before, 0..1; None where it is unknown.
+        memory_bytes: resident memory of each process of the stack, by name and process id.
+        is_held: no fault is in place, and the number of devices is set by the load.
+    """
+
+    at_s: float
+    cpu_ratio: float | None
+    devices: int
+    memory_bytes: Mapping[tuple[str, int], int]
+    is_held: bool = True
+
+    @property
+    def total_bytes(self) -> int:
+        """Memory of all of them."""
+        return sum(self.memory_bytes.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoakFault:
+    """A fault that came and went; `well_s` is None where not all was well again in time."""
+
+    name: str
+    what: str
+    began_at_s: float
+    undone_at_s: float
+    well_s: float | None = None
+    skipped: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoakFigures:
+    """What a run shows.
+
+    Attributes:
+        availability: share of the turns that were answered, 0..1; None without turns.
+        utilisation: mean CPU once the load was reached, 0..1; `p5` and `p95` beside it.
+        in_band_ratio: share of the samples since then between 75 and 85 %.
+        reached_s: from the start until then; None where it never was.
+        memory_slope_mb_per_h: of all processes together, each over its longest life in the run.
+    """
+
+    availability: float | None
+    turns: Mapping[Outcome, int]
+    first_audio_p50_ms: float | None
+    first_audio_p95_ms: float | None
+    utilisation: float | None
+    utilisation_p5: float | None
+    utilisation_p95: float | None
+    in_band_ratio: float | None
+    reached_s: float | None
+    most_devices: int
+    memory_mb: float
+    memory_slope_mb_per_h: float | None
+    steepest: str
+
+
+def next_devices(now: int, cpu_ratio: float, *, most: int) -> int:
+    """Return how many devices are to talk, from the mean load of the last step; never fewer than one."""
+    if LOWEST_RATIO <= cpu_ratio <= HIGHEST_RATIO:
+        return now
+    wanted = now * min(MOST_GROWTH, max(LEAST_GROWTH, WANTED_RATIO / max(cpu_ratio, 0.01)))
+    step = max(now + 1, round(wanted)) if cpu_ratio < LOWEST_RATIO else min(now - 1, round(wanted))
+    return max(1, min(most, step))
+
+
+def soak_figures(
+    samples: Sequence[SoakSample], turns: Sequence[DeviceTurn], *, began_at_s: float
+) -> SoakFigures:
+    """Return the figures of a run."""
+    counts = count(turns)
+    heard = [turn.first_audio_ms for turn in turns if turn.first_audio_ms is not None]
+    reached_at_s = next((each.at_s for each in samples if (each.cpu_ratio or 0.0) >= LOWEST_RATIO), None)
+    load = [
+        each.cpu_ratio
+        for each in samples
+        if each.cpu_ratio is not None and reached_at_s is not None and each.at_s >= reached_at_s
+    ]
+    slopes = memory_slopes(samples)
+    return SoakFigures(
+        availability=counts["answered"] / len(turns) if turns else None,
+        turns=counts,
+        first_audio_p50_ms=percentile(heard, 0.5),
+        first_audio_p95_ms=percentile(heard, 0.95),
+        utilisation=mean(load) if load else None,
+        utilisation_p5=percentile(load, 0.05),
+        utilisation_p95=percentile(load, 0.95),
+        in_band_ratio=mean(LOWEST_RATIO <= each <= HIGHEST_RATIO for each in load) if load else None,
+        reached_s=None if reached_at_s is None else reached_at_s - began_at_s,
+        most_devices=max((each.devices for each in samples), default=0),
+        memory_mb=samples[-1].total_bytes / 1e6 if samples else 0.0,
+        memory_slope_mb_per_h=sum(slopes.values()) if slopes else None,
+        steepest=max(slopes, key=lambda name: slopes[name], default=""),
+    )
+
+
+def memory_slopes(samples: Sequence[SoakSample]) -> dict[str, float]:
+    """Return how fast each process grows, MB an hour, over the longest life that it had in the run.
+
+    The first third is left out: pools, caches and models fill up then.
+    """
+    lives: defaultdict[tuple[str, int], list[tuple[float, int]]] = defaultdict(list)
+    for sample in samples[len(samples) // 3 :]:
+        for life, used in sample.memory_bytes.items():
+            lives[life].append((sample.at_s, used))
+    longest: dict[str, list[tuple[float, int]]] = {}
+    for (name, _), points in lives.items():
+        longest[name] = max(longest.get(name, []), points, key=len)
+    return {
+        name: linear_regression(*zip(*points, strict=True)).slope * 3600 / 1e6
+        for name, points in longest.items()
+        if len(points) >= FEWEST_SAMPLES
+    }
+
+
+def soak_problems(figures: SoakFigures, faults: Sequence[SoakFault], *, lasted_s: float) -> list[str]:
+    """Return what makes a run fail, in words."""
+    problems = [
+        f"{each.name}: not well again in time" for each in faults if not each.skipped and each.well_s is None
+    ]
+    if silent := figures.turns.get("silent", 0):
+        problems.append(f"{silent} silent turn{'s' if silent > 1 else ''}")
+    total = sum(figures.turns.values())
+    # One unanswered turn of fewer than 200 is already more than half a percent.
+    if (
+        figures.availability is not None
+        and figures.availability < AVAILABILITY_TARGET
+        and total >= FEWEST_TURNS
+    ):
+        problems.append(f"availability {figures.availability:.2%} of {AVAILABILITY_TARGET:.1%}")
+    if not total:
+        problems.append("no turn at all")
+    if figures.utilisation is None or not LOWEST_RATIO <= figures.utilisation <= HIGHEST_RATIO:
+        seen = "never reached" if figures.utilisation is None else f"{figures.utilisation:.0%}"
+        problems.append(f"utilisation {seen}, not {LOWEST_RATIO:.0%} to {HIGHEST_RATIO:.0%}")
+    slope = figures.memory_slope_mb_per_h
+    if lasted_s >= MEMORY_JUDGED_FROM_S and slope is not None and slope > MEMORY_SLOPE_LIMIT_MB_PER_H:
+        problems.append(f"memory grows by {slope:.0f} MB an hour, {figures.steepest} most")
+    return problems

@@ -1,0 +1,259 @@
+"""Soak: a stack is held at a load for a while, faults come now and then, and it stops by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+import uuid
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
+from statistics import mean
+from typing import Any, Final, Self
+
+import aiohttp
+import psutil
+
+from dispatcher.errors import StartError, StateError
+from dispatcher.host_metrics.host import HostMeter
+from dispatcher.ops.chaos.environment import Environment
+from dispatcher.ops.chaos.faults import FAULTS, FaultContext
+from dispatcher.ops.chaos.simulated_devices import SimulatedDevices
+from dispatcher.ops.chaos.soak_rules import (
+    SoakFault,
+    SoakFigures,
+    SoakSample,
+    next_devices,
+    soak_figures,
+    soak_problems,
+)
+from dispatcher.ops.chaos.system_under_test import SystemUnderTest
+from dispatcher.ops.chaos.turn_outcomes import DeviceTurn
+from dispatcher.ops.fault_switch import FaultUnavailable
+from dispatcher.redis_client.client import RedisClient
+from dispatcher.supervisor import chaos_marker
+
+# Refusals of an overload and a full disk are what they are meant to be, and say nothing of availability.
+LEFT_OUT: Final = ("overload", "disk")
+FIRST_DEVICES: Final = 4
+MOST_DEVICES: Final = 200
+SAMPLE_INTERVAL_S: Final = 1.0
+RECOVERY_POLL_INTERVAL_S: Final = 0.25
+RECOVERY_TIMEOUT_S: Final = 45.0
+FAULTS_PER_RUN: Final = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoakPlan:
+    """Extent of a soak.
+
+    Attributes:
+        total_s: how long it lasts; the recovery from a last fault may take 45 s more.
+        step_s: how often the number of devices is set.
+        fault_every_s: from the begin of one fault to that of the next.
+        fault_s: how long each is left in place.
+    """
+
+    total_s: float
+    names: tuple[str, ...]
+    most_devices: int = MOST_DEVICES
+    step_s: float = 5.0
+    fault_every_s: float = 300.0
+    fault_s: float = 15.0
+
+    @classmethod
+    def of(cls, minutes: float, names: Sequence[str], devices: int | None, *, quick: bool) -> Self:
+        """Return the plan of a command line; without names all faults but an overload and a full disk."""
+        total_s = 60 * minutes
+        return cls(
+            total_s=total_s,
+            names=tuple(names) if len(names) < len(FAULTS) else tuple(n for n in names if n not in LEFT_OUT),
+            most_devices=devices or MOST_DEVICES,
+            step_s=2.0 if quick else 5.0,
+            fault_every_s=min(300.0, max(10.0 if quick else 45.0, total_s / FAULTS_PER_RUN)),
+            fault_s=4.0 if quick else 15.0,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoakReport:
+    """The whole run; times are Unix time."""
+
+    plan: SoakPlan
+    began_at_s: float
+    ended_at_s: float
+    samples: tuple[SoakSample, ...]
+    faults: tuple[SoakFault, ...]
+    turns: tuple[DeviceTurn, ...]
+    figures: SoakFigures
+
+    @property
+    def problems(self) -> list[str]:
+        """What makes the run fail, in words."""
+        return soak_problems(self.figures, self.faults, lasted_s=self.ended_at_s - self.began_at_s)
+
+
+async def run_soak(
+    redis: RedisClient, environment: Environment, plan: SoakPlan, report: Callable[[str], None]
+) -> SoakReport:
+    """Hold a stack at its load until the time is over; every fault is undone, whatever happens.
+
+    Raises:
+        StartError: no stack of this environment allows it.
+        StateError: Redis is out of reach before the first fault.
+    """
+    began_at_s = time.time()
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+        system = await SystemUnderTest.find(redis, session, environment)
+        run_id = uuid.uuid4().hex
+        if not await chaos_marker.claim(redis, run_id):
+            raise StartError("another `dispatcher verify` runs on this Redis; wait for its end")
+        urls = await system.entry_urls()
+        devices = SimulatedDevices(urls, FIRST_DEVICES)
+        soak = Soak(system, environment, devices, plan=plan, entry_urls=urls, report=report)
+        await system.record_down()
+        async with devices.talking(session), _beside(soak.sample(run_id), soak.hold(session)):
+            await soak.inject_faults(until_s=began_at_s + plan.total_s)
+        with suppress(StateError):  # else it ends by itself
+            await chaos_marker.release(redis, run_id)
+    return SoakReport(
+        plan=plan,
+        began_at_s=began_at_s,
+        ended_at_s=time.time(),
+        samples=tuple(soak.samples),
+        faults=tuple(soak.faults),
+        turns=tuple(devices.turns),
+        figures=soak_figures(soak.samples, devices.turns, began_at_s=began_at_s),
+    )
+
+
+@asynccontextmanager
+async def _beside(*works: Coroutine[Any, Any, None]) -> AsyncGenerator[None]:
+    """Run these for as long as the block lasts."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class Soak:
+    """One run.
+
+    Attributes:
+        samples: one a second. faults: those that came.
+    """
+
+    def __init__(
+        self,
+        system: SystemUnderTest,
+        environment: Environment,
+        devices: SimulatedDevices,
+        *,
+        plan: SoakPlan,
+        entry_urls: tuple[str, ...],
+        report: Callable[[str], None],
+    ) -> None:
+        """Inject nothing yet."""
+        self.samples: list[SoakSample] = []
+        self.faults: list[SoakFault] = []
+        self._system = system
+        self._environment = environment
+        self._devices = devices
+        self._plan = plan
+        self._entry_urls = entry_urls
+        self._report = report
+        self._is_held = True
+
+    async def sample(self, run_id: str) -> None:
+        """Sample load and memory, and keep other runs away, for ever."""
+        meter = HostMeter()
+        while True:
+            with suppress(StateError, StartError):  # a fault may take Redis away
+                await chaos_marker.claim(self._system.redis, run_id)
+                processes = await self._environment.processes()
+                pids = {(each.name, each.pid) for each in processes if each.pid is not None}
+                cpu_ratio = (await asyncio.to_thread(meter.sample)).cpu_ratio
+                self.samples.append(
+                    SoakSample(
+                        at_s=time.time(),
+                        cpu_ratio=cpu_ratio,
+                        devices=self._devices.talkers,
+                        memory_bytes=await asyncio.to_thread(_memory, pids),
+                        is_held=self._is_held,
+                    )
+                )
+            await asyncio.sleep(SAMPLE_INTERVAL_S)
+
+    async def hold(self, session: aiohttp.ClientSession) -> None:
+        """Set the number of devices by the load of the last step, for ever; a fault leaves it as it is."""
+        while True:
+            begun_at_s = time.time()
+            await asyncio.sleep(self._plan.step_s)
+            load = [
+                each.cpu_ratio
+                for each in self.samples
+                if each.at_s > begun_at_s and each.cpu_ratio is not None and each.is_held
+            ]
+            if load and self._is_held:
+                now = self._devices.talkers
+                self._devices.resize(session, next_devices(now, mean(load), most=self._plan.most_devices))
+
+    async def inject_faults(self, *, until_s: float) -> None:
+        """Inject one fault after the other at its time, as many as fit before a Unix time; return then."""
+        begins_at_s = time.time() + self._plan.fault_every_s
+        for name in itertools.cycle(self._plan.names):
+            if begins_at_s + self._plan.fault_s > until_s:
+                break
+            await asyncio.sleep(max(0.0, begins_at_s - time.time()))
+            await self._inject(name)
+            begins_at_s = max(begins_at_s + self._plan.fault_every_s, time.time())
+        await asyncio.sleep(max(0.0, until_s - time.time()))
+
+    async def _inject(self, name: str) -> None:
+        self._report(f"{self._state()}; {name} comes")
+        context = FaultContext(
+            system=self._system,
+            devices=self._devices,
+            device_count=self._devices.talkers,
+            lasts_s=self._plan.fault_s,
+            entry_urls=self._entry_urls,
+        )
+        now_s = time.time()
+        fault = SoakFault(name=name, what="", began_at_s=now_s, undone_at_s=now_s)
+        self._is_held = False
+        try:
+            async with FAULTS[name](context) as words:
+                await asyncio.sleep(context.lasts_s)
+            fault = replace(fault, what=words, undone_at_s=time.time())
+            self.faults.append(replace(fault, well_s=await self._recover()))
+        except (FaultUnavailable, StateError) as error:
+            self._report(f"{name} is not tried: {error}")
+            self.faults.append(replace(fault, skipped=str(error)))
+        finally:
+            self._is_held = True
+
+    async def _recover(self) -> float | None:
+        """Return how long it took until all was well again; None where that is not so in time."""
+        since_s = time.time()
+        while time.time() - since_s < RECOVERY_TIMEOUT_S:
+            if await self._system.is_recovered():
+                return time.time() - since_s
+            await asyncio.sleep(RECOVERY_POLL_INTERVAL_S)
+        return None
+
+    def _state(self) -> str:
+        cpu_ratio = self.samples[-1].cpu_ratio if self.samples else None
+        load = "" if cpu_ratio is None else f" at {cpu_ratio:.0%} CPU"
+        return f"{self._devices.talkers} devices{load}, {len(self._devices.turns)} turns"
+
+
+def _memory(pids: set[tuple[str, int]]) -> dict[tuple[str, int], int]:
+    found = {}
+    for name, pid in pids:
+        with suppress(psutil.Error):  # it has ended
+            found[name, pid] = int(psutil.Process(pid).memory_info().rss)
+    return found

@@ -1,0 +1,149 @@
+"""Figures of a soak, and its report."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from io import StringIO
+
+import pytest
+from rich.console import Console
+
+from dispatcher.ops.chaos.faults import FAULTS
+from dispatcher.ops.chaos.soak_report import soak_json, soak_page, soak_view
+from dispatcher.ops.chaos.soak_rules import (
+    SoakFault,
+    SoakSample,
+    memory_slopes,
+    next_devices,
+    soak_figures,
+    soak_problems,
+)
+from dispatcher.ops.chaos.soak_test import SoakPlan, SoakReport
+from dispatcher.ops.chaos.turn_outcomes import DeviceTurn
+from tests.unit.ops.chaos.verify_reports import turn
+
+FAULT = SoakFault(name="kill", what="kill -9 of <tts-1>", began_at_s=30.0, undone_at_s=34.0, well_s=2.0)
+
+
+def sample(at_s: float, cpu_ratio: float | None = 0.8, **memory_mb: int) -> SoakSample:
+    """Return a sample; a process is written name_pid."""
+    used = {
+        (name.partition("_")[0], int(name.partition("_")[2])): megabytes * 1_000_000
+        for name, megabytes in memory_mb.items()
+    }
+    return SoakSample(at_s=at_s, cpu_ratio=cpu_ratio, devices=9, memory_bytes=used)
+
+
+HELD = tuple(sample(float(at), 0.8, front_1=100) for at in range(60))
+TURNS = tuple(turn(float(at % 60)) for at in range(400))
+
+
+def report(
+    samples: tuple[SoakSample, ...] = HELD,
+    turns: tuple[DeviceTurn, ...] = TURNS,
+    faults: tuple[SoakFault, ...] = (FAULT,),
+) -> SoakReport:
+    return SoakReport(
+        plan=SoakPlan.of(1, tuple(FAULTS), None, quick=True),
+        began_at_s=0.0,
+        ended_at_s=60.0,
+        samples=samples,
+        faults=faults,
+        turns=turns,
+        figures=soak_figures(samples, turns, began_at_s=0.0),
+    )
+
+
+@pytest.mark.parametrize(
+    ("now", "cpu_ratio", "after"),
+    [
+        (10, 0.8, 10),
+        (10, 0.75, 10),
+        (10, 0.2, 15),
+        (10, 0.7, 11),
+        (1, 0.74, 2),
+        (10, 1.0, 8),
+        (10, 0.86, 9),
+        (1, 1.0, 1),
+    ],
+)
+def test_devices_follow_the_load_in_small_steps(now: int, cpu_ratio: float, after: int) -> None:
+    assert next_devices(now, cpu_ratio, most=99) == after
+
+
+def test_there_are_never_more_devices_than_allowed() -> None:
+    assert next_devices(10, 0.1, most=12) == 12
+
+
+def test_utilisation_counts_from_when_the_load_was_reached() -> None:
+    samples = (sample(0.0, None), sample(1.0, 0.2), sample(2.0, 0.76), sample(3.0, 0.9))
+    found = soak_figures(samples, TURNS, began_at_s=0.0)
+    assert found.reached_s == 2.0
+    assert found.utilisation == pytest.approx(0.83)
+    assert found.in_band_ratio == 0.5
+
+
+def test_memory_grows_by_the_longest_life_of_each_process() -> None:
+    samples = [
+        sample(60.0 * at, 0.8, front_1=100 + at, **({"tts_2": 90} if at < 20 else {"tts_3": 50}))
+        for at in range(60)
+    ]
+    found = memory_slopes(samples)
+    assert found["front"] == pytest.approx(60.0)
+    assert found["tts"] == pytest.approx(0.0)
+    assert memory_slopes(samples[:3]) == {}
+
+
+def test_what_is_missed_fails_the_run_and_nothing_else_does() -> None:
+    assert report().problems == []
+    unwell = replace(FAULT, well_s=None)
+    lost = (*TURNS, *(turn(1.0, "apologised") for _ in range(9)), turn(1.0, "silent"))
+    assert report(faults=(unwell,), turns=lost).problems == [
+        "kill: not well again in time",
+        "1 silent turn",
+        "availability 97.56% of 99.5%",
+    ]
+    idle = tuple(replace(each, cpu_ratio=0.3) for each in HELD)
+    assert report(samples=idle, turns=()).problems == [
+        "no turn at all",
+        "utilisation never reached, not 75% to 85%",
+    ]
+    assert report(turns=(turn(1.0), turn(1.0, "cut"))).problems == []
+
+
+def test_memory_is_judged_from_half_an_hour_on() -> None:
+    growing = tuple(sample(60.0 * at, 0.8, front_1=100 + at) for at in range(60))
+    figures = soak_figures(growing, TURNS, began_at_s=0.0)
+    assert soak_problems(figures, (), lasted_s=60.0) == []
+    assert soak_problems(figures, (), lasted_s=3600.0) == ["memory grows by 60 MB an hour, front most"]
+
+
+def test_the_plan_leaves_out_what_refuses_devices_unless_it_is_named() -> None:
+    every = SoakPlan.of(60, tuple(FAULTS), None, quick=False)
+    assert set(FAULTS) - set(every.names) == {"overload", "disk"}
+    assert (every.total_s, every.fault_every_s, every.fault_s) == (3600, 300, 15)
+    assert SoakPlan.of(1, ("overload",), 7, quick=True).names == ("overload",)
+
+
+def test_screen_json_and_page_tell_the_same() -> None:
+    skipped = replace(FAULT, name="redis", skipped="the stack runs no <broker>")
+    found = report(turns=(*TURNS, turn(20.0, "cut")), faults=(FAULT, skipped))
+    screen = StringIO()
+    Console(width=160, file=screen).print(soak_view(found))
+    for words in (
+        "99.75%: 400 answered, 1 cut",
+        "80%",
+        "0:30  kill",
+        "well after 2.0 s",
+        "not tried",
+        "passed",
+    ):
+        assert words in screen.getvalue()
+    told = json.loads(json.dumps(soak_json(found)))
+    assert (told["passed"], len(told["samples"]), told["figures"]["utilisation"]) == (True, 60, 0.8)
+    page = soak_page(found)
+    assert page.count("<polyline") == 3
+    assert "kill -9 of &lt;tts-1&gt;" in page
+    assert 'class="lost"' in page
+    assert "Failed" in soak_page(report(samples=()))
