@@ -60,6 +60,14 @@ class ReplyPublisher:
         """How long a stream may live without text."""
         return self._context.catalogue.conversation.thinking_timeout_s
 
+    @property
+    def may_wait_for_first_token(self) -> bool:
+        """Whether a silent instance gets the time of one that thinks: there is no other to go to.
+
+        A model on a small CPU reads a long prompt, or its own weights, for longer than a stream may stall.
+        """
+        return len(self._context.catalogue.services["llm"].instances) == 1
+
     def begin_round(self, **facts: float) -> None:
         """Go on after tools were called."""
         self.sent = ""

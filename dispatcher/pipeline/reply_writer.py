@@ -17,7 +17,7 @@ from dispatcher.messages import Language
 from dispatcher.pipeline.attempt import Attempt, now
 from dispatcher.pipeline.attempt_runner import LostHedge
 from dispatcher.pipeline.reply_publisher import ReplyPublisher
-from dispatcher.pipeline.stage import without_stalls
+from dispatcher.pipeline.stage import THINKING_STALL_TIMEOUT_S, without_stalls
 from dispatcher.routing.router import Lease
 from dispatcher.speech_text import BlockStream, clean
 from dispatcher.tools.model import ChatPiece, Progress, ToolCall
@@ -126,7 +126,7 @@ class ReplyWriter:
     async def _read(self, stream: AsyncGenerator[ChatPiece, None]) -> list[ToolCall]:
         """Read the stream, to its end or to that of the reply, and return the calls in it."""
         calls: list[ToolCall] = []
-        async with aclosing(without_stalls(self._lease, stream)) as pieces:
+        async with aclosing(self._without_stalls(stream)) as pieces:
             async for piece in pieces:
                 self._mark_alive(is_thinking=isinstance(piece, Progress))
                 if isinstance(piece, Progress):
@@ -140,6 +140,12 @@ class ReplyWriter:
                 if self._publisher.ended_because:
                     break
         return calls
+
+    def _without_stalls(self, stream: AsyncGenerator[ChatPiece, None]) -> AsyncGenerator[ChatPiece, None]:
+        if not self._publisher.may_wait_for_first_token:
+            return without_stalls(self._lease, stream)
+        self._mark_alive(is_thinking=True)
+        return without_stalls(self._lease, stream, first_timeout_s=THINKING_STALL_TIMEOUT_S)
 
     def _mark_alive(self, *, is_thinking: bool) -> None:
         """Note a piece of the stream, or a sign of life without text, which is not waited for without end."""

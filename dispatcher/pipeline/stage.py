@@ -95,14 +95,17 @@ def reply(context: WorkerContext, ticket: TurnTicket, kind: ReplyKind, **fields:
     replies.send(context.redis, ticket.reply_stream, answer)
 
 
-async def without_stalls(lease: Lease, stream: AsyncGenerator[Item, None]) -> AsyncGenerator[Item, None]:
+async def without_stalls(
+    lease: Lease, stream: AsyncGenerator[Item, None], *, first_timeout_s: float = STREAM_STALL_TIMEOUT_S
+) -> AsyncGenerator[Item, None]:
     """Yield from an instance's stream; one that rests too long counts as out of reach.
 
-    After a sign of life without text it may rest for longer: comments are rare while a model loads.
+    Its first item may take `first_timeout_s`. After a sign of life without text it may rest for longer:
+    comments are rare while a model loads.
 
     Closing this closes the stream, and with it the connection to the instance.
     """
-    rest_s = STREAM_STALL_TIMEOUT_S
+    rest_s = first_timeout_s
     async with aclosing(stream):
         while True:
             try:

@@ -70,6 +70,30 @@ async def test_thinking_is_not_counted_and_the_front_is_shown_signs_of_life() ->
     assert sent.deadline_at_s == pytest.approx(ticket.deadline_at_s + 45.0, abs=1.0)
 
 
+async def test_the_only_model_may_read_a_long_prompt_before_its_first_token() -> None:
+    worker = await worker_with("a")
+    worker.providers.scripts["a"].append([15.0, *ANSWER])
+    await respond(worker.context, ticket_of(text="Why?", language="en"))
+    kinds = [kind for kind, _ in worker.redis.said]
+    assert kinds.count("alive") >= 12, "the front sends nothing again, and its filler is spoken"
+    assert kinds[-1] == "end"
+
+
+async def test_the_only_model_is_unreachable_after_twenty_silent_seconds() -> None:
+    worker = await worker_with("a")
+    worker.providers.scripts["a"].append([25.0, *ANSWER])
+    with pytest.raises(InstanceUnreachable, match="silent for 20 s"):
+        await respond(worker.context, ticket_of(text="Why?", language="en"))
+
+
+async def test_a_silent_model_is_left_after_five_seconds_where_there_is_another() -> None:
+    worker = await worker_with("a", "b")
+    worker.providers.scripts["a"].append([25.0, *ANSWER])
+    worker.providers.scripts["b"].append([25.0, *ANSWER])
+    with pytest.raises(InstanceUnreachable, match="silent for 5 s"):
+        await respond(worker.context, ticket_of(text="Why?", language="en"))
+
+
 async def test_a_model_that_only_thinks_is_out_of_reach_in_the_end() -> None:
     worker = await worker_with("a")
     worker.providers.scripts["a"].append([each for _ in range(40) for each in (Progress(), 15.0)])
