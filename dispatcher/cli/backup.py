@@ -24,8 +24,7 @@ def backup(file: Path, *, force: bool) -> None:
     """
     require_writable(file, force=force)
     settings = resolve_settings()
-    with temporary_broker(settings) as is_started:
-        report_broker(is_started=is_started)
+    with temporary_broker(settings, click.echo):
         rows = with_redis(read_rows)
     write_backup(settings, rows, file, click.echo)
     try:
@@ -36,9 +35,3 @@ def backup(file: Path, *, force: bool) -> None:
         size_bytes = file.stat().st_size
     size = f"{size_bytes / 1e6:.1f} MB" if size_bytes >= 1e6 else f"{size_bytes / 1e3:.0f} kB"
     click.echo(f"{file}: {size}")
-
-
-def report_broker(*, is_started: bool) -> None:
-    """Say that a broker was started, where one was."""
-    if is_started:
-        click.echo("broker   started for this command, because nothing runs here")

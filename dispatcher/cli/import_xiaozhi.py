@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
 
-from dispatcher.catalogue import load_catalogue
-from dispatcher.errors import ConfigError, StartError
-from dispatcher.ops.xiaozhi_import.import_writer import Import, convert, write_secrets
+from dispatcher.ops.xiaozhi_import.import_writer import convert, write_import
 from dispatcher.ops.xiaozhi_import.legacy_config import read_legacy
 
 
@@ -31,29 +28,7 @@ def import_xiaozhi(path: Path, output: Path, *, force: bool) -> None:
     is checked as every start checks it.
     """
     made = convert(read_legacy(path))
-    env_file = output.with_suffix(".env")
-    for file in (output, env_file):
-        if file.exists() and not force:
-            raise StartError(f"{file} is there already; choose another --output, or --force to write over it")
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_text(made.text, "utf-8")
-        if made.secrets:
-            write_secrets(env_file, made.secrets)
-    except OSError as error:
-        raise StartError(f"{output}: cannot be written: {error}") from error
-    try:
-        # A key that was never filled in is told below, and refused at start by its name.
-        load_catalogue(output, {**os.environ, **dict.fromkeys(made.secrets, "set")})
-    except ConfigError as error:
-        hint = (
-            f"{output} stays as it was written: mend it there, or mend {path} and import again with --force"
-        )
-        raise ConfigError([*error.problems, hint]) from error
-    _tell(made, output, env_file)
-
-
-def _tell(made: Import, output: Path, env_file: Path) -> None:
+    env_file = write_import(made, source=path, output=output, force=force)
     click.echo(f"written: {output}")
     for line in made.taken:
         click.echo(f"  taken over: {line}")

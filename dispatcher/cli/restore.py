@@ -7,7 +7,7 @@ from typing import Final
 
 import click
 
-from dispatcher.ops.redis_session import redis_command, with_redis
+from dispatcher.ops.redis_session import redis_command
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import admin
 from dispatcher.routing.instance_report import report_instance
@@ -30,7 +30,9 @@ def restore(name: str, *, force: bool, only: tuple[str, ...]) -> None:
     put in the place of those that are there.
     """
     if is_file(name):
-        _restore_file(Path(name), force=force, only=only)
+        from dispatcher.ops.backup.restore_backup import restore_file  # noqa: PLC0415  it loads much more
+
+        restore_file(Path(name), force=force, only=only, report=click.echo)
         return
     restore_instance(name)
 
@@ -40,22 +42,6 @@ async def restore_instance(redis: RedisClient, name: str) -> None:
     """End draining and ejection of an instance."""
     await admin.restore(redis, name)
     await report_instance(redis, name)
-
-
-def _restore_file(file: Path, *, force: bool, only: tuple[str, ...]) -> None:
-    from dispatcher.cli.backup import report_broker  # noqa: PLC0415  it loads much more
-    from dispatcher.ops.backup.restore_backup import restore_backup, unpacked  # noqa: PLC0415
-    from dispatcher.ops.backup.temporary_broker import temporary_broker  # noqa: PLC0415
-    from dispatcher.supervisor.resolve_settings import resolve_settings  # noqa: PLC0415
-
-    settings = resolve_settings()
-    with unpacked(file) as archive, temporary_broker(settings) as is_started:
-        report_broker(is_started=is_started)
-
-        async def act(redis: RedisClient) -> None:
-            await restore_backup(redis, settings, archive, only, force=force or is_started, report=click.echo)
-
-        with_redis(act)
 
 
 def is_file(name: str) -> bool:

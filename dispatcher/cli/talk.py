@@ -9,17 +9,12 @@ from typing import Any, Final
 import click
 from rich.console import Console
 
-from dispatcher.device_simulator import DeviceOptions, Version
 from dispatcher.device_simulator.microphone import find_microphone
-from dispatcher.device_simulator.options import FrameMs
-from dispatcher.ops.talk.talk_turn import TalkPlan, hold_turn, read_recording
+from dispatcher.ops.talk.talk_turn import TalkPlan, device_options, hold_turn, read_recording
 from dispatcher.ops.talk.talk_view import TalkView
 from dispatcher.supervisor.resolve_settings import ota_url, resolve_settings
 
 DEFAULT_RECORDING: Final = "hello.wav"
-# click hands over text; these are the values that the device has.
-VERSIONS: Final[dict[str, Version]] = {"1": 1, "2": 2, "3": 3}
-FRAMES_MS: Final[dict[str, FrameMs]] = {"20": 20, "60": 60}
 
 
 @click.command("talk")
@@ -62,15 +57,4 @@ def talk(recording_name: str | None, text: str | None, *, mic: bool, **options: 
         ota=options["ota"] or ota_url(resolve_settings()),
         output=options["out"],
     )
-    asyncio.run(hold_turn(plan, _device_options(options), TalkView(Console())))
-
-
-def _device_options(options: dict[str, Any]) -> DeviceOptions:
-    return DeviceOptions(
-        device_id=options["device_id"],
-        mode=options["mode"],
-        version=None if options["version"] is None else VERSIONS[options["version"]],
-        frame_ms=FRAMES_MS[options["frame_ms"]],
-        audio_format=options["audio_format"],
-        language=options["language"] or "",
-    )
+    asyncio.run(hold_turn(plan, device_options(options), TalkView(Console())))

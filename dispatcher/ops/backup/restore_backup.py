@@ -14,10 +14,13 @@ from dispatcher.front.admission.token_key import KEY_FILE, agree_anew
 from dispatcher.messages import QUEUES
 from dispatcher.ops.backup import own_files, redis_rows
 from dispatcher.ops.backup.archive import OpenArchive, open_archive
+from dispatcher.ops.backup.temporary_broker import temporary_broker
 from dispatcher.ops.backup.write_backup import import_records
+from dispatcher.ops.redis_session import with_redis
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.settings import Settings
+from dispatcher.supervisor.resolve_settings import resolve_settings
 from dispatcher.telemetry.front_presence import read_fronts
 
 # In this order: the state agrees on the key of tokens that the files bring.
@@ -37,6 +40,24 @@ def unpacked(file: Path) -> Iterator[OpenArchive]:
         raise BackupError(f"FILE: was {file}; expected it in a folder that can be written to, to be unpacked")
     with tempfile.TemporaryDirectory(prefix="dispatcher-restore-", dir=file.absolute().parent) as folder:
         yield open_archive(file, Path(folder))
+
+
+def restore_file(
+    file: Path, *, force: bool, only: Sequence[str], report: Callable[[str], None]
+) -> None:
+    """Restore a backup into this deployment, with a broker for as long where none runs.
+
+    Raises:
+        BackupError, StateError: as `restore_backup`.
+        StartError: the embedded broker cannot be started.
+    """
+    settings = resolve_settings()
+    with unpacked(file) as archive, temporary_broker(settings, report) as is_started:
+        with_redis(
+            lambda redis: restore_backup(
+                redis, settings, archive, only, force=force or is_started, report=report
+            )
+        )
 
 
 async def restore_backup(
@@ -59,22 +80,18 @@ async def restore_backup(
         report: called with each line.
 
     Raises:
-        BackupError: the parts do not fit here, or the deployment runs: nothing was changed. Or a part failed:
-            the text says which, and the lines before say what is back.
+        BackupError: the parts do not fit, or the deployment runs: nothing was changed. Or a part failed.
         StateError: Redis is out of reach.
     """
     wanted = [part for part in PARTS if not parts or part in parts]
     _require_known_keys(archive)
     if "state" in wanted and not force:
         await _require_stopped(redis)
-    if "records" in wanted and archive.manifest.records_version:
+    if "records" in wanted:
         _require_known_records(archive, settings)
     for part in wanted:
-        if part == "state":
-            lines: Iterable[str] = await _restore_state(redis, settings, archive)
-        else:
-            lines = _restore_part(part, archive, settings)
-        for line in lines:
+        is_state = part == "state"
+        for line in await _restore_state(redis, settings, archive) if is_state else _restore_part(part, archive, settings):
             report(f"{part:<8} {line}")
 
 
@@ -138,7 +155,9 @@ async def _require_stopped(redis: RedisClient) -> None:
 
 
 def _require_known_records(archive: OpenArchive, settings: Settings) -> None:
-    """Do nothing where the tables here are as new as those of the archive."""
+    """Do nothing where the tables here are as new as those of the archive, or it has none."""
+    if not archive.manifest.records_version:
+        return
     records = import_records()
     store = records.open_store(settings.database)
     try:

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -26,11 +26,12 @@ CONNECT_TIMEOUT_S: Final = 2.0
 
 
 @contextmanager
-def temporary_broker(settings: Settings) -> Iterator[bool]:
+def temporary_broker(settings: Settings, report: Callable[[str], None]) -> Iterator[bool]:
     """Have a Redis for the length of the block; yield whether it is one that was started for it.
 
     `dispatcher up` brings its own broker and takes it away again: what is kept in its files can be reached
     while the deployment is stopped, too. It may make the password, so the block resolves its settings anew.
+    A broker that was started is reported in a line.
 
     Raises:
         StartError: the embedded broker cannot be started.
@@ -46,6 +47,7 @@ def temporary_broker(settings: Settings) -> Iterator[bool]:
     )
     try:
         _wait_until_ready(process, settings)
+        report("broker   started for this command, because nothing runs here")
         yield True
     finally:
         process.terminate()

@@ -6,9 +6,11 @@ import asyncio
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Final
 
 import aiohttp
 
@@ -19,17 +21,23 @@ from dispatcher.device_simulator import (
     DeviceOptions,
     SimulatedDevice,
     TurnResult,
+    Version,
     connect,
     discover,
     paced,
     packets_of,
 )
 from dispatcher.device_simulator.microphone import Microphone, packets_until
+from dispatcher.device_simulator.options import FrameMs
 from dispatcher.errors import AudioError
 from dispatcher.ops.talk.apology_reason import apology_error, is_apology
 from dispatcher.ops.talk.talk_view import TalkView
 from dispatcher.recordings import names, recording
 from dispatcher.supervisor.resolve_settings import resolve_settings
+
+# click hands over text; these are the values that the device has.
+_VERSIONS: Final[Mapping[str, Version]] = {"1": 1, "2": 2, "3": 3}
+_FRAMES_MS: Final[Mapping[str, FrameMs]] = {"20": 20, "60": 60}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +79,18 @@ def read_recording(name: str) -> bytes:
         ) from error
     except OSError as error:
         raise AudioError(f"{name}: cannot be read: {(error.strerror or str(error)).lower()}") from error
+
+
+def device_options(options: Mapping[str, Any]) -> DeviceOptions:
+    """Return the simulated device that the options of `dispatcher talk` describe."""
+    return DeviceOptions(
+        device_id=options["device_id"],
+        mode=options["mode"],
+        version=None if options["version"] is None else _VERSIONS[options["version"]],
+        frame_ms=_FRAMES_MS[options["frame_ms"]],
+        audio_format=options["audio_format"],
+        language=options["language"] or "",
+    )
 
 
 async def hold_turn(plan: TalkPlan, options: DeviceOptions, view: TalkView) -> None:

@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from dispatcher.catalogue import load_catalogue
 from dispatcher.catalogue.secrets import secret_problem
+from dispatcher.errors import ConfigError, StartError
 from dispatcher.messages import SERVICES, Service
 from dispatcher.ops.xiaozhi_import.conversation_import import conversation_lines, left_behind
 from dispatcher.ops.xiaozhi_import.legacy_config import Legacy, is_placeholder, text_of, word_of
@@ -81,6 +83,35 @@ def convert(legacy: Legacy) -> Import:
         spares=notes.spares,
         unselected=tuple(_unselected(legacy)),
     )
+
+
+def write_import(made: Import, *, source: Path, output: Path, force: bool) -> Path:
+    """Write the YAML and the keys beside it, and check the result as every start does; return the env file.
+
+    Raises:
+        StartError: a file is there already, or cannot be written.
+        ConfigError: what was written has problems; it stays, to be mended.
+    """
+    env_file = output.with_suffix(".env")
+    for file in (output, env_file):
+        if file.exists() and not force:
+            raise StartError(f"{file} is there already; choose another --output, or --force to write over it")
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_text(made.text, "utf-8")
+        if made.secrets:
+            write_secrets(env_file, made.secrets)
+    except OSError as error:
+        raise StartError(f"{output}: cannot be written: {error}") from error
+    try:
+        # A key that was never filled in is told by the command, and refused at start by its name.
+        load_catalogue(output, {**os.environ, **dict.fromkeys(made.secrets, "set")})
+    except ConfigError as error:
+        hint = (
+            f"{output} stays as it was written: mend it there, or mend {source} and import again with --force"
+        )
+        raise ConfigError([*error.problems, hint]) from error
+    return env_file
 
 
 def write_secrets(path: Path, secrets: Mapping[str, str]) -> None:
