@@ -148,12 +148,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         ConfigError: a variable is wrong; the text names it, what it was and what was expected.
     """
     source = os.environ if environ is None else environ
-    given: dict[str, Any] = {
-        name: held for name in Settings.model_fields if (held := _without_ends(source.get(name.upper(), "")))
-    }
-    for name in ("redis_url", "cache_url", "database_url"):
-        if f"{name}_file" in given:
-            given[name] = _secret(f"{name}_file", given[f"{name}_file"], instead_of=given.get(name))
+    given = _given(source)
     unusable = _read_redis_urls(given)
     try:
         settings = Settings(**given)
@@ -169,6 +164,17 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     if unusable:
         raise ConfigError(unusable)
     return settings
+
+
+def _given(source: Mapping[str, str]) -> dict[str, Any]:
+    """Return what is set, with the content of the files that hold secrets."""
+    given: dict[str, Any] = {
+        name: held for name in Settings.model_fields if (held := _without_ends(source.get(name.upper(), "")))
+    }
+    for name in ("redis_url", "cache_url", "database_url"):
+        if f"{name}_file" in given:
+            given[name] = _secret(f"{name}_file", given[f"{name}_file"], instead_of=given.get(name))
+    return given
 
 
 def _without_ends(value: str) -> str:

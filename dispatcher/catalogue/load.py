@@ -41,11 +41,17 @@ def load_catalogue(
         ConfigError: the file cannot be used; one problem for each thing to mend, in the file's order.
     """
     environ = os.environ if environ is None else environ
-    root = _checked(read_document(path), environ)
+    catalogue = _catalogue(_checked(read_document(path), environ), str(path), log_warnings=log_warnings)
+    for instance, reason in warnings(catalogue, environ) if log_warnings else ():
+        log.warning("instance may not be what was meant", instance=instance.name, reason=reason)
+    return catalogue
+
+
+def _catalogue(root: Root, path: str, *, log_warnings: bool) -> Catalogue:
     balancing, gateway = root.load_balancing, root.load_balancing.api_gateway
     shared = {each.name: getattr(balancing.global_settings, each.name) for each in fields(HealthRules)}
-    catalogue = Catalogue(
-        path=str(path),
+    return Catalogue(
+        path=path,
         services={"asr": gateway.asr_services, "llm": gateway.llm_services, "tts": gateway.tts_services},
         health=HealthRules(**shared),
         nginx=balancing.nginx_proxy,
@@ -56,9 +62,6 @@ def load_catalogue(
         tuner=root.tuner,
         mcp_servers=tuple(replace(server, name=name) for name, server in root.mcp_servers.items()),
     )
-    for instance, reason in warnings(catalogue, environ) if log_warnings else ():
-        log.warning("instance may not be what was meant", instance=instance.name, reason=reason)
-    return catalogue
 
 
 def _checked(document: Document, environ: Mapping[str, str]) -> Root:

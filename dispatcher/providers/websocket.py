@@ -132,20 +132,24 @@ async def open_socket(
         InstanceRefused: another 4xx.
         InstanceFailed: 5xx, or an answer that is no WebSocket handshake.
     """
-    # A session of its own, because only so the text of a refusal can be read; it shares the connections.
     async with (
         wire_errors(instance),
-        aiohttp.ClientSession(
-            connector=session.connector,
-            connector_owner=False,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=session.timeout,
-            trace_configs=session.trace_configs,
-            raise_for_status=partial(_refuse, instance),
-        ) as own,
+        _refusing_session(session, instance) as own,
         await _connect(own, instance, url, headers or {}) as socket,
     ):
         yield Socket(instance, socket)
+
+
+def _refusing_session(session: aiohttp.ClientSession, instance: Instance) -> aiohttp.ClientSession:
+    """Return a session by which the text of a refusal can be read; it shares the connections of another."""
+    return aiohttp.ClientSession(
+        connector=session.connector,
+        connector_owner=False,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=session.timeout,
+        trace_configs=session.trace_configs,
+        raise_for_status=partial(_refuse, instance),
+    )
 
 
 async def _connect(

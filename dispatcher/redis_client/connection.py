@@ -11,7 +11,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.maint_notifications import MaintNotificationsConfig
 
-from dispatcher.redis_url import CONNECT_TIMEOUT_S, keepalive_options, parse_redis_url
+from dispatcher.redis_url import CONNECT_TIMEOUT_S, RedisAddress, keepalive_options, parse_redis_url
 
 SOCKET_TIMEOUT_S: Final = 5.0
 
@@ -43,8 +43,17 @@ def connect(url: str, *, socket_timeout_s: float | None = SOCKET_TIMEOUT_S) -> R
         "socket_keepalive": True,
         "socket_keepalive_options": keepalive_options(),
     }
-    options: dict[str, Any] = {
-        **waits,
+    options = {**waits, **_options(address)}
+    if not address.master_name:
+        ((host, port),) = address.hosts
+        return Redis(host=host, port=port, **options)
+    asked = {**waits, "socket_timeout": CONNECT_TIMEOUT_S, **address.sentinel_options()}
+    sentinel = Sentinel(address.hosts, sentinel_kwargs=asked, **options)  # type: ignore[no-untyped-call]
+    return cast("Redis", sentinel.master_for(address.master_name, redis_class=_Following))
+
+
+def _options(address: RedisAddress) -> dict[str, Any]:
+    return {
         **address.tls_options(),
         "ssl": address.tls,
         "db": address.database,
@@ -55,9 +64,3 @@ def connect(url: str, *, socket_timeout_s: float | None = SOCKET_TIMEOUT_S) -> R
         # For a service of Redis Ltd. only; where it is on, redis-py takes a closed connection for a good one.
         "maint_notifications_config": MaintNotificationsConfig(enabled=False),
     }
-    if not address.master_name:
-        ((host, port),) = address.hosts
-        return Redis(host=host, port=port, **options)
-    asked = {**waits, "socket_timeout": CONNECT_TIMEOUT_S, **address.sentinel_options()}
-    sentinel = Sentinel(address.hosts, sentinel_kwargs=asked, **options)  # type: ignore[no-untyped-call]
-    return cast("Redis", sentinel.master_for(address.master_name, redis_class=_Following))

@@ -80,7 +80,7 @@ class Router:
     """
 
     def __init__(self, redis: RedisClient, catalogue: Catalogue, *, activated_at_s: float = 0.0) -> None:
-        """Use the shared state on `line`, and a catalogue that was chosen at a Unix time."""
+        """Use the shared state, and a catalogue that was chosen at a Unix time."""
         self.active = ActiveCatalogue(redis, catalogue, activated_at_s=activated_at_s)
         self._redis = redis
         self._looked_at: Catalogue | None = None

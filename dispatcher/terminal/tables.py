@@ -64,11 +64,8 @@ def table_of(
     """
     rows = tuple(rows)
     table = plain_table()
-    shown = [
-        column
-        for column in columns
-        if column.heading not in left_out and (not rows or any(map(column.is_needed, rows)))
-    ]
+    wanted = (column for column in columns if column.heading not in left_out)
+    shown = [column for column in wanted if not rows or any(map(column.is_needed, rows))]
     for column in shown:
         table.add_column(
             column.heading,

@@ -143,12 +143,7 @@ async def decoded(
         begun = b""
         while speech_format.is_undecided(begun, certain=form.certain) and (piece := await anext(pieces, b"")):
             begun += piece
-        if not begun:
-            raise InstanceFailed(instance.name, "the speech is empty")
-        if speech_format.is_text(begun):
-            said = in_plain_words(begun[:READ_BYTES].decode("utf-8", "replace"))
-            shown = f"speech as {form.kind}: it is a text, {said}; it began with {begun[:SHOWN_BYTES]!r}"
-            raise InstanceFailed(instance.name, shown)
+        _require_sound(instance, begun, form)
         kind = form.kind
         try:
             kind = form.kind if form.certain else speech_format.kind_of(begun, form.kind)
@@ -158,6 +153,16 @@ async def decoded(
         except AudioError as error:
             reason = f"speech as {kind}: {error}; it began with {begun[:SHOWN_BYTES]!r}"
             raise InstanceFailed(instance.name, reason) from error
+
+
+def _require_sound(instance: Instance, begun: bytes, form: Form) -> None:
+    """Do nothing where the first bytes may be speech."""
+    if not begun:
+        raise InstanceFailed(instance.name, "the speech is empty")
+    if speech_format.is_text(begun):
+        said = in_plain_words(begun[:READ_BYTES].decode("utf-8", "replace"))
+        shown = f"speech as {form.kind}: it is a text, {said}; it began with {begun[:SHOWN_BYTES]!r}"
+        raise InstanceFailed(instance.name, shown)
 
 
 async def _decode(decoder: Decoder, parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
