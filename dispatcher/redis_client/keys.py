@@ -3,6 +3,7 @@
 | key | kind | writer | reader | time to live |
 | --- | --- | --- | --- | --- |
 | asr, llm, tts, control | list | all | workers | none: tasks expire, fronts check the length |
+| key-format | string | fronts, workers | fronts, workers | none: the number of this table's form |
 | catalogue | hash | publish script | publish script | none: one |
 | fleet:{service} | hash | publish script | pick script | none: one per service |
 | leaving:{service} | set | publish script | pick, sweep script | none: a name goes with its last lease |
@@ -74,6 +75,7 @@ FREED_CHANNEL: Final = "freed"
 RELOADED_CHANNEL: Final = "reloaded"
 ANSWERED_CHANNEL: Final = "answered"
 COMMANDS_CHANNEL: Final = "errands"
+KEY_FORMAT: Final = "key-format"
 DEVICES: Final = "devices"
 STRANGERS: Final = "strangers"
 DEVICES_CHANGED: Final = "devices-changed"
@@ -134,9 +136,7 @@ KPIS_TTL_S: Final = 60
 # A little less than a minute, or the tick at its end would be too early.
 RECORDED_TTL_S: Final = 58
 LEASE_TTL_MS: Final = 5_000
-SCRATCH_TTL_S: Final = 60
 REASON_CHARACTERS: Final = 200
-MISSING_CHARACTERS: Final = 400
 REFUSED_TTL_S: Final = 24 * 3600
 
 

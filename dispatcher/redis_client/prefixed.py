@@ -15,6 +15,7 @@ from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient, connect
 from dispatcher.redis_client.lua_script import Value
 
+SCRATCH_TTL_S: Final = 60
 _SCRIPT_COMMANDS: Final = frozenset({"EVALSHA", "EVAL"})
 # What scripts are told to make keys of, and the channels on which they speak to live processes.
 _BEGINNINGS: Final = frozenset(
@@ -46,7 +47,7 @@ class PrefixedClient(RedisClient):
     def keep(self) -> None:
         """Keep the keys for another minute; after a kill they expire."""
         for key in sorted(self._used):
-            super().send_nowait("EXPIRE", key, keys.SCRATCH_TTL_S)
+            super().send_nowait("EXPIRE", key, SCRATCH_TTL_S)
 
     async def discard(self) -> None:
         """Delete every key that was used."""

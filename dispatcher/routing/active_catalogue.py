@@ -14,6 +14,7 @@ from dispatcher.catalogue.model import Catalogue
 from dispatcher.errors import ConfigError, StateError
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
+from dispatcher.redis_client.key_format import require_known_format
 from dispatcher.redis_client.pubsub import subscribe
 from dispatcher.routing import instance_table
 from dispatcher.settings import Settings
@@ -52,8 +53,9 @@ class ActiveCatalogue:
 
         Raises:
             StateError: Redis is out of reach.
-            ConfigError: the active one is of another version.
+            ConfigError: the active one, or the form of the keys, is of another version.
         """
+        await require_known_format(self._redis)
         self._take(
             await instance_table.publish(self._redis, self.current, activated_at_ms=self._activated_at_ms)
         )

@@ -18,6 +18,7 @@ from dispatcher.routing.rules import constants
 NOW: Final = "now"
 # Calls that succeeded not longer ago than this show that an instance is healthy.
 SERVING_S: Final = 60.0
+MISSING_CHARACTERS: Final = 400
 
 _CHECKED = Script.load("dispatcher.routing", "clock", "checked", constants=constants)
 _PUBLISH = Script.load("dispatcher.routing", "clock", "publish")
@@ -185,7 +186,7 @@ async def note_check(
             "reason": reason[: keys.REASON_CHARACTERS],
             "cpu": cpu_ratio,
             "memory": memory_ratio,
-            "missing": evidence.missing[: keys.MISSING_CHARACTERS],
+            "missing": evidence.missing[:MISSING_CHARACTERS],
             "page_worked": evidence.page_worked,
             "called": evidence.called,
             "is_failing": evidence.is_failing,

@@ -7,7 +7,7 @@ from redis.asyncio import Redis
 
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
-from dispatcher.redis_client.prefixed import prefixed_client
+from dispatcher.redis_client.prefixed import SCRATCH_TTL_S, prefixed_client
 from dispatcher.routing import instance_table as instances
 from dispatcher.routing import leases
 from dispatcher.routing.leases import Slot
@@ -68,4 +68,4 @@ async def test_scratch_keys_go_away_by_themselves_when_nobody_is_left_to_delete_
         found = await names(redis)
         assert len(found) == 4
         lifetimes = [int(await redis.execute("TTL", name)) for name in found]
-    assert all(0 < each <= keys.SCRATCH_TTL_S for each in lifetimes)
+    assert all(0 < each <= SCRATCH_TTL_S for each in lifetimes)
