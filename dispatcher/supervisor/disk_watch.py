@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from dispatcher.host_metrics.disk import sample_disk
 from dispatcher.redis_client.client import RedisClient
@@ -93,8 +93,8 @@ class DiskWatch:
 
 
 async def _has_failed(redis: RedisClient) -> bool:
-    info: bytes = await redis.execute("INFO", "persistence")
-    return b"aof_last_write_status:err" in info
+    info: Mapping[str, Any] = await redis.execute("INFO", "persistence")  # redis-py has parsed it
+    return info.get("aof_last_write_status") == "err"
 
 
 def _now_s() -> float:
