@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
-from dispatcher.redis_client.decoding import as_text
 from dispatcher.redis_client.lua_script import Script
 
 MEMBER: Final = "state/keys.jsonl"
@@ -65,7 +64,8 @@ async def _read_key(redis: RedisClient, key: str) -> dict[str, Any] | None:
         values = await redis.execute("LRANGE", key, 0, -1)
         words = [value.decode("utf-8", "surrogateescape") for value in values]
     else:
-        fields = as_text(await redis.execute("HGETALL", key))
-        words = [word for pair in fields.items() for word in pair]
+        fields = await redis.execute("HGETALL", key)
+        flat = [word for pair in fields.items() for word in pair] if isinstance(fields, dict) else fields
+        words = [word.decode("utf-8", "surrogateescape") for word in flat]
     ttl_ms = int(await redis.execute("PTTL", key))
     return {"key": key, "kind": kind, "ttl_ms": max(0, ttl_ms), "words": words} if words else None
