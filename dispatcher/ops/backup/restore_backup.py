@@ -42,9 +42,7 @@ def unpacked(file: Path) -> Iterator[OpenArchive]:
         yield open_archive(file, Path(folder))
 
 
-def restore_file(
-    file: Path, *, force: bool, only: Sequence[str], report: Callable[[str], None]
-) -> None:
+def restore_file(file: Path, *, force: bool, only: Sequence[str], report: Callable[[str], None]) -> None:
     """Restore a backup into this deployment, with a broker for as long where none runs.
 
     Raises:
@@ -90,8 +88,11 @@ async def restore_backup(
     if "records" in wanted:
         _require_known_records(archive, settings)
     for part in wanted:
-        is_state = part == "state"
-        for line in await _restore_state(redis, settings, archive) if is_state else _restore_part(part, archive, settings):
+        if part == "state":
+            lines: Iterable[str] = await _restore_state(redis, settings, archive)
+        else:
+            lines = _restore_part(part, archive, settings)
+        for line in lines:
             report(f"{part:<8} {line}")
 
 

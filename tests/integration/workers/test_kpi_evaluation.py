@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
@@ -162,37 +161,3 @@ async def test_an_alert_fires_once_is_told_and_recorded_and_ends(
     log = celery_setup.worker.container.logs()
     assert "alert firing" in log
     assert "alert resolved" in log
-
-
-async def test_a_minute_that_another_control_worker_has_recorded_is_not_recorded_again(
-    celery_setup: CeleryTestSetup, redis: RedisClient
-) -> None:
-    assert await kpi_store.try_claim_minute(redis)
-    assert not await kpi_store.try_claim_minute(redis)
-    await board_after_a_look(celery_setup, redis)
-    assert await recorded(redis) == []
-    await redis.execute("DEL", keys.RECORDED)
-    await board_after_a_look(celery_setup, redis)
-
-    async def names() -> set[str]:
-        return {kind for kind, _ in await recorded(redis)}
-
-    await soon(names, what="the next minute is recorded")
-    assert await names() == {"kpi", "sample"}
-
-
-async def test_an_ejected_instance_is_out_at_once_and_one_that_only_waits_for_a_call_is_not_for_long(
-    celery_setup: CeleryTestSetup, redis: RedisClient
-) -> None:
-    async def out() -> str:
-        board = await board_after_a_look(celery_setup, redis)
-        (healthy,) = [one.kpi for one in board.standings if one.kpi.name == "instances_healthy"]
-        return healthy.detail
-
-    key, now_ms = keys.instance("tts", "tts-2"), round(time.time() * 1000)
-    await redis.execute("HSET", key, "ejected_until_ms", now_ms + 60_000, "failed_at_ms", now_ms)
-    assert await out() == "tts-2"
-    await redis.execute("HSET", key, "ejected_until_ms", now_ms - 1)
-    assert await out() == "tts-2"
-    await redis.execute("HSET", key, "failed_at_ms", now_ms - 90_000)
-    assert await out() == ""

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from dispatcher.control.loop_runner import LoopRunner
 from dispatcher.control.rules.evidence import WorkerEvidence
 from dispatcher.errors import ActionRefused
+from dispatcher.host_metrics.host import HostSample
 from dispatcher.redis_client.client import RedisClient
 
 Result = TypeVar("Result")
+HOST_SAMPLE: Final = HostSample(
+    cpu_ratio=0.5,
+    memory_ratio=0.25,
+    network_ratio=None,
+    network_bytes_per_s=None,
+    cores=2.0,
+    memory_bytes=10**9,
+)
 
 
 class RunningLoop(LoopRunner):
