@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,13 +15,14 @@ import yaml
 
 from dispatcher.errors import StartError
 from dispatcher.messages import QUEUES, SERVICES, WEBSOCKET_PATH
+from dispatcher.ops.bench import call_counter
 from dispatcher.ops.bench.progress import BenchProgress
 from dispatcher.settings import Settings
 from dispatcher.supervisor.plan import STOP_ORDER
 from dispatcher.supervisor.ports import free_ports
 from dispatcher.supervisor.process import Process, describe_exit
 from dispatcher.supervisor.process_output import ProcessLog
-from dispatcher.supervisor.process_spec import ProcessSpec, spec_of
+from dispatcher.supervisor.process_spec import ProcessSpec, Role, spec_of
 from dispatcher.supervisor.procfile import Line
 from dispatcher.supervisor.readiness import Readiness
 
@@ -43,6 +44,7 @@ class StackPlan:
         lines: as in a Procfile.
         environment: of every process.
         front_port: where devices connect.
+        counted_roles: processes whose calls are counted (`call_counter`).
     """
 
     folder: Path
@@ -50,11 +52,25 @@ class StackPlan:
     lines: tuple[Line, ...]
     environment: Mapping[str, str]
     front_port: int
+    counted_roles: frozenset[Role] = frozenset()
 
     @property
     def url(self) -> str:
         """The WebSocket address of the front."""
         return f"ws://127.0.0.1:{self.front_port}{WEBSOCKET_PATH}"
+
+    def counts_path(self, name: str) -> Path:
+        """Return the socket at which a counted process tells its calls."""
+        return self.folder / f"{name}.calls"
+
+    def specs(self) -> list[ProcessSpec]:
+        """Return the processes of the lines, those whose calls are counted under the counter."""
+        specs = [spec_of(line, self.environment) for line in self.lines]
+        return [self._counted(spec) if spec.role in self.counted_roles else spec for spec in specs]
+
+    def _counted(self, spec: ProcessSpec) -> ProcessSpec:
+        counter = (sys.executable, "-m", call_counter.__name__, str(self.counts_path(spec.name)))
+        return replace(spec, argv=(*counter, *spec.argv))
 
 
 @dataclass(slots=True)
@@ -95,7 +111,7 @@ def plan_stack(folder: Path, config: Path | None) -> StackPlan:
     if config is None:
         config = folder / "bench.yaml"
         endpoints = _endpoints(instance_ports)
-        config.write_text(yaml.safe_dump(_catalogue(endpoints)), "utf-8")
+        config.write_text(yaml.safe_dump(bench_catalogue(endpoints)), "utf-8")
         lines += [
             Line(name=name, command=f"dispatcher instance {service} --engine timed --port {port}")
             for name, (service, port) in endpoints.items()
@@ -128,7 +144,7 @@ async def running_stack(plan: StackPlan, on_ready: Callable[[str], None]) -> Asy
     stack = Stack()
     readiness = Readiness(plan.environment["REDIS_URL"])
     try:
-        parts = [spec_of(line, plan.environment) for line in plan.lines]
+        parts = plan.specs()
         # Workers and front need the broker; the workers warm up their connections to the instances.
         for together in (("broker",), ("instance",), ("worker", "beat", "front")):
             starting = [part for part in parts if part.role in together]
@@ -206,7 +222,7 @@ def _endpoints(ports: list[int]) -> dict[str, tuple[str, int]]:
     }
 
 
-def _catalogue(endpoints: Mapping[str, tuple[str, int]]) -> dict[str, Any]:
+def bench_catalogue(endpoints: Mapping[str, tuple[str, int]]) -> dict[str, Any]:
     """Return the YAML's content, with the algorithms of the embedded deployment."""
     algorithms = {"asr": "least_connections", "llm": "response_time", "tts": "weighted_round_robin"}
     services = {

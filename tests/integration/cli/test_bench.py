@@ -6,6 +6,8 @@ import asyncio
 
 import pytest
 
+from dispatcher.ops.bench.cost_bench import measure_cost
+from dispatcher.ops.bench.cost_report import read_figures
 from tests.support.broker import Broker
 from tests.support.processes import BIN, ROOT, own_environment
 
@@ -51,3 +53,15 @@ async def test_bench_faults_shows_who_answered_the_first_turn_and_the_later_ones
     assert who[2] == f"timed-{service}-1,"
     assert f"timed-{service}-2" in who
     assert "lost" not in told
+
+
+async def test_a_turn_costs_no_other_commands_and_hardly_more_calls_than_are_kept(
+    running_broker: Broker,
+) -> None:
+    assert running_broker.runs
+    kept = read_figures()
+    assert kept is not None, "no figures for this Python: `dispatcher bench cost --write` keeps them"
+
+    problems = (await measure_cost()).problems(kept)
+
+    assert not problems, "meant so? `dispatcher bench cost --write` keeps the new figures"
