@@ -13,7 +13,7 @@ from dispatcher.pipeline.stage import run_stage
 from workers.celery import app
 
 
-@app.task(name=TRANSCRIBE)
+@app.task(name=TRANSCRIBE, is_on_loop=True)
 def transcribe(payload: dict[str, Any]) -> dict[str, Any]:
     """Transcribe an utterance; the text goes to the front, and on to the LLM.
 

@@ -151,7 +151,7 @@ def once_per_tick(task: str) -> Callable[[Callable[[], None]], Callable[[], None
     return decorate
 
 
-@app.task(name=CANARY)
+@app.task(name=CANARY, is_on_loop=True)
 def canary(queue: str, period_s: float, sent_at_s: float) -> None:
     """Show that the queue is consumed, in every worker; two beats send two of them, which does no harm."""
     delay_ms = (time.time() - sent_at_s) * 1000

@@ -10,7 +10,7 @@ from dispatcher.pipeline.stage import run_stage
 from workers.celery import app
 
 
-@app.task(name=RESPOND)
+@app.task(name=RESPOND, is_on_loop=True)
 def respond(payload: dict[str, Any]) -> None:
     """Stream the reply to the ticket's text; sentences go to the front and to the TTS queue."""
     ticket = TurnTicket.from_payload(payload)

@@ -7,7 +7,6 @@ from typing import Any
 
 from celery.exceptions import CPendingDeprecationWarning
 from celery.signals import setup_logging, worker_init, worker_process_init, worker_ready, worker_shutdown
-from celery.worker import state
 
 from dispatcher.logs import configure_logging
 from dispatcher.pipeline.loop_thread import LOOP_START_TIMEOUT_S
@@ -30,8 +29,8 @@ def prepare_worker(sender: Any, **_: Any) -> None:
     """Choose pool and size before they are built."""
     settings = load_settings()
     choose_pool(sender, starting_catalogue(settings))
-    if sender.pool_cls is ResizablePool:  # the processes of another pool are forked before there are threads
-        TAKEN.begin(sender.app.amqp.queues.consume_from, state.requests)
+    if sender.pool_cls is ResizablePool:
+        TAKEN.begin(sender.app.amqp.queues.consume_from)
 
 
 @worker_process_init.connect
@@ -51,8 +50,7 @@ def warm_up_worker(sender: Any, **_: Any) -> None:
     context.run(warm_up.run(), timeout_s=LOOP_START_TIMEOUT_S)
     if TAKEN.worker:  # from here on it takes messages, and nobody else need take over its queues
         TAKEN.on_missed = sender.take_over
-        TAKEN.mark_alive()
-        context.keep_running(TAKEN.follow(context.redis))
+        context.keep_running(TAKEN.follow())
 
 
 @worker_shutdown.connect

@@ -10,7 +10,7 @@ from dispatcher.pipeline.stage import run_stage
 from workers.celery import app
 
 
-@app.task(name=SYNTHESIZE)
+@app.task(name=SYNTHESIZE, is_on_loop=True)
 def synthesize(payload: dict[str, Any], index: int, text: str) -> None:
     """Speak sentence number `index` of a turn."""
     ticket = TurnTicket.from_payload(payload)

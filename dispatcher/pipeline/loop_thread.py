@@ -1,7 +1,8 @@
 """Event loop on a thread of its own: tasks of a worker run coroutines on it, which a barge-in cancels.
 
 One loop for a process holds what its calls share. Measured against a client per task: 19 ms of CPU less per
-turn.
+turn. A task that only waits needs no thread either: it runs in a greenlet of the loop's thread, and what it
+waits for is awaited by the coroutine that called it (docs/adr/0031-tasks-run-on-the-loop.md).
 """
 
 from __future__ import annotations
@@ -9,10 +10,12 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import defaultdict
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar
+
+from greenlet import getcurrent, greenlet
 
 from dispatcher.errors import NO_ANSWER, TurnCancelled
 
@@ -21,6 +24,10 @@ Result = TypeVar("Result")
 LOOP_START_TIMEOUT_S: Final = 10.0
 # A task waits a little longer than its own deadline, so that the loop is the one to say why.
 DEADLINE_GRACE_S: Final = 2.0
+
+
+class _Call(greenlet):  # type: ignore[misc]
+    """A function that runs on the loop's thread and waits by `LoopThread.run`."""
 
 
 class LoopThread:
@@ -33,21 +40,71 @@ class LoopThread:
         self._thread = threading.Thread(target=self._loop.run_forever, name="loop", daemon=True)
         self._thread.start()
 
-    def run(self, work: Coroutine[Any, Any, Result], *, timeout_s: float) -> Result:
-        """Run a coroutine on the loop and wait for it; called from a task's thread.
+    @property
+    def is_current(self) -> bool:
+        """Whether the caller runs on the loop's thread."""
+        return threading.get_ident() == self._thread.ident
+
+    def run(self, work: Coroutine[Any, Any, Result], *, timeout_s: float | None) -> Result:
+        """Run a coroutine on the loop and wait for it; called from a task's thread, or within `call`.
+
+        Args:
+            work: what to run.
+            timeout_s: how long it may take, but for a grace; None for any time.
 
         Raises:
             TurnCancelled: a barge-in ended it.
             TimeoutError: it did not end in time; it is cancelled.
         """
+        bound_s = None if timeout_s is None else timeout_s + DEADLINE_GRACE_S
+        current = getcurrent()
+        if isinstance(current, _Call):
+            return _lend(current, work, bound_s)
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
-            return future.result(timeout_s + DEADLINE_GRACE_S)
+            return future.result(bound_s)
         except CancelledError as error:
             raise TurnCancelled("barge-in") from error
         except TimeoutError as error:
             future.cancel()
             raise TimeoutError(str(error) or NO_ANSWER) from error
+
+    async def call(
+        self,
+        function: Callable[..., Result],
+        *arguments: Any,
+        interrupt_after_s: float | None = None,
+        interruption: Callable[[], Exception] = TimeoutError,
+    ) -> Result:
+        """Return what a function returns that waits by `run` alone; others of the loop go on meanwhile.
+
+        What it waits for after `interrupt_after_s` is cancelled, and raises what `interruption` returns.
+        """
+        interrupt_at = None if interrupt_after_s is None else self._loop.time() + interrupt_after_s
+        call = _Call(function)
+        call.gr_context = getcurrent().gr_context  # what it binds is bound in what it waits for
+        outcome: Any = call.switch(*arguments)
+        while not call.dead:
+            limit = asyncio.timeout_at(interrupt_at)
+            try:
+                async with limit:
+                    result = await outcome
+            except BaseException as error:  # noqa: BLE001  it is raised where it is waited for
+                outcome = call.throw(interruption() if limit.expired() else error)
+            else:
+                outcome = call.switch(result)
+        return outcome  # type: ignore[no-any-return]
+
+    def call_on_loop(self, function: Callable[..., object], *arguments: Any) -> None:
+        """Call a function on the loop's thread: at once where that is the caller's, soon otherwise."""
+        if self.is_current:
+            function(*arguments)
+        else:
+            self._loop.call_soon_threadsafe(function, *arguments)
+
+    def create_task(self, work: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
+        """Return a task of the loop; called on it."""
+        return self._loop.create_task(work)
 
     def keep_running(self, work: Coroutine[Any, Any, None]) -> None:
         """Run something beside the tasks until the loop stops; called from any thread."""
@@ -75,6 +132,27 @@ class LoopThread:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
         await closing
+
+
+def _lend(call: _Call, work: Coroutine[Any, Any, Result], bound_s: float | None) -> Result:
+    """Have the coroutine that called a function await for it; errors as in `LoopThread.run`."""
+    if call.parent is None:
+        raise RuntimeError("a call has the loop as its parent")
+    try:
+        result: Result = call.parent.switch(_bounded(work, bound_s))
+    except asyncio.CancelledError as error:
+        # The function goes on, and with it the task that it runs in.
+        if task := asyncio.current_task():
+            task.uncancel()
+        raise TurnCancelled("barge-in") from error
+    except TimeoutError as error:
+        raise TimeoutError(str(error) or NO_ANSWER) from error
+    return result
+
+
+async def _bounded(work: Coroutine[Any, Any, Result], bound_s: float | None) -> Result:
+    async with asyncio.timeout(bound_s):
+        return await work
 
 
 class RunningTurns:

@@ -12,6 +12,7 @@ from celery.worker.consumer import Consumer
 from celery.worker.state import maybe_shutdown
 
 from dispatcher.messages import SERVICES
+from workers.celery_ext.loop_consumer import CHANNEL, LoopConsumer
 from workers.celery_ext.taken import TAKEN
 from workers.celery_ext.transport import drop_message
 
@@ -55,8 +56,34 @@ class QuickConsumer(Consumer):
         self.first_connection_attempt = False
         return connected
 
-    def take_over(self, missed: set[str]) -> bool:
-        """Consume also the queues whose workers are all lost, until one is back; return whether that changed.
+    def call_soon_ack(self, p: Any, *args: Any, **kwargs: Any) -> Any:
+        """Acknowledge at once where the main thread has nothing to do with it."""
+        message = getattr(p, "__self__", None)
+        if getattr(message, "channel", None) is not CHANNEL:
+            return super().call_soon_ack(p, *args, **kwargs)
+        return p(*args, **kwargs)
+
+    def create_task_handler(self, *args: Any, **kwargs: Any) -> Any:
+        """Return what hands a message to its task; one that waits for a time needs the hub's timer."""
+        handle = super().create_task_handler(*args, **kwargs)
+
+        def handle_now_or_later(message: Any) -> None:
+            headers = message.headers
+            if headers.get("eta") or self.task_buckets.get(headers.get("task")):
+                self.call_soon(self._handle_guarded, handle, message)
+            else:
+                handle(message)
+
+        return handle_now_or_later if isinstance(self.task_consumer, LoopConsumer) else handle
+
+    def _handle_guarded(self, handle: Callable[[Any], Any], message: Any) -> None:
+        try:
+            handle(message)
+        except Exception as error:  # noqa: BLE001  a message may be wrong in any way
+            self._drop(message, f"no message of Celery ({type(error).__name__})")
+
+    def take_over(self, missed: set[str]) -> None:
+        """Consume also the queues whose workers are all lost, until one is back.
 
         Called from another thread. Every worker knows every task, and one that is started takes seconds.
         """
@@ -69,7 +96,6 @@ class QuickConsumer(Consumer):
         for queue in before - wanted:
             log.info("queue has a worker again", queue=queue)
             self.call_soon(self._change_queue, self.cancel_task_queue, queue)
-        return wanted != before
 
     def _change_queue(self, change: Callable[[str], Any], queue: str) -> None:
         try:

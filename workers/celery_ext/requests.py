@@ -30,6 +30,11 @@ class QuietRequest(Request):
 
 
 class QuietTask(Task):
-    """The base of all tasks."""
+    """The base of all tasks.
 
+    Attributes:
+        is_on_loop: it waits by `WorkerContext.run` and for nothing else, so it may run on the loop's thread.
+    """
+
+    is_on_loop = False
     Request = "workers.celery_ext.requests:QuietRequest"

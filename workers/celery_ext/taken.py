@@ -1,19 +1,20 @@
 """Messages that this worker process took from its queues and has not finished, where fronts see them too.
 
 A message moves from its queue to the list `taken:{worker}` in one step, so that it is in one of them at every
-moment, even if this process is killed or stops. It leaves the list a moment after its task is over.
+moment, even if this process is killed or stops. It leaves the list when its task is over.
 """
 
 from __future__ import annotations
 
 import asyncio
-import threading
+import itertools
 import time
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import Any, Final
+from typing import Final
 
 from dispatcher.errors import StateError
+from dispatcher.pipeline.loop_thread import LoopThread
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.turn_store import worker_heartbeats
@@ -23,12 +24,11 @@ STUCK_AFTER_S: Final = worker_heartbeats.LOST_AFTER_S
 
 
 class TakenMessages:
-    """Taken messages: added by the thread that reads the queues, ended by the loop.
+    """Taken messages; all but `begin`, `end` and `give_back` belongs to the loop.
 
     Attributes:
         queues: those of this worker.
         worker: id of its heartbeat; empty where none is kept.
-        blocking_client: id in Redis of the connection that waits for messages.
         on_missed: called with the queues whose workers are all lost, at every heartbeat.
     """
 
@@ -36,12 +36,14 @@ class TakenMessages:
         """Begin with none."""
         self.worker = ""
         self.queues: tuple[str, ...] = ()
-        self.blocking_client: int | None = None
-        self.on_missed: Callable[[set[str]], bool] = lambda _: False
-        self._running: Container[str] = ()
-        self._lock = threading.Lock()
-        self._messages: list[tuple[str, bytes]] = []
+        self.on_missed: Callable[[set[str]], object] = lambda _: None
+        self._loop: LoopThread
+        self._redis: RedisClient
+        self._messages: dict[int, tuple[str, bytes]] = {}
+        self._numbers = itertools.count(1)
+        self._limit: int | None = None
         self._beat_at_s = 0.0
+        self._changed = asyncio.Event()
 
     @property
     def key(self) -> str:
@@ -49,54 +51,79 @@ class TakenMessages:
         return keys.taken(self.worker)
 
     @property
-    def is_stuck(self) -> bool:
-        """Whether the loop stands still, which others take for the end of this process."""
-        return time.monotonic() - self._beat_at_s > STUCK_AFTER_S
+    def has_room(self) -> bool:
+        """Whether one more may be taken: the worker is ready, its loop works, and it is below its limit."""
+        if self._limit is None or time.monotonic() - self._beat_at_s > STUCK_AFTER_S:
+            return False
+        return not self._limit or len(self._messages) < self._limit
 
-    def begin(self, queues: Iterable[str], running: Container[str]) -> None:
-        """Keep the messages of these queues; `running` holds the ids of the tasks that are not over."""
+    def begin(self, queues: Iterable[str]) -> None:
+        """Keep the messages of these queues."""
         self.queues = tuple(queues)
-        self.worker, self._running = worker_heartbeats.worker_id(self.queues), running
+        self.worker = worker_heartbeats.worker_id(self.queues)
 
-    def add(self, task_id: str, message: bytes) -> None:
-        """Add a message that was handed to its task, or dropped."""
-        with self._lock:
-            self._messages.append((task_id, message))
+    def connect(self, loop: LoopThread, redis: RedisClient) -> None:
+        """Use a loop and its client; the worker is not ready yet."""
+        self._loop, self._redis = loop, redis
 
-    def mark_alive(self) -> None:
-        """Record that the loop works."""
-        self._beat_at_s = time.monotonic()
+    def limit(self, count: int) -> None:
+        """Take so many at once, any number where it is 0."""
+        self._limit = count
+        self._changed.set()
 
-    async def follow(self, redis: RedisClient) -> None:
-        """Send heartbeats and end what is over, on the loop, until the worker stops."""
+    async def wait_for_room(self) -> None:
+        """Return when one more may be taken."""
+        while not self.has_room:
+            self._changed.clear()
+            await self._changed.wait()
+
+    def add(self, queue: str, message: bytes) -> int:
+        """Return the number of a message that was taken from a queue."""
+        number = next(self._numbers)
+        self._messages[number] = queue, message
+        return number
+
+    def end(self, number: int, *, again: bool = False) -> None:
+        """End a message whose task is over, or was none; called from any thread.
+
+        Args:
+            number: of the message; one that has ended already is left.
+            again: it goes back to its queue.
+        """
+        self._loop.call_on_loop(self._end, number, again)
+
+    def give_back(self) -> None:
+        """Return to their queues what is still taken, when all tasks that ran are over."""
+        for number in tuple(self._messages):
+            self._end(number, again=True)
+
+    async def follow(self) -> None:
+        """Send heartbeats, until the worker stops."""
         beating: asyncio.Task[None] | None = None
         try:
             while True:
-                self.mark_alive()
-                self._end_finished(redis)
+                self._beat_at_s = time.monotonic()
+                self._changed.set()
                 if beating is None or beating.done():  # while Redis is unreachable one of them waits
-                    beating = asyncio.get_running_loop().create_task(self._beat(redis))
+                    beating = asyncio.get_running_loop().create_task(self._beat())
                 await asyncio.sleep(worker_heartbeats.BEAT_INTERVAL_S)
         finally:
             if beating is not None:
                 beating.cancel()
-            self._end_finished(redis)
-            worker_heartbeats.leave(redis, self.worker)
+            worker_heartbeats.leave(self._redis, self.worker)
 
-    async def _beat(self, redis: RedisClient) -> None:
+    async def _beat(self) -> None:
         with suppress(StateError):
-            missed = await worker_heartbeats.beat(redis, self.worker)
-            if self.on_missed(missed) and self.blocking_client is not None:
-                # It waits at its old queues, for up to a second.
-                redis.send_nowait("CLIENT", "UNBLOCK", self.blocking_client)
+            self.on_missed(await worker_heartbeats.beat(self._redis, self.worker))
 
-    def _end_finished(self, redis: RedisClient) -> None:
-        running: Any = self._running
-        with self._lock:
-            over = [message for task_id, message in self._messages if task_id not in running]
-            self._messages = [each for each in self._messages if each[0] in running]
-        for message in over:
-            worker_heartbeats.end_message(redis, self.worker, message)
+    def _end(self, number: int, again: bool) -> None:  # noqa: FBT001  passed on by position
+        queue, message = self._messages.pop(number, ("", b""))
+        if not queue:
+            return
+        if again:
+            self._redis.send_nowait("LPUSH", queue, message)
+        worker_heartbeats.end_message(self._redis, self.worker, message)
+        self._changed.set()
 
 
 TAKEN: Final = TakenMessages()
