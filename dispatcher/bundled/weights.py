@@ -10,7 +10,7 @@ import hashlib
 import os
 import shutil
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
@@ -45,7 +45,12 @@ def find_weights(*, data_dir: Path, named_dir: Path | None = None) -> Path:
         StartError: there are no weights, or a file has another sha256 than expected.
     """
     joined = data_dir / "models" / "whisper-base"
-    folder = _named_folder(named_dir) or _hub_cache() or _joined_packages(joined) or _download()
+    folder = (
+        _named_folder(named_dir)
+        or cached_snapshot(REPOSITORY, REVISION, SHA256)
+        or _joined_packages(joined)
+        or _download()
+    )
     for name, expected in SHA256.items():
         check_sha256(folder / name, expected)
     return folder
@@ -65,6 +70,15 @@ def check_sha256(path: Path, expected: str) -> None:
         )
 
 
+def cached_snapshot(repository: str, revision: str, names: Collection[str]) -> Path | None:
+    """Return the snapshot of a repository in the hub's local cache, when it has all these files."""
+    from huggingface_hub import try_to_load_from_cache  # noqa: PLC0415  half a second, for this path only
+
+    found = [try_to_load_from_cache(repository, name, revision=revision) for name in names]
+    paths = [Path(path) for path in found if isinstance(path, str)]
+    return paths[0].parent if len(paths) == len(names) else None
+
+
 def _named_folder(folder: Path | None) -> Path | None:
     if folder is None:
         return None
@@ -72,15 +86,6 @@ def _named_folder(folder: Path | None) -> Path | None:
     if missing:
         raise StartError(f"WHISPER_DIR={folder}: {', '.join(missing)} missing; expected {REPOSITORY}")
     return folder
-
-
-def _hub_cache() -> Path | None:
-    """Return the snapshot in the hub's local cache, when it is complete."""
-    from huggingface_hub import try_to_load_from_cache  # noqa: PLC0415  half a second, for this path only
-
-    found = [try_to_load_from_cache(REPOSITORY, name, revision=REVISION) for name in SHA256]
-    paths = [Path(path) for path in found if isinstance(path, str)]
-    return paths[0].parent if len(paths) == len(SHA256) else None
 
 
 def _joined_packages(folder: Path) -> Path | None:

@@ -15,7 +15,9 @@ DEFAULT_PORTS: Final[dict[Service, int]] = {"asr": 8100, "llm": 8200, "tts": 830
 @click.command("instance")
 @click.argument("service", type=click.Choice(SERVICES))
 @click.option(
-    "--engine", help="whisper or timed; assistant or timed; voices, edge or timed.  [default: the first]"
+    "--engine",
+    help="whisper, sensevoice or timed; assistant or timed; voices, edge or timed.  "
+    "[default: the first; for asr, that of ASR_MODEL]",
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(

@@ -21,8 +21,10 @@ from dispatcher.bundled.engines import SpokenLanguage
 from dispatcher.ops.bench.everyday_sentences import SENTENCES
 from dispatcher.ops.bench.transcript_errors import ComparedSentence, error_ratio
 from dispatcher.ops.bench.voice_bench import MAX_ERROR_RATIO
+from dispatcher.recordings import recording
 from tests.integration.instance_process import InstanceProcess, instance
 from tests.support.waiting import eventually
+from tests.unit.bundled.sensevoice.sense_voice_files import EXPORT, needs_library
 
 SPEECH_RATE_HZ = 24_000
 QUESTION = "What time is it?"
@@ -100,6 +102,18 @@ def test_everyday_sentences_are_understood(
         for sentence in SENTENCES[language][::step]
     ]
     assert error_ratio(heard) <= MAX_ERROR_RATIO[language], [each for each in heard if each.errors]
+
+
+def test_the_operator_chooses_sensevoice_by_its_folder(data_dir: Path) -> None:
+    needs_library()
+    with instance(data_dir, "asr", environ={"ASR_MODEL": f"{EXPORT},whisper"}) as process:
+        process.wait_until_ready()
+        assert process.health()["engine"] == "sensevoice"
+        heard = process.client.audio.transcriptions.create(
+            model="any", file=("hello.wav", recording("hello.wav"))
+        )
+        assert process.stop() == 0
+    assert set(heard.text) == {"好"}
 
 
 def test_silence_holds_no_words(asr: InstanceProcess) -> None:
@@ -181,6 +195,9 @@ def test_what_keeps_an_instance_from_starting_is_one_line(data_dir: Path) -> Non
         cases = {
             f"llm instance: 127.0.0.1:{port} is taken": ("llm", "--port", port),
             "WHISPER_DIR=missing: config.json": ("asr", "--set", "whisper_dir=missing"),
+            "ASR_MODEL: in missing expected model.int8.onnx": (
+                *("asr", "--engine", "sensevoice", "--set", "model_dir=missing"),
+            ),
             "--set chinese=perhaps: expected on or off": ("tts", "--set", "chinese=perhaps"),
         }
         for line, (service, *options) in cases.items():

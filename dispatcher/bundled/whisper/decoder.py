@@ -10,7 +10,6 @@ or is unsure, the full window is tried.
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
 from typing import Any, Final
 
 import ctranslate2
@@ -20,7 +19,7 @@ from faster_whisper.tokenizer import Tokenizer
 from numpy.typing import NDArray
 
 from dispatcher.bundled.engines import Language, SpokenLanguage
-from dispatcher.bundled.whisper.engine import MODEL_RATE_HZ
+from dispatcher.bundled.transcription_pool import MODEL_RATE_HZ, DecodedSpeech
 
 FULL_FRAMES: Final = 3000
 SHORTEST_FRAMES: Final = 1000
@@ -42,14 +41,6 @@ NO_SPEECH_RATIO: Final = 0.6
 # Without it the characters may come out traditional, and without punctuation.
 CHINESE_PROMPT: Final = "以下是普通话的句子。"
 MAX_PROMPT_TOKENS: Final = 100
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DecodedSpeech:
-    """The words of one piece of speech."""
-
-    text: str
-    language: SpokenLanguage
 
 
 class Decoder:

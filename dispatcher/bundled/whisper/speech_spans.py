@@ -8,7 +8,7 @@ import numpy as np
 from faster_whisper.vad import VadOptions, get_speech_timestamps
 from numpy.typing import NDArray
 
-from dispatcher.bundled.whisper.engine import MODEL_RATE_HZ
+from dispatcher.bundled.transcription_pool import MODEL_RATE_HZ
 
 # The model takes 30 s at once; a piece is shorter, so that the last word is whole.
 PIECE_S: Final = 28.0

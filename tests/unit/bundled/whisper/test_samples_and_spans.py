@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from dispatcher.bundled.transcription_pool import MODEL_RATE_HZ, samples_of
 from dispatcher.bundled.whisper.decoder import FULL_FRAMES, window_frames
-from dispatcher.bundled.whisper.engine import MODEL_RATE_HZ, samples_of
 from dispatcher.bundled.whisper.speech_spans import joined_spans, speech_pieces
 from dispatcher.errors import AudioError
 from tests.unit.bundled.instances import wav_of

@@ -1,0 +1,1 @@
+"""Speech recognition with SenseVoice, by the library of sherpa-onnx (the extra `sensevoice`)."""
