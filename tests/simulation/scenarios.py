@@ -85,6 +85,12 @@ class Scenario:
         """Return the same for a longer or shorter time; what goes wrong keeps its times."""
         return replace(self, seconds=seconds)
 
+    def with_fault_from(self, from_s: float) -> Scenario:
+        """Return the same with its fault at another time, as long as before."""
+        assert self.fault is not None
+        until_s = from_s + self.fault.until_s - self.fault.from_s
+        return replace(self, fault=replace(self.fault, from_s=from_s, until_s=until_s))
+
     def calls(self, seed: int) -> Iterator[Call]:
         """Yield the calls of one run by arrival: a Poisson process."""
         dice = random.Random(f"{self.name} {seed}")

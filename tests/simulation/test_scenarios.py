@@ -53,7 +53,7 @@ async def test_response_time_wastes_no_slots_where_single_calls_differ_much(redi
 
 
 async def test_s3_a_slow_instance_is_avoided_and_gets_its_share_back(redis: RedisClient) -> None:
-    measured = await figures.of_scripts(redis, S3.lasting(100), SEEDS)
+    measured = await figures.of_scripts(redis, S3.with_fault_from(10).lasting(80), SEEDS)
     assert (measured.runs, measured.error_ratio) == (20, 0)
     assert measured.p99_ms <= 2430
     assert measured.share_back_ratio is not None
@@ -61,7 +61,7 @@ async def test_s3_a_slow_instance_is_avoided_and_gets_its_share_back(redis: Redi
 
 
 async def test_s4_an_instance_that_fails_at_once_costs_next_to_no_call(redis: RedisClient) -> None:
-    measured = await figures.of_scripts(redis, S4.lasting(90), SEEDS)
+    measured = await figures.of_scripts(redis, S4.with_fault_from(10).lasting(75), SEEDS)
     assert measured.runs == 20
     assert measured.error_ratio <= 0.0015
     # One call in a hundred fails anyway; without ejection the second attempt alone would save many more.
