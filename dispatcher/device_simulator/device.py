@@ -11,14 +11,14 @@ import aiohttp
 
 from dispatcher.device_simulator import messages
 from dispatcher.device_simulator.decode_queue import DecodeQueue
-from dispatcher.device_simulator.device_reader import DeviceReader
+from dispatcher.device_simulator.device_reader import ServerMessageReader
 from dispatcher.device_simulator.device_socket import DeviceSocket
 from dispatcher.device_simulator.framing import Version
 from dispatcher.device_simulator.handshake import drop, open_socket, wait_for_hello
 from dispatcher.device_simulator.machine import DeviceMachine
 from dispatcher.device_simulator.options import Address, DeviceOptions
 from dispatcher.device_simulator.speech import paced, silence
-from dispatcher.device_simulator.tools import Board, McpServer
+from dispatcher.device_simulator.tools import Board, DeviceMcpServer
 from dispatcher.device_simulator.turn import TurnEvent, TurnRecorder, TurnResult
 from dispatcher.device_simulator.turn_exchange import TurnExchange
 from dispatcher.errors import FrontError
@@ -149,9 +149,9 @@ class SimulatedDevice:
 
     async def read(self) -> None:
         """Handle what the front sends until the connection ends; `connect` runs it."""
-        tools = McpServer(self.board.tools()) if self._options.mcp else None
+        tools = DeviceMcpServer(self.board.tools()) if self._options.mcp else None
         session_id = self.hello.session_id
-        await DeviceReader(self._socket, session_id, self.machine, self._exchange, tools).read()
+        await ServerMessageReader(self._socket, session_id, self.machine, self._exchange, tools).read()
 
     async def close(self) -> None:
         """End the microphone and the turn; the socket is its owner's."""

@@ -9,12 +9,12 @@ from dispatcher.device_simulator import messages
 from dispatcher.device_simulator.device_socket import DeviceSocket
 from dispatcher.device_simulator.framing import unwrap
 from dispatcher.device_simulator.machine import DeviceMachine
-from dispatcher.device_simulator.tools import McpServer, describe
+from dispatcher.device_simulator.tools import DeviceMcpServer, describe
 from dispatcher.device_simulator.turn_exchange import TurnExchange
 from dispatcher.errors import DispatcherError
 
 
-class DeviceReader:
+class ServerMessageReader:
     """Takes in what the front sends: state of the device, events of the turn, calls of tools."""
 
     def __init__(
@@ -23,7 +23,7 @@ class DeviceReader:
         session_id: str,
         machine: DeviceMachine,
         exchange: TurnExchange,
-        tools: McpServer | None,
+        tools: DeviceMcpServer | None,
     ) -> None:
         """Read this socket; without tools, calls are ignored."""
         self._socket = socket

@@ -19,7 +19,7 @@ class _Received(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class AudioParams(_Received):
+class ServerAudioParams(_Received):
     """The audio that the server will send."""
 
     format: str = "opus"
@@ -34,7 +34,7 @@ class ServerHello(_Received):
     type: Literal["hello"]
     transport: Literal["websocket"]
     session_id: str
-    audio_params: AudioParams
+    audio_params: ServerAudioParams
 
 
 class ServerMessage(_Received):

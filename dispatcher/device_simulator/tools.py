@@ -135,7 +135,7 @@ class Board:
         )
 
 
-class McpServer:
+class DeviceMcpServer:
     """Answers the payloads of `mcp` messages."""
 
     def __init__(self, tools: list[DeviceTool], *, page_characters: int = PAGE_CHARACTERS) -> None:

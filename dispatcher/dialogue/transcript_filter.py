@@ -50,7 +50,7 @@ _SHORT_WORDS: Final = frozenset(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Utterance:
+class CleanTranscript:
     """Words of a transcript.
 
     Attributes:
@@ -62,7 +62,7 @@ class Utterance:
     language: Language = "auto"
 
 
-def said(text: str, *, no_speech_ratio: float | None = None, logprob: float | None = None) -> Utterance:
+def said(text: str, *, no_speech_ratio: float | None = None, logprob: float | None = None) -> CleanTranscript:
     """Return what a person said of a transcript.
 
     Args:
@@ -77,10 +77,10 @@ def said(text: str, *, no_speech_ratio: float | None = None, logprob: float | No
     letters = _NO_LETTER.sub("", unicodedata.normalize("NFKC", words)).casefold()
     is_silent = no_speech_ratio is not None and no_speech_ratio >= NO_SPEECH_RATIO
     if not letters or _is_loop(words) or _is_invented(letters, is_silent=is_silent, ratio=no_speech_ratio):
-        return Utterance(text="", language=language)
+        return CleanTranscript(text="", language=language)
     if is_silent and logprob is not None and logprob <= LOGPROB_OF_SILENCE:
-        return Utterance(text="", language=language)
-    return Utterance(text=words, language=language)
+        return CleanTranscript(text="", language=language)
+    return CleanTranscript(text=words, language=language)
 
 
 def _is_loop(words: str) -> bool:

@@ -155,7 +155,7 @@ async def _bounded(work: Coroutine[Any, Any, Result], bound_s: float | None) -> 
         return await work
 
 
-class RunningTurns:
+class CancellableTurns:
     """The coroutines of this process by the turn that they work for."""
 
     def __init__(self) -> None:

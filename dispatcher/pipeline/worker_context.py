@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from redis.asyncio import Redis
 
 from dispatcher.catalogue.model import Catalogue
-from dispatcher.pipeline.loop_thread import LOOP_START_TIMEOUT_S, LoopThread, RunningTurns
+from dispatcher.pipeline.loop_thread import LOOP_START_TIMEOUT_S, CancellableTurns, LoopThread
 from dispatcher.pipeline.shared_refusals import SharedRefusals
 from dispatcher.providers.registry import Providers
 from dispatcher.redis_client import keys
@@ -58,7 +58,7 @@ class WorkerContext:
     blocking_redis: Redis
     providers: Providers
     router: Router
-    turns: RunningTurns
+    turns: CancellableTurns
     device_tools: DeviceTools
     tool_servers: ToolServers
     hedging: SharedHedging
@@ -107,7 +107,7 @@ async def _opened(settings: Settings, catalogue: Catalogue, loop: LoopThread) ->
         blocking_redis=connect(settings.cache, socket_timeout_s=None),
         providers=Providers(),
         router=Router(redis, catalogue, activated_at_s=activated_at_s(settings, catalogue.path)),
-        turns=RunningTurns(),
+        turns=CancellableTurns(),
         device_tools=DeviceTools(redis),
         tool_servers=ToolServers(),
         hedging=SharedHedging.begin(time.monotonic()),

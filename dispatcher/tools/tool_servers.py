@@ -29,7 +29,7 @@ CLOSE_TIMEOUT_S: Final = 8.0
 _LIBRARY: Final = "dispatcher.tools.mcp_session"
 
 
-class Session(Protocol):
+class ToolSession(Protocol):
     """An open connection to one server.
 
     Attributes:
@@ -49,7 +49,7 @@ class ToolServers:
     def __init__(self) -> None:
         """Connect to nothing yet."""
         self._followed: tuple[McpServer, ...] = ()
-        self._sessions: dict[str, Session] = {}
+        self._sessions: dict[str, ToolSession] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     def listed(self) -> list[tuple[str, ListedTool]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import aiohttp
 
-from dispatcher.device_simulator.tools import Board, DeviceTool, McpServer
+from dispatcher.device_simulator.tools import Board, DeviceMcpServer, DeviceTool
 from tests.support.device import Device
 from tests.support.stack import Stack
 from tests.support.waiting import soon
@@ -30,7 +30,7 @@ class ToolDevice(Device):
         super().__init__(socket, device_id)
         self.board = Board()
         self.asked: list[Mapping[str, Any]] = []
-        self.mcp: Answer = McpServer(self.board.tools()).answer
+        self.mcp: Answer = DeviceMcpServer(self.board.tools()).answer
 
     async def greets(self) -> None:
         """Say hello as a stock device, and wait until the front has asked for all that it asks."""
@@ -63,7 +63,7 @@ async def device_of(
     """Connect a device that says hello and has told all of its tools."""
     async with ToolDevice.connected(stack.front.socket_url, device_id=name) as device:
         offered = device.board.tools() if tools is None else tools
-        device.mcp = McpServer(offered, page_characters=page_characters).answer
+        device.mcp = DeviceMcpServer(offered, page_characters=page_characters).answer
         await device.greets()
         await tools_known(stack, name)
         yield device

@@ -19,7 +19,7 @@ from dispatcher.bundled.engines import Language, SpokenLanguage
 from dispatcher.bundled.request_errors import RequestError
 from dispatcher.bundled.voices.chinese_voices import VOICE_VARIABLE, VoiceName, load_voice, voice_name
 from dispatcher.bundled.voices.loudness import JOIN_S, LEAD_OUT_S, finished, gain_for
-from dispatcher.bundled.voices.script_runs import Run, script_runs, sentences
+from dispatcher.bundled.voices.script_runs import ScriptRun, script_runs, sentences
 from dispatcher.bundled.voices.voice import Voice
 from dispatcher.errors import StartError
 from dispatcher.speech_text import clean, normalize
@@ -128,7 +128,7 @@ class VoicesEngine:
         if not has_audio:
             raise RequestError.field("input", text, f"words or numbers in {self._readable()}")
 
-    def pieces(self, text: str, language: Language) -> list[Run]:
+    def pieces(self, text: str, language: Language) -> list[ScriptRun]:
         """Return what is spoken, in the order and the sizes in which it is synthesized."""
         default: SpokenLanguage = "zh" if language == "zh" and "zh" in self._voices else "en"
         runs = script_runs(normalize(clean(text, language=default), default), default=default)
@@ -143,7 +143,7 @@ class VoicesEngine:
         """Drop calls that wait for the thread."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    def _spoken(self, pieces: Sequence[Run], speed: float) -> Iterator[Iterator[bytes]]:
+    def _spoken(self, pieces: Sequence[ScriptRun], speed: float) -> Iterator[Iterator[bytes]]:
         for piece, following in zip(pieces, [*pieces[1:], None], strict=True):
             # Words of another script inside a phrase follow without a pause.
             is_joined = following and following.language != piece.language and piece.text[-1].isalnum()

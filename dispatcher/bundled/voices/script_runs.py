@@ -21,20 +21,20 @@ _CLAUSE: Final = re.compile(r".+?(?:[，、：,:]+(?!\d)|$)\s*", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class ScriptRun:
     """A stretch of text for one voice."""
 
     language: SpokenLanguage
     text: str
 
 
-def script_runs(text: str, *, default: SpokenLanguage) -> list[Run]:
+def script_runs(text: str, *, default: SpokenLanguage) -> list[ScriptRun]:
     """Return the text in runs of one language each; nothing is lost but what no voice can say.
 
     Digits and marks go with the run before them, or the one after when there is none before or
     when digits touch it. A text without letters is read in the default language.
     """
-    runs: list[Run] = []
+    runs: list[ScriptRun] = []
     pending = ""
     for part in _PART.finditer(text):
         written = part["zh"] or part["en"]
@@ -43,15 +43,15 @@ def script_runs(text: str, *, default: SpokenLanguage) -> list[Run]:
             continue
         language: SpokenLanguage = "zh" if part["zh"] else "en"
         before, after = _divided(pending, language) if runs else ("", pending)
-        runs, pending = _added(runs, before, Run(language=language, text=after + written)), ""
+        runs, pending = _added(runs, before, ScriptRun(language=language, text=after + written)), ""
     if runs:
         runs = _with_tail(runs, pending)
     elif _SPEAKABLE.search(pending):
-        runs = [Run(language=default, text=pending)]
+        runs = [ScriptRun(language=default, text=pending)]
     return [run for run in runs if _SPEAKABLE.search(run.text)]
 
 
-def sentences(run: Run, *, longest: int) -> list[Run]:
+def sentences(run: ScriptRun, *, longest: int) -> list[ScriptRun]:
     """Return the run in pieces to synthesize one by one, cut at sentences, and at clauses where too long.
 
     A clause that is too long itself is cut between words, or where its script has no spaces, anywhere.
@@ -61,7 +61,9 @@ def sentences(run: Run, *, longest: int) -> list[Run]:
         clauses = [sentence] if len(sentence) <= longest else _CLAUSE.findall(sentence)
         for clause in clauses:
             pieces += [clause] if len(clause) <= longest else textwrap.wrap(clause, longest)
-    return [Run(language=run.language, text=piece.strip()) for piece in pieces if _SPEAKABLE.search(piece)]
+    return [
+        ScriptRun(language=run.language, text=piece.strip()) for piece in pieces if _SPEAKABLE.search(piece)
+    ]
 
 
 def _divided(pending: str, following: SpokenLanguage) -> tuple[str, str]:
@@ -70,12 +72,12 @@ def _divided(pending: str, following: SpokenLanguage) -> tuple[str, str]:
     return (pending[: touching.start()], touching[0]) if touching else (pending, "")
 
 
-def _added(runs: list[Run], before: str, run: Run) -> list[Run]:
+def _added(runs: list[ScriptRun], before: str, run: ScriptRun) -> list[ScriptRun]:
     runs = _with_tail(runs, before) if runs else runs
     if runs and runs[-1].language == run.language:
-        return [*runs[:-1], Run(language=run.language, text=runs[-1].text + run.text)]
+        return [*runs[:-1], ScriptRun(language=run.language, text=runs[-1].text + run.text)]
     return [*runs, run]
 
 
-def _with_tail(runs: list[Run], tail: str) -> list[Run]:
-    return [*runs[:-1], Run(language=runs[-1].language, text=runs[-1].text + tail)]
+def _with_tail(runs: list[ScriptRun], tail: str) -> list[ScriptRun]:
+    return [*runs[:-1], ScriptRun(language=runs[-1].language, text=runs[-1].text + tail)]

@@ -43,7 +43,7 @@ CHINESE_PROMPT: Final = "以下是普通话的句子。"
 MAX_PROMPT_TOKENS: Final = 100
 
 
-class Decoder:
+class TokenDecoder:
     """Turns pieces of speech into words; safe to use from several threads."""
 
     def __init__(self, model: WhisperModel) -> None:

@@ -48,7 +48,7 @@ def load(options: WhisperOptions) -> TranscriptionPool:
     # A second of imports, which belongs to the loading.
     from faster_whisper import WhisperModel  # noqa: PLC0415
 
-    from dispatcher.bundled.whisper.decoder import Decoder  # noqa: PLC0415
+    from dispatcher.bundled.whisper.decoder import TokenDecoder  # noqa: PLC0415
 
     slots = options.slots or os.cpu_count() or 1
     model = WhisperModel(
@@ -59,4 +59,4 @@ def load(options: WhisperOptions) -> TranscriptionPool:
         num_workers=slots,
         local_files_only=True,
     )
-    return TranscriptionPool(Decoder(model), model="whisper-base", slots=slots, queue=options.queue)
+    return TranscriptionPool(TokenDecoder(model), model="whisper-base", slots=slots, queue=options.queue)

@@ -22,7 +22,7 @@ Source = Literal["recorded", "moved", "guessed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class RecordedCall:
     """One recorded call, its attempts on several instances taken together.
 
     Attributes:
@@ -49,7 +49,7 @@ class Estimate:
     source: Source
 
 
-def calls_of(decisions: Sequence[Decision]) -> tuple[tuple[Call, ...], int]:
+def calls_of(decisions: Sequence[Decision]) -> tuple[tuple[RecordedCall, ...], int]:
     """Return the calls in order of arrival, and how many decisions were left out for want of an end.
 
     A decision that shuns instances because they failed this very call goes on with the newest call of the
@@ -70,7 +70,9 @@ def calls_of(decisions: Sequence[Decision]) -> tuple[tuple[Call, ...], int]:
             continue
         calls.append([decision])
         by_turn[decision.turn_id].append(calls[-1])
-    found = [Call(at_ms=each[0].at_ms, turn_id=each[0].turn_id, attempts=tuple(each)) for each in calls]
+    found = [
+        RecordedCall(at_ms=each[0].at_ms, turn_id=each[0].turn_id, attempts=tuple(each)) for each in calls
+    ]
     return tuple(found), left_out
 
 
@@ -89,7 +91,7 @@ def _goes_on_with(calls: Sequence[list[Decision]], failed: Collection[str]) -> l
 class Estimator:
     """Says how long an attempt takes in the replay, and how it ends."""
 
-    def __init__(self, calls: Sequence[Call], dice: random.Random) -> None:
+    def __init__(self, calls: Sequence[RecordedCall], dice: random.Random) -> None:
         """Learn from all attempts of these calls; the dice choose among the nearest ones."""
         self._dice = dice
         self._all = sorted((each for call in calls for each in call.attempts), key=lambda each: each.at_ms)
@@ -102,7 +104,7 @@ class Estimator:
         """Return how many attempts on an instance are known."""
         return len(self._by_instance.get(name, ()))
 
-    def attempt(self, call: Call, name: str, at_ms: float) -> Estimate:
+    def attempt(self, call: RecordedCall, name: str, at_ms: float) -> Estimate:
         """Return what an attempt of a call comes to on an instance, begun at a time.
 
         A call stays as long as it was on the instance that it was recorded on. One that moves takes the
@@ -122,7 +124,7 @@ class Estimator:
             outcome="ok", latency_ms=self._scaled(call, there, at_ms, drawn.latency_ms), source=source
         )
 
-    def _scaled(self, call: Call, there: Sequence[Decision], at_ms: float, drawn_ms: float) -> float:
+    def _scaled(self, call: RecordedCall, there: Sequence[Decision], at_ms: float, drawn_ms: float) -> float:
         first = call.attempts[0]
         here = self._near(self._by_instance[first.instance], at_ms)
         usual_here, usual_there = _median_ms(here), _median_ms(there)
@@ -139,7 +141,7 @@ class Estimator:
 
 
 def end_of(attempt: Decision) -> End:
-    """Return how an attempt ended; those of a `Call` have an end.
+    """Return how an attempt ended; those of a `RecordedCall` have an end.
 
     Raises:
         ValueError: it has none.

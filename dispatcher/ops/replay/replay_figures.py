@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from dispatcher.ops.replay.recorded_calls import Call, Source, end_of
+from dispatcher.ops.replay.recorded_calls import RecordedCall, Source, end_of
 from dispatcher.ops.replay.replay_world import Outcome
 from dispatcher.percentile import percentile
 from dispatcher.routing.decisions import Decision
@@ -77,7 +77,7 @@ class Comparison:
     failed_now: int
 
 
-def compare(calls: Sequence[Call], outcome: Outcome, *, left_out: int) -> Comparison:
+def compare(calls: Sequence[RecordedCall], outcome: Outcome, *, left_out: int) -> Comparison:
     """Return the two sides; there is at least one call."""
     then = [each for call in calls for each in call.attempts]
     names = list(dict.fromkeys([*sorted({each.instance for each in then}), *_names_now(outcome)]))

@@ -14,7 +14,7 @@ from dispatcher.catalogue import Catalogue, ServiceConfig, load_catalogue
 from dispatcher.errors import ConfigError, UnknownName
 from dispatcher.messages import Algorithm, Service
 from dispatcher.ops.bench.progress import BenchProgress
-from dispatcher.ops.replay.recorded_calls import Call, Estimator, calls_of
+from dispatcher.ops.replay.recorded_calls import Estimator, RecordedCall, calls_of
 from dispatcher.ops.replay.replay_figures import compare
 from dispatcher.ops.replay.replay_view import comparison_view, turn_view
 from dispatcher.ops.replay.replay_world import Outcome, ReplayWorld
@@ -93,7 +93,7 @@ def _service_config(catalogue: Catalogue, plan: ReplayPlan) -> ServiceConfig:
     return config if plan.algorithm is None else replace(config, algorithm=plan.algorithm)
 
 
-def refuse_too_few(calls: Sequence[Call], plan: ReplayPlan) -> None:
+def refuse_too_few(calls: Sequence[RecordedCall], plan: ReplayPlan) -> None:
     """Refuse what would say too little.
 
     Raises:
@@ -108,7 +108,7 @@ def refuse_too_few(calls: Sequence[Call], plan: ReplayPlan) -> None:
         )
 
 
-def _one_turn(calls: Sequence[Call], outcome: Outcome, prefix: str) -> RenderableType:
+def _one_turn(calls: Sequence[RecordedCall], outcome: Outcome, prefix: str) -> RenderableType:
     """Return the view of the calls of one turn."""
     turns = sorted({call.turn_id for call in calls if call.turn_id.startswith(prefix)})
     if len(turns) != 1:

@@ -12,7 +12,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from dispatcher.ops.replay.recorded_calls import NEAREST, Call, end_of
+from dispatcher.ops.replay.recorded_calls import NEAREST, RecordedCall, end_of
 from dispatcher.ops.replay.replay_figures import Comparison, Figures, Row
 from dispatcher.ops.replay.replay_world import Replayed
 from dispatcher.percentile import percentile
@@ -32,7 +32,7 @@ def comparison_view(found: Comparison, heading: str) -> RenderableType:
     )
 
 
-def turn_view(calls: Sequence[Call], replayed: Sequence[Replayed]) -> RenderableType:
+def turn_view(calls: Sequence[RecordedCall], replayed: Sequence[Replayed]) -> RenderableType:
     """Return each call of one turn: where it went as recorded, and where it would go."""
     table = Table("call", "recorded", "replayed", "because", **_LOOKS)
     for number, (call, now) in enumerate(zip(calls, replayed, strict=True), start=1):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from dispatcher.catalogue.model import ServiceConfig
-from dispatcher.ops.replay.recorded_calls import Call, Estimate, Estimator
+from dispatcher.ops.replay.recorded_calls import Estimate, Estimator, RecordedCall
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.prefixed import PrefixedClient
 from dispatcher.routing import instance_table, leases
@@ -25,7 +25,7 @@ TURN: Final = "replay"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
+class ReplayedAttempt:
     """One attempt of a replayed call: where, why, when, and what it came to."""
 
     instance: str
@@ -44,9 +44,9 @@ class Replayed:
         asked_ms: since when the attempt under way, or the next one, asks for a slot.
     """
 
-    call: Call
+    call: RecordedCall
     lease_id: str
-    attempts: list[Attempt] = field(default_factory=list)
+    attempts: list[ReplayedAttempt] = field(default_factory=list)
     waited_ms: float = 0.0
     gave_up: bool = False
     asked_ms: float = 0.0
@@ -85,7 +85,7 @@ class ReplayWorld:
         self._now_ms = 0.0
         self._waiting: dict[str, Replayed] = {}
 
-    async def run(self, calls: Sequence[Call], on_call: Callable[[], None]) -> Outcome:
+    async def run(self, calls: Sequence[RecordedCall], on_call: Callable[[], None]) -> Outcome:
         """Let the recorded time pass until the last call is over; `on_call` is called for each that arrives.
 
         Raises:
@@ -157,7 +157,7 @@ class ReplayWorld:
         flow.waited_ms += self._now_ms - flow.asked_ms
         estimate = self._estimator.attempt(flow.call, slot.name, self._now_ms)
         flow.attempts.append(
-            Attempt(instance=slot.name, reason=slot.reason, began_ms=self._now_ms, estimate=estimate)
+            ReplayedAttempt(instance=slot.name, reason=slot.reason, began_ms=self._now_ms, estimate=estimate)
         )
         ends_ms = self._now_ms + estimate.latency_ms
         renew_ms = self._now_ms + RENEW_EVERY_S * 1000

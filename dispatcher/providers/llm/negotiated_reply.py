@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
-from dispatcher.providers.llm.reply_reader import ReplyReader
+from dispatcher.providers.llm.reply_reader import DeltaReader
 from dispatcher.providers.llm.untagged_thinking import UntaggedThinking
 from dispatcher.providers.negotiation import Negotiation
 from dispatcher.tools.model import ChatPiece, Tool
@@ -25,11 +25,11 @@ class NegotiatedReply:
     """
 
     negotiation: Negotiation
-    request: Callable[[ReplyReader], AsyncGenerator[ChatPiece, None]]
+    request: Callable[[DeltaReader], AsyncGenerator[ChatPiece, None]]
     tools: Sequence[Tool]
     untagged: UntaggedThinking
     length_names: Sequence[str]
-    _reader: ReplyReader = field(init=False)
+    _reader: DeltaReader = field(init=False)
 
     async def pieces(self) -> AsyncGenerator[ChatPiece, None]:
         """Yield the text as it comes, then the calls of tools."""
@@ -45,7 +45,7 @@ class NegotiatedReply:
     async def _attempt(self) -> AsyncGenerator[ChatPiece, None]:
         instance = self.negotiation.instance
         starts_thinking = self.untagged.is_expected(instance)
-        reader = self._reader = ReplyReader(instance, self.tools, starts_thinking=starts_thinking)
+        reader = self._reader = DeltaReader(instance, self.tools, starts_thinking=starts_thinking)
         async with aclosing(self.request(reader)) as pieces:
             async for piece in pieces:
                 if reader.has_text:

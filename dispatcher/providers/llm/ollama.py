@@ -29,7 +29,7 @@ from dispatcher.providers.http import (
 from dispatcher.providers.llm.negotiated_reply import NegotiatedReply
 from dispatcher.providers.llm.ollama_loading import ModelLoading
 from dispatcher.providers.llm.openai_tools import tool_body
-from dispatcher.providers.llm.reply_reader import ReplyReader, read_reply
+from dispatcher.providers.llm.reply_reader import DeltaReader, read_reply
 from dispatcher.providers.llm.untagged_thinking import UntaggedThinking
 from dispatcher.providers.model_lists import LATEST, names_in
 from dispatcher.providers.negotiation import (
@@ -64,7 +64,7 @@ class Ollama:
         """Yield the reply's text as its lines come, and each call of a tool, which comes whole."""
         negotiation = Negotiation(self._refused, instance, _parameters(instance))
 
-        async def request_reply(reader: ReplyReader) -> AsyncGenerator[ChatPiece, None]:
+        async def request_reply(reader: DeltaReader) -> AsyncGenerator[ChatPiece, None]:
             body = _body(instance, messages, tools, negotiation)
             async with (
                 self._request(instance, "POST", "/api/chat", json=body) as response,

@@ -16,7 +16,7 @@ from dispatcher.catalogue.model import DEFAULT_MAX_TOKENS, Instance
 from dispatcher.dialogue.history import Message
 from dispatcher.providers.llm import openai_tools
 from dispatcher.providers.llm.negotiated_reply import NegotiatedReply
-from dispatcher.providers.llm.reply_reader import ReplyReader, read_reply
+from dispatcher.providers.llm.reply_reader import DeltaReader, read_reply
 from dispatcher.providers.llm.untagged_thinking import UntaggedThinking
 from dispatcher.providers.negotiation import Negotiation, Parameter, RefusedParameters, parameter
 from dispatcher.providers.openai_http import OpenAiServer, model_of
@@ -47,7 +47,7 @@ class OpenAiChat(OpenAiServer):
         """Yield the reply's text as its events come; calls of tools are whole when the stream is over."""
         negotiation = Negotiation(self.refused, instance, _parameters(instance, messages))
 
-        async def request_reply(reader: ReplyReader) -> AsyncGenerator[ChatPiece, None]:
+        async def request_reply(reader: DeltaReader) -> AsyncGenerator[ChatPiece, None]:
             body = _body(instance, messages, tools, negotiation)
             async with (
                 self.post(instance, "/chat/completions", json=body) as response,

@@ -36,12 +36,12 @@ _SHOWN_CHARACTERS: Final = 200
 
 
 async def read_reply(
-    instance: Instance, response: aiohttp.ClientResponse, reader: ReplyReader
+    instance: Instance, response: aiohttp.ClientResponse, reader: DeltaReader
 ) -> AsyncGenerator[ChatPiece, None]:
     """Yield a reply as its bytes come, with a sign of life now and then while they bring no text.
 
     Raises:
-        InstanceError: as in `ReplyReader`; also for a stream without any event, or with an endless one.
+        InstanceError: as in `DeltaReader`; also for a stream without any event, or with an endless one.
     """
     decoder = EventStreamDecoder()
     begun, has_events, yielded_at = b"", False, time.monotonic()
@@ -67,7 +67,7 @@ async def read_reply(
         raise InstanceFailed(instance.name, f"the stream held no event, it began with {begun!r}")
 
 
-async def _parts(response: aiohttp.ClientResponse, reader: ReplyReader) -> AsyncIterator[bytes]:
+async def _parts(response: aiohttp.ClientResponse, reader: DeltaReader) -> AsyncIterator[bytes]:
     """Yield the bytes of a stream, none at its end; a break after the reply's end is no fault."""
     try:
         async for part in response.content.iter_any():
@@ -79,7 +79,7 @@ async def _parts(response: aiohttp.ClientResponse, reader: ReplyReader) -> Async
     yield b""
 
 
-def _pieces(reader: ReplyReader, item: StreamItem) -> Iterator[ChatPiece]:
+def _pieces(reader: DeltaReader, item: StreamItem) -> Iterator[ChatPiece]:
     if isinstance(item, Malformed):
         reader.unreadable.add(item)
     elif isinstance(item, dict):
@@ -136,7 +136,7 @@ class UnreadableChunks:
         return InstanceFailed(self._instance.name, f"chunk was {self._malformed[0][:_SHOWN_CHARACTERS]!r}")
 
 
-class ReplyReader:
+class DeltaReader:
     """Reader of one reply.
 
     Attributes:

@@ -9,7 +9,7 @@ import re
 from typing import Final
 
 from dispatcher.catalogue.model import Instance
-from dispatcher.providers.llm.reply_reader import ReplyReader
+from dispatcher.providers.llm.reply_reader import DeltaReader
 from dispatcher.providers.negotiation import RefusedParameters, fingerprint
 
 # How it is called where it is learned of an instance.
@@ -36,7 +36,7 @@ class UntaggedThinking:
         is_known = instance.thinking != "off" and bool(_KNOWN.search(instance.model or ""))
         return is_known or OPENING_TAG in self._refused.of(instance.name)
 
-    def learn(self, instance: Instance, reader: ReplyReader) -> None:
+    def learn(self, instance: Instance, reader: DeltaReader) -> None:
         """Take in how a whole reply was written."""
         if reader.markup.lacks_opening and not reader.has_reasoning:
             self._tagged.discard(fingerprint(instance))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dispatcher.device_simulator.tools import Board, McpServer
+from dispatcher.device_simulator.tools import Board, DeviceMcpServer
 from dispatcher.front.connection import device_tool_client
 from dispatcher.front.connection.device_tool_client import MAX_PAGES, MAX_TOOLS, DeviceToolClient, answer_call
 from dispatcher.redis_client.client import RedisClient
@@ -40,7 +40,7 @@ class Far:
 
 
 def stock(payload: Mapping[str, Any]) -> Any:
-    return McpServer(Board().tools()).answer(payload)
+    return DeviceMcpServer(Board().tools()).answer(payload)
 
 
 async def test_the_list_is_kept_where_workers_read_it(redis: RedisClient) -> None:
@@ -96,7 +96,7 @@ async def test_what_was_listed_before_a_page_failed_is_kept(redis: RedisClient) 
     def torn(payload: Mapping[str, Any]) -> Any:
         if payload.get("method") == "tools/list" and payload["params"]["cursor"]:
             return {"jsonrpc": "2.0", "id": payload["id"], "error": {"message": "out of memory"}}
-        return McpServer(Board().tools(), page_characters=500).answer(payload)
+        return DeviceMcpServer(Board().tools(), page_characters=500).answer(payload)
 
     assert await device_calls.read(redis, await Far(redis, torn).learned())
 

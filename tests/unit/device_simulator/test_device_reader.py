@@ -10,11 +10,11 @@ import aiohttp
 import pytest
 
 from dispatcher.device_simulator.decode_queue import DecodeQueue
-from dispatcher.device_simulator.device_reader import DeviceReader
+from dispatcher.device_simulator.device_reader import ServerMessageReader
 from dispatcher.device_simulator.device_socket import DeviceSocket
 from dispatcher.device_simulator.framing import wrap
 from dispatcher.device_simulator.machine import DeviceMachine, Mode
-from dispatcher.device_simulator.tools import Board, McpServer
+from dispatcher.device_simulator.tools import Board, DeviceMcpServer
 from dispatcher.device_simulator.turn import TurnRecorder
 from dispatcher.device_simulator.turn_exchange import TurnExchange
 from dispatcher.errors import FrontError
@@ -52,8 +52,8 @@ class Reading:
         self.machine = DeviceMachine(mode)
         self.board = Board()
         self.recorder = TurnRecorder(DecodeQueue(), keep_audio=True, on_event=None)
-        tools = McpServer(self.board.tools())
-        self.reader = DeviceReader(self.socket, "a-session", self.machine, self.exchange, tools)
+        tools = DeviceMcpServer(self.board.tools())
+        self.reader = ServerMessageReader(self.socket, "a-session", self.machine, self.exchange, tools)
 
     async def of_turn(self) -> Reading:
         self.exchange.begin(self.recorder)

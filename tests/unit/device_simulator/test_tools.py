@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from dispatcher.device_simulator.tools import Board, McpServer, describe
+from dispatcher.device_simulator.tools import Board, DeviceMcpServer, describe
 
 SET_VOLUME = "self.audio_speaker.set_volume"
 
 
-def ask(server: McpServer, method: str, **params: Any) -> Any:
+def ask(server: DeviceMcpServer, method: str, **params: Any) -> Any:
     answer = server.answer({"jsonrpc": "2.0", "id": 7, "method": method, "params": params})
     assert answer is not None
     assert answer["id"] == 7
@@ -19,12 +19,12 @@ def ask(server: McpServer, method: str, **params: Any) -> Any:
 
 
 def test_it_says_what_it_speaks() -> None:
-    assert ask(McpServer([]), "initialize")["protocolVersion"] == "2024-11-05"
+    assert ask(DeviceMcpServer([]), "initialize")["protocolVersion"] == "2024-11-05"
 
 
 def test_a_tool_does_what_it_says() -> None:
     board = Board()
-    server = McpServer(board.tools())
+    server = DeviceMcpServer(board.tools())
     assert ask(server, "tools/call", name=SET_VOLUME, arguments={"volume": 30}) == {
         "content": [{"type": "text", "text": "true"}],
         "isError": False,
@@ -49,12 +49,14 @@ def test_arguments_are_typed_strictly_and_an_error_has_no_code(
     name: str, arguments: Any, message: str
 ) -> None:
     board = Board()
-    assert ask(McpServer(board.tools()), "tools/call", name=name, arguments=arguments) == {"message": message}
+    assert ask(DeviceMcpServer(board.tools()), "tools/call", name=name, arguments=arguments) == {
+        "message": message
+    }
     assert board.calls == []
 
 
 def test_the_list_comes_in_pages_that_go_on_with_the_name_of_the_next_tool() -> None:
-    server = McpServer(Board().tools(), page_characters=500)
+    server = DeviceMcpServer(Board().tools(), page_characters=500)
     names, cursor = [], ""
     while True:
         page = ask(server, "tools/list", cursor=cursor)
@@ -67,7 +69,7 @@ def test_the_list_comes_in_pages_that_go_on_with_the_name_of_the_next_tool() -> 
 
 
 def test_a_tool_that_fits_on_no_page_is_an_error() -> None:
-    server = McpServer(Board().tools(), page_characters=50)
+    server = DeviceMcpServer(Board().tools(), page_characters=50)
     assert "payload size limit" in ask(server, "tools/list")["message"]
 
 
@@ -83,11 +85,11 @@ def test_a_tool_that_fits_on_no_page_is_an_error() -> None:
     ],
 )
 def test_what_the_firmware_passes_over_has_no_answer(payload: Any) -> None:
-    assert McpServer(Board().tools()).answer(payload) is None
+    assert DeviceMcpServer(Board().tools()).answer(payload) is None
 
 
 def test_an_unknown_method_is_an_error() -> None:
-    assert ask(McpServer([]), "resources/list") == {"message": "Method not implemented: resources/list"}
+    assert ask(DeviceMcpServer([]), "resources/list") == {"message": "Method not implemented: resources/list"}
 
 
 def test_a_call_is_told_in_one_line() -> None:

@@ -17,7 +17,7 @@ from dispatcher.dialogue.history import Message
 from dispatcher.errors import InstanceError, NoInstanceAvailable
 from dispatcher.messages import SERVICES, Reply, Service, TurnTicket
 from dispatcher.pipeline.attempt import Attempt, now
-from dispatcher.pipeline.loop_thread import RunningTurns
+from dispatcher.pipeline.loop_thread import CancellableTurns
 from dispatcher.pipeline.worker_context import WorkerContext
 from dispatcher.providers.negotiation import RefusedParameters
 from dispatcher.redis_client.lua_script import Script
@@ -235,7 +235,7 @@ class FakeWorker:
             blocking_redis=cast("Any", redis),
             providers=cast("Any", providers),
             router=cast("Any", router),
-            turns=RunningTurns(),
+            turns=CancellableTurns(),
             device_tools=cast("Any", device_tools),
             tool_servers=cast("Any", SimpleNamespace(listed=list)),
             hedging=SharedHedging.begin(now()),

@@ -8,7 +8,7 @@ import pytest
 
 from dispatcher.errors import NO_ANSWER, TurnCancelled
 from dispatcher.pipeline import loop_thread
-from dispatcher.pipeline.loop_thread import LoopThread, RunningTurns
+from dispatcher.pipeline.loop_thread import CancellableTurns, LoopThread
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_background_tasks_end_before_what_they_use_is_closed() -> None:
 
 
 async def test_a_barge_in_cancels_all_that_works_for_its_turn_and_nothing_else() -> None:
-    turns = RunningTurns()
+    turns = CancellableTurns()
 
     async def work(turn_id: str) -> None:
         with turns.cancellable(turn_id):
@@ -94,7 +94,7 @@ async def test_a_barge_in_cancels_all_that_works_for_its_turn_and_nothing_else()
 
 
 async def test_work_that_has_ended_is_no_longer_cancelled() -> None:
-    turns = RunningTurns()
+    turns = CancellableTurns()
     with turns.cancellable("a"):
         pass
     turns.cancel("a")
@@ -102,5 +102,5 @@ async def test_work_that_has_ended_is_no_longer_cancelled() -> None:
 
 
 def test_work_for_a_turn_is_a_coroutine() -> None:
-    with pytest.raises(RuntimeError), RunningTurns().cancellable("a"):
+    with pytest.raises(RuntimeError), CancellableTurns().cancellable("a"):
         pass

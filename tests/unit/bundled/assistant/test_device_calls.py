@@ -12,7 +12,7 @@ from dispatcher.bundled.assistant.device_calls import next_call
 from dispatcher.bundled.assistant.query import parse_query
 from dispatcher.bundled.assistant.rules import answer
 from dispatcher.bundled.engines import Call, Message, Tool
-from dispatcher.device_simulator.tools import Board, McpServer
+from dispatcher.device_simulator.tools import Board, DeviceMcpServer
 
 NOW = datetime(2026, 11, 23, 15, 25, tzinfo=UTC)
 TOOLS = [
@@ -29,7 +29,7 @@ VOLUME, BRIGHTNESS = "self_audio_speaker_set_volume", "self_screen_set_brightnes
 
 def converse(said: str, tools: Sequence[Tool] = TOOLS, board: Board | None = None) -> tuple[list[Call], str]:
     """Return what is called on a device for these words, and what is answered in the end."""
-    server = McpServer((board or Board()).tools())
+    server = DeviceMcpServer((board or Board()).tools())
     messages = [Message(role="user", content=said)]
     calls: list[Call] = []
     while True:

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.bundled.voices.script_runs import Run, script_runs, sentences
+from dispatcher.bundled.voices.script_runs import ScriptRun, script_runs, sentences
 
 
-def runs(*pairs: tuple[str, str]) -> list[Run]:
-    return [Run(language=language, text=text) for language, text in pairs]  # type: ignore[arg-type]
+def runs(*pairs: tuple[str, str]) -> list[ScriptRun]:
+    return [ScriptRun(language=language, text=text) for language, text in pairs]  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -45,11 +45,11 @@ def test_nothing_that_can_be_said_is_lost_or_said_twice(text: str) -> None:
 
 @given(st.text(alphabet="ab你好 12.。，,!?", max_size=80), st.integers(min_value=5, max_value=40))
 def test_sentences_keep_every_word(text: str, longest: int) -> None:
-    run = Run(language="en", text=text)
+    run = ScriptRun(language="en", text=text)
     spoken = "".join(piece.text for piece in sentences(run, longest=longest))
     assert [each for each in spoken if each.isalnum()] == [each for each in text if each.isalnum()]
 
 
 def test_a_point_inside_a_number_ends_no_sentence() -> None:
-    pieces = sentences(Run(language="en", text="It is 3.5 miles. Go!"), longest=100)
+    pieces = sentences(ScriptRun(language="en", text="It is 3.5 miles. Go!"), longest=100)
     assert [piece.text for piece in pieces] == ["It is 3.5 miles.", "Go!"]

@@ -10,11 +10,11 @@ import pytest
 from rich.console import Console, RenderableType
 
 from dispatcher.errors import UnknownName
-from dispatcher.ops.replay.recorded_calls import NEAREST, Call, Estimate, Estimator, calls_of
+from dispatcher.ops.replay.recorded_calls import NEAREST, Estimate, Estimator, RecordedCall, calls_of
 from dispatcher.ops.replay.replay_figures import Comparison, compare, most_at_once
 from dispatcher.ops.replay.replay_run import ReplayPlan, refuse_too_few
 from dispatcher.ops.replay.replay_view import comparison_view, notes, turn_view
-from dispatcher.ops.replay.replay_world import Attempt, Outcome, Replayed
+from dispatcher.ops.replay.replay_world import Outcome, Replayed, ReplayedAttempt
 from dispatcher.routing.decisions import Decision, End
 
 
@@ -41,17 +41,17 @@ def decision(
     )
 
 
-def call(*attempts: Decision) -> Call:
-    return Call(at_ms=attempts[0].at_ms, turn_id=attempts[0].turn_id, attempts=attempts)
+def call(*attempts: Decision) -> RecordedCall:
+    return RecordedCall(at_ms=attempts[0].at_ms, turn_id=attempts[0].turn_id, attempts=attempts)
 
 
 def estimator(*attempts: Decision) -> Estimator:
     return Estimator([call(each) for each in attempts], random.Random(1))
 
 
-def replayed(recorded: Call, *attempts: tuple[str, Estimate], waited_ms: float = 0.0) -> Replayed:
+def replayed(recorded: RecordedCall, *attempts: tuple[str, Estimate], waited_ms: float = 0.0) -> Replayed:
     made = [
-        Attempt(instance=name, reason="because", began_ms=float(recorded.at_ms), estimate=estimate)
+        ReplayedAttempt(instance=name, reason="because", began_ms=float(recorded.at_ms), estimate=estimate)
         for name, estimate in attempts
     ]
     return Replayed(call=recorded, lease_id="1", attempts=made, waited_ms=waited_ms)
