@@ -80,7 +80,7 @@ def verify(
         context.exit(FAILED_EXIT_CODE)
 
 
-class Shown(NamedTuple):
+class ReportOutput(NamedTuple):
     """A report for the screen, as JSON and as a page."""
 
     view: RenderableType
@@ -97,11 +97,11 @@ class Shown(NamedTuple):
             write_private(html_file, self.page)
 
 
-def _verified(plan: VerifyPlan, where: str | None) -> Shown:
+def _verified(plan: VerifyPlan, where: str | None) -> ReportOutput:
     report = run_verify(lambda redis, stack, say: run(redis, stack, plan, say), click.echo, where)
-    return Shown(report_view(report), as_json(report), page(report), report.problems)
+    return ReportOutput(report_view(report), as_json(report), page(report), report.problems)
 
 
-def _soaked(plan: SoakPlan, where: str | None) -> Shown:
+def _soaked(plan: SoakPlan, where: str | None) -> ReportOutput:
     report = run_verify(lambda redis, stack, say: run_soak(redis, stack, plan, say), click.echo, where)
-    return Shown(soak_view(report), soak_json(report), soak_page(report), report.problems)
+    return ReportOutput(soak_view(report), soak_json(report), soak_page(report), report.problems)

@@ -61,6 +61,8 @@ async def connect(
 class SimulatedDevice:
     """A device that follows the firmware's rules; made by `connect`, used for one turn at a time.
 
+    More than twelve methods: what a user can do with a device, and what a test asks of it, each is one.
+
     Attributes:
         hello: the server's.
         machine: the state of the device.

@@ -40,6 +40,8 @@ _NO_SPEECH: Final = "tts: no sentence could be spoken"
 class Turn:
     """State machine of one turn. Every method takes the time and returns the steps to take now.
 
+    More than twelve methods: one for each event of a turn, and questions of the front about it.
+
     Attributes:
         transcript: of the utterance, once it is known.
         timings: facts that the stages reported.

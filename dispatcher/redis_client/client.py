@@ -52,7 +52,10 @@ _UNREACHABLE = (RedisConnectionError, RedisTimeoutError, OSError)
 
 
 class RedisClient:
-    """Commands to one Redis, batched by the event loop's own rhythm."""
+    """Commands to one Redis, batched by the event loop's own rhythm.
+
+    More than twelve methods: sending, waiting and reconnecting share one list of pending commands.
+    """
 
     def __init__(self, client: Redis, *, reconnect_timeout_s: float = 0.0) -> None:
         """Use the client; the caller closes it through `close`.

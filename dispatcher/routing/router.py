@@ -75,6 +75,8 @@ class Lease:
 class Router:
     """Leases instances for the calls of one process.
 
+    Thirteen methods: a lease is picked, waited for, renewed, undone and given back over the same tables.
+
     Attributes:
         active: tells what an instance's name means; a call under way keeps the instance that it was given.
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import defaultdict
 
 import pytest
 
@@ -22,6 +23,10 @@ CODE = (".py", ".lua", ".js", ".css", ".html", ".sh")
 FILE_LINES = 300
 FUNCTION_LINES = 30
 FUNCTION_LINES_WITH_DOCSTRING = 40
+CLASS_METHODS = 12
+CLASS_ATTRIBUTES = 10
+# Bundled instances speak a dialect from its other end, and share no code with its clients.
+TWINS = {"Tool", "Message"}
 # Folders of one person's machine; a path in a container (/srv, /var, /etc) is not one.
 MACHINE_PATH = re.compile(
     r"(?<![\w.:/-])/(?:home|Users|root|work|mnt/c|private/var|tmp/[a-z])/[\w.-]+|[A-Z]:\\\\"
@@ -50,6 +55,36 @@ def test_no_function_is_longer_than_30_lines_beside_its_docstring() -> None:
             if whole > FUNCTION_LINES_WITH_DOCSTRING or whole - docstring_lines(each) > FUNCTION_LINES:
                 too_long[place(path, each.lineno)] = f"{each.name}: {whole}"
     assert not too_long
+
+
+def test_a_class_of_many_methods_or_attributes_says_why() -> None:
+    silent = []
+    for path in files_in("dispatcher", "workers"):
+        for each in ast.walk(syntax(path)):
+            if isinstance(each, ast.ClassDef) and _is_large(each):
+                silent += [] if "methods:" in (ast.get_docstring(each) or "") else [place(path, each.lineno)]
+    assert not silent
+
+
+def _is_large(of: ast.ClassDef) -> bool:
+    methods = [each for each in of.body if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)]
+    attributes = {
+        each.attr
+        for each in ast.walk(of)
+        if isinstance(each, ast.Attribute) and isinstance(each.ctx, ast.Store)
+        if isinstance(each.value, ast.Name) and each.value.id == "self"
+    }
+    return len(methods) > CLASS_METHODS or len(attributes) > CLASS_ATTRIBUTES
+
+
+def test_the_name_of_a_class_stands_once() -> None:
+    where: defaultdict[str, list[str]] = defaultdict(list)
+    for path in files_in("dispatcher", "workers"):
+        for each in ast.walk(syntax(path)):
+            if isinstance(each, ast.ClassDef) and not each.name.startswith("_"):
+                where[each.name].append(place(path, each.lineno))
+    twins = {name: places for name, places in where.items() if len(places) > 1}
+    assert not {name: places for name, places in twins.items() if name not in TWINS}
 
 
 def test_every_public_name_has_a_docstring() -> None:

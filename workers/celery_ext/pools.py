@@ -70,6 +70,7 @@ class ResizablePool(BasePool):
 
     A task with `is_on_loop` waits by `WorkerContext.run` alone and needs no thread of its own. Others, those
     of the control queue, have one. A task that waits for a place is not acknowledged.
+    More than twelve methods: Celery's interface of a pool asks for most of them.
     """
 
     limit: int

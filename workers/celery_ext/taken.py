@@ -26,6 +26,8 @@ STUCK_AFTER_S: Final = worker_heartbeats.LOST_AFTER_S
 class TakenMessages:
     """Taken messages; all but `begin`, `end` and `give_back` belongs to the loop.
 
+    As many attributes as methods: what threads ask for and what the loop keeps are two sides of one list.
+
     Attributes:
         queues: those of this worker.
         worker: id of its heartbeat; empty where none is kept.
