@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate
+from itertools import accumulate, chain
 from typing import Final, Literal
 
 from dispatcher.dialogue.language import detect_language
@@ -51,20 +52,30 @@ def count_tokens(text: str) -> int:
 def trim(messages: Sequence[Message], *, max_tokens: int) -> list[Message]:
     """Return the newest exchanges that fit, each whole, in their order.
 
-    An exchange is a user message and the answers to it. The newest one stays even when it alone
-    is too long: then its longest messages are shortened. Answers without a question are left out.
+    An exchange is a user message and the answers to it. A dialogue that is full is cut to half of the budget,
+    at a message that its later requests hold as well: they begin with the same messages until it is full
+    again, so that a server's prompt cache holds. The newest exchange stays even when it alone is too long:
+    then its longest messages are shortened. Answers without a question are left out.
     """
     if max_tokens <= 0:
         return []
-    kept: list[Message] = []
-    left = max_tokens
-    for exchange in reversed(_exchanges(messages)):
-        size = sum(count_tokens(message.content) for message in exchange)
-        if size > left:
-            return kept or _shortened(exchange, max_tokens)
-        kept = exchange + kept
-        left -= size
-    return kept
+    kept: deque[list[Message]] = deque()
+    held = 0
+    for message in messages:
+        if message.role == "user":
+            kept.append([message])
+        elif kept:
+            kept[-1].append(message)
+        else:
+            continue
+        held += count_tokens(message.content)
+        if held <= max_tokens:
+            continue
+        while len(kept) > 1 and held > max_tokens // 2:
+            held -= sum(count_tokens(old.content) for old in kept.popleft())
+    if held > max_tokens:
+        return _shortened(kept[-1], max_tokens)
+    return list(chain.from_iterable(kept))
 
 
 def chat_messages(
@@ -147,16 +158,6 @@ def as_plain_text(messages: Sequence[Message]) -> list[Message]:
 
 def _quarters(character: str) -> int:
     return _NARROW_PER_TOKEN if character >= _FIRST_WIDE else 1
-
-
-def _exchanges(messages: Sequence[Message]) -> list[list[Message]]:
-    exchanges: list[list[Message]] = []
-    for message in messages:
-        if message.role == "user":
-            exchanges.append([message])
-        elif exchanges:
-            exchanges[-1].append(message)
-    return exchanges
 
 
 def _shortened(exchange: list[Message], max_tokens: int) -> list[Message]:

@@ -15,7 +15,7 @@ from dispatcher.redis_client.lua_script import Script
 
 _DUE: Final = Script.load("dispatcher.dialogue_store", "clock", "memory_due")
 _WRITE: Final = Script.load("dispatcher.dialogue_store", "memory_write")
-# The dialogue keeps forty messages, twenty exchanges: what is trimmed away was summed up before.
+# A dialogue keeps twenty exchanges at the least: what is trimmed away was summed up before.
 MOST_UNREAD: Final = 12
 
 

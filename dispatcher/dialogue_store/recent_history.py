@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
 
 from dispatcher.dialogue.history import Message
+from dispatcher.errors import StateError
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
 
 
 def remember(redis: RedisClient, device_id: str, messages: Sequence[Message]) -> None:
-    """Append messages to the device's dialogue; old ones and idle dialogues fall away."""
+    """Append messages to the device's dialogue; idle dialogues expire, and a full one loses its older half.
+
+    Were the oldest messages cut at each turn, no two requests to the LLM would begin alike.
+    """
     key = keys.history(device_id)
     rows = [json.dumps([message.role, message.content], ensure_ascii=False) for message in messages]
-    redis.send_nowait("RPUSH", key, *rows)
-    redis.send_nowait("LTRIM", key, -keys.HISTORY_MESSAGES, -1)
+    with suppress(StateError):
+        redis.submit(("RPUSH", key, *rows)).add_done_callback(partial(_halve_when_full, redis, key))
     redis.send_nowait("EXPIRE", key, keys.HISTORY_TTL_S)
+
+
+def _halve_when_full(redis: RedisClient, key: str, pushed: asyncio.Future[int]) -> None:
+    """Cut a full dialogue to half, at the border of an exchange: a question and its answer come together."""
+    if not pushed.cancelled() and not pushed.exception() and pushed.result() > keys.HISTORY_MESSAGES:
+        redis.send_nowait("LTRIM", key, -keys.HISTORY_MESSAGES // 2, -1)
 
 
 async def clear(redis: RedisClient, device_id: str) -> None:

@@ -22,7 +22,7 @@
 | tools:{digest} | string | front | llm worker | 1 h, refreshed by turns; one per list of tools |
 | answer:{call} | string | front | llm worker | 30 s |
 | acting:{turn} | string | llm worker | llm worker | 90 s; which sending of a turn may call tools |
-| history:{device} | list | front | llm worker | 24 h, 40 messages |
+| history:{device} | list | front | llm worker | 24 h, 80 messages |
 | device:{device} | hash | fronts, operator | fronts, control worker | 2 days of a stranger; none: 10 000 |
 | devices | sorted set | fronts, operator | operator | none: 10 000 known devices at most |
 | strangers | sorted set | OTA | OTA | none: the last 1 000 that never connected |
@@ -120,7 +120,7 @@ RECORDS_MAXLEN: Final = 50_000
 TOOLS_TTL_S: Final = 3600
 ANSWER_TTL_S: Final = 30
 HISTORY_TTL_S: Final = 24 * 3600
-HISTORY_MESSAGES: Final = 40
+HISTORY_MESSAGES: Final = 80
 # A known device takes a third of a KB, so a full registry takes 4 MB (dispatcher/devices/registry.py).
 DEVICES_KEPT: Final = 10_000
 STRANGERS_KEPT: Final = 1_000

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dispatcher.dialogue.history import (
@@ -85,6 +87,34 @@ def test_what_is_kept_fits_and_begins_with_a_question(dialogue: list[Message], m
     kept = trim(dialogue, max_tokens=max_tokens)
     assert tokens(kept) <= max(max_tokens, 0)
     assert all(message.role == "user" for message in kept[:1])
+
+
+def share_not_repeated(lengths: list[tuple[int, int]], *, prompt: int, max_tokens: int) -> float:
+    """Return the share of all tokens of a dialogue's requests that the next request does not begin with."""
+    history: list[Message] = []
+    before: list[Message] = []
+    sent = lost = 0
+    for at, (asked, answered) in enumerate(lengths):
+        question = user(f"{at} ".ljust(4 * asked, "q"))
+        request = chat_messages("p" * 4 * prompt, history, question.content, max_tokens=max_tokens)
+        # The local time stands behind the last message, in one request only.
+        shared = takewhile(lambda pair: pair[0] == pair[1], zip(before[:-1], request, strict=False))
+        sent, lost = sent + tokens(before), lost + tokens(before) - tokens([message for message, _ in shared])
+        history += [question, assistant(f"{at} ".ljust(4 * answered, "a"))]
+        before = request
+    return lost / sent
+
+
+EXCHANGES = st.lists(st.tuples(st.integers(2, 30), st.integers(5, 60)), min_size=60, max_size=120)
+
+
+@settings(max_examples=30)
+@given(lengths=EXCHANGES, max_tokens=st.integers(1000, 3000))
+def test_most_of_a_request_is_the_beginning_of_the_next_one(
+    lengths: list[tuple[int, int]], max_tokens: int
+) -> None:
+    assert share_not_repeated(lengths, prompt=0, max_tokens=max_tokens) < 0.25
+    assert share_not_repeated(lengths, prompt=1000, max_tokens=max_tokens) < 0.12
 
 
 def test_the_prompt_comes_first_and_the_utterance_last() -> None:

@@ -131,9 +131,14 @@ async def test_an_utterance_that_was_spoken_over_is_not_transcribed(redis: Redis
         await utterance_audio.read(redis, "t")
 
 
-async def test_a_dialogue_is_remembered_in_order_and_bounded(redis: RedisClient) -> None:
-    said = [Message(role="user", content=f"第 {number} 句") for number in range(keys.HISTORY_MESSAGES + 5)]
-    for message in said:
-        recent_history.remember(redis, "device", [message])
-    assert await recent_history.recall(redis, "device") == said[5:]
+async def test_a_dialogue_is_remembered_in_order_and_halved_when_full(redis: RedisClient) -> None:
+    said = [Message(role="user", content=f"第 {number} 句") for number in range(keys.HISTORY_MESSAGES + 6)]
+    held = []
+    for at in range(0, len(said), 2):
+        recent_history.remember(redis, "device", said[at : at + 2])
+        held.append(len(await recent_history.recall(redis, "device")))
+    half = keys.HISTORY_MESSAGES // 2
+    assert max(held) <= keys.HISTORY_MESSAGES + 2
+    assert held[-2:] == [half + 2, half + 4]
+    assert await recent_history.recall(redis, "device") == said[-half - 4 :]
     assert 0 < await redis.execute("TTL", keys.history("device")) <= keys.HISTORY_TTL_S
