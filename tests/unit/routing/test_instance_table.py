@@ -167,3 +167,15 @@ async def test_a_call_under_way_keeps_the_instance_that_it_was_given(redis: Redi
         assert lease.instance == llm("A")
         assert await redis.execute("ZCARD", keys.leases("llm", "A")) == 1
     assert await redis.execute("ZCARD", keys.leases("llm", "A")) == 0
+
+
+async def test_a_field_is_set_on_instances_that_are_known_only(redis: RedisClient) -> None:
+    known = Fleet(redis)
+    await known.configure("round_robin", llm("a", cap=8))
+    assert await fleets.set_field(redis, "llm", "a", field="cap_limit", value="1")
+    await known.hold(1)
+    assert (await known.try_pick()).full  # type: ignore[union-attr]
+    assert await fleets.set_field(redis, "llm", "a", field="cap_limit", value="")
+    assert "cap_limit" not in await known.fields("a")
+    assert not await fleets.set_field(redis, "llm", "gone", field="cap_limit", value="1")
+    assert not await redis.execute("EXISTS", keys.instance("llm", "gone"))
