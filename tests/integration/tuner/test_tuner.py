@@ -6,8 +6,10 @@ import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from dispatcher.control import tuner_store
@@ -19,6 +21,7 @@ from tests.integration.tuner.tuner_stack import POOL, TunerStack, choose, first_
 from tests.support.broker import Broker
 from tests.support.front_side import FrontSide
 from tests.support.instances import Instances
+from tests.support.nginx import Nginx, catalogue_of
 from tests.support.processes import BIN, ROOT, own_environment
 from tests.support.waiting import soon
 
@@ -101,6 +104,43 @@ async def test_a_leaking_worker_ends_in_peace_where_a_supervisor_starts_it_again
         assert (tried.cause, tried.action.kind) == ("memory", "restart")
         assert tried.action.target.startswith("llm@")
         assert await asyncio.to_thread(tuned.llm.ends) == 0
+
+
+async def test_nginx_forgets_its_speech_where_memory_stays_short(
+    tuned: TunerStack, side: FrontSide, instances: Instances, tmp_path: Path
+) -> None:
+    voices = [{"endpoint": f"http://127.0.0.1:{each.port}"} for each in instances.of("tts")]
+    others = [{"endpoint": "http://127.0.0.1:9"}]
+    catalogue = catalogue_of(
+        tmp_path, fronts=[("127.0.0.1:9", 1)], services={"asr": others, "llm": others, "tts": voices}
+    )
+    nginx = Nginx(catalogue, services_listen=f"127.0.0.1:{tuned.nginx_port}")
+    nginx.services_port = tuned.nginx_port
+    try:
+        nginx.start()
+        words = {"input": "Good morning.", "response_format": "pcm"}
+        async with aiohttp.ClientSession() as http:
+            await (await http.post(f"{nginx.services}/tts/v1/audio/speech", json=words)).read()
+        kept = Path(nginx.layout.cache_dir)
+        await soon(lambda: is_there(kept), what="the speech is kept")
+        # Nobody would stand in for the worker, and shorter buffers are no help.
+        await side.redis.execute("DEL", keys.supervisor(socket.gethostname()))
+        await choose(side.redis, "act")
+        await world.set_host_load(side.redis, memory=0.97)
+        async with tuned.beating():
+            await soon(lambda: is_gone(kept), what="the speech is gone")
+    finally:
+        nginx.remove()
+    actions = [(each.first.cause, each.first.action.kind) for each in await tuner_store.read_log(side.redis)]
+    assert actions[-2:] == [("memory", "buffer"), ("memory", "clear_cache")]
+
+
+async def is_there(cache: Path) -> bool:
+    return any(names for _, _, names in os.walk(cache))
+
+
+async def is_gone(cache: Path) -> bool:
+    return not await is_there(cache)
 
 
 async def test_a_busy_box_makes_an_instance_on_it_take_fewer_calls_until_it_is_quiet_again(

@@ -23,7 +23,7 @@ from dispatcher.telemetry import kpi_store, turn_log
 from tests.support.broker import Broker
 from tests.support.front_side import FrontSide
 from tests.support.instances import Instances
-from tests.support.processes import Process
+from tests.support.processes import Process, free_port
 from tests.support.stack import worker_command, write_config
 from tests.support.waiting import WAIT_TIMEOUT_S, eventually, soon
 
@@ -44,8 +44,11 @@ class TunerStack:
         # In turn, so that the failing instance goes on being asked.
         content["load_balancing"]["api_gateway"]["llm_services"]["algorithm"] = "round_robin"
         config.write_text(yaml.safe_dump(content, allow_unicode=True), "utf-8")
+        # No nginx runs there until a test starts one.
+        self.nginx_port = free_port()
         self.environ = {
             "REDIS_URL": broker.url,
+            "NGINX_SERVICES_URL": f"http://127.0.0.1:{self.nginx_port}",
             "DISPATCHER_CONFIG": str(config),
             "DATA_DIR": str(folder / "var"),
             "TICK_SCALE": str(TICK_SCALE),
