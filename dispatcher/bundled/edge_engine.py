@@ -28,6 +28,8 @@ log = structlog.get_logger(__name__)
 # Health checks come every few seconds, from several sides; the service is asked less often.
 CHECK_INTERVAL_S: Final = 30.0
 _HAN: Final = re.compile(r"[\u3007\u3400-\u4dbf\u4e00-\u9fff]")
+# Names of other services, such as alloy, are those of nobody here.
+_VOICE: Final = re.compile(r"[a-z]{2,}-[A-Z]{2,}-[\w-]+Neural")
 _PACKAGES: Final = ("av", "edge_tts")
 
 
@@ -62,7 +64,9 @@ class EdgeEngine:
         self._known_until_s = 0.0
         self._checking = asyncio.Lock()
 
-    async def speak(self, text: str, *, language: Language, speed: float) -> AsyncGenerator[bytes, None]:
+    async def speak(
+        self, text: str, *, language: Language, speed: float, voice: str = ""
+    ) -> AsyncGenerator[bytes, None]:
         """Yield the speech while the service sends it.
 
         Raises:
@@ -72,7 +76,8 @@ class EdgeEngine:
         said = clean(text, language="zh" if chinese else "en")
         if not any(sign.isalnum() for sign in said):
             raise RequestError.field("input", text, "words or numbers")
-        instance = self._instance(self._options.zh if chinese else self._options.en)
+        by_language = self._options.zh if chinese else self._options.en
+        instance = self._instance(voice if _VOICE.fullmatch(voice) else by_language)
         try:
             async with new_session() as session:
                 speech = EdgeTts(session).synthesize(instance, said, "zh" if chinese else "en", speed=speed)

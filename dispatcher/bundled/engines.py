@@ -107,13 +107,16 @@ class LlmEngine(Engine, Protocol):
 class TtsEngine(Engine, Protocol):
     """Speaks."""
 
-    def speak(self, text: str, *, language: Language, speed: float) -> AsyncGenerator[bytes, None]:
+    def speak(
+        self, text: str, *, language: Language, speed: float, voice: str = ""
+    ) -> AsyncGenerator[bytes, None]:
         """Yield the speech as s16le mono PCM at `SPEECH_RATE_HZ`; an empty piece says that more is to come.
 
         Args:
             text: what to say; Markdown and emoji in it are not spoken.
             language: decides how a text without letters is read.
             speed: 1.0 is the voice's own pace, 2.0 twice as fast.
+            voice: name of one; an engine that has none of that name speaks with its own.
 
         Raises:
             RequestError: nothing in the text can be spoken.

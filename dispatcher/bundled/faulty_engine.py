@@ -50,9 +50,11 @@ class FaultyEngine:
         answer = self._engine.respond(messages, language=language, tools=tools)
         return _with_fault(answer, self._switch.current(), sign_of_life="")
 
-    def speak(self, text: str, *, language: Language, speed: float) -> AsyncGenerator[bytes, None]:
+    def speak(
+        self, text: str, *, language: Language, speed: float, voice: str = ""
+    ) -> AsyncGenerator[bytes, None]:
         """Yield the engine's speech as the fault lets it."""
-        speech = self._engine.speak(text, language=language, speed=speed)
+        speech = self._engine.speak(text, language=language, speed=speed, voice=voice)
         return _with_fault(speech, self._switch.current(), sign_of_life=b"")
 
 

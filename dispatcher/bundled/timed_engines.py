@@ -145,6 +145,7 @@ class TimedTts:
         *,
         language: Language,  # noqa: ARG002  it hums in every language
         speed: float,
+        voice: str = "",  # noqa: ARG002
     ) -> AsyncGenerator[bytes, None]:
         """Yield the hum, slice by slice."""
         samples = int(len(text) * self._bytes_per_character / speed / 2)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import aclosing
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from aiohttp import web
 from pydantic import BaseModel, Field
@@ -23,10 +23,11 @@ _PCM_HEADERS: Final = {
 
 
 class SpeechRequest(BaseModel):
-    """Fields of a request that are read; there is one voice for each language, whatever `voice` says."""
+    """Fields of a request that are read; `voice` is only where the engine has one of that name."""
 
     input: str = Field(min_length=1, max_length=4096)
     response_format: Literal["pcm", "wav"] = "wav"
+    voice: Any = ""
     speed: float = Field(default=1.0, ge=0.5, le=2.0)
     language: Language = "auto"
 
@@ -47,7 +48,8 @@ class SpeechRoute:
         engine: TtsEngine
         with self._served.call() as engine:
             wanted = read_model(SpeechRequest, await request.read())
-            speech = engine.speak(wanted.input, language=wanted.language, speed=wanted.speed)
+            voice = wanted.voice if isinstance(wanted.voice, str) else ""
+            speech = engine.speak(wanted.input, language=wanted.language, speed=wanted.speed, voice=voice)
             if wanted.response_format == "pcm":
                 return await stream(request, speech, headers=_PCM_HEADERS)
             async with aclosing(speech):

@@ -163,8 +163,9 @@ def _fetch(url: str, target: Path, expected: str) -> None:
     unfinished = target.with_suffix(f".{os.getpid()}")
     digest, got, shown = hashlib.sha256(), 0, 0
     log.info("fetching weights", file=target.name, hub=urlsplit(url).netloc)
+    request = urllib.request.Request(url, headers={"User-Agent": "xiaozhi-dispatcher"})  # noqa: S310
     try:
-        with urllib.request.urlopen(url, timeout=HUB_TIMEOUT_S) as answer, unfinished.open("wb") as file:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=HUB_TIMEOUT_S) as answer, unfinished.open("wb") as file:  # noqa: S310
             while piece := answer.read(_PIECE_BYTES):
                 file.write(piece)
                 digest.update(piece)

@@ -110,7 +110,14 @@ class VoicesEngine:
         # Both voices are a hundred times faster than real time, so they need not work at once.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="voices")
 
-    async def speak(self, text: str, *, language: Language, speed: float) -> AsyncGenerator[bytes, None]:
+    async def speak(
+        self,
+        text: str,
+        *,
+        language: Language,
+        speed: float,
+        voice: str = "",  # noqa: ARG002  each script has one
+    ) -> AsyncGenerator[bytes, None]:
         """Yield the speech, a sentence or a clause at a time.
 
         Raises:

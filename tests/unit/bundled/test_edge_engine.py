@@ -37,6 +37,16 @@ async def test_a_text_is_spoken_in_the_dialect(monkeypatch: pytest.MonkeyPatch) 
         assert "rate='+50%'" in service.asked[0]["ssml"]
 
 
+async def test_a_voice_of_the_service_may_be_named_and_any_other_name_is_no_matter(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with edge(monkeypatch) as (client, service):
+        for voice in ("en-GB-SoniaNeural", "alloy", {"id": "x"}):
+            assert (await client.post(SPEAK, json={"input": "Hello", "voice": voice})).status == 200
+    voices = ("en-GB, SoniaNeural", "en-US, AriaNeural", "en-US, AriaNeural")
+    assert all(voice in each["ssml"] for voice, each in zip(voices, service.asked, strict=True))
+
+
 async def test_the_voice_follows_the_script_and_then_the_language(monkeypatch: pytest.MonkeyPatch) -> None:
     async with edge(monkeypatch, zh="zh-CN-YunxiNeural") as (client, service):
         for text, language in (("你好 Bob", "en"), ("Hello", "auto"), ("42", "zh")):
