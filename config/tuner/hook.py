@@ -6,7 +6,7 @@
     hook.py systemd|compose|kubernetes throttle on
     hook.py --listen 172.28.0.1:8070/SECRET compose    # for a control worker in a container
 
-Standard library alone. docs/tuner.md tells what each way needs. Change NAMES to those of your deployment.
+Standard library alone. docs/tuner.md tells what each way needs. Change the tables to your deployment.
 """
 
 from __future__ import annotations
@@ -23,6 +23,11 @@ TIMEOUT_S = 20
 # For each service: the instance that a further one is like, and the first port of further ones.
 NAMES = {"asr": ("asr-1", 8110), "llm": ("llm-1", 8210), "tts": ("tts-1", 8310)}
 MOST = 2
+# Units and containers that have less CPU while the tuner throttles.
+THROTTLED = {
+    "systemd": ("asr-1", "asr-2", "llm-1", "llm-2", "tts-1", "tts-2"),
+    "compose": ("asr-1", "asr-2", "llm-local", "tts-local"),
+}
 WORD = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
 
@@ -44,8 +49,8 @@ def systemd(words: list[str]) -> str:
             run("systemctl", "restart", f"xiaozhi-instance@{name}")
         case ["throttle", state]:
             weight = "25" if state == "on" else "100"
-            for like, _ in NAMES.values():
-                unit = f"xiaozhi-instance@{like}.service"
+            for name in THROTTLED["systemd"]:
+                unit = f"xiaozhi-instance@{name}.service"
                 run("systemctl", "set-property", "--runtime", unit, f"CPUWeight={weight}")
     return ""
 
@@ -56,8 +61,8 @@ def compose(words: list[str]) -> str:
         case ["restart", _, name]:
             run("docker-compose", "restart", name)
         case ["throttle", state]:
-            for like, _ in NAMES.values():
-                listed = ["docker-compose", "ps", "-q", like]
+            for name in THROTTLED["compose"]:
+                listed = ["docker-compose", "ps", "-q", name]
                 found = subprocess.run(  # noqa: S603  plain words
                     listed, check=True, timeout=TIMEOUT_S, capture_output=True, text=True
                 )

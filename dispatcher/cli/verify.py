@@ -25,7 +25,11 @@ INTERRUPTED_EXIT_CODE: Final = 130
 
 @click.command("verify")
 @click.option("--only", default="", metavar="NAMES", help=f"Some of {', '.join(FAULTS)}.  [default: all]")
-@click.option("--devices", type=click.IntRange(1, 200), help="How many talk.  [default: 8; with --quick 4]")
+@click.option(
+    "--devices",
+    type=click.IntRange(1, 200),
+    help="How many talk; of a soak, at most.  [default: 8; --quick 4, --soak 200]",
+)
 @click.option(
     "--soak",
     "soak_minutes",
