@@ -107,7 +107,8 @@ def prepare(
 
 def _loader(service: Service, name: str, options: Mapping[str, str]) -> Callable[[], Engine]:
     if name not in ENGINES[service]:
-        raise ConfigError([f"--engine {name}: expected {' or '.join(ENGINES[service])} for {service}"])
+        *others, last = ENGINES[service]
+        raise ConfigError([f"--engine {name}: expected {', '.join(others)} or {last} for {service}"])
     module_name, options_name, loader_name = ENGINES[service][name]
     try:
         module = import_module(module_name)

@@ -51,7 +51,7 @@ def test_every_problem_is_told_at_once() -> None:
 
 
 def test_an_unknown_engine_is_told_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match="--engine loud: expected voices or timed for tts"):
+    with pytest.raises(ConfigError, match="--engine loud: expected voices, edge or timed for tts"):
         prepare("tts", "loud", {})
 
 
