@@ -100,10 +100,6 @@ class Estimator:
             by_instance[attempt.instance].append(attempt)
         self._by_instance: Mapping[str, Sequence[Decision]] = by_instance
 
-    def recorded_of(self, name: str) -> int:
-        """Return how many attempts on an instance are known."""
-        return len(self._by_instance.get(name, ()))
-
     def attempt(self, call: RecordedCall, name: str, at_ms: float) -> Estimate:
         """Return what an attempt of a call comes to on an instance, begun at a time.
 

@@ -157,37 +157,6 @@ def test_restoring_twice_adds_nothing_and_keeps_what_came_later(
     assert redis.get(keys.FRONT_TOKEN_KEY) == b"k" * 64
 
 
-def test_a_running_deployment_is_left_alone_unless_it_is_forced(
-    tmp_path: Path, broker: Broker, redis: Redis
-) -> None:
-    deployment, file = DeploymentOnRedis(tmp_path / "deployment", broker), tmp_path / "backup.tar.gz"
-    deployment.fill()
-    before = fill(redis)
-    assert deployment.dispatcher("backup", str(file)).returncode == 0
-    redis.set(keys.served("llm"), 1, ex=60)
-    redis.delete(keys.history("dev-1"))
-    (deployment.data_dir / "auth.key").unlink()
-    said = deployment.dispatcher("restore", str(file))
-    assert said.returncode == 1
-    assert "the deployment runs (worker of llm)" in said.stderr
-    assert not (deployment.data_dir / "auth.key").exists()
-    assert deployment.dispatcher("restore", str(file), "--force").returncode == 0
-    assert held(redis) == before
-
-
-def test_a_damaged_file_changes_nothing(tmp_path: Path, broker: Broker, redis: Redis) -> None:
-    deployment, file = DeploymentOnRedis(tmp_path / "deployment", broker), tmp_path / "backup.tar.gz"
-    deployment.fill()
-    fill(redis)
-    assert deployment.dispatcher("backup", str(file)).returncode == 0
-    file.write_bytes(file.read_bytes()[:-200])
-    redis.flushall()
-    said = deployment.dispatcher("restore", str(file))
-    assert (said.returncode, said.stdout) == (1, "")
-    assert "no backup, or damaged" in said.stderr
-    assert redis.dbsize() == 0
-
-
 def test_a_file_that_is_there_is_not_written_over(tmp_path: Path, broker: Broker) -> None:
     deployment, file = DeploymentOnRedis(tmp_path / "deployment", broker), tmp_path / "backup.tar.gz"
     file.write_text("mine")
