@@ -13,9 +13,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 import structlog
-import uvloop
 from aiohttp import web
 
+from dispatcher import event_loop
 from dispatcher.bundled.engines import Service
 from dispatcher.bundled.registry import PreparedEngine, prepare
 from dispatcher.bundled.routes import build_app
@@ -55,7 +55,7 @@ def run_instance(
         handler_cancellation=True,
         shutdown_timeout=DRAIN_TIMEOUT_S,
     )
-    if not uvloop.run(_serve(served, runner, prepared, host=host, port=port)):
+    if not event_loop.run(_serve(served, runner, prepared, host=host, port=port)):
         # Stopped while it loaded: native code in that thread aborts when the interpreter ends under it.
         sys.stderr.flush()
         os._exit(0)

@@ -18,6 +18,7 @@ from typing import Any, Final, TypeVar
 from greenlet import getcurrent, greenlet
 
 from dispatcher.errors import NO_ANSWER, TurnCancelled
+from dispatcher.event_loop import new_event_loop
 
 Result = TypeVar("Result")
 
@@ -35,7 +36,7 @@ class LoopThread:
 
     def __init__(self) -> None:
         """Start the loop."""
-        self._loop = asyncio.new_event_loop()
+        self._loop = new_event_loop()
         self._background: set[asyncio.Task[Any]] = set()
         self._thread = threading.Thread(target=self._loop.run_forever, name="loop", daemon=True)
         self._thread.start()

@@ -10,10 +10,10 @@ import signal
 from collections.abc import AsyncIterator
 from typing import Final
 
-import uvloop
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from dispatcher import event_loop
 from dispatcher.catalogue.model import Catalogue
 from dispatcher.errors import StartError
 from dispatcher.front.admission.connection_limiter import raise_descriptor_limit
@@ -73,7 +73,7 @@ def run_front() -> None:
     catalogue = starting_catalogue(settings)
     gc.freeze()
     try:
-        uvloop.run(_serve(create_app(settings, catalogue), settings))
+        event_loop.run(_serve(create_app(settings, catalogue), settings))
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise

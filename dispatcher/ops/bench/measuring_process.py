@@ -17,8 +17,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
-import uvloop
 
+from dispatcher import event_loop
 from dispatcher.errors import StartError
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def carry_out(run: Callable[[dict[str, Any]], Coroutine[Any, Any, dict[str, Any]
     Its log lines go to stderr: stdout is read by the bench.
     """
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
-    _print(uvloop.run(run(json.loads(sys.stdin.readline()))))
+    _print(event_loop.run(run(json.loads(sys.stdin.readline()))))
 
 
 def report_turn() -> None:

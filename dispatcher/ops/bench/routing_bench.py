@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Final, get_args
 
 import click
-import uvloop
 
+from dispatcher.event_loop import new_event_loop
 from dispatcher.messages import Algorithm
 from dispatcher.ops.bench.bench_stack import plan_stack, running_stack
 from dispatcher.ops.bench.contention_load import ContentionPlan
@@ -77,7 +77,7 @@ def routing(*, calls: int, cycles: int, processes: int, seconds: float) -> None:
     plan = RoutingPlan(calls=calls, cycles=cycles, processes=processes, seconds=seconds)
     console = make_console()
     bench = run_routing(plan, BenchProgress(console))
-    report = run_interruptible(bench, loop_factory=uvloop.new_event_loop)
+    report = run_interruptible(bench, loop_factory=new_event_loop)
     print_routing(console, report)
 
 
