@@ -138,6 +138,29 @@ async def test_celery_goes_on_to_the_llm_with_what_the_transcription_returns(bro
     assert second.root_id == first.id
 
 
+async def test_a_worker_goes_on_to_the_llm_as_celery_would(broker: Broker) -> None:
+    await chains.start_turn(broker.redis(), SPOKEN)
+    request = broker.take("asr")
+    following = SPOKEN.with_text("what time is it", "en")
+
+    sent = await chains.follow(broker.redis(), chain(request), following, parent_id=request.id)
+
+    assert sent
+    (own,) = broker.pushed("llm")
+    request.execute()  # Celery sends its own
+    celerys = broker._channel._get("llm")["headers"]
+    names = ("task", "id", "root_id", "parent_id", "expires", "argsrepr", "kwargsrepr", "retries")
+    assert {name: own["headers"][name] for name in names} == {name: celerys[name] for name in names}
+    assert json.loads(own["body"])[0] == [following.as_payload()]
+
+
+async def test_a_chain_of_another_form_is_left_to_celery(broker: Broker) -> None:
+    other = [{"task": "control.tune", "options": {"task_id": "an-id"}}]
+
+    for chain_of_task in ([], other, [*other, *other], [17]):
+        assert not await chains.follow(broker.redis(), chain_of_task, SPOKEN, parent_id="an-id")
+
+
 async def test_a_ticket_comes_out_of_its_message_as_it_went_in(broker: Broker) -> None:
     await chains.start_turn(broker.redis(), SPOKEN)
     broker.take("asr").execute()

@@ -149,10 +149,16 @@ class TurnTasks:
             self._on_failure(f"queue has {length} tasks, at most {limit} are let in")
 
     async def _start_turn(self, ticket: TurnTicket, *, stores_audio: bool) -> int:
-        if stores_audio:
-            packed = packets.pack(self._utterance.recording)
-            await utterance_audio.put(self._context.cache_redis, ticket.turn_id, packed)
-        return await chains.start_turn(self._context.redis, ticket)
+        redis, cache = self._context.redis, self._context.cache_redis
+        if not stores_audio:
+            return await chains.start_turn(redis, ticket)
+        stored = utterance_audio.put(cache, ticket.turn_id, packets.pack(self._utterance.recording))
+        if cache is not redis:
+            await stored
+        try:
+            return await chains.start_turn(redis, ticket)  # in one batch with the audio, and after it
+        finally:
+            await stored
 
 
 def _resent(ticket: TurnTicket, attempt: int, alive_s: float) -> TurnTicket:
