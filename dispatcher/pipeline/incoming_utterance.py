@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 # A device sends while its microphone is on, silence too; one that sends nothing for so long has left.
 UTTERANCE_QUIET_TIMEOUT_S: Final = 10.0
 # Decoding takes 0.15 ms a packet: a few on the loop, many beside it.
-_FEW_PACKETS: Final = 20
+FEW_PACKETS: Final = 30
 
 
 class IncomingUtterance:
@@ -102,7 +102,7 @@ class IncomingUtterance:
 
     async def _take(self, parts: list[UtterancePart]) -> None:
         coming = [packet for part in parts for packet in packets.unpack(part.packed)]
-        if len(coming) > _FEW_PACKETS:
+        if len(coming) > FEW_PACKETS:
             self._pcm += await asyncio.to_thread(self._decode, coming)
         else:
             self._pcm += self._decode(coming)

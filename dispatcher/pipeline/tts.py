@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from dispatcher.audio import packets
-from dispatcher.audio.opus import OpusEncoder, PacketEncoder, PcmPacketizer
+from dispatcher.audio.opus import SAMPLE_BYTES, OpusEncoder, PacketEncoder, PcmPacketizer
 from dispatcher.dialogue.persona import character, voice_at
 from dispatcher.errors import InstanceFailed
 from dispatcher.messages import REPLY_FRAME_MS, REPLY_RATE_HZ, ReplyFields, TurnTicket
@@ -22,6 +22,7 @@ from dispatcher.speech_text import normalize
 # The first packet leaves at once; then five travel together: one entry for each packet cost 24 ms
 # of CPU per turn more.
 PACKETS_PER_REPLY: Final = 5
+_FRAME_BYTES: Final = REPLY_RATE_HZ * REPLY_FRAME_MS // 1000 * SAMPLE_BYTES
 
 _idle_encoders: list[PacketEncoder] = []
 
@@ -93,6 +94,12 @@ class SentenceSpeech:
         if not pcm:
             return
         self._taken_bytes += len(pcm)
+        if not self._sent:
+            # The user waits for this packet, and not for what follows in its slice.
+            self._ready += self._encoder.feed(pcm[:_FRAME_BYTES])
+            pcm = pcm[_FRAME_BYTES:]
+            if self._ready:
+                self._send(1, last=False)
         self._ready += self._encoder.feed(pcm)
         while self._ready and (not self._sent or len(self._ready) >= PACKETS_PER_REPLY):
             self._send(1 if not self._sent else PACKETS_PER_REPLY, last=False)

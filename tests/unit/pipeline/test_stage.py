@@ -97,3 +97,31 @@ async def test_a_stream_that_stalls_is_out_of_reach_later_when_it_thinks() -> No
             [piece async for piece in without_stalls(lease(), stream_of(*pieces))]
     thinking = without_stalls(lease(), stream_of(Progress(), 19.0, "more"))
     assert [piece async for piece in thinking][-1] == "more"
+
+
+async def test_a_stream_that_thought_and_then_speaks_may_not_rest_for_long_again() -> None:
+    stream = without_stalls(lease(), stream_of("text", 6.0, "more"), first_timeout_s=20.0)
+    began = asyncio.get_running_loop().time()
+    with pytest.raises(InstanceUnreachable, match="silent for 5 s"):
+        [piece async for piece in stream]
+    assert asyncio.get_running_loop().time() - began < 6
+
+
+async def test_what_a_reader_does_between_two_pieces_counts_against_no_instance() -> None:
+    heard = []
+    async for piece in without_stalls(lease(), stream_of("one", 4.0, "two", 4.0, "three")):
+        heard.append(piece)
+        await asyncio.sleep(8)
+    assert heard == ["one", "two", "three"]
+
+
+async def test_a_barge_in_during_a_wait_is_no_stall() -> None:
+    async def read() -> None:
+        async for _ in without_stalls(lease(), stream_of("one", 4.0, "two")):
+            pass
+
+    reading = asyncio.create_task(read())
+    await asyncio.sleep(1)
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
