@@ -1,8 +1,9 @@
-"""Fixtures of the tests of shared state."""
+"""Fixtures of the checks of instances: real servers on loopback, and so a real clock."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 import pytest
 from aiohttp import web
@@ -15,6 +16,11 @@ from dispatcher.redis_client.client import RedisClient
 from tests.support.model_server import FakeModelServer
 
 RULES = HealthRules(failure_threshold=3, recovery_threshold=2)
+
+
+def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Take the loop of every other test: sockets answer in their own time."""
+    return {"real time": asyncio.new_event_loop}
 
 
 @pytest.fixture
