@@ -73,7 +73,7 @@ def shorten_buffer(evidence: TunerEvidence) -> Proposed:
 
 
 def clear_speech_cache(_: TunerEvidence) -> Proposed:
-    """Let nginx forget the speech that it keeps, a gigabyte at most."""
+    """Have nginx remove the speech that it keeps, a gigabyte at most."""
     yield Action(kind="clear_cache", target="nginx"), "speech that nginx keeps can be made again"
 
 
