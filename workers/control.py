@@ -1,14 +1,13 @@
 """Tasks of queue `control`, driven by beat, and the watch over the YAML; never behind the tasks of a turn.
 
 Each is a few lines: the work is in `dispatcher/control`. SQLAlchemy is imported where records are first
-needed: every worker loads this module, and 20 MB in each of the others would be for nothing.
+needed: 20 MB in a worker that keeps none would be for nothing.
 """
 
 from __future__ import annotations
 
 import os
 import threading
-import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from functools import cache, cached_property, wraps
@@ -31,7 +30,6 @@ from dispatcher.control.webhook import Webhook
 from dispatcher.errors import ConfigError, StateError
 from dispatcher.messages import (
     ADJUST_WEIGHTS,
-    CANARY,
     CHECK_HEALTH,
     CONTROL_QUEUE,
     DRAIN_RECORDS,
@@ -44,7 +42,6 @@ from dispatcher.messages import (
 )
 from dispatcher.pipeline.worker_context import WorkerContext, process_context
 from dispatcher.settings import load_settings
-from dispatcher.telemetry import canaries
 from workers.celery import app
 from workers.celery_ext.beat import PERIOD_HEADER
 from workers.celery_ext.worker_control import CeleryWorkerControl
@@ -55,7 +52,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-CANARY_TIMEOUT_S: Final = 5.0
 HEALTH_ROUND_TIMEOUT_S: Final = 20.0
 KPI_TIMEOUT_S: Final = 5.0
 WEIGHTS_TIMEOUT_S: Final = 10.0
@@ -149,14 +145,6 @@ def once_per_tick(task: str) -> Callable[[Callable[[], None]], Callable[[], None
         return take_tick
 
     return decorate
-
-
-@app.task(name=CANARY, is_on_loop=True)
-def canary(queue: str, period_s: float, sent_at_s: float) -> None:
-    """Show that the queue is consumed, in every worker; two beats send two of them, which does no harm."""
-    delay_ms = (time.time() - sent_at_s) * 1000
-    work = canaries.receive(process_context().redis, queue, delay_ms=delay_ms, period_s=period_s)
-    _run(work, timeout_s=CANARY_TIMEOUT_S, failed="canary not recorded")
 
 
 @app.task(name=CHECK_HEALTH)

@@ -1,4 +1,4 @@
-"""Celery's own moments: choose the pool, set up logging, warm up, close."""
+"""Celery's own moments: choose the pool, warm up, close."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import warnings
 from typing import Any
 
 from celery.exceptions import CPendingDeprecationWarning
-from celery.signals import setup_logging, worker_init, worker_process_init, worker_ready, worker_shutdown
+from celery.signals import worker_init, worker_process_init, worker_ready, worker_shutdown
 
-from dispatcher.logs import configure_logging
 from dispatcher.pipeline.loop_thread import LOOP_START_TIMEOUT_S
 from dispatcher.pipeline.warm_up import WarmUp
 from dispatcher.pipeline.worker_context import process_context
@@ -16,12 +15,6 @@ from dispatcher.routing.initial_catalogue import starting_catalogue
 from dispatcher.settings import load_settings
 from workers.celery_ext.pools import ResizablePool, choose_pool
 from workers.celery_ext.taken import TAKEN
-
-
-@setup_logging.connect
-def set_up_logging(**_: Any) -> None:
-    """Log in our form instead of Celery's."""
-    configure_logging(load_settings())
 
 
 @worker_init.connect

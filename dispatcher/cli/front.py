@@ -13,7 +13,8 @@ def front() -> None:
 
     Address, limits and folders come from the environment (FRONT_HOST, FRONT_PORT, REDIS_URL ...).
     """
-    from dispatcher.front import run_front  # noqa: PLC0415  the group's help must not load aiohttp
+    import dispatcher.lean_structlog  # noqa: F401, PLC0415  before whatever imports structlog
+    from dispatcher.front.http.app import run_front  # noqa: PLC0415  the group's help must not load aiohttp
 
     make_private()
     run_front()

@@ -39,6 +39,7 @@ def instance(
     It speaks the OpenAI HTTP dialect. docs/builtin.md lists the engines and their options.
     """
     # The group's help must not load aiohttp.
+    import dispatcher.lean_structlog  # noqa: F401, PLC0415  before whatever imports structlog
     from dispatcher.bundled.registry import default_engine  # noqa: PLC0415
     from dispatcher.bundled.server import run_instance  # noqa: PLC0415
     from dispatcher.logs import configure_logging  # noqa: PLC0415

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from dispatcher.front.http.device_address import network_address
+from dispatcher.front.http.own_addresses import network_address
 from dispatcher.messages import OTA_PATH
 from dispatcher.redis_url import parse_redis_url
 from dispatcher.settings import Settings

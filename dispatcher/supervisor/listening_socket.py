@@ -12,7 +12,7 @@ import socket
 from contextlib import suppress
 from typing import Self
 
-from dispatcher.front.http.listening import bind_other_family
+from dispatcher.front.http.own_addresses import bind_other_family
 from dispatcher.supervisor.process_spec import ListenAddress, ProcessSpec
 
 

@@ -14,7 +14,7 @@ from playwright.async_api import Browser, async_playwright
 
 from dispatcher.audio.pcm import read_wav, resample
 from dispatcher.dialogue.language import detect_language
-from dispatcher.front.http.device_address import lan_address
+from dispatcher.front.http.own_addresses import lan_address
 from dispatcher.recordings import recording
 from tests.acceptance.talk_page import launch, new_tab
 from tests.acceptance.whole_system import WholeSystem

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-import socket
-from contextlib import suppress
 from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
@@ -14,36 +12,12 @@ import segno
 from aiohttp import web
 
 from dispatcher.front.admission.client_address import client_address_of, is_own_name
+from dispatcher.front.http.own_addresses import network_address
 from dispatcher.messages import OTA_PATH
 from dispatcher.settings import Settings
 
-# Addresses for documentation; connecting a UDP socket sends nothing, it only picks the way out.
-_SOMEWHERE: Final = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}
-_LOOPBACK: Final = "127.0.0.1"
-_EVERY_ADDRESS: Final = ("0.0.0.0", "::", "")  # noqa: S104  compared, not bound
 _HOST: Final = re.compile(r"[\w.-]{1,253}(:\d{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:\d{1,5})?", re.ASCII)
 QR_HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-
-
-def lan_address() -> str:
-    """Return this machine's address on the network that leads outside; loopback without a network."""
-    for family, somewhere in _SOMEWHERE.items():
-        with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
-            probe.connect((somewhere, 9))
-            return str(probe.getsockname()[0])
-    return _LOOPBACK
-
-
-def network_address(settings: Settings) -> str:
-    """Return the OTA address as `dispatcher up` prints it: that of FRONT_PUBLIC_URL, else of this machine.
-
-    A front that listens on one address is reached there only, be it loopback.
-    """
-    public = settings.front_public_url.rstrip("/")
-    if public:
-        return public + OTA_PATH
-    host = lan_address() if settings.front_host in _EVERY_ADDRESS else settings.front_host
-    return f"http://{f'[{host}]' if ':' in host else host}:{settings.front_port}{OTA_PATH}"
 
 
 def device_address(request: web.Request, settings: Settings) -> str:

@@ -25,8 +25,6 @@ NO_DESCRIPTOR_PAUSE_S: Final = 0.1
 EVICTED_AT_ONCE: Final = 64
 CLOSE_LATE_INTERVAL_S: Final = 1.0
 _NO_ROOM: Final = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
-# The same interface in the other family; where a system has no IPv6, IPv4 alone is listened on.
-_OTHER_FAMILY: Final = {"0.0.0.0": "::", "127.0.0.1": "::1", "::": "0.0.0.0", "::1": "127.0.0.1"}  # noqa: S104
 
 
 class ConnectionSite(web.BaseSite):
@@ -120,55 +118,3 @@ class BrokenRequests(logging.Filter):
         address = str(record.args[0]) if isinstance(record.args, tuple) and record.args else "any"
         self._connections.refusals.note("requests that are no HTTP were refused", address)
         return False
-
-
-def bind_sockets(host: str, port: int) -> list[socket.socket]:
-    """Return bound sockets for a host: its own, and the same interface's in the other family.
-
-    Raises:
-        OSError: the address is taken, or none of this host's.
-    """
-    found = socket.getaddrinfo(
-        host or "0.0.0.0",  # noqa: S104  an empty host is every address
-        port,
-        type=socket.SOCK_STREAM,
-        flags=socket.AI_PASSIVE,
-    )
-    bound: list[socket.socket] = []
-    try:
-        for family, _, _, _, address in dict.fromkeys(found):
-            bound.append(_bind(family, str(address[0]), int(address[1])))
-    except OSError:
-        for each in bound:
-            each.close()
-        raise
-    if len(bound) == 1:
-        bound += bind_other_family(bound[0])
-    return bound
-
-
-def bind_other_family(own: socket.socket) -> list[socket.socket]:
-    """Return a socket at the same port of the other family, or none where that cannot be had."""
-    host, port, *_ = own.getsockname()
-    other = _OTHER_FAMILY.get(str(host))
-    if other is None:
-        return []
-    try:
-        return [_bind(socket.AF_INET6 if ":" in other else socket.AF_INET, other, port)]
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            log.warning("another program has the port there; not listening", address=other, port=port)
-        return []
-
-
-def _bind(family: int, host: str, port: int) -> socket.socket:
-    fresh = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        fresh.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            fresh.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        fresh.bind((host, port))
-    except OSError:
-        fresh.close()
-        raise
-    return fresh

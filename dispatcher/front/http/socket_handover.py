@@ -11,7 +11,7 @@ from typing import Final, Self
 
 import structlog
 
-from dispatcher.front.http.listening import bind_sockets
+from dispatcher.front.http.own_addresses import bind_sockets
 from dispatcher.messages import CHANNEL_VARIABLE, SAYS_LEAVING, SAYS_SERVING, SOCKET_VARIABLE
 from dispatcher.settings import Settings
 

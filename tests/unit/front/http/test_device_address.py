@@ -12,10 +12,9 @@ from aiohttp.test_utils import TestClient, TestServer, make_mocked_request
 from dispatcher.front.http.device_address import (
     add_device_address,
     device_address,
-    lan_address,
-    network_address,
     qr_code,
 )
+from dispatcher.front.http.own_addresses import lan_address, network_address
 from dispatcher.settings import Settings
 
 LAN = f"http://{lan_address()}:8000/xiaozhi/ota/"
