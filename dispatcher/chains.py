@@ -23,6 +23,8 @@ from dispatcher.redis_client.client import RedisClient
 from dispatcher.redis_client.lua_script import Script
 
 PUSH: Final = Script.load("dispatcher.redis_client", "push", repeatable=True)
+# Longer than anybody tries to send the same message (dispatcher/redis_client/client.py).
+SENT_TTL_S: Final = 15
 _QUEUE_OF: Final = {TRANSCRIBE: "asr", RESPOND: "llm", SYNTHESIZE: "tts"}
 
 
@@ -107,7 +109,7 @@ async def _push(
     length = await redis.run(
         PUSH,
         keys={"queue": queue, "sent": keys.sent(task_id)},
-        arguments={"message": message, "sent_ttl_s": keys.SENT_TTL_S},
+        arguments={"message": message, "sent_ttl_s": SENT_TTL_S},
     )
     return int(length)
 

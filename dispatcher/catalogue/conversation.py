@@ -17,6 +17,7 @@ from dispatcher.catalogue.fields import (
     InstanceName,
     LanguageName,
     PhraseLanguage,
+    Switch,
     Text,
     Voices,
     Words,
@@ -76,6 +77,7 @@ class Conversation(Section):
         thinking_timeout_s: how long an LLM whose stream lives may go without text of the reply; neither of
             the other two timeouts counts that time.
         max_reply_s: spoken time after which a reply ends at the next end of a sentence.
+        prefix_affinity: the LLM that served a dialogue is preferred for its next turns, within bounds.
         filler: what is said while nothing of the answer is audible.
         name, voices, greeting, goodbyes, timezone, place: as in `Persona`, for devices to which nothing
             narrower is said.
@@ -98,6 +100,7 @@ class Conversation(Section):
     stage_timeout_s: Duration = 10.0
     thinking_timeout_s: Annotated[Duration, key("thinking_timeout")] = 45.0
     max_reply_s: Duration = 90.0
+    prefix_affinity: Switch = True
     filler: Annotated[FillerRules, BeforeValidator(_switched)] = field(default_factory=FillerRules)
     personas: Mapping[InstanceName, Annotated[Persona, BeforeValidator(or_defaults)]] = field(
         default_factory=dict

@@ -23,6 +23,8 @@ from dispatcher.telemetry import record_stream
 
 log = structlog.get_logger(__name__)
 
+TUNER_REQUESTS_KEPT: Final = 20
+TUNER_REQUESTS_TTL_S: Final = 60
 _STATE: Final = TypeAdapter(TunerState)
 # Fields of a state that an earlier version wrote.
 _RENAMED: Final = {"rests": "cool_downs", "setbacks": "relapses"}
@@ -150,8 +152,8 @@ async def request_undo(redis: RedisClient, number: int) -> None:
         StateError: Redis is out of reach.
     """
     redis.send_nowait("RPUSH", keys.TUNER_REQUESTS, number)
-    redis.send_nowait("LTRIM", keys.TUNER_REQUESTS, -keys.TUNER_REQUESTS_KEPT, -1)
-    await redis.execute("EXPIRE", keys.TUNER_REQUESTS, keys.TUNER_REQUESTS_TTL_S)
+    redis.send_nowait("LTRIM", keys.TUNER_REQUESTS, -TUNER_REQUESTS_KEPT, -1)
+    await redis.execute("EXPIRE", keys.TUNER_REQUESTS, TUNER_REQUESTS_TTL_S)
 
 
 async def has_requests(redis: RedisClient) -> bool:
@@ -169,7 +171,7 @@ async def take_requests(redis: RedisClient) -> Sequence[int]:
     Raises:
         StateError: Redis is out of reach.
     """
-    asked = await redis.execute("LPOP", keys.TUNER_REQUESTS, keys.TUNER_REQUESTS_KEPT)
+    asked = await redis.execute("LPOP", keys.TUNER_REQUESTS, TUNER_REQUESTS_KEPT)
     return [int(number) for number in asked or () if number.isdigit()]
 
 

@@ -89,6 +89,7 @@ class CallProfile:
         ticket: of the turn.
         size: how much there is to do, 1.0 for what is usual.
         first: the instance to ask first, where it is healthy and has a free slot; empty for any.
+        dialogue: names what the request of the call begins with; empty where that is nothing of worth.
         ready_at: returns since when an instance has all that it needs, by the loop's clock; infinity while
             it has not.
     """
@@ -97,6 +98,7 @@ class CallProfile:
     ticket: TurnTicket
     size: float = 1.0
     first: str = ""
+    dialogue: str = ""
     ready_at: Callable[[], float] = at_once
 
 

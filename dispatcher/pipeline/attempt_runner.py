@@ -122,6 +122,7 @@ class AttemptRunner(Generic[Result]):
             deadline_at_s=ticket.deadline_at_s if request.waits else time.time(),
             excluded=request.excluded,
             mode=request.mode or self._mode,
+            dialogue=self._profile.dialogue,
         ) as lease:
             request.check(lease.slot)
             self._mode = "spare"

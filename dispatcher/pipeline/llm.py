@@ -69,7 +69,9 @@ async def _write_round(
         asked = well_formed([*messages, *continuation(publisher.sent)])
         return await ReplyWriter(publisher, attempt, lease).write(chat(context, lease.instance, asked, tools))
 
-    return await HedgedCall(context, CallProfile(service="llm", ticket=ticket), attempt_on).run()
+    dialogue = ticket.device_id if context.catalogue.conversation.prefix_affinity else ""
+    profile = CallProfile(service="llm", ticket=ticket, dialogue=dialogue)
+    return await HedgedCall(context, profile, attempt_on).run()
 
 
 async def _messages(

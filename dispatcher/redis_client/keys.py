@@ -13,6 +13,7 @@
 | waiting:{service} | sorted set | pick script | pick, finish | 60 s; calls in the order in which they came |
 | seen:{service} | sorted set | pick script | pick script | 60 s; when each of them last looked |
 | excluded:{service} | hash | pick script | pick, finish | 60 s; the instances that failed one of them |
+| affinity:{service}:{dialogue} | string | pick script | pick script | 10 min; who served a dialogue last |
 | decisions | stream | pick, finish | `dispatcher why` | none: MAXLEN 5 000 |
 | sent:{task} | string | front, llm worker | push script | 15 s; the task is in its queue, or was |
 | claim:{turn} | string | front | asr worker | 90 s; at CACHE_URL |
@@ -103,14 +104,10 @@ TUNER: Final = "tuner"
 TUNER_REQUESTS: Final = "tuner-requests"
 TUNING: Final = "tuning"
 TUNER_MAXLEN: Final = 1_000
-TUNER_REQUESTS_KEPT: Final = 20
-TUNER_REQUESTS_TTL_S: Final = 60
 TUNING_TTL_MS: Final = 60_000
 VERIFYING: Final = "verifying"
 SIGN_OF_LIFE_TTL_S: Final = 15
 TURN_TTL_S: Final = 90
-# Longer than anybody tries to send the same message (dispatcher/redis_client/client.py).
-SENT_TTL_S: Final = 15
 # Ten minutes of speech in entries of 120 ms; `max_utterance_s` ends an utterance long before.
 UTTERANCE_MAXLEN: Final = 5_000
 REPLIES_TTL_S: Final = 60
@@ -133,8 +130,6 @@ TURNS_KEPT: Final = 1_000
 SAMPLES_TTL_S: Final = 3600
 SAMPLES_KEPT: Final = 100
 KPIS_TTL_S: Final = 60
-# A little less than a minute, or the tick at its end would be too early.
-RECORDED_TTL_S: Final = 58
 LEASE_TTL_MS: Final = 5_000
 REASON_CHARACTERS: Final = 200
 REFUSED_TTL_S: Final = 24 * 3600
@@ -178,6 +173,11 @@ def seen(service: Service) -> str:
 def excluded(service: Service) -> str:
     """Name the instances that failed a waiting call already, comma-joined by its lease id."""
     return f"excluded:{service}"
+
+
+def affinity(service: Service, dialogue: str) -> str:
+    """Name the instance that served a dialogue last, and when."""
+    return f"affinity:{service}:{dialogue}"
 
 
 def sent(task_id: str) -> str:

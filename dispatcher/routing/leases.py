@@ -114,6 +114,7 @@ async def pick(
     lease_id: str | None = None,
     mode: PickMode = "",
     order: WaitingOrder = FIRST_COME,
+    dialogue: str = "",
     now_ms: float | None = None,
 ) -> Slot | NoSlot:
     """Choose an instance and lease a slot on it; both happen in one script.
@@ -129,6 +130,7 @@ async def pick(
         lease_id: the call's id; without one this is a single look.
         mode: whether the call may try instances that are slow or half-open, or probe them beside it.
         order: its place in line, should it have to wait.
+        dialogue: whose requests begin alike: the instance that served it last is preferred, within bounds.
         now_ms: the time of a simulation; without it the clock of Redis counts.
 
     Raises:
@@ -137,10 +139,10 @@ async def pick(
     """
     call_id = lease_id or new_lease_id()
     call: NamedValues = {"lease_id": call_id, "turn_id": turn_id, "mode": mode, "now_ms": now_ms}
-    wish: NamedValues = {"excluded": ",".join(excluded), "may_wait": lease_id is not None}
-    named = {**_service_keys(service), "cancelled": keys.cancelled(turn_id)}
+    wish: NamedValues = {"excluded": ",".join(excluded), "may_wait": bool(lease_id), "dialogue": dialogue}
+    of_call = {"cancelled": keys.cancelled(turn_id), "affinity": keys.affinity(service, dialogue)}
     arguments = {**call, **wish, **_service_arguments(service), **order.arguments()}
-    answer = await redis.run(_PICK, keys=named, arguments=arguments)
+    answer = await redis.run(_PICK, keys={**_service_keys(service), **of_call}, arguments=arguments)
     return _picked(answer, service, turn_id, call_id)
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Final
+from functools import partial
+from typing import Final, TypeAlias
 
 import structlog
 
@@ -33,6 +34,8 @@ RENEW_EVERY_S: Final = keys.LEASE_TTL_MS / 1000 / 3
 # A call that finds every slot taken is told when it is its turn; it looks by itself as often as this, to
 # keep its place in line and to find slots whose holder died.
 LEASE_POLL_INTERVAL_S: Final = 0.25
+# `leases.pick` with all but the id of the lease.
+Look: TypeAlias = "Callable[..., Coroutine[object, object, Slot | NoSlot]]"
 
 
 class CallClock:
@@ -101,8 +104,9 @@ class Router:
         deadline_at_s: float,
         excluded: Collection[str] = (),
         mode: PickMode = "",
+        dialogue: str = "",
     ) -> AsyncIterator[Lease]:
-        """Hold a slot on the best instance for the length of the block; `mode` as in `leases.pick`.
+        """Hold a slot on the best instance for the length of the block; the rest as in `leases.pick`.
 
         An InstanceError that leaves the block counts against the instance unless its class says otherwise;
         anything else (a barge-in, a passed deadline) gives the slot back without a verdict.
@@ -113,20 +117,19 @@ class Router:
             StateError: Redis is out of reach.
         """
         asked_at = time.monotonic()
-        excluded = self._not_configured(service).union(excluded)
-        slot = await self._pick(service, turn_id, deadline_at_s, excluded, mode)
+        look = partial(leases.pick, self._redis, service, turn_id=turn_id, mode=mode, dialogue=dialogue)
+        look = partial(look, excluded=self._not_configured(service).union(excluded))
+        slot = await self._pick(service, deadline_at_s, look)
         clock = CallClock()
         wait_ms = (time.monotonic() - asked_at) * 1000
         self._hold(slot)
         outcome: Outcome = "ignored"
         failure: InstanceError | None = None
         try:
-            instance = await self._instance(slot.name)
-            yield Lease(instance=instance, slot=slot, wait_ms=wait_ms, clock=clock)
+            yield Lease(instance=await self._instance(slot.name), slot=slot, wait_ms=wait_ms, clock=clock)
             outcome = "ok"
         except InstanceError as error:
-            outcome = "failed" if error.counts else "ignored"
-            failure = error
+            outcome, failure = "failed" if error.counts else "ignored", error
             raise
         finally:
             self._held.pop(slot.lease_id, None)
@@ -155,12 +158,10 @@ class Router:
         except KeyError as error:
             raise StateError(f"redis leased {name}, which left the catalogue at that moment") from error
 
-    async def _pick(
-        self, service: Service, turn_id: str, deadline_at_s: float, excluded: Collection[str], mode: PickMode
-    ) -> Slot:
+    async def _pick(self, service: Service, deadline_at_s: float, look: Look) -> Slot:
         lease_id = leases.new_lease_id()
         while True:
-            picked = await self._look(service, turn_id, lease_id, excluded, mode)
+            picked = await self._look(service, lease_id, look)
             if isinstance(picked, Slot):
                 if "panic" in picked.reason:
                     log.warning("no healthy instance, trying the least bad", instance=picked.name)
@@ -172,15 +173,9 @@ class Router:
             self._refuse(service, picked, deadline_at_s, lease_id)
             await self._wait_in_line(service, lease_id)
 
-    async def _look(
-        self, service: Service, turn_id: str, lease_id: str, excluded: Collection[str], mode: PickMode
-    ) -> Slot | NoSlot:
+    async def _look(self, service: Service, lease_id: str, look: Look) -> Slot | NoSlot:
         """Ask for a slot; one that arrives when the caller is gone is given back at once."""
-        looking = asyncio.get_running_loop().create_task(
-            leases.pick(
-                self._redis, service, turn_id=turn_id, excluded=excluded, lease_id=lease_id, mode=mode
-            )
-        )
+        looking = asyncio.get_running_loop().create_task(look(lease_id=lease_id))
         try:
             return await asyncio.shield(looking)
         except asyncio.CancelledError:

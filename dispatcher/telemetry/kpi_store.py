@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -20,6 +20,9 @@ from dispatcher.redis_client.client import RedisClient
 from dispatcher.redis_client.decoding import as_text
 
 Kind = TypeVar("Kind")
+
+# A little less than a minute, or the tick at its end would be too early.
+RECORDED_TTL_S: Final = 58
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +72,7 @@ async def try_claim_minute(redis: RedisClient) -> bool:
     Raises:
         StateError: Redis is out of reach.
     """
-    return bool(await redis.execute("SET", keys.RECORDED, 1, "NX", "EX", keys.RECORDED_TTL_S))
+    return bool(await redis.execute("SET", keys.RECORDED, 1, "NX", "EX", RECORDED_TTL_S))
 
 
 async def read_snapshot(redis: RedisClient) -> KpiSnapshot | None:

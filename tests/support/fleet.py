@@ -57,9 +57,13 @@ class Fleet:
         """Pick and lease, or learn that there is nothing."""
         return await leases.pick(self.redis, "llm", turn_id=turn_id, excluded=excluded)
 
-    async def pick(self, *, excluded: Collection[str] = ()) -> Slot:
+    async def pick(
+        self, *, excluded: Collection[str] = (), dialogue: str = "", now_ms: float | None = None
+    ) -> Slot:
         """Pick and lease; there has to be a slot."""
-        slot = await self.try_pick(excluded=excluded)
+        slot = await leases.pick(
+            self.redis, "llm", turn_id=TURN, excluded=excluded, dialogue=dialogue, now_ms=now_ms
+        )
         assert isinstance(slot, Slot), slot
         return slot
 

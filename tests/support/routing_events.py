@@ -39,6 +39,7 @@ class Step:
     pause_ms: int
     latency_ms: int
     retry_after_ms: int | None
+    dialogue: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +63,7 @@ class Mood:
             pause_ms=drawn.choice(self.pauses_ms),
             latency_ms=drawn.choice((5, 100, 150, 400, 900, 4_000)),
             retry_after_ms=drawn.choice((*(None,) * 9, 7_000)),
+            dialogue=drawn.choice(("", "one", "one", "two")),
         )
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from dispatcher.messages import Algorithm, Priority
 from dispatcher.routing.leases import FIRST_COME, Outcome, PickMode, WaitingOrder
 from dispatcher.routing.rules import constants as c
-from tests.support.routing_model_outcomes import ModelInstance, count_outcome
+from tests.support.routing_model_outcomes import ModelInstance, ModelPlaces, count_outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class RoutingModel:
         self.polled_at: dict[str, float] = {}
         self.excluded: dict[str, frozenset[str]] = {}
         self._failed: frozenset[str] = frozenset()
-        self._relied_on = False
+        self._relied_on, self._places = False, ModelPlaces()
 
     @property
     def in_line(self) -> list[str]:
@@ -71,7 +71,9 @@ class RoutingModel:
         failed: Collection[str] = (),
         mode: PickMode = "",
         order: WaitingOrder = FIRST_COME,
+        dialogue: str = "",
     ) -> Picked | Full:
+        self._places.dialogue = "" if mode == "probe" else dialogue
         self._prepare(frozenset(failed), mode)
         for gone in [each for each, at in self.polled_at.items() if at <= self.now - c.WAITER_TTL_MS]:
             self.leave(gone)
@@ -216,7 +218,7 @@ class RoutingModel:
                 ties += 1
                 dice = (dice * 9301 + 0.49297) % 1
                 best = at if dice < 1 / ties else best
-        return room[best]
+        return self._places.preferred(room, loads, best, self.now)
 
     def _in_turn(self, room: Sequence[ModelInstance]) -> ModelInstance:
         weighted = self.algorithm == "weighted_round_robin"
@@ -245,6 +247,7 @@ class RoutingModel:
 
     def _take(self, call: str, it: ModelInstance, ttl: float, mode: PickMode) -> Picked:
         it.leases[call] = self.now + ttl
+        self._places.note(it.name, self.now)
         self.leave(call)
         return Picked(it.name, self._offer() if mode == "offer" else "")
 

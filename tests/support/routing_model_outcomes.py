@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from dispatcher.messages import Priority
@@ -63,6 +64,31 @@ class ModelInstance:
         if self.recovered_at == 0 or age >= c.SLOW_START_MS:
             return self.weight
         return self.weight * max(c.SLOW_START_FLOOR, age / c.SLOW_START_MS)
+
+
+@dataclass(slots=True)
+class ModelPlaces:
+    """Instance that served each dialogue last, and when; `dialogue` is that of the pick, if any."""
+
+    dialogue: str = ""
+    last: dict[str, tuple[str, float]] = field(default_factory=dict)
+
+    def note(self, name: str, now: float) -> None:
+        if self.dialogue:
+            self.last[self.dialogue] = (name, now)
+
+    def preferred(
+        self, room: Sequence[ModelInstance], loads: Sequence[float], best: int, now: float
+    ) -> ModelInstance:
+        """Return the last instance where its load is within the bound of this moment, else the best one."""
+        name, at = self.last.get(self.dialogue, ("", -math.inf))
+        left = 1 - (now - at) / c.AFFINITY_FADE_MS
+        for it, load in zip(room, loads, strict=True):
+            is_whole = not (it.slow or it.shunned or it.is_half_open(now))
+            if it.name == name and left > 0 and is_whole and it.effective_weight(now) == it.weight:
+                bound = loads[best] * (1 + (c.AFFINITY_LOAD_FACTOR - 1) * left)
+                return it if load <= bound else room[best]
+        return room[best]
 
 
 def count_outcome(

@@ -54,11 +54,29 @@ local function pick_in_turn(class, weighted)
   return best, "in turn"
 end
 
+-- Prefix affinity: the instance that served this dialogue last, and how much of the preference is left, 1 to 0.
+local function last_of_dialogue()
+  local last = has_dialogue and redis.call("GET", keys.affinity) or ""
+  local name, at = string.match(last, "^(%S+) (%d+)$")
+  return name, name and 1 - math.max(0, now - tonumber(at)) / AFFINITY_FADE_MS
+end
+
+-- One that is slow, half-open or under slow start is not preferred: those rules want less on it, not more.
+local function prefer_last(class, loads, least)
+  local name, left = last_of_dialogue()
+  if not name then return nil end
+  for at, it in ipairs(class) do
+    local whole = not (it.slow or it.shunned or it.half_open) and effective_weight(it) == it.weight
+    local most = it.name == name and left > 0 and whole and least * (1 + (AFFINITY_LOAD_FACTOR - 1) * left)
+    if most and loads[at] <= most then return it end
+  end
+end
+
 local function pick_least_loaded(class)
-  local best, best_load, ties, loads = nil, nil, 0, {}
-  for _, it in ipairs(class) do
+  local best, best_load, ties, loads, words = nil, nil, 0, {}, {}
+  for at, it in ipairs(class) do
     local load = load_of(it, class)
-    loads[#loads + 1] = string.format("%s %.3g", it.name, load)
+    loads[at], words[at] = load, string.format("%s %.3g", it.name, load)
     if not best or load < best_load then
       best, best_load, ties = it, load, 1
     elseif load == best_load then
@@ -67,7 +85,8 @@ local function pick_least_loaded(class)
       if dice < 1 / ties then best = it end
     end
   end
-  return best, "load " .. table.concat(loads, ", ")
+  local preferred = prefer_last(class, loads, best_load)
+  return preferred or best, (preferred and AFFINITY_REASON .. ", load " or "load ") .. table.concat(words, ", ")
 end
 
 local function pick(class)

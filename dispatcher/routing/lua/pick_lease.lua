@@ -22,6 +22,9 @@ local function take(it, why)
     "service", args.service, "lease", lease, "instance", it.name, "reason", reason,
     "candidates", table.concat(candidates, ", "))
   it.in_flight = it.in_flight + 1
+  if has_dialogue then
+    redis.call("SET", keys.affinity, string.format("%s %d", it.name, now), "PX", AFFINITY_FADE_MS)
+  end
   -- Two slots that were freed at once both notified the same first call; it passes the other one on.
   if anyone_waits and leave_line(lease) then notify_first((free_slots(in_service))) end
   local quickest = quickest_first(function(other) return other ~= it and is_quick_and_free(other) end)[it.priority]

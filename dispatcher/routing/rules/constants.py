@@ -77,7 +77,13 @@ WAITER_TTL_MS: Final = 2_000
 # Step of the score between two classes of the waiting line: more than any time in µs until the year 2041.
 WAITING_CLASS_STEP: Final = 2**51
 
+# Prefix affinity: an instance that served a dialogue holds the beginning of its prompt. It is preferred while
+# its load is at most so many times the least one; the preference fades to none in a straight line.
+AFFINITY_LOAD_FACTOR: Final = 4
+AFFINITY_FADE_MS: Final = 600_000
+
 # The stream of decisions (`dispatcher why`), and the words by which it is read again.
 DECISIONS_MAXLEN: Final = 5_000
 PROBE_REASON: Final = "probe, unheard"
+AFFINITY_REASON: Final = "holds its dialogue"
 FAILED_THIS_CALL: Final = "failed this call"

@@ -54,6 +54,7 @@ class FakeRouter:
         outcomes: (instance, outcome) of each lease that ended.
         modes: (instance, mode) of each lease.
         held: leases now, by instance.
+        dialogues: of each lease.
     """
 
     active: SimpleNamespace
@@ -63,6 +64,7 @@ class FakeRouter:
     outcomes: list[tuple[str, str]] = field(default_factory=list)
     modes: list[tuple[str, str]] = field(default_factory=list)
     held: Counter[str] = field(default_factory=Counter)
+    dialogues: list[str] = field(default_factory=list)
 
     @asynccontextmanager
     async def lease(
@@ -73,12 +75,14 @@ class FakeRouter:
         deadline_at_s: float,
         excluded: Collection[str] = (),
         mode: PickMode = "",
+        dialogue: str = "",
     ) -> AsyncIterator[Lease]:
         """Hold a slot, and note how the block ended."""
         instance = await self._pick(service, excluded, deadline_at_s)
         name = instance.name
         self.held[name] += 1
         self.modes.append((name, mode))
+        self.dialogues.append(dialogue)
         probe = self.probes.pop(name, "") if mode == "offer" else ""
         slot = self._slot(service, name, probe)
         outcome = "ignored"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -39,6 +40,18 @@ async def test_each_sentence_is_shown_and_sent_to_be_spoken_while_the_rest_is_wr
     assert end.index == 3
     assert end.timings is not None
     assert end.timings["llm_instance"] == "a"
+
+
+async def test_a_device_names_the_dialogue_that_stays_with_an_instance_unless_that_is_switched_off() -> None:
+    worker = await worker_with("a")
+    ticket = ticket_of(text="Count", language="en")
+    worker.providers.scripts["a"] += [ANSWER, ANSWER]
+    await respond(worker.context, ticket)
+    catalogue = worker.context.catalogue
+    off = replace(catalogue.conversation, prefix_affinity=False)
+    worker.router.active.current = replace(catalogue, conversation=off)
+    await respond(worker.context, ticket)
+    assert worker.router.dialogues == [ticket.device_id, ""]
 
 
 async def test_a_substitute_goes_on_from_what_was_sent() -> None:

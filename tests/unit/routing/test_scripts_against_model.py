@@ -86,7 +86,13 @@ class Example:
     def _ask_for(self, call: str, step: Step) -> None:
         now_ms, failed = self.model.now, sorted(self._failed.get(call, ()))
         wanted = self.model.pick(
-            call, ttl=keys.LEASE_TTL_MS, dice=step.dice, failed=failed, mode=step.mode, order=step.order
+            call,
+            ttl=keys.LEASE_TTL_MS,
+            dice=step.dice,
+            failed=failed,
+            mode=step.mode,
+            order=step.order,
+            dialogue=step.dialogue,
         )
         if isinstance(wanted, Picked):
             self._open.append((call, wanted.name))
@@ -100,6 +106,7 @@ class Example:
                 lease_id=call,
                 mode=step.mode,
                 order=step.order,
+                dialogue=step.dialogue,
                 now_ms=now_ms,
             )
             return Picked(found.name, found.probe) if isinstance(found, Slot) else Full(waits=found.full)

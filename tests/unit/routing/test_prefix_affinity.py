@@ -1,0 +1,108 @@
+"""Preference for the instance that served a dialogue last, in a real Valkey."""
+
+from __future__ import annotations
+
+from typing import Final, get_args
+
+import pytest
+
+from dispatcher.messages import Algorithm
+from dispatcher.redis_client import keys
+from dispatcher.routing import leases
+from dispatcher.routing.leases import Slot
+from dispatcher.routing.rules.constants import (
+    AFFINITY_FADE_MS,
+    AFFINITY_LOAD_FACTOR,
+    AFFINITY_REASON,
+    SLOW_START_MS,
+)
+from tests.support.fleet import Fleet, llm
+
+NOW_MS: Final = 1_000_000_000.0
+BY_LOAD: Final = ("least_connections", "response_time", "resource_based")
+IN_TURN: Final = ("round_robin", "weighted_round_robin")
+
+
+async def served(fleet: Fleet, dialogue: str, *, now_ms: float | None = None) -> Slot:
+    """Make one call of a dialogue, from its pick to its end."""
+    slot = await fleet.pick(dialogue=dialogue, now_ms=now_ms)
+    await leases.finish(fleet.redis, slot, outcome="ok", latency_ms=300, now_ms=now_ms)
+    return slot
+
+
+async def test_every_algorithm_is_either_by_load_or_in_turn() -> None:
+    assert {*BY_LOAD, *IN_TURN} == set(get_args(Algorithm))
+
+
+@pytest.mark.parametrize("algorithm", BY_LOAD)
+async def test_a_dialogue_stays_with_its_instance_and_the_reason_says_so(
+    fleet: Fleet, algorithm: Algorithm
+) -> None:
+    await fleet.configure(algorithm, llm("A"), llm("B"), llm("C"))
+    for name in "ABC":
+        await fleet.call_ends(name, "ok", latency_ms=300)
+    first = await served(fleet, "one")
+    later = [await served(fleet, "one") for _ in range(10)]
+    assert {slot.name for slot in later} == {first.name}
+    assert all(AFFINITY_REASON in slot.reason for slot in later)
+    assert AFFINITY_REASON not in first.reason
+
+
+@pytest.mark.parametrize("algorithm", IN_TURN)
+async def test_exact_shares_stay_exact(fleet: Fleet, algorithm: Algorithm) -> None:
+    await fleet.configure(algorithm, llm("A"), llm("B"))
+    assert [(await served(fleet, "one")).name for _ in range(4)] == ["A", "B", "A", "B"]
+
+
+async def test_the_preference_is_bounded_by_load_and_by_the_cap(fleet: Fleet) -> None:
+    await fleet.configure("least_connections", llm("A", cap=8), llm("B", cap=8))
+    held = [await fleet.pick(dialogue="one", now_ms=NOW_MS) for _ in range(AFFINITY_LOAD_FACTOR)]
+    assert len({slot.name for slot in held}) == 1, "up to four times the load of the idle one"
+    assert (await fleet.pick(dialogue="one", now_ms=NOW_MS)).name != held[0].name
+
+
+async def test_the_preference_fades(fleet: Fleet) -> None:
+    await fleet.configure("least_connections", llm("A", cap=8), llm("B", cap=8))
+    first = await fleet.pick(dialogue="one", now_ms=NOW_MS)
+    await leases.renew(fleet.redis, [first], now_ms=NOW_MS + AFFINITY_FADE_MS)
+    place = await fleet.redis.execute("GET", keys.affinity("llm", "one"))
+    assert place.decode() == f"{first.name} {NOW_MS:.0f}"
+    assert 0 < await fleet.redis.execute("PTTL", keys.affinity("llm", "one")) <= AFFINITY_FADE_MS
+    await leases.renew(fleet.redis, [first], now_ms=NOW_MS + 0.9 * AFFINITY_FADE_MS - 1)
+    later = await fleet.pick(dialogue="one", now_ms=NOW_MS + 0.9 * AFFINITY_FADE_MS)
+    assert later.name != first.name, "twice the load is too much for the tenth that is left"
+
+
+async def test_an_instance_that_is_out_loses_the_dialogue_within_the_turn(fleet: Fleet) -> None:
+    await fleet.configure("response_time", llm("A"), llm("B"))
+    first = await served(fleet, "one")
+    second = await fleet.pick(excluded=[first.name], dialogue="one")
+    await leases.finish(fleet.redis, second, outcome="ok", latency_ms=300)
+    assert second.name != first.name
+    assert {(await served(fleet, "one")).name for _ in range(4)} == {second.name}, "it moved for good"
+    await fleet.redis.execute("HSET", keys.instance("llm", second.name), "draining", 1)
+    assert (await served(fleet, "one")).name == first.name
+
+
+async def test_priority_comes_before_affinity(fleet: Fleet) -> None:
+    await fleet.configure(
+        "least_connections", llm("own", priority="high", cap=1), llm("paid", priority="low")
+    )
+    held = await fleet.pick()
+    assert (await served(fleet, "one")).name == "paid"
+    await leases.finish(fleet.redis, held, outcome="ok", latency_ms=300)
+    assert (await served(fleet, "one")).name == "own"
+
+
+async def test_an_instance_under_slow_start_is_not_preferred(fleet: Fleet) -> None:
+    await fleet.configure("least_connections", llm("A"), llm("B"))
+    first = await served(fleet, "one", now_ms=NOW_MS)
+    await fleet.redis.execute("HSET", keys.instance("llm", first.name), "recovered_at_ms", int(NOW_MS))
+    during = await served(fleet, "one", now_ms=NOW_MS + SLOW_START_MS / 2)
+    assert during.name != first.name
+
+
+async def test_calls_without_a_dialogue_leave_nothing_behind(fleet: Fleet) -> None:
+    await fleet.configure("least_connections", llm("A"), llm("B"))
+    await fleet.pick()
+    assert await fleet.redis.execute("EXISTS", keys.affinity("llm", "")) == 0
