@@ -16,7 +16,7 @@ DEFAULT_BROKER_PORT: Final = 6399
 PASSWORD_FILE: Final = "redis-password"  # noqa: S105  the name of a file
 PRIVATE_UMASK: Final = 0o077
 OWNER_ONLY: Final = 0o700
-PROBE_TIMEOUT_S: Final = 1.0
+BROKER_PROBE_TIMEOUT_S: Final = 1.0
 _HOST: Final = "127.0.0.1"
 
 
@@ -117,8 +117,8 @@ def _holds_the_current_folder(data_dir: Path) -> bool:
 def _is_open(port: int) -> bool:
     """Return whether a Redis without a password runs at a port: one of before the upgrade goes on so."""
     try:
-        with socket.create_connection((_HOST, port), timeout=PROBE_TIMEOUT_S) as connection:
-            connection.settimeout(PROBE_TIMEOUT_S)
+        with socket.create_connection((_HOST, port), timeout=BROKER_PROBE_TIMEOUT_S) as connection:
+            connection.settimeout(BROKER_PROBE_TIMEOUT_S)
             connection.sendall(b"PING\r\n")
             return connection.recv(64).startswith(b"+PONG")
     except OSError:

@@ -32,7 +32,7 @@ KEEPALIVE_EVERY_S: Final = 2
 KEEPALIVE_COUNT: Final = 3
 # What was sent and is not acknowledged for so long ends the connection.
 UNACKNOWLEDGED_MS: Final = 10_000
-CONNECT_TIMEOUT_S: Final = 2.0
+REDIS_CONNECT_TIMEOUT_S: Final = 2.0
 # Longer than kombu's own blocking read of a second, shorter than an operator's patience.
 KOMBU_TIMEOUT_S: Final = 10.0
 
@@ -140,7 +140,7 @@ def kombu_options(address: RedisAddress) -> dict[str, Any]:
     """Return the options of Celery's transport that follow from the URL, each wait in them bounded."""
     waits = {
         "socket_timeout": KOMBU_TIMEOUT_S,
-        "socket_connect_timeout": CONNECT_TIMEOUT_S,
+        "socket_connect_timeout": REDIS_CONNECT_TIMEOUT_S,
         "socket_keepalive": True,
         "socket_keepalive_options": keepalive_options(),
     }

@@ -16,7 +16,7 @@ from dispatcher.messages import TunerMode
 from dispatcher.terminal.console import duration
 from dispatcher.terminal.tables import Column, table_of
 
-STYLES: Final[dict[Event, str]] = {
+EVENT_STYLES: Final[dict[Event, str]] = {
     "tried": "yellow",
     "kept": "green",
     "undone": "magenta",
@@ -37,7 +37,9 @@ _COLUMNS: Final[tuple[Column[LoggedExperiment], ...]] = (
     Column("why", lambda each: each.first.why, folds=True),
     Column(
         "state",
-        lambda each: Text(WORDS.get(each.latest.event, each.latest.event), style=STYLES[each.latest.event]),
+        lambda each: Text(
+            WORDS.get(each.latest.event, each.latest.event), style=EVENT_STYLES[each.latest.event]
+        ),
     ),
     Column("verdict", lambda each: each.latest.verdict, folds=True),
 )

@@ -23,7 +23,7 @@ from dispatcher.device_simulator.turn import TurnEvent, TurnRecorder, TurnResult
 from dispatcher.device_simulator.turn_exchange import TurnExchange
 from dispatcher.errors import FrontError
 
-ANSWER_TIMEOUT_S: Final = 60.0
+REPLY_TIMEOUT_S: Final = 60.0
 
 
 @asynccontextmanager
@@ -98,7 +98,7 @@ class SimulatedDevice:
         """Whether the front has said or shown anything in the turn that is under way, or was the last."""
         return self._exchange.recorder is not None and self._exchange.recorder.has_begun
 
-    async def turn(self, speech: AsyncGenerator[bytes], *, timeout_s: float = ANSWER_TIMEOUT_S) -> TurnResult:
+    async def turn(self, speech: AsyncGenerator[bytes], *, timeout_s: float = REPLY_TIMEOUT_S) -> TurnResult:
         """Say something and return what came back.
 
         Args:
@@ -122,7 +122,7 @@ class SimulatedDevice:
         turn.end_speech(asyncio.get_running_loop().time())
         return await self._exchange.result(timeout_s)
 
-    async def turn_text(self, text: str, *, timeout_s: float = ANSWER_TIMEOUT_S) -> TurnResult:
+    async def turn_text(self, text: str, *, timeout_s: float = REPLY_TIMEOUT_S) -> TurnResult:
         """Type something (`listen` `detect`) and return what came back.
 
         Raises:

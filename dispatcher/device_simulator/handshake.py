@@ -16,7 +16,7 @@ from dispatcher.device_simulator.framing import Version
 from dispatcher.device_simulator.options import Address, DeviceOptions
 from dispatcher.errors import FrontError
 
-CONNECT_TIMEOUT_S: Final = 10.0
+FRONT_CONNECT_TIMEOUT_S: Final = 10.0
 HELLO_TIMEOUT_S: Final = 10.0
 _NO_TOKEN: Final = 401
 _NOT_LET_IN: Final = 403
@@ -31,7 +31,7 @@ async def open_socket(
         FrontError: nobody there, or the upgrade was refused.
     """
     try:
-        async with asyncio.timeout(CONNECT_TIMEOUT_S):
+        async with asyncio.timeout(FRONT_CONNECT_TIMEOUT_S):
             return await session.ws_connect(
                 address.url, headers=_headers(address, options, version), compress=0
             )
@@ -40,7 +40,9 @@ async def open_socket(
     except (aiohttp.ClientError, OSError, ValueError) as error:
         raise FrontError(f"cannot reach {address.url}: {error}; does `dispatcher up` run?") from error
     except TimeoutError as error:
-        raise FrontError(f"{address.url} took no connection within {CONNECT_TIMEOUT_S:.0f} s") from error
+        raise FrontError(
+            f"{address.url} took no connection within {FRONT_CONNECT_TIMEOUT_S:.0f} s"
+        ) from error
 
 
 async def wait_for_hello(socket: aiohttp.ClientWebSocketResponse, hello: str) -> messages.ServerHello:

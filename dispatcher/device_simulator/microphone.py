@@ -17,7 +17,7 @@ from dispatcher.messages import UPLINK_RATE_HZ
 # PCM at 16 kHz in slices of any size, until it is closed.
 Microphone: TypeAlias = Callable[[], AsyncGenerator[bytes]]
 
-SLICE_BYTES: Final = UPLINK_RATE_HZ * 20 // 1000 * 2
+MICROPHONE_SLICE_BYTES: Final = UPLINK_RATE_HZ * 20 // 1000 * 2
 # Two seconds; a device that cannot send for so long has lost its turn anyway.
 MAX_SLICES: Final = 100
 _MISSING: Final = (
@@ -66,7 +66,7 @@ async def record_with_arecord() -> AsyncGenerator[bytes]:
         stdout=asyncio.subprocess.PIPE,
     )
     try:
-        while process.stdout is not None and (pcm := await process.stdout.read(SLICE_BYTES)):
+        while process.stdout is not None and (pcm := await process.stdout.read(MICROPHONE_SLICE_BYTES)):
             yield pcm
         raise StartError(f"arecord ended with code {await process.wait()}; name a recording instead")
     finally:
@@ -95,7 +95,7 @@ async def record_with_sounddevice() -> AsyncGenerator[bytes]:
             samplerate=UPLINK_RATE_HZ,
             channels=1,
             dtype="int16",
-            blocksize=SLICE_BYTES // 2,
+            blocksize=MICROPHONE_SLICE_BYTES // 2,
             callback=on_sound,
         )
     except sounddevice.PortAudioError as error:

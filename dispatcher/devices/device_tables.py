@@ -20,7 +20,7 @@ NONE_YET = "no device was here yet; point one to the OTA address (docs/devices.m
 
 
 # What a narrow terminal does without, the first first; `--json` has all of it.
-SPARE: Final = ("firmware", "board", "language", "persona", "last heard", "connected", "code")
+SPARE_DEVICE_COLUMNS: Final = ("firmware", "board", "language", "persona", "last heard", "connected", "code")
 
 
 def devices_view(devices: Sequence[Registered], seen_at_s: Mapping[str, float]) -> RenderableType:
@@ -34,7 +34,8 @@ def devices_view(devices: Sequence[Registered], seen_at_s: Mapping[str, float]) 
         return Text(NONE_YET, style="yellow")
     rows = [_cells(device, seen_at_s.get(device.device_id)) for device in devices]
     return ResponsiveTable(
-        lambda left_out: (table_of(rows, _COLUMNS, left_out=left_out, style=_style),), spare=SPARE
+        lambda left_out: (table_of(rows, _COLUMNS, left_out=left_out, style=_style),),
+        spare=SPARE_DEVICE_COLUMNS,
     )
 
 

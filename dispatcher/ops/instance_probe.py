@@ -20,7 +20,7 @@ from dispatcher.providers.model_lists import ask_unlisted_model
 from dispatcher.providers.registry import Providers
 from dispatcher.tools.model import Progress, ToolCall
 
-PROBE_TIMEOUT_S: Final = 60.0
+INSTANCE_PROBE_TIMEOUT_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +87,7 @@ async def probe_instance(instance: Instance, question: Question) -> InstanceProb
     providers = Providers(watched_by=[_watch_connecting(probe, started_at)])
     try:
         call = _CALLS[instance.service](providers, instance, question)
-        async with asyncio.timeout(PROBE_TIMEOUT_S), aclosing(call) as pieces:
+        async with asyncio.timeout(INSTANCE_PROBE_TIMEOUT_S), aclosing(call) as pieces:
             async for piece in pieces:
                 probe.first_s = probe.first_s or time.monotonic() - started_at
                 probe.add(piece)
@@ -96,7 +96,9 @@ async def probe_instance(instance: Instance, question: Question) -> InstanceProb
     except InstanceError as error:
         probe.error = error
     except TimeoutError:
-        probe.error = InstanceUnreachable(instance.name, f"no whole answer within {PROBE_TIMEOUT_S:g} s")
+        probe.error = InstanceUnreachable(
+            instance.name, f"no whole answer within {INSTANCE_PROBE_TIMEOUT_S:g} s"
+        )
     probe.refused = {key: each.reason for key, each in providers.refused.of(instance.name).items()}
     try:
         probe.health = await _check(providers, instance, is_answered=probe.error is None)

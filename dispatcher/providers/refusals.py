@@ -22,7 +22,7 @@ from dispatcher.errors import (
     InstanceRefused,
 )
 
-SHOWN_CHARACTERS: Final = 200
+REFUSAL_CHARACTERS: Final = 200
 NO_HEADERS: Final[Mapping[str, str]] = {}
 _SAYING: Final = ("message", "detail", "status", "msg", "error_msg")
 _TOO_BUSY: Final = (429, 503)
@@ -62,7 +62,7 @@ def in_plain_words(said: str) -> str:
     error = found.get("error")
     candidates = (error, _from(error, "message"), _details(found.get("detail")), *map(found.get, _SAYING))
     words = next((each for each in candidates if isinstance(each, str) and each), said)
-    return " ".join(words.split())[:SHOWN_CHARACTERS]
+    return " ".join(words.split())[:REFUSAL_CHARACTERS]
 
 
 def _details(detail: Any) -> str:

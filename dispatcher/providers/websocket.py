@@ -18,7 +18,7 @@ from dispatcher.errors import InstanceError, InstanceFailed, InstanceUnreachable
 from dispatcher.providers.http import SHOWN_BYTES, as_object, bearer_headers, raise_for_status, wire_errors
 from dispatcher.providers.protocols import LoadReport
 
-CONNECT_TIMEOUT_S: Final = 5.0
+SOCKET_CONNECT_TIMEOUT_S: Final = 5.0
 SEND_TIMEOUT_S: Final = 5.0
 # A peer that does not answer our Close is left after this long; a barge-in waits for it.
 CLOSE_TIMEOUT_S: Final = 0.2
@@ -156,7 +156,7 @@ async def _connect(
     session: aiohttp.ClientSession, instance: Instance, url: str, headers: Mapping[str, str]
 ) -> aiohttp.ClientWebSocketResponse[bool]:
     try:
-        async with asyncio.timeout(CONNECT_TIMEOUT_S):
+        async with asyncio.timeout(SOCKET_CONNECT_TIMEOUT_S):
             return await session.ws_connect(
                 url,
                 headers=headers,
@@ -165,7 +165,7 @@ async def _connect(
                 decode_text=False,
             )
     except TimeoutError as error:
-        reason = f"no WebSocket handshake within {CONNECT_TIMEOUT_S:g} s"
+        reason = f"no WebSocket handshake within {SOCKET_CONNECT_TIMEOUT_S:g} s"
         raise InstanceUnreachable(instance.name, reason) from error
 
 

@@ -19,7 +19,16 @@ if TYPE_CHECKING:
 
 MEGABYTE = 1_000_000
 # What a narrow terminal does without, the first first.
-SPARE: Final = ("sentences", "gaps", "played ms", "instances", "reason", "audio ms", "device", "began")
+SPARE_TURN_COLUMNS: Final = (
+    "sentences",
+    "gaps",
+    "played ms",
+    "instances",
+    "reason",
+    "audio ms",
+    "device",
+    "began",
+)
 
 
 def report_view(
@@ -78,7 +87,9 @@ def turns_view(turns: Sequence[Mapping[Any, Any]]) -> RenderableType:
     """Return one row for each turn, oldest first."""
     if not turns:
         return Text("no turns are kept yet", style="yellow")
-    return ResponsiveTable(lambda left_out: (table_of(turns, _TURN_COLUMNS, left_out=left_out),), spare=SPARE)
+    return ResponsiveTable(
+        lambda left_out: (table_of(turns, _TURN_COLUMNS, left_out=left_out),), spare=SPARE_TURN_COLUMNS
+    )
 
 
 def _outcome(turn: Mapping[Any, Any]) -> Text:

@@ -11,7 +11,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.maint_notifications import MaintNotificationsConfig
 
-from dispatcher.redis_url import CONNECT_TIMEOUT_S, RedisAddress, keepalive_options, parse_redis_url
+from dispatcher.redis_url import REDIS_CONNECT_TIMEOUT_S, RedisAddress, keepalive_options, parse_redis_url
 
 SOCKET_TIMEOUT_S: Final = 5.0
 
@@ -39,7 +39,7 @@ def connect(url: str, *, socket_timeout_s: float | None = SOCKET_TIMEOUT_S) -> R
     address = parse_redis_url(url)
     waits: dict[str, Any] = {
         "socket_timeout": socket_timeout_s,
-        "socket_connect_timeout": CONNECT_TIMEOUT_S,
+        "socket_connect_timeout": REDIS_CONNECT_TIMEOUT_S,
         "socket_keepalive": True,
         "socket_keepalive_options": keepalive_options(),
     }
@@ -47,7 +47,7 @@ def connect(url: str, *, socket_timeout_s: float | None = SOCKET_TIMEOUT_S) -> R
     if not address.master_name:
         ((host, port),) = address.hosts
         return Redis(host=host, port=port, **options)
-    asked = {**waits, "socket_timeout": CONNECT_TIMEOUT_S, **address.sentinel_options()}
+    asked = {**waits, "socket_timeout": REDIS_CONNECT_TIMEOUT_S, **address.sentinel_options()}
     sentinel = Sentinel(address.hosts, sentinel_kwargs=asked, **options)  # type: ignore[no-untyped-call]
     return cast("Redis", sentinel.master_for(address.master_name, redis_class=_Following))
 

@@ -16,7 +16,7 @@ from dispatcher.routing.overview import InstanceView, Overview, State
 from dispatcher.terminal.console import duration
 from dispatcher.terminal.tables import Column, ResponsiveTable, table_of
 
-STYLES: Final[dict[State, str]] = {
+INSTANCE_STYLES: Final[dict[State, str]] = {
     "ready": "green",
     "slow": "yellow",
     "slow start": "yellow",
@@ -33,7 +33,7 @@ LAST_REASON: Final = "last reason"
 # Messages that do not say which queue they were for.
 OTHER_QUEUE: Final = "other"
 # What a narrow terminal does without, the first first; `--json` has all of it.
-SPARE: Final = (
+SPARE_INSTANCE_COLUMNS: Final = (
     *(LAST_REASON, "mem", "cpu", "p95 ms", "priority", "ewma ms"),
     *("weight", "errors", "in flight"),
 )
@@ -44,7 +44,9 @@ def status_view(overview: Overview, kpis: RenderableType) -> RenderableType:
     """Return the tables as of one moment; the KPIs stand under the instances."""
     instances: RenderableType = Text(NONE_YET, style="yellow")
     if overview.instances:
-        instances = ResponsiveTable(partial(instance_tables, overview.instances), spare=SPARE)
+        instances = ResponsiveTable(
+            partial(instance_tables, overview.instances), spare=SPARE_INSTANCE_COLUMNS
+        )
     services = ResponsiveTable(partial(service_tables, overview), spare=("algorithm",))
     return Group(instances, Text(""), kpis, Text(""), services)
 
@@ -161,7 +163,7 @@ def _count(number: int) -> Text:
 
 _COLUMNS: Final[tuple[Column[InstanceView], ...]] = (
     Column("instance", lambda one: Text(one.name, style="bold")),
-    Column("state", lambda one: Text(state_text(one), style=STYLES[one.state])),
+    Column("state", lambda one: Text(state_text(one), style=INSTANCE_STYLES[one.state])),
     Column("priority", lambda one: one.priority, is_needed=lambda one: one.priority != "normal"),
     Column("weight", weight_text, "right"),
     Column("in flight", _in_flight, "right"),

@@ -13,7 +13,7 @@ from dispatcher.telemetry.kpi_store import KpiSnapshot, KpiStatus
 from dispatcher.terminal.console import duration
 from dispatcher.terminal.tables import Column, ResponsiveTable, table_of
 
-STYLES: Final = {
+ALERT_STYLES: Final = {
     "ok": "green",
     "unknown": "dim",
     "few turns": "dim",
@@ -29,7 +29,7 @@ LABELS: Final = {
 }
 # What a narrow terminal does without, the first first.
 DETAIL_WIDTH: Final = 8
-SPARE: Final = ("since", "target", "alert", "detail")
+SPARE_KPI_COLUMNS: Final = ("since", "target", "alert", "detail")
 NO_SNAPSHOT: Final = "no figures yet: the control worker judges them every five seconds, driven by beat"
 # Beyond this a value in seconds is read more easily than one in ms.
 LONG_S: Final = 10.0
@@ -42,7 +42,7 @@ def kpi_view(snapshot: KpiSnapshot | None, *, now_s: float | None = None) -> Ren
     columns = _columns(time.time() if now_s is None else now_s)
     return ResponsiveTable(
         lambda left_out: (table_of(snapshot.standings, columns, left_out=left_out),),
-        spare=SPARE,
+        spare=SPARE_KPI_COLUMNS,
         may_fold=True,
     )
 
@@ -53,7 +53,7 @@ def _columns(now_s: float) -> tuple[Column[KpiStatus], ...]:
         Column("value", _value, "right"),
         Column("target", lambda each: value_text(each.kpi.target, each.kpi.unit), "right"),
         Column("alert", lambda each: value_text(each.kpi.alert, each.kpi.unit), "right"),
-        Column("state", lambda each: Text(state_text(each), style=STYLES[state_text(each)])),
+        Column("state", lambda each: Text(state_text(each), style=ALERT_STYLES[state_text(each)])),
         Column("since", lambda each: duration(max(0.0, now_s - each.alert.since_s)), "right"),
         Column("detail", lambda each: Text(each.kpi.detail), folds=True, min_width=DETAIL_WIDTH),
     )

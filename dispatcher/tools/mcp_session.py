@@ -23,7 +23,7 @@ from dispatcher.tools.tool_schema import read_tool
 
 log = structlog.get_logger(__name__)
 
-CONNECT_TIMEOUT_S: Final = 20.0
+MCP_CONNECT_TIMEOUT_S: Final = 20.0
 LIST_TIMEOUT_S: Final = 10.0
 # So often the list is asked for again; it also shows that the server is still there.
 LIST_INTERVAL_S: Final = 60.0
@@ -42,7 +42,7 @@ async def connected(server: McpServer) -> AsyncGenerator[McpSession]:
     """
     try:
         async with AsyncExitStack() as stack:
-            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            async with asyncio.timeout(MCP_CONNECT_TIMEOUT_S):
                 client = await stack.enter_async_context(Client(await _transport(server, stack)))
                 session = McpSession(server, client)
                 await session.learn()

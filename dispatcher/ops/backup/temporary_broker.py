@@ -22,7 +22,7 @@ from dispatcher.supervisor.state_file import find_up
 BROKER_START_TIMEOUT_S: Final = 30.0
 BROKER_STOP_TIMEOUT_S: Final = 30.0
 BROKER_POLL_INTERVAL_S: Final = 0.05
-CONNECT_TIMEOUT_S: Final = 2.0
+BROKER_CONNECT_TIMEOUT_S: Final = 2.0
 
 
 @contextmanager
@@ -72,7 +72,7 @@ def _wait_until_ready(process: subprocess.Popen[bytes], settings: Settings) -> N
 def _is_ready(settings: Settings) -> bool:
     url = embedded_redis_url(settings.broker_port, settings.data_dir)
     try:
-        with Redis.from_url(url, socket_timeout=CONNECT_TIMEOUT_S) as client:
+        with Redis.from_url(url, socket_timeout=BROKER_CONNECT_TIMEOUT_S) as client:
             return bool(client.ping())
     except (RedisError, OSError):
         return False
@@ -80,7 +80,7 @@ def _is_ready(settings: Settings) -> bool:
 
 def _is_port_taken(port: int) -> bool:
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=CONNECT_TIMEOUT_S):
+        with socket.create_connection(("127.0.0.1", port), timeout=BROKER_CONNECT_TIMEOUT_S):
             return True
     except OSError:
         return False

@@ -19,7 +19,7 @@ from dispatcher.percentile import percentile
 from dispatcher.terminal.tables import ResponsiveTable
 
 # What a narrow terminal does without, the first first.
-SPARE: Final = ("at once", "mean ms", "p50 ms")
+SPARE_REPLAY_COLUMNS: Final = ("at once", "mean ms", "p50 ms")
 _LOOKS: Final[dict[str, Any]] = {"box": box.SIMPLE_HEAD, "pad_edge": False}
 
 
@@ -27,7 +27,7 @@ def comparison_view(found: Comparison, heading: str) -> RenderableType:
     """Return the heading, the table of instances and what is to be known about its figures."""
     return Group(
         Text(f"{found.calls} calls in {found.lasted_s:.0f} s {heading}", style="bold"),
-        ResponsiveTable(partial(_table, found), spare=SPARE),
+        ResponsiveTable(partial(_table, found), spare=SPARE_REPLAY_COLUMNS),
         *(Text(line) for line in notes(found)),
     )
 

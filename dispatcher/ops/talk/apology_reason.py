@@ -19,7 +19,7 @@ from dispatcher.telemetry.turn_log import TurnEnd
 SUMMARY_TIMEOUT_S: Final = 3.0
 SUMMARY_POLL_INTERVAL_S: Final = 0.1
 # `dispatcher why` takes the beginning of an id, from six characters on.
-SHOWN_CHARACTERS: Final = 8
+TURN_ID_CHARACTERS: Final = 8
 _ADMIT: Final = frozenset(text for (kind, _), text in TEXTS.items() if kind == "admit")
 
 
@@ -54,7 +54,7 @@ async def apology_error(
             "and on the server `dispatcher why TURN` tells where its calls went"
         )
     because = f": {end.reason}" if end.reason else ""
-    more = f"`dispatcher why {end.turn_id[:SHOWN_CHARACTERS]}` tells where its calls went"
+    more = f"`dispatcher why {end.turn_id[:TURN_ID_CHARACTERS]}` tells where its calls went"
     return FrontError(f"the turn ended with an apology{because}\n{more}")
 
 

@@ -23,8 +23,8 @@ from dispatcher.providers.protocols import Transcript
 
 DEFAULT_MODEL: Final = "paraformer-realtime-v2"
 # 100 ms, as the documents advise.
-SLICE_BYTES: Final = UPLINK_RATE_HZ * 2 * 100 // 1000
-START_TIMEOUT_S: Final = 5.0
+DASHSCOPE_SLICE_BYTES: Final = UPLINK_RATE_HZ * 2 * 100 // 1000
+DASHSCOPE_START_TIMEOUT_S: Final = 5.0
 
 
 class DashscopeAsr(StreamingAsr):
@@ -37,7 +37,7 @@ class DashscopeAsr(StreamingAsr):
         wanted = instance.language or language
         async with self.open(instance) as socket:
             task = DashScopeTask(socket)
-            await task.begin(_recognition(instance, wanted), within_s=START_TIMEOUT_S)
+            await task.begin(_recognition(instance, wanted), within_s=DASHSCOPE_START_TIMEOUT_S)
             stream = UtteranceStream(socket)
             text = await stream.run(send=_send(task, speech), receive=_receive(stream))
         return Transcript(text=text, language=wanted)
@@ -59,7 +59,7 @@ def _recognition(instance: Instance, language: Language) -> dict[str, Any]:
 
 
 async def _send(task: DashScopeTask, speech: AsyncIterator[bytes]) -> None:
-    async for piece in slices(speech, SLICE_BYTES):
+    async for piece in slices(speech, DASHSCOPE_SLICE_BYTES):
         await task.socket.send(piece)
     await task.instruct("finish-task", {"input": {}})
 

@@ -33,7 +33,7 @@ from dispatcher.providers.protocols import LoadReport, Transcript
 from dispatcher.providers.websocket import Socket
 
 # 60 ms, what the server's own clients send: it counts messages as if each were as long.
-SLICE_BYTES: Final = UPLINK_RATE_HZ * 2 * 60 // 1000
+FUNASR_SLICE_BYTES: Final = UPLINK_RATE_HZ * 2 * 60 // 1000
 # Without a mark of its own, a text is the last one when no other follows for so long.
 LAST_TEXT_TIMEOUT_S: Final = 0.4
 # The Python server has no word for "nothing was said"; its last text takes no longer than this.
@@ -145,7 +145,7 @@ class _Words:
 
 async def _send(socket: Socket, speech: AsyncIterator[bytes]) -> None:
     await socket.send_object(_START)
-    async for piece in slices(speech, SLICE_BYTES):
+    async for piece in slices(speech, FUNASR_SLICE_BYTES):
         await socket.send(piece)
     await socket.send_object({"is_speaking": False})
 

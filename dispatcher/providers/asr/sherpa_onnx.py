@@ -23,7 +23,7 @@ from dispatcher.providers.protocols import Transcript
 from dispatcher.providers.websocket import Socket
 
 # 120 ms of s16le, which is as much as comes at once from a device.
-SLICE_BYTES: Final = UPLINK_RATE_HZ * 2 * 120 // 1000
+SHERPA_SLICE_BYTES: Final = UPLINK_RATE_HZ * 2 * 120 // 1000
 # The decoder of a segment starts anew, so no server counts so far in one utterance.
 MAX_SEGMENTS: Final = 1_000
 _OVER: Final = "Done"
@@ -44,7 +44,7 @@ class SherpaOnnx(StreamingAsr):
 
 
 async def _send(socket: Socket, speech: AsyncIterator[bytes]) -> None:
-    async for piece in slices(speech, SLICE_BYTES):
+    async for piece in slices(speech, SHERPA_SLICE_BYTES):
         await socket.send(to_float32(piece).astype("<f4").tobytes())
     await socket.send(_OVER)
 

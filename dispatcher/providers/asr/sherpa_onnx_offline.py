@@ -18,7 +18,7 @@ from dispatcher.providers.http import SHOWN_BYTES, as_object
 from dispatcher.providers.protocols import Transcript
 from dispatcher.providers.websocket import SocketProvider
 
-ANSWER_TIMEOUT_S: Final = 30.0
+SHERPA_ANSWER_TIMEOUT_S: Final = 30.0
 # The server closes the connection on a message that it finds too long.
 MESSAGE_BYTES: Final = 10_240
 _HEADER: Final = struct.Struct("<II")
@@ -37,7 +37,7 @@ class SherpaOnnxOffline(SocketProvider):
         async with self.open(instance) as socket:
             for at in range(0, len(body), MESSAGE_BYTES):
                 await socket.send(body[at : at + MESSAGE_BYTES])
-            answer = await socket.receive(within_s=ANSWER_TIMEOUT_S)
+            answer = await socket.receive(within_s=SHERPA_ANSWER_TIMEOUT_S)
             await socket.send("Done")
         return _transcript(instance, answer, instance.language or language)
 

@@ -15,7 +15,7 @@ from dispatcher.providers.dashscope import FINISHED, DashScopeTask, Event
 from dispatcher.providers.http import key_of
 from dispatcher.providers.websocket import Socket, SocketProvider, open_socket
 
-ANSWER_TIMEOUT_S: Final = 10.0
+COSYVOICE_ANSWER_TIMEOUT_S: Final = 10.0
 
 
 class CosyVoice(SocketProvider):
@@ -33,11 +33,11 @@ class CosyVoice(SocketProvider):
         del language
         async with self.open(instance) as socket:
             task = DashScopeTask(socket)
-            await task.begin(_task(instance), within_s=ANSWER_TIMEOUT_S)
+            await task.begin(_task(instance), within_s=COSYVOICE_ANSWER_TIMEOUT_S)
             await task.instruct("continue-task", {"input": {"text": text}})
             await task.instruct("finish-task", {"input": {}})
             while True:
-                came = await task.receive(within_s=ANSWER_TIMEOUT_S)
+                came = await task.receive(within_s=COSYVOICE_ANSWER_TIMEOUT_S)
                 if isinstance(came, Event):
                     if came.name == FINISHED:
                         return

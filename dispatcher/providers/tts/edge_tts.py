@@ -21,8 +21,8 @@ from dispatcher.providers.refusals import status_error
 from dispatcher.providers.tts.speech_decoder import Form, decoded
 from dispatcher.providers.websocket import Socket, SocketProvider, open_socket
 
-CONNECT_TIMEOUT_S: Final = 5
-ANSWER_TIMEOUT_S: Final = 10
+EDGE_CONNECT_TIMEOUT_S: Final = 5
+EDGE_ANSWER_TIMEOUT_S: Final = 10
 # The Chinese voice speaks English too.
 VOICES: Final[dict[Language, str]] = {
     "auto": "zh-CN-XiaoxiaoNeural",
@@ -74,7 +74,11 @@ async def _pieces(
     """Yield MP3; whatever the library makes of a strange answer is the instance's fault."""
     try:
         call = library.Communicate(
-            text, voice, rate=rate, connect_timeout=CONNECT_TIMEOUT_S, receive_timeout=ANSWER_TIMEOUT_S
+            text,
+            voice,
+            rate=rate,
+            connect_timeout=EDGE_CONNECT_TIMEOUT_S,
+            receive_timeout=EDGE_ANSWER_TIMEOUT_S,
         )
     except (TypeError, ValueError) as error:
         raise InstanceForbidden(instance.name, f"voice: {error}") from error
@@ -97,9 +101,9 @@ async def _pieces(
 
 async def _next(instance: Instance, chunks: AsyncGenerator[dict[str, Any], None]) -> dict[str, Any] | None:
     try:
-        async with asyncio.timeout(CONNECT_TIMEOUT_S + ANSWER_TIMEOUT_S):
+        async with asyncio.timeout(EDGE_CONNECT_TIMEOUT_S + EDGE_ANSWER_TIMEOUT_S):
             return await anext(chunks, None)
     except TimeoutError as error:
         raise InstanceUnreachable(
-            instance.name, f"silent for {CONNECT_TIMEOUT_S + ANSWER_TIMEOUT_S} s"
+            instance.name, f"silent for {EDGE_CONNECT_TIMEOUT_S + EDGE_ANSWER_TIMEOUT_S} s"
         ) from error

@@ -28,7 +28,7 @@ from dispatcher.messages import REPLY_RATE_HZ, Language
 from dispatcher.providers.http import SHOWN_BYTES, key_of
 from dispatcher.providers.websocket import MAX_MESSAGE_BYTES, Socket, SocketProvider, open_socket
 
-ANSWER_TIMEOUT_S: Final = 10.0
+VOLCANO_ANSWER_TIMEOUT_S: Final = 10.0
 DEFAULT_CLUSTER: Final = "volcano_tts"
 # Version 1 with a header of one word; a full client request; JSON without compression.
 _REQUEST: Final = b"\x11\x10\x10\x00"
@@ -96,7 +96,7 @@ def _request(instance: Instance, text: str) -> dict[str, Any]:
 async def _receive(socket: Socket) -> _Frame:
     """Return the next frame with speech; it is empty where the service only confirms the request."""
     instance = socket.instance
-    message = await socket.receive(within_s=ANSWER_TIMEOUT_S)
+    message = await socket.receive(within_s=VOLCANO_ANSWER_TIMEOUT_S)
     if isinstance(message, str):
         raise InstanceFailed(instance.name, f"frame was text: {message[:SHOWN_BYTES]!r}")
     try:

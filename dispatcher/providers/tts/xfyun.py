@@ -29,7 +29,7 @@ from dispatcher.providers.http import SHOWN_BYTES, key_of, secret_of
 from dispatcher.providers.tts.speech_decoder import Form, decoded
 from dispatcher.providers.websocket import Socket, SocketProvider, open_socket
 
-ANSWER_TIMEOUT_S: Final = 10.0
+XFYUN_ANSWER_TIMEOUT_S: Final = 10.0
 # The service has 16 and 8 kHz, no 24.
 SAMPLE_RATE_HZ: Final = 16_000
 DEFAULT_VOICE: Final = "xiaoyan"
@@ -67,7 +67,7 @@ class Xfyun(SocketProvider):
         async with self.open(instance) as socket:
             await socket.send_object(_request(instance, text))
             while True:
-                answer = await socket.receive_object(within_s=ANSWER_TIMEOUT_S)
+                answer = await socket.receive_object(within_s=XFYUN_ANSWER_TIMEOUT_S)
                 piece, last = _audio(instance, answer)
                 if piece:
                     yield piece

@@ -101,7 +101,7 @@ async def test_an_answer_that_never_ends_is_cut(
     probe: Probe, monkeypatch: pytest.MonkeyPatch, answers: Answers
 ) -> None:
     del answers
-    monkeypatch.setattr(instance_probe, "PROBE_TIMEOUT_S", 0.0)
+    monkeypatch.setattr(instance_probe, "INSTANCE_PROBE_TIMEOUT_S", 0.0)
     found = await probe()
     assert isinstance(found.error, InstanceUnreachable)
     assert "no whole answer within 0 s" in found.error.reason

@@ -113,7 +113,7 @@ async def test_nobody_who_listens_is_out_of_reach(
 async def test_a_handshake_without_an_answer_is_out_of_reach(
     session: aiohttp.ClientSession, server: SocketServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(websocket, "CONNECT_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(websocket, "SOCKET_CONNECT_TIMEOUT_S", 0.05)
     with sockets.create_server(("127.0.0.1", 0)) as silent:
         server.port = silent.getsockname()[1]
 

@@ -10,7 +10,7 @@ from dispatcher.errors import (
     InstanceUnreachable,
 )
 from dispatcher.providers.asr import dashscope_asr, utterance_stream
-from dispatcher.providers.asr.dashscope_asr import DEFAULT_MODEL, SLICE_BYTES, DashscopeAsr
+from dispatcher.providers.asr.dashscope_asr import DASHSCOPE_SLICE_BYTES, DEFAULT_MODEL, DashscopeAsr
 from dispatcher.providers.protocols import LoadReport
 from tests.support.services.dashscope_asr import DashscopeServer
 from tests.support.services.socket_server import SocketServer, read_for_ever
@@ -39,7 +39,7 @@ async def test_the_sentences_make_the_transcript(
     assert server.finished
     assert server.early == 0
     assert sum(server.sizes) == 1250 * 32
-    assert set(server.sizes[:-1]) == {SLICE_BYTES}
+    assert set(server.sizes[:-1]) == {DASHSCOPE_SLICE_BYTES}
 
 
 async def test_the_task_is_begun_as_the_documents_say(
@@ -81,7 +81,7 @@ async def test_a_task_that_does_not_start_is_the_fault_of_the_service(
 async def test_a_service_that_never_starts_or_never_ends_a_task_is_left(
     provider: DashscopeAsr, sockets: SocketServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dashscope_asr, "START_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(dashscope_asr, "DASHSCOPE_START_TIMEOUT_S", 0.2)
     monkeypatch.setattr(utterance_stream.UtteranceStream.receive_object, "__kwdefaults__", {"within_s": 0.2})
     sockets.talks(read_for_ever)
     with pytest.raises(InstanceUnreachable):

@@ -13,7 +13,7 @@ from dispatcher.errors import (
     InstanceUnreachable,
 )
 from dispatcher.providers.asr import funasr
-from dispatcher.providers.asr.funasr import SLICE_BYTES, FunAsr
+from dispatcher.providers.asr.funasr import FUNASR_SLICE_BYTES, FunAsr
 from dispatcher.providers.protocols import LoadReport
 from tests.support.services.funasr import Flavour, FunAsrServer
 from tests.support.services.socket_server import SocketServer
@@ -65,7 +65,7 @@ async def test_the_text_of_the_second_pass_is_the_transcript(
     assert told.start["mode"] == "2pass"
     assert (told.start["audio_fs"], told.start["chunk_size"]) == (16_000, [5, 10, 5])
     assert sum(told.sizes) == 1900 * 32
-    assert set(told.sizes[:-1]) == {SLICE_BYTES}
+    assert set(told.sizes[:-1]) == {FUNASR_SLICE_BYTES}
 
 
 async def test_sentences_that_the_server_ended_by_itself_are_kept(
