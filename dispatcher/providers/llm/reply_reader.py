@@ -7,6 +7,7 @@ docs/providers/openai-http.md names the reports.
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 import uuid
@@ -32,6 +33,9 @@ MAX_MALFORMED_CHUNKS: Final = 16
 # Mistral's chat template refuses others.
 CALL_ID_CHARACTERS: Final = 9
 PROGRESS_INTERVAL_S: Final = 0.5
+# Sentences after the first one wait for the speech of those before them, which takes seconds.
+GATHER_INTERVAL_S: Final = 0.1
+_SENTENCE_END: Final = re.compile(r"[.!?\u3002\uff01\uff1f](?:\s|$)|\n")
 _SHOWN_CHARACTERS: Final = 200
 
 
@@ -45,6 +49,7 @@ async def read_reply(
     """
     decoder = EventStreamDecoder()
     begun, has_events, yielded_at = b"", False, time.monotonic()
+    has_sentence = False
     async for part in _parts(response, reader):
         begun = begun or part[:SHOWN_BYTES]
         for item in decoder.finish() if not part else decoder.feed(part):
@@ -53,6 +58,7 @@ async def read_reply(
                 await let_end(response)
                 return
             for piece in _pieces(reader, item):
+                has_sentence = has_sentence or (isinstance(piece, str) and bool(_SENTENCE_END.search(piece)))
                 yield piece
                 yielded_at = time.monotonic()
             if reader.is_done:
@@ -63,6 +69,8 @@ async def read_reply(
         if time.monotonic() - yielded_at >= PROGRESS_INTERVAL_S:
             yield Progress()
             yielded_at = time.monotonic()
+        if has_sentence:
+            await _gather_more(response)
     if not has_events:
         raise InstanceFailed(instance.name, f"the stream held no event, it began with {begun!r}")
 
@@ -77,6 +85,22 @@ async def _parts(response: aiohttp.ClientResponse, reader: DeltaReader) -> Async
         if not reader.end:
             raise
     yield b""
+
+
+async def _gather_more(response: aiohttp.ClientResponse) -> None:
+    """Let what an instance writes in the next moment come in one read, where nobody waits for it.
+
+    To be woken for each of the fifty chunks of a reply was most of what an LLM worker did.
+    """
+    connection = response.connection
+    if connection is None or (transport := connection.transport) is None or transport.is_closing():
+        return
+    transport.pause_reading()
+    try:
+        await asyncio.sleep(GATHER_INTERVAL_S)
+    finally:
+        if not transport.is_closing():
+            transport.resume_reading()
 
 
 def _pieces(reader: DeltaReader, item: StreamItem) -> Iterator[ChatPiece]:
