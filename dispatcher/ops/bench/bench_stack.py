@@ -98,12 +98,13 @@ class StackProcess:
     reader: asyncio.Task[None]
 
 
-def plan_stack(folder: Path, config: Path | None) -> StackPlan:
+def plan_stack(folder: Path, config: Path | None, *, tts_workers: int = 1) -> StackPlan:
     """Return what to run for a bench.
 
     Args:
         folder: empty, and of this run alone.
         config: a YAML with instances that run already; timed instances are started when it is None.
+        tts_workers: processes of the TTS queue.
     """
     wanted = 2 + (0 if config else len(SERVICES) * INSTANCES_PER_SERVICE)
     broker_port, front_port, *instance_ports = free_ports(wanted)
@@ -117,6 +118,10 @@ def plan_stack(folder: Path, config: Path | None) -> StackPlan:
             for name, (service, port) in endpoints.items()
         ]
     lines += [Line(name=queue, command=f"celery -A workers worker -Q {queue}") for queue in QUEUES]
+    lines += [
+        Line(name=f"tts-{number}", command=f"celery -A workers worker -Q tts -n tts-{number}@%h")
+        for number in range(2, tts_workers + 1)
+    ]
     lines += [
         Line(name="beat", command="celery -A workers beat"),
         Line(name="front", command="dispatcher front"),

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 from rich.console import Console
@@ -44,12 +44,14 @@ class DeviceBenchPlan:
 
     Attributes:
         config: a YAML with instances that run already; None starts timed ones.
+        tts_workers: processes of the TTS queue.
         keep: folder for logs and data; None uses one that is removed at the end.
     """
 
     devices: tuple[int, ...]
     turns: int
     config: Path | None
+    tts_workers: int = 1
     keep: Path | None
 
 
@@ -69,17 +71,22 @@ class DeviceBenchPlan:
     help="A YAML whose instances run already; else timed instances are started.",
 )
 @click.option(
+    "--tts-workers",
+    type=click.IntRange(1, 4),
+    default=1,
+    show_default=True,
+    help="Processes that serve the TTS queue.",
+)
+@click.option(
     "--keep", type=click.Path(file_okay=False, path_type=Path), help="Keep logs and data in this folder."
 )
-def devices(
-    counts: str, *, turns: int, json_file: Path | None, config: Path | None, keep: Path | None
-) -> None:
+def devices(counts: str, *, json_file: Path | None, **extent: Any) -> None:
     """Measure answers for more and more devices against the same calls made directly.
 
     It runs a dispatcher of its own on free ports and leaves nothing behind. The default takes about
     seven minutes.
     """
-    plan = DeviceBenchPlan(devices=parse_counts(counts), turns=turns, config=config, keep=keep)
+    plan = DeviceBenchPlan(devices=parse_counts(counts), **extent)
     console = Console()
     report = run_interruptible(run_bench(plan, BenchProgress(console)))
     print_report(console, report)
@@ -107,7 +114,7 @@ async def run_bench(plan: DeviceBenchPlan, progress: BenchProgress) -> DeviceRep
         StartError: a process of the stack or a measuring process failed.
     """
     with _folder(plan.keep) as folder, progress:
-        stack_plan = plan_stack(folder, plan.config)
+        stack_plan = plan_stack(folder, plan.config, tts_workers=plan.tts_workers)
         async with ready_stack(stack_plan, progress) as stack:
             before = await _run_baseline(stack_plan, plan, progress, "baseline")
             runs = [await _run_devices(stack, stack_plan, plan, count, progress) for count in plan.devices]

@@ -132,3 +132,10 @@ def test_usage_counts_from_the_beginning_of_the_run() -> None:
     if psutil.LINUX:
         assert usage.pss_mb is not None
         assert usage.pss_mb > 1
+
+
+def test_a_second_worker_of_the_tts_queue_has_a_name_of_its_own(tmp_path: Path) -> None:
+    specs = plan_stack(tmp_path, None, tts_workers=2).specs()
+
+    names = [spec.name for spec in specs if spec.queues == ("tts",)]
+    assert names == ["tts", "tts-2"]
