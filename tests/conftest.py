@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import sys
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -120,18 +119,12 @@ def instances(running_instances: Instances) -> Instances:
 def running_stack(tmp_path_factory: pytest.TempPathFactory, running_instances: Instances) -> Iterator[Stack]:
     """The whole system, for the whole session; tests take `stack`."""
     stack = Stack(tmp_path_factory.mktemp("stack"), running_instances)
-    try:
-        stack.start()
+    with stack.running():
         yield stack
-    finally:
-        stack.stop()
 
 
 @pytest.fixture
 def stack(running_stack: Stack) -> Iterator[Stack]:
     """The whole system, well; what it logged is printed, which pytest shows when the test fails."""
-    running_stack.heal()
-    logged = {process: process.printed_bytes() for process in running_stack.processes}
-    yield running_stack
-    for process, since_byte in logged.items():
-        sys.stdout.write(f"--- {process.name}\n{process.output(since_byte)}\n")
+    with running_stack.healed():
+        yield running_stack

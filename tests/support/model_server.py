@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from dispatcher.catalogue.model import Catalogue, Instance, ServiceConfig
 from dispatcher.messages import SERVICES, Service
@@ -103,3 +105,13 @@ async def age_of_last_call(redis: RedisClient, *fields: str, service: Service = 
     for each in fields:
         if at := await redis.execute("HGET", keys.instance(service, "A"), each):
             await redis.execute("HSET", keys.instance(service, "A"), each, float(at) - 600_000)
+
+
+@asynccontextmanager
+async def serving() -> AsyncGenerator[FakeModelServer]:
+    """Serve a model server on a port of its own."""
+    fake, app = FakeModelServer(), web.Application()
+    app.router.add_route("*", "/{path:.*}", fake.answer)
+    async with TestServer(app) as running:
+        fake.port = running.port or 0
+        yield fake

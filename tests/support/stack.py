@@ -6,8 +6,9 @@ import asyncio
 import json
 import re
 import signal
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+import sys
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -136,6 +137,24 @@ class Stack:
         for process in self.processes:
             process.start()
         self._wait_until_ready()
+
+    @contextmanager
+    def running(self) -> Iterator[Stack]:
+        """Start everything, and end it with the block."""
+        try:
+            self.start()
+            yield self
+        finally:
+            self.stop()
+
+    @contextmanager
+    def healed(self) -> Iterator[Stack]:
+        """Heal it; print what it logs within the block, which pytest shows when the test fails."""
+        self.heal()
+        logged = {process: process.printed_bytes() for process in self.processes}
+        yield self
+        for process, since_byte in logged.items():
+            sys.stdout.write(f"--- {process.name}\n{process.output(since_byte)}\n")
 
     def heal(self) -> None:
         """Bring back what a test killed, and forget what was learned of the instances."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,11 +39,8 @@ def running_field_stack(
     ]
     # FILLER
     path.write_text(yaml.safe_dump(content, allow_unicode=True), encoding="utf-8")
-    try:
-        stack.start()
+    with stack.running():
         yield stack
-    finally:
-        stack.stop()
 
 
 @pytest.fixture
@@ -59,8 +55,5 @@ def field(running_field: FieldServer) -> FieldServer:
 def field_stack(running_field_stack: Stack) -> Iterator[Stack]:
     """The system, with nothing learned of its instances."""
     stack = running_field_stack
-    stack.heal()
-    logged = {process: process.printed_bytes() for process in stack.processes}
-    yield stack
-    for process, since_byte in logged.items():
-        sys.stdout.write(f"--- {process.name}\n{process.output(since_byte)}\n")
+    with stack.healed():
+        yield stack

@@ -7,15 +7,13 @@ from dataclasses import replace
 from typing import Final
 
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestServer
 
 from dispatcher.catalogue.model import Instance
 from dispatcher.redis_client.client import RedisClient, connect
 from dispatcher.routing import instance_table
 from dispatcher.routing.overview import InstanceView, read_overview
 from tests.support.instances import SENTENCES
-from tests.support.model_server import FakeModelServer
+from tests.support.model_server import FakeModelServer, serving
 from tests.support.stack import Stack
 from tests.support.waiting import soon
 
@@ -25,13 +23,8 @@ DEVICE: Final = "real-services"
 @pytest.fixture
 async def server() -> AsyncIterator[FakeModelServer]:
     """A model server on a port of its own."""
-    fake, app = FakeModelServer(), web.Application()
-    app.router.add_route("*", "/{path:.*}", fake.answer)
-    running = TestServer(app)
-    await running.start_server()
-    fake.port = running.port or 0
-    yield fake
-    await running.close()
+    async with serving() as fake:
+        yield fake
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 
 import pytest
@@ -23,10 +22,9 @@ def running_tapped_stack(
     memory = {"enabled": True, "idle": "10ms"}
     write_config(folder / "stack.yaml", instances, personas=dict(PERSONAS), memory=memory)
     try:
-        stack.start()
-        yield stack
+        with stack.running():
+            yield stack
     finally:
-        stack.stop()
         instances.stop()
 
 
@@ -34,11 +32,8 @@ def running_tapped_stack(
 def tapped_stack(running_tapped_stack: Stack, instances: Instances) -> Iterator[Stack]:
     """The stack, well; what it logged is printed, which pytest shows when the test fails."""
     assert instances is not None
-    running_tapped_stack.heal()
-    logged = {process: process.printed_bytes() for process in running_tapped_stack.processes}
-    yield running_tapped_stack
-    for process, since_byte in logged.items():
-        sys.stdout.write(f"--- {process.name}\n{process.output(since_byte)}\n")
+    with running_tapped_stack.healed():
+        yield running_tapped_stack
 
 
 @pytest.fixture

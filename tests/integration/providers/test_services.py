@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +26,7 @@ FRAMES_OF_A_TIMED_SENTENCE = 2
 
 
 @dataclass
-class House:
+class ServiceStack:
     """A system whose first ear, LLM and voice speak their own dialects; the others are the timed ones."""
 
     stack: Stack
@@ -41,25 +40,27 @@ class House:
 
 
 @pytest.fixture(scope="module")
-def running_house(tmp_path_factory: pytest.TempPathFactory, running_instances: Instances) -> Iterator[House]:
+def running_services(
+    tmp_path_factory: pytest.TempPathFactory, running_instances: Instances
+) -> Iterator[ServiceStack]:
     folder = tmp_path_factory.mktemp("services")
     stack, ear = Stack(folder, running_instances), FunAsrProcess("funasr", folder)
     with in_a_thread(FakeOllama) as ollama, in_a_thread(xfyun.FakeXfyun) as voice:
-        house = House(stack, ear, ollama, voice)
-        _put_first(house)
+        services = ServiceStack(stack, ear, ollama, voice)
+        _put_first(services)
         try:
             ear.start()
             ear.wait_until_ready()
             stack.start()
-            yield house
+            yield services
         finally:
             stack.stop()
             ear.stop()
 
 
-def _put_first(house: House) -> None:
+def _put_first(services: ServiceStack) -> None:
     """Have the services used before the timed instances, and give every process the keys."""
-    stack, ollama, voice = house.stack, house.ollama, house.voice
+    stack, ollama, voice = services.stack, services.ollama, services.voice
     path = Path(stack.environ["DISPATCHER_CONFIG"])
     content = yaml.safe_load(path.read_text("utf-8"))
     gateway = content["load_balancing"]["api_gateway"]
@@ -67,7 +68,7 @@ def _put_first(house: House) -> None:
     first: dict[str, dict[str, object]] = {
         "asr_services": {
             "name": "funasr",
-            "endpoint": f"ws://127.0.0.1:{house.ear.port}",
+            "endpoint": f"ws://127.0.0.1:{services.ear.port}",
             "provider": "funasr",
         },
         "llm_services": {"name": "ollama", "endpoint": ollama.url, "provider": "ollama", "model": MODEL},
@@ -89,46 +90,45 @@ def _put_first(house: House) -> None:
 
 
 @pytest.fixture
-def house(running_house: House) -> Iterator[House]:
+def services(running_services: ServiceStack) -> Iterator[ServiceStack]:
     """The system, well; what it logged is printed, which pytest shows when the test fails."""
-    running_house.ear.revive()
-    running_house.stack.heal()
-    for service in (running_house.ollama, running_house.voice):
+    running_services.ear.revive()
+    for service in (running_services.ollama, running_services.voice):
         service.fault = ""
         service.asked.clear()
-    logged = {process: process.printed_bytes() for process in running_house.stack.processes}
-    yield running_house
-    for process, since_byte in logged.items():
-        sys.stdout.write(f"--- {process.name}\n{process.output(since_byte)}\n")
+    with running_services.stack.healed():
+        yield running_services
 
 
-async def test_a_typed_text_is_answered_by_ollama_and_spoken_by_xfyun(house: House) -> None:
-    answer = await house.answers("几点了？")
+async def test_a_typed_text_is_answered_by_ollama_and_spoken_by_xfyun(services: ServiceStack) -> None:
+    answer = await services.answers("几点了？")
 
     assert "".join(answer.sentences).replace(" ", "") == "Itisnoon.Thesunstandshigh.Haveagoodday."
-    asked = house.ollama.asked[-1]["messages"][-1]
+    asked = services.ollama.asked[-1]["messages"][-1]
     assert asked["role"] == "user"
     assert asked["content"].startswith("几点了？\n[当前时间：")
-    assert len(house.voice.asked) == len(answer.sentences)
+    assert len(services.voice.asked) == len(answer.sentences)
     assert len(answer.packets) >= len(answer.sentences) * SENTENCE_S / FRAME_S
 
 
-async def test_a_voice_that_asks_for_it_gets_numbers_as_words_and_the_screen_does_not(house: House) -> None:
-    house.ollama.reply = ("It is -5°C ", "at 3:05 today.")
+async def test_a_voice_that_asks_for_it_gets_numbers_as_words_and_the_screen_does_not(
+    services: ServiceStack,
+) -> None:
+    services.ollama.reply = ("It is -5°C ", "at 3:05 today.")
     try:
-        answer = await house.answers("多少度？")
+        answer = await services.answers("多少度？")
     finally:
-        house.ollama.reply = REPLY
+        services.ollama.reply = REPLY
 
     assert answer.sentences == ("It is -5°C at 3:05 today.",)
-    (asked,) = house.voice.asked
+    (asked,) = services.voice.asked
     said = base64.b64decode(asked["data"]["text"]).decode()
     assert said == "It is minus five degrees Celsius at three oh five today."
 
 
-async def talk(house: House) -> str:
+async def talk(services: ServiceStack) -> str:
     """Let the device in software say hello.wav; return what `dispatcher talk` printed."""
-    address = f"{house.stack.front.url}/xiaozhi/ota/"
+    address = f"{services.stack.front.url}/xiaozhi/ota/"
     process = await asyncio.create_subprocess_exec(
         *(str(BIN / "dispatcher"), "talk", "hello.wav", "--ota", address, "--out", "/dev/null"),
         env=own_environment({}),
@@ -140,43 +140,47 @@ async def talk(house: House) -> str:
     return out.decode()
 
 
-async def test_a_spoken_question_goes_through_funasr_ollama_and_xfyun(house: House) -> None:
-    told = await talk(house)
+async def test_a_spoken_question_goes_through_funasr_ollama_and_xfyun(services: ServiceStack) -> None:
+    told = await talk(services)
 
-    turn = house.stack.front.events("turn finished")[-1]
+    turn = services.stack.front.events("turn finished")[-1]
     assert [turn[f"{service}_instance"] for service in ("asr", "llm", "tts")] == ["funasr", "ollama", "xfyun"]
-    assert house.ear.heard()[-1]["ended"]
+    assert services.ear.heard()[-1]["ended"]
     assert "It is noon." in told
 
 
-async def test_without_its_ear_a_spoken_question_is_heard_by_another_instance(house: House) -> None:
-    house.ear.kill()
-    await talk(house)
+async def test_without_its_ear_a_spoken_question_is_heard_by_another_instance(services: ServiceStack) -> None:
+    services.ear.kill()
+    await talk(services)
 
-    turn = house.stack.front.events("turn finished")[-1]
+    turn = services.stack.front.events("turn finished")[-1]
     assert turn["outcome"] == "answered"
     assert turn["asr_instance"] != "funasr"
     assert (turn["llm_instance"], turn["tts_instance"]) == ("ollama", "xfyun")
 
 
-async def test_an_llm_that_dies_in_mid_reply_is_replaced_and_the_reply_goes_on(house: House) -> None:
-    house.ollama.fault = "dies"
-    answer = await house.answers("几点了？")
+async def test_an_llm_that_dies_in_mid_reply_is_replaced_and_the_reply_goes_on(
+    services: ServiceStack,
+) -> None:
+    services.ollama.fault = "dies"
+    answer = await services.answers("几点了？")
 
-    assert len(house.ollama.asked) == 1
+    assert len(services.ollama.asked) == 1
     assert answer.sentences[0].startswith("It is noon.")
     assert len(answer.sentences) > 1
-    substitute = house.stack.instances.asked()[-1]["messages"]
+    substitute = services.stack.instances.asked()[-1]["messages"]
     assert [each["role"] for each in substitute[-2:]] == ["assistant", "user"]
     assert len(answer.packets) >= len(answer.sentences) * FRAMES_OF_A_TIMED_SENTENCE
 
 
 @pytest.mark.parametrize("fault", ["dies", "quota", "truncated"])
-async def test_a_voice_that_fails_is_replaced_and_every_sentence_is_heard(house: House, fault: str) -> None:
-    house.voice.fault = fault
-    answer = await house.answers("几点了？")
+async def test_a_voice_that_fails_is_replaced_and_every_sentence_is_heard(
+    services: ServiceStack, fault: str
+) -> None:
+    services.voice.fault = fault
+    answer = await services.answers("几点了？")
 
-    assert house.voice.asked
+    assert services.voice.asked
     assert "".join(answer.sentences).replace(" ", "") == "Itisnoon.Thesunstandshigh.Haveagoodday."
     assert len(answer.packets) >= len(answer.sentences) * FRAMES_OF_A_TIMED_SENTENCE
-    assert house.stack.front.events("turn finished")[-1]["outcome"] == "answered"
+    assert services.stack.front.events("turn finished")[-1]["outcome"] == "answered"

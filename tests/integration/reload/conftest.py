@@ -100,11 +100,8 @@ class Operator:
 def reloaded_stack(tmp_path_factory: pytest.TempPathFactory, running_instances: Instances) -> Iterator[Stack]:
     """A system of its own: what is active here is nobody else's."""
     stack = Stack(tmp_path_factory.mktemp("reload"), running_instances)
-    try:
-        stack.start()
+    with stack.running():
         yield stack
-    finally:
-        stack.stop()
 
 
 @pytest.fixture

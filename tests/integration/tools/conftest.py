@@ -78,11 +78,8 @@ def running_tool_stack(
     path.write_text(yaml.safe_dump(content, allow_unicode=True), encoding="utf-8")
     for process in stack.processes:
         process.environ["WEATHER_SOURCE"] = SOURCE
-    try:
-        stack.start()
+    with stack.running():
         yield stack
-    finally:
-        stack.stop()
 
 
 @pytest.fixture
@@ -92,12 +89,10 @@ def tool_stack(running_tool_stack: Stack) -> Iterator[Stack]:
     llm = stack.workers["llm"]
     if not llm.runs:
         _began_at[llm.name] = llm.printed_bytes()
-    stack.heal()
-    since_byte = _began_at.get(llm.name, 0)
-    eventually(
-        lambda: llm.output(since_byte).count("tool server connected") >= 2, what="tool servers are connected"
-    )
-    logged = {process: process.printed_bytes() for process in stack.processes}
-    yield stack
-    for process, since_byte in logged.items():
-        sys.stdout.write(f"--- {process.name}\n{process.output(since_byte)}\n")
+    with stack.healed():
+        since_byte = _began_at.get(llm.name, 0)
+        eventually(
+            lambda: llm.output(since_byte).count("tool server connected") >= 2,
+            what="tool servers are connected",
+        )
+        yield stack

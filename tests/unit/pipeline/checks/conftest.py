@@ -6,14 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestServer
 
 from dispatcher.catalogue.model import HealthRules, Instance
 from dispatcher.pipeline.instance_checks import Examined, check_instance
 from dispatcher.providers.registry import Providers
 from dispatcher.redis_client.client import RedisClient
-from tests.support.model_server import FakeModelServer
+from tests.support.model_server import FakeModelServer, serving
 
 RULES = HealthRules(failure_threshold=3, recovery_threshold=2)
 
@@ -26,14 +24,8 @@ def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.Abstrac
 @pytest.fixture
 async def server() -> AsyncIterator[FakeModelServer]:
     """A model server on a port of its own."""
-    fake = FakeModelServer()
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", fake.answer)
-    running = TestServer(app)
-    await running.start_server()
-    fake.port = running.port or 0
-    yield fake
-    await running.close()
+    async with serving() as fake:
+        yield fake
 
 
 @pytest.fixture
