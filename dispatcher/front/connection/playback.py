@@ -195,30 +195,29 @@ class Player:
         """Send what is due, and ask to be woken for the rest."""
         if self._is_stopped or (self._queue and self._not_before == math.inf):
             return
+        now = self._pacer.now()
         while self._queue:
-            if self._sleeps_until(self._not_before) or not self._send_due(self._queue[0]):
+            if self._sleeps_until(self._not_before, now) or not self._send_due(self._queue[0], now):
                 return
             self._queue.popleft()
-        if self._is_complete and not self._sleeps_until(self.clock.ends_at):
+        if self._is_complete and not self._sleeps_until(self.clock.ends_at, now):
             self._is_stopped = True
             self._on_played()
 
-    def _send_due(self, item: bytes | _Subtitle) -> bool:
+    def _send_due(self, item: bytes | _Subtitle, now: float) -> bool:
         """Send an item if its time has come; else sleep until then."""
         if isinstance(item, _Subtitle):
             if item.is_answer:
                 self.sentences.append(item.text)
             self._device.send("tts", state="sentence_start", text=item.text)
             return True
-        now = self._pacer.now()
-        if self._sleeps_until(self.clock.next_due_at(now)):
+        if self._sleeps_until(self.clock.next_due_at(now), now):
             return False
         self._device.send_packet(item, self.clock.count_frame(now))
         return True
 
-    def _sleeps_until(self, at: float) -> bool:
+    def _sleeps_until(self, at: float, now: float) -> bool:
         """Return whether a time is still to come, and ask for one wake-up however often packets come."""
-        now = self._pacer.now()
         if now >= at - ROUNDING_S:
             return False
         if not now < self._wakes_at <= tick_after(at):

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import cast
 
+import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 from structlog.testing import capture_logs
 
 from dispatcher.control.overrides import RuntimeOverrides
-from dispatcher.front.connection.reply_pump import ReplyPump
+from dispatcher.front.connection.reply_pump import READ_PAUSE_S, ReplyPump
 from dispatcher.messages import Reply, ReplyKind
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.turn_store.replies import ReplyReader
+from tests.support.virtual_time import run_in_virtual_time
 from tests.unit.front.fakes import FakeFront, fake_front
 
 
@@ -122,3 +124,21 @@ async def test_the_stream_is_trimmed_as_often_as_the_overrides_ask() -> None:
     async with asyncio.timeout(2):
         await stream.trimmed.wait()
     trimming.cancel()
+
+
+async def reads_until_drained(batches: list[list[Reply] | Exception]) -> float:
+    """Return how long a pump took for these batches, by the clock of the loop."""
+    loop = asyncio.get_running_loop()
+    begun_s = loop.time()
+    await pump(fake_front(), FakeStream(batches))
+    return loop.time() - begun_s
+
+
+def test_after_a_batch_more_is_let_come_unless_a_sentence_begins() -> None:
+    first = replace(reply("one", "audio"), timings={"tts_instance": "tts-1"})
+
+    async def scenario() -> None:
+        assert await reads_until_drained([[first], [first, reply("one")], []]) == 0
+        assert await reads_until_drained([[reply("one")], [reply("two")]]) == pytest.approx(2 * READ_PAUSE_S)
+
+    run_in_virtual_time(scenario())
