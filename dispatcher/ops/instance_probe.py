@@ -18,7 +18,7 @@ from dispatcher.errors import EmptyReply, InstanceError, InstanceFailed, Instanc
 from dispatcher.messages import REPLY_RATE_HZ, Service
 from dispatcher.providers.model_lists import ask_unlisted_model
 from dispatcher.providers.registry import Providers
-from dispatcher.tools.model import Progress, ToolCall
+from dispatcher.tools.model import Progress, PromptUsage, ToolCall
 
 INSTANCE_PROBE_TIMEOUT_S: Final = 60.0
 
@@ -117,7 +117,7 @@ async def _chat(providers: Providers, instance: Instance, question: Question) ->
     messages = [*system, Message(role="user", content=question.text)]
     async with aclosing(providers.llm(instance).chat(instance, messages)) as pieces:
         async for piece in pieces:
-            if not isinstance(piece, Progress):
+            if not isinstance(piece, Progress | PromptUsage):
                 yield f"[calls {piece.name}]" if isinstance(piece, ToolCall) else piece
 
 

@@ -20,7 +20,7 @@ from dispatcher.pipeline.reply_publisher import ReplyPublisher
 from dispatcher.pipeline.stage import THINKING_STALL_TIMEOUT_S, without_stalls
 from dispatcher.routing.router import Lease
 from dispatcher.speech_text import BlockStream, clean
-from dispatcher.tools.model import ChatPiece, Progress, ToolCall
+from dispatcher.tools.model import ChatPiece, Progress, PromptUsage, ToolCall
 
 log = structlog.get_logger(__name__)
 
@@ -128,6 +128,9 @@ class ReplyWriter:
         calls: list[ToolCall] = []
         async with aclosing(self._without_stalls(stream)) as pieces:
             async for piece in pieces:
+                if isinstance(piece, PromptUsage):
+                    self._note_prompt(piece)
+                    continue
                 self._mark_alive(is_thinking=isinstance(piece, Progress))
                 if isinstance(piece, Progress):
                     self._reasoning.append(piece.reasoning)
@@ -140,6 +143,12 @@ class ReplyWriter:
                 if self._publisher.ended_because:
                     break
         return calls
+
+    def _note_prompt(self, prompt: PromptUsage) -> None:
+        self._timings["llm_prompt_tokens"] = prompt.tokens
+        if prompt.cached is not None:
+            self._timings["llm_cached_tokens"] = prompt.cached
+            self._lease.clock.cached_ratio = prompt.cached / prompt.tokens
 
     def _without_stalls(self, stream: AsyncGenerator[ChatPiece, None]) -> AsyncGenerator[ChatPiece, None]:
         if not self._publisher.may_wait_for_first_token:

@@ -202,6 +202,7 @@ async def finish(
     outcome: Outcome,
     latency_ms: float,
     first_ms: float | None = None,
+    cached_ratio: float | None = None,
     reason: str = "",
     origin: Origin | None = None,
     retry_after_ms: float | None = None,
@@ -215,6 +216,7 @@ async def finish(
         outcome: "ignored" teaches nothing but the first result; "probed" went well as far as that.
         latency_ms: how long the call took.
         first_ms: how long its first result took, for a call of usual size; None where none came.
+        cached_ratio: share of the prompt that it had read before; None where it does not say.
         reason: what went wrong, in words; shown by `dispatcher status`.
         origin: whose fault a failure was; counted apart, also where it teaches nothing.
         retry_after_ms: for how long a failed call asked to be left alone; five minutes at most count.
@@ -227,12 +229,10 @@ async def finish(
     call = {"lease_id": slot.lease_id, "name": slot.name, "outcome": outcome, "now_ms": now_ms}
     times = {"latency_ms": round(latency_ms, 3), "first_ms": first_ms and round(first_ms, 3)}
     fault = {"reason": reason[: keys.REASON_CHARACTERS], "origin": origin}
-    rest = {"retry_after_ms": retry_after_ms and round(retry_after_ms)}
-    changed = await redis.run(
-        _FINISH,
-        keys={**_service_keys(slot.service), "instance": instance, "leases": held},
-        arguments={**call, **times, **fault, **rest, "freed_channel": keys.FREED_CHANNEL},
-    )
+    rest = {"cached_ratio": cached_ratio, "retry_after_ms": retry_after_ms and round(retry_after_ms)}
+    named = {**_service_keys(slot.service), "instance": instance, "leases": held}
+    arguments = {**call, **times, **fault, **rest, "freed_channel": keys.FREED_CHANNEL}
+    changed = await redis.run(_FINISH, keys=named, arguments=arguments)
     return str(changed.decode())
 
 

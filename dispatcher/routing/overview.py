@@ -60,6 +60,7 @@ class InstanceView:
             request of ours; errors_caller by what the device sent.
         cpu_ratio: what the instance said that it uses, 0..1; None where it does not say.
         memory_ratio: likewise.
+        cached_ratio: recent share of an LLM's prompts that it had read before; None where it does not say.
         fault_began_at_s: Unix time of the first failed call of the last fault; None when there was none.
         fault_at_s: Unix time of the last failed call of it.
         refused: parameters that are not sent to it, with what it said to each.
@@ -90,6 +91,7 @@ class InstanceView:
     errors_caller: int = 0
     cpu_ratio: float | None = None
     memory_ratio: float | None = None
+    cached_ratio: float | None = None
     fault_began_at_s: float | None = None
     fault_at_s: float | None = None
     refused: Mapping[str, str] = field(default_factory=dict, hash=False)
@@ -228,6 +230,7 @@ def _measured(view: InstanceView, fields: Mapping[str, str]) -> InstanceView:
         errors_caller=int(_number(fields, "errors_caller", 0)),
         cpu_ratio=_reported(fields, "cpu"),
         memory_ratio=_reported(fields, "memory"),
+        cached_ratio=_reported(fields, "cached_ratio"),
         fault_began_at_s=_at_s(fields, "fault_began_ms"),
         fault_at_s=_at_s(fields, "fault_at_ms"),
     )

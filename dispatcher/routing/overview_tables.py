@@ -184,5 +184,11 @@ _COLUMNS: Final[tuple[Column[InstanceView], ...]] = (
         "right",
         is_needed=lambda one: one.memory_ratio is not None,
     ),
+    Column(
+        "cached",
+        lambda one: _percent(one.cached_ratio),
+        "right",
+        is_needed=lambda one: one.cached_ratio is not None,
+    ),
     Column(LAST_REASON, lambda one: Text(reason_text(one))),
 )

@@ -43,11 +43,13 @@ class CallClock:
 
     Attributes:
         first_ms: how long its first result took, for a call of usual size; at least, where none came.
+        cached_ratio: share of an LLM's prompt that it had read before, 0..1; None where it does not say.
     """
 
     def __init__(self) -> None:
         """Start now."""
         self.first_ms: float | None = None
+        self.cached_ratio: float | None = None
         self.restart()
 
     def restart(self) -> None:
@@ -232,6 +234,7 @@ class Router:
                 outcome=outcome,
                 latency_ms=clock.elapsed_ms,
                 first_ms=clock.first_ms,
+                cached_ratio=clock.cached_ratio,
                 reason=failure.reason if failure else "",
                 origin=failure.origin if failure else None,
                 retry_after_ms=None if retry_after_s is None else retry_after_s * 1000,

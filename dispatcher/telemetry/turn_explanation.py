@@ -26,7 +26,10 @@ def why_view(found: Sequence[Decision], end: TurnEnd | None = None) -> Renderabl
 def _end_text(end: TurnEnd) -> Text:
     """Return how the user found the turn to end, and why where that is not as it should be."""
     style = "green" if end.outcome == "answered" and not end.reason else "yellow"
-    return Text(f"the turn ended: {end.outcome}" + (f", {end.reason}" if end.reason else ""), style=style)
+    because = f", {end.reason}" if end.reason else ""
+    cached = "" if end.cached_tokens is None else f", {end.cached_tokens} of them cached"
+    prompt = f"; the prompt had {end.prompt_tokens} tokens{cached}" if end.prompt_tokens else ""
+    return Text(f"the turn ended: {end.outcome}{because}{prompt}", style=style)
 
 
 def _block(decision: Decision, started_at_ms: int) -> RenderableType:

@@ -17,7 +17,8 @@ _ASR_TIME: Final = "asr_ms"
 _REPLY_TIMES: Final = ("llm_first_sentence_ms", "tts_first_audio_ms")
 _MAX_CHARACTERS: Final = 300
 _TEXTS: Final = ("turn", "device", "reason")
-_KEPT: Final = ("first_audio_ms", _ASR_TIME, *_REPLY_TIMES)
+_PROMPT: Final = ("llm_prompt_tokens", "llm_cached_tokens")
+_KEPT: Final = ("first_audio_ms", _ASR_TIME, *_REPLY_TIMES, *_PROMPT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,11 +29,15 @@ class TurnEnd:
         outcome: the front's word for it.
         reason: why it was cut, apologised for, or ended before its model did; empty otherwise.
         turn_id: which turn.
+        prompt_tokens, cached_tokens: of the last prompt, and of that what its LLM had read before; None where
+            the LLM did not say.
     """
 
     outcome: str
     reason: str = ""
     turn_id: str = field(default="", compare=False)
+    prompt_tokens: int | None = None
+    cached_tokens: int | None = None
 
 
 def add(redis: RedisClient, *, outcome: str, asked: bool, typed: bool, figures: Mapping[str, Any]) -> None:
@@ -82,7 +87,14 @@ async def read_last_end(redis: RedisClient, device_id: str, *, since_s: float) -
 
 
 def _end(turn: Mapping[str, Any]) -> TurnEnd:
-    return TurnEnd(outcome=turn["outcome"], reason=turn.get("reason", ""), turn_id=turn.get("turn", ""))
+    prompt, cached = (turn.get(name) for name in _PROMPT)
+    return TurnEnd(
+        outcome=turn["outcome"],
+        reason=turn.get("reason", ""),
+        turn_id=turn.get("turn", ""),
+        prompt_tokens=prompt,
+        cached_tokens=cached,
+    )
 
 
 async def read_since(redis: RedisClient, at_s: float) -> list[TurnFacts]:

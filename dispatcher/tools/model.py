@@ -52,6 +52,18 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PromptUsage:
+    """Size of a request's prompt in tokens, as its server counted it.
+
+    Attributes:
+        cached: of these, what the server had read before; None where it does not say.
+    """
+
+    tokens: int
+    cached: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ListedTool:
     """A tool under the name that its owner knows, as `read_tool` accepted it.
 
@@ -78,5 +90,6 @@ class ToolResult:
     failed: bool = False
 
 
-# One item of a chat stream: text of the reply, a whole tool call, or a sign of life without text.
-ChatPiece: TypeAlias = str | ToolCall | Progress
+# One item of a chat stream: text of the reply, a whole tool call, a sign of life without text; at its end the
+# size of the prompt.
+ChatPiece: TypeAlias = str | ToolCall | Progress | PromptUsage

@@ -32,7 +32,7 @@ class NegotiatedReply:
     _reader: DeltaReader = field(init=False)
 
     async def pieces(self) -> AsyncGenerator[ChatPiece, None]:
-        """Yield the text as it comes, then the calls of tools."""
+        """Yield the text as it comes, then calls of tools, and the size of the prompt where it is told."""
         async with aclosing(self.negotiation.run(self._attempt)) as pieces:
             async for piece in pieces:
                 yield piece
@@ -41,6 +41,8 @@ class NegotiatedReply:
         self.untagged.learn(self.negotiation.instance, self._reader)
         for piece in rest:
             yield piece
+        if self._reader.prompt:
+            yield self._reader.prompt
 
     async def _attempt(self) -> AsyncGenerator[ChatPiece, None]:
         instance = self.negotiation.instance

@@ -5,10 +5,12 @@ Source: OpenAI API reference, chat/completions.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -30,6 +32,9 @@ THINKING_OFF: Final[Mapping[str, Any]] = {
     "chat_template_kwargs": {"enable_thinking": False},
     "thinking": {"type": "disabled"},
 }
+# The only ones that take `prompt_cache_key`: requests with one key go to machines that may have their prefix.
+CACHE_KEY_HOSTS: Final = ("api.openai.com", ".openai.azure.com")
+_CACHE_KEY_CHARACTERS: Final = 16
 EXTRAS: Final = "reasoning_content, extra_content"
 
 
@@ -76,10 +81,19 @@ def _parameters(instance: Instance, messages: Sequence[Message]) -> list[list[Pa
         optional.append([parameter("temperature", instance.temperature)])
     if instance.thinking == "off":
         optional += [[parameter(name, value)] for name, value in THINKING_OFF.items()]
+    optional.append([parameter("stream_options", {"include_usage": True})])
+    if (urlsplit(instance.endpoint).hostname or "").endswith(CACHE_KEY_HOSTS):
+        optional.append([parameter("prompt_cache_key", _cache_key(messages))])
     if openai_tools.has_extras(messages):
         pattern = re.compile("reasoning_content|extra_content|thought_signature")
         optional.append([Parameter(label=EXTRAS, fields={}, pattern=pattern)])
     return optional
+
+
+def _cache_key(messages: Sequence[Message]) -> str:
+    """Return what is the same for requests that begin alike, and tells nothing of what they say."""
+    prompt = next((each.content for each in messages if each.role == "system"), "")
+    return hashlib.sha256(prompt.encode()).hexdigest()[:_CACHE_KEY_CHARACTERS]
 
 
 def _body(

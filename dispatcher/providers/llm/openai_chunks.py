@@ -8,6 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from dispatcher.tools.model import PromptUsage
+
+_USAGE_FIELDS: Final = frozenset({"usage", "timings", "prompt_eval_count"})
 _REASONING_FIELDS: Final = ("reasoning_content", "reasoning", "thinking")
 
 
@@ -109,3 +112,34 @@ def joined_text(value: Any) -> str:
     if isinstance(value, dict):
         return joined_text(value.get("text") or value.get("value") or value.get("content"))
     return ""
+
+
+def prompt_usage(chunk: dict[str, Any]) -> PromptUsage | None:
+    """Return the size of the prompt where a chunk has it: usage, llama.cpp's timings, Ollama's count.
+
+    What is cached stands in OpenAI's details, in DeepSeek's hits, or in what llama.cpp did not have to read.
+    """
+    if _USAGE_FIELDS.isdisjoint(chunk):
+        return None
+    usage, timings = _object(chunk.get("usage")), _object(chunk.get("timings"))
+    details = _object(usage.get("prompt_tokens_details"))
+    cached = _first_count(
+        timings.get("cache_n"), details.get("cached_tokens"), usage.get("prompt_cache_hit_tokens")
+    )
+    read = _first_count(timings.get("prompt_n"))
+    tokens = _first_count(usage.get("prompt_tokens"), chunk.get("prompt_eval_count"))
+    if tokens is None and read is not None and cached is not None:
+        tokens = read + cached
+    if not tokens:
+        return None
+    if cached is None and read is not None:
+        cached = tokens - read
+    return PromptUsage(tokens=tokens, cached=cached if cached is None else min(max(0, cached), tokens))
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _first_count(*values: Any) -> int | None:
+    return next((each for each in values if type(each) is int and each >= 0), None)

@@ -23,10 +23,17 @@ from dispatcher.dialogue.written_calls import offered, offered_tool
 from dispatcher.errors import ContentRefused, InstanceBusy, InstanceFailed
 from dispatcher.providers.event_stream import MAX_PENDING_BYTES, EventStreamDecoder, Malformed, StreamItem
 from dispatcher.providers.http import MAX_LINE_BYTES, SHOWN_BYTES, let_end
-from dispatcher.providers.llm.openai_chunks import Delta, choice_of, delta_of, is_error, read_delta
+from dispatcher.providers.llm.openai_chunks import (
+    Delta,
+    choice_of,
+    delta_of,
+    is_error,
+    prompt_usage,
+    read_delta,
+)
 from dispatcher.providers.llm.openai_tools import CallJoiner
 from dispatcher.providers.refusals import FILTERED_ENDS, error_in_answer
-from dispatcher.tools.model import ChatPiece, Progress, Tool, ToolCall
+from dispatcher.tools.model import ChatPiece, Progress, PromptUsage, Tool, ToolCall
 
 # More than this is no fault of the line, but another dialect.
 MAX_MALFORMED_CHUNKS: Final = 16
@@ -163,11 +170,14 @@ class UnreadableChunks:
 class DeltaReader:
     """Reader of one reply.
 
+    Eleven attributes and few methods: what a stream tells beside its text is asked for at its end.
+
     Attributes:
         has_text: some text of the reply came.
         has_reasoning: some reasoning came in a field of its own.
         end: why the reply ended, in the server's word; empty while it goes on.
         is_done: Ollama said that nothing more comes.
+        prompt: its size, once the server has said it.
         markup: what the text holds beside the reply.
         unreadable: what of the stream was no part of a reply.
     """
@@ -186,6 +196,7 @@ class DeltaReader:
         self.has_reasoning = False
         self.end = ""
         self.is_done = False
+        self.prompt: PromptUsage | None = None
         self.markup = ReplyMarkup(starts_thinking=starts_thinking)
         self.unreadable = UnreadableChunks(instance)
         self._instance = instance
@@ -205,6 +216,7 @@ class DeltaReader:
         Raises:
             InstanceError: the chunk is an error, or ends the reply for a reason that is none of its own.
         """
+        self.prompt = prompt_usage(chunk) or self.prompt
         if self.end and not chunk.get("choices"):
             return  # nothing that follows the end takes back what was said
         if chunk.get("error"):

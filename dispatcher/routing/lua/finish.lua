@@ -4,6 +4,7 @@
 -- keys     instance · leases: of the instance · waiting, excluded: of the service · decisions
 -- args     lease_id · outcome: ok | failed | ignored | probed (ended with its first result) · latency_ms
 --          first_ms: how long its first result took; "" where none came · freed_channel · now_ms · name: of the instance
+--          cached_ratio: share of the prompt that it had read before; "" where it does not say
 --          retry_after_ms: for how long the instance asked to be left alone (Retry-After; "" where it did not)
 --          reason: what went wrong in words · origin: whose fault that was (ours | theirs | caller; "" for none)
 -- Returns  "ejected", "recovered" or "".
@@ -15,5 +16,9 @@ redis.call("XADD", keys.decisions, "MAXLEN", "~", DECISIONS_MAXLEN, "*", "lease"
 -- An instance that left the YAML is not counted back into being.
 if redis.call("EXISTS", keys.instance) == 0 then return "" end
 if args.outcome ~= "probed" then redis.call("HINCRBY", keys.instance, "calls", 1) end
+if args.cached_ratio ~= "" then
+  local before = tonumber(redis.call("HGET", keys.instance, "cached_ratio")) or tonumber(args.cached_ratio)
+  redis.call("HSET", keys.instance, "cached_ratio", before + ERROR_SHARE * (tonumber(args.cached_ratio) - before))
+end
 if args.origin ~= "" then redis.call("HINCRBY", keys.instance, "errors_" .. args.origin, 1) end
 

@@ -33,7 +33,7 @@ TRIAL_MAX_MS: Final = 40_000
 CHECKED_HALF_OPEN_AFTER_MS: Final = 15_000
 # Failed calls that come closer together than this are one fault.
 FAULT_QUIET_MS: Final = 60_000
-# Share of the newest call in the error ratio.
+# Share of the newest call in the error ratio, and in the share of prompts that was cached.
 ERROR_SHARE: Final = 0.1
 
 # Slow start: after a recovery the weight grows from the floor to the whole.

@@ -11,7 +11,7 @@ import pytest
 from dispatcher.errors import EmptyReply, InstanceFailed, InstanceUnreachable
 from dispatcher.messages import TurnTicket
 from dispatcher.pipeline.llm import respond
-from dispatcher.tools.model import Progress, ToolCall
+from dispatcher.tools.model import Progress, PromptUsage, ToolCall
 from tests.unit.pipeline.fake_worker import FakeWorker, instance_of, ticket_of
 
 ANSWER = [
@@ -52,6 +52,14 @@ async def test_a_device_names_the_dialogue_that_stays_with_an_instance_unless_th
     worker.router.active.current = replace(catalogue, conversation=off)
     await respond(worker.context, ticket)
     assert worker.router.dialogues == [ticket.device_id, ""]
+
+
+async def test_the_size_of_the_prompt_and_what_was_cached_stand_in_the_timings() -> None:
+    worker = await worker_with("a")
+    worker.providers.scripts["a"].append([*ANSWER, PromptUsage(tokens=812, cached=768)])
+    await respond(worker.context, ticket_of(text="Count", language="en"))
+    timings = worker.redis.replies[-1].timings or {}
+    assert (timings["llm_prompt_tokens"], timings["llm_cached_tokens"]) == (812, 768)
 
 
 async def test_a_substitute_goes_on_from_what_was_sent() -> None:

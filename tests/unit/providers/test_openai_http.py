@@ -88,6 +88,7 @@ async def test_a_reply_is_asked_for_as_a_stream_and_comes_in_pieces(openai: Fake
     assert asked.body == {
         "model": "small",
         "stream": True,
+        "stream_options": {"include_usage": True},
         "max_tokens": 400,
         "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi!"}],
     }

@@ -10,6 +10,7 @@ from dispatcher.messages import Algorithm
 from dispatcher.redis_client import keys
 from dispatcher.routing import leases
 from dispatcher.routing.leases import Slot
+from dispatcher.routing.overview import read_overview
 from dispatcher.routing.rules.constants import (
     AFFINITY_FADE_MS,
     AFFINITY_LOAD_FACTOR,
@@ -100,6 +101,15 @@ async def test_an_instance_under_slow_start_is_not_preferred(fleet: Fleet) -> No
     await fleet.redis.execute("HSET", keys.instance("llm", first.name), "recovered_at_ms", int(NOW_MS))
     during = await served(fleet, "one", now_ms=NOW_MS + SLOW_START_MS / 2)
     assert during.name != first.name
+
+
+async def test_the_share_of_cached_prompts_is_learned_and_shown(fleet: Fleet) -> None:
+    await fleet.configure("least_connections", llm("A"))
+    for ratio in (1.0, None, 0.5):
+        slot = await fleet.pick()
+        await leases.finish(fleet.redis, slot, outcome="ok", latency_ms=300, cached_ratio=ratio)
+    (view,) = (await read_overview(fleet.redis)).instances
+    assert view.cached_ratio == pytest.approx(0.95)
 
 
 async def test_calls_without_a_dialogue_leave_nothing_behind(fleet: Fleet) -> None:

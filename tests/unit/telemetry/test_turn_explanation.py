@@ -50,6 +50,11 @@ def test_a_call_is_told_with_its_time_in_the_turn_reason_and_candidates() -> Non
             "answered, it repeats itself",
         ),
         (TurnEnd(outcome="answered"), "answered"),
+        (TurnEnd(outcome="answered", prompt_tokens=812), "answered; the prompt had 812 tokens"),
+        (
+            TurnEnd(outcome="answered", prompt_tokens=812, cached_tokens=768),
+            "answered; the prompt had 812 tokens, 768 of them cached",
+        ),
     ],
 )
 def test_the_end_of_the_turn_is_told_last_with_its_reason(end: TurnEnd, line: str) -> None:

@@ -7,10 +7,13 @@ from typing import Any
 import pytest
 
 from dispatcher.catalogue.model import Instance
+from dispatcher.dialogue.history import Message
 from dispatcher.errors import InstanceFailed
 from dispatcher.providers.event_stream import Malformed
-from dispatcher.providers.llm.openai_chunks import Delta, read_delta
+from dispatcher.providers.llm.openai_chat import _parameters
+from dispatcher.providers.llm.openai_chunks import Delta, prompt_usage, read_delta
 from dispatcher.providers.llm.reply_reader import MAX_MALFORMED_CHUNKS, UnreadableChunks
+from dispatcher.tools.model import PromptUsage
 
 CALL = {"function": {"name": "mute"}}
 
@@ -59,3 +62,41 @@ def test_a_few_malformed_chunks_are_passed_over_and_many_are_not() -> None:
         chunks.raise_if_any()
     with pytest.raises(InstanceFailed, match="chunk was"):
         chunks.add({"more": 1})
+
+
+@pytest.mark.parametrize(
+    ("chunk", "usage"),
+    [
+        ({"choices": []}, None),
+        ({"usage": None}, None),
+        ({"usage": {"prompt_tokens": 0}}, None),
+        ({"usage": {"prompt_tokens": True}}, None),
+        ({"usage": {"prompt_tokens": 812}}, PromptUsage(tokens=812)),
+        (
+            {"usage": {"prompt_tokens": 812, "prompt_tokens_details": {"cached_tokens": 768}}},
+            PromptUsage(tokens=812, cached=768),
+        ),
+        ({"usage": {"prompt_tokens": 812, "prompt_cache_hit_tokens": 9}}, PromptUsage(tokens=812, cached=9)),
+        ({"timings": {"cache_n": 790, "prompt_n": 22}}, PromptUsage(tokens=812, cached=790)),
+        ({"timings": {"prompt_n": 22}}, None),
+        ({"timings": {"prompt_n": 22}, "usage": {"prompt_tokens": 812}}, PromptUsage(tokens=812, cached=790)),
+        ({"done": True, "prompt_eval_count": 812}, PromptUsage(tokens=812)),
+    ],
+)
+def test_the_size_of_a_prompt_is_read_in_each_form(chunk: dict[str, Any], usage: PromptUsage | None) -> None:
+    """OpenAI, vLLM; DeepSeek; llama.cpp with and without its count of cached tokens; Ollama."""
+    assert prompt_usage(chunk) == usage
+
+
+def test_a_cache_key_is_sent_to_openai_alone_and_is_that_of_the_prompt() -> None:
+    def key_at(endpoint: str, prompt: str) -> Any:
+        messages = [Message(role="system", content=prompt), Message(role="user", content=endpoint)]
+        forms = _parameters(Instance(service="llm", name="a", endpoint=endpoint), messages)
+        return {name: value for (first, *_) in forms for name, value in first.fields.items()}.get(
+            "prompt_cache_key"
+        )
+
+    assert key_at("http://127.0.0.1:8080/v1", "Be brief.") is None
+    key = key_at("https://api.openai.com/v1", "Be brief.")
+    assert key == key_at("https://site.openai.azure.com/v1", "Be brief.")
+    assert key != key_at("https://api.openai.com/v1", "Be kind.")

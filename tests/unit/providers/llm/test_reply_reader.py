@@ -9,7 +9,7 @@ import pytest
 
 from dispatcher.errors import ContentRefused, InstanceBusy, InstanceFailed, InstanceForbidden
 from dispatcher.providers.llm import reply_reader
-from dispatcher.tools.model import ChatPiece, Progress, ToolCall
+from dispatcher.tools.model import ChatPiece, Progress, PromptUsage, ToolCall
 from tests.support.services.openai import DONE, FakeOpenAi, event, reset, says
 
 FILTERED = {"delta": {}, "finish_reason": "content_filter"}
@@ -43,6 +43,14 @@ async def test_a_chunk_that_carries_nothing_adds_nothing(
     openai.streams(*chunks, DONE)
 
     assert await reply(openai) == ["It is ", "noon."]
+
+
+async def test_the_size_of_the_prompt_comes_last_also_behind_the_end(openai: FakeOpenAi) -> None:
+    usage = {"prompt_tokens": 812, "prompt_tokens_details": {"cached_tokens": 768}}
+    ended = event(choices=[{"delta": {}, "finish_reason": "stop"}])
+    openai.streams(says("It is noon."), ended, event(choices=[], usage=usage), DONE)
+
+    assert await reply(openai) == ["It is noon.", PromptUsage(tokens=812, cached=768)]
 
 
 @pytest.mark.parametrize("end", [b"", b"\n", b"\r\n", b"\n\n"])
