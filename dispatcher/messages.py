@@ -7,7 +7,7 @@ kinds. Everything is small JSON with ids; audio travels beside it, by claim key 
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, Self, TypedDict
 
 Service = Literal["asr", "llm", "tts"]
@@ -135,7 +135,7 @@ class TurnTicket:
     def as_payload(self) -> dict[str, Any]:
         """Return the ticket as JSON-ready fields, without those of a broken reply where there is none."""
         # A worker of an older version takes every ticket but that of a reply that broke off.
-        fields = asdict(self)
+        fields = {name: getattr(self, name) for name in self.__slots__}
         if not self.spoken_count:
             del fields["spoken"], fields["spoken_count"]
         return fields
