@@ -79,4 +79,4 @@ def test_a_stopped_worker_leaves_no_thread_and_no_connection(broker: Broker, tmp
     stopped = WorkerContext.start(Settings(redis_url=broker.url, data_dir=tmp_path), CATALOGUE)
     stopped.keep_running(asyncio.sleep(3600))
     stopped.stop()
-    assert threading.active_count() == before
+    assert threading.active_count() <= before

@@ -100,7 +100,7 @@ async def test_a_front_that_ends_leaves_no_loop_behind(broker: Broker, tmp_path:
     before = asyncio.all_tasks()
     async with run_loops(context):
         assert len(asyncio.all_tasks()) > len(before)
-    assert asyncio.all_tasks() == before
+    assert asyncio.all_tasks() <= before
 
 
 async def test_without_redis_it_does_not_start(tmp_path: Path) -> None:
