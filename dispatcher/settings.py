@@ -51,7 +51,9 @@ class Settings(BaseModel):
         activation: "on" lets a device in when its code was typed (`dispatcher devices activate`).
         server_id: this front's name in logs; a random part keeps two apart.
         instance_weight: its share of the devices, as nginx has it; `/healthz` shows it.
-        queue_limit: a stage queue longer than this means overload; the turn gets an apology.
+        max_devices: of this front; as many as memory and file descriptors carry where it is left out.
+        queue_limit: a stage queue longer than this means overload; the turn gets an apology. As many as
+            devices where it is left out.
         max_connections_per_address: of one address (IPv6: one /64) at a time; this host and trusted proxies
             are not counted, a client behind a trusted proxy by the address in its header.
         new_connections_per_s: of one address, after as many at once as it may have.
@@ -97,11 +99,11 @@ class Settings(BaseModel):
     activation: Literal["on", "off"] = "off"
     server_id: str = "front"
     instance_weight: int = Field(default=1, ge=1)
-    max_devices: int = Field(default=500, ge=1)
+    max_devices: int | None = Field(default=None, ge=1)
     max_connections_per_address: int = Field(default=128, ge=1)
     new_connections_per_s: float = Field(default=20, gt=0)
     max_silent_per_address: int = Field(default=32, ge=1)
-    queue_limit: int = Field(default=500, ge=1)
+    queue_limit: int | None = Field(default=None, ge=1)
     idle_timeout_s: float = Field(default=300, gt=0)
     drain_s: float = Field(default=10, ge=0)
     config_chosen_at_s: float = Field(default=0, ge=0)

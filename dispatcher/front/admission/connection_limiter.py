@@ -19,6 +19,7 @@ from typing import Final, Protocol
 import structlog
 
 from dispatcher.front.admission.client_address import Network
+from dispatcher.host_metrics.cgroup import read_cgroup
 from dispatcher.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -26,6 +27,13 @@ log = structlog.get_logger(__name__)
 HEADERS_TIMEOUT_S: Final = 5.0
 # What the front itself needs beside devices: Redis, its log, files that it reads.
 RESERVED_DESCRIPTORS: Final = 128
+# A silent device takes 44 KB (`dispatcher bench growth`), one that speaks for a minute 240 KB more.
+DEVICE_BYTES: Final = 300 * 1024
+# The rest of the memory is for workers, the broker, the records and model servers beside the front.
+DEVICES_MEMORY_RATIO: Final = 0.25
+# One in ten speaking, as many as one loop carries (docs/scaling.md).
+MOST_DEVICES: Final = 9_500
+FEWEST_DEVICES: Final = 50
 MOST_DESCRIPTORS: Final = 1_048_576
 # The first line of an attack waits so long, to tell how much it is; later ones come once a minute.
 FIRST_REPORT_S: Final = 2.0
@@ -210,6 +218,20 @@ def descriptor_limit() -> int:
     """Return how many descriptors this process may have."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return MOST_DESCRIPTORS if soft == resource.RLIM_INFINITY else min(soft, MOST_DESCRIPTORS)
+
+
+def device_limit(settings: Settings, *, memory_bytes: int | None = None) -> int:
+    """Return how many devices a front lets in: MAX_DEVICES, else what memory and descriptors carry.
+
+    Args:
+        settings: of the front.
+        memory_bytes: that it may use; that of its container or host when left out.
+    """
+    if settings.max_devices is not None:
+        return settings.max_devices
+    memory_bytes = read_cgroup().memory_bytes if memory_bytes is None else memory_bytes
+    by_memory = int(memory_bytes * DEVICES_MEMORY_RATIO / DEVICE_BYTES)
+    return max(FEWEST_DEVICES, min(by_memory, descriptor_limit() - RESERVED_DESCRIPTORS, MOST_DEVICES))
 
 
 def raise_descriptor_limit(max_devices: int) -> None:

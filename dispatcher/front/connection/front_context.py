@@ -14,7 +14,11 @@ from aiohttp import web
 from dispatcher.catalogue.model import Catalogue
 from dispatcher.control.overrides import RuntimeOverrides
 from dispatcher.errors import StateError
-from dispatcher.front.admission.connection_limiter import ConnectionLimiter, make_connection_limiter
+from dispatcher.front.admission.connection_limiter import (
+    ConnectionLimiter,
+    device_limit,
+    make_connection_limiter,
+)
 from dispatcher.front.admission.socket_limiter import SocketLimiter
 from dispatcher.front.admission.token_key import load_key
 from dispatcher.front.admission.tokens import Tokens
@@ -55,6 +59,7 @@ class FrontContext:
         active: the active catalogue.
         devices: connections by device id; one device has one.
         turns: turns under way, to which replies are routed.
+        device_limit: how many devices this front could take.
         connection_limiter, socket_limiter: of the port, and of sockets of devices among its connections.
     """
 
@@ -68,6 +73,7 @@ class FrontContext:
     connection_limiter: ConnectionLimiter
     socket_limiter: SocketLimiter
     status: FrontStatus
+    device_limit: int
     devices: dict[str, ConnectedDevice] = field(default_factory=dict)
     turns: RunningTurns = field(default_factory=RunningTurns)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set, init=False, repr=False)
@@ -88,6 +94,7 @@ class FrontContext:
             pacer=Pacer(asyncio.get_running_loop()),
             apologies=Apologies(),
             connection_limiter=connection_limiter,
+            device_limit=device_limit(settings),
             socket_limiter=SocketLimiter(
                 per_address=settings.max_connections_per_address,
                 silent_per_address=settings.max_silent_per_address,
@@ -110,7 +117,12 @@ class FrontContext:
     def max_devices(self) -> int:
         """How many devices are let in now: the tuner may ask for fewer than this front could take."""
         limit = self.status.overrides.max_devices
-        return self.settings.max_devices if limit is None else min(limit, self.settings.max_devices)
+        return self.device_limit if limit is None else min(limit, self.device_limit)
+
+    @property
+    def queue_limit(self) -> int:
+        """How many tasks may wait in a queue: QUEUE_LIMIT, else one for each device that could come."""
+        return self.device_limit if self.settings.queue_limit is None else self.settings.queue_limit
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
         """Run something short for a turn; an unreachable Redis is logged, the turn's clock goes on."""

@@ -88,7 +88,7 @@ class StreamingUtterance:
         except StateError as error:
             self._fail(str(error))
             return
-        if length > self._context.settings.queue_limit:
+        if length > self._context.queue_limit:
             self._fail(f"queue has {length} tasks")
 
     def _fail(self, reason: str) -> None:

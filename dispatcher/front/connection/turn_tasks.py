@@ -145,7 +145,7 @@ class TurnTasks:
         except StateError as error:
             self._on_failure(str(error))
             return
-        if length > (limit := self._context.settings.queue_limit):
+        if length > (limit := self._context.queue_limit):
             self._on_failure(f"queue has {length} tasks, at most {limit} are let in")
 
     async def _start_turn(self, ticket: TurnTicket, *, stores_audio: bool) -> int:

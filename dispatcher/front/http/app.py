@@ -69,7 +69,7 @@ def run_front() -> None:
     """
     settings = load_settings()
     configure_logging(settings)
-    raise_descriptor_limit(settings.max_devices)
+    raise_descriptor_limit(settings.max_devices or 0)
     catalogue = starting_catalogue(settings)
     gc.freeze()
     try:

@@ -117,7 +117,7 @@ async def measure_turns(meter: CostMeter, device: SimulatedDevice, speech: list[
 
 
 async def _turn(device: SimulatedDevice, speech: list[bytes]) -> None:
-    result = await device.turn(_at_once(speech), timeout_s=TURN_TIMEOUT_S)
+    result = await device.turn(at_once(speech), timeout_s=TURN_TIMEOUT_S)
     if result.transcript_ms is None or not result.frames:
         raise FrontError("bench cost: a turn was not answered")
 
@@ -127,7 +127,8 @@ async def _read_after(meter: CostMeter, pause_s: float) -> Counts:
     return await meter.read()
 
 
-async def _at_once(packets: list[bytes]) -> AsyncGenerator[bytes]:
+async def at_once(packets: list[bytes]) -> AsyncGenerator[bytes]:
+    """Yield packets without a pause between them."""
     for packet in packets:
         yield packet
 

@@ -13,7 +13,6 @@ import aiohttp
 import psutil
 import pytest
 
-from dispatcher.settings import Settings
 from tests.integration.nginx.conftest import MakeNginx, MakeServer, at_once, statuses, with_weights
 from tests.support.broker import give_up
 from tests.support.nginx import USER, Nginx
@@ -246,7 +245,7 @@ def test_nobody_serves_as_root(make_nginx: MakeNginx) -> None:
 def test_there_is_room_for_all_devices_of_two_fronts(make_nginx: MakeNginx) -> None:
     nginx = make_nginx()
     conf = nginx.files["nginx.conf"]
-    devices = 2 * Settings().max_devices
+    devices = 2 * 500
 
     for directive in ("worker_connections", "worker_rlimit_nofile"):
         room = int(conf.partition(f"{directive} ")[2].partition(";")[0])
