@@ -37,7 +37,7 @@
 | records-drained | hash | drain of records | drain, `dispatcher records` | none: one, counts entries |
 | records-drainer | string | drain of records | drain of records | 15 s, refreshed |
 | served:{queue} | string | workers | fronts' readiness | 30 s, refreshed |
-| worker:{queue}:{host}:{pid} | string | workers | supervisor, bench | 30 s, refreshed |
+| worker:{queue}:{host}:{pid} | string | workers | supervisor, bench, check | 30 s, refreshed |
 | workers | sorted set | workers, fronts | fronts, supervisor | none: one per worker, the lost for 60 s more |
 | taken:{worker} | list | its worker | fronts | none: the messages that it works on; goes with it |
 | dropped-messages | hash | workers | status | 1 day, refreshed; one field per queue |
@@ -245,9 +245,9 @@ def command_answers(command_id: str) -> str:
     return f"errand:{command_id}"
 
 
-def worker_ready(queue: str, pid: int) -> str:
-    """Name the sign of life of one worker process of this host that consumes a queue."""
-    return f"worker:{queue}:{socket.gethostname()}:{pid}"
+def worker_ready(queue: str, pid: int | str, host: str = "") -> str:
+    """Name the sign of life of one worker process of a queue, on this host or another; * matches any."""
+    return f"worker:{queue}:{host or socket.gethostname()}:{pid}"
 
 
 def taken(worker_id: str) -> str:

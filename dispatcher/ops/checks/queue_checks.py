@@ -44,13 +44,13 @@ def short_queues(snapshot: Snapshot) -> Iterator[Finding]:
 
 def control_apart(snapshot: Snapshot) -> Iterator[Finding]:
     """Check that no full queue of turns can starve the control queue."""
-    busy = {worker.pid for worker in snapshot.workers if worker.queue in SERVICES}
-    control = [worker.pid for worker in snapshot.workers if worker.queue == CONTROL_QUEUE]
-    apart = [pid for pid in control if pid not in busy]
+    busy = {worker.process for worker in snapshot.workers if worker.queue in SERVICES}
+    control = [worker.process for worker in snapshot.workers if worker.queue == CONTROL_QUEUE]
+    apart = [process for process in control if process not in busy]
     yield judged(
         "control has its own worker",
         good=bool(apart),
-        saw=f"pids {', '.join(map(str, control)) or 'none'}; {len(apart)} serve nothing else",
+        saw=f"{', '.join(control) or 'none'}; {len(apart)} serve nothing else",
         expected="a worker with -Q control alone",
     )
 

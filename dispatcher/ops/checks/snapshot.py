@@ -85,10 +85,15 @@ class InstanceSnapshot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerSnapshot:
-    """One worker process on one queue; `slots` is how many tasks it runs at once, 0 where it does not say."""
+    """One worker process on one queue.
+
+    Attributes:
+        process: its host and pid; in containers every pid is 1.
+        slots: how many tasks it runs at once, 0 where it does not say.
+    """
 
     queue: str
-    pid: int
+    process: str
     slots: int
 
 
@@ -247,14 +252,14 @@ async def _instance(redis: RedisClient, view: InstanceView) -> InstanceSnapshot:
 async def _workers(redis: RedisClient) -> tuple[WorkerSnapshot, ...]:
     found: list[WorkerSnapshot] = []
     for queue in QUEUES:
-        pattern = keys.worker_ready(queue, 0).removesuffix("0") + "*"
+        pattern = keys.worker_ready(queue, "*", "*")
         cursor = 0
         while True:
             raw_cursor, names = await redis.execute("SCAN", cursor, "MATCH", pattern, "COUNT", 1000)
             for name in names:
                 slots = await redis.execute("GET", name)
-                pid = int(name.rsplit(b":", 1)[1])
-                found.append(WorkerSnapshot(queue=queue, pid=pid, slots=int(slots or 0)))
+                process = name.decode().split(":", 2)[2]
+                found.append(WorkerSnapshot(queue=queue, process=process, slots=int(slots or 0)))
             if not (cursor := int(raw_cursor)):
                 break
-    return tuple(sorted(found, key=lambda each: (each.queue, each.pid)))
+    return tuple(sorted(found, key=lambda each: (each.queue, each.process)))

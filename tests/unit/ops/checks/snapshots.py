@@ -155,7 +155,9 @@ def _redis(shown: Overview) -> dict[str, Any]:
         "instances": tuple(
             InstanceSnapshot(view=one, checked_s_ago=2.0, adjusted_s_ago=30.0) for one in shown.instances
         ),
-        "workers": tuple(WorkerSnapshot(queue=queue, pid=at, slots=8) for at, queue in enumerate(QUEUES, 1)),
+        "workers": tuple(
+            WorkerSnapshot(queue=queue, process=f"box:{at}", slots=8) for at, queue in enumerate(QUEUES, 1)
+        ),
         "canaries": tuple(
             CanaryView(queue=queue, consumed_s_ago=1.0, delay_ms=3.0, period_s=5.0, lost=False)
             for queue in QUEUES

@@ -65,9 +65,10 @@ def alerting(secret_env: str | None) -> PublishedCatalogue:
     return PublishedCatalogue(revision=1, activated_at_ms=0, catalogue=replace(catalogue(), alerts=rules))
 
 
-SHARED = tuple(WorkerSnapshot(queue=queue, pid=1, slots=8) for queue in QUEUES)
+SHARED = tuple(WorkerSnapshot(queue=queue, process="box:1", slots=8) for queue in QUEUES)
 THIN = tuple(
-    WorkerSnapshot(queue=queue, pid=at, slots=4 if queue == "llm" else 8) for at, queue in enumerate(QUEUES)
+    WorkerSnapshot(queue=queue, process=f"box:{at}", slots=4 if queue == "llm" else 8)
+    for at, queue in enumerate(QUEUES)
 )
 STALE = tuple(
     CanaryView(queue=queue, consumed_s_ago=99.0, delay_ms=3.0, period_s=5.0, lost=True) for queue in QUEUES
