@@ -112,12 +112,9 @@ def test_no_container_is_root_or_can_become_it(compose: dict[str, Any]) -> None:
         assert each["read_only"] is True, name
 
 
-def test_who_is_waited_for_is_healthy_but_for_what_nginx_only_names(compose: dict[str, Any]) -> None:
+def test_who_is_waited_for_is_healthy(compose: dict[str, Any]) -> None:
     for name, each in compose["services"].items():
         for other, wanted in each.get("depends_on", {}).items():
-            if name == "nginx" and other != "front-1":
-                assert wanted == {"condition": "service_started"}, other
-                continue
             assert wanted == {"condition": "service_healthy"}, f"{name} waits for {other}"
             assert other in compose["services"]
 
@@ -150,17 +147,18 @@ def test_the_fronts_are_weighted_as_nginx_weighs_them(services: dict[str, dict[s
 
 
 def test_what_nginx_names_keeps_its_address(compose: dict[str, Any]) -> None:
-    # It looks names up once, at its start: a container that came back elsewhere would never be found again.
+    # It looks names up once, at its start: who came back elsewhere would never be found again, and
+    # one that does not run has no name.
     text = (ROOT / "config/nginx/docker/upstreams.conf").read_text(encoding="utf-8")
     named = set(re.findall(r"server ([a-z][\w-]*):\d+", text))
     fixed = {
-        name
+        name: each["networks"]["edge"]["ipv4_address"]
         for name, each in compose["services"].items()
         if isinstance(each["networks"], dict) and each["networks"].get("edge", {}).get("ipv4_address")
     }
+    known = dict(each.split(":") for each in compose["services"]["nginx"]["extra_hosts"])
 
-    assert named <= fixed
-    assert named <= compose["services"]["nginx"]["depends_on"].keys()
+    assert known == {name: fixed[name] for name in named}
 
 
 @pytest.mark.parametrize("network", ["edge", "state"])
