@@ -1,6 +1,8 @@
 #!/bin/sh
 # What the official image of MySQL does at its first start: a database, and a user with the password of a secret.
+# Its command is `mysqld` and options, which MariaDB shares.
 set -eu
+[ "${1:-}" != mysqld ] || shift
 data=/var/lib/mysql
 if [ ! -d "$data/mysql" ]; then
     mariadb-install-db --no-defaults --datadir="$data" --auth-root-authentication-method=normal >/dev/null
