@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Tries docker-compose.yml as it is, as root on Debian 12, without a registry of images: an engine of its own,
 # images from Debian and PyPI, then tests/integration/deployment/test_docker_stack.py, and all of it is taken away.
-#   scripts/compose_trial.sh [PYTEST OPTIONS]       -k faults: `dispatcher verify` as well
+#   scripts/compose_trial.sh [PYTEST OPTIONS]       FAULTS=fault: `dispatcher verify --docker` instead
 # TRIAL_DIR (/var/tmp/xiaozhi-trial) keeps what was built for the next trial; remove it when you are done.
 set -euo pipefail
 cd "$(dirname "$0")/.."
