@@ -21,6 +21,8 @@ MAX_EXTRA_WORKERS: Final = 2
 MAX_EXTRA_INSTANCES: Final = 2
 # An instance this much slower than the quickest of its service is used last.
 SLOW_RATIO: Final = 2.0
+# Less than this is no cause of an answer that takes a second.
+MIN_SLOWER_MS: Final = 100.0
 FAILING_KEEP_RATIO: Final = 0.5
 BUSY_KEEP_RATIO: Final = 0.75
 
@@ -182,7 +184,7 @@ def avoid_slow(evidence: TunerEvidence) -> Proposed:
         timed = [(each.latency_ms, each) for each in _usable(evidence, service) if each.latency_ms]
         slow_ms, slow = max(timed, key=lambda each: each[0], default=(0.0, None))
         quick_ms = min((latency_ms for latency_ms, _ in timed), default=0.0)
-        if slow is not None and slow_ms > SLOW_RATIO * quick_ms:
+        if slow is not None and slow_ms > max(SLOW_RATIO * quick_ms, quick_ms + MIN_SLOWER_MS):
             why = f"{slow.name} takes {slow_ms:.0f} ms, the quickest {quick_ms:.0f} ms"
             yield from _avoid(slow, evidence, why)
 

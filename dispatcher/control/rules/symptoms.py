@@ -27,6 +27,7 @@ class TunerTiming:
         trial_s: from an action to its verdict.
         clear_s: for how long a cause has to be absent before what was kept is taken back.
         cool_down_s: for how long an action that did not help, or would be done, is left alone.
+        fruitless_s: the same after one that ends by itself, such as a restart, and did not help.
         overruled_s: the same after a person took it back.
     """
 
@@ -34,6 +35,7 @@ class TunerTiming:
     trial_s: float = 120.0
     clear_s: float = 300.0
     cool_down_s: float = 900.0
+    fruitless_s: float = 7_200.0
     overruled_s: float = 86_400.0
 
     def scaled(self, factor: float) -> TunerTiming:

@@ -92,7 +92,10 @@ class TunerTick:
         verdict = judge(pending, median_of(since))
         if not (verdict.keep and pending.action.lasts):
             event: Event = "undone" if pending.action.lasts else "done"
-            return self._end(self._cool_down(state, pending), pending, event, verdict.reason)
+            is_fruitless = not (verdict.keep or pending.action.lasts)
+            rest_s = self.timing.fruitless_s if is_fruitless else self.timing.cool_down_s
+            cooled = state.with_cool_down(pending.action.key, until_s=self.now_s + rest_s)
+            return self._end(cooled, pending, event, verdict.reason)
         kept = replace(state, pending=None, kept=(*state.kept, pending))
         return Stepped(kept, (self._decision(state, pending, "kept", verdict.reason),))
 

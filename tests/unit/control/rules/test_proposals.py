@@ -93,6 +93,8 @@ def test_an_instance_twice_as_slow_as_another_is_used_last_or_less() -> None:
     ]
     near = evidence(instances=(llm("a", latency_ms=100.0), llm("b", latency_ms=190.0)), missing=NO_RECORDS)
     assert words("response", near) == []
+    quick = evidence(instances=(llm("a", latency_ms=20.0), llm("b", latency_ms=90.0)), missing=NO_RECORDS)
+    assert words("response", quick) == []
 
 
 def test_a_supervisor_is_asked_for_two_more_workers_at_most() -> None:

@@ -75,5 +75,5 @@ def test_the_median_of_of_samples_leaves_out_what_is_unknown() -> None:
 
 def test_the_tempo_scales_as_a_whole() -> None:
     assert TunerTiming().scaled(0.1) == TunerTiming(
-        history_s=30, trial_s=12, clear_s=30, cool_down_s=90, overruled_s=8640
+        history_s=30, trial_s=12, clear_s=30, cool_down_s=90, fruitless_s=720, overruled_s=8640
     )

@@ -122,6 +122,16 @@ def test_a_restart_ends_by_itself_whatever_its_verdict() -> None:
     assert "no help" in done.verdict
 
 
+def test_a_restart_that_did_not_help_is_left_alone_for_longer_than_one_that_did() -> None:
+    rests = []
+    for after in (LEAKING, replace(LEAKING, measures=WELL)):
+        tuner = Ticking()
+        tuner.sees(LEAKING, ticks=3)
+        (done,) = tuner.sees(after, ticks=2)
+        rests.append(tuner.state.cools_down_until(done.action.key) - tuner.now)
+    assert rests == [7200.0, 900.0]
+
+
 def test_an_observer_says_once_what_it_would_do() -> None:
     tuner = Ticking("observe")
     (observed,) = tuner.sees(FAILING, ticks=3)
