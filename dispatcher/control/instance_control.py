@@ -1,4 +1,4 @@
-"""What can be done to instances here: `dispatcher up` says so in Redis, or the operator names a hook."""
+"""Actions on instances that are possible here: `dispatcher up` offers them in Redis, or a hook does."""
 
 from __future__ import annotations
 

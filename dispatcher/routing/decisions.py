@@ -1,4 +1,4 @@
-"""Why calls went where they went: the stream of decisions, read backwards, picks joined with their ends."""
+"""Decisions of the pick script with their reasons: a stream read backwards, picks joined with their ends."""
 
 from __future__ import annotations
 

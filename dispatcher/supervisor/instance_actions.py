@@ -1,4 +1,4 @@
-"""What the tuner wants done to bundled instances: one more of a service, a restart, less CPU."""
+"""Actions of the tuner on bundled instances: one more of a service, a restart, less CPU."""
 
 from __future__ import annotations
 

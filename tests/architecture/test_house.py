@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections import defaultdict
+from pathlib import Path
 
 import pytest
 
@@ -98,6 +99,16 @@ def test_every_public_name_has_a_docstring() -> None:
             if not ast.get_docstring(each)
         ]
     assert not silent
+
+
+def test_a_module_docstring_opens_with_a_noun_or_a_verb_of_the_field() -> None:
+    asking = re.compile(r"(?:What|How|Who|Whose|Where|When|Which|Why)\b")
+    found = [path for path in files_in("dispatcher", "workers") if asking.match(_docstring(path))]
+    assert not [place(path) for path in found]
+
+
+def _docstring(path: Path) -> str:
+    return ast.get_docstring(syntax(path)) or ""
 
 
 def test_every_python_file_is_in_a_package() -> None:
