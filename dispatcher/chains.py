@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -68,6 +69,14 @@ async def synthesize(redis: RedisClient, ticket: TurnTicket, *, index: int, text
     language = detect_language(text) if ticket.language == "auto" else ticket.language
     ticket = ticket.with_text(ticket.text, language)
     return await _push(redis, SYNTHESIZE, [ticket.as_payload(), index, text], ticket)
+
+
+def sent_at_s(message: bytes) -> float | None:
+    """Return the Unix time at which a message of a stage was sent; None where it does not say."""
+    try:
+        return float(json.loads(message)["headers"]["sent_at_s"])
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def lost_stage(message: bytes) -> tuple[str, Reply] | None:
@@ -166,6 +175,7 @@ def _headers(task: str, task_id: str, ticket: TurnTicket) -> dict[str, Any]:
         "eta": None,
         "expires": _expires(ticket),
         "timelimit": [None, None],
+        "sent_at_s": round(time.time(), 3),
         **_shown(ticket),
         "origin": ticket.reply_stream,
         "ignore_result": True,

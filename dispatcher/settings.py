@@ -68,6 +68,7 @@ class Settings(BaseModel):
         flower_read_only: Flower shows and changes nothing.
         flower_idle_s: so long after the last request to Flower, workers send it task events.
         flower_link: the talk page links to Flower; `dispatcher up` sets it where Flower runs.
+        console_host, console_port: where the console serves `/metrics`; it has no password.
         allow_verify: `dispatcher verify` may inject faults into the processes of this `dispatcher up`.
         box_scope: what the host metrics are about: the container or unit whose limits the control
             worker has, or the whole host, because each part has a container or unit of its own.
@@ -115,6 +116,8 @@ class Settings(BaseModel):
     flower_read_only: bool = True
     flower_idle_s: float = Field(default=300, gt=0)
     flower_link: bool = False
+    console_host: str = "127.0.0.1"
+    console_port: int = Field(default=8010, ge=1, le=65535)
     allow_verify: bool = False
     box_scope: Literal["container", "host"] = "container"
     tuner_hook: str = ""

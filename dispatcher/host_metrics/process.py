@@ -17,7 +17,7 @@ SHORTEST_S: Final = 0.5
 LOOK_EVERY_S: Final = 30.0
 MOST_PROCESSES: Final = 64
 
-_PART: Final = re.compile(r"(?:^|/)dispatcher (front|broker|beat|instance \w+(?=.* --port (\d+))?)")
+_PART: Final = re.compile(r"(?:^|/)dispatcher (front|broker|beat|console|instance \w+(?=.* --port (\d+))?)")
 _WORKER: Final = re.compile(r"(?:^|/| )celery .*-A workers (?:.* )?worker\b.*? -Q (\S+)")
 _BEAT: Final = re.compile(r"(?:^|/| )celery .*-A workers (?:.* )?beat\b")
 

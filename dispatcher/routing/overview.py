@@ -54,10 +54,10 @@ class InstanceView:
         failed_s_ago: since the last call that failed; None when none did.
         succeeded_s_ago: since the last call or health check that passed; None when none did.
         calls: ended so far, however they did.
-        latency_mean_ms: of the last hundred calls that succeeded; None before the first.
-        latency_p95_ms: of the same.
+        latency_mean_ms, latency_p95_ms: of the last hundred calls that succeeded; None before the first.
         errors_theirs: calls that failed by the fault of the instance; errors_ours by that of a setting or
             request of ours; errors_caller by what the device sent.
+        ejections: for failed calls, or because the instance asked to be left alone; not those of an operator.
         cpu_ratio: what the instance said that it uses, 0..1; None where it does not say.
         memory_ratio: likewise.
         cached_ratio: recent share of an LLM's prompts that it had read before; None where it does not say.
@@ -89,6 +89,7 @@ class InstanceView:
     errors_ours: int = 0
     errors_theirs: int = 0
     errors_caller: int = 0
+    ejections: int = 0
     cpu_ratio: float | None = None
     memory_ratio: float | None = None
     cached_ratio: float | None = None
@@ -228,6 +229,7 @@ def _measured(view: InstanceView, fields: Mapping[str, str]) -> InstanceView:
         errors_ours=int(_number(fields, "errors_ours", 0)),
         errors_theirs=int(_number(fields, "errors_theirs", 0)),
         errors_caller=int(_number(fields, "errors_caller", 0)),
+        ejections=int(_number(fields, "ejections_count", 0)),
         cpu_ratio=_reported(fields, "cpu"),
         memory_ratio=_reported(fields, "memory"),
         cached_ratio=_reported(fields, "cached_ratio"),

@@ -18,11 +18,11 @@ from dispatcher.supervisor.procfile import Line
 STOP_ORDER: Final[tuple[tuple[Role, ...], ...]] = (
     ("front",),
     ("worker",),
-    ("beat", "flower", "other"),
+    ("beat", "flower", "console", "other"),
     ("instance",),
     ("broker",),
 )
-LAST: Final[frozenset[Role]] = frozenset({"flower"})
+LAST: Final[frozenset[Role]] = frozenset({"flower", "console"})
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0"})  # noqa: S104  compared, not bound
 # What the speech recognition runs on; an environment without it has none of the built-in models.
 _MODEL_RUNTIME: Final = "ctranslate2"
@@ -135,7 +135,8 @@ def without_taken_ports(plan: Plan, is_taken: Callable[[str, int], bool]) -> Pla
     """Return the plan without those of the last processes whose port is taken; a turn needs none."""
     taken = [spec for spec in plan.last if spec.address is not None and is_taken(*spec.address)]
     reasons = tuple(
-        Skipped(spec.name, f"something else listens at {spec.address}; set FLOWER_PORT") for spec in taken
+        Skipped(spec.name, f"something else listens at {spec.address}; set {spec.role.upper()}_PORT")
+        for spec in taken
     )
     left = tuple(spec for spec in plan.specs if spec not in taken)
     return Plan(specs=left, skipped=(*plan.skipped, *reasons))

@@ -15,7 +15,7 @@ from dispatcher.redis_url import parse_redis_url
 from dispatcher.settings import load_settings
 from dispatcher.supervisor.procfile import Line
 
-Role = Literal["broker", "front", "worker", "beat", "flower", "instance", "other"]
+Role = Literal["broker", "front", "worker", "beat", "flower", "console", "instance", "other"]
 
 # A command with any of these needs a shell; others are started directly: the process id is then their own.
 _SHELL_CHARACTERS: Final = frozenset("|&;<>()$`*?~{}#")
@@ -26,6 +26,7 @@ _WHAT: Final[Mapping[Role, str]] = {
     "front": "devices, talk page",
     "beat": "schedule",
     "flower": "tasks and workers",
+    "console": "figures for Prometheus",
 }
 
 
@@ -112,7 +113,7 @@ def _split_assignments(words: list[str]) -> tuple[dict[str, str], list[str]]:
 def _role(argv: list[str]) -> Role:
     program = PurePath(argv[0]).name if argv else ""
     match [program, *argv[1:]]:
-        case ["dispatcher", ("broker" | "front" | "flower" | "instance") as role, *_]:
+        case ["dispatcher", ("broker" | "front" | "flower" | "console" | "instance") as role, *_]:
             return role
         case ["celery", *options] if "worker" in options:
             return "worker"
@@ -131,6 +132,9 @@ def _address(role: Role, argv: list[str], environ: Mapping[str, str]) -> ListenA
     if role == "flower":
         settings = load_settings(environ)
         return ListenAddress(settings.flower_host, settings.flower_port)
+    if role == "console":
+        settings = load_settings(environ)
+        return ListenAddress(settings.console_host, settings.console_port)
     port = _option(argv, "--port") if role == "instance" else None
     if port is None or not port.isdigit():
         return None

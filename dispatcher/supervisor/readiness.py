@@ -17,7 +17,12 @@ LONGEST_POLL_S: Final = 0.5
 PROBE_TIMEOUT_S: Final = 2.0
 # Processes that cannot be asked count as ready once they have lived this long.
 ALIVE_S: Final = 1.0
-_PATHS: Final = {"front": "/readyz?only=front", "flower": "/healthcheck", "instance": "/health"}
+_PATHS: Final = {
+    "front": "/readyz?only=front",
+    "flower": "/healthcheck",
+    "console": "/healthz",
+    "instance": "/health",
+}
 _HTTP_OK: Final = 200
 
 
@@ -78,7 +83,7 @@ class Readiness:
 
 def _can_be_asked(spec: ProcessSpec) -> bool:
     match spec.role:
-        case "broker" | "front" | "flower":
+        case "broker" | "front" | "flower" | "console":
             return True
         case "instance":
             return spec.address is not None

@@ -20,6 +20,7 @@ _VARIABLES: Final = {
     "front": ("FRONT_HOST", "FRONT_PORT", ()),
     "broker": ("", "BROKER_PORT", ("REDIS_URL", "REDIS_URL_FILE")),
     "flower": ("FLOWER_HOST", "FLOWER_PORT", ()),
+    "console": ("CONSOLE_HOST", "CONSOLE_PORT", ()),
 }
 
 

@@ -6,9 +6,11 @@ done. The fronts look after workers that show no life: what such a one had in ha
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 import socket
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -110,6 +112,18 @@ async def read_beats(redis: RedisClient) -> list[WorkerBeat]:
         if pid.isdigit():
             beats.append(WorkerBeat(worker=worker, host=host, pid=int(pid), at_ms=float(at_ms)))
     return beats
+
+
+async def count_workers(redis: RedisClient) -> dict[str, int]:
+    """Return how many worker processes that show life consume each queue.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    clock, beats = await asyncio.gather(redis.submit(("TIME",)), read_beats(redis))
+    alive_since_ms = int(clock[0]) * 1000 + int(clock[1]) / 1000 - LOST_AFTER_S * 1000
+    alive = (each for each in beats if each.at_ms >= alive_since_ms)
+    return dict(Counter(queue for each in alive for queue in each.worker.split(":")[2].split(",")))
 
 
 def mark_lost(redis: RedisClient, beat: WorkerBeat) -> None:

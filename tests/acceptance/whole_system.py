@@ -42,6 +42,7 @@ class WholeSystem:
             "BROKER_PORT": str(free_port()),
             "FRONT_PORT": str(self.front_port),
             "FLOWER_PORT": str(free_port()),
+            "CONSOLE_PORT": str(free_port()),
             "DATA_DIR": str(self._data_dir),
         }
         command[0] = str(BIN / "dispatcher")

@@ -80,6 +80,7 @@ class UpRun:
             "BROKER_PORT": str(self.broker_port),
             "FRONT_PORT": str(self.front_port),
             "FLOWER_PORT": str(self.flower_port),
+            "CONSOLE_PORT": str(free_port()),
             "DATA_DIR": str(self.data_dir),
             "DRAIN_S": "1",
             "STOPS": str(self._stops),

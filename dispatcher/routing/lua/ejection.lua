@@ -7,7 +7,9 @@ if retry_after and retry_after > 0 then
   if wanted > ejected_until then
     redis.call("HSET", keys.instance, "ejected_until_ms", wanted, "held_until_ms", wanted, "recent", "")
   end
-  return ejected_until <= now and "ejected" or ""
+  if ejected_until > now then return "" end
+  redis.call("HINCRBY", keys.instance, "ejections_count", 1)
+  return "ejected"
 end
 
 local function is_outlier()
@@ -29,4 +31,5 @@ end
 ejections = ejections + 1
 local out_ms = math.min(EJECTION_MAX_MS, EJECTION_BASE_MS * 2 ^ (ejections - 1))
 redis.call("HSET", keys.instance, "ejected_until_ms", now + out_ms, "ejections", ejections, "recent", "", "trial_ms", trial)
+redis.call("HINCRBY", keys.instance, "ejections_count", 1)
 return "ejected"

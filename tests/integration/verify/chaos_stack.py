@@ -33,6 +33,7 @@ class ChaosStack(Process):
             "FRONT_PORT": str(free_port()),
             "FRONT_HOST": "127.0.0.1",
             "FLOWER_PORT": str(free_port()),
+            "CONSOLE_PORT": str(free_port()),
             "DATA_DIR": str(folder / "var"),
             "DISPATCHER_CONFIG": str(folder / "stack.yaml"),
             "DRAIN_S": "5",

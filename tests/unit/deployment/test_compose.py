@@ -183,7 +183,7 @@ def test_only_our_own_processes_reach_redis_and_sql(compose: dict[str, Any]) -> 
 
     assert on_state == {
         *("front-1", "front-2", "worker-asr", "worker-llm", "worker-tts", "control", "beat", "flower"),
-        *("redis", "redis-cache", "mysql", "redis-exporter"),
+        *("redis", "redis-cache", "mysql", "redis-exporter", "console"),
     }
     assert compose["services"].keys() - on_edge == {"redis", "redis-cache", "mysql"}
     assert compose["networks"]["state"]["internal"] is True
@@ -194,7 +194,7 @@ def test_both_redis_have_a_password_that_only_who_needs_it_is_given(compose: dic
         secret: {name for name, each in compose["services"].items() if secret in each.get("secrets", [])}
         for secret in ("redis_password", "redis_url", "cache_url", "redis_exporter")
     }
-    ours = {"front-1", "front-2", "worker-asr", "worker-llm", "worker-tts", "control", "beat"}
+    ours = {"front-1", "front-2", "worker-asr", "worker-llm", "worker-tts", "control", "beat", "console"}
     assert given == {
         "redis_password": {"redis", "redis-cache"},
         "redis_url": ours | {"flower"},

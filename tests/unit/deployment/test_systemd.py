@@ -23,6 +23,7 @@ STARTED: Final = (
     *(f"xiaozhi-front@{port}.service" for port in (8000, 8001)),
     *(f"xiaozhi-worker@{queue}.service" for queue in QUEUES),
     *("xiaozhi-broker.service", "xiaozhi-beat.service", "xiaozhi-flower.service"),
+    "xiaozhi-console.service",
     *(f"xiaozhi-instance@{name}.service" for name in ("asr-1", "asr-2", "llm-1", "llm-2", "tts-1", "tts-2")),
 )
 WORST_EXPOSURE: Final = 2.0

@@ -106,7 +106,7 @@ def test_two_parts_on_one_port_are_a_config_error() -> None:
 
 def test_the_front_stops_first_and_the_broker_last() -> None:
     order = [role for roles in STOP_ORDER for role in roles]
-    assert order == ["front", "worker", "beat", "flower", "other", "instance", "broker"]
+    assert order == ["front", "worker", "beat", "flower", "console", "other", "instance", "broker"]
 
 
 FLOWER = f"{PROCFILE}flower: exec dispatcher flower\n"

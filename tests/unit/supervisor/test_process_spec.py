@@ -58,6 +58,13 @@ def test_a_built_in_instance_listens_on_loopback_unless_told_otherwise(option: s
     )
 
 
+def test_the_console_listens_on_loopback_unless_told_otherwise() -> None:
+    console = part("exec dispatcher console")
+    assert (console.role, console.address) == ("console", ListenAddress("127.0.0.1", 8010))
+    told = {"CONSOLE_HOST": "0.0.0.0", "CONSOLE_PORT": "8011"}
+    assert part("exec dispatcher console", told).address == ListenAddress("0.0.0.0", 8011)
+
+
 def test_flower_listens_on_loopback_unless_told_otherwise() -> None:
     assert part("exec dispatcher flower").address == ListenAddress("127.0.0.1", 5555)
     told = {"FLOWER_HOST": "0.0.0.0", "FLOWER_PORT": "5556"}

@@ -1,0 +1,94 @@
+"""Snapshot of all that processes share, read from Redis when a scrape comes."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from dispatcher.chains import sent_at_s
+from dispatcher.messages import QUEUES
+from dispatcher.redis_client.client import RedisClient
+from dispatcher.routing.overview import Overview, read_overview
+from dispatcher.telemetry.canaries import CanaryView, read_canaries
+from dispatcher.telemetry.front_presence import FrontCounts, read_fronts
+from dispatcher.telemetry.kpi_store import KpiSnapshot, read_snapshot
+from dispatcher.telemetry.record_stream import StreamState, read_state
+from dispatcher.turn_store.worker_heartbeats import count_workers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RedisMemory:
+    """Memory of the shared Redis; `limit_bytes` is 0 where it has none."""
+
+    used_bytes: int
+    limit_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsoleSnapshot:
+    """All of one moment.
+
+    Attributes:
+        oldest_age_s: of the message of each queue that waits longest; 0 where none waits, and a queue is left
+            out whose oldest message does not say when it was sent, as those of beat.
+        workers: processes that show life, by the queue that they consume.
+        kpis: None where none were evaluated within the last minute.
+        records: None where nothing was ever recorded.
+        took_s: how long all of it took to read.
+    """
+
+    overview: Overview
+    canaries: tuple[CanaryView, ...]
+    fronts: Mapping[str, FrontCounts]
+    workers: Mapping[str, int]
+    oldest_age_s: Mapping[str, float]
+    kpis: KpiSnapshot | None
+    records: StreamState | None
+    memory: RedisMemory
+    took_s: float
+
+
+async def take_snapshot(redis: RedisClient) -> ConsoleSnapshot:
+    """Return what holds now.
+
+    Raises:
+        ExceptionGroup: of StateError, Redis is out of reach.
+    """
+    began_at_s = time.monotonic()
+    async with asyncio.TaskGroup() as group:
+        overview = group.create_task(read_overview(redis))
+        canaries = group.create_task(read_canaries(redis))
+        fronts = group.create_task(read_fronts(redis))
+        workers = group.create_task(count_workers(redis))
+        ages = group.create_task(_oldest_ages(redis))
+        kpis = group.create_task(read_snapshot(redis))
+        records = group.create_task(read_state(redis))
+        memory = group.create_task(_memory(redis))
+    return ConsoleSnapshot(
+        overview=overview.result(),
+        canaries=canaries.result(),
+        fronts=fronts.result(),
+        workers=workers.result(),
+        oldest_age_s=ages.result(),
+        kpis=kpis.result(),
+        records=records.result(),
+        memory=memory.result(),
+        took_s=time.monotonic() - began_at_s,
+    )
+
+
+async def _oldest_ages(redis: RedisClient) -> dict[str, float]:
+    """Return how long the last message of each list has waited: they are pushed at the other end."""
+    now_s = time.time()
+    messages = await asyncio.gather(*(redis.submit(("LINDEX", queue, -1)) for queue in QUEUES))
+    sent = {
+        queue: now_s if raw is None else sent_at_s(raw) for queue, raw in zip(QUEUES, messages, strict=True)
+    }
+    return {queue: max(0.0, now_s - at_s) for queue, at_s in sent.items() if at_s is not None}
+
+
+async def _memory(redis: RedisClient) -> RedisMemory:
+    info = await redis.execute("INFO", "memory")  # redis-py has parsed it
+    return RedisMemory(used_bytes=int(info["used_memory"]), limit_bytes=int(info.get("maxmemory", 0)))

@@ -1,0 +1,123 @@
+"""Counters and histograms of what passes by in the streams of decisions and records.
+
+They begin at 0 with each start of the console, as Prometheus expects of counters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import product
+from typing import Any, Final
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
+
+from dispatcher.console.call_history import CallHistory
+from dispatcher.messages import SERVICES
+
+OUTCOMES: Final = ("answered", "cut", "apologised", "spoken over", "nothing said", "device left")
+CALL_OUTCOMES: Final = ("ok", "failed", "ignored", "probed")
+TUNER_EVENTS: Final = ("tried", "kept", "undone", "reversed", "done", "refused", "observed")
+# Times of a turn's record in ms, and the word of the label for each.
+STAGES: Final = {
+    "asr_ms": "asr",
+    "llm_first_token_ms": "llm_first_token",
+    "llm_first_sentence_ms": "llm_first_sentence",
+    "llm_ms": "llm",
+    "tts_first_audio_ms": "tts_first_audio",
+}
+# The target is 0.5 s and the alert 1 s; the longest turn takes 20 s.
+SECONDS_BUCKETS: Final = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0)
+# A slot is free at once, or after some part of a call.
+WAIT_BUCKETS: Final = (0.001, 0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class StreamMetrics:
+    """The metrics of one console.
+
+    Attributes:
+        registry: holds them and nothing else.
+    """
+
+    def __init__(self) -> None:
+        """Count from 0; series whose labels are known exist from the start."""
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # they would double the series, and nobody asks for them
+        self.registry = CollectorRegistry()
+        self._history = CallHistory()
+        self._counters = {name: self._counter(name, *row) for name, row in _COUNTERS.items()}
+        self._histograms = {name: self._histogram(name, *row) for name, row in _HISTOGRAMS.items()}
+
+    def add_decision(self, fields: Mapping[str, str]) -> None:
+        """Count a pick, or the end of a call, as pick_lease.lua and finish.lua write them."""
+        if "outcome" in fields:
+            service = self._history.end(fields)
+            if service:
+                self._counters["calls"].labels(service, fields["outcome"]).inc()
+            if service and fields["outcome"] == "ok":
+                self._observe("call", fields.get("latency_ms"), service)
+        elif {"turn", "service", "instance", "lease"} <= fields.keys():
+            kind = self._history.pick(fields)
+            self._counters["route_decisions"].labels(fields["service"], fields["instance"]).inc()
+            if kind in _OF_KIND:
+                self._counters[_OF_KIND[kind]].labels(fields["service"]).inc()
+
+    def add_record(self, kind: str, fields: Mapping[str, Any]) -> None:
+        """Count a record that is an event; gauges show the others."""
+        if kind == "turn":
+            self._add_turn(fields)
+        elif kind == "decision" and fields.get("event") in TUNER_EVENTS:
+            self._counters["tuner_decisions"].labels(fields["event"]).inc()
+
+    def _add_turn(self, fields: Mapping[str, Any]) -> None:
+        if fields.get("outcome") in OUTCOMES:
+            self._counters["turns"].labels(fields["outcome"]).inc()
+        self._observe("first_audio", fields.get("first_audio_ms"))
+        for name, stage in STAGES.items():
+            self._observe("stage", fields.get(name), stage)
+        for service in SERVICES:
+            self._observe("slot_wait", fields.get(f"{service}_wait_ms"), service)
+
+    def _observe(self, name: str, milliseconds: Any, *labels: str) -> None:
+        """Add a time, unless it is none: what another version writes does no harm."""
+        try:
+            seconds = float(milliseconds) / 1000
+        except (TypeError, ValueError):
+            return
+        metric = self._histograms[name]
+        (metric.labels(*labels) if labels else metric).observe(seconds)
+
+    def _counter(self, name: str, text: str, labels: Mapping[str, tuple[str, ...]]) -> Counter:
+        metric = Counter(f"xiaozhi_{name}", text, tuple(labels), registry=self.registry)
+        for values in product(*labels.values()):
+            metric.labels(*values)
+        return metric
+
+    def _histogram(
+        self, name: str, text: str, labels: Mapping[str, tuple[str, ...]], buckets: tuple[float, ...]
+    ) -> Histogram:
+        metric = Histogram(
+            f"xiaozhi_{name}_seconds", text, tuple(labels), buckets=buckets, registry=self.registry
+        )
+        for values in product(*labels.values()) if labels else ():
+            metric.labels(*values)
+        return metric
+
+
+_OF_KIND: Final = {"hedge": "hedges", "retry": "retries", "probe": "probes"}
+_BY_SERVICE: Final[Mapping[str, tuple[str, ...]]] = {"service": SERVICES}
+_NO_LABELS: Final[Mapping[str, tuple[str, ...]]] = {}
+# Name, help, labels with the values that are known beforehand.
+_COUNTERS: Final[Mapping[str, tuple[str, Mapping[str, tuple[str, ...]]]]] = {
+    "turns": ("Turns that ended, by the front's word for how.", {"outcome": OUTCOMES}),
+    "route_decisions": ("Calls that were given to an instance.", {"service": SERVICES, "instance": ()}),
+    "calls": ("Calls that ended.", {"service": SERVICES, "outcome": CALL_OUTCOMES}),
+    "hedges": ("Calls made beside one that was late.", _BY_SERVICE),
+    "retries": ("Calls made after one that had failed.", _BY_SERVICE),
+    "probes": ("Calls that only show how an instance does.", _BY_SERVICE),
+    "tuner_decisions": ("Decisions of the tuner.", {"event": TUNER_EVENTS}),
+}
+_HISTOGRAMS: Final[Mapping[str, tuple[str, Mapping[str, tuple[str, ...]], tuple[float, ...]]]] = {
+    "first_audio": ("From the end of speech to the first packet.", _NO_LABELS, SECONDS_BUCKETS),
+    "stage": ("Times of a turn's stages.", {"stage": tuple(STAGES.values())}, SECONDS_BUCKETS),
+    "slot_wait": ("How long the first call of a stage waited for a slot.", _BY_SERVICE, WAIT_BUCKETS),
+    "call": ("Calls that succeeded, whole.", _BY_SERVICE, SECONDS_BUCKETS),
+}

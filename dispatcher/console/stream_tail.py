@@ -1,0 +1,81 @@
+"""Tail of the streams of decisions and records: each entry as it comes, by one read that blocks."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any, Final
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from dispatcher.backoff import BackOff
+from dispatcher.console.stream_metrics import StreamMetrics
+from dispatcher.errors import in_words
+from dispatcher.redis_client import keys
+from dispatcher.redis_client.stream_entries import entries_of
+
+log = structlog.get_logger(__name__)
+
+TAIL_BLOCK_MS: Final = 5_000
+# An answer that is later than that never comes: the connection was cut without a word.
+TAIL_GRACE_S: Final = 5.0
+TAIL_COUNT: Final = 500
+_STREAMS: Final = (keys.DECISIONS, keys.RECORDS)
+
+
+class StreamTail:
+    """Reader of what is added while this process runs; nothing earlier is counted.
+
+    Records are taken out once they are in SQL, so a read waits for them instead of polling.
+    """
+
+    def __init__(self, client: Redis, metrics: StreamMetrics) -> None:
+        """Use a connection of its own: its reads block for up to TAIL_BLOCK_MS."""
+        self._client = client
+        self._metrics = metrics
+        self._last_ids: dict[str, bytes | str] = {}
+
+    async def run(self) -> None:
+        """Count entries until cancelled; after an outage of Redis it reads on where it was."""
+        pauses = BackOff()
+        while True:
+            try:
+                await self._open()
+                while True:
+                    await self._read()
+                    pauses.reset()
+            except (RedisError, OSError, TimeoutError) as error:
+                if not pauses.tries:
+                    log.warning("streams interrupted", reason=in_words(error))
+                await asyncio.sleep(pauses.next_s())
+
+    async def _open(self) -> None:
+        """Begin behind what is there; a Redis that came back empty counts its ids on, for they are times."""
+        for stream in _STREAMS:
+            if stream not in self._last_ids:
+                newest: Any = await self._client.xrevrange(stream, count=1)
+                self._last_ids[stream] = newest[0][0] if newest else "0-0"
+
+    async def _read(self) -> None:
+        streams: Any = self._last_ids
+        async with asyncio.timeout(TAIL_BLOCK_MS / 1000 + TAIL_GRACE_S):
+            answer: Any = await self._client.xread(streams, count=TAIL_COUNT, block=TAIL_BLOCK_MS)
+        is_mapping = isinstance(answer, dict)
+        for name, batch in answer.items() if is_mapping else answer or ():
+            for entry_id, fields in entries_of({name: batch} if is_mapping else [(name, batch)]):
+                self._last_ids[name.decode()] = entry_id
+                self._add(name.decode(), fields)
+
+    def _add(self, stream: str, fields: Any) -> None:
+        """Count an entry; one that no version of ours wrote, or that is deleted already, is left out."""
+        try:
+            texts = {name.decode(): value.decode() for name, value in (fields or {}).items()}
+            if stream == keys.DECISIONS:
+                self._metrics.add_decision(texts)
+            elif "kind" in texts:
+                record = json.loads(texts["fields"])
+                self._metrics.add_record(texts["kind"], record if isinstance(record, dict) else {})
+        except (KeyError, ValueError) as error:
+            log.warning("entry not readable", stream=stream, reason=repr(error))

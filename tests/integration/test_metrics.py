@@ -1,0 +1,208 @@
+"""The console's metrics in a real Prometheus: each query of rules and panels finds series."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlencode
+from urllib.request import urlopen
+
+import pytest
+import yaml
+from celery import Celery
+
+from dispatcher.messages import CANARY, CONTROL_QUEUE, JUDGE_KPIS, QUEUES
+from tests.support.broker import give_up
+from tests.support.processes import BIN, ROOT, Process, free_port, own_environment
+from tests.support.stack import Stack
+from tests.support.waiting import eventually
+
+CONFIG: Final = ROOT / "config/prometheus"
+DASHBOARDS: Final = ROOT / "config/grafana/provisioning/dashboards"
+SCRAPE_INTERVAL: Final = "500ms"
+# A condition that does not hold has no series; both sides of it have.
+COMPARISON: Final = re.compile(r" (?:==|>|<) ")
+
+
+def program(name: str) -> str:
+    """Return a program of Debian's package; without it the test is skipped, in CI it fails."""
+    return shutil.which(name) or give_up(f"no {name} is installed (apt-get install prometheus)")
+
+
+class Console(Process):
+    """A console of a stack."""
+
+    def __init__(self, stack: Stack, folder: Path) -> None:
+        """Choose a port; nothing is started yet."""
+        self.url = f"http://127.0.0.1:{(port := free_port())}"
+        self.port = port
+        environ = {**stack.environ, "CONSOLE_PORT": str(port)}
+        super().__init__("console", [str(BIN / "dispatcher"), "console"], folder=folder, environ=environ)
+
+    def start(self) -> None:
+        """Start it and wait until it shows a Redis."""
+        super().start()
+        eventually(lambda: "xiaozhi_redis_up 1.0" in self.get("/metrics"), what="an answer of the console")
+
+    def get(self, path: str) -> str:
+        """Return a page, nothing where there is no answer."""
+        assert self.runs, self.output()
+        try:
+            with urlopen(self.url + path, timeout=5) as response:
+                return str(response.read().decode())
+        except OSError:
+            return ""
+
+
+class Prometheus(Process):
+    """A Prometheus with the committed rules that scrapes one console often."""
+
+    def __init__(self, console: Console, folder: Path) -> None:
+        """Write its configuration: that of a deployment with other targets."""
+        self.url = f"http://127.0.0.1:{(port := free_port())}"
+        config = yaml.safe_load((CONFIG / "prometheus.yml").read_text(encoding="utf-8"))
+        (job,) = [each for each in config["scrape_configs"] if each["job_name"] == "xiaozhi"]
+        job["static_configs"][0]["targets"] = [f"127.0.0.1:{console.port}"]
+        config["scrape_configs"] = [job]
+        intervals = ("scrape_interval", "scrape_timeout", "evaluation_interval")
+        config["global"] = dict.fromkeys(intervals, SCRAPE_INTERVAL)
+        config["rule_files"] = [str(CONFIG / each) for each in config["rule_files"]]
+        path = folder / "prometheus.yml"
+        path.write_text(yaml.safe_dump(config), encoding="utf-8")
+        options = (f"--config.file={path}", f"--storage.tsdb.path={folder / 'tsdb'}")
+        command = [program("prometheus"), *options, f"--web.listen-address=127.0.0.1:{port}"]
+        super().__init__("prometheus", command, folder=folder)
+
+    def series(self, query: str) -> list[dict[str, Any]]:
+        """Return what a query finds now, nothing while there is no answer."""
+        assert self.runs, self.output()
+        try:
+            with urlopen(f"{self.url}/api/v1/query?{urlencode({'query': query})}", timeout=5) as response:
+                return list(json.loads(response.read())["data"]["result"])
+        except OSError:
+            return []
+
+
+@pytest.fixture(scope="module")
+def console(running_stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
+    """A console that saw a turn, canaries and an evaluation of the KPIs."""
+    running_stack.heal()
+    running = Console(running_stack, tmp_path_factory.mktemp("console"))
+    running.start()
+    asyncio.run(_take_turn(running_stack))
+    app = Celery("ticks", broker=running_stack.broker.url, set_as_current=False)
+    app.send_task(JUDGE_KPIS, queue=CONTROL_QUEUE)
+    for queue in QUEUES:
+        app.send_task(CANARY, args=(queue, 60.0, time.time()), queue=queue)
+    app.close()
+    answered = 'xiaozhi_turns_total{outcome="answered"} 1.0'
+    eventually(lambda: answered in running.get("/metrics"), what="the turn is counted")
+    eventually(lambda: "xiaozhi_kpi_state{" in running.get("/metrics"), what="the KPIs are shown")
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def prometheus(console: Console, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+    """A Prometheus that has scraped the console twice and evaluated its rules since."""
+    running = Prometheus(console, tmp_path_factory.mktemp("prometheus"))
+    running.start()
+    recorded = "count(xiaozhi:turn_errors:ratio_5m) and on () count_over_time(up[1m]) > 2"
+    eventually(lambda: running.series(recorded), what="rules are evaluated")
+    yield running
+    running.stop()
+
+
+async def _take_turn(stack: Stack) -> None:
+    async with stack.front.device("measured") as device:
+        await device.says()
+
+
+def rule_queries() -> dict[str, str]:
+    """Return the expression of each rule."""
+    groups = yaml.safe_load((CONFIG / "rules.yml").read_text(encoding="utf-8"))["groups"]
+    rules = [rule for group in groups for rule in group["rules"]]
+    return {rule.get("alert") or rule["record"]: rule["expr"] for rule in rules}
+
+
+def panel_queries() -> dict[str, str]:
+    """Return each query of each panel."""
+    boards = [json.loads(path.read_text(encoding="utf-8")) for path in DASHBOARDS.glob("*.json")]
+    return {
+        f"{panel['title']} {target['refId']}": target["expr"]
+        for board in boards
+        for panel in board["panels"]
+        for target in panel.get("targets", ())
+    }
+
+
+def test_promtool_accepts_configuration_and_rules() -> None:
+    for kind, name in (("config", "prometheus.yml"), ("rules", "rules.yml")):
+        checked = subprocess.run(
+            [program("promtool"), "check", kind, str(CONFIG / name)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_promtool_finds_nothing_to_say_of_the_metrics(console: Console) -> None:
+    checked = subprocess.run(
+        [program("promtool"), "check", "metrics"],
+        input=console.get("/metrics"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
+
+
+def test_no_label_names_a_device_or_a_turn(console: Console) -> None:
+    assert "measured" not in console.get("/metrics")
+
+
+def test_each_rule_and_each_panel_finds_series(prometheus: Prometheus) -> None:
+    sides = {
+        f"{name}: {side}": side.strip()
+        for name, query in {**rule_queries(), **panel_queries()}.items()
+        for side in COMPARISON.split(query)
+    }
+    assert len(sides) > 60
+    assert [name for name, query in sides.items() if not prometheus.series(query)] == []
+
+
+def test_the_metrics_have_what_the_status_shows(running_stack: Stack, prometheus: Prometheus) -> None:
+    shown = subprocess.run(
+        [str(BIN / "dispatcher"), "status", "--json"],
+        env=own_environment(running_stack.environ),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    status = json.loads(shown.stdout)
+    calls = {
+        each["metric"]["instance"]: float(each["value"][1])
+        for each in prometheus.series("xiaozhi_instance_calls_total")
+    }
+    states = {
+        each["metric"]["instance"]: each["metric"]["state"]
+        for each in prometheus.series("xiaozhi_instance_state == 1")
+    }
+    for service in status["services"]:
+        for instance in service["instances"]:
+            assert calls[instance["name"]] == instance["calls"]
+            assert states[instance["name"]] == instance["state"]
+
+
+def test_each_metric_stands_in_the_docs(console: Console) -> None:
+    names = set(re.findall(r"^# TYPE (\S+)", console.get("/metrics"), re.MULTILINE))
+    text = (ROOT / "docs/metrics.md").read_text(encoding="utf-8")
+    assert sorted(name for name in names if f"`{name}`" not in text) == []

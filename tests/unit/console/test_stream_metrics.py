@@ -1,0 +1,108 @@
+"""What is counted of the entries that pass by, and which calls are hedges, retries and probes."""
+
+from __future__ import annotations
+
+import pytest
+
+from dispatcher.console.call_history import MAX_STAGES, CallHistory
+from dispatcher.console.stream_metrics import StreamMetrics
+from dispatcher.routing.rules.constants import FAILED_THIS_CALL, PROBE_REASON
+
+
+def pick(
+    instance: str, lease: str = "l1", *, turn: str = "t1", without: str = "", why: str = ""
+) -> dict[str, str]:
+    """Return a pick as pick_lease.lua writes it."""
+    listed = f"a 0/8, b {FAILED_THIS_CALL}" if without == "b" else f"a {FAILED_THIS_CALL}, b 0/8"
+    return {
+        "turn": turn,
+        "service": "llm",
+        "lease": lease,
+        "instance": instance,
+        "reason": f"round_robin: {why or 'normal priority, next'}",
+        "candidates": listed if without else "a 0/8, b 0/8",
+    }
+
+
+def end(outcome: str, lease: str = "l1") -> dict[str, str]:
+    """Return an end as finish.lua writes it."""
+    return {"lease": lease, "outcome": outcome, "latency_ms": "250", "reason": ""}
+
+
+def value(metrics: StreamMetrics, name: str, **labels: str) -> float | None:
+    """Return a sample, None where there is none."""
+    return metrics.registry.get_sample_value(name, labels)
+
+
+def test_a_pick_beside_a_call_under_way_is_a_hedge() -> None:
+    history = CallHistory()
+    assert history.pick(pick("a")) == "call"
+    assert history.pick(pick("b", "l2", without="a")) == "hedge"
+
+
+def test_a_pick_after_a_call_that_failed_is_a_retry() -> None:
+    history = CallHistory()
+    history.pick(pick("a"))
+    assert history.end(end("failed")) == "llm"
+    assert history.pick(pick("b", "l2", without="a")) == "retry"
+
+
+def test_an_instance_that_stands_by_makes_neither() -> None:
+    history = CallHistory()
+    assert history.pick(pick("a", without="b")) == "call"
+    history.end(end("ok"))
+    assert history.pick(pick("a", "l2", turn="t2", without="b")) == "call"
+
+
+def test_a_probe_is_told_by_its_reason() -> None:
+    assert CallHistory().pick(pick("a", why=PROBE_REASON)) == "probe"
+
+
+def test_calls_whose_end_never_comes_are_forgotten() -> None:
+    history = CallHistory()
+    for number in range(MAX_STAGES + 1):
+        history.pick(pick("a", f"l{number}", turn=f"t{number}"))
+    assert history.end(end("ok", "l0")) == ""
+    assert history.end(end("ok", "l1")) == "llm"
+
+
+def test_decisions_are_counted_by_service_and_instance() -> None:
+    metrics = StreamMetrics()
+    metrics.add_decision(pick("a"))
+    metrics.add_decision(pick("b", "l2", without="a"))
+    metrics.add_decision(end("ok"))
+    assert value(metrics, "xiaozhi_route_decisions_total", service="llm", instance="b") == 1
+    assert value(metrics, "xiaozhi_hedges_total", service="llm") == 1
+    assert value(metrics, "xiaozhi_retries_total", service="tts") == 0
+    assert value(metrics, "xiaozhi_calls_total", service="llm", outcome="ok") == 1
+    assert value(metrics, "xiaozhi_call_seconds_sum", service="llm") == 0.25
+
+
+def test_a_turn_is_counted_with_its_times_in_seconds() -> None:
+    metrics = StreamMetrics()
+    metrics.add_record(
+        "turn",
+        {"outcome": "answered", "first_audio_ms": 700.0, "asr_ms": 90, "llm_wait_ms": 2, "device": "aa"},
+    )
+    assert value(metrics, "xiaozhi_turns_total", outcome="answered") == 1
+    assert value(metrics, "xiaozhi_turns_total", outcome="apologised") == 0
+    assert value(metrics, "xiaozhi_first_audio_seconds_sum") == pytest.approx(0.7)
+    assert value(metrics, "xiaozhi_first_audio_seconds_bucket", le="0.5") == 0
+    assert value(metrics, "xiaozhi_stage_seconds_sum", stage="asr") == pytest.approx(0.09)
+    assert value(metrics, "xiaozhi_slot_wait_seconds_count", service="llm") == 1
+
+
+def test_what_another_version_writes_does_no_harm() -> None:
+    metrics = StreamMetrics()
+    metrics.add_record("turn", {"outcome": "sung", "first_audio_ms": "soon", "asr_ms": None})
+    metrics.add_decision({"lease": "unknown"})
+    metrics.add_decision(end("ok", "of a pick that was not seen"))
+    assert value(metrics, "xiaozhi_first_audio_seconds_count") == 0
+    assert value(metrics, "xiaozhi_turns_total", outcome="sung") is None
+
+
+def test_decisions_of_the_tuner_are_counted_by_their_event() -> None:
+    metrics = StreamMetrics()
+    metrics.add_record("decision", {"event": "tried"})
+    metrics.add_record("decision", {"event": "weights adjusted"})
+    assert value(metrics, "xiaozhi_tuner_decisions_total", event="tried") == 1
