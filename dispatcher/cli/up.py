@@ -16,6 +16,7 @@ from dispatcher.settings import load_settings
 from dispatcher.supervisor.banner import redis_address
 from dispatcher.supervisor.plan import make_plan, without_taken_ports
 from dispatcher.supervisor.ports import is_taken, require_free_ports
+from dispatcher.supervisor.process import watch_ends_by_pidfd
 from dispatcher.supervisor.process_launcher import process_environment
 from dispatcher.supervisor.procfile import read_procfile
 from dispatcher.supervisor.state_file import StateFile
@@ -53,4 +54,5 @@ def up(config: Path | None, procfile: Path, *, verbose: bool) -> None:
     with StateFile(settings.data_dir, config=settings.dispatcher_config) as state_file:
         require_free_ports(plan.specs)
         supervisor = Supervisor(plan, settings, environment, ui=ui, state_file=state_file)
+        watch_ends_by_pidfd()
         asyncio.run(supervisor.run())

@@ -124,6 +124,14 @@ class Process:
             os.killpg(self.pid, signal.SIGKILL)
 
 
+def watch_ends_by_pidfd() -> None:
+    """Have ends of processes seen without a thread for each, as Python 3.12 and later do by themselves."""
+    if sys.version_info < (3, 12) and hasattr(os, "pidfd_open"):
+        with contextlib.suppress(OSError):  # a container may forbid it
+            os.close(os.pidfd_open(os.getpid()))
+            asyncio.set_child_watcher(asyncio.PidfdChildWatcher())
+
+
 def describe_exit(code: int) -> str:
     """Return an exit code as an operator reads it."""
     if code >= 0:
