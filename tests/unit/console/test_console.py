@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from dispatcher import chains
 from dispatcher.console.app import create_console
 from dispatcher.messages import TurnTicket
-from dispatcher.redis_client.client import RedisClient
+from dispatcher.redis_client.client import RedisClient, connect
 from dispatcher.settings import Settings
 from dispatcher.telemetry import record_stream
 from tests.support.broker import Broker
@@ -122,3 +122,26 @@ async def test_the_page_leads_to_the_metrics_and_to_flower(console: Console) -> 
 async def test_sql_is_down_where_there_is_no_file_and_none_is_made(console: Console, tmp_path: Path) -> None:
     assert await console.value("xiaozhi_sql_up") == 0
     assert not (tmp_path / "records.sqlite3").exists()
+
+
+async def test_a_redis_that_comes_back_is_shown_and_counted_again(tmp_path: Path) -> None:
+    own = Broker(tmp_path)
+    own.start()
+    settings = Settings(redis_url=own.url, data_dir=tmp_path)
+    async with TestClient(TestServer(create_console(settings))) as client:
+        console = Console(client)
+        assert await console.value("xiaozhi_queue_depth", queue="llm") == 0
+        own.kill()
+        assert await console.value("xiaozhi_redis_up") == 0
+        assert await console.value("xiaozhi_queue_depth", queue="llm") is None
+        own.start()
+        redis = RedisClient(connect(own.url))
+
+        async def is_counted() -> bool:
+            record_stream.add(redis, "turn", {"outcome": "cut"})
+            return bool(await console.value("xiaozhi_turns_total", outcome="cut"))
+
+        await soon(is_counted, what="a turn is counted")
+        assert await console.value("xiaozhi_queue_depth", queue="llm") == 0
+        await redis.close()
+    own.kill()
