@@ -69,6 +69,7 @@ class Settings(BaseModel):
         flower_idle_s: so long after the last request to Flower, workers send it task events.
         flower_link: the talk page links to Flower; `dispatcher up` sets it where Flower runs.
         console_host, console_port: where the console serves `/metrics`; it has no password.
+        metrics_host, metrics_port: where a front serves what it alone knows; 0 is nowhere.
         allow_verify: `dispatcher verify` may inject faults into the processes of this `dispatcher up`.
         box_scope: what the host metrics are about: the container or unit whose limits the control
             worker has, or the whole host, because each part has a container or unit of its own.
@@ -118,6 +119,8 @@ class Settings(BaseModel):
     flower_link: bool = False
     console_host: str = "127.0.0.1"
     console_port: int = Field(default=8010, ge=1, le=65535)
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int = Field(default=0, ge=0, le=65535)
     allow_verify: bool = False
     box_scope: Literal["container", "host"] = "container"
     tuner_hook: str = ""

@@ -70,6 +70,10 @@ class StreamMetrics:
     def _add_turn(self, fields: Mapping[str, Any]) -> None:
         if fields.get("outcome") in OUTCOMES:
             self._counters["turns"].labels(fields["outcome"]).inc()
+        for name in ("frames", "gaps"):
+            count = fields.get(name)
+            if isinstance(count, (int, float)) and count > 0:
+                self._counters[f"reply_{name}"].inc(count)
         self._observe("first_audio", fields.get("first_audio_ms"))
         for name, stage in STAGES.items():
             self._observe("stage", fields.get(name), stage)
@@ -87,7 +91,7 @@ class StreamMetrics:
 
     def _counter(self, name: str, text: str, labels: Mapping[str, tuple[str, ...]]) -> Counter:
         metric = Counter(f"xiaozhi_{name}", text, tuple(labels), registry=self.registry)
-        for values in product(*labels.values()):
+        for values in product(*labels.values()) if labels else ():
             metric.labels(*values)
         return metric
 
@@ -108,6 +112,8 @@ _NO_LABELS: Final[Mapping[str, tuple[str, ...]]] = {}
 # Name, help, labels with the values that are known beforehand.
 _COUNTERS: Final[Mapping[str, tuple[str, Mapping[str, tuple[str, ...]]]]] = {
     "turns": ("Turns that ended, by the front's word for how.", {"outcome": OUTCOMES}),
+    "reply_frames": ("Frames sent to devices.", _NO_LABELS),
+    "reply_gaps": ("Times that a device ran dry within a reply.", _NO_LABELS),
     "route_decisions": ("Calls that were given to an instance.", {"service": SERVICES, "instance": ()}),
     "calls": ("Calls that ended.", {"service": SERVICES, "outcome": CALL_OUTCOMES}),
     "hedges": ("Calls made beside one that was late.", _BY_SERVICE),

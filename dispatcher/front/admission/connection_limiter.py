@@ -10,7 +10,7 @@ import asyncio
 import ipaddress
 import resource
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -74,14 +74,20 @@ class ConnectionLimits:
 
 
 class RefusalLog:
-    """One line a minute for each kind of refusal and address, with a count, however many there are."""
+    """One line a minute for each kind of refusal and address, with a count, however many there are.
+
+    Attributes:
+        totals: refusals of each kind so far.
+    """
 
     def __init__(self) -> None:
         """Log nothing yet."""
+        self.totals: Counter[str] = Counter()
         self._counts: dict[tuple[str, str], int] = {}
 
     def note(self, event: str, address: str) -> None:
         """Count a refusal."""
+        self.totals[event] += 1
         key = (event, address)
         if key not in self._counts and len(self._counts) >= MOST_REPORTED:
             key = (event, "others")

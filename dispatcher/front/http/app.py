@@ -50,6 +50,10 @@ def create_app(settings: Settings, catalogue: Catalogue) -> web.Application:
     add_ota(app)
     add_probes(app)
     add_pages(app, settings)
+    if settings.metrics_port:
+        from dispatcher.front.http.metrics import add_metrics  # noqa: PLC0415  2 MB that few fronts need
+
+        add_metrics(app)
     return app
 
 

@@ -82,10 +82,21 @@ def test_a_turn_is_counted_with_its_times_in_seconds() -> None:
     metrics = StreamMetrics()
     metrics.add_record(
         "turn",
-        {"outcome": "answered", "first_audio_ms": 700.0, "asr_ms": 90, "llm_wait_ms": 2, "device": "aa"},
+        {
+            "outcome": "answered",
+            "first_audio_ms": 700.0,
+            "asr_ms": 90,
+            "llm_wait_ms": 2,
+            "gaps": 2,
+            "device": "aa",
+        },
     )
     assert value(metrics, "xiaozhi_turns_total", outcome="answered") == 1
     assert value(metrics, "xiaozhi_turns_total", outcome="apologised") == 0
+    assert (value(metrics, "xiaozhi_reply_gaps_total"), value(metrics, "xiaozhi_reply_frames_total")) == (
+        2,
+        0,
+    )
     assert value(metrics, "xiaozhi_first_audio_seconds_sum") == pytest.approx(0.7)
     assert value(metrics, "xiaozhi_first_audio_seconds_bucket", le="0.5") == 0
     assert value(metrics, "xiaozhi_stage_seconds_sum", stage="asr") == pytest.approx(0.09)
