@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 
 import pytest
 
@@ -60,7 +61,9 @@ async def test_a_turn_costs_no_other_commands_and_hardly_more_calls_than_are_kep
 ) -> None:
     assert running_broker.runs
     kept = read_figures()
-    assert kept is not None, "no figures for this Python: `dispatcher bench cost --write` keeps them"
+    if kept is None and "CI" not in os.environ:
+        pytest.skip("no figures are kept for this Python: `dispatcher bench cost --write` keeps them")
+    assert kept is not None
 
     problems = (await measure_cost()).problems(kept)
 
