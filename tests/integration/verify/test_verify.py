@@ -133,22 +133,26 @@ def test_one_more_instance_has_calls_and_a_restarted_one_is_another_process(chao
 
     def has_calls() -> bool:
         chaos_stack.talk()
-        return bool(instances().get("llm-1-extra-1", {}).get("calls"))
+        return bool(instances().get("tts-1-extra-1", {}).get("calls"))
 
-    before = chaos_stack.pid_of("tts-1")
-    chaos_stack.set_overrides(
-        {"extra_instances.llm": 1, "restart_instance.tts/tts-1": 1, "throttled_instances": 1}
+    # A tuner that remembers nothing takes back at its first step whatever is set.
+    eventually(
+        lambda: "samples       0" not in chaos_stack.dispatcher("tuner", "status").stdout, what="a first step"
     )
-    eventually(lambda: "llm-1-extra-1" in instances(), what="one more instance is active")
+    before = chaos_stack.pid_of("llm-2")
+    chaos_stack.set_overrides(
+        {"extra_instances.tts": 1, "restart_instance.llm/llm-2": 1, "throttled_instances": 1}
+    )
+    eventually(lambda: "tts-1-extra-1" in instances(), what="one more instance is active")
     eventually(has_calls, what="it has calls")
-    eventually(lambda: chaos_stack.pid_of("tts-1") not in (None, before), what="tts-1 is another process")
+    eventually(lambda: chaos_stack.pid_of("llm-2") not in (None, before), what="llm-2 is another process")
     few = max(1, (os.cpu_count() or 1) * 3 // 4)
     eventually(
-        lambda: len(os.sched_getaffinity(chaos_stack.pid_of("llm-1") or 0)) == few, what="llm-1 has less CPU"
+        lambda: len(os.sched_getaffinity(chaos_stack.pid_of("tts-2") or 0)) == few, what="tts-2 has less CPU"
     )
-    chaos_stack.unset_overrides("extra_instances.llm", "throttled_instances")
-    eventually(lambda: chaos_stack.pid_of("llm-1-extra-1") is None, what="it has ended")
-    assert "llm-1-extra-1" not in instances()
+    chaos_stack.unset_overrides("extra_instances.tts", "throttled_instances")
+    eventually(lambda: chaos_stack.pid_of("tts-1-extra-1") is None, what="it has ended")
+    assert "tts-1-extra-1" not in instances()
     assert chaos_stack.overrides() == {}
 
 
