@@ -14,7 +14,7 @@
 | seen:{service} | sorted set | pick script | pick script | 60 s; when each of them last looked |
 | excluded:{service} | hash | pick script | pick, finish | 60 s; the instances that failed one of them |
 | affinity:{service}:{dialogue} | string | pick script | pick script | 10 min; who served a dialogue last |
-| decisions | stream | pick, finish | `dispatcher why` | none: MAXLEN 5 000 |
+| decisions | stream | pick, finish | `dispatcher why`, console | none: MAXLEN 5 000 |
 | sent:{task} | string | front, llm worker | push script | 15 s; the task is in its queue, or was |
 | claim:{turn} | string | front | asr worker | 90 s; at CACHE_URL |
 | utterance:{turn} | stream | front | asr worker | 90 s, refreshed; MAXLEN 5 000; at CACHE_URL |
@@ -33,7 +33,7 @@
 | memory:{device} | hash | fronts, control worker | llm worker | 90 days, refreshed |
 | memory-due | sorted set | fronts | control worker | none: one per known device |
 | errand:{command} | list | fronts | `dispatcher devices` | 10 s |
-| records | stream | fronts, control worker | drain of records | none: MAXLEN 50 000 |
+| records | stream | fronts, control worker | drain of records, console | none: MAXLEN 50 000 |
 | records-drained | hash | drain of records | drain, `dispatcher records` | none: one, counts entries |
 | records-drainer | string | drain of records | drain of records | 15 s, refreshed |
 | served:{queue} | string | workers | fronts' readiness | 30 s, refreshed |
