@@ -15,7 +15,8 @@ from dispatcher.supervisor.state_file import find_up
 def restart(parts: tuple[str, ...]) -> None:
     """Restart parts of the `dispatcher up` of DATA_DIR, one by one, each when the one before is ready.
 
-    Without PART: the workers, then beat, then the fronts. What a part works on may end first (DRAIN_S).
+    Without PART: the workers, then beat, the fronts, the console.
+    What a part works on may end first (DRAIN_S).
     """
     data_dir = load_settings().data_dir
     running = find_up(data_dir)

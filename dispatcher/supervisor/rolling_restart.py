@@ -28,7 +28,7 @@ from dispatcher.supervisor.runner_group import RunnerGroup
 REQUEST_FILE: Final = "restart.json"
 PROGRESS_FILE: Final = "restarted.json"
 # The receiver of messages goes before their sender: a new front may send more than an old worker knows.
-ORDER: Final[tuple[Role, ...]] = ("worker", "beat", "front")
+ORDER: Final[tuple[Role, ...]] = ("worker", "beat", "front", "console")
 READY_TIMEOUT_S: Final = 120.0
 PROGRESS_POLL_INTERVAL_S: Final = 0.1
 # Of the supervisor; it gives each process two minutes.
@@ -39,7 +39,7 @@ StepState = Literal["waiting", "restarting", "ready", "failed", "left"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestartRequest:
-    """A request of an operator; without names it is for all fronts and workers, and beat."""
+    """A request of an operator; without names it is for all fronts and workers, beat and the console."""
 
     names: tuple[str, ...] = ()
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
@@ -165,7 +165,7 @@ class RollingRestart:
 
 
 def choose(runners: Iterable[ProcessRunner], names: Sequence[str]) -> list[ProcessRunner]:
-    """Return the runners of these names in the order given; without names, workers, beat and fronts."""
+    """Return the runners of these names in the order given; without names, those of ORDER."""
     known = {runner.spec.name: runner for runner in runners}
     if names:
         return [known[name] for name in names if name in known]

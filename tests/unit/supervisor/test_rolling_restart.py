@@ -24,10 +24,11 @@ from tests.unit.supervisor.fake_process import spec_named
 
 
 def stack(folder: Path) -> FakeGroup:
-    """Return a front, two workers, beat and a broker, in the order of a Procfile."""
+    """Return a console, a front, two workers, beat and a broker, in the order of a Procfile."""
     found = FakeGroup(folder)
     for name, role in (
         ("broker", "broker"),
+        ("console", "console"),
         ("front", "front"),
         ("asr", "worker"),
         ("llm", "worker"),
@@ -39,7 +40,7 @@ def stack(folder: Path) -> FakeGroup:
 
 @pytest.mark.parametrize(
     ("names", "chosen"),
-    [((), ["asr", "llm", "beat", "front"]), (("llm", "broker", "nobody"), ["llm", "broker"])],
+    [((), ["asr", "llm", "beat", "front", "console"]), (("llm", "broker", "nobody"), ["llm", "broker"])],
 )
 def test_without_names_workers_go_before_beat_and_fronts(
     names: tuple[str, ...], chosen: list[str], tmp_path: Path
