@@ -84,8 +84,9 @@ async def is_idle(front: FrontSide, deployment: Deployment) -> None:
     """Wait until nothing waits, runs or is kept for a worker that could be lost."""
 
     async def nothing_left() -> bool:
-        taken = await front.redis.execute("KEYS", keys.taken("*"))
-        return not taken and not await front.redis.execute("LLEN", "llm")
+        # In this order: a message on its way is in the queue, or later among the taken ones.
+        waiting = await front.redis.execute("LLEN", "llm")
+        return not waiting and not await front.redis.execute("KEYS", keys.taken("*"))
 
     await soon(nothing_left, what="every message has ended")
     assert await asyncio.to_thread(deployment.asks, "active") == []
