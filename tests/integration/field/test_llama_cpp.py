@@ -28,7 +28,7 @@ SET = Tool(
 def llama(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
     """An instance whose server runs."""
     port = free_port()
-    command = [sys.executable, "-m", "tests.support.llama_server", str(port)]
+    command = [sys.executable, "-m", "dispatcher.ops.bench.llama_server", str(port)]
     server = Process("llama", command, folder=tmp_path_factory.mktemp("llama"))
     server.start()
     eventually(lambda: "serving on" in server.output(), what="the llama.cpp server serves")

@@ -42,6 +42,14 @@ async def test_typed_text_is_answered_in_speech(stack: Stack) -> None:
     assert_answered_in_opus(answer)
 
 
+async def test_a_dialogue_stays_with_the_llm_that_read_its_prompt(stack: Stack) -> None:
+    async with stack.front.device("stayer") as device:
+        for _ in range(4):
+            await device.types("现在几点了？")
+    turns = [each for each in stack.front.events("turn finished") if each["device"] == "stayer"]
+    assert len({each["llm_instance"] for each in turns}) == 1
+
+
 async def test_a_wake_word_alone_is_no_question(stack: Stack) -> None:
     async with stack.front.device("waker") as device:
         await device.begins_to_type("你好，小智！")
