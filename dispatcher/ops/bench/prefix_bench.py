@@ -89,8 +89,8 @@ class PrefixPlan:
 
     @property
     def slots(self) -> int:
-        """Dialogues that an instance keeps: those of its half and half of the others."""
-        return max(1, self.dialogues * 3 // 4)
+        """Dialogues that an instance keeps: both together hold all of them."""
+        return self.dialogues // 2
 
 
 @click.command("prefix", short_help="Measure what a dialogue gains that stays where its prompt was read.")
@@ -163,8 +163,8 @@ WAYS: Final = (
         cut=cut_one_by_one,
     ),
     PrefixWay(
-        title="response_time with affinity, cut to half",
-        algorithm="response_time",
+        title="least_connections with affinity, cut to half",
+        algorithm="least_connections",
         has_affinity=True,
         cut=cut_in_halves,
     ),
