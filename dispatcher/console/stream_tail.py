@@ -1,4 +1,4 @@
-"""Tail of the streams of decisions and records: each entry as it comes, by one read that blocks."""
+"""Tail of the streams of decisions and records: records as they come, decisions in batches."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from dispatcher.redis_client.stream_entries import entries_of
 
 log = structlog.get_logger(__name__)
 
-TAIL_BLOCK_MS: Final = 5_000
+TAIL_BLOCK_MS: Final = 1_000
 # An answer that is later than that never comes: the connection was cut without a word.
 TAIL_GRACE_S: Final = 5.0
 TAIL_COUNT: Final = 500
@@ -28,7 +28,8 @@ _STREAMS: Final = (keys.DECISIONS, keys.RECORDS)
 class StreamTail:
     """Reader of what is added while this process runs; nothing earlier is counted.
 
-    Records are taken out once they are in SQL, so a read waits for them instead of polling.
+    Records are taken out once they are in SQL, so a read waits for them instead of polling. Decisions stay,
+    and are read in batches: a turn has some twenty, each of which would wake this process.
     """
 
     def __init__(self, client: Redis, metrics: StreamMetrics) -> None:
@@ -59,14 +60,20 @@ class StreamTail:
                 self._last_ids[stream] = newest[0][0] if newest else "0-0"
 
     async def _read(self) -> None:
-        streams: Any = self._last_ids
-        async with asyncio.timeout(TAIL_BLOCK_MS / 1000 + TAIL_GRACE_S):
-            answer: Any = await self._client.xread(streams, count=TAIL_COUNT, block=TAIL_BLOCK_MS)
-        is_mapping = isinstance(answer, dict)
-        for name, batch in answer.items() if is_mapping else answer or ():
-            for entry_id, fields in entries_of({name: batch} if is_mapping else [(name, batch)]):
-                self._last_ids[name.decode()] = entry_id
-                self._add(name.decode(), fields)
+        """Wait for records for a second at most, then count them and all decisions since the last time."""
+        await self._read_stream(keys.RECORDS, block=TAIL_BLOCK_MS)
+        while await self._read_stream(keys.DECISIONS) == TAIL_COUNT:
+            pass
+
+    async def _read_stream(self, stream: str, *, block: int | None = None) -> int:
+        """Count what is new in a stream, and return how many entries that is."""
+        async with asyncio.timeout((block or 0) / 1000 + TAIL_GRACE_S):
+            answer = await self._client.xread({stream: self._last_ids[stream]}, count=TAIL_COUNT, block=block)
+        entries = list(entries_of(answer))
+        for entry_id, fields in entries:
+            self._last_ids[stream] = entry_id
+            self._add(stream, fields)
+        return len(entries)
 
     def _add(self, stream: str, fields: Any) -> None:
         """Count an entry; one that no version of ours wrote, or that is deleted already, is left out."""
