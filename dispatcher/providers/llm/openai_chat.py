@@ -45,12 +45,15 @@ class OpenAiChat(OpenAiServer):
         """Use the session of the running loop, which the caller closes, and what instances refuse."""
         super().__init__(session, refused)
         self._untagged = UntaggedThinking(self.refused)
+        self._answered: set[str] = set()
 
     async def chat(
         self, instance: Instance, messages: Sequence[Message], tools: Sequence[Tool] = ()
     ) -> AsyncGenerator[ChatPiece, None]:
         """Yield the reply's text as its events come; calls of tools are whole when the stream is over."""
-        negotiation = Negotiation(self.refused, instance, _parameters(instance, messages))
+        # A server of a strict kind may say no more than "bad request" to what it does not know.
+        guesses = 0 if instance.name in self._answered else 1
+        negotiation = Negotiation(self.refused, instance, _parameters(instance, messages), guesses=guesses)
 
         async def request_reply(reader: DeltaReader) -> AsyncGenerator[ChatPiece, None]:
             body = _body(instance, messages, tools, negotiation)
@@ -70,18 +73,22 @@ class OpenAiChat(OpenAiServer):
         )
         async with aclosing(reply.pieces()) as pieces:
             async for piece in pieces:
+                self._answered.add(instance.name)
                 yield piece
 
 
 def _parameters(instance: Instance, messages: Sequence[Message]) -> list[list[Parameter]]:
-    """Return what a request carries beside the dialogue, where the instance takes it."""
+    """Return what a request carries beside the dialogue, where the instance takes it.
+
+    The first is the one that a reply can do without.
+    """
     most = instance.max_tokens or DEFAULT_MAX_TOKENS
-    optional = [[parameter(name, most) for name in MAX_TOKENS_NAMES]]
+    optional = [[parameter("stream_options", {"include_usage": True})]]
+    optional.append([parameter(name, most) for name in MAX_TOKENS_NAMES])
     if instance.temperature is not None:
         optional.append([parameter("temperature", instance.temperature)])
     if instance.thinking == "off":
         optional += [[parameter(name, value)] for name, value in THINKING_OFF.items()]
-    optional.append([parameter("stream_options", {"include_usage": True})])
     if (urlsplit(instance.endpoint).hostname or "").endswith(CACHE_KEY_HOSTS):
         optional.append([parameter("prompt_cache_key", _cache_key(messages))])
     if openai_tools.has_extras(messages):

@@ -106,6 +106,31 @@ async def test_a_server_that_refuses_all_words_against_thinking_is_asked_without
     assert openai.asked[2].body["temperature"] == 0.5
 
 
+async def test_a_strict_server_that_only_says_bad_request_is_asked_without_usage(openai: FakeOpenAi) -> None:
+    refusing(
+        openai,
+        lambda body: "Bad Request" if "stream_options" in body else "",
+        says("Noon.") + DONE,
+        "text/event-stream",
+    )
+    for _ in range(2):
+        assert [piece async for piece in openai.chat()] == ["Noon."]
+    assert ["stream_options" in each.body for each in openai.asked] == [True, False, False]
+
+
+async def test_a_server_that_has_answered_is_asked_once_where_it_refuses_without_a_word(
+    openai: FakeOpenAi,
+) -> None:
+    refused = iter(["", "Bad Request"])
+    refusing(openai, lambda _: next(refused), says("Noon.") + DONE, "text/event-stream")
+
+    assert [piece async for piece in openai.chat()] == ["Noon."]
+    with pytest.raises(InstanceRefused):
+        await anext(openai.chat())
+    assert len(openai.asked) == 2
+    assert openai.refused.of("llm-1") == {}
+
+
 async def test_reasoning_and_extra_fields_are_not_sent_to_a_server_that_refuses_them(
     openai: FakeOpenAi,
 ) -> None:
