@@ -211,11 +211,11 @@ class Stack:
             held = client.scan_iter(keys.leases("*", "*"))  # type: ignore[arg-type]
             return sum(int(client.zcount(key, now_ms, "+inf")) for key in held)
 
-    def has_no_blocked_worker(self) -> bool:
-        """Return whether no connection of a worker waits at a queue for a message."""
+    def blocked_reads(self) -> int:
+        """Return how many connections of workers wait at a queue for a message."""
         with Redis.from_url(self.broker.url) as client:
             listed = client.client_list()
-        return not any(each["cmd"] == "blmove" and "b" in each["flags"] for each in listed)
+        return sum(each["cmd"] == "blmove" and "b" in each["flags"] for each in listed)
 
     async def is_given_back(self, *, within_s: float = WAIT_TIMEOUT_S) -> None:
         """Wait until no slot is held: a draft that lost a race is heard out for a while."""
