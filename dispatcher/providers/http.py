@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import aiohttp
 
+from dispatcher.catalogue.known_hosts import is_public
 from dispatcher.catalogue.model import Instance
 from dispatcher.errors import (
     InstanceError,
@@ -24,6 +25,11 @@ MAX_ANSWER_BYTES: Final = 1_000_000
 MAX_LINE_BYTES: Final = 256_000
 # A stream ends a moment after it says so; who leaves before that loses the connection for the next call.
 END_TIMEOUT_S: Final = 0.1
+# A second is when a system sends a lost first packet again. A host of the own network that was switched off
+# says nothing at all, and a user waits for the next instance meanwhile.
+NEARBY_CONNECT_TIMEOUT_S: Final = 1.5
+CONNECT_TIMEOUT_S: Final = 3.0
+READ_TIMEOUT_S: Final = 30.0
 CHECK_TIMEOUT_S: Final = 5.0
 SHOWN_BYTES: Final = 200
 # The message of a refusal may stand behind its codes; a page of HTML is no message.
@@ -35,10 +41,16 @@ def new_session(*, watched_by: Sequence[aiohttp.TraceConfig] = ()) -> aiohttp.Cl
     return aiohttp.ClientSession(
         trace_configs=list(watched_by),
         connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30, ttl_dns_cache=60),
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=3, sock_read=30),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=READ_TIMEOUT_S),
         cookie_jar=aiohttp.DummyCookieJar(),
         read_bufsize=256 * 1024,
     )
+
+
+def timeout_of(instance: Instance) -> aiohttp.ClientTimeout:
+    """Return how long calls of an instance wait; to connect, less in the own network than outside."""
+    connect_s = CONNECT_TIMEOUT_S if is_public(instance.endpoint) else NEARBY_CONNECT_TIMEOUT_S
+    return aiohttp.ClientTimeout(total=None, sock_connect=connect_s, sock_read=READ_TIMEOUT_S)
 
 
 def bearer_headers(instance: Instance) -> dict[str, str]:
@@ -56,10 +68,8 @@ async def request(
     Raises:
         InstanceError: nobody answers, or the status is 400 or more.
     """
-    async with (
-        wire_errors(instance),
-        session.request(method, url, headers=bearer_headers(instance), **body) as response,
-    ):
+    options = {"timeout": timeout_of(instance), "headers": bearer_headers(instance), **body}
+    async with wire_errors(instance), session.request(method, url, **options) as response:
         await raise_for_status(instance, response)
         yield response
 

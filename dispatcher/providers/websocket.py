@@ -15,7 +15,14 @@ from yarl import URL
 
 from dispatcher.catalogue.model import Instance
 from dispatcher.errors import InstanceError, InstanceFailed, InstanceUnreachable
-from dispatcher.providers.http import SHOWN_BYTES, as_object, bearer_headers, raise_for_status, wire_errors
+from dispatcher.providers.http import (
+    SHOWN_BYTES,
+    as_object,
+    bearer_headers,
+    raise_for_status,
+    timeout_of,
+    wire_errors,
+)
 from dispatcher.providers.protocols import LoadReport
 
 SOCKET_CONNECT_TIMEOUT_S: Final = 5.0
@@ -146,7 +153,7 @@ def _refusing_session(session: aiohttp.ClientSession, instance: Instance) -> aio
         connector=session.connector,
         connector_owner=False,
         cookie_jar=aiohttp.DummyCookieJar(),
-        timeout=session.timeout,
+        timeout=timeout_of(instance),
         trace_configs=session.trace_configs,
         raise_for_status=partial(_refuse, instance),
     )

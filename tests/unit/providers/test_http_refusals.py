@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import socket
+from contextlib import ExitStack
+
 import pytest
 
-from dispatcher.errors import InstanceBusy, InstanceFailed
+from dispatcher.catalogue.model import Instance
+from dispatcher.errors import InstanceBusy, InstanceFailed, InstanceUnreachable
+from dispatcher.providers.http import timeout_of
 from tests.support.services.openai import FakeOpenAi
 
 
@@ -39,3 +44,36 @@ async def test_the_message_of_a_refusal_is_told_without_the_json_around_it(
     with pytest.raises(InstanceFailed) as raised:
         await openai.transcribe()
     assert raised.value.reason == f"HTTP 500: {words}"
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "seconds"),
+    [
+        ("http://192.168.1.20:8000/v1", 1.5),
+        ("http://127.0.0.1:8000", 1.5),
+        ("http://nas.local:8000", 1.5),
+        ("http://tts-local:5000", 1.5),
+        ("http://[fd00::7]:8000", 1.5),
+        ("https://api.openai.com/v1", 3.0),
+        ("https://8.8.8.8", 3.0),
+    ],
+)
+def test_a_host_of_the_own_network_that_is_off_is_left_sooner(endpoint: str, seconds: float) -> None:
+    assert timeout_of(Instance(service="tts", name="t", endpoint=endpoint)).sock_connect == seconds
+
+
+async def test_a_host_that_takes_no_connection_is_unreachable(openai: FakeOpenAi) -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, ExitStack() as filling:
+        for _ in range(2):  # what it holds without taking it; more is dropped without a word
+            filling.enter_context(_begun(full.getsockname()))
+        openai.port = full.getsockname()[1]
+        with pytest.raises(InstanceUnreachable, match="Connection timeout"):
+            await openai.transcribe()
+
+
+def _begun(address: tuple[str, int]) -> socket.socket:
+    """Return a connection on its way."""
+    begun = socket.socket()
+    begun.setblocking(False)
+    begun.connect_ex(address)
+    return begun
