@@ -55,7 +55,8 @@ async def reconcile(redis: RedisClient, active: ActiveCatalogue) -> None:
     Raises:
         StateError: Redis is out of reach.
     """
-    wanted = with_added(active.current, (await read_overrides(redis)).added_instances)
+    added = (await read_overrides(redis)).added_instances
+    wanted = with_added(active.current, added)  # of this moment: a reload may have come while Redis answered
     if wanted == active.current:
         return
     if await active.adopt(wanted, activated_at_ms=active.activated_at_ms + 1):

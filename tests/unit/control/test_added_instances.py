@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import pytest
+
 from dispatcher.catalogue.codec import decode, encode
+from dispatcher.control import added_instances
 from dispatcher.control.added_instances import reconcile, with_added
-from dispatcher.control.overrides import added_instance_name, set_override
+from dispatcher.control.overrides import (
+    RuntimeOverrides,
+    added_instance_name,
+    read_overrides,
+    set_override,
+)
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing.active_catalogue import ActiveCatalogue
 from dispatcher.routing.published import read_fleets
@@ -46,6 +54,24 @@ async def test_it_is_active_until_it_is_withdrawn_and_a_later_save_of_the_yaml_w
     await set_override(redis, added_instance_name("a-extra-1"), None)
     await reconcile(redis, active)
     assert await names(redis) == ("a",)
+
+
+async def test_a_reload_that_comes_while_overrides_are_read_stays(
+    redis: RedisClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    active = ActiveCatalogue(redis, YAML, activated_at_s=1_000.0)
+    await active.sync()
+    reloaded = catalogue_of("round_robin", [llm("c")])
+
+    async def read_slowly(redis: RedisClient) -> RuntimeOverrides:
+        found = await read_overrides(redis)
+        assert await active.adopt(reloaded, activated_at_ms=2_000_000)
+        return found
+
+    monkeypatch.setattr(added_instances, "read_overrides", read_slowly)
+    await reconcile(redis, active)
+    assert await names(redis) == ("c",)
+    assert active.current == reloaded
 
 
 async def names(redis: RedisClient) -> tuple[str, ...]:
