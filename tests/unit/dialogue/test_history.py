@@ -105,7 +105,7 @@ def share_not_repeated(lengths: list[tuple[int, int]], *, prompt: int, max_token
     return lost / sent
 
 
-EXCHANGES = st.lists(st.tuples(st.integers(2, 30), st.integers(5, 60)), min_size=60, max_size=120)
+EXCHANGES = st.lists(st.tuples(st.integers(2, 30), st.integers(5, 60)), min_size=60, max_size=90)
 
 
 @settings(max_examples=30)
