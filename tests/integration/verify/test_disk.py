@@ -120,7 +120,10 @@ def test_a_disk_that_becomes_read_only_ends_nothing_and_a_killed_worker_comes_ba
         stack.answers()
         assert "the disk is read-only" in stack.dispatcher("status").stdout
     finally:
-        stack.on_disk('umount "$DISK"')
+        # Whoever reads a file there at this moment keeps it mounted for that long.
+        eventually(
+            lambda: "gone" in stack.on_disk('umount "$DISK" && echo gone'), what="it is no longer read-only"
+        )
     stack.says("can be written to again", since)
 
 
