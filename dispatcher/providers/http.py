@@ -47,10 +47,11 @@ def new_session(*, watched_by: Sequence[aiohttp.TraceConfig] = ()) -> aiohttp.Cl
     )
 
 
-def timeout_of(instance: Instance) -> aiohttp.ClientTimeout:
-    """Return how long calls of an instance wait; to connect, less in the own network than outside."""
-    connect_s = CONNECT_TIMEOUT_S if is_public(instance.endpoint) else NEARBY_CONNECT_TIMEOUT_S
-    return aiohttp.ClientTimeout(total=None, sock_connect=connect_s, sock_read=READ_TIMEOUT_S)
+def timeout_of(session: aiohttp.ClientSession, instance: Instance) -> aiohttp.ClientTimeout:
+    """Return the session's timeout for calls of an instance; to connect, it is less in the own network."""
+    usual = session.timeout
+    connect_s = usual.sock_connect if is_public(instance.endpoint) else NEARBY_CONNECT_TIMEOUT_S
+    return aiohttp.ClientTimeout(total=usual.total, sock_connect=connect_s, sock_read=usual.sock_read)
 
 
 def bearer_headers(instance: Instance) -> dict[str, str]:
@@ -68,7 +69,7 @@ async def request(
     Raises:
         InstanceError: nobody answers, or the status is 400 or more.
     """
-    options = {"timeout": timeout_of(instance), "headers": bearer_headers(instance), **body}
+    options = {"timeout": timeout_of(session, instance), "headers": bearer_headers(instance), **body}
     async with wire_errors(instance), session.request(method, url, **options) as response:
         await raise_for_status(instance, response)
         yield response

@@ -153,7 +153,7 @@ def _refusing_session(session: aiohttp.ClientSession, instance: Instance) -> aio
         connector=session.connector,
         connector_owner=False,
         cookie_jar=aiohttp.DummyCookieJar(),
-        timeout=timeout_of(instance),
+        timeout=timeout_of(session, instance),
         trace_configs=session.trace_configs,
         raise_for_status=partial(_refuse, instance),
     )

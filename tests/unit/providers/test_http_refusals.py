@@ -9,7 +9,7 @@ import pytest
 
 from dispatcher.catalogue.model import Instance
 from dispatcher.errors import InstanceBusy, InstanceFailed, InstanceUnreachable
-from dispatcher.providers.http import timeout_of
+from dispatcher.providers.http import new_session, timeout_of
 from tests.support.services.openai import FakeOpenAi
 
 
@@ -58,8 +58,10 @@ async def test_the_message_of_a_refusal_is_told_without_the_json_around_it(
         ("https://8.8.8.8", 3.0),
     ],
 )
-def test_a_host_of_the_own_network_that_is_off_is_left_sooner(endpoint: str, seconds: float) -> None:
-    assert timeout_of(Instance(service="tts", name="t", endpoint=endpoint)).sock_connect == seconds
+async def test_a_host_of_the_own_network_that_is_off_is_left_sooner(endpoint: str, seconds: float) -> None:
+    instance = Instance(service="tts", name="tts-1", endpoint=endpoint)
+    async with new_session() as session:
+        assert timeout_of(session, instance).sock_connect == seconds
 
 
 async def test_a_host_that_takes_no_connection_is_unreachable(openai: FakeOpenAi) -> None:
