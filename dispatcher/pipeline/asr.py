@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 import structlog
@@ -17,7 +17,7 @@ from dispatcher.errors import AudioError
 from dispatcher.messages import UPLINK_RATE_HZ, TurnTicket
 from dispatcher.pipeline.attempt import Attempt, CallProfile
 from dispatcher.pipeline.hedged_call import HedgedCall
-from dispatcher.pipeline.incoming_utterance import FEW_PACKETS, UtteranceDecoder
+from dispatcher.pipeline.incoming_utterance import UtteranceDecoder, decode_by_size
 from dispatcher.pipeline.stage import reply
 from dispatcher.pipeline.worker_context import WorkerContext
 from dispatcher.providers.protocols import Transcript
@@ -39,12 +39,7 @@ async def transcribe(context: WorkerContext, ticket: TurnTicket) -> TurnTicket |
         AudioError: not one packet of the utterance decodes.
     """
     packed = await utterance_audio.read(context.redis, ticket.turn_id, cache=context.cache)
-    coming = packets.unpack(packed)
-    # A minute of speech takes 150 ms to decode; the loop has other calls to serve.
-    if len(coming) > FEW_PACKETS:
-        wav = await asyncio.to_thread(_as_wav, coming, ticket)
-    else:
-        wav = _as_wav(coming, ticket)
+    wav = await decode_by_size(partial(_as_wav, ticket=ticket), packets.unpack(packed))
 
     async def attempt_on(attempt: Attempt, lease: Lease) -> Transcript:
         provider = context.providers.asr(lease.instance)

@@ -102,10 +102,7 @@ class IncomingUtterance:
 
     async def _take(self, parts: list[UtterancePart]) -> None:
         coming = [packet for part in parts for packet in packets.unpack(part.packed)]
-        if len(coming) > FEW_PACKETS:
-            self._pcm += await asyncio.to_thread(self._decode, coming)
-        else:
-            self._pcm += self._decode(coming)
+        self._pcm += await decode_by_size(self._decode, coming)
         ticket = parts[-1].ticket
         if ticket is not None:
             self._decoder.check()
@@ -119,6 +116,13 @@ class IncomingUtterance:
     def _notify(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()
+
+
+async def decode_by_size(decode: Callable[[Sequence[bytes]], bytes], coming: Sequence[bytes]) -> bytes:
+    """Return what packets decode to; many of them are decoded in a thread, as the loop has other calls."""
+    if len(coming) > FEW_PACKETS:
+        return await asyncio.to_thread(decode, coming)
+    return decode(coming)
 
 
 class UtteranceDecoder:
