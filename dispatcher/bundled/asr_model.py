@@ -38,5 +38,5 @@ def _words(environ: Mapping[str, str]) -> list[str]:
 
 
 def _is_folder(word: str) -> bool:
-    """Return whether a word names a folder, be it there or not: one that is missing is told as such."""
+    """Return whether a word names a folder, existing or not: a missing one is reported as such."""
     return "/" in word or Path(word).is_dir()

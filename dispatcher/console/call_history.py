@@ -56,7 +56,7 @@ class CallHistory:
 
 
 def _kind_of(fields: Mapping[str, str], known: Mapping[str, str]) -> PickKind:
-    """Return what a pick is: instances that it may not use are late ones, failed ones, or stand by.
+    """Return what a pick is: instances that it may not use are late ones, failed ones, or standbys.
 
     Beside one that is under way it is a hedge; after one that failed this call it is a retry.
     """

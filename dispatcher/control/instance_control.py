@@ -102,7 +102,7 @@ def missing_operations(offer: SupervisorOffer | None, hook: str) -> Iterator[tup
 
 
 def hook_words(action: Action) -> tuple[str, ...]:
-    """Return how a hook is told an action: the same words again ask for what is there already."""
+    """Return the words of an action for a hook: the same ones again change nothing."""
     service, _, name = action.target.partition("/")
     after = action.changes[0].after if action.changes else None
     match action.kind:

@@ -104,7 +104,7 @@ def write_import(made: Import, *, source: Path, output: Path, force: bool) -> Pa
     except OSError as error:
         raise StartError(f"{output}: cannot be written: {error}") from error
     try:
-        # A key that was never filled in is told by the command, and refused at start by its name.
+        # A key that was never filled in is reported by the command, and refused at start by its name.
         load_catalogue(output, {**os.environ, **dict.fromkeys(made.secrets, "set")})
     except ConfigError as error:
         hint = (
