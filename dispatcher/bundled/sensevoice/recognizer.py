@@ -68,7 +68,10 @@ def load(options: SenseVoiceOptions) -> TranscriptionPool:
     """
     missing = [package for module, package in _PACKAGES.items() if find_spec(module) is None]
     if missing:
-        raise StartError(f"sensevoice: {' and '.join(missing)} not installed; install the `sensevoice` extra")
+        raise StartError(
+            f"sensevoice: {' and '.join(missing)} not installed; `ASR_MODEL=sensevoice make run` does it, "
+            "and `ASR_MODEL=sensevoice scripts/environment.sh run` without a start; elsewhere the extra `sensevoice`"
+        )
     named_dir = options.model_dir or chosen_folder(os.environ)
     export = find_export(
         data_dir=Path(options.data_dir or os.environ.get("DATA_DIR") or "var"),
