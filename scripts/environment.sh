@@ -147,7 +147,7 @@ install_kind() {
 is_sensevoice_wanted() {
     [ "${MODELS:-}" != none ] || return 1
     for word in $(echo "${ASR_MODEL:-}" | tr ',' ' '); do
-        case $word in
+        case $(echo "$word" | tr A-Z a-z) in
             whisper) ;;
             sensevoice | */*) return 0 ;;
             *) [ ! -d "$word" ] || return 0 ;;
@@ -171,7 +171,7 @@ install_sensevoice() {
         return 0
     fi
     echo "sherpa-onnx could not be installed. ASR_MODEL=whisper needs none of it." >&2
-    case ",$(echo "$ASR_MODEL" | tr -d ' ')," in
+    case ",$(echo "$ASR_MODEL" | tr A-Z a-z | tr -d ' ')," in
         *,whisper,*) ;;
         *) exit 1 ;;
     esac

@@ -34,7 +34,8 @@ def chosen_folder(environ: Mapping[str, str]) -> str:
 
 
 def _words(environ: Mapping[str, str]) -> list[str]:
-    return [word.strip() for word in environ.get(VARIABLE, "").split(",") if word.strip()]
+    words = (word.strip() for word in environ.get(VARIABLE, "").split(","))
+    return [word.lower() if word.lower() in MODELS else word for word in words if word]
 
 
 def _is_folder(word: str) -> bool:

@@ -56,8 +56,13 @@ def find_weights(*, data_dir: Path, named_dir: Path | None = None) -> Path:
     return folder
 
 
-def check_sha256(path: Path, expected: str) -> None:
+def check_sha256(path: Path, expected: str, *, remedy: str = "remove the file and start again") -> None:
     """Return when the file has that sum; 145 MB take less than half a second, and are loaded anyway.
+
+    Args:
+        path: the file.
+        expected: its sum.
+        remedy: what to do where it has another.
 
     Raises:
         StartError: it has another; names the file and both.
@@ -65,9 +70,7 @@ def check_sha256(path: Path, expected: str) -> None:
     with path.open("rb") as file:
         actual = hashlib.file_digest(file, "sha256").hexdigest()
     if actual != expected:
-        raise StartError(
-            f"weights: {path} has sha256 {actual}, expected {expected}; remove the file and start again"
-        )
+        raise StartError(f"weights: {path} has sha256 {actual}, expected {expected}; {remedy}")
 
 
 def cached_snapshot(repository: str, revision: str, names: Collection[str]) -> Path | None:

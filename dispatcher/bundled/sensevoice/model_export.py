@@ -99,7 +99,7 @@ def _named(folder: Path) -> SenseVoiceExport:
                 f"ASR_MODEL: no sha256 of {path} is known; if you trust it, run in its folder: "
                 f"sha256sum {model.name} {TOKENS} > {SUMS}"
             )
-        check_sha256(path, sums[path.name])
+        check_sha256(path, sums[path.name], remedy=f"put the file right, or {SUMS} beside it")
     return SenseVoiceExport(model=model, tokens=folder / TOKENS)
 
 
@@ -109,7 +109,7 @@ def _sums_of(folder: Path) -> Mapping[str, str]:
     if not path.is_file():
         return SHA256
     lines = (line.split() for line in path.read_text("utf-8", "replace").splitlines())
-    return {words[1].removeprefix("*"): words[0].lower() for words in lines if len(words) == 2}
+    return {Path(words[1].removeprefix("*")).name: words[0].lower() for words in lines if len(words) == 2}
 
 
 def _check_content(export: SenseVoiceExport) -> None:
@@ -147,7 +147,8 @@ def _fetched(folder: Path, hubs: Sequence[str]) -> Path:
         if not (folder / name).is_file():
             raise StartError(
                 f"sensevoice: {name} was not fetched ({'; '.join(problems)}). Put {' and '.join(SHA256)} of "
-                f"{REPOSITORY} into a folder, and name it: ASR_MODEL=/that/folder"
+                f"{REPOSITORY} into a folder, and name it: ASR_MODEL=/that/folder; "
+                "ASR_MODEL=sensevoice,whisper hears with whisper meanwhile"
             )
     return folder
 

@@ -19,6 +19,8 @@ from dispatcher.errors import ConfigError, StartError
         ("whisper", "whisper", ""),
         ("sensevoice", "sensevoice", ""),
         ("sensevoice, whisper", "sensevoice,whisper", ""),
+        ("SenseVoice", "sensevoice", ""),
+        (" , ", "whisper", ""),
         ("/srv/sense,whisper", "sensevoice,whisper", "/srv/sense"),
     ],
 )

@@ -120,7 +120,7 @@ def test_sensevoice_is_installed_once_and_only_where_asr_model_asks_for_it(scrip
         script.run(ASR_MODEL=model).check_returncode()
     assert (script.project / ".venv" / "run.txt").read_text() == "uv==1 \\\n  --hash=sha256:1\nrich==3\n"
     assert (script.count_of("run.txt"), script.count_of("sensevoice.txt")) == (1, 0)
-    for model in ("sensevoice", "whisper, sensevoice", "/srv/sense"):
+    for model in ("sensevoice", "Whisper, SenseVoice", "/srv/sense"):
         script.run(ASR_MODEL=model).check_returncode()
     wanted = (script.project / ".venv" / "sensevoice.txt").read_text()
     assert wanted == "sherpa-onnx==2 \\\n  --hash=sha256:2\nsherpa-onnx-core==2\n"

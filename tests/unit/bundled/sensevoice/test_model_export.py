@@ -88,8 +88,15 @@ def test_a_folder_without_the_files_is_told_which(tmp_path: Path) -> None:
 def test_a_file_with_another_sum_is_named(tmp_path: Path) -> None:
     folder = folder_with(tmp_path / "export")
     (folder / "model.onnx").write_bytes(b"damaged")
-    with pytest.raises(StartError, match=r"model\.onnx has sha256"):
+    with pytest.raises(StartError, match=r"model\.onnx has sha256 .*; put .* right, or SHA256SUMS beside it"):
         find_export(data_dir=tmp_path, named_dir=folder)
+
+
+def test_sums_may_be_written_with_the_path_of_the_folder(tmp_path: Path) -> None:
+    folder = folder_with(tmp_path / "export")
+    sums = folder / "SHA256SUMS"
+    sums.write_text(sums.read_text("utf-8").replace("*", "./"), "utf-8")
+    assert find_export(data_dir=tmp_path, named_dir=folder).model == folder / "model.onnx"
 
 
 def test_a_file_that_no_sum_is_known_of_is_not_loaded(tmp_path: Path) -> None:
