@@ -26,6 +26,7 @@ from dispatcher.front.connection.apology import Apologies
 from dispatcher.front.connection.connected_device import ConnectedDevice
 from dispatcher.front.connection.playback import Pacer
 from dispatcher.front.connection.running_turns import RunningTurns
+from dispatcher.front.connection.service_loads import ServiceLoads
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import REDIS_RECONNECT_TIMEOUT_S, RedisClient, cache_client, connect
 from dispatcher.routing.active_catalogue import ActiveCatalogue, activated_at_s
@@ -59,6 +60,7 @@ class FrontContext:
         active: the active catalogue.
         devices: connections by device id; one device has one.
         turns: turns under way, to which replies are routed.
+        loads: of the services, for the prediction of first audio.
         device_limit: how many devices this front could take.
         connection_limiter, socket_limiter: of the port, and of sockets of devices among its connections.
     """
@@ -76,6 +78,7 @@ class FrontContext:
     device_limit: int
     devices: dict[str, ConnectedDevice] = field(default_factory=dict)
     turns: RunningTurns = field(default_factory=RunningTurns)
+    loads: ServiceLoads = field(default_factory=ServiceLoads)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set, init=False, repr=False)
 
     @classmethod

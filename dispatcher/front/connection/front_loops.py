@@ -105,12 +105,15 @@ async def follow_overrides(context: FrontContext) -> None:
 async def resend_lost(context: FrontContext) -> None:
     """Poll for workers that died, and notify the front of each turn that one of them held, until cancelled.
 
-    Each front polls and one finds them, so that this works without a supervisor and over all hosts.
+    Each front polls and one finds them, so that this works without a supervisor and over all hosts. The loads
+    of the services are read with the same batch.
     """
     while True:
         await asyncio.sleep(LOST_POLL_INTERVAL_S)
         try:
-            messages = await worker_heartbeats.take_lost(context.redis)
+            messages, _ = await asyncio.gather(
+                worker_heartbeats.take_lost(context.redis), context.loads.refresh(context.redis)
+            )
         except StateError:  # the reply pump logs that Redis is unreachable
             continue
         stages = [stage for message in messages if (stage := chains.lost_stage(message)) is not None]

@@ -74,6 +74,7 @@ class TurnRunner:
             self._show_transcript(ticket.text)
         if not self._phrase:
             self._tasks.start()
+            self._context.loads.note_turn(typed=bool(ticket.text))
             return
         # The turn goes on as if an LLM had written the phrase.
         self._tasks.speak(self._phrase)

@@ -1,0 +1,42 @@
+"""Loads of the services as a front sees them: a reading of a moment ago, and what the front sent since."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+from dispatcher.errors import StateError
+from dispatcher.messages import SERVICES, Service
+from dispatcher.redis_client.client import RedisClient
+from dispatcher.routing.rules.prediction import ServiceLoad, first_audio_s
+from dispatcher.routing.service_loads import read_loads
+
+
+class ServiceLoads:
+    """The newest reading.
+
+    Attributes:
+        current: load of each service; empty while nothing is known, such as without Redis.
+    """
+
+    def __init__(self) -> None:
+        """Know nothing yet."""
+        self.current: Mapping[Service, ServiceLoad] = {}
+        self._sent: Counter[Service] = Counter()
+
+    async def refresh(self, redis: RedisClient) -> None:
+        """Read the loads again; without Redis they are unknown."""
+        before = self._sent.copy()
+        try:
+            self.current = await read_loads(redis)
+        except StateError:  # the reply pump logs that Redis is unreachable
+            self.current = {}
+        self._sent -= before
+
+    def note_turn(self, *, typed: bool) -> None:
+        """Count a turn whose calls are not in the reading yet."""
+        self._sent.update(SERVICES[1:] if typed else SERVICES)
+
+    def predicted_s(self, stage: Service, *, begun_s: float = 0.0) -> float:
+        """Return in how many seconds a turn's first audio is to be expected, as `first_audio_s` does."""
+        return first_audio_s(self.current, stage=stage, begun_s=begun_s, sent=self._sent)

@@ -1,0 +1,76 @@
+-- Load of services at this moment, for the prediction of first audio (dispatcher/routing/rules/prediction.py).
+--
+-- args  now_ms; then for each service how the keys of its instances and of their leases begin
+-- KEYS  for each service fleet:{service}, waiting:{service} and its queue
+-- Returns  for each service {slots of instances in service, leases on them, calls in line, tasks in the queue, age in
+--          ms of the oldest of these, usual time in ms of a call, to its first result ("" before the first call)}
+
+-- The mean of the last calls: a peak EWMA is for comparing instances, and says too much of a line's pace.
+local LAST_CALLS = 10
+
+local function mean_of(response_times)
+  local sum, count = 0, 0
+  for at = math.max(1, #response_times + 1 - LAST_CALLS * RESPONSE_TIME_WIDTH), #response_times, RESPONSE_TIME_WIDTH do
+    sum, count = sum + tonumber(string.sub(response_times, at, at + RESPONSE_TIME_WIDTH - 1)), count + 1
+  end
+  return count > 0 and sum / count
+end
+
+-- Whether it takes calls, its slots, and the times that it usually takes.
+local function instance_at(key)
+  local raw = redis.call("HMGET", key, "cap", "cap_limit", "unconfigured", "draining", "healthy", "failing",
+    "ejected_until_ms", "priority_override", "priority", "response_times", "first_ms")
+  local serves = not raw[3] and raw[4] ~= "1" and raw[5] ~= "0" and not raw[6] and (tonumber(raw[7]) or 0) <= now
+  local cap = tonumber(raw[1]) or 1
+  return {
+    serves = serves, slots = math.min(cap, tonumber(raw[2]) or cap), is_standby = (raw[8] or raw[9]) == "standby",
+    hold = mean_of(raw[10] or ""), first = tonumber(raw[11]),
+  }
+end
+
+local function instances_of(names, prefix, leases_prefix)
+  local found, relied_on = {}, false
+  for name in string.gmatch(names, "[^,]+") do
+    local it = instance_at(prefix .. name)
+    it.in_flight = redis.call("ZCOUNT", leases_prefix .. name, "(" .. now, "+inf")
+    if it.serves then
+      found[#found + 1] = it
+      relied_on = relied_on or not it.is_standby
+    end
+  end
+  return found, relied_on
+end
+
+-- Mean over the slots of the instances for which the time is known.
+local function mean_over_slots(instances, name)
+  local sum, slots = 0, 0
+  for _, it in ipairs(instances) do
+    if it[name] then sum, slots = sum + it[name] * it.slots, slots + it.slots end
+  end
+  return slots > 0 and tostring(sum / slots) or ""
+end
+
+local function oldest_age_ms(queue)
+  local message = redis.call("LINDEX", queue, -1)
+  local sent_at = message and tonumber(string.match(message, '"sent_at_s": ([%d.]+)'))
+  return sent_at and math.max(0, math.floor(now - sent_at * 1000)) or 0
+end
+
+local function load_of(at)
+  local fleet = redis.call("HMGET", KEYS[at], "names", "cap")
+  local rest = FIRST_REST + 2 * (at - 1) / 3
+  local all, relied_on = instances_of(fleet[1] or "", ARGV[rest], ARGV[rest + 1])
+  local used, slots, in_flight = {}, 0, 0
+  for _, it in ipairs(all) do
+    if not (relied_on and it.is_standby) then
+      used[#used + 1], slots, in_flight = it, slots + it.slots, in_flight + it.in_flight
+    end
+  end
+  return { math.min(slots, tonumber(fleet[2]) or slots), in_flight, redis.call("ZCARD", KEYS[at + 1]),
+    redis.call("LLEN", KEYS[at + 2]), oldest_age_ms(KEYS[at + 2]), mean_over_slots(used, "hold"),
+    mean_over_slots(used, "first") }
+end
+
+local loads = {}
+for at = 1, #KEYS, 3 do loads[#loads + 1] = load_of(at) end
+return loads

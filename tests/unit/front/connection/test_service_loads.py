@@ -1,0 +1,42 @@
+"""Loads of the services as a front keeps them."""
+
+from __future__ import annotations
+
+import pytest
+
+from dispatcher.errors import StateError
+from dispatcher.front.connection import service_loads
+from dispatcher.front.connection.service_loads import ServiceLoads
+from dispatcher.messages import Service
+from dispatcher.redis_client.client import RedisClient
+from dispatcher.routing.rules.prediction import ServiceLoad
+from tests.unit.memory_redis import MemoryRedis
+
+LOADS: dict[Service, ServiceLoad] = {"llm": ServiceLoad(slots=1, in_flight=1, hold_s=2.0, first_s=0.5)}
+
+
+async def test_turns_count_until_the_next_reading(monkeypatch: pytest.MonkeyPatch) -> None:
+    loads = ServiceLoads()
+
+    async def read(_: RedisClient) -> dict[Service, ServiceLoad]:
+        loads.note_turn(typed=False)  # while the answer is on its way
+        return LOADS
+
+    monkeypatch.setattr(service_loads, "read_loads", read)
+    loads.note_turn(typed=False)
+    await loads.refresh(MemoryRedis().redis())
+    assert loads.predicted_s("llm") == pytest.approx(2 * 2.0 + 0.5)
+    loads.note_turn(typed=True)
+    assert loads.predicted_s("llm") == pytest.approx(3 * 2.0 + 0.5)
+    assert loads.predicted_s("llm", begun_s=1.0) == pytest.approx(3 * 2.0 - 0.5)
+
+
+async def test_without_redis_nothing_is_predicted(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(_: RedisClient) -> dict[Service, ServiceLoad]:
+        raise StateError("away")
+
+    monkeypatch.setattr(service_loads, "read_loads", fail)
+    loads = ServiceLoads()
+    loads.current = LOADS
+    await loads.refresh(MemoryRedis().redis())
+    assert loads.predicted_s("llm") == 0.0

@@ -1,0 +1,70 @@
+"""Loads of the services, as one script reads them."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+from dispatcher.redis_client import keys
+from dispatcher.routing import leases
+from dispatcher.routing.leases import NoSlot
+from dispatcher.routing.rules.prediction import ServiceLoad
+from dispatcher.routing.service_loads import read_loads
+from tests.support.fleet import TURN, Fleet, llm
+
+
+async def test_slots_leases_and_the_line_are_counted(fleet: Fleet) -> None:
+    await fleet.configure("least_connections", llm("A", cap=2), llm("B", cap=1))
+    assert (await read_loads(fleet.redis))["llm"] == ServiceLoad(slots=3)
+    for _ in range(3):
+        await fleet.pick()
+    assert await leases.pick(fleet.redis, "llm", turn_id=TURN, lease_id="late") == NoSlot(full=True)
+    assert (await read_loads(fleet.redis))["llm"] == ServiceLoad(slots=3, in_flight=3, waiting=1)
+    assert (await read_loads(fleet.redis))["asr"] == ServiceLoad()
+
+
+async def test_usual_times_are_those_of_the_last_calls(fleet: Fleet) -> None:
+    await fleet.configure("least_connections", llm("A", cap=2), llm("B", cap=2))
+    for took_ms in (9_000, *(2_000,) * 5, *(3_000,) * 5):
+        slot = await fleet.pick(excluded=["B"])
+        await leases.finish(fleet.redis, slot, outcome="ok", latency_ms=took_ms, first_ms=400)
+    load = (await read_loads(fleet.redis))["llm"]
+    assert (load.hold_s, load.first_s) == pytest.approx((2.5, 0.4))
+
+
+async def test_only_instances_in_service_count(fleet: Fleet) -> None:
+    out: dict[str, int | str] = {"draining": 1, "healthy": 0, "unconfigured": "a key", "failing": "refused"}
+    await fleet.configure("least_connections", llm("A", cap=1), *(llm(name, cap=8) for name in out))
+    for name, value in out.items():
+        await fleet.redis.execute("HSET", keys.instance("llm", name), name, value)
+    assert (await read_loads(fleet.redis))["llm"].slots == 1
+    await fleet.redis.execute("HSET", keys.instance("llm", "A"), "ejected_until_ms", 2**50)
+    assert (await read_loads(fleet.redis))["llm"].slots == 0
+
+
+async def test_one_that_stands_by_counts_while_no_other_serves(fleet: Fleet) -> None:
+    await fleet.configure("least_connections", llm("A", cap=1), llm("B", cap=8, priority="standby"))
+    assert (await read_loads(fleet.redis))["llm"].slots == 1
+    await fleet.redis.execute("HSET", keys.instance("llm", "A"), "draining", 1)
+    assert (await read_loads(fleet.redis))["llm"].slots == 8
+
+
+async def test_a_lower_cap_and_the_cap_of_the_service_count(fleet: Fleet) -> None:
+    await fleet.configure("least_connections", llm("A", cap=8), llm("B", cap=8))
+    await fleet.redis.execute("HSET", keys.instance("llm", "A"), "cap_limit", 2)
+    assert (await read_loads(fleet.redis))["llm"].slots == 10
+    await fleet.redis.execute("HSET", keys.fleet("llm"), "cap", 3)
+    assert (await read_loads(fleet.redis))["llm"].slots == 3
+
+
+async def test_the_queue_tells_its_length_and_the_age_of_its_oldest_task(fleet: Fleet) -> None:
+    for age_s in (9, 4):
+        message = json.dumps({"headers": {"sent_at_s": round(time.time() - age_s, 3)}})
+        await fleet.redis.execute("LPUSH", "llm", message)
+    load = (await read_loads(fleet.redis))["llm"]
+    assert load.queued == 2
+    assert load.queued_s == pytest.approx(9, abs=2)
+    await fleet.redis.execute("RPUSH", "llm", "no message of ours")
+    assert (await read_loads(fleet.redis))["llm"].queued_s == 0
