@@ -58,6 +58,8 @@ class Settings(BaseModel):
             are not counted, a client behind a trusted proxy by the address in its header.
         new_connections_per_s: of one address, after as many at once as it may have.
         max_silent_per_address: sockets of one address on which no hello was said yet.
+        smart_turn_model: the model of `endpointing: smart_turn`, or its folder; else it is looked for
+            (dispatcher/audio/smart_turn.py).
         idle_timeout_s: a connection without any frame for this long is closed.
         drain_s: how long a stop waits for turns under way.
         config_chosen_at_s: Unix time at which an operator chose the YAML, set by `dispatcher up`.
@@ -106,6 +108,7 @@ class Settings(BaseModel):
     new_connections_per_s: float = Field(default=20, gt=0)
     max_silent_per_address: int = Field(default=32, ge=1)
     queue_limit: int | None = Field(default=None, ge=1)
+    smart_turn_model: Path | None = None
     idle_timeout_s: float = Field(default=300, gt=0)
     drain_s: float = Field(default=10, ge=0)
     config_chosen_at_s: float = Field(default=0, ge=0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dispatcher.catalogue.conversation import Conversation, FillerRules
+from dispatcher.catalogue.conversation import Conversation, Endpointing, FillerRules
 from dispatcher.catalogue.kpi_targets import Bound, KpiTargets
 from dispatcher.catalogue.load import load_catalogue
 from dispatcher.catalogue.model import (
@@ -26,6 +26,7 @@ __all__ = [
     "ConnectionPool",
     "Conversation",
     "DeviceRule",
+    "Endpointing",
     "FillerRules",
     "HealthRules",
     "Instance",

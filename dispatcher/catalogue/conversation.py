@@ -13,6 +13,7 @@ from dispatcher.catalogue.fields import (
     Count,
     CountOrNone,
     Duration,
+    EndpointingName,
     FillerDelay,
     InstanceName,
     LanguageName,
@@ -63,13 +64,36 @@ class FillerRules(Section):
     )
 
 
+def _by_strategy(value: Any) -> Any:
+    """Return a section for the bare name of a strategy."""
+    return {"strategy": value} if isinstance(value, str) else value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpointing(Section):
+    """How the end of an utterance is found in auto and realtime listening.
+
+    Attributes:
+        strategy: `silence` goes by `endpoint_silence_ms` alone; `smart_turn` has a model judge each pause,
+            and goes by silence where it has not.
+        pause_ms: silence after which a pause is judged.
+        finished_silence_ms, unfinished_silence_ms: silence that ends an utterance judged as such.
+    """
+
+    strategy: EndpointingName = "silence"
+    pause_ms: Count = 128
+    finished_silence_ms: Count = 200
+    unfinished_silence_ms: Count = 1500
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation(Section):
     """How the dialogue goes.
 
     Attributes:
         language: default for devices that say nothing of their own; "auto" detects.
-        endpoint_silence_ms: silence that ends an utterance in auto and realtime listening.
+        endpointing: the strategy that ends an utterance in auto and realtime listening.
+        endpoint_silence_ms: silence that ends it where no model judged the pause.
         max_utterance_s: an utterance is closed at this length.
         history_tokens: dialogue that the LLM sees, at most.
         turn_timeout_s: from the end of speech to the last sentence, at most.
@@ -93,6 +117,7 @@ class Conversation(Section):
     place: Text | None = None
     system_prompt: AnyText = ""
     wake_words: tuple[Text, ...] = ()
+    endpointing: Annotated[Endpointing, BeforeValidator(_by_strategy)] = field(default_factory=Endpointing)
     endpoint_silence_ms: Count = 700
     max_utterance_s: Duration = 60.0
     history_tokens: CountOrNone = 2000

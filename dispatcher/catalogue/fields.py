@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -225,6 +225,7 @@ ExtraBody = Annotated[
     expected("a mapping of keys that go into each request as they are"),
     AfterValidator(_json_mapping),
 ]
+EndpointingName = Annotated[Literal["silence", "smart_turn"], one_of(("silence", "smart_turn"))]
 # YAML takes a bare off for no.
 ThinkingName = Annotated[
     Thinking,

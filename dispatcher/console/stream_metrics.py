@@ -19,6 +19,7 @@ CALL_OUTCOMES: Final = ("ok", "failed", "ignored", "probed")
 TUNER_EVENTS: Final = ("tried", "kept", "undone", "reversed", "done", "refused", "observed")
 # Times of a turn's record in ms, and the word of the label for each.
 STAGES: Final = {
+    "silence_ms": "silence",
     "asr_ms": "asr",
     "llm_first_token_ms": "llm_first_token",
     "llm_first_sentence_ms": "llm_first_sentence",

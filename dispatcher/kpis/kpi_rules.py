@@ -69,8 +69,9 @@ class TurnFacts:
     Attributes:
         outcome: the front's word: answered, cut, apologised, spoken over, nothing said, device left.
         asked: the user said something that was understood, or typed it.
-        first_audio_s: from the end of speech to the first packet; None where none was sent.
+        first_audio_s: from the end of speech, as it was found, to the first packet; None where none was sent.
         instances_s: what of that the instances took; None where a stage did not say.
+        silence_s: from the true end of speech until it was found; 0 where the device sent it.
     """
 
     ended_at_s: float
@@ -78,6 +79,7 @@ class TurnFacts:
     asked: bool
     first_audio_s: float | None
     instances_s: float | None
+    silence_s: float = 0.0
 
     @property
     def counts(self) -> bool:
@@ -212,8 +214,11 @@ def _own_share(facts: KpiFacts, _: KpiTargets) -> _Measured:
 
 
 def _first_audio(ratio: float, facts: KpiFacts, _: KpiTargets) -> _Measured:
-    whole_s = [turn.first_audio_s for turn in facts.turns if turn.first_audio_s is not None]
-    return _Measured(value=percentile(whole_s, ratio), judged=len(whole_s) >= MIN_TURNS)
+    found = [turn for turn in facts.turns if turn.first_audio_s is not None]
+    whole_s = [turn.silence_s + (turn.first_audio_s or 0) for turn in found]
+    silence_s = percentile([turn.silence_s for turn in found if turn.silence_s], 0.5)
+    detail = "" if silence_s is None else f"of it {silence_s * 1000:.0f} ms of silence"
+    return _Measured(value=percentile(whole_s, ratio), judged=len(whole_s) >= MIN_TURNS, detail=detail)
 
 
 def _devices(facts: KpiFacts, _: KpiTargets) -> _Measured:

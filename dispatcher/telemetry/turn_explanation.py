@@ -20,7 +20,15 @@ def why_view(found: Sequence[Decision], end: TurnEnd | None = None) -> Renderabl
     calls = "1 call" if len(found) == 1 else f"{len(found)} calls"
     heading = Text(f"turn {found[0].turn_id}, {calls} from {began:%Y-%m-%d %H:%M:%S %z}", style="bold")
     blocks = [_block(decision, started_at_ms) for decision in found]
-    return Group(heading, *blocks, *([_end_text(end)] if end else []))
+    return Group(heading, *blocks, *([_wait_text(end), _end_text(end)] if end else []))
+
+
+def _wait_text(end: TurnEnd) -> Text:
+    """Return how long the user waited for the first sound, from the true end of speech."""
+    if end.first_audio_ms is None:
+        return Text("nothing was heard")
+    silence = f", of it {end.silence_ms:.0f} ms of silence before the turn began" if end.silence_ms else ""
+    return Text(f"heard {end.silence_ms + end.first_audio_ms:.0f} ms after the end of speech{silence}")
 
 
 def _end_text(end: TurnEnd) -> Text:

@@ -18,7 +18,7 @@ _REPLY_TIMES: Final = ("llm_first_sentence_ms", "tts_first_audio_ms")
 _MAX_CHARACTERS: Final = 300
 _TEXTS: Final = ("turn", "device", "reason")
 _PROMPT: Final = ("llm_prompt_tokens", "llm_cached_tokens")
-_KEPT: Final = ("first_audio_ms", _ASR_TIME, *_REPLY_TIMES, *_PROMPT)
+_KEPT: Final = ("first_audio_ms", "silence_ms", _ASR_TIME, *_REPLY_TIMES, *_PROMPT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +31,8 @@ class TurnEnd:
         turn_id: which turn.
         prompt_tokens, cached_tokens: of the last prompt, and of that what its LLM had read before; None where
             the LLM did not say.
+        silence_ms: after which the end of speech was found; 0 where the device sent it.
+        first_audio_ms: from the end of speech, as found, to the first packet; None where none was sent.
     """
 
     outcome: str
@@ -38,6 +40,8 @@ class TurnEnd:
     turn_id: str = field(default="", compare=False)
     prompt_tokens: int | None = None
     cached_tokens: int | None = None
+    silence_ms: float = field(default=0, compare=False)
+    first_audio_ms: float | None = field(default=None, compare=False)
 
 
 def add(redis: RedisClient, *, outcome: str, asked: bool, typed: bool, figures: Mapping[str, Any]) -> None:
@@ -94,6 +98,8 @@ def _end(turn: Mapping[str, Any]) -> TurnEnd:
         turn_id=turn.get("turn", ""),
         prompt_tokens=prompt,
         cached_tokens=cached,
+        silence_ms=turn.get("silence_ms", 0),
+        first_audio_ms=turn.get("first_audio_ms"),
     )
 
 
@@ -117,5 +123,6 @@ def _facts(turn: Mapping[str, Any]) -> TurnFacts:
         outcome=str(turn["outcome"]),
         asked=bool(turn["asked"]),
         first_audio_s=None if first_audio_ms is None else float(first_audio_ms) / 1000,
+        silence_s=float(turn.get("silence_ms", 0)) / 1000,
         instances_s=sum(known) / 1000 if len(known) == len(parts) else None,
     )

@@ -33,6 +33,15 @@ def eventually(condition: Callable[[], Found], *, what: str, within_s: float = W
     return found
 
 
+async def until(condition: Callable[[], object], what: str) -> None:
+    """Return once a condition holds, while the loop goes on."""
+
+    async def holds() -> bool:
+        return bool(condition())
+
+    await soon(holds, what=what)
+
+
 async def soon(
     condition: Callable[[], Awaitable[Found]], *, what: str, within_s: float = WAIT_TIMEOUT_S
 ) -> Found:

@@ -109,7 +109,7 @@ class DeviceConnection:
             return
         self.writer.greet(hello)
         rules = self._context.catalogue.conversation
-        self._listen.microphone = Microphone(hello.audio_params, rules)
+        self._listen.microphone = Microphone(hello.audio_params, rules, self._context.pause_judge)
         self._profile.mark_connected()
         log.debug("device connected", device=self._device_id, version=self.writer.version)
         if hello.features.mcp:

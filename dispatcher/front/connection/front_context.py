@@ -24,9 +24,11 @@ from dispatcher.front.admission.token_key import load_key
 from dispatcher.front.admission.tokens import Tokens
 from dispatcher.front.connection.apology import Apologies
 from dispatcher.front.connection.connected_device import ConnectedDevice
+from dispatcher.front.connection.pause_judge import PauseJudge
 from dispatcher.front.connection.playback import Pacer
 from dispatcher.front.connection.running_turns import RunningTurns
 from dispatcher.front.connection.service_loads import ServiceLoads
+from dispatcher.host_metrics.host import HostMeter
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import REDIS_RECONNECT_TIMEOUT_S, RedisClient, cache_client, connect
 from dispatcher.routing.active_catalogue import ActiveCatalogue, activated_at_s
@@ -72,6 +74,7 @@ class FrontContext:
     active: ActiveCatalogue
     pacer: Pacer
     apologies: Apologies
+    pause_judge: PauseJudge
     connection_limiter: ConnectionLimiter
     socket_limiter: SocketLimiter
     status: FrontStatus
@@ -96,6 +99,9 @@ class FrontContext:
             active=ActiveCatalogue(redis, catalogue, activated_at_s=activated_at_s(settings, catalogue.path)),
             pacer=Pacer(asyncio.get_running_loop()),
             apologies=Apologies(),
+            pause_judge=PauseJudge.of(
+                settings.smart_turn_model, data_dir=settings.data_dir, meter=HostMeter(settings.box_scope)
+            ),
             connection_limiter=connection_limiter,
             device_limit=device_limit(settings),
             socket_limiter=SocketLimiter(
@@ -135,6 +141,7 @@ class FrontContext:
 
     async def close(self) -> None:
         """Close the connections to Redis."""
+        self.pause_judge.close()
         await self.active.close()
         if self.cache_redis is not self.redis:
             await self.cache_redis.close()

@@ -50,7 +50,7 @@ class ListenController:
         self._mistakes = mistakes
         self._on_turn_end = on_turn_end
         self._session = Session()
-        self.microphone = Microphone(AudioParams(), context.catalogue.conversation)
+        self.microphone = Microphone(AudioParams(), context.catalogue.conversation, context.pause_judge)
         self._streaming = StreamingUtterances(context, profile)
 
     @property
@@ -137,7 +137,9 @@ class ListenController:
                     self.microphone.open()
                 case Command.SEND_UTTERANCE:
                     streaming = self._streaming.take(self.microphone)
-                    await self._start_turn(recording=tuple(self.microphone.take()), streaming=streaming)
+                    silence_ms = self.microphone.ended_silence_ms
+                    recording = tuple(self.microphone.take())
+                    await self._start_turn(recording=recording, streaming=streaming, silence_ms=silence_ms)
                 case Command.SEND_TEXT | Command.SEND_GREETING:
                     await self._start_turn(text=text, phrase=greeting)
                 case Command.CANCEL_TURN:
@@ -154,6 +156,7 @@ class ListenController:
         *,
         recording: tuple[bytes, ...] = (),
         streaming: StreamingUtterance | None = None,
+        silence_ms: int = 0,
         text: str = "",
         phrase: str = "",
     ) -> None:
@@ -170,15 +173,10 @@ class ListenController:
             ticket = await self._profile.new_ticket(self.microphone.params, timeout_s=timeout_s, text=text)
             if streaming is not None:
                 ticket = replace(ticket, turn_id=streaming.ticket.turn_id)
-            utterance = Utterance(
-                ticket=ticket,
-                device_name=known.name,
-                recording=recording,
-                phrase=phrase,
-                streaming=streaming,
-                tools=self.tools,
+            said = Utterance(
+                ticket=ticket, device_name=known.name, recording=recording, silence_ms=silence_ms
             )
-            self._run(utterance)
+            self._run(replace(said, phrase=phrase, streaming=streaming, tools=self.tools))
 
     def _run(self, utterance: Utterance) -> None:
         self.turn = TurnRunner(

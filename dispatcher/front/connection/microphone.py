@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from dispatcher.audio.opus import OpusDecoder
 from dispatcher.catalogue.conversation import Conversation
-from dispatcher.dialogue.endpointing import Endpointer, EndpointRules
+from dispatcher.dialogue.endpointing import Endpointer, EndpointRules, endpoint_rules
 from dispatcher.errors import AudioError
+from dispatcher.front.connection.pause_judge import JUDGED_S, Pause, PauseJudge
 from dispatcher.front.connection.protocol import AudioParams
 from dispatcher.messages import UPLINK_RATE_HZ, AudioFormat
 
@@ -66,11 +67,15 @@ class Recording:
 class SpeechDetector:
     """Speech in the sound of one device: where it begins and where the utterance ends."""
 
-    def __init__(self, rate_hz: int, rules: EndpointRules) -> None:
-        """Detect nothing before `load`."""
+    def __init__(self, rate_hz: int, rules: EndpointRules, judge: PauseJudge | None) -> None:
+        """Detect nothing before `load`; `judge` is asked at pauses, where the rules have any judged."""
         self._rate_hz = rate_hz
+        self._rules = rules
         self._endpointer = Endpointer(rules)
+        self._judge = judge if rules.pause_ms is not None else None
         self._meter: SpeechMeter | None = None
+        # What the judge hears: the utterance, or so much before it as is kept of one.
+        self._sound = bytearray()
 
     @property
     def is_loaded(self) -> bool:
@@ -82,31 +87,63 @@ class SpeechDetector:
         """Whether somebody is speaking."""
         return self._endpointer.in_speech
 
+    @property
+    def ended_silence_ms(self) -> int:
+        """Silence that ended the utterance just now; 0 where something else did."""
+        return self._endpointer.ended_silence_ms
+
     async def load(self) -> None:
         """Load the speech model aside from the loop; the first device that needs it waits for it.
 
         Raises:
             AudioError: the model is not installed.
         """
+        if self._judge is not None:
+            self._judge.load()
         if self._meter is None:
             self._meter = await asyncio.to_thread(self._make_meter)
 
     def reset(self) -> None:
         """Begin a new utterance."""
         self._endpointer.reset()
+        self._sound.clear()
         if self._meter is not None:
             self._meter.reset()
 
     def feed(self, pcm: bytes) -> SpeechEvent | None:
         """Take in sound; return what begins or ends in it."""
         found: SpeechEvent | None = None
+        self._keep(pcm)
         for probability in self._meter.feed(pcm) if self._meter is not None else ():
             event = self._endpointer.feed(probability)
             if event == "speech_started":
                 found = "speech started"
+            elif event == "paused":
+                self._ask_judge()
             elif event == "utterance_ended":
                 return "speech ended"
         return found
+
+    def _keep(self, pcm: bytes) -> None:
+        if self._judge is None:
+            return
+        self._sound += pcm
+        kept_s = JUDGED_S if self.in_speech else self._rules.run_up_ms / 1000
+        del self._sound[: max(0, len(self._sound) - round(kept_s * self._rate_hz) * 2)]
+
+    def _ask_judge(self) -> None:
+        pause = self._endpointer.pause
+        if self._judge is None or pause is None:
+            return
+        self._judge.judge(
+            Pause(
+                pcm=bytes(self._sound),
+                rate_hz=self._rate_hz,
+                silence_s=(self._rules.silence_ms - self._endpointer.silence_ms) / 1000,
+                goes_on=lambda: self._endpointer.pause == pause,
+                on_judged=lambda finished: self._endpointer.judge(pause, finished),
+            )
+        )
 
     def _make_meter(self) -> SpeechMeter:
         # 70 MB for a front whose devices all have a button would be a waste.
@@ -122,25 +159,28 @@ class Microphone:
         dropped: packets that were too large or did not decode.
     """
 
-    def __init__(self, params: AudioParams, rules: Conversation) -> None:
+    def __init__(self, params: AudioParams, rules: Conversation, judge: PauseJudge | None = None) -> None:
         """Record in the device's own format; nothing is decoded unless speech is watched for."""
         self.params = params
         self.dropped = 0
         self._max_ms = rules.max_utterance_s * 1000
-        endpointing = EndpointRules(
-            silence_ms=rules.endpoint_silence_ms, max_utterance_ms=round(self._max_ms)
-        )
-        # What is kept of the time before speech is certain: its beginning, and a little more.
-        self._run_up_ms = endpointing.pre_roll_ms + endpointing.min_speech_ms
+        endpointing = endpoint_rules(rules)
+        self._run_up_ms = endpointing.run_up_ms
         self._is_pcm = params.format == "pcm"
         self._opus = OpusDecoder(UPLINK_RATE_HZ)
-        self._speech = SpeechDetector(params.sample_rate if self._is_pcm else UPLINK_RATE_HZ, endpointing)
+        rate_hz = params.sample_rate if self._is_pcm else UPLINK_RATE_HZ
+        self._speech = SpeechDetector(rate_hz, endpointing, judge)
         self._recording = Recording()
 
     @property
     def in_speech(self) -> bool:
         """Whether somebody is speaking; known only where speech is watched for."""
         return self._speech.in_speech
+
+    @property
+    def ended_silence_ms(self) -> int:
+        """Silence that ended the utterance just now; 0 where something else did, and once it is taken."""
+        return self._speech.ended_silence_ms
 
     async def load_speech_model(self) -> None:
         """Get ready to watch for speech; errors as in `SpeechDetector.load`."""

@@ -32,13 +32,16 @@ class TurnReport:
         marks: when what was ready or played, in ms after the end of speech.
     """
 
-    def __init__(self, now: Callable[[], float], *, is_typed: bool, device_name: str = "") -> None:
+    def __init__(
+        self, now: Callable[[], float], *, is_typed: bool, device_name: str = "", silence_ms: int = 0
+    ) -> None:
         """Begin now.
 
         Args:
             now: the clock that paces the reply.
             is_typed: no speech has to be recognised.
             device_name: what an operator calls the device.
+            silence_ms: after which the end of speech was found; it was before everything that is marked.
         """
         self.outcome = "answered"
         self.reason = ""
@@ -46,6 +49,7 @@ class TurnReport:
         self._now = now
         self._is_typed = is_typed
         self._device_name = device_name
+        self._silence = {"silence_ms": silence_ms} if silence_ms else {}
         self._began_at = now()
 
     def mark(self, name: str, at: float | None = None) -> None:
@@ -78,7 +82,7 @@ class TurnReport:
             self.mark("first_audio_ms", clock.first_frame_at)
         self._print_for_screen(ticket, said, timings)
         facts: dict[str, str | float] = {"outcome": self.outcome, "sentences": sentences}
-        facts |= {"frames": clock.sent, "gaps": clock.gaps, **self.marks, **timings}
+        facts |= {"frames": clock.sent, "gaps": clock.gaps, **self._silence, **self.marks, **timings}
         reason = {"reason": self.reason} if self.reason else {}
         log.info("turn finished", turn=ticket.turn_id, device=ticket.device_id, **facts, **reason)
         record = {
@@ -103,6 +107,7 @@ class TurnReport:
             "outcome": self.outcome,
             "reason": self.reason,
             "first_audio_ms": self.marks.get("first_audio_ms"),
+            **self._silence,
             "instances": [name for service in SERVICES if (name := timings.get(f"{service}_instance"))],
         }
         with suppress(OSError):

@@ -56,14 +56,13 @@ class TurnRunner:
             filler_after_s=_filler_delay_s(rules, utterance),
         )
         self._tasks = TurnTasks(context, utterance, self._fail)
-        self._player = Player(
-            context.pacer,
-            device,
-            lead_frames=context.catalogue.playback.lead_frames,
-            on_played=self._on_played,
-        )
+        lead_frames = context.catalogue.playback.lead_frames
+        self._player = Player(context.pacer, device, lead_frames=lead_frames, on_played=self._on_played)
         self._report = TurnReport(
-            context.pacer.now, is_typed=not utterance.recording, device_name=utterance.device_name
+            context.pacer.now,
+            is_typed=not utterance.recording,
+            device_name=utterance.device_name,
+            silence_ms=utterance.silence_ms,
         )
 
     def start(self) -> None:

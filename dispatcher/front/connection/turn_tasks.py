@@ -31,6 +31,7 @@ class Utterance:
         phrase: the whole reply where it is known already, such as a greeting.
         streaming: the packets were streamed while they were spoken, and an ASR task has them already.
         tools: those of the device, the only ones that its turn can call.
+        silence_ms: that ended it, where the device did not.
     """
 
     ticket: TurnTicket
@@ -39,6 +40,7 @@ class Utterance:
     phrase: str = ""
     streaming: StreamingUtterance | None = None
     tools: DeviceToolClient | None = None
+    silence_ms: int = 0
 
 
 class TurnTasks:

@@ -17,6 +17,7 @@ from dispatcher.front.connection.device_profile import DeviceProfile
 from dispatcher.front.connection.device_writer import DeviceWriter
 from dispatcher.front.connection.front_context import FrontContext
 from dispatcher.front.connection.playback import Pacer
+from dispatcher.host_metrics.host import HostSample
 from dispatcher.messages import Service
 from dispatcher.redis_client import keys
 from dispatcher.settings import Settings
@@ -143,6 +144,23 @@ def fake_front(
         Settings.model_validate({"front_auth": "off", **settings}), catalogue, redis=redis.redis()
     )
     return FakeFront(replace(context, pacer=Pacer(clock.loop)), redis, clock)
+
+
+@dataclass
+class IdleMeter:
+    """Says how busy the host is: not much, unless the test says so."""
+
+    cpu_ratio: float = 0.2
+
+    def sample(self) -> HostSample:
+        return HostSample(
+            cpu_ratio=self.cpu_ratio,
+            memory_ratio=0.2,
+            network_ratio=None,
+            network_bytes_per_s=None,
+            cores=2,
+            memory_bytes=1,
+        )
 
 
 async def settle(turns: int = 20) -> None:

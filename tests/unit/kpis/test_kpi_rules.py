@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from dispatcher.catalogue.kpi_targets import KpiTargets
@@ -93,6 +95,15 @@ def test_response_is_shown_with_and_without_the_time_of_the_instances() -> None:
     own = figure("own_share", facts)
     assert own.value == pytest.approx(1.0)
     assert own.detail == "p50 500 ms, p95 1000 ms"
+
+
+def test_the_first_audio_counts_from_the_true_end_of_speech_and_our_share_does_not() -> None:
+    spoken = replace(turn(first_audio_s=0.9, instances_s=0.6), silence_s=0.7)
+    facts = KpiFacts(now_s=NOW_S, turns=[spoken] * 9)
+    first_audio = figure("first_audio_p50", facts)
+    assert first_audio.value == pytest.approx(1.6)
+    assert first_audio.detail == "of it 700 ms of silence"
+    assert figure("own_share", facts).value == pytest.approx(0.3)
 
 
 def test_instances_that_overlap_make_no_negative_share_of_ours() -> None:

@@ -132,6 +132,16 @@ async def test_turns_are_told_with_the_time_of_their_instances_and_the_list_is_b
     assert await redis.execute("LLEN", keys.TURNS) == keys.TURNS_KEPT
 
 
+async def test_the_silence_before_a_turn_is_kept(redis: RedisClient) -> None:
+    figures = {"turn": "2f9edb", "first_audio_ms": 880.0, "silence_ms": 704}
+    turn_log.add(redis, outcome="answered", asked=True, typed=False, figures=figures)
+    (facts,) = await turn_log.read_since(redis, time.time() - 60)
+    assert (facts.first_audio_s, facts.silence_s) == (0.88, 0.704)
+    end = await turn_log.read_end(redis, "2f9edb")
+    assert end is not None
+    assert (end.first_audio_ms, end.silence_ms) == (880.0, 704)
+
+
 async def test_the_last_turn_of_a_device_is_found_with_why_it_ended(redis: RedisClient) -> None:
     turn_log.add(
         redis,

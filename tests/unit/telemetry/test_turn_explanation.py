@@ -62,6 +62,21 @@ def test_the_end_of_the_turn_is_told_last_with_its_reason(end: TurnEnd, line: st
 
 
 @pytest.mark.parametrize(
+    ("end", "line"),
+    [
+        (TurnEnd(outcome="device left"), "nothing was heard"),
+        (TurnEnd(outcome="answered", first_audio_ms=880.4), "heard 880 ms after the end of speech"),
+        (
+            TurnEnd(outcome="answered", first_audio_ms=880.4, silence_ms=704),
+            "heard 1584 ms after the end of speech, of it 704 ms of silence before the turn began",
+        ),
+    ],
+)
+def test_the_wait_is_told_from_the_true_end_of_speech_with_its_silence(end: TurnEnd, line: str) -> None:
+    assert told(DECISION, end=end)[-2] == line
+
+
+@pytest.mark.parametrize(
     ("decision", "text"),
     [
         (replace(DECISION, end=End(outcome="failed", latency_ms=5)), "failed after 5 ms"),

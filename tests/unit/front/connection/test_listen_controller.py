@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import cast
 
 import pytest
 
+from dispatcher.catalogue.conversation import Endpointing
 from dispatcher.catalogue.model import Instance, ServiceConfig
+from dispatcher.device_simulator import DeviceOptions
+from dispatcher.device_simulator.speech import encode
+from dispatcher.device_simulator.speech import silence as room
 from dispatcher.devices.registry import client_digest
 from dispatcher.front.connection.device_reader import MistakeLog
 from dispatcher.front.connection.listen_controller import ListenController
-from dispatcher.front.connection.protocol import Listen
+from dispatcher.front.connection.microphone import Microphone
+from dispatcher.front.connection.pause_judge import PauseJudge
+from dispatcher.front.connection.protocol import AudioParams, Listen
+from dispatcher.host_metrics.host import HostMeter
 from dispatcher.messages import Reply, Service
 from dispatcher.redis_client import keys
-from tests.unit.front.fakes import DEVICE, RULES, FakeFront, FakeSocket, fake_front, kinds, settle
+from tests.support.smart_turn import MODEL
+from tests.support.waiting import until
+from tests.unit.audio.speech import say, silence
+from tests.unit.front.fakes import DEVICE, RULES, FakeFront, FakeSocket, IdleMeter, fake_front, kinds, settle
 
 # 60 ms of silence in one byte (RFC 6716, configuration 11).
 PACKET = b"\x58"
+SMART = Endpointing(strategy="smart_turn")
 
 
 @dataclass
@@ -233,3 +247,27 @@ async def test_a_stream_whose_worker_gave_up_goes_the_common_way() -> None:
     _, common = device.front.queued("asr")
     assert not common["live"]
     assert common["turn_id"] != streamed["turn_id"]
+
+
+async def test_a_finished_sentence_is_answered_long_before_the_plain_silence() -> None:
+    """The whole way: packets, speech, the model of finished sentences, the turn."""
+    front = fake_front(rules=replace(RULES, endpointing=SMART, endpoint_silence_ms=20_000))
+    judge = PauseJudge.of(MODEL, data_dir=Path(), meter=cast("HostMeter", IdleMeter()))
+    device = listening(replace(front, context=replace(front.context, pause_judge=judge)))
+    hello = AudioParams(format="opus")
+    device.controller.microphone = Microphone(hello, device.front.context.catalogue.conversation, judge)
+    long_enough = 4 * say("What is the weather like today?")
+
+    await device.sends("start", mode="realtime")
+    await until(lambda: judge.is_loaded, "the model is loaded")
+    for packet in encode(long_enough + silence(0.3), DeviceOptions()):
+        await device.controller.on_packet(packet)
+    await until(lambda: not judge.waiting, "the pause is judged")
+    quiet = islice(room(DeviceOptions()), 10)
+    for packet in quiet:
+        await device.controller.on_packet(packet)
+    await settle()
+
+    assert device.front.queued("asr")
+    assert device.controller.turn is not None
+    await device.front.context.close()

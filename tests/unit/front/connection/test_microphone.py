@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import cast
 
 import pytest
 
 from dispatcher.audio import vad
 from dispatcher.audio.opus import OpusDecoder, OpusEncoder, PacketEncoder
 from dispatcher.audio.pcm import level_dbfs
-from dispatcher.catalogue.conversation import Conversation
+from dispatcher.catalogue.conversation import Conversation, Endpointing
 from dispatcher.errors import AudioError
 from dispatcher.front.connection.microphone import MAX_PACKET_BYTES, Microphone, SpeechEvent
+from dispatcher.front.connection.pause_judge import Pause, PauseJudge
 from dispatcher.front.connection.protocol import AudioParams
 from tests.unit.audio.speech import RATE_HZ, say, silence
 
@@ -234,3 +236,65 @@ async def test_the_run_up_is_sent_on_with_the_speech() -> None:
     fresh = microphone.take_unsent(at_least_ms=120)
     assert 0.2 <= len(fresh) * 0.06 <= 0.6
     assert microphone.take() == fresh
+
+
+class SaidJudge:
+    """A judge whose answer is known; the sound that it was asked about is kept."""
+
+    def __init__(self, finished: float) -> None:
+        self.asked: list[Pause] = []
+        self._finished = finished
+
+    def load(self) -> None:
+        pass
+
+    def judge(self, pause: Pause) -> None:
+        self.asked.append(pause)
+        pause.on_judged(self._finished)
+
+
+SMART = replace(RULES, endpointing=Endpointing(strategy="smart_turn"), max_utterance_s=20.0)
+
+
+async def judged(finished: float, sound: bytes, *, params: AudioParams = STOCK) -> tuple[int, SaidJudge]:
+    """Return after how many packets a sound was over, and who judged its pauses."""
+    judge = SaidJudge(finished)
+    microphone = Microphone(params, SMART, cast("PauseJudge", judge))
+    await microphone.load_speech_model()
+    send = pcm_frames if params.format == "pcm" else packets
+    heard = hear(microphone, send(sound))
+    return next(at for at, event in heard if event == "speech ended"), judge
+
+
+@pytest.mark.parametrize("params", [STOCK, PCM])
+async def test_a_finished_sentence_needs_less_silence_and_an_unfinished_one_more(params: AudioParams) -> None:
+    sound = silence(1) + say(QUESTION) + silence(3)
+    per_packet_ms = params.frame_duration
+    finished, judge = await judged(0.9, sound, params=params)
+    unfinished, _ = await judged(0.1, sound, params=params)
+
+    assert 1200 <= (unfinished - finished) * per_packet_ms <= 1400  # 1500 and 200 ms
+    (asked,) = judge.asked
+    # The whole question, with so much before it as soft consonants need; not the second of silence.
+    assert len(say(QUESTION)) < len(asked.pcm) < len(say(QUESTION)) + 2 * 0.8 * RATE_HZ
+    assert 0.5 < asked.silence_s < 0.6
+
+
+async def test_a_pause_goes_on_until_somebody_speaks() -> None:
+    _, judge = await judged(0.1, silence(1) + say(QUESTION) + silence(0.5) + say(QUESTION) + silence(2))
+    assert [pause.goes_on() for pause in judge.asked] == [False, False]
+
+
+async def test_the_silence_at_the_end_of_an_utterance_is_known() -> None:
+    microphone = await listening()
+    heard = hear(microphone, packets(silence(1) + say(QUESTION) + silence(2)))
+    assert "speech ended" in [event for _, event in heard]
+    assert 700 <= microphone.ended_silence_ms < 800
+
+
+async def test_by_silence_alone_nobody_is_asked() -> None:
+    judge = SaidJudge(0.9)
+    microphone = Microphone(STOCK, RULES, cast("PauseJudge", judge))
+    await microphone.load_speech_model()
+    hear(microphone, packets(say(QUESTION) + silence(1)))
+    assert judge.asked == []

@@ -57,6 +57,16 @@ async def test_the_log_line_has_outcome_marks_and_timings_but_not_what_was_said(
     assert "when?" not in str(line)
 
 
+async def test_the_silence_before_the_turn_is_a_time_of_its_own() -> None:
+    with capture_logs() as logged:
+        publish(TurnReport(Clock().time, is_typed=False, silence_ms=704))
+        publish(TurnReport(Clock().time, is_typed=False))
+
+    by_silence, by_button = logged
+    assert by_silence["silence_ms"] == 704
+    assert "silence_ms" not in by_button
+
+
 @pytest.mark.parametrize(("mode", "said"), [("text", "when?"), ("names", "")])
 async def test_the_screen_shows_what_was_said_where_it_may(
     mode: str, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
