@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -23,6 +24,13 @@ FAILED_EXIT_CODE: Final = 1
 INTERRUPTED_EXIT_CODE: Final = 130
 
 
+def _finite(_context: click.Context, _parameter: click.Parameter, value: float | None) -> float | None:
+    """Return a number that is one: NaN is in every range."""
+    if value is not None and math.isnan(value):
+        raise click.BadParameter(f"was {value}; expected minutes, 0.25 to 1440")
+    return value
+
+
 @click.command("verify")
 @click.option("--only", default="", metavar="NAMES", help=f"Some of {', '.join(FAULTS)}.  [default: all]")
 @click.option(
@@ -34,6 +42,7 @@ INTERRUPTED_EXIT_CODE: Final = 130
     "--soak",
     "soak_minutes",
     type=click.FloatRange(0.25, 1440),
+    callback=_finite,
     metavar="MINUTES",
     help="Hold the stack at 75 to 85 % CPU for so long instead, with a fault now and then.",
 )

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Sequence
+import uuid
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
 
 from pydantic import TypeAdapter, ValidationError
 
+from dispatcher.errors import StartError, StateError
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.supervisor.polling import poll
@@ -73,6 +76,24 @@ async def claim(redis: RedisClient, run_id: str) -> bool:
     if mine:
         redis.send_nowait("EXPIRE", keys.VERIFYING, keys.SIGN_OF_LIFE_TTL_S)
     return mine
+
+
+@asynccontextmanager
+async def exclusive_run(redis: RedisClient) -> AsyncGenerator[str]:
+    """Yield the id of a run that is the only one, and let another begin at its end, be it Ctrl-C.
+
+    Raises:
+        StartError: another one is under way.
+        StateError: Redis is out of reach.
+    """
+    run_id = uuid.uuid4().hex
+    if not await claim(redis, run_id):
+        raise StartError("another `dispatcher verify` runs on this Redis; wait for its end")
+    try:
+        yield run_id
+    finally:
+        with suppress(StateError):  # else it ends by itself
+            await release(redis, run_id)
 
 
 async def release(redis: RedisClient, run_id: str) -> None:

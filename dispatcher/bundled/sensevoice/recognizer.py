@@ -70,7 +70,8 @@ def load(options: SenseVoiceOptions) -> TranscriptionPool:
     if missing:
         raise StartError(
             f"sensevoice: {' and '.join(missing)} not installed; `ASR_MODEL=sensevoice make run` does it, "
-            "and `ASR_MODEL=sensevoice scripts/environment.sh run` without a start; elsewhere the extra `sensevoice`"
+            "and `ASR_MODEL=sensevoice scripts/environment.sh run` without a start; "
+            "elsewhere the extra `sensevoice`"
         )
     named_dir = options.model_dir or chosen_folder(os.environ)
     export = find_export(

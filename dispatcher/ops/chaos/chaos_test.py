@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-import uuid
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
@@ -12,7 +11,7 @@ from typing import Final, Self
 
 import aiohttp
 
-from dispatcher.errors import StartError, StateError
+from dispatcher.errors import StateError
 from dispatcher.ops.chaos.environment import Environment
 from dispatcher.ops.chaos.evaluation import BASELINE, Evaluation, LoadSample, WindowSnapshot, evaluate
 from dispatcher.ops.chaos.faults import FAULTS, FaultContext
@@ -90,17 +89,15 @@ async def run(
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector) as session:
         system = await SystemUnderTest.find(redis, session, environment)
-        run_id = uuid.uuid4().hex
-        if not await chaos_marker.claim(redis, run_id):
-            raise StartError("another `dispatcher verify` runs on this Redis; wait for its end")
-        urls = await system.entry_urls()
-        devices = SimulatedDevices(urls, plan.devices)
-        test = ChaosTest(system, devices, plan, urls, report)
-        async with test.sampling(run_id), devices.talking(session):
-            report(f"{plan.devices} devices talk to {', '.join(urls)}; nothing is broken yet")
-            if down := await system.record_down():
-                report(f"down before it began, and not counted: {', '.join(sorted(down))}")
-            await test.run(until_s=began_at_s + plan.total_s)
+        async with chaos_marker.exclusive_run(redis) as run_id:
+            urls = await system.entry_urls()
+            devices = SimulatedDevices(urls, plan.devices)
+            test = ChaosTest(system, devices, plan, urls, report)
+            async with test.sampling(run_id), devices.talking(session):
+                report(f"{plan.devices} devices talk to {', '.join(urls)}; nothing is broken yet")
+                if down := await system.record_down():
+                    report(f"down before it began, and not counted: {', '.join(sorted(down))}")
+                await test.run(until_s=began_at_s + plan.total_s)
     return VerifyReport(
         plan=plan,
         began_at_s=began_at_s,
@@ -187,8 +184,6 @@ class ChaosTest:
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-            with suppress(StateError):
-                await chaos_marker.release(self._system.redis, run_id)
 
     async def _recover(self, window: Window) -> None:
         """Wait until all has recovered, close the window and evaluate it."""

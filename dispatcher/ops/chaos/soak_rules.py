@@ -22,6 +22,8 @@ AVAILABILITY_TARGET: Final = 0.995
 MEMORY_SLOPE_LIMIT_MB_PER_H: Final = 20.0
 MEMORY_JUDGED_FROM_S: Final = 1_800.0
 FEWEST_SAMPLES: Final = 5
+# A second in which three people speak at once says nothing of a load; a minute does.
+LOAD_WINDOW_S: Final = 60.0
 FEWEST_TURNS: Final = 200
 
 
@@ -65,8 +67,9 @@ class SoakFigures:
 
     Attributes:
         availability: share of the turns that were answered, 0..1; None without turns.
-        utilisation: mean CPU once the load was reached, 0..1; `p5` and `p95` beside it.
-        in_band_ratio: share of the samples since then between 75 and 85 %.
+        utilisation: mean CPU once the load was reached, 0..1; `p5` and `p95` of single seconds beside it.
+        minutes: mean CPU of each minute since then; what is less than half of one is left out.
+        in_band_ratio: share of these minutes between 75 and 85 %.
         reached_s: from the start until then; None where it never was.
         memory_slope_mb_per_h: of all processes together, each over its longest life in the run.
     """
@@ -78,6 +81,7 @@ class SoakFigures:
     utilisation: float | None
     utilisation_p5: float | None
     utilisation_p95: float | None
+    minutes: tuple[float, ...]
     in_band_ratio: float | None
     reached_s: float | None
     most_devices: int
@@ -102,11 +106,9 @@ def soak_figures(
     counts = count(turns)
     heard = [turn.first_audio_ms for turn in turns if turn.first_audio_ms is not None]
     reached_at_s = next((each.at_s for each in samples if (each.cpu_ratio or 0.0) >= LOWEST_RATIO), None)
-    load = [
-        each.cpu_ratio
-        for each in samples
-        if each.cpu_ratio is not None and reached_at_s is not None and each.at_s >= reached_at_s
-    ]
+    since = [each for each in samples if reached_at_s is not None and each.at_s >= reached_at_s]
+    load = [each.cpu_ratio for each in since if each.cpu_ratio is not None]
+    minutes = tuple(ratio for _, ratio in minute_means(since))
     slopes = memory_slopes(samples)
     return SoakFigures(
         availability=counts["answered"] / len(turns) if turns else None,
@@ -116,7 +118,8 @@ def soak_figures(
         utilisation=mean(load) if load else None,
         utilisation_p5=percentile(load, 0.05),
         utilisation_p95=percentile(load, 0.95),
-        in_band_ratio=mean(LOWEST_RATIO <= each <= HIGHEST_RATIO for each in load) if load else None,
+        minutes=minutes,
+        in_band_ratio=mean(LOWEST_RATIO <= each <= HIGHEST_RATIO for each in minutes) if minutes else None,
         reached_s=None if reached_at_s is None else reached_at_s - began_at_s,
         most_devices=max((each.devices for each in samples), default=0),
         memory_mb=samples[-1].total_bytes / 1e6 if samples else 0.0,
@@ -125,18 +128,35 @@ def soak_figures(
     )
 
 
+def minute_means(samples: Sequence[SoakSample]) -> list[tuple[float, float]]:
+    """Return the middle of each minute and its mean CPU; half of one counts, less does not."""
+    if not samples:
+        return []
+    began_at_s = samples[0].at_s
+    windows: defaultdict[int, list[SoakSample]] = defaultdict(list)
+    for each in samples:
+        if each.cpu_ratio is not None:
+            windows[int((each.at_s - began_at_s) // LOAD_WINDOW_S)].append(each)
+    lasted_s = samples[-1].at_s - began_at_s
+    return [
+        (mean(each.at_s for each in window), mean(each.cpu_ratio or 0.0 for each in window))
+        for index, window in windows.items()
+        if lasted_s - index * LOAD_WINDOW_S >= LOAD_WINDOW_S / 2
+    ]
+
+
 def memory_slopes(samples: Sequence[SoakSample]) -> dict[str, float]:
     """Return how fast each process grows, MB an hour, over the longest life that it had in the run.
 
-    The first third is left out: pools, caches and models fill up then.
+    The first third of a life is left out: pools, caches and models fill up then.
     """
     lives: defaultdict[tuple[str, int], list[tuple[float, int]]] = defaultdict(list)
-    for sample in samples[len(samples) // 3 :]:
+    for sample in samples:
         for life, used in sample.memory_bytes.items():
             lives[life].append((sample.at_s, used))
     longest: dict[str, list[tuple[float, int]]] = {}
     for (name, _), points in lives.items():
-        longest[name] = max(longest.get(name, []), points, key=len)
+        longest[name] = max(longest.get(name, []), points[len(points) // 3 :], key=len)
     return {
         name: linear_regression(*zip(*points, strict=True)).slope * 3600 / 1e6
         for name, points in longest.items()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-import uuid
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
@@ -62,6 +61,11 @@ class SoakPlan:
     fault_every_s: float = 300.0
     fault_s: float = 15.0
 
+    @property
+    def first_devices(self) -> int:
+        """How many talk at the start."""
+        return min(FIRST_DEVICES, self.most_devices)
+
     @classmethod
     def of(cls, minutes: float, names: Sequence[str], devices: int | None, *, quick: bool) -> Self:
         """Return the plan of a command line; without names all faults but an overload and a full disk."""
@@ -106,17 +110,13 @@ async def run_soak(
     began_at_s = time.time()
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
         system = await SystemUnderTest.find(redis, session, environment)
-        run_id = uuid.uuid4().hex
-        if not await chaos_marker.claim(redis, run_id):
-            raise StartError("another `dispatcher verify` runs on this Redis; wait for its end")
-        urls = await system.entry_urls()
-        devices = SimulatedDevices(urls, FIRST_DEVICES)
-        soak = Soak(system, environment, devices, plan=plan, entry_urls=urls, report=report)
-        await system.record_down()
-        async with devices.talking(session), _beside(soak.sample(run_id), soak.hold(session)):
-            await soak.inject_faults(until_s=began_at_s + plan.total_s)
-        with suppress(StateError):  # else it ends by itself
-            await chaos_marker.release(redis, run_id)
+        async with chaos_marker.exclusive_run(redis) as run_id:
+            urls = await system.entry_urls()
+            devices = SimulatedDevices(urls, plan.first_devices)
+            soak = Soak(system, environment, devices, plan=plan, entry_urls=urls, report=report)
+            await system.record_down()
+            async with devices.talking(session), _beside(soak.sample(run_id), soak.hold(session)):
+                await soak.inject_faults(until_s=began_at_s + plan.total_s)
     return SoakReport(
         plan=plan,
         began_at_s=began_at_s,

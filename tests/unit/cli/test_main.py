@@ -133,3 +133,9 @@ def test_a_start_error_is_exit_code_1(monkeypatch: pytest.MonkeyPatch) -> None:
     result = CliRunner().invoke(main, ["broker"])
     assert result.exit_code == 1
     assert result.stderr.startswith("REDIS_URL names 10.0.0.9, which is not this machine")
+
+
+def test_minutes_of_a_soak_that_are_no_number_are_refused() -> None:
+    result = CliRunner().invoke(main, ["verify", "--soak", "nan"])
+    assert result.exit_code == 2
+    assert "was nan; expected minutes, 0.25 to 1440" in result.output

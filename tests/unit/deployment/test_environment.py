@@ -111,7 +111,12 @@ def script(project: Path, tmp_path: Path) -> NotingScript:
     python.chmod(0o755)
     return NotingScript(
         project=project,
-        environ={**own_environment({}), "PYTHON": str(python), "NOTES": str(tmp_path / "notes"), "NO_BUILD": ""},
+        environ={
+            **own_environment({}),
+            "PYTHON": str(python),
+            "NOTES": str(tmp_path / "notes"),
+            "NO_BUILD": "",
+        },
     )
 
 

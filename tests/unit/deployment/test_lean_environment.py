@@ -1,4 +1,4 @@
-"""`make run`, with MODELS=none too, and the dispatcher's image: what they leave out is pinned, and not needed."""
+"""`make run`, MODELS=none and the dispatcher's image: what they leave out is pinned, and not needed."""
 
 from __future__ import annotations
 

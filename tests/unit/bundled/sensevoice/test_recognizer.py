@@ -73,5 +73,7 @@ def test_a_language_that_the_model_does_not_know_is_refused() -> None:
 
 def test_without_its_package_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recognizer, "find_spec", lambda name: None if name == "sherpa_onnx" else object())
-    with pytest.raises(StartError, match="sherpa-onnx not installed; `ASR_MODEL=sensevoice make run` does it"):
+    with pytest.raises(
+        StartError, match="sherpa-onnx not installed; `ASR_MODEL=sensevoice make run` does it"
+    ):
         load(SenseVoiceOptions(model_dir=str(EXPORT)))

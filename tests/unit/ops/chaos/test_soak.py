@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from dispatcher.ops.chaos.faults import FAULTS
+from dispatcher.ops.chaos.soak_plot import axis_top
 from dispatcher.ops.chaos.soak_report import soak_json, soak_page, soak_view
 from dispatcher.ops.chaos.soak_rules import (
     SoakFault,
@@ -81,7 +82,15 @@ def test_utilisation_counts_from_when_the_load_was_reached() -> None:
     found = soak_figures(samples, TURNS, began_at_s=0.0)
     assert found.reached_s == 2.0
     assert found.utilisation == pytest.approx(0.83)
-    assert found.in_band_ratio == 0.5
+    assert found.minutes == ()
+
+
+def test_the_share_within_the_band_is_one_of_minutes() -> None:
+    noise = (0.4, 1.0, 1.0)
+    samples = [sample(float(at), noise[at % 3] if at < 120 else 0.9) for at in range(199)]
+    found = soak_figures((sample(-1.0, 0.2), *samples), TURNS, began_at_s=-1.0)
+    assert list(found.minutes) == pytest.approx([0.8, 0.8, 0.9], abs=0.01)
+    assert found.in_band_ratio == pytest.approx(2 / 3)
 
 
 def test_memory_grows_by_the_longest_life_of_each_process() -> None:
@@ -93,6 +102,14 @@ def test_memory_grows_by_the_longest_life_of_each_process() -> None:
     assert found["front"] == pytest.approx(60.0)
     assert found["tts"] == pytest.approx(0.0)
     assert memory_slopes(samples[:3]) == {}
+
+
+def test_a_process_that_was_started_again_has_time_to_fill_up() -> None:
+    samples = [
+        sample(60.0 * at, 0.8, **({"llm_1": 90} if at < 20 else {"llm_2": 60 if at < 25 else 90}))
+        for at in range(60)
+    ]
+    assert memory_slopes(samples)["llm"] == pytest.approx(0.0)
 
 
 def test_what_is_missed_fails_the_run_and_nothing_else_does() -> None:
@@ -126,6 +143,24 @@ def test_the_plan_leaves_out_what_refuses_devices_unless_it_is_named() -> None:
     assert SoakPlan.of(1, ("overload",), 7, quick=True).names == ("overload",)
 
 
+def test_no_more_devices_begin_than_are_allowed() -> None:
+    assert SoakPlan.of(1, ("kill",), 2, quick=True).first_devices == 2
+    assert SoakPlan.of(1, ("kill",), None, quick=True).first_devices == 4
+
+
+@pytest.mark.parametrize(
+    ("highest", "top"), [(0.0, 2), (2.0, 2), (5.0, 6), (7.0, 10), (11.0, 20), (2615.0, 4000)]
+)
+def test_an_axis_ends_at_a_round_number(highest: float, top: float) -> None:
+    assert axis_top(highest) == top
+
+
+def test_a_run_of_an_hour_has_its_times_below_the_curves() -> None:
+    page = soak_page(replace(report(), ended_at_s=3600.0))
+    assert [f">{at}:00<" in page for at in (0, 10, 60)] == [True, True, True]
+    assert ">5:00<" not in page
+
+
 def test_screen_json_and_page_tell_the_same() -> None:
     skipped = replace(FAULT, name="redis", skipped="the stack runs no <broker>")
     found = report(turns=(*TURNS, turn(20.0, "cut")), faults=(FAULT, skipped))
@@ -143,7 +178,7 @@ def test_screen_json_and_page_tell_the_same() -> None:
     told = json.loads(json.dumps(soak_json(found)))
     assert (told["passed"], len(told["samples"]), told["figures"]["utilisation"]) == (True, 60, 0.8)
     page = soak_page(found)
-    assert page.count("<polyline") == 3
+    assert page.count("<polyline") == 4
     assert "kill -9 of &lt;tts-1&gt;" in page
     assert 'class="lost"' in page
     assert "Failed" in soak_page(report(samples=()))
