@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from dispatcher.dialogue.language import detect_language
-from dispatcher.messages import RESPOND, SYNTHESIZE, TRANSCRIBE, Reply, TurnTicket
+from dispatcher.messages import RESPOND, SYNTHESIZE, TRANSCRIBE, Keep, Language, Reply, TurnTicket
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.redis_client.lua_script import Script
@@ -61,14 +61,19 @@ async def follow(redis: RedisClient, chain: Sequence[Any], ticket: TurnTicket, *
             return False
 
 
-async def synthesize(redis: RedisClient, ticket: TurnTicket, *, index: int, text: str) -> int:
-    """Send one sentence of a reply to the TTS queue; return the queue's length.
+async def synthesize(
+    redis: RedisClient, ticket: TurnTicket, *, index: int, text: str, keep: Keep = ""
+) -> int:
+    """Send one sentence of a reply to the TTS queue, perhaps to be kept; return the queue's length."""
+    ticket = ticket.with_text(ticket.text, spoken_language(ticket, text))
+    # A worker of an older version takes every sentence but those that are to be kept.
+    arguments = [ticket.as_payload(), index, text, *([keep] if keep else [])]
+    return await _push(redis, SYNTHESIZE, arguments, ticket)
 
-    Where the turn's language is open, the sentence is spoken in the language that it is written in.
-    """
-    language = detect_language(text) if ticket.language == "auto" else ticket.language
-    ticket = ticket.with_text(ticket.text, language)
-    return await _push(redis, SYNTHESIZE, [ticket.as_payload(), index, text], ticket)
+
+def spoken_language(ticket: TurnTicket, text: str) -> Language:
+    """Return the language that a sentence is spoken in: where the turn's is open, that it is written in."""
+    return detect_language(text) if ticket.language == "auto" else ticket.language
 
 
 def sent_at_s(message: bytes) -> float | None:

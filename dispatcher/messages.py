@@ -21,6 +21,8 @@ Algorithm = Literal[
 Priority = Literal["high", "normal", "low", "standby"]
 Thinking = Literal["off", "auto"]
 TunerMode = Literal["off", "observe", "act"]
+# Speech that is kept for the next time it is wanted: none, a sentence of an answer, or a phrase of our own.
+Keep = Literal["", "sentence", "fixed"]
 
 SERVICES: Final[tuple[Service, ...]] = ("asr", "llm", "tts")
 CONTROL_QUEUE: Final = "control"
@@ -173,9 +175,9 @@ class Reply:
         attempt: which sending of the stage it comes from.
         kind: transcript and emotion (`text`) · alive (the LLM thinks or loads: its time does not
             count, and it is not sent again) · sentence (`index`, `text`) · audio (`index`,
-            `packets`, `last` on the sentence's final entry) · tool (`text` = a call for the
-            device, empty where a server is called; `last` = that is over) · end (`index` =
-            number of sentences, `text` = why the reply was ended before its model did) ·
+            `packets`, `last` on the sentence's final entry; `text` = the cache that it came from) ·
+            tool (`text` = a call for the device, empty where a server is called; `last` = that is
+            over) · end (`index` = number of sentences, `text` = why it was ended before its model did) ·
             failed (`text` = stage and reason) · lost (its worker is gone: `text` = stage, `index`).
         index: number of the sentence, from 0.
         text: transcript, sentence, emotion or reason.

@@ -114,8 +114,8 @@ def _by_instance(value: Any) -> Any:
     return {EVERYWHERE: value} if isinstance(value, str) else value
 
 
-def _not_off(value: int, info: ValidationInfo) -> int:
-    """Refuse the 0 of `filler: null` in the file; a published catalogue has it."""
+def _not_off(value: float, info: ValidationInfo) -> float:
+    """Refuse in the file the 0 that says off in a published catalogue."""
     if value == 0 and info.mode == "python":
         raise ValueError(value)
     return value
@@ -268,4 +268,11 @@ FillerDelay = Annotated[
     Field(ge=0, le=60_000, strict=True),
     AfterValidator(_not_off),
     expected("a whole number of 1 to 60000 milliseconds; filler: null is off"),
+]
+# A phrase takes some 10 KB; more than a gigabyte is another kind of store.
+Megabytes = Annotated[
+    float,
+    Field(ge=0, le=1024, strict=True),
+    AfterValidator(_not_off),
+    expected("a number above 0, at most 1024; phrase_cache: false is off"),
 ]

@@ -60,6 +60,7 @@ def _catalogue(root: Root, path: str, *, log_warnings: bool) -> Catalogue:
         kpis=root.kpis,
         alerts=root.alerts,
         tuner=root.tuner,
+        phrase_cache=root.phrase_cache,
         mcp_servers=tuple(replace(server, name=name) for name, server in root.mcp_servers.items()),
     )
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from dispatcher.catalogue.conversation import Conversation
 from dispatcher.catalogue.dialects import DEFAULT_PROVIDER, DIALECTS
@@ -26,6 +26,7 @@ from dispatcher.catalogue.fields import (
     InstanceName,
     Interval,
     LanguageName,
+    Megabytes,
     PriorityName,
     Provider,
     Ratio,
@@ -217,6 +218,33 @@ class TunerRules(Section):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PhraseRules(Section):
+    """Which speech is kept to be played again (docs/adr/0040).
+
+    Attributes:
+        max_mb: of packets, at most; 0 switches the cache off.
+        sentences: sentences of answers are kept as well, once they were said twice.
+    """
+
+    max_mb: Megabytes = 16.0
+    sentences: Switch = True
+
+    @property
+    def is_on(self) -> bool:
+        """Whether anything is kept."""
+        return self.max_mb > 0
+
+
+def _switched(value: Any) -> Any:
+    """Return all defaults for true, and no room for false."""
+    return {True: PhraseRules(), False: NO_PHRASES}[value] if isinstance(value, bool) else value
+
+
+NO_PHRASES: Final = PhraseRules(max_mb=0.0)
+PhraseCache = Annotated[PhraseRules, BeforeValidator(_switched)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Catalogue:
     """Whole catalogue of the YAML."""
 
@@ -229,6 +257,7 @@ class Catalogue:
     kpis: KpiTargets = field(default_factory=KpiTargets)
     alerts: AlertRules = field(default_factory=AlertRules)
     tuner: TunerRules = field(default_factory=TunerRules)
+    phrase_cache: PhraseRules = NO_PHRASES
     mcp_servers: tuple[McpServer, ...] = ()
 
     def instance(self, name: str) -> Instance:

@@ -13,9 +13,11 @@ from dispatcher.catalogue.fields import AlgorithmName, InstanceName
 from dispatcher.catalogue.kpi_targets import KpiTargets
 from dispatcher.catalogue.mcp_server import McpServer
 from dispatcher.catalogue.model import (
+    NO_PHRASES,
     AlertRules,
     HealthRules,
     NginxProxy,
+    PhraseCache,
     Playback,
     ServiceConfig,
     TunerRules,
@@ -66,4 +68,5 @@ class Root(Section):
     kpis: KpiTargets = field(default_factory=KpiTargets)
     alerts: AlertRules = field(default_factory=AlertRules)
     tuner: TunerRules = field(default_factory=TunerRules)
+    phrase_cache: PhraseCache = NO_PHRASES
     mcp_servers: Mapping[InstanceName, McpServer] = field(default_factory=dict)

@@ -23,7 +23,7 @@ from dispatcher.console.stream_metrics import StreamMetrics
 from dispatcher.console.stream_tail import StreamTail
 from dispatcher.errors import StartError, StateError, in_words
 from dispatcher.logs import configure_logging
-from dispatcher.redis_client.client import RedisClient, connect
+from dispatcher.redis_client.client import RedisClient, cache_client, connect
 from dispatcher.settings import Settings, load_settings
 
 log = structlog.get_logger(__name__)
@@ -49,6 +49,7 @@ class ConsoleContext:
 
     settings: Settings
     redis: RedisClient
+    cache_redis: RedisClient
     metrics: StreamMetrics
     store: StoreProbe
 
@@ -62,8 +63,13 @@ def create_console(settings: Settings) -> web.Application:
 
     async def follow_streams(app: web.Application) -> AsyncIterator[None]:
         redis, metrics = RedisClient(connect(settings.redis_url)), StreamMetrics()
+        cache_redis = cache_client(settings, redis)
         app[CONSOLE] = ConsoleContext(
-            settings=settings, redis=redis, metrics=metrics, store=StoreProbe(settings.database)
+            settings=settings,
+            redis=redis,
+            cache_redis=cache_redis,
+            metrics=metrics,
+            store=StoreProbe(settings.database),
         )
         blocking_redis = connect(settings.redis_url, socket_timeout_s=None)
         tail = asyncio.create_task(StreamTail(blocking_redis, metrics).run())
@@ -73,6 +79,8 @@ def create_console(settings: Settings) -> web.Application:
             await tail
         await blocking_redis.aclose()
         with suppress(StateError):
+            if cache_redis is not redis:
+                await cache_redis.close()
             await redis.close()
 
     app.cleanup_ctx.append(follow_streams)
@@ -102,17 +110,17 @@ async def show_health(_: web.Request) -> web.Response:
 async def show_metrics(request: web.Request) -> web.Response:
     """Answer with all that is shared; what Redis cannot tell now is left out, and `xiaozhi_redis_up` is 0."""
     console = request.app[CONSOLE]
-    snapshot, store = await asyncio.gather(_snapshot(console.redis), console.store.answer())
+    snapshot, store = await asyncio.gather(_snapshot(console), console.store.answer())
     registry = CollectorRegistry(auto_describe=False)
     registry.register(SnapshotCollector(snapshot, store))
     body = generate_latest(registry) + generate_latest(console.metrics.registry)
     return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
 
 
-async def _snapshot(redis: RedisClient) -> ConsoleSnapshot | None:
+async def _snapshot(console: ConsoleContext) -> ConsoleSnapshot | None:
     try:
         async with asyncio.timeout(SNAPSHOT_TIMEOUT_S):
-            return await take_snapshot(redis)
+            return await take_snapshot(console.redis, console.cache_redis)
     except (TimeoutError, ExceptionGroup) as error:
         cause = error.exceptions[0] if isinstance(error, ExceptionGroup) else error
         if not isinstance(cause, (StateError, TimeoutError)):

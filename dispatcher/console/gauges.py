@@ -6,6 +6,7 @@ A value that is not known has no sample, which is not 0.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from operator import attrgetter
 from typing import Final, NamedTuple, get_args
 
 from prometheus_client import Metric
@@ -130,6 +131,12 @@ def _processes(attribute: str) -> Callable[[ConsoleSnapshot], Iterator[Sample]]:
     return samples
 
 
+def _of_phrases(name: str, text: str, attribute: str, *, is_counter: bool = False) -> _Row:
+    value = attrgetter(attribute)
+    samples = _one(lambda each: value(each.phrases) if each.phrases else None)
+    return _Row(f"phrase_cache_{name}", text, (), samples, is_counter)
+
+
 def _one(value: Callable[[ConsoleSnapshot], float | None]) -> Callable[[ConsoleSnapshot], list[Sample]]:
     return lambda snapshot: [((), value(snapshot))]
 
@@ -214,6 +221,11 @@ _ROWS: Final = (
     ),
     _Row("process_cpu_ratio", "Share of the control worker's host.", ("process",), _processes("cpu_ratio")),
     _Row("process_memory_bytes", "Resident memory there.", ("process",), _processes("memory_bytes")),
+    _of_phrases("hits", "Phrases that no TTS call had to speak.", "hits", is_counter=True),
+    _of_phrases("misses", "Phrases that were looked up and not there.", "misses", is_counter=True),
+    _of_phrases("evictions", "Phrases put out to make room.", "evicted", is_counter=True),
+    _of_phrases("bytes", "Packets that are kept.", "used_bytes"),
+    _of_phrases("saved_seconds", "TTS time that recent hits saved.", "saved_s"),
     _Row("redis_memory_bytes", "Memory of the Redis.", (), _one(lambda each: each.memory.used_bytes)),
     _Row("redis_memory_limit_bytes", "0 is no limit.", (), _one(lambda each: each.memory.limit_bytes)),
     _Row("redis_read_seconds", "How long this scrape took to read it.", (), _one(lambda each: each.took_s)),

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dispatcher.chains import sent_at_s
+from dispatcher.dialogue_store.phrase_figures import PhraseFigures, read_figures_if_there
 from dispatcher.messages import QUEUES
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing.overview import Overview, read_overview
@@ -35,6 +36,7 @@ class ConsoleSnapshot:
             out whose oldest message does not say when it was sent, as those of beat.
         workers: processes that show life, by the queue that they consume.
         kpis: None where none were evaluated within the last minute.
+        phrases: None where its Redis is unreachable.
         records: None where nothing was ever recorded.
         took_s: how long all of it took to read.
     """
@@ -47,11 +49,12 @@ class ConsoleSnapshot:
     kpis: KpiSnapshot | None
     records: StreamState | None
     memory: RedisMemory
+    phrases: PhraseFigures | None
     took_s: float
 
 
-async def take_snapshot(redis: RedisClient) -> ConsoleSnapshot:
-    """Return what holds now.
+async def take_snapshot(redis: RedisClient, cache: RedisClient) -> ConsoleSnapshot:
+    """Return what holds now in the shared Redis and in the cache.
 
     Raises:
         ExceptionGroup: of StateError, Redis is out of reach.
@@ -66,6 +69,7 @@ async def take_snapshot(redis: RedisClient) -> ConsoleSnapshot:
         kpis = group.create_task(read_snapshot(redis))
         records = group.create_task(read_state(redis))
         memory = group.create_task(_memory(redis))
+        phrases = group.create_task(read_figures_if_there(cache))
     return ConsoleSnapshot(
         overview=overview.result(),
         canaries=canaries.result(),
@@ -75,6 +79,7 @@ async def take_snapshot(redis: RedisClient) -> ConsoleSnapshot:
         kpis=kpis.result(),
         records=records.result(),
         memory=memory.result(),
+        phrases=phrases.result(),
         took_s=time.monotonic() - began_at_s,
     )
 

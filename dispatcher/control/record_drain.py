@@ -19,6 +19,8 @@ from dispatcher.redis_client import keys
 from dispatcher.telemetry import record_stream
 from dispatcher.telemetry.record_stream import Batch, StreamState
 
+RECORDS_DRAINER_TTL_S: Final = 15
+
 log = structlog.get_logger(__name__)
 Result = TypeVar("Result")
 
@@ -65,7 +67,7 @@ class RecordDrain:
         return count
 
     def _drain_alone(self) -> int:
-        redis, ttl_ms = self._loop.redis, keys.RECORDS_DRAINER_TTL_S * 1000
+        redis, ttl_ms = self._loop.redis, RECORDS_DRAINER_TTL_S * 1000
         lock = self._run(owned_lock.try_acquire(redis, keys.RECORDS_DRAINER, ttl_ms=ttl_ms))
         if lock is None:
             return 0

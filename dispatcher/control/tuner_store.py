@@ -21,6 +21,8 @@ from dispatcher.redis_client.decoding import as_text
 from dispatcher.routing.published import read_fleets
 from dispatcher.telemetry import record_stream
 
+TUNING_TTL_MS: Final = 60_000
+
 log = structlog.get_logger(__name__)
 
 TUNER_REQUESTS_KEPT: Final = 20
@@ -50,7 +52,7 @@ async def try_hold(redis: RedisClient) -> AsyncIterator[bool]:
     Raises:
         StateError: Redis is out of reach.
     """
-    lock = await owned_lock.try_acquire(redis, keys.TUNING, ttl_ms=keys.TUNING_TTL_MS)
+    lock = await owned_lock.try_acquire(redis, keys.TUNING, ttl_ms=TUNING_TTL_MS)
     try:
         yield lock is not None
     finally:

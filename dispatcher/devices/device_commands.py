@@ -21,6 +21,8 @@ from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.redis_client.pubsub import subscribe
 
+COMMAND_ANSWERS_TTL_S: Final = 10
+
 log = structlog.get_logger(__name__)
 
 COMMAND_TIMEOUT_S: Final = 2.0
@@ -109,6 +111,6 @@ async def _answer(
     key = keys.command_answers(str(command_id))
     try:
         redis.send_nowait("LPUSH", key, _DONE if is_connected else _NOT_HERE)
-        redis.send_nowait("EXPIRE", key, keys.COMMAND_ANSWERS_TTL_S)
+        redis.send_nowait("EXPIRE", key, COMMAND_ANSWERS_TTL_S)
     except StateError as error:
         log.warning("device command not answered", reason=str(error))

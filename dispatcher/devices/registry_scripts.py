@@ -9,6 +9,8 @@ from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.redis_client.lua_script import NamedValues, Script, Value
 
+STRANGER_TTL_S: Final = 2 * 24 * 3600
+
 NOTE: Final = Script.load("dispatcher.devices", "clock", "note_device")
 MARK: Final = Script.load("dispatcher.devices", "clock", "mark_device")
 ADMIT: Final = Script.load("dispatcher.devices", "admit_client")
@@ -51,6 +53,6 @@ def _limits() -> NamedValues:
         "activation_prefix": keys.activation(""),
         "devices_kept": keys.DEVICES_KEPT,
         "strangers_kept": keys.STRANGERS_KEPT,
-        "stranger_ttl_s": keys.STRANGER_TTL_S,
+        "stranger_ttl_s": STRANGER_TTL_S,
         "memory_ttl_s": keys.MEMORY_TTL_S,
     }

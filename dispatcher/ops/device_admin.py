@@ -16,10 +16,11 @@ from dispatcher.devices.device_commands import DeviceCommand
 from dispatcher.devices.device_lookup import called, find, find_by_code
 from dispatcher.devices.device_tables import as_json, device_view, devices_view
 from dispatcher.devices.registry import OperatorField, Registered
-from dispatcher.dialogue_store import memory
+from dispatcher.dialogue_store import memory, phrase_cache
 from dispatcher.errors import DispatcherError, UnknownName
-from dispatcher.redis_client.client import RedisClient
+from dispatcher.redis_client.client import RedisClient, cache_client
 from dispatcher.routing import instance_table
+from dispatcher.supervisor.resolve_settings import resolve_settings
 from dispatcher.telemetry import front_presence
 
 DEFAULT: Final = "default"
@@ -106,10 +107,21 @@ async def forget(redis: RedisClient, word: str, *, entirely: bool) -> str:
     """Erase the dialogue with a device and all that is remembered of its users; entirely, the device too."""
     device = await find(redis, word)
     await memory.forget(redis, device.device_id)
+    await _clear_phrases(redis)
     if entirely:
         await registry.remove(redis, device.device_id)
     await _reread(redis, device)
     return f"{called(device)}: {'forgotten' if entirely else 'its dialogue and memory are erased'}"
+
+
+async def _clear_phrases(redis: RedisClient) -> None:
+    """Clear the phrase cache: nobody can tell which of its sentences this device heard."""
+    cache = cache_client(resolve_settings(), redis)
+    try:
+        await phrase_cache.clear(cache)
+    finally:
+        if cache is not redis:
+            await cache.close()
 
 
 async def reboot(redis: RedisClient, word: str) -> str:

@@ -13,10 +13,11 @@ from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
+from dispatcher.dialogue_store.phrase_figures import PhraseFigures, read_figures_if_there
 from dispatcher.errors import StateError
 from dispatcher.host_metrics.disk import sample_disk
 from dispatcher.ops.redis_session import explain
-from dispatcher.redis_client.client import RedisClient
+from dispatcher.redis_client.client import RedisClient, cache_client
 from dispatcher.routing.overview import read_overview
 from dispatcher.routing.overview_tables import status_view
 from dispatcher.supervisor.resolve_settings import resolve_settings
@@ -29,8 +30,14 @@ STATUS_INTERVAL_S: Final = 1.0
 
 async def show_json(redis: RedisClient) -> None:
     """Print all that is known as one JSON object."""
-    overview, snapshot = await asyncio.gather(read_overview(redis), read_snapshot(redis))
-    known = {**asdict(overview), "kpis": None if snapshot is None else asdict(snapshot)}
+    overview, snapshot, phrases = await asyncio.gather(
+        read_overview(redis), read_snapshot(redis), _phrases(redis)
+    )
+    known = {
+        **asdict(overview),
+        "kpis": None if snapshot is None else asdict(snapshot),
+        "phrase_cache": None if phrases is None else asdict(phrases),
+    }
     click.echo(json.dumps(known, ensure_ascii=False))
 
 
@@ -67,11 +74,24 @@ async def view_or_reason(redis: RedisClient, redis_url: str) -> RenderableType:
 
 
 async def _view(redis: RedisClient) -> RenderableType:
-    overview, snapshot = await asyncio.gather(read_overview(redis), read_snapshot(redis))
+    overview, snapshot, phrases = await asyncio.gather(
+        read_overview(redis), read_snapshot(redis), _phrases(redis)
+    )
     view = status_view(overview, kpi_view(snapshot))
+    if phrases is not None and phrases.hits + phrases.misses:
+        view = Group(view, Text(""), Text(phrases.in_words()))
     data_dir = resolve_settings().data_dir
     disk = sample_disk(data_dir)
     if disk is None or not disk.trouble:
         return view
     warning = f"{data_dir}: {disk.trouble}: turns go on, logs, records and dialogues are not kept"
     return Group(Text(warning, style="bold red"), Text(""), view)
+
+
+async def _phrases(redis: RedisClient) -> PhraseFigures | None:
+    cache = cache_client(resolve_settings(), redis)
+    try:
+        return await read_figures_if_there(cache)
+    finally:
+        if cache is not redis:
+            await cache.close()

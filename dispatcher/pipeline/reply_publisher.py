@@ -10,9 +10,10 @@ from typing import Unpack
 from dispatcher import chains
 from dispatcher.dialogue.history import Message
 from dispatcher.dialogue.reply_limits import ReplyLimits
-from dispatcher.messages import Language, ReplyFields, ReplyKind, TurnTicket
+from dispatcher.messages import Keep, Language, ReplyFields, ReplyKind, TurnTicket
 from dispatcher.pipeline.attempt import now
 from dispatcher.pipeline.liveness import Liveness
+from dispatcher.pipeline.phrase_speech import find_phrase, played
 from dispatcher.pipeline.stage import reply
 from dispatcher.pipeline.worker_context import WorkerContext
 from dispatcher.tools.model import ToolCall
@@ -93,7 +94,14 @@ class ReplyPublisher:
         self.sent = f"{self.sent} {sentence}".lstrip()
         self.send("sentence", index=index, text=text, timings=None if index else timings)
         ticket = replace(self._ticket, deadline_at_s=self.liveness.deadline_at_s)
-        await chains.synthesize(self._context.redis, ticket, index=index, text=text)
+        keep: Keep = ""
+        if self._context.catalogue.phrase_cache.is_on:
+            found = await find_phrase(self._context, ticket, text, keep="sentence")
+            if found.finding == "hit":
+                self.send("audio", **played(found, index))
+                return
+            keep = "sentence" if found.finding == "keep" else ""
+        await chains.synthesize(self._context.redis, ticket, index=index, text=text, keep=keep)
 
     def send(self, kind: ReplyKind, **fields: Unpack[ReplyFields]) -> None:
         """Reply to the front."""

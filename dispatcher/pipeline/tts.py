@@ -8,12 +8,14 @@ from typing import Final
 
 from dispatcher.audio import packets
 from dispatcher.audio.opus import SAMPLE_BYTES, OpusEncoder, PacketEncoder, PcmPacketizer
-from dispatcher.dialogue.persona import character, voice_at
+from dispatcher.catalogue.model import Instance
+from dispatcher.dialogue.persona import voice_at
 from dispatcher.errors import InstanceFailed
-from dispatcher.messages import REPLY_FRAME_MS, REPLY_RATE_HZ, ReplyFields, TurnTicket
+from dispatcher.messages import REPLY_FRAME_MS, REPLY_RATE_HZ, Keep, ReplyFields, TurnTicket
 from dispatcher.pipeline.attempt import Attempt, CallProfile
 from dispatcher.pipeline.attempt_runner import LostHedge
 from dispatcher.pipeline.hedged_call import HedgedCall
+from dispatcher.pipeline.phrase_speech import PhraseMaking, find_or_make, played, voices_of
 from dispatcher.pipeline.stage import reply, without_stalls
 from dispatcher.pipeline.worker_context import WorkerContext
 from dispatcher.routing.router import Lease
@@ -27,14 +29,37 @@ _FRAME_BYTES: Final = REPLY_RATE_HZ * REPLY_FRAME_MS // 1000 * SAMPLE_BYTES
 _idle_encoders: list[PacketEncoder] = []
 
 
-async def synthesize(context: WorkerContext, ticket: TurnTicket, index: int, text: str) -> None:
-    """Speak sentence number `index` of a turn.
+async def speak(context: WorkerContext, ticket: TurnTicket, index: int, text: str, keep: Keep = "") -> None:
+    """Speak sentence number `index` of a turn, from the phrase cache where it is there or about to be.
 
     Raises:
         InstanceError, NoInstanceAvailable, StateError: no instance spoke it to its end.
     """
-    speech = SentenceSpeech(context, ticket, index)
-    voices = character(context.catalogue.conversation, ticket.device_id, chosen=ticket.persona).voices
+    if not keep:
+        await synthesize(context, ticket, index, text)
+        return
+    found = await find_or_make(context, ticket, text, keep=keep)
+    if found.finding == "hit":
+        reply(context, ticket, "audio", **played(found, index))
+        return
+    making = PhraseMaking(context, ticket, text, keep=keep)
+    try:
+        await synthesize(context, ticket, index, text, making)
+        await making.store()
+    finally:
+        making.end()
+
+
+async def synthesize(
+    context: WorkerContext, ticket: TurnTicket, index: int, text: str, making: PhraseMaking | None = None
+) -> None:
+    """Have an instance speak sentence number `index` of a turn; `making` gets what is spoken as well.
+
+    Raises:
+        InstanceError, NoInstanceAvailable, StateError: no instance spoke it to its end.
+    """
+    speech = SentenceSpeech(context, ticket, index, making)
+    voices = voices_of(context, ticket)
 
     async def attempt_on(attempt: Attempt, lease: Lease) -> None:
         voice = voice_at(voices, lease.instance) or lease.instance.voice
@@ -44,7 +69,7 @@ async def synthesize(context: WorkerContext, ticket: TurnTicket, index: int, tex
         async with aclosing(without_stalls(lease, stream)) as pieces:
             async for piece in pieces:
                 if piece and not attempt.has_won:
-                    speech.begin(attempt, lease)
+                    speech.begin(attempt, lease, speaker)
                 speech.write(piece)
         if not attempt.has_won:
             raise InstanceFailed(lease.instance.name, "the speech is empty")
@@ -59,7 +84,9 @@ async def synthesize(context: WorkerContext, ticket: TurnTicket, index: int, tex
 class SentenceSpeech:
     """One sentence as it is spoken: PCM in, packets out."""
 
-    def __init__(self, context: WorkerContext, ticket: TurnTicket, index: int) -> None:
+    def __init__(
+        self, context: WorkerContext, ticket: TurnTicket, index: int, making: PhraseMaking | None
+    ) -> None:
         """Take an encoder of the format that the device plays."""
         self._context = context
         self._ticket = ticket
@@ -70,8 +97,9 @@ class SentenceSpeech:
         self._skip_bytes = 0
         self._sent = 0
         self._timings: dict[str, str | float] = {}
+        self._making = making
 
-    def begin(self, attempt: Attempt, lease: Lease) -> None:
+    def begin(self, attempt: Attempt, lease: Lease, speaker: Instance) -> None:
         """Take an instance's audio from here on; as much as an earlier one has spoken already is skipped.
 
         Raises:
@@ -80,6 +108,8 @@ class SentenceSpeech:
         if not attempt.try_win():
             raise LostHedge
         self._skip_bytes = self._taken_bytes
+        if self._making is not None:
+            self._making.begin(speaker)
         self._timings = {
             "tts_instance": lease.instance.name,
             "tts_wait_ms": round(lease.wait_ms, 1),
@@ -119,6 +149,8 @@ class SentenceSpeech:
         group, self._ready = self._ready[:count], self._ready[count:]
         timings = None if self._sent else self._timings
         self._sent += len(group)
+        if self._making is not None:
+            self._making.add(group)
         packed = packets.pack(group)
         fields = ReplyFields(index=self._index, packets=packed, last=last, timings=timings)
         reply(self._context, self._ticket, "audio", **fields)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from redis.asyncio import Redis
 
 from dispatcher.catalogue.model import Catalogue
+from dispatcher.dialogue_store.phrase_cache import PhraseCache
 from dispatcher.pipeline.loop_thread import LOOP_START_TIMEOUT_S, CancellableTurns, LoopThread
 from dispatcher.pipeline.shared_refusals import SharedRefusals
 from dispatcher.providers.registry import Providers
@@ -41,6 +42,7 @@ class WorkerContext:
         loop: runs the coroutines of all tasks.
         redis: shared state and broker.
         cache: audio of utterances; the same client where it has no server of its own.
+        phrases: speech that was made before.
         blocking_redis: connections for commands that block; each occupies one while it waits.
         providers: clients of the instances.
         router: leases instances.
@@ -55,6 +57,7 @@ class WorkerContext:
     loop: LoopThread
     redis: RedisClient
     cache: RedisClient
+    phrases: PhraseCache
     blocking_redis: Redis
     providers: Providers
     router: Router
@@ -98,12 +101,14 @@ class WorkerContext:
 
 async def _opened(settings: Settings, catalogue: Catalogue, loop: LoopThread) -> WorkerContext:
     redis = RedisClient(connect(settings.redis_url), reconnect_timeout_s=REDIS_RECONNECT_TIMEOUT_S)
+    cache = cache_client(settings, redis)
     context = WorkerContext(
         settings=settings,
         started_with=catalogue,
         loop=loop,
         redis=redis,
-        cache=cache_client(settings, redis),
+        cache=cache,
+        phrases=PhraseCache(redis, cache),
         blocking_redis=connect(settings.cache, socket_timeout_s=None),
         providers=Providers(),
         router=Router(redis, catalogue, activated_at_s=activated_at_s(settings, catalogue.path)),
@@ -116,23 +121,22 @@ async def _opened(settings: Settings, catalogue: Catalogue, loop: LoopThread) ->
     refusals = SharedRefusals(redis, active, context.providers.refused)
     active.on_swap = refusals.drop_changed
     loop.spawn(refusals.poll())
+    loop.spawn(_dispatch_published(context))
+    return context
+
+
+async def _dispatch_published(context: WorkerContext) -> None:
+    """Call the handler of each message's channel, for ever, on a connection that nothing else uses."""
+    active = context.router.active
     handlers: dict[str, Callable[[str], None]] = {
         keys.CANCEL_CHANNEL: context.turns.cancel,
         keys.FREED_CHANNEL: context.router.wake,
         keys.ANSWERED_CHANNEL: context.device_tools.wake,
         keys.RELOADED_CHANNEL: lambda _: active.refresh(),
     }
-    client = connect(settings.redis_url, socket_timeout_s=None)
-    loop.spawn(_dispatch_published(client, handlers, on_subscribed=active.refresh))
-    return context
-
-
-async def _dispatch_published(
-    client: Redis, handlers: Mapping[str, Callable[[str], None]], *, on_subscribed: Callable[[], None]
-) -> None:
-    """Call the handler of each message's channel, for ever, on a connection that nothing else uses."""
+    client = connect(context.settings.redis_url, socket_timeout_s=None)
     try:
-        async for channel, text in subscribe(client, *handlers, on_subscribed=on_subscribed):
+        async for channel, text in subscribe(client, *handlers, on_subscribed=active.refresh):
             handlers[channel](text)
     finally:
         await client.aclose()

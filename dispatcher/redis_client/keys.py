@@ -28,6 +28,8 @@
 | devices | sorted set | fronts, operator | operator | none: 10 000 known devices at most |
 | strangers | sorted set | OTA | OTA | none: the last 1 000 that never connected |
 | activation:{code} | string | OTA | `dispatcher devices activate` | 2 days, one per stranger |
+| phrase:{digest} | hash | tts workers | fronts, llm and tts workers | 24 h at most, refreshed; at CACHE_URL |
+| phrases:{part} | by part | scripts of phrases | the same, status, console | bounded in them; at CACHE_URL |
 | devices-changed | set | fronts, `dispatcher devices` | control worker | none: one per known device |
 | devices-restored | string | control worker | control worker | none: one |
 | memory:{device} | hash | fronts, control worker | llm worker | 90 days, refreshed |
@@ -94,42 +96,30 @@ RECORDED: Final = "recorded"
 RECORDS: Final = "records"
 RECORDS_DRAINED: Final = "records-drained"
 RECORDS_DRAINER: Final = "records-drainer"
-RECORDS_DRAINER_TTL_S: Final = 15
 OVERRIDES: Final = "knobs"
 WORKERS: Final = "workers"
 DROPPED_MESSAGES: Final = "dropped-messages"
-DROPPED_MESSAGES_TTL_S: Final = 24 * 3600
 TUNER_STATE: Final = "tuner-state"
 TUNER: Final = "tuner"
 TUNER_REQUESTS: Final = "tuner-requests"
 TUNING: Final = "tuning"
 TUNER_MAXLEN: Final = 1_000
-TUNING_TTL_MS: Final = 60_000
 VERIFYING: Final = "verifying"
 SIGN_OF_LIFE_TTL_S: Final = 15
 TURN_TTL_S: Final = 90
-# Ten minutes of speech in entries of 120 ms; `max_utterance_s` ends an utterance long before.
-UTTERANCE_MAXLEN: Final = 5_000
 REPLIES_TTL_S: Final = 60
 REPLIES_MAXLEN: Final = 20_000
 # Ten hours of fifty devices with a turn a minute each, in 30 MB at most (docs/records.md).
 RECORDS_MAXLEN: Final = 50_000
-TOOLS_TTL_S: Final = 3600
-ANSWER_TTL_S: Final = 30
 HISTORY_TTL_S: Final = 24 * 3600
 HISTORY_MESSAGES: Final = 80
 # A known device takes a third of a KB, so a full registry takes 4 MB (dispatcher/devices/registry.py).
 DEVICES_KEPT: Final = 10_000
 STRANGERS_KEPT: Final = 1_000
-STRANGER_TTL_S: Final = 2 * 24 * 3600
 MEMORY_TTL_S: Final = 90 * 24 * 3600
-COMMAND_ANSWERS_TTL_S: Final = 10
 WORKER_READY_TTL_S: Final = 30
-FRONT_TTL_S: Final = 15
 TURNS_KEPT: Final = 1_000
-SAMPLES_TTL_S: Final = 3600
 SAMPLES_KEPT: Final = 100
-KPIS_TTL_S: Final = 60
 LEASE_TTL_MS: Final = 5_000
 REASON_CHARACTERS: Final = 200
 REFUSED_TTL_S: Final = 24 * 3600
@@ -238,6 +228,16 @@ def activation(code: str) -> str:
 def memory(device_id: str) -> str:
     """Name what is remembered of a device's users, and how many exchanges are not in it yet."""
     return f"memory:{device_id}"
+
+
+def phrase(digest: str) -> str:
+    """Name the sound of a phrase, with what it took to make."""
+    return f"phrase:{digest}"
+
+
+def phrases(part: str) -> str:
+    """Name what is known of all phrases: use, sizes, said, figures; who makes one, `making:{digest}`."""
+    return f"phrases:{part}"
 
 
 def command_answers(command_id: str) -> str:

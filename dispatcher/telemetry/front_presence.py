@@ -13,6 +13,8 @@ from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.redis_client.decoding import as_text
 
+FRONT_TTL_S: Final = 15
+
 PRESENCE_INTERVAL_S: Final = 3.0
 # Longer than the hash of a front lives: a front without a report for so long has ended.
 PRESENCE_TTL_S: Final = 60.0
@@ -44,7 +46,7 @@ def publish(
         *("HSET", keys.front(front_id), "devices", counts.devices, "busy", counts.busy, "heard", heard),
         *("in_turn", counts.in_turn, "turns_begun", counts.turns_begun),
     )
-    redis.send_nowait("EXPIRE", keys.front(front_id), keys.FRONT_TTL_S)
+    redis.send_nowait("EXPIRE", keys.front(front_id), FRONT_TTL_S)
     redis.send_nowait("ZADD", keys.FRONTS, round(time.time(), 1), front_id)
 
 

@@ -19,6 +19,8 @@ from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.redis_client.decoding import as_text
 
+KPIS_TTL_S: Final = 60
+
 Kind = TypeVar("Kind")
 
 # A little less than a minute, or the tick at its end would be too early.
@@ -63,7 +65,7 @@ async def publish(redis: RedisClient, snapshot: KpiSnapshot) -> None:
     alerts = [word for one in snapshot.standings for word in (one.kpi.name, json.dumps(asdict(one.alert)))]
     redis.send_nowait("HSET", keys.ALERTS, *alerts)
     redis.send_nowait("HSET", keys.KPIS, "board", _SNAPSHOT.dump_json(snapshot))
-    await redis.execute("EXPIRE", keys.KPIS, keys.KPIS_TTL_S)
+    await redis.execute("EXPIRE", keys.KPIS, KPIS_TTL_S)
 
 
 async def try_claim_minute(redis: RedisClient) -> bool:

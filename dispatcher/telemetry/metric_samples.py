@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Final
 
 from dispatcher.host_metrics.host import HostSample
 from dispatcher.messages import Service
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing.overview import InstanceView, Overview
+
+SAMPLES_TTL_S: Final = 3600
 
 
 def add_instances(redis: RedisClient, overview: Overview, *, at_s: float) -> None:
@@ -63,7 +65,7 @@ async def of_host(redis: RedisClient, host: str) -> list[dict[str, Any]]:
 def _add(redis: RedisClient, key: str, sample: Mapping[str, Any]) -> None:
     redis.send_nowait("LPUSH", key, json.dumps(sample))
     redis.send_nowait("LTRIM", key, 0, keys.SAMPLES_KEPT - 1)
-    redis.send_nowait("EXPIRE", key, keys.SAMPLES_TTL_S)
+    redis.send_nowait("EXPIRE", key, SAMPLES_TTL_S)
 
 
 async def _read(redis: RedisClient, key: str) -> list[dict[str, Any]]:

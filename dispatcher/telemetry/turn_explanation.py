@@ -37,7 +37,8 @@ def _end_text(end: TurnEnd) -> Text:
     because = f", {end.reason}" if end.reason else ""
     cached = "" if end.cached_tokens is None else f", {end.cached_tokens} of them cached"
     prompt = f"; the prompt had {end.prompt_tokens} tokens{cached}" if end.prompt_tokens else ""
-    return Text(f"the turn ended: {end.outcome}{because}{prompt}", style=style)
+    spoken = f"; {end.cached_phrases} spoken from the phrase cache" if end.cached_phrases else ""
+    return Text(f"the turn ended: {end.outcome}{because}{prompt}{spoken}", style=style)
 
 
 def _block(decision: Decision, started_at_ms: int) -> RenderableType:

@@ -18,7 +18,8 @@ _REPLY_TIMES: Final = ("llm_first_sentence_ms", "tts_first_audio_ms")
 _MAX_CHARACTERS: Final = 300
 _TEXTS: Final = ("turn", "device", "reason")
 _PROMPT: Final = ("llm_prompt_tokens", "llm_cached_tokens")
-_KEPT: Final = ("first_audio_ms", "silence_ms", _ASR_TIME, *_REPLY_TIMES, *_PROMPT)
+_CACHED: Final = "cached_phrases"
+_KEPT: Final = ("first_audio_ms", "silence_ms", _ASR_TIME, *_REPLY_TIMES, *_PROMPT, _CACHED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +34,7 @@ class TurnEnd:
             the LLM did not say.
         silence_ms: after which the end of speech was found; 0 where the device sent it.
         first_audio_ms: from the end of speech, as found, to the first packet; None where none was sent.
+        cached_phrases: how much was spoken from the phrase cache.
     """
 
     outcome: str
@@ -42,6 +44,7 @@ class TurnEnd:
     cached_tokens: int | None = None
     silence_ms: float = field(default=0, compare=False)
     first_audio_ms: float | None = field(default=None, compare=False)
+    cached_phrases: int = field(default=0, compare=False)
 
 
 def add(redis: RedisClient, *, outcome: str, asked: bool, typed: bool, figures: Mapping[str, Any]) -> None:
@@ -100,6 +103,7 @@ def _end(turn: Mapping[str, Any]) -> TurnEnd:
         cached_tokens=cached,
         silence_ms=turn.get("silence_ms", 0),
         first_audio_ms=turn.get("first_audio_ms"),
+        cached_phrases=turn.get(_CACHED, 0),
     )
 
 

@@ -11,11 +11,15 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.tools.model import ListedTool, ToolResult
+
+ANSWER_TTL_S: Final = 30
+
+TOOLS_TTL_S: Final = 3600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +70,7 @@ def keep(redis: RedisClient, listed: ToolList) -> None:
     """Keep a list for an hour."""
     redis.send_nowait(
         *("SET", keys.tools(listed.digest), listed.packed.encode("utf-8", "replace")),
-        *("EX", keys.TOOLS_TTL_S),
+        *("EX", TOOLS_TTL_S),
     )
 
 
@@ -97,7 +101,7 @@ async def try_act(redis: RedisClient, turn_id: str, attempt: int) -> bool:
 def answer(redis: RedisClient, call_id: str, result: ToolResult) -> None:
     """Store the result of a call, and publish that it is there."""
     packed = json.dumps([result.text, result.failed], ensure_ascii=False).encode("utf-8", "replace")
-    redis.send_nowait("SET", keys.answer(call_id), packed, "EX", keys.ANSWER_TTL_S)
+    redis.send_nowait("SET", keys.answer(call_id), packed, "EX", ANSWER_TTL_S)
     redis.send_nowait("PUBLISH", keys.ANSWERED_CHANNEL, call_id)
 
 

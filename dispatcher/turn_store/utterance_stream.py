@@ -23,6 +23,9 @@ from dispatcher.redis_client.client import REDIS_RECONNECT_TIMEOUT_S, RedisClien
 from dispatcher.redis_client.lua_script import Value
 from dispatcher.redis_client.stream_entries import entries_of
 
+# Ten minutes of speech in entries of 120 ms; `max_utterance_s` ends an utterance long before.
+UTTERANCE_MAXLEN: Final = 5_000
+
 UTTERANCE_READ_BLOCK_MS: Final = 1_000
 UTTERANCE_READ_COUNT: Final = 200
 # An answer that is later than that never comes: the connection was cut without a word.
@@ -58,7 +61,7 @@ def end(redis: RedisClient, ticket: TurnTicket) -> None:
 
 def _add(redis: RedisClient, turn_id: str, fields: list[Value]) -> None:
     key = keys.utterance(turn_id)
-    redis.send_nowait("XADD", key, "MAXLEN", "~", keys.UTTERANCE_MAXLEN, "*", *fields)
+    redis.send_nowait("XADD", key, "MAXLEN", "~", UTTERANCE_MAXLEN, "*", *fields)
     redis.send_nowait("EXPIRE", key, keys.TURN_TTL_S)
 
 

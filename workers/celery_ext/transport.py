@@ -19,6 +19,8 @@ from dispatcher.control.log_limit import LogLimit
 from dispatcher.messages import QUEUES
 from dispatcher.redis_client import keys
 
+DROPPED_MESSAGES_TTL_S: Final = 24 * 3600
+
 log = structlog.get_logger(__name__)
 
 DROPPED_LOG_INTERVAL_S: Final = 10.0
@@ -45,7 +47,7 @@ def drop_commands(queue: str) -> tuple[tuple[str | int, ...], ...]:
     """Return the commands that count a message that is not worked on."""
     return (
         ("HINCRBY", keys.DROPPED_MESSAGES, queue, 1),
-        ("EXPIRE", keys.DROPPED_MESSAGES, keys.DROPPED_MESSAGES_TTL_S),
+        ("EXPIRE", keys.DROPPED_MESSAGES, DROPPED_MESSAGES_TTL_S),
     )
 
 

@@ -51,25 +51,25 @@ class Apologies:
             if len(self._spoken) > MAX_DEVICES:
                 del self._spoken[next(iter(self._spoken))]
 
-    def phrase(self, ticket: TurnTicket, *, said: str, kind: Kind = "sorry") -> tuple[str, list[bytes]]:
-        """Return the text and the packets of a phrase, in the language of the turn.
+    def recorded(self, kind: Kind, language: Language, audio_format: AudioFormat) -> tuple[str, list[bytes]]:
+        """Return the text and the packets of a phrase in a language; "auto" is English.
+
+        Args:
+            kind: whether what was asked for was done all the same, or some of the answer was played.
+            language: that the user is spoken to in.
+            audio_format: that the device plays.
+        """
+        spoken: Language = "en" if language == "auto" else language
+        return TEXTS[kind, spoken], self._packets[kind, spoken, audio_format]
+
+    def language(self, ticket: TurnTicket, *, said: str) -> Language:
+        """Return the language that the user of a turn is spoken to in.
 
         Args:
             ticket: has the language, where that is not open.
             said: what the turn is about, as far as it is known. Where that shows no language, the device's
                 last utterance does; where nothing was ever understood, it is English.
-            kind: whether what was asked for was done all the same, or some of the answer was played.
         """
-        language = self.language(ticket, said=said)
-        return self.recorded(kind, language, ticket.audio_format)
-
-    def recorded(self, kind: Kind, language: Language, audio_format: AudioFormat) -> tuple[str, list[bytes]]:
-        """Return the text and the packets of a phrase in a language; "auto" is English."""
-        spoken: Language = "en" if language == "auto" else language
-        return TEXTS[kind, spoken], self._packets[kind, spoken, audio_format]
-
-    def language(self, ticket: TurnTicket, *, said: str) -> Language:
-        """Return the language that the user of a turn is spoken to in; arguments as in `phrase`."""
         if ticket.language != "auto":
             return ticket.language
         return detect_language(said) if shows_language(said) else self._spoken.get(ticket.device_id, "en")

@@ -13,6 +13,7 @@ from aiohttp import web
 
 from dispatcher.catalogue.model import Catalogue
 from dispatcher.control.overrides import RuntimeOverrides
+from dispatcher.dialogue_store.phrase_cache import PhraseCache
 from dispatcher.errors import StateError
 from dispatcher.front.admission.connection_limiter import (
     ConnectionLimiter,
@@ -59,6 +60,7 @@ class FrontContext:
     """Shared parts of one front process; only what `status` holds changes.
 
     Attributes:
+        phrases: speech that was made before.
         active: the active catalogue.
         devices: connections by device id; one device has one.
         turns: turns under way, to which replies are routed.
@@ -71,6 +73,7 @@ class FrontContext:
     front_id: str
     redis: RedisClient
     cache_redis: RedisClient
+    phrases: PhraseCache
     active: ActiveCatalogue
     pacer: Pacer
     apologies: Apologies
@@ -90,12 +93,14 @@ class FrontContext:
         redis = redis or RedisClient(
             connect(settings.redis_url), reconnect_timeout_s=REDIS_RECONNECT_TIMEOUT_S
         )
+        cache_redis = cache_client(settings, redis)
         connection_limiter = make_connection_limiter(settings)
         return cls(
             settings=settings,
             front_id=f"{settings.server_id}-{secrets.token_hex(4)}",
             redis=redis,
-            cache_redis=cache_client(settings, redis),
+            cache_redis=cache_redis,
+            phrases=PhraseCache(redis, cache_redis),
             active=ActiveCatalogue(redis, catalogue, activated_at_s=activated_at_s(settings, catalogue.path)),
             pacer=Pacer(asyncio.get_running_loop()),
             apologies=Apologies(),

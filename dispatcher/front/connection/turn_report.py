@@ -29,7 +29,7 @@ class TurnReport:
         outcome: "answered", "cut" (the answer broke off), "apologised", "spoken over", "device left" or
             "nothing said".
         reason: why it was apologised for, cut, or ended before its model did; empty otherwise.
-        marks: when what was ready or played, in ms after the end of speech.
+        marks: when what was ready or played, in ms after the end of speech; and how much of it was kept.
     """
 
     def __init__(
@@ -55,6 +55,10 @@ class TurnReport:
     def mark(self, name: str, at: float | None = None) -> None:
         """Take down when something was ready first: now, or at a time of the clock."""
         self.marks.setdefault(name, round(((self._now() if at is None else at) - self._began_at) * 1000, 1))
+
+    def count_cached(self) -> None:
+        """Count something that was spoken from the phrase cache."""
+        self.marks["cached_phrases"] = self.marks.get("cached_phrases", 0) + 1
 
     def publish(
         self,

@@ -16,12 +16,13 @@ from dispatcher.dialogue.emotion import EMOTION_EMOJI
 from dispatcher.dialogue.history import Message
 from dispatcher.dialogue.turn import Turn
 from dispatcher.dialogue_store import memory, recent_history
+from dispatcher.dialogue_store.phrase_cache import CACHE_NAME
 from dispatcher.front.connection import apology
 from dispatcher.front.connection.front_context import FrontContext
 from dispatcher.front.connection.playback import Player, ReplyOutput
 from dispatcher.front.connection.turn_report import TurnReport
 from dispatcher.front.connection.turn_tasks import TurnTasks, Utterance
-from dispatcher.messages import Reply
+from dispatcher.messages import Language, Reply
 
 log = structlog.get_logger(__name__)
 
@@ -30,6 +31,8 @@ _LOGGED: Final = {"apologised": "turn apologised for", "cut": "answer cut"}
 
 class TurnRunner:
     """One exchange with one device, from the end of its speech to the end of the reply.
+
+    More than twelve methods: each thing that may end a turn has one.
 
     Attributes:
         transcript: what the user said, as far as it is known.
@@ -55,7 +58,7 @@ class TurnRunner:
             stage_timeout_s=rules.stage_timeout_s,
             filler_after_s=_filler_delay_s(rules, utterance),
         )
-        self._tasks = TurnTasks(context, utterance, self._fail)
+        self._tasks = TurnTasks(context, utterance, self._fail, self.on_reply)
         lead_frames = context.catalogue.playback.lead_frames
         self._player = Player(context.pacer, device, lead_frames=lead_frames, on_played=self._on_played)
         self._report = TurnReport(
@@ -83,6 +86,8 @@ class TurnRunner:
 
     def on_reply(self, reply: Reply) -> None:
         """Take in a reply of a stage."""
+        if reply.text == CACHE_NAME and reply.kind == "audio":
+            self._report.count_cached()
         self._do(self._turn.on_reply(reply, self._context.pacer.now()))
 
     def on_clock(self) -> None:
@@ -158,8 +163,26 @@ class TurnRunner:
         self._player.start()
         # Of what was cut, the apology is in its language; it is no part of the answer.
         said = " ".join(self._turn.spoken) or self._phrase or self.transcript
-        text, phrase = self._context.apologies.phrase(ticket, said=said, kind=kind)
-        self._player.add(text, *phrase, is_answer=outcome != "cut")
+        language = self._context.apologies.language(ticket, said=said)
+        text, recorded = self._context.apologies.recorded(kind, language, ticket.audio_format)
+        is_answer = outcome != "cut"
+        if self._context.catalogue.phrase_cache.is_on:
+            self._context.spawn(self._say_in_own_voice(text, recorded, language, is_answer=is_answer))
+        else:
+            self._say(text, recorded, is_answer=is_answer)
+
+    async def _say_in_own_voice(
+        self, text: str, recorded: list[bytes], language: Language, *, is_answer: bool
+    ) -> None:
+        """Apologise in the voice of the persona where the cache has it, else with the recorded phrase."""
+        found = await self._tasks.find_phrase(text, language)
+        if found.finding == "hit":
+            self._report.count_cached()
+            recorded = packets.unpack(found.packed)
+        self._say(text, recorded, is_answer=is_answer)
+
+    def _say(self, text: str, phrase: list[bytes], *, is_answer: bool) -> None:
+        self._player.add(text, *phrase, is_answer=is_answer)
         self._player.finish()
 
     def _on_played(self) -> None:

@@ -10,12 +10,15 @@ import structlog
 from dispatcher import chains
 from dispatcher.audio import packets
 from dispatcher.dialogue.filler import FILLER_INDEX
+from dispatcher.dialogue.persona import character
+from dispatcher.dialogue.phrases import SpokenPhrase
 from dispatcher.dialogue.steps import SendAgain
+from dispatcher.dialogue_store.phrase_cache import CACHE_NAME, FoundPhrase
 from dispatcher.errors import StateError
 from dispatcher.front.connection.device_tool_client import DeviceToolClient, answer_call
 from dispatcher.front.connection.front_context import FrontContext
 from dispatcher.front.connection.streaming_utterance import StreamingUtterance
-from dispatcher.messages import TurnTicket
+from dispatcher.messages import Keep, Language, Reply, TurnTicket
 from dispatcher.redis_client import keys
 from dispatcher.turn_store import utterance_audio
 
@@ -46,19 +49,33 @@ class Utterance:
 class TurnTasks:
     """Sender of the tasks of one turn.
 
+    More than twelve methods: one for each task that a turn may need.
+
     Attributes:
         ticket: of the first sending.
         is_tool_done: a tool of the device did what was asked for.
     """
 
     def __init__(
-        self, context: FrontContext, utterance: Utterance, on_failure: Callable[[str], None]
+        self,
+        context: FrontContext,
+        utterance: Utterance,
+        on_failure: Callable[[str], None],
+        on_reply: Callable[[Reply], None],
     ) -> None:
-        """Send nothing yet; `on_failure` is called where the broker is unreachable or flooded."""
+        """Send nothing yet.
+
+        Args:
+            context: of the front.
+            utterance: what the user said.
+            on_failure: called where the broker is unreachable or flooded.
+            on_reply: takes speech that no task has to make.
+        """
         self.ticket = utterance.ticket
         self._context = context
         self._utterance = utterance
         self._on_failure = on_failure
+        self._on_reply = on_reply
         self.is_tool_done = False
         self._filler_text = ""
         self._is_cancelled = False
@@ -68,10 +85,8 @@ class TurnTasks:
         self._context.spawn(self._start())
 
     def speak(self, text: str) -> None:
-        """Send a phrase that needs no LLM to be spoken."""
-        self._context.spawn(
-            self._send(chains.synthesize(self._context.redis, self.ticket, index=0, text=text))
-        )
+        """Have a phrase spoken that needs no LLM."""
+        self._context.spawn(self._send(self._speak(self.ticket, 0, text)))
 
     def send_again(self, late: SendAgain, *, transcript: str, alive_s: float) -> None:
         """Send a stage once more: it is late, broke off, or was lost with its worker.
@@ -102,15 +117,22 @@ class TurnTasks:
         phrase = phrases[sum(self.ticket.turn_id.encode()) % len(phrases)] if phrases else ""
         if phrase:
             ticket = _resent(self.ticket, attempt, alive_s)
-            self._context.spawn(
-                chains.synthesize(self._context.redis, ticket, index=FILLER_INDEX, text=phrase)
-            )
+            self._context.spawn(self._speak(ticket, FILLER_INDEX, phrase))
             self._filler_text = phrase
 
     def take_filler_text(self) -> list[str]:
         """Return the text of the filler, once."""
         text, self._filler_text = self._filler_text, ""
         return [text] if text else []
+
+    async def find_phrase(self, text: str, language: Language) -> FoundPhrase:
+        """Return what the cache knows of a phrase, in the voice of the device's persona."""
+        rules = self._context.catalogue
+        voices = character(rules.conversation, self.ticket.device_id, chosen=self.ticket.persona).voices
+        phrase = SpokenPhrase(
+            text=text, language=language, audio_format=self.ticket.audio_format, is_fixed=True
+        )
+        return await self._context.phrases.find(phrase, rules, voices)
 
     async def call_tool(self, request: str, on_ended: Callable[[float], None]) -> None:
         """Have the device do what a worker asks; `on_ended` gets the time at which that is over."""
@@ -140,6 +162,20 @@ class TurnTasks:
             await self._send(self._start_turn(self.ticket, stores_audio=not self.ticket.text))
         else:
             self._utterance.streaming.finish(self.ticket)
+
+    async def _speak(self, ticket: TurnTicket, index: int, text: str) -> int:
+        """Take a phrase from the cache, else have it made and kept; return the length of the TTS queue."""
+        keep: Keep = ""
+        if self._context.catalogue.phrase_cache.is_on:
+            found = await self.find_phrase(text, chains.spoken_language(ticket, text))
+            if found.finding == "hit":
+                reply = Reply(turn_id=ticket.turn_id, attempt=ticket.attempt, kind="audio", index=index)
+                self._on_reply(
+                    replace(reply, packets=found.packed, text=CACHE_NAME, last=True, timings=found.timings)
+                )
+                return 0
+            keep = "fixed" if found.finding == "keep" else ""
+        return await chains.synthesize(self._context.redis, ticket, index=index, text=text, keep=keep)
 
     async def _send(self, sending: Awaitable[int]) -> None:
         try:

@@ -6,6 +6,7 @@ import asyncio
 
 from dispatcher.devices import registry
 from dispatcher.devices.registry import DeviceDetails, Registered
+from dispatcher.devices.registry_scripts import STRANGER_TTL_S
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
 
@@ -45,4 +46,4 @@ async def test_a_binding_comes_back_from_sql(redis: RedisClient) -> None:
 async def test_a_socket_without_a_hello_leaves_no_device_behind(redis: RedisClient) -> None:
     await registry.bind(redis, "d", "mine", greeted=False)
 
-    assert 0 < await redis.execute("TTL", keys.device("d")) <= keys.STRANGER_TTL_S
+    assert 0 < await redis.execute("TTL", keys.device("d")) <= STRANGER_TTL_S

@@ -8,6 +8,7 @@ import pytest
 
 from dispatcher.devices import registry
 from dispatcher.devices.registry import DeviceDetails, Registered
+from dispatcher.devices.registry_scripts import STRANGER_TTL_S
 from dispatcher.dialogue_store import memory
 from dispatcher.errors import StateError
 from dispatcher.redis_client import keys
@@ -66,7 +67,7 @@ async def test_a_device_that_was_away_for_half_a_year_gives_way_unless_it_was_ma
 async def test_what_a_device_says_and_what_an_operator_says_stand_side_by_side(redis: RedisClient) -> None:
     details = DeviceDetails(board="bread", firmware="2.4.0", accept_language="zh-CN")
     await registry.record_seen(redis, "d", details)
-    assert 0 < await redis.execute("TTL", keys.device("d")) <= keys.STRANGER_TTL_S
+    assert 0 < await redis.execute("TTL", keys.device("d")) <= STRANGER_TTL_S
     await registry.set_field(redis, "d", "language", "en")
     assert await redis.execute("TTL", keys.device("d")) == -1
     await registry.record_seen(redis, "d", DeviceDetails(firmware="2.5.0"))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, cast
 
-from dispatcher.catalogue.model import Catalogue, Instance, ServiceConfig
+from dispatcher.catalogue.model import NO_PHRASES, Catalogue, Instance, PhraseRules, ServiceConfig
 from dispatcher.chains import PUSH
 from dispatcher.dialogue.history import Message
 from dispatcher.errors import InstanceError, NoInstanceAvailable
@@ -26,6 +26,7 @@ from dispatcher.routing.router import CallClock, Lease
 from dispatcher.routing.rules.hedging import SharedHedging
 from dispatcher.settings import Settings
 from dispatcher.turn_store import replies
+from tests.unit.pipeline.fake_phrases import FakePhrases
 
 Behaviour = Callable[[Attempt], Awaitable[str]]
 
@@ -216,8 +217,11 @@ class FakeWorker:
     providers: FakeProviders
 
     @classmethod
-    def with_instances(cls, *instances: Instance) -> FakeWorker:
-        """Return a worker whose catalogue has these; call it inside a running loop."""
+    def with_instances(cls, *instances: Instance, phrases: FakePhrases | None = None) -> FakeWorker:
+        """Return a worker whose catalogue has these; call it inside a running loop.
+
+        Where it has a phrase cache, that is switched on.
+        """
         services = {
             service: ServiceConfig(
                 service=service,
@@ -226,7 +230,8 @@ class FakeWorker:
             )
             for service in SERVICES
         }
-        catalogue = Catalogue(path="", services=services)
+        rules = NO_PHRASES if phrases is None else PhraseRules()
+        catalogue = Catalogue(path="", services=services, phrase_cache=rules)
         router = FakeRouter(active=SimpleNamespace(current=catalogue))
         redis, loop, providers = FakeRedis(), FakeLoop(), FakeProviders()
         device_tools = SimpleNamespace(listed=_no_tools)
@@ -236,6 +241,7 @@ class FakeWorker:
             loop=cast("Any", loop),
             redis=cast("Any", redis),
             cache=cast("Any", redis),
+            phrases=cast("Any", phrases),
             blocking_redis=cast("Any", redis),
             providers=cast("Any", providers),
             router=cast("Any", router),

@@ -165,7 +165,7 @@ async def test_a_front_that_is_silent_is_no_longer_counted(redis: RedisClient) -
         "front-a": counts,
         "front-b": replace(counts, devices=1),
     }
-    assert 0 < await redis.execute("TTL", keys.front("front-a")) <= keys.FRONT_TTL_S
+    assert 0 < await redis.execute("TTL", keys.front("front-a")) <= front_presence.FRONT_TTL_S
     await redis.execute("DEL", keys.front("front-a"))
     assert list(await front_presence.read_fronts(redis)) == ["front-b"]
     await redis.execute("ZADD", keys.FRONTS, time.time() - 2 * front_presence.PRESENCE_TTL_S, "front-a")
@@ -207,7 +207,7 @@ async def test_a_board_is_read_as_it_was_published_and_its_alerts_outlive_it(red
     )
     await kpi_store.publish(redis, board)
     assert await kpi_store.read_snapshot(redis) == board
-    assert 0 < await redis.execute("TTL", keys.KPIS) <= keys.KPIS_TTL_S
+    assert 0 < await redis.execute("TTL", keys.KPIS) <= kpi_store.KPIS_TTL_S
     await redis.execute("DEL", keys.KPIS)
     assert (await kpi_store.read_alerts(redis))["cpu"] == firing
 

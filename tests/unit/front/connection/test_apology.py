@@ -35,6 +35,13 @@ def ticket(
     )
 
 
+def phrase(
+    apologies: Apologies, of: TurnTicket, *, said: str, kind: Kind = "sorry"
+) -> tuple[str, list[bytes]]:
+    """Return what a turn is apologised for with."""
+    return apologies.recorded(kind, apologies.language(of, said=said), of.audio_format)
+
+
 @pytest.mark.parametrize(
     ("language", "said", "before", "heard"),
     [
@@ -53,7 +60,7 @@ def test_the_language_is_that_of_the_device_of_the_turn_or_of_the_turn_before(
 ) -> None:
     apologies.note_language("kitchen", before)
 
-    text, packets = apologies.phrase(ticket(language), said=said)
+    text, packets = phrase(apologies, ticket(language), said=said)
 
     assert text == TEXTS["sorry", heard]
     assert len(packets) > 10
@@ -63,13 +70,13 @@ def test_what_tells_no_language_leaves_the_last_one_known(apologies: Apologies) 
     apologies.note_language("kitchen", "几点了？")
     apologies.note_language("kitchen", "12:30?")
 
-    assert apologies.phrase(ticket(), said="")[0] == TEXTS["sorry", "zh"]
+    assert phrase(apologies, ticket(), said="")[0] == TEXTS["sorry", "zh"]
 
 
 def test_a_device_says_nothing_of_another_ones_language(apologies: Apologies) -> None:
     apologies.note_language("kitchen", "几点了？")
 
-    assert apologies.phrase(ticket(device="hall"), said="")[0] == TEXTS["sorry", "en"]
+    assert phrase(apologies, ticket(device="hall"), said="")[0] == TEXTS["sorry", "en"]
 
 
 def test_who_was_silent_for_longest_is_forgotten_first(
@@ -79,15 +86,15 @@ def test_who_was_silent_for_longest_is_forgotten_first(
     for device in ("kitchen", "hall", "kitchen", "shop"):
         apologies.note_language(device, "几点了？")
 
-    spoken = [apologies.phrase(ticket(device=each), said="")[0] for each in ("kitchen", "hall", "shop")]
+    spoken = [phrase(apologies, ticket(device=each), said="")[0] for each in ("kitchen", "hall", "shop")]
 
     assert spoken == [TEXTS["sorry", "zh"], TEXTS["sorry", "en"], TEXTS["sorry", "zh"]]
 
 
 @pytest.mark.parametrize(("kind", "language"), TEXTS)
 def test_every_phrase_is_there_in_both_formats(apologies: Apologies, kind: Kind, language: Language) -> None:
-    _, opus = apologies.phrase(ticket(language), said="", kind=kind)
-    text, pcm = apologies.phrase(ticket(language, audio="pcm"), said="", kind=kind)
+    _, opus = phrase(apologies, ticket(language), said="", kind=kind)
+    text, pcm = phrase(apologies, ticket(language, audio="pcm"), said="", kind=kind)
 
     assert text == TEXTS[kind, language]
     assert abs(len(opus) - len(pcm)) <= 1

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
+import pytest
 from structlog.testing import capture_logs
 
 from dispatcher.audio.packets import pack
 from dispatcher.catalogue.conversation import FillerRules
+from dispatcher.catalogue.model import PhraseRules
+from dispatcher.dialogue_store.phrase_cache import Finding
 from dispatcher.front.connection.protocol import AudioParams
 from dispatcher.front.connection.turn_runner import TurnRunner
 from dispatcher.front.connection.turn_tasks import Utterance
@@ -16,6 +21,7 @@ from dispatcher.messages import Reply, TurnTicket
 from dispatcher.redis_client import keys
 from dispatcher.tools.device_calls import DeviceCall
 from tests.unit.front.fakes import RULES, FakeFront, FakeSocket, fake_front, kinds, settle
+from tests.unit.pipeline.fake_phrases import FakePhrases
 
 AUDIO = pack([b"one", b"two"])
 
@@ -174,3 +180,77 @@ async def test_the_call_of_a_tool_is_answered_also_for_a_device_without_tools() 
     await settle()
 
     assert keys.answer("c") in str(turn.front.redis.scripts + turn.front.redis.commands)
+
+
+def with_phrases(front: FakeFront, *findings: Finding) -> FakePhrases:
+    """Switch the phrase cache of a front on; it answers these."""
+    phrases = FakePhrases(*findings, packed=AUDIO)
+    context = replace(front.context, phrases=cast("Any", phrases))
+    context.active.current = replace(context.catalogue, phrase_cache=PhraseRules())
+    front.context = context
+    return phrases
+
+
+def reports(logged: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    (report,) = [line for line in logged if line["event"] == "turn finished"]
+    return report
+
+
+async def test_a_greeting_of_the_cache_is_played_without_a_task() -> None:
+    front = fake_front()
+    phrases = with_phrases(front, "hit")
+    with capture_logs() as logged:
+        turn = await running(front, text="小智", phrase="I am here.")
+        turn.front.clock.advance()
+    assert [each for each in turn.socket.written if isinstance(each, bytes)] == [b"one", b"two"]
+    assert front.queued("tts") == []
+    assert phrases.asked == [("I am here.", False)]
+    report = reports(logged)
+    assert (report["outcome"], report["cached_phrases"]) == ("answered", 1)
+    assert report["tts_instance"] == "phrase-cache"
+
+
+async def test_a_greeting_that_is_not_kept_yet_is_made_to_be_kept() -> None:
+    front = fake_front()
+    with_phrases(front, "keep")
+    await running(front, text="小智", phrase="I am here.")
+    (task,) = front.redis.lists["tts"]
+    assert json.loads(json.loads(task)["body"])[0][1:] == [0, "I am here.", "fixed"]
+
+
+async def test_a_filler_of_the_cache_is_played_at_once_and_never_a_second_one() -> None:
+    rules = replace(RULES, filler=FillerRules(after_ms=500, phrases={"en": ("Let me see.",)}))
+    front = fake_front(rules=rules)
+    phrases = with_phrases(front, "hit", "hit")
+    turn = await running(front, text="when?")
+    for _ in range(3):
+        turn.front.clock.advance(0.6)
+        turn.front.context.turns.check_late()
+        await settle()
+    assert phrases.asked == [("Let me see.", False)]
+    with capture_logs() as logged:
+        turn.answer()
+    shown = [each["text"] for each in turn.socket.messages if each.get("state") == "sentence_start"]
+    assert shown == ["Let me see.", "At noon."]
+    assert reports(logged)["cached_phrases"] == 1
+
+
+@pytest.mark.parametrize(("finding", "cached"), [("hit", True), ("keep", False), ("pass", False)])
+async def test_an_apology_is_in_the_voice_of_the_persona_where_the_cache_has_it(
+    finding: Finding, *, cached: bool
+) -> None:
+    front = fake_front()
+    phrases = with_phrases(front, finding)
+    turn = await running(front, text="when?")
+    with capture_logs() as logged:
+        turn.reply("failed", text="llm: none healthy")
+        turn.front.clock.advance(3)
+        turn.front.context.turns.check_late()
+        await settle()
+        turn.front.clock.advance()
+    sound = [each for each in turn.socket.written if isinstance(each, bytes)]
+    assert (sound == [b"one", b"two"]) is cached
+    assert len(sound) > 1
+    assert phrases.asked == [("Sorry, I could not answer that. Please try again.", False)]
+    report = reports(logged)
+    assert (report["outcome"], report.get("cached_phrases", 0)) == ("apologised", int(cached))

@@ -1,0 +1,237 @@
+"""SpokenPhrase cache: packets of phrases that were said before, under a byte budget, least used first out.
+
+It lies in the cache Redis. Where that is unreachable or slow a phrase is made as if there were no cache.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import structlog
+
+from dispatcher.audio import packets
+from dispatcher.catalogue.model import Catalogue, Instance
+from dispatcher.catalogue.required_keys import what_is_missing
+from dispatcher.dialogue import phrases as constants
+from dispatcher.dialogue.phrases import PHRASE_TTL_S, SpokenPhrase, digest, digests, ttl_s
+from dispatcher.dialogue_store.phrase_figures import MB
+from dispatcher.errors import AudioError, StateError
+from dispatcher.redis_client import keys
+from dispatcher.redis_client.client import RedisClient
+from dispatcher.redis_client.lua_script import Script
+
+log = structlog.get_logger(__name__)
+
+Finding = Literal["hit", "mine", "theirs", "keep", "pass"]
+
+# Shown as the instance of a sentence that none had to speak.
+CACHE_NAME: Final = "phrase-cache"
+# A cache that does not answer within this is left alone for a while: the phrase is wanted now.
+FIND_TIMEOUT_S = 0.25
+SKIP_AFTER_FAILURE_S: Final = 5.0
+# What the tuner makes of `max_mb` (dispatcher/control/overrides.py).
+BUDGET_OVERRIDE: Final = "phrase_cache_mb"
+
+_SHARED: Final = ("dispatcher.dialogue_store", "clock", "phrase_use")
+_FIND: Final = Script.load(*_SHARED, "phrase_find", constants=constants, repeatable=True)
+_STORE: Final = Script.load(*_SHARED, "phrase_store", constants=constants, repeatable=True)
+_CLEAR: Final = Script.load("dispatcher.dialogue_store", "phrase_clear", repeatable=True)
+_KEYS: Final = {
+    "phrases": keys.phrases("use"),
+    "sizes": keys.phrases("sizes"),
+    "figures": keys.phrases("figures"),
+    "said": keys.phrases("said"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundPhrase:
+    """Answer of the cache.
+
+    Attributes:
+        finding: "hit" · "keep", worth to be kept once made · "pass", not worth it yet · "mine", the caller is
+            to make it · "theirs", another one makes it at this moment.
+        packed: packets as `dispatcher.audio.packets.pack` writes them.
+        ms: how long the cache took.
+    """
+
+    finding: Finding
+    packed: bytes = b""
+    ms: float = 0.0
+
+    @property
+    def timings(self) -> dict[str, str | float]:
+        """Facts for the turn's summary, in the words of a TTS call."""
+        return {"tts_instance": CACHE_NAME, "tts_wait_ms": 0.0, "tts_first_audio_ms": self.ms}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MadePhrase:
+    """A phrase that was made to be kept.
+
+    Attributes:
+        speaker: the instance that spoke, with the voice that it had.
+        packed: all of its packets.
+        took_ms: from the call to the last packet.
+    """
+
+    phrase: SpokenPhrase
+    speaker: Instance
+    packed: bytes
+    took_ms: float
+
+
+_PASS: Final = FoundPhrase(finding="pass")
+
+
+class PhraseCache:
+    """The cache as one process uses it."""
+
+    def __init__(self, redis: RedisClient, cache: RedisClient) -> None:
+        """Use the shared state for the budget, and the cache for what is kept."""
+        self._redis = redis
+        self._cache = cache
+        self._skip_until = 0.0
+
+    async def find(
+        self, phrase: SpokenPhrase, catalogue: Catalogue, voices: Mapping[str, str], *, may_make: bool = False
+    ) -> FoundPhrase:
+        """Return a phrase, in the voice that a persona has where it is asked first, else in one further on.
+
+        Args:
+            phrase: what is to be said.
+            catalogue: the active one.
+            voices: those of the persona.
+            may_make: the caller is about to make it, unless another one does so already.
+        """
+        rules = catalogue.phrase_cache
+        if not rules.is_on or not (rules.sentences or phrase.is_fixed) or time.monotonic() < self._skip_until:
+            return _PASS
+        names = digests(phrase, catalogue.services["tts"].instances, voices)
+        began_at = time.monotonic()
+        try:
+            async with asyncio.timeout(FIND_TIMEOUT_S):
+                answer = await self._run_find(names, phrase, may_make=may_make)
+        except (StateError, TimeoutError) as error:
+            self._skip_until = time.monotonic() + SKIP_AFTER_FAILURE_S
+            log.warning("phrase cache out of reach", reason=str(error) or "no answer in time")
+            return _PASS
+        finding, *rest = answer
+        took_ms = round((time.monotonic() - began_at) * 1000, 1)
+        if finding != b"hit":
+            return FoundPhrase(finding=finding.decode(), ms=took_ms)
+        if not _is_sound(rest[0]):
+            log.warning("phrase is not readable, removed")
+            self.drop(names)
+            return FoundPhrase(finding="keep", ms=took_ms)
+        return FoundPhrase(finding="hit", packed=rest[0], ms=took_ms)
+
+    async def store(self, made: MadePhrase, catalogue: Catalogue, voices: Mapping[str, str]) -> bool:
+        """Keep a phrase, and return whether it is kept; an unreachable cache keeps none."""
+        try:
+            async with asyncio.timeout(SKIP_AFTER_FAILURE_S):
+                return bool(await self._run_store(made, catalogue, voices))
+        except (StateError, TimeoutError) as error:
+            log.warning("phrase not kept", reason=str(error) or "no answer in time")
+            return False
+
+    async def _run_store(self, made: MadePhrase, catalogue: Catalogue, voices: Mapping[str, str]) -> Any:
+        instances = catalogue.services["tts"].instances
+        making = digests(made.phrase, instances, voices)[0]
+        return await self._cache.run(
+            _STORE,
+            keys={
+                **_KEYS,
+                "making": keys.phrases(f"making:{making}"),
+                "phrase": keys.phrase(digest(made.phrase, made.speaker)),
+            },
+            arguments={
+                "packets": made.packed,
+                "took_ms": round(made.took_ms),
+                "instance": made.speaker.name,
+                "ttl_s": ttl_s(made.speaker, [each for each in instances if not what_is_missing(each)]),
+                "is_fixed": made.phrase.is_fixed,
+                "max_bytes": round(await self._budget_mb(catalogue) * MB),
+            },
+        )
+
+    def give_up(self, phrase: SpokenPhrase, catalogue: Catalogue, voices: Mapping[str, str]) -> None:
+        """Let another one make a phrase that could not be made here."""
+        names = digests(phrase, catalogue.services["tts"].instances, voices)
+        self._send("UNLINK", keys.phrases(f"making:{names[0]}"))
+
+    def drop(self, names: Sequence[str]) -> None:
+        """Remove phrases by their digests; the next use of the index finds them gone."""
+        self._send("UNLINK", *(keys.phrase(name) for name in names))
+
+    async def find_missing(
+        self, phrases: Sequence[SpokenPhrase], catalogue: Catalogue, voices: Mapping[str, str]
+    ) -> list[SpokenPhrase]:
+        """Return those of some phrases that are not kept; the others are kept for longer.
+
+        Raises:
+            StateError: the cache is out of reach.
+        """
+        instances = catalogue.services["tts"].instances
+        groups = [digests(phrase, instances, voices) for phrase in phrases]
+        ages = await asyncio.gather(
+            *(self._cache.submit(("TTL", keys.phrase(name))) for names in groups for name in names)
+        )
+        left = iter(ages)
+        missing = []
+        for phrase, names in zip(phrases, groups, strict=True):
+            kept = [(name, left_s) for name in names if (left_s := next(left)) > 0]
+            for name, left_s in kept:
+                if left_s > constants.NAMELESS_TTL_S:
+                    self._send("EXPIRE", keys.phrase(name), PHRASE_TTL_S)
+            missing += [] if kept else [phrase]
+        return missing
+
+    def _send(self, *command: str | int) -> None:
+        try:
+            self._cache.send_nowait(*command)
+        except StateError as error:
+            log.warning("phrase cache out of reach", reason=str(error))
+
+    async def _run_find(self, names: Sequence[str], phrase: SpokenPhrase, *, may_make: bool) -> Any:
+        return await self._cache.run(
+            _FIND,
+            keys={**_KEYS, "making": keys.phrases(f"making:{names[0]}")},
+            rest_keys=[keys.phrase(name) for name in names],
+            arguments={"is_fixed": phrase.is_fixed, "token": secrets.token_hex(8) if may_make else ""},
+        )
+
+    async def _budget_mb(self, catalogue: Catalogue) -> float:
+        written = await self._redis.execute("HGET", keys.OVERRIDES, BUDGET_OVERRIDE)
+        return budget_mb(catalogue, written)
+
+
+def budget_mb(catalogue: Catalogue, written: bytes | str | float | None) -> float:
+    """Return the budget in force: what the tuner wrote, where that makes sense, else `max_mb`."""
+    try:
+        wanted = float(written or 0)
+    except ValueError:
+        wanted = 0.0
+    return wanted if 0 < wanted < float("inf") else catalogue.phrase_cache.max_mb
+
+
+async def clear(cache: RedisClient) -> int:
+    """Remove all phrases; return how many bytes that freed.
+
+    Raises:
+        StateError: the cache is out of reach.
+    """
+    return int(await cache.run(_CLEAR, keys=_KEYS))
+
+
+def _is_sound(packed: bytes) -> bool:
+    """Return whether an entry holds packets: something else may have been written in its place."""
+    try:
+        return all(packets.unpack(packed))
+    except AudioError:
+        return False
