@@ -31,7 +31,7 @@ check: ## ruff, formatting, mypy --strict, layers, dependencies, browser code, L
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/deptry dispatcher workers
-	$(BIN)/oxlint --quiet -D correctness dispatcher/front/http/pages/static
+	$(BIN)/oxlint --quiet -D correctness dispatcher/front/http/pages/static dispatcher/console/static
 	$(BIN)/python scripts/lint_lua.py
 
 format: ## format the code and mend what ruff can

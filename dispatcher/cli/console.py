@@ -1,4 +1,4 @@
-"""`dispatcher console`: figures of the whole deployment for Prometheus, in the foreground."""
+"""`dispatcher console`: the whole deployment live in a browser, and its figures for Prometheus."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from dispatcher.data_dir import make_private
 
 @click.command("console")
 def console() -> None:
-    """Serve what the whole deployment measures: /metrics for Prometheus, and a page that leads on.
+    """Serve the whole deployment live at /, and what it measures at /metrics for Prometheus.
 
-    It listens at CONSOLE_HOST (127.0.0.1) and CONSOLE_PORT (8010), without a password.
+    It listens at CONSOLE_HOST (127.0.0.1) and CONSOLE_PORT (8010). The page is shown to browsers on this
+    host; /metrics has no password.
     """
     import dispatcher.lean_structlog  # noqa: F401, PLC0415  before whatever imports structlog
     from dispatcher.console.app import run_console  # noqa: PLC0415  the group's help must not load aiohttp

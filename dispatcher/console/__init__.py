@@ -1,5 +1,7 @@
 """Console: what operators and their Prometheus look at, in a process of its own, so that fronts stay thin.
 
-`stream_tail` follows the streams of decisions and records, `stream_metrics` counts what comes there;
-`snapshot` reads what holds at this moment and `gauges` shows it; `store_probe` asks SQL; `app` serves.
+`stream_tail` follows the streams of decisions and records: `stream_metrics` counts what comes there, and
+`recent_turns` keeps the last turns. `snapshot` reads what holds at this moment: `gauges` shows it to
+Prometheus, and `live_feed` sends it to the page, section by section (`sections`, `static`).
+`record_queries` and `store_probe` ask SQL; `access` says who may look; `app` serves.
 """

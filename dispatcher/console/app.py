@@ -1,14 +1,12 @@
-"""Application of the console: `/metrics` for Prometheus, `/healthz`, and a page that leads on."""
+"""Application of the console: the live page, `/metrics` for Prometheus, `/healthz`."""
 
 from __future__ import annotations
 
 import asyncio
 import errno
-import html
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Final
+from functools import partial
 
 import structlog
 from aiohttp import web
@@ -16,7 +14,14 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
 from dispatcher import __version__, event_loop
+from dispatcher.console.context import CONSOLE, ConsoleContext
+from dispatcher.console.fleet_events import FleetEvents
 from dispatcher.console.gauges import SnapshotCollector
+from dispatcher.console.live_feed import SNAPSHOT_TIMEOUT_S, FeedSources, LiveFeed
+from dispatcher.console.page import add_page
+from dispatcher.console.recent_turns import RecentTurns
+from dispatcher.console.record_queries import RecordQueries, open_store
+from dispatcher.console.sections import SECTIONS
 from dispatcher.console.snapshot import ConsoleSnapshot, take_snapshot
 from dispatcher.console.store_probe import StoreProbe
 from dispatcher.console.stream_metrics import StreamMetrics
@@ -28,78 +33,52 @@ from dispatcher.settings import Settings, load_settings
 
 log = structlog.get_logger(__name__)
 
-# Well within Prometheus's own 10 s for a scrape.
-SNAPSHOT_TIMEOUT_S: Final = 3.0
-_PAGE: Final = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>xiaozhi dispatcher</title>
-<h1>xiaozhi dispatcher</h1>
-<ul>
-<li><a href="metrics">metrics</a>: figures of the whole deployment, for Prometheus</li>
-{flower}
-<li><a href="healthz">healthz</a>: whether this process runs</li>
-</ul>
-</html>
-"""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConsoleContext:
-    """What the requests of one console share."""
-
-    settings: Settings
-    redis: RedisClient
-    cache_redis: RedisClient
-    metrics: StreamMetrics
-    store: StoreProbe
-
-
-CONSOLE: Final = web.AppKey("console", ConsoleContext)
-
 
 def create_console(settings: Settings) -> web.Application:
     """Return the application; it connects when it starts."""
     app = web.Application()
-
-    async def follow_streams(app: web.Application) -> AsyncIterator[None]:
-        redis, metrics = RedisClient(connect(settings.redis_url)), StreamMetrics()
-        cache_redis = cache_client(settings, redis)
-        app[CONSOLE] = ConsoleContext(
-            settings=settings,
-            redis=redis,
-            cache_redis=cache_redis,
-            metrics=metrics,
-            store=StoreProbe(settings.database),
-        )
-        blocking_redis = connect(settings.redis_url, socket_timeout_s=None)
-        tail = asyncio.create_task(StreamTail(blocking_redis, metrics).run())
-        yield
-        tail.cancel()
-        with suppress(asyncio.CancelledError):
-            await tail
-        await blocking_redis.aclose()
-        with suppress(StateError):
-            if cache_redis is not redis:
-                await cache_redis.close()
-            await redis.close()
-
-    app.cleanup_ctx.append(follow_streams)
-    app.router.add_get("/", show_index)
+    app.cleanup_ctx.append(partial(_follow, settings))
+    add_page(app, settings)
     app.router.add_get("/healthz", show_health)
     app.router.add_get("/metrics", show_metrics)
     return app
 
 
-async def show_index(request: web.Request) -> web.Response:
-    """Answer with a page of links; Flower is among them where `dispatcher up` runs it."""
-    settings = request.app[CONSOLE].settings
-    flower = ""
-    if settings.flower_link:
-        url = html.escape(f"http://{request.url.host}:{settings.flower_port}/")
-        flower = f'<li><a href="{url}">Flower</a>: workers and tasks of Celery</li>'
-    page = _PAGE.format(flower=flower)
-    headers = {"Content-Security-Policy": "default-src 'none'", "Cache-Control": "no-store"}
-    return web.Response(text=page, content_type="text/html", headers=headers)
+async def _follow(settings: Settings, app: web.Application) -> AsyncIterator[None]:
+    """Connect, and follow Redis until the application ends."""
+    redis, metrics, turns = RedisClient(connect(settings.redis_url)), StreamMetrics(), RecentTurns()
+    cache_redis = cache_client(settings, redis)
+    engine = open_store(settings.database)
+    records = RecordQueries(engine)
+    sources = FeedSources(
+        redis=redis, cache_redis=cache_redis, turns=turns, events=FleetEvents(), records=records
+    )
+    feed = LiveFeed(sources, SECTIONS)
+    app[CONSOLE] = ConsoleContext(
+        settings=settings,
+        redis=redis,
+        cache_redis=cache_redis,
+        metrics=metrics,
+        store=StoreProbe(engine),
+        records=records,
+        feed=feed,
+    )
+    blocking_redis = connect(settings.redis_url, socket_timeout_s=None)
+    tail = StreamTail(blocking_redis, metrics, turns)
+    running = [asyncio.create_task(each) for each in (tail.run(), feed.run(), _add_earlier(turns, records))]
+    yield
+    for task in running:
+        task.cancel()
+    await asyncio.gather(*running, return_exceptions=True)
+    await blocking_redis.aclose()
+    with suppress(StateError):
+        if cache_redis is not redis:
+            await cache_redis.close()
+        await redis.close()
+
+
+async def _add_earlier(turns: RecentTurns, records: RecordQueries) -> None:
+    turns.add_earlier(await records.turns() or [])
 
 
 async def show_health(_: web.Request) -> web.Response:

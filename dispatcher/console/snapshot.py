@@ -5,18 +5,22 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Final
 
 from dispatcher.chains import sent_at_s
 from dispatcher.dialogue_store.phrase_figures import PhraseFigures, read_figures_if_there
 from dispatcher.messages import QUEUES
+from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing.overview import Overview, read_overview
 from dispatcher.telemetry.canaries import CanaryView, read_canaries
 from dispatcher.telemetry.front_presence import FrontCounts, read_fronts
 from dispatcher.telemetry.kpi_store import KpiSnapshot, read_snapshot
 from dispatcher.telemetry.record_stream import StreamState, read_state
-from dispatcher.turn_store.worker_heartbeats import count_workers
+from dispatcher.turn_store.worker_heartbeats import count_workers, read_beats
+
+WORKER_SILENCE_S: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +43,8 @@ class ConsoleSnapshot:
         phrases: None where its Redis is unreachable.
         records: None where nothing was ever recorded.
         took_s: how long all of it took to read.
+        revision: of the active catalogue; 0 where none is.
+        worker_ids: worker processes that show life, with the queues of each.
     """
 
     overview: Overview
@@ -51,6 +57,8 @@ class ConsoleSnapshot:
     memory: RedisMemory
     phrases: PhraseFigures | None
     took_s: float
+    revision: int = 0
+    worker_ids: Mapping[str, str] = field(default_factory=dict)
 
 
 async def take_snapshot(redis: RedisClient, cache: RedisClient) -> ConsoleSnapshot:
@@ -70,6 +78,8 @@ async def take_snapshot(redis: RedisClient, cache: RedisClient) -> ConsoleSnapsh
         records = group.create_task(read_state(redis))
         memory = group.create_task(_memory(redis))
         phrases = group.create_task(read_figures_if_there(cache))
+        revision = group.create_task(redis.execute("HGET", keys.CATALOGUE, "revision"))
+        workers_seen = group.create_task(_worker_ids(redis))
     return ConsoleSnapshot(
         overview=overview.result(),
         canaries=canaries.result(),
@@ -81,7 +91,16 @@ async def take_snapshot(redis: RedisClient, cache: RedisClient) -> ConsoleSnapsh
         memory=memory.result(),
         phrases=phrases.result(),
         took_s=time.monotonic() - began_at_s,
+        revision=int(revision.result() or 0),
+        worker_ids=workers_seen.result(),
     )
+
+
+async def _worker_ids(redis: RedisClient) -> dict[str, str]:
+    """Return the workers that are there; a pause of a moment on a busy machine is no end."""
+    clock, beats = await asyncio.gather(redis.submit(("TIME",)), read_beats(redis))
+    since_ms = (int(clock[0]) - WORKER_SILENCE_S) * 1000
+    return {each.worker: each.worker.split(":")[2] for each in beats if each.at_ms >= since_ms}
 
 
 async def _oldest_ages(redis: RedisClient) -> dict[str, float]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
 from dispatcher.errors import RecordsError
@@ -26,13 +25,9 @@ class StoreAnswer:
 class StoreProbe:
     """The probe of one console; it has no engine where the packages of the records are missing."""
 
-    def __init__(self, written: str) -> None:
-        """Ask nothing yet; `written` is the URL of the store.
-
-        Raises:
-            ConfigError: the URL is wrong.
-        """
-        self._engine = _engine_of(written) if find_spec("sqlalchemy") else None
+    def __init__(self, engine: Engine | None) -> None:
+        """Ask nothing yet."""
+        self._engine = engine
         self._lock = asyncio.Lock()
         self._asked_at_s = float("-inf")
         self._answer: StoreAnswer | None = None
@@ -47,13 +42,6 @@ class StoreProbe:
                 self._answer = await asyncio.to_thread(_ask, engine)
                 self._asked_at_s = time.monotonic()
             return self._answer
-
-
-def _engine_of(written: str) -> Engine:
-    from dispatcher.records.address import parse  # noqa: PLC0415  behind the check for the extra
-    from dispatcher.records.engine import open_engine  # noqa: PLC0415
-
-    return open_engine(parse(written))
 
 
 def _ask(engine: Engine) -> StoreAnswer:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any, Final, Protocol
 
 import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from dispatcher.backoff import BackOff
-from dispatcher.console.stream_metrics import StreamMetrics
 from dispatcher.errors import in_words
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.stream_entries import entries_of
@@ -25,6 +25,18 @@ TAIL_COUNT: Final = 500
 _STREAMS: Final = (keys.DECISIONS, keys.RECORDS)
 
 
+class StreamFollower(Protocol):
+    """Receiver of what is added to the streams."""
+
+    def add_decision(self, fields: Mapping[str, str]) -> None:
+        """Take a pick, or the end of a call."""
+        ...
+
+    def add_record(self, kind: str, fields: Mapping[str, Any]) -> None:
+        """Take a record."""
+        ...
+
+
 class StreamTail:
     """Reader of what is added while this process runs; nothing earlier is counted.
 
@@ -32,10 +44,10 @@ class StreamTail:
     and are read in batches: a turn has some twenty, each of which would wake this process.
     """
 
-    def __init__(self, client: Redis, metrics: StreamMetrics) -> None:
+    def __init__(self, client: Redis, *followers: StreamFollower) -> None:
         """Use a connection of its own: its reads block for up to TAIL_BLOCK_MS."""
         self._client = client
-        self._metrics = metrics
+        self._followers = followers
         self._last_ids: dict[str, bytes | str] = {}
 
     async def run(self) -> None:
@@ -80,9 +92,11 @@ class StreamTail:
         try:
             texts = {name.decode(): value.decode() for name, value in (fields or {}).items()}
             if stream == keys.DECISIONS:
-                self._metrics.add_decision(texts)
+                for follower in self._followers:
+                    follower.add_decision(texts)
             elif "kind" in texts:
                 record = json.loads(texts["fields"])
-                self._metrics.add_record(texts["kind"], record if isinstance(record, dict) else {})
+                for follower in self._followers:
+                    follower.add_record(texts["kind"], record if isinstance(record, dict) else {})
         except (KeyError, ValueError) as error:
             log.warning("entry not readable", stream=stream, reason=repr(error))

@@ -158,14 +158,19 @@ async def read(redis: RedisClient, device_id: str) -> Registered:
     return read_hash(device_id, await redis.execute("HGETALL", keys.device(device_id)))
 
 
-async def read_all(redis: RedisClient) -> list[Registered]:
+async def read_all(redis: RedisClient, *, most: int = keys.DEVICES_KEPT) -> list[Registered]:
     """Return known devices, the latest seen first, and after them unregistered ones that show a code or wait.
+
+    Args:
+        redis: connection to the shared state.
+        most: at most so many of either.
 
     Raises:
         StateError: Redis is out of reach.
     """
     known, unregistered = await asyncio.gather(
-        redis.execute("ZREVRANGE", keys.DEVICES, 0, -1), redis.execute("ZREVRANGE", keys.STRANGERS, 0, -1)
+        redis.execute("ZREVRANGE", keys.DEVICES, 0, most - 1),
+        redis.execute("ZREVRANGE", keys.STRANGERS, 0, most - 1),
     )
     found = await read_many(redis, [device_id.decode() for device_id in known])
     waiting = await read_many(redis, [device_id.decode() for device_id in unregistered])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict
 from typing import Final
 
 import click
@@ -23,6 +22,7 @@ from dispatcher.routing.overview_tables import status_view
 from dispatcher.supervisor.resolve_settings import resolve_settings
 from dispatcher.telemetry.kpi_store import read_snapshot
 from dispatcher.telemetry.kpi_table import kpi_view
+from dispatcher.telemetry.status_fields import status_fields
 from dispatcher.terminal.console import make_console
 
 STATUS_INTERVAL_S: Final = 1.0
@@ -33,12 +33,7 @@ async def show_json(redis: RedisClient) -> None:
     overview, snapshot, phrases = await asyncio.gather(
         read_overview(redis), read_snapshot(redis), _phrases(redis)
     )
-    known = {
-        **asdict(overview),
-        "kpis": None if snapshot is None else asdict(snapshot),
-        "phrase_cache": None if phrases is None else asdict(phrases),
-    }
-    click.echo(json.dumps(known, ensure_ascii=False))
+    click.echo(json.dumps(status_fields(overview, snapshot, phrases), ensure_ascii=False))
 
 
 async def show_table(redis: RedisClient) -> None:

@@ -30,7 +30,7 @@ def banner_lines(plan: Plan, settings: Settings) -> list[str]:
         lines.append(_flower_line(flower, settings))
     console = next((spec.address for spec in plan.specs if spec.role == "console"), None)
     if console is not None:
-        lines.append(f"Metrics             http://{console.reachable}/metrics")
+        lines.append(f"Console             http://{console.reachable}/  (metrics at /metrics)")
     logs = settings.data_dir / "log"
     return [*lines, f"Logs                {logs}/NAME.log", "Stop                Ctrl-C"]
 

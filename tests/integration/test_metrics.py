@@ -20,6 +20,7 @@ from celery import Celery
 
 from dispatcher.messages import CANARY, CONTROL_QUEUE, JUDGE_KPIS, QUEUES
 from tests.support.broker import give_up
+from tests.support.console import ConsoleProcess
 from tests.support.processes import BIN, ROOT, Process, free_port, own_environment
 from tests.support.stack import Stack
 from tests.support.waiting import eventually
@@ -36,35 +37,10 @@ def program(name: str) -> str:
     return shutil.which(name) or give_up(f"no {name} is installed (apt-get install prometheus)")
 
 
-class Console(Process):
-    """A console of a stack."""
-
-    def __init__(self, stack: Stack, folder: Path) -> None:
-        """Choose a port; nothing is started yet."""
-        self.url = f"http://127.0.0.1:{(port := free_port())}"
-        self.port = port
-        environ = {**stack.environ, "CONSOLE_PORT": str(port)}
-        super().__init__("console", [str(BIN / "dispatcher"), "console"], folder=folder, environ=environ)
-
-    def start(self) -> None:
-        """Start it and wait until it shows a Redis."""
-        super().start()
-        eventually(lambda: "xiaozhi_redis_up 1.0" in self.get("/metrics"), what="an answer of the console")
-
-    def get(self, path: str) -> str:
-        """Return a page, nothing where there is no answer."""
-        assert self.runs, self.output()
-        try:
-            with urlopen(self.url + path, timeout=5) as response:
-                return str(response.read().decode())
-        except OSError:
-            return ""
-
-
 class Prometheus(Process):
     """A Prometheus with the committed rules that scrapes one console often."""
 
-    def __init__(self, console: Console, folder: Path) -> None:
+    def __init__(self, console: ConsoleProcess, folder: Path) -> None:
         """Write its configuration: that of a deployment with other targets."""
         self.url = f"http://127.0.0.1:{(port := free_port())}"
         config = yaml.safe_load((CONFIG / "prometheus.yml").read_text(encoding="utf-8"))
@@ -91,10 +67,10 @@ class Prometheus(Process):
 
 
 @pytest.fixture(scope="module")
-def console(running_stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
+def console(running_stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConsoleProcess]:
     """A console that saw a turn, canaries and an evaluation of the KPIs."""
     running_stack.heal()
-    running = Console(running_stack, tmp_path_factory.mktemp("console"))
+    running = ConsoleProcess(running_stack.environ, tmp_path_factory.mktemp("console"))
     running.start()
     asyncio.run(_take_turn(running_stack))
     app = Celery("ticks", broker=running_stack.broker.url, set_as_current=False)
@@ -110,7 +86,7 @@ def console(running_stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> I
 
 
 @pytest.fixture(scope="module")
-def prometheus(console: Console, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+def prometheus(console: ConsoleProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     """A Prometheus that has scraped the console twice and evaluated its rules since."""
     running = Prometheus(console, tmp_path_factory.mktemp("prometheus"))
     running.start()
@@ -154,7 +130,7 @@ def test_promtool_accepts_configuration_and_rules() -> None:
         assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
-def test_promtool_finds_nothing_to_say_of_the_metrics(console: Console) -> None:
+def test_promtool_finds_nothing_to_say_of_the_metrics(console: ConsoleProcess) -> None:
     checked = subprocess.run(
         [program("promtool"), "check", "metrics"],
         input=console.get("/metrics"),
@@ -165,7 +141,7 @@ def test_promtool_finds_nothing_to_say_of_the_metrics(console: Console) -> None:
     assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
 
 
-def test_no_label_names_a_device_or_a_turn(console: Console) -> None:
+def test_no_label_names_a_device_or_a_turn(console: ConsoleProcess) -> None:
     assert "measured" not in console.get("/metrics")
 
 
@@ -202,7 +178,7 @@ def test_the_metrics_have_what_the_status_shows(running_stack: Stack, prometheus
             assert states[instance["name"]] == instance["state"]
 
 
-def test_each_metric_stands_in_the_docs(console: Console) -> None:
+def test_each_metric_stands_in_the_docs(console: ConsoleProcess) -> None:
     names = set(re.findall(r"^# TYPE (\S+)", console.get("/metrics"), re.MULTILINE))
     text = (ROOT / "docs/metrics.md").read_text(encoding="utf-8")
     assert sorted(name for name in names if f"`{name}`" not in text) == []

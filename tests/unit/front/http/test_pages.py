@@ -11,17 +11,20 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
 from dispatcher.dialogue.emotion import EMOTIONS
-from dispatcher.front.http.pages import PAGE, STATIC, add_pages, flower_address, read_assets
+from dispatcher.front.http.pages import STATIC, add_pages, flower_address
 from dispatcher.settings import Settings
+from dispatcher.web_assets import PAGE, read_assets
 
 ASSETS = sorted(path.name for path in STATIC.iterdir())
 SCRIPTS = [name for name in ASSETS if name.endswith(".js")]
 
 
-async def get(path: str, headers: Mapping[str, str] | None = None) -> web.Response:
+async def get(
+    path: str, headers: Mapping[str, str] | None = None, *, settings: Settings | None = None
+) -> web.Response:
     """Return what the front answers to a GET, without a socket."""
     app = web.Application()
-    add_pages(app, Settings())
+    add_pages(app, settings or Settings())
     match = await app.router.resolve(make_mocked_request("GET", path))
     response = await match.handler(make_mocked_request("GET", path, headers, match_info=dict(match)))
     assert isinstance(response, web.Response)
@@ -36,11 +39,11 @@ def text_of(name: str) -> str:
     ("host", "told"),
     [("127.0.0.1", "loopback:5555"), ("0.0.0.0", "any:5555"), ("10.0.0.5", "10.0.0.5:5555")],
 )
-def test_the_page_is_told_where_flower_is(host: str, told: str) -> None:
-    address = flower_address(Settings(flower_link=True, flower_host=host))
+async def test_the_page_is_told_where_flower_is(host: str, told: str) -> None:
+    settings = Settings(flower_link=True, flower_host=host)
 
-    assert address == told
-    assert f'data-flower="{told}"'.encode() in read_assets(STATIC, flower=address)[PAGE].body
+    assert flower_address(settings) == told
+    assert f'data-flower="{told}"' in str((await get("/", settings=settings)).text)
 
 
 def test_without_flower_the_page_is_told_of_none() -> None:

@@ -1,0 +1,86 @@
+"""The live page: its files, the feed, the explanation of a turn, and history for charts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from aiohttp import web
+
+from dispatcher.console.access import require_reader
+from dispatcher.console.context import CONSOLE
+from dispatcher.console.record_queries import SPANS
+from dispatcher.console.sections.turns import explain
+from dispatcher.errors import StateError, UnknownName
+from dispatcher.front.http.pages import FLOWER_MARK, flower_address
+from dispatcher.front.http.pages import STATIC as TALK_STATIC
+from dispatcher.settings import Settings
+from dispatcher.web_assets import PAGE, SECURITY_HEADERS, read_assets
+
+STATIC: Final = Path(__file__).parent / "static"
+# The talk page's own; a file of the console with the same name wins.
+SHARED: Final = ("base.css", "flower-link.js", "i18n.js", "identity.js", "mark.svg")
+STREAM_HEADERS: Final = {
+    **SECURITY_HEADERS,
+    "Content-Type": "text/event-stream",
+    "Cache-Control": "no-store",
+    "X-Accel-Buffering": "no",  # nginx would keep events until its buffer is full
+}
+
+
+def add_page(app: web.Application, settings: Settings) -> None:
+    """Add the page and what it asks for; all its addresses are relative, so that any prefix will do."""
+    flower = f'data-flower="{flower_address(settings)}"'.encode()
+    shared = {name: asset for name, asset in read_assets(TALK_STATIC).items() if name in SHARED}
+    assets = {**shared, **read_assets(STATIC, {FLOWER_MARK: flower})}
+
+    async def page(request: web.Request) -> web.Response:
+        return assets[PAGE].response(request)
+
+    async def asset(request: web.Request) -> web.Response:
+        found = assets.get(request.match_info["name"])
+        if found is None:
+            raise web.HTTPNotFound(headers=SECURITY_HEADERS)
+        return found.response(request)
+
+    app.router.add_get("/", page)
+    app.router.add_get("/assets/{name}", asset)
+    app.router.add_get("/live", stream_sections)
+    app.router.add_get("/turns/{turn}", show_turn)
+    app.router.add_get("/history/{span}", show_history)
+
+
+async def stream_sections(request: web.Request) -> web.StreamResponse:
+    """Send the sections as they change, until the browser goes."""
+    require_reader(request)
+    feed = request.app[CONSOLE].feed
+    if feed.is_full:
+        raise web.HTTPServiceUnavailable(text="too many browsers look at this console")
+    response = web.StreamResponse(headers=STREAM_HEADERS)
+    await response.prepare(request)
+    async for messages in feed.view():
+        await response.write(messages)
+    return response
+
+
+async def show_turn(request: web.Request) -> web.Response:
+    """Answer with each call of a turn, as `dispatcher why` tells it."""
+    require_reader(request)
+    try:
+        found = await explain(request.app[CONSOLE].redis, request.match_info["turn"])
+    except UnknownName as error:
+        raise web.HTTPNotFound(text=str(error), headers=SECURITY_HEADERS) from error
+    except StateError as error:
+        raise web.HTTPServiceUnavailable(text=str(error), headers=SECURITY_HEADERS) from error
+    return web.json_response(found, headers=SECURITY_HEADERS)
+
+
+async def show_history(request: web.Request) -> web.Response:
+    """Answer with the KPIs of the last hour, day or month, or why there are none."""
+    require_reader(request)
+    span = request.match_info["span"]
+    if span not in SPANS:
+        raise web.HTTPNotFound(text=f"span: was {span!r}; expected one of {', '.join(SPANS)}")
+    records = request.app[CONSOLE].records
+    history = await records.kpi_history(span)
+    return web.json_response(history or {"trouble": records.trouble}, headers=SECURITY_HEADERS)

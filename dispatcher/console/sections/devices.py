@@ -1,0 +1,33 @@
+"""Devices: the latest seen, with what an operator set for each."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, Final
+
+from dispatcher.console.live_feed import FeedSources
+from dispatcher.console.snapshot import ConsoleSnapshot
+from dispatcher.devices import registry
+from dispatcher.devices.device_tables import as_json
+from dispatcher.telemetry.front_presence import read_connected
+
+DEVICES_SHOWN: Final = 100
+
+
+async def read(sources: FeedSources, snapshot: ConsoleSnapshot) -> Mapping[str, Any]:
+    """Return the devices as `dispatcher devices list --json` has them, those that are connected first."""
+    found, connected = await asyncio.gather(
+        registry.read_all(sources.redis, most=DEVICES_SHOWN), read_connected(sources.redis)
+    )
+    late = sources.turns.late_frames()
+    rows = [
+        {**as_json(device, connected.get(device.device_id)), "gaps": late.get(device.device_id, 0)}
+        for device in found
+    ]
+    rows.sort(key=lambda row: not row["connected"])
+    return {
+        "devices": rows,
+        "connected": sum(front.devices for front in snapshot.fronts.values()),
+        "busy": sum(front.busy for front in snapshot.fronts.values()),
+    }

@@ -1,0 +1,47 @@
+// The console: one feed for the whole page, and a module for each of its sections.
+
+import * as alerts from "./alerts.js";
+import * as charts from "./charts.js";
+import * as devices from "./devices.js";
+import { show } from "./dom.js";
+import * as events from "./events.js";
+import { follow } from "./feed.js";
+import { showFlowerLink } from "./flower-link.js";
+import { toggleLanguage, translate } from "./i18n.js";
+import * as instances from "./instances.js";
+import * as kpis from "./kpis.js";
+import * as queues from "./queues.js";
+import * as tuner from "./tuner.js";
+import * as turns from "./turns.js";
+
+// Each names its element, the parts of the feed that it needs, and draws itself from all that is known.
+const SECTIONS = { kpis, instances, queues, turns, devices, tuner, alerts, events, charts };
+/** All that is known: the last message of each part, and what sections asked for themselves. */
+const known = {};
+
+function draw(name, section) {
+  if (!section.NEEDS.every((part) => part in known)) return;
+  show(document.querySelector(`#${name} .body`), ...section.render(known));
+}
+
+function update(part, content) {
+  known[part] = content;
+  for (const [name, section] of Object.entries(SECTIONS)) {
+    if (section.NEEDS.includes(part) || section.USES?.includes(part)) draw(name, section);
+  }
+}
+
+function drawAll() {
+  for (const [name, section] of Object.entries(SECTIONS)) draw(name, section);
+}
+
+translate();
+showFlowerLink(document.querySelector("#flower"), document.querySelector("#flower-note"));
+document.querySelector("#page-language").addEventListener("click", () => {
+  toggleLanguage();
+  drawAll();
+});
+for (const [name, section] of Object.entries(SECTIONS)) section.start?.(document.getElementById(name), update);
+follow(["status", "queues", "turns", "devices", "tuner", "alerts", "events"], update);
+// For tests and for the curious.
+window.shown = known;

@@ -1,0 +1,37 @@
+// Queues: what waits, for how long, and who takes it.
+
+import { h } from "./dom.js";
+import { digits, megabytes, ms, NONE, span, word } from "./format.js";
+import { t } from "./i18n.js";
+
+export const NEEDS = ["queues"];
+
+const COLUMNS = ["queue", "depth", "oldest", "wait", "slotWait", "workers"];
+
+export function render({ queues }) {
+  const limit = queues.redis_memory.limit_bytes;
+  const memory = megabytes(queues.redis_memory.used_bytes) + (limit ? ` / ${megabytes(limit)}` : "");
+  return [
+    h(
+      "table",
+      { class: "plain" },
+      h("thead", {}, h("tr", {}, COLUMNS.map((name) => h("th", { scope: "col" }, t(`queues.${name}`))))),
+      h("tbody", {}, queues.queues.map(row)),
+    ),
+    h("p", { class: "note" }, t("queues.redis", { memory }), queues.records_backlog > 1000 ? ` · ${t("queues.backlog", { n: digits(queues.records_backlog) })}` : ""),
+  ];
+}
+
+function row(each) {
+  const workers = each.is_consumed ? digits(each.workers) : h("span", { class: "pill", "data-tone": "bad", title: t("queues.notConsumed") }, `${digits(each.workers)} !`);
+  return h(
+    "tr",
+    { "data-key": each.queue, "data-queue": each.queue },
+    h("th", { scope: "row" }, word("queue", each.queue)),
+    h("td", { class: each.depth ? "warn" : "" }, digits(each.depth)),
+    h("td", {}, each.depth && each.oldest_age_s !== null ? span(each.oldest_age_s) : NONE),
+    h("td", {}, ms(each.queue_wait_ms)),
+    h("td", {}, ms(each.slot_wait_p95_ms)),
+    h("td", {}, workers),
+  );
+}

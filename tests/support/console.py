@@ -1,0 +1,35 @@
+"""A console as a process of its own, over the Redis of a test."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.request import urlopen
+
+from tests.support.processes import BIN, Process, free_port
+from tests.support.waiting import eventually
+
+
+class ConsoleProcess(Process):
+    """One `dispatcher console`."""
+
+    def __init__(self, environ: Mapping[str, str], folder: Path) -> None:
+        """Choose a port; nothing is started yet."""
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        own = {**environ, "CONSOLE_PORT": str(self.port)}
+        super().__init__("console", [str(BIN / "dispatcher"), "console"], folder=folder, environ=own)
+
+    def start(self) -> None:
+        """Start it and wait until it shows a Redis."""
+        super().start()
+        eventually(lambda: "xiaozhi_redis_up 1.0" in self.get("/metrics"), what="an answer of the console")
+
+    def get(self, path: str) -> str:
+        """Return a page, nothing where there is no answer."""
+        assert self.runs, self.output()
+        try:
+            with urlopen(self.url + path, timeout=5) as response:
+                return str(response.read().decode())
+        except OSError:
+            return ""
