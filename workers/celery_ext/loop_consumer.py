@@ -18,7 +18,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from dispatcher.backoff import BackOff
-from dispatcher.errors import in_words
+from dispatcher.errors import StateError, in_words
 from dispatcher.pipeline.worker_context import process_context
 from dispatcher.redis_client.connection import connect
 from workers.celery_ext.taken import TAKEN
@@ -86,7 +86,7 @@ class QueueReader:
             while not self._is_stopped:
                 try:
                     await self._read(client, pauses)
-                except (RedisError, OSError, TimeoutError) as error:
+                except (RedisError, StateError, OSError, TimeoutError) as error:
                     self._client_id = None
                     if not pauses.tries:
                         log.warning("queue out of reach", queue=self._queue, reason=in_words(error))
@@ -101,6 +101,7 @@ class QueueReader:
         try:
             await connection.send_command("CLIENT", "ID")
             self._client_id = int(await connection.read_response())
+            await TAKEN.recover(self._queue)
             words: Any = ("BLMOVE", self._queue, TAKEN.key, "RIGHT", "LEFT", READ_BLOCK_S)
             command = hiredis.pack_command(words)
             while not self._is_stopped:

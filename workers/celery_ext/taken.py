@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import time
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Final
@@ -19,6 +21,8 @@ from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.turn_store import worker_heartbeats
 
+# So many ended messages are known again, should Redis have lost that they ended.
+REMEMBERED_MESSAGES: Final = 64
 # A loop without a heartbeat for so long works on nothing: its process takes no more messages.
 STUCK_AFTER_S: Final = worker_heartbeats.LOST_AFTER_S
 
@@ -42,6 +46,7 @@ class TakenMessages:
         self._loop: LoopThread
         self._redis: RedisClient
         self._messages: dict[int, tuple[str, bytes]] = {}
+        self._ended: deque[bytes] = deque(maxlen=REMEMBERED_MESSAGES)
         self._numbers = itertools.count(1)
         self._limit: int | None = None
         self._beat_at_s = 0.0
@@ -85,6 +90,24 @@ class TakenMessages:
         self._messages[number] = queue, message
         return number
 
+    async def recover(self, queue: str) -> None:
+        """Give back messages of a queue that Redis moved here without this process learning of it.
+
+        For a reader that has just reached Redis again: the answer to its last command may be lost. Or Redis,
+        with the end of its file, lost that a message ended; such a one is taken away.
+
+        Raises:
+            StateError: Redis is out of reach.
+        """
+        known = Counter(message for _, message in self._messages.values())
+        for message in await self._redis.execute("LRANGE", self.key, 0, -1):
+            known[message] -= 1
+            if known[message] >= 0 or _queue_of(message) != queue:
+                continue
+            if message not in self._ended:
+                self._redis.send_nowait("LPUSH", queue, message)
+            worker_heartbeats.end_message(self._redis, self.worker, message)
+
     def end(self, number: int, *, again: bool = False) -> None:
         """End a message whose task is over, or was none; called from any thread.
 
@@ -124,8 +147,18 @@ class TakenMessages:
             return
         if again:
             self._redis.send_nowait("LPUSH", queue, message)
+        else:
+            self._ended.append(message)
         worker_heartbeats.end_message(self._redis, self.worker, message)
         self._changed.set()
+
+
+def _queue_of(message: bytes) -> str:
+    """Return the queue that a message was sent to; empty for one that is none of Celery's."""
+    try:
+        return str(json.loads(message)["properties"]["delivery_info"]["routing_key"])
+    except (ValueError, KeyError, TypeError):
+        return ""
 
 
 TAKEN: Final = TakenMessages()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 import time
 from collections.abc import AsyncGenerator
@@ -48,14 +49,23 @@ def in_hand(stack: Stack, worker: Process) -> int:
         return sum(int(client.llen(key)) for key in lists)
 
 
+def break_off_moves(client: Redis) -> None:
+    """Cut the connections on which workers wait for messages."""
+    for each in client.client_list():
+        if each["cmd"] == "blmove":
+            client.client_kill_filter(_id=each["id"])
+
+
 @asynccontextmanager
-async def asked(stack: Stack, name: str, service: Service) -> AsyncGenerator[list[asyncio.Task[Answer]]]:
+async def asked(
+    stack: Stack, name: str, service: Service, *, count: int = DEVICES
+) -> AsyncGenerator[list[asyncio.Task[Answer]]]:
     """Let devices speak to a service that takes its time."""
     for instance in stack.instances.of(service):
         instance.fault("slow", SLOW)
     async with AsyncExitStack() as open_ones:
         devices = [
-            await open_ones.enter_async_context(stack.front.device(f"{name}-{n}")) for n in range(DEVICES)
+            await open_ones.enter_async_context(stack.front.device(f"{name}-{n}")) for n in range(count)
         ]
         yield [asyncio.create_task(device.says()) for device in devices]
 
@@ -87,3 +97,36 @@ async def test_what_the_last_worker_of_a_queue_had_in_hand_is_done_at_once_by_ot
     }
     assert len(stack.front.events(LOST, printed)) > 1
     assert took_s < SOON_S
+
+
+@pytest.mark.usefixtures("patient")
+async def test_messages_that_redis_alone_knows_of_are_done_with_once_it_is_reached_again(
+    stack: Stack,
+) -> None:
+    worker = stack.workers["llm"]
+
+    async def has_one() -> bool:
+        return in_hand(stack, worker) == 1
+
+    async def has_none() -> bool:
+        return in_hand(stack, worker) == 0
+
+    with Redis.from_url(stack.broker.url) as client:
+        async with asked(stack, "known-to-redis", "llm", count=1) as (turn,):
+            await soon(has_one, what="the worker has it in hand")
+            (key,) = [k for k in client.scan_iter(keys.taken("*")) if f":{worker.pid}:".encode() in k]
+            ended: bytes = client.lrange(key, 0, -1)[0]
+            stack.heal()
+            assert (await turn).sentences == SENTENCES
+        await soon(has_none, what="it is done with it")
+        asked_before = len(stack.instances.asked())
+        # As after a loss of the end of its file, and of the answer to a move.
+        never_seen = ended.replace(json.loads(ended)["headers"]["id"].encode(), b"f" * 32)
+        client.lpush(key, ended, never_seen)
+        break_off_moves(client)
+        await soon(has_none, what="neither is left")
+
+        async def is_asked() -> bool:
+            return len(stack.instances.asked()) == asked_before + 1
+
+        await soon(is_asked, what="the one that was never seen is worked on")
