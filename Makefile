@@ -1,6 +1,6 @@
 # `make` alone lists the targets. All but `help` and `clean` first bring .venv up to date (scripts/environment.sh).
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench simulate screenshots constraints release install-systemd clean
+.PHONY: help run test check format bench simulate chaos hostile soak screenshots constraints release install-systemd clean
 
 ENVIRONMENT := PYTHON="$(PYTHON)" scripts/environment.sh
 BIN := .venv/bin
@@ -46,6 +46,18 @@ bench: ## how many devices this machine serves
 simulate: ## how calls fare under each balancing rule, faults included: a table after two minutes
 	@$(ENVIRONMENT) dev
 	@$(BIN)/python -m tests.simulation.simulate
+
+chaos: ## every kind of fault at random moments, for ten minutes: make chaos [ARGS="--minutes 2 --seed 7"]
+	@$(ENVIRONMENT) dev
+	@$(BIN)/python -m tests.chaos.chaos_trial $(ARGS)
+
+hostile: ## attacks from another host, and what good devices notice: make hostile [ARGS="--only garbage"]
+	@$(ENVIRONMENT) dev
+	@$(BIN)/python -m tests.hostile.hostile_trial $(ARGS)
+
+soak: ## ten minutes at 75 to 85 % CPU, curves in soak.html: make soak [ARGS="--minutes 60"]
+	@$(ENVIRONMENT) dev
+	@$(BIN)/python -m tests.chaos.soak_trial $(ARGS)
 
 screenshots: ## the pictures of the READMEs, taken of the running system in Chromium
 	@$(ENVIRONMENT) dev

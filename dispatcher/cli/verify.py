@@ -11,7 +11,8 @@ import click
 from rich.console import RenderableType
 
 from dispatcher.data_dir import write_private
-from dispatcher.ops.chaos.chaos_test import VerifyPlan, parse_names, run
+from dispatcher.ops.chaos.chaos_plan import VerifyPlan, parse_names
+from dispatcher.ops.chaos.chaos_test import run
 from dispatcher.ops.chaos.faults import FAULTS
 from dispatcher.ops.chaos.report_page import page
 from dispatcher.ops.chaos.report_tables import as_json, report_view

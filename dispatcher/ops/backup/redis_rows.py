@@ -7,10 +7,10 @@ from typing import Any, Final
 
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
+from dispatcher.redis_client.key_scan import scan_keys
 from dispatcher.redis_client.lua_script import Script
 
 MEMBER: Final = "state/keys.jsonl"
-SCAN_COUNT: Final = 500
 _PUT_BACK: Final = Script.load("dispatcher.ops.backup", "put_back")
 
 
@@ -22,13 +22,9 @@ async def read_rows(redis: RedisClient) -> list[dict[str, Any]]:
     """
     rows = []
     for pattern in (keys.history("*"), keys.device("*"), keys.OVERRIDES):
-        cursor = 0
-        while True:
-            answer = await redis.execute("SCAN", cursor, "MATCH", pattern, "COUNT", SCAN_COUNT)
-            found = [await _read_key(redis, raw.decode("utf-8", "surrogateescape")) for raw in answer[1]]
+        async for batch in scan_keys(redis, pattern):
+            found = [await _read_key(redis, raw.decode("utf-8", "surrogateescape")) for raw in batch]
             rows += [row for row in found if row is not None]
-            if not (cursor := int(answer[0])):
-                break
     return rows
 
 

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, replace
-from typing import Final, Self
+from dataclasses import dataclass, field, replace
+from typing import Final
 
 import aiohttp
 
 from dispatcher.errors import StateError
+from dispatcher.ops.chaos.aftermath import Aftermath, count_lasting_keys, read_aftermath
+from dispatcher.ops.chaos.chaos_plan import ScheduledFault, VerifyPlan
 from dispatcher.ops.chaos.environment import Environment
 from dispatcher.ops.chaos.evaluation import BASELINE, Evaluation, LoadSample, WindowSnapshot, evaluate
-from dispatcher.ops.chaos.faults import FAULTS, FaultContext
+from dispatcher.ops.chaos.faults import FAULTS, FaultContext, Inject
 from dispatcher.ops.chaos.simulated_devices import SimulatedDevices
 from dispatcher.ops.chaos.system_under_test import SystemUnderTest
-from dispatcher.ops.chaos.turn_outcomes import DeviceTurn, Window
+from dispatcher.ops.chaos.turn_outcomes import DeviceTurn, Presence, Window
 from dispatcher.ops.fault_switch import FaultUnavailable
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing.overview import Overview, read_overview
@@ -29,37 +31,12 @@ RECOVERY_POLL_INTERVAL_S: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VerifyPlan:
-    """Extent of a run.
-
-    Attributes:
-        baseline_s: how long the devices talk with nothing broken.
-        fault_s: how long each fault is left in place.
-        well_within_s: time-out of the recovery after each.
-        total_s: what has not begun by then is left out.
-    """
-
-    names: tuple[str, ...] = tuple(FAULTS)
-    devices: int = 8
-    baseline_s: float = 40.0
-    fault_s: float = 15.0
-    well_within_s: float = 45.0
-    total_s: float = 540.0
-
-    @classmethod
-    def of(cls, names: Sequence[str], devices: int | None, *, quick: bool) -> Self:
-        """Return the plan of a command line."""
-        if not quick:
-            return cls(names=tuple(names), devices=devices or 8)
-        return cls(names=tuple(names), devices=devices or 4, baseline_s=4.0, fault_s=4.0, well_within_s=40.0)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyReport:
     """The whole run; times are Unix time.
 
     Attributes:
         down_before: processes and instances that were down before it began; no fault is blamed for them.
+        aftermath: what was left of it all when the devices had gone.
     """
 
     plan: VerifyPlan
@@ -69,17 +46,24 @@ class VerifyReport:
     turns: tuple[DeviceTurn, ...]
     repeated: int
     down_before: tuple[str, ...] = ()
+    aftermath: Aftermath = field(default_factory=Aftermath)
 
     @property
     def problems(self) -> list[str]:
         """What makes the run fail, in words."""
-        return [f"{each.window.fault}: {problem}" for each in self.evaluations for problem in each.problems]
+        found = [f"{each.window.fault}: {problem}" for each in self.evaluations for problem in each.problems]
+        return found + [f"at the end: {problem}" for problem in self.aftermath.problems]
 
 
 async def run(
-    redis: RedisClient, environment: Environment, plan: VerifyPlan, report: Callable[[str], None]
+    redis: RedisClient,
+    environment: Environment,
+    plan: VerifyPlan,
+    report: Callable[[str], None],
+    *,
+    faults: Mapping[str, Inject] = FAULTS,
 ) -> VerifyReport:
-    """Inject every fault of a plan; whatever happens, what was done is undone.
+    """Inject the faults of a plan, by their names; whatever happens, what was done is undone.
 
     Raises:
         StartError: no stack of this environment allows it.
@@ -92,12 +76,8 @@ async def run(
         async with chaos_marker.exclusive_run(redis) as run_id:
             urls = await system.entry_urls()
             devices = SimulatedDevices(urls, plan.devices)
-            test = ChaosTest(system, devices, plan, urls, report)
-            async with test.sampling(run_id), devices.talking(session):
-                report(f"{plan.devices} devices talk to {', '.join(urls)}; nothing is broken yet")
-                if down := await system.record_down():
-                    report(f"down before it began, and not counted: {', '.join(sorted(down))}")
-                await test.run(until_s=began_at_s + plan.total_s)
+            test = ChaosTest(system, devices, plan, entry_urls=urls, report=report, faults=faults)
+            aftermath = await test.run(session, run_id, until_s=began_at_s + plan.total_s)
     return VerifyReport(
         plan=plan,
         began_at_s=began_at_s,
@@ -106,6 +86,7 @@ async def run(
         turns=tuple(devices.turns),
         repeated=devices.repeated,
         down_before=tuple(sorted(system.down_before)),
+        aftermath=aftermath,
     )
 
 
@@ -121,8 +102,10 @@ class ChaosTest:
         system: SystemUnderTest,
         devices: SimulatedDevices,
         plan: VerifyPlan,
+        *,
         entry_urls: tuple[str, ...],
         report: Callable[[str], None],
+        faults: Mapping[str, Inject],
     ) -> None:
         """Inject nothing yet."""
         self.evaluations: list[Evaluation] = []
@@ -131,44 +114,71 @@ class ChaosTest:
         self._plan = plan
         self._entry_urls = entry_urls
         self._report = report
+        self._faults = faults
         self._load: list[LoadSample] = []
         self._overview = Overview(services=(), queues={})
 
-    async def run(self, *, until_s: float) -> None:
-        """Let the devices talk with nothing broken, then inject each fault that fits before a Unix time."""
+    async def run(self, session: aiohttp.ClientSession, run_id: str, *, until_s: float) -> Aftermath:
+        """Let the devices talk while faults come and go, up to a Unix time; return what is left of it."""
+        async with self.sampling(run_id):
+            async with self._devices.talking(session):
+                where = ", ".join(self._entry_urls)
+                self._report(f"{self._plan.devices} devices talk to {where}; nothing is broken yet")
+                if down := await self._system.record_down():
+                    self._report(f"down before it began, and not counted: {', '.join(sorted(down))}")
+                lasting_keys = await self._inject_all(until_s)
+            return await read_aftermath(self._system, lasting_keys)
+
+    async def _inject_all(self, until_s: float) -> dict[str, int]:
+        """Inject each fault that fits; return the lasting keys that there were before the first one."""
         await self._baseline()
-        longest_s = self._plan.fault_s + self._plan.well_within_s
-        for name in self._plan.names:
-            if time.time() > until_s - longest_s:
-                self._skip(name, "the time of the whole run is over")
-            else:
-                await self._attempt(name)
+        lasting_keys = await count_lasting_keys(self._system.redis)
+        for each in self._plan.schedule():
+            left_s = until_s - time.time() - each.pause_s - each.lasts_s
+            if self._plan.seed is not None and left_s < 0:
+                break
+            if self._plan.seed is None and left_s < self._plan.well_within_s:
+                self._skip(each.name, "the time of the whole run is over")
+                continue
+            await asyncio.sleep(each.pause_s)
+            await self._attempt(each)
+        return lasting_keys
 
     async def _baseline(self) -> None:
         self._overview = await read_overview(self._system.redis)
         window = Window.begun(BASELINE, "nothing is broken")
         await asyncio.sleep(self._plan.baseline_s)
-        await self._recover(window)
+        await self._recover(window, Presence())
 
-    async def _attempt(self, name: str) -> None:
+    async def _attempt(self, fault: ScheduledFault) -> None:
         """Inject one fault, wait until all has recovered, and evaluate the time."""
         context = FaultContext(
             system=self._system,
             devices=self._devices,
             device_count=self._plan.devices,
-            lasts_s=self._plan.fault_s,
+            lasts_s=fault.lasts_s,
             entry_urls=self._entry_urls,
         )
-        window = Window.begun(name)
+        window = Window.begun(fault.name)
         try:
-            async with FAULTS[name](context) as words:
-                self._report(f"{name}: {words}")
-                await asyncio.sleep(context.lasts_s)
+            async with self._faults[fault.name](context) as words:
+                self._report(f"{fault.name}: {words}")
+                presence = await self._watch(fault.lasts_s)
         except (FaultUnavailable, StateError) as error:
-            self._report(f"{name} is not tried: {error}")
-            self._skip(name, str(error))
+            self._report(f"{fault.name} is not tried: {error}")
+            self._skip(fault.name, str(error))
             return
-        await self._recover(replace(window, what=words, undone_at_s=time.time()))
+        await self._recover(replace(window, what=words, undone_at_s=time.time()), presence)
+
+    async def _watch(self, lasts_s: float) -> Presence:
+        """Return whether something of the stack went away within so many seconds, and when all was back."""
+        began_s = time.time()
+        presence = Presence()
+        while (left_s := began_s + lasts_s - time.time()) > 0:
+            is_whole = await self._system.is_recovered()
+            presence = presence.seen(is_whole=is_whole, after_s=time.time() - began_s)
+            await asyncio.sleep(min(RECOVERY_POLL_INTERVAL_S, left_s))
+        return presence
 
     def _skip(self, name: str, reason: str) -> None:
         """Note that a fault was not tried."""
@@ -185,7 +195,7 @@ class ChaosTest:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    async def _recover(self, window: Window) -> None:
+    async def _recover(self, window: Window, presence: Presence) -> None:
         """Wait until all has recovered, close the window and evaluate it."""
         since_s = time.time()
         deadline_s = since_s + self._plan.well_within_s
@@ -193,9 +203,12 @@ class ChaosTest:
         while not is_recovered and time.time() < deadline_s:
             await asyncio.sleep(RECOVERY_POLL_INTERVAL_S)
             are_answered = self._devices.all_answered_since(window.undone_at_s)
-            is_recovered = are_answered and await self._system.is_recovered()
+            is_whole = await self._system.is_recovered()
+            presence = presence.seen(is_whole=is_whole, after_s=time.time() - window.began_at_s)
+            is_recovered = are_answered and is_whole
         now_s = time.time()
-        closed = replace(window, ended_at_s=now_s, well_s=now_s - since_s if is_recovered else None)
+        well_s = now_s - since_s if is_recovered else None
+        closed = replace(window, ended_at_s=now_s, well_s=well_s, back_s=presence.back_s)
         observed = await self._observed(closed)
         self._overview = observed.after
         self._evaluate(closed, observed)
@@ -242,16 +255,3 @@ async def sample_load(redis: RedisClient) -> LoadSample:
         network_ratio=host.network_ratio if host else None,
         busy_devices=sum(each.busy for each in counts.values()),
     )
-
-
-def parse_names(text: str) -> Sequence[str]:
-    """Return "kill,slow" as names of faults, in the order of the table; an empty text is all of them.
-
-    Raises:
-        ValueError: one is not known; the message names those that are.
-    """
-    words = [word.strip() for word in text.split(",") if word.strip()]
-    unknown = [word for word in words if word not in FAULTS]
-    if unknown:
-        raise ValueError(f"{', '.join(unknown)}: no such fault; expected some of {', '.join(FAULTS)}")
-    return [name for name in FAULTS if not words or name in words]

@@ -29,6 +29,8 @@ SHARE_ROUNDS: Final = 20
 FAILOVER_GOAL_S: Final = 2.0
 PASSED: Final = "pass"
 BASELINE: Final = "none"
+# A front that cannot say goodbye.
+FRONT_LOSSES: Final = ("front-kill", "stopped-front")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +61,15 @@ class WindowSnapshot:
     after: Overview
     down_before: frozenset[str] = frozenset()
 
+    @property
+    def unhealthy(self) -> tuple[str, ...]:
+        """Instances that were not well at its end, though they were when the run began."""
+        return tuple(
+            one.name
+            for one in self.after.instances
+            if one.state in UNHEALTHY_STATES and one.name not in self.down_before
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
@@ -67,6 +78,8 @@ class Evaluation:
     Attributes:
         figures: every figure, in the order of docs/kpis.md.
         slowest_s: the first audio that came latest, as a device heard it; None where nothing was heard.
+        late: turns whose first audio came after more than `LATE_MS`.
+        repeated: turns in which a sentence was spoken twice.
     """
 
     window: Window
@@ -74,6 +87,8 @@ class Evaluation:
     failover_s: float
     figures: tuple[Kpi, ...]
     slowest_s: float | None = None
+    late: int = 0
+    repeated: int = 0
 
     @property
     def failed_turns(self) -> int:
@@ -87,6 +102,10 @@ class Evaluation:
             return []
         silent = self.counts["silent"]
         found = [f"{silent} silent turn{'s' if silent > 1 else ''}"] if silent else []
+        if self.counts["disconnected"] and self.window.fault not in FRONT_LOSSES:
+            found.append(f"{self.counts['disconnected']} connections broke in a turn")
+        if self.repeated:
+            found.append(f"{self.repeated} turns were spoken twice")
         if self.window.well_s is None:
             found.append("not well again in time")
         failover = self.figure("failover")
@@ -118,11 +137,7 @@ def evaluate(
         now_s=window.ended_at_s,
         turns=observed.turns,
         faults=tuple(_faults(observed.after, window)),
-        unhealthy=tuple(
-            one.name
-            for one in observed.after.instances
-            if one.state in UNHEALTHY_STATES and one.name not in observed.down_before
-        ),
+        unhealthy=observed.unhealthy,
         busy_devices=max((sample.busy_devices for sample in observed.load), default=None),
         devices=len({turn.device for turn in turns}),
         windows=tuple(share for each in observed.after.services if (share := _share(observed, each, window))),
@@ -137,6 +152,8 @@ def evaluate(
         failover_s=lasted_s,
         figures=figures,
         slowest_s=slowest_s(turns),
+        late=sum(turn.is_late for turn in turns),
+        repeated=sum(turn.repeated_sentences > 0 for turn in turns),
     )
 
 

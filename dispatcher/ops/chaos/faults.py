@@ -17,7 +17,9 @@ from typing import Final
 from dispatcher.bundled.fault_setting import read_fault
 from dispatcher.control.overrides import OVERRIDES_POLL_INTERVAL_S, read_overrides, set_override
 from dispatcher.messages import Service
+from dispatcher.ops.chaos.environment import running
 from dispatcher.ops.chaos.full_disk import full_disk
+from dispatcher.ops.chaos.read_only_disk import read_only_disk
 from dispatcher.ops.chaos.simulated_devices import SimulatedDevices
 from dispatcher.ops.chaos.system_under_test import SystemUnderTest, clear_fault
 from dispatcher.ops.fault_switch import FaultUnavailable
@@ -118,21 +120,62 @@ async def fill_disk(_: FaultContext) -> AsyncGenerator[str]:
         yield words
 
 
-_LLM_WORKER: Final = process_of("worker", queue="llm", missing="the stack runs no worker of its own")
-_BROKER: Final = process_of("broker", missing="the stack runs no broker; REDIS_URL names another one's")
+@asynccontextmanager
+async def make_disk_read_only(_: FaultContext) -> AsyncGenerator[str]:
+    """Let the disk of DATA_DIR take no writes; turns go on."""
+    async with read_only_disk() as words:
+        yield words
+
+
+@asynccontextmanager
+async def empty_redis(context: FaultContext) -> AsyncGenerator[str]:
+    """Delete every key of the stack's Redis, as after a loss of its file; nothing brings them back."""
+    if not running(await context.system.processes(), "broker"):
+        raise FaultUnavailable(_NO_BROKER)
+    await context.system.redis.execute("FLUSHALL")
+    yield "every key of Redis is gone"
+
+
+_NO_WORKER: Final = "the stack runs no worker of its own"
+_NO_BROKER: Final = "the stack runs no broker; REDIS_URL names another one's"
+_LLM_WORKER: Final = process_of("worker", queue="llm", missing=_NO_WORKER)
+_ASR_WORKER: Final = process_of("worker", queue="asr", missing=_NO_WORKER)
+_TTS_WORKER: Final = process_of("worker", queue="tts", missing=_NO_WORKER)
+_CONTROL_WORKER: Final = process_of("worker", queue="control", missing=_NO_WORKER)
+_BEAT: Final = process_of("beat", missing="the stack runs no beat")
+_BROKER: Final = process_of("broker", missing=_NO_BROKER)
 _FRONT: Final = process_of("front", missing="the stack runs no front")
 
 # Faults of one instance come first; what takes everything away for a moment comes last.
+DEFAULT_FAULTS: Final = (
+    *("kill", "slow", "fast-fail", "flap", "stall", "worker", "stopped-worker", "overload", "disk"),
+    *("redis", "front"),
+)
 FAULTS: Final[Mapping[str, Inject]] = {
     "kill": signalled(signal.SIGKILL, "kill -9 of {}", _tts_instance),
     "slow": switched("asr", "slow=10"),
     "fast-fail": switched("llm", "fast-error"),
     "flap": switched("tts", "flap=2"),
     "stall": switched("llm", "stall-after=3"),
+    "hang": switched("llm", "hang"),
+    "error": switched("asr", "error"),
+    "drip": switched("tts", "drip=2"),
+    "refuse": switched("tts", "refuse"),
+    "stopped-instance": signalled(signal.SIGSTOP, "SIGSTOP to {}", _tts_instance),
     "worker": signalled(signal.SIGKILL, "kill -9 of worker {}", _LLM_WORKER),
+    "asr-worker": signalled(signal.SIGKILL, "kill -9 of worker {}", _ASR_WORKER),
+    "tts-worker": signalled(signal.SIGTERM, "SIGTERM to worker {}", _TTS_WORKER),
+    "control-worker": signalled(signal.SIGKILL, "kill -9 of worker {}", _CONTROL_WORKER),
+    "beat": signalled(signal.SIGKILL, "kill -9 of {}", _BEAT),
     "stopped-worker": signalled(signal.SIGSTOP, "SIGSTOP to worker {}", _LLM_WORKER),
     "overload": overload,
     "disk": fill_disk,
+    "read-only": make_disk_read_only,
     "redis": signalled(signal.SIGTERM, "SIGTERM to the {}", _BROKER),
+    "redis-kill": signalled(signal.SIGKILL, "kill -9 of the {}", _BROKER),
+    "stopped-redis": signalled(signal.SIGSTOP, "SIGSTOP to the {}", _BROKER),
+    "empty-redis": empty_redis,
     "front": signalled(signal.SIGTERM, "SIGTERM to {}", _FRONT),
+    "front-kill": signalled(signal.SIGKILL, "kill -9 of {}", _FRONT),
+    "stopped-front": signalled(signal.SIGSTOP, "SIGSTOP to {}", _FRONT),
 }

@@ -37,6 +37,8 @@ RECONNECT_INTERVAL_S: Final = 0.25
 TURN_TIMEOUT_S: Final = 25.0
 # "Going away": a front that stops before it received the utterance; the device repeats it to the next one.
 GOING_AWAY: Final = "(code 1001)"
+# A front that ended without a word, as after SIGKILL.
+ABNORMAL_CLOSE: Final = "(code 1006)"
 
 
 class SimulatedDevices:
@@ -168,7 +170,7 @@ class _DeviceTurns:
             self.has_talked = True
             apology = is_apology(result)
             heard = result.first_audio_ms is not None
-            self._note("apologised" if apology else "answered" if heard else "silent", gaps=result.gaps)
+            self._note("apologised" if apology else "answered" if heard else "silent", result=result)
             await asyncio.sleep(self._rng.uniform(*PAUSE_S))
         self.has_talked = True
 
@@ -182,9 +184,11 @@ class _DeviceTurns:
         if GOING_AWAY in reason and not device.is_spoken_to:
             self._devices.repeated += 1
             return
-        self._note("silent" if self._first_audio_ms is None else "cut", reason=reason)
+        unheard: Outcome = "disconnected" if ABNORMAL_CLOSE in reason else "silent"
+        self._note(unheard if self._first_audio_ms is None else "cut", reason=reason)
 
-    def _note(self, outcome: Outcome, *, gaps: int = 0, reason: str = "") -> None:
+    def _note(self, outcome: Outcome, *, result: TurnResult | None = None, reason: str = "") -> None:
+        texts = [sentence.text for sentence in result.sentences] if result else []
         self._devices.turns.append(
             DeviceTurn(
                 device=self._number,
@@ -192,7 +196,8 @@ class _DeviceTurns:
                 ended_at_s=time.time(),
                 outcome=outcome,
                 first_audio_ms=self._first_audio_ms,
-                gaps=gaps,
+                gaps=result.gaps if result else 0,
+                repeated_sentences=len(texts) - len(set(texts)),
                 reason=reason,
             )
         )

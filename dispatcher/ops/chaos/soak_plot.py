@@ -30,16 +30,21 @@ def soak_plot(report: SoakReport) -> str:
     minutes = [(at_s, ratio * MOST_PERCENT) for at_s, ratio in minute_means(report.samples)]
     devices = [(each.at_s, float(each.devices)) for each in report.samples]
     memory = [(each.at_s, each.total_bytes / 1e6) for each in report.samples]
+    strips: dict[str, Sequence[Curve]] = {
+        "CPU %, of each second and of each minute": [cpu, minutes],
+        "devices": [devices],
+        "memory MB": [memory],
+        **{name: [_total(report, name)] for name in report.figures.slopes_per_h},
+    }
+    drawn = (_strip(report, *strip, _strip_top(at)) for at, strip in enumerate(strips.items()))
     parts = [
         *_band(_strip_top(0)),
-        *_strip(report, "CPU %, of each second and of each minute", [cpu, minutes], _strip_top(0)),
-        *_strip(report, "devices", [devices], _strip_top(1)),
-        *_strip(report, "memory MB", [memory], _strip_top(2)),
-        *_times(report, _strip_top(2) + STRIP_HEIGHT + 18),
+        *(part for strip in drawn for part in strip),
+        *_times(report, _strip_top(len(strips) - 1) + STRIP_HEIGHT + 18),
     ]
-    label = "CPU, devices and memory over time; faults are shaded."
+    label = "CPU, devices, memory and totals over time; faults are shaded."
     return (
-        f'<svg viewBox="0 0 {WIDTH} {_strip_top(3)}" role="img" aria-label="{label}" '
+        f'<svg viewBox="0 0 {WIDTH} {_strip_top(len(strips))}" role="img" aria-label="{label}" '
         f'xmlns="http://www.w3.org/2000/svg">{"".join(parts)}</svg>'
     )
 
@@ -48,6 +53,10 @@ def axis_top(highest: float) -> float:
     """Return an even round number that is not below the highest value: 2, 4, 6, 10, 20 and so on."""
     scale: float = 10 ** max(0, math.floor(math.log10(max(1.0, highest))))
     return next(step * scale for step in (1, 2, 4, 6, 10) if step * scale >= max(2.0, highest))
+
+
+def _total(report: SoakReport, name: str) -> Curve:
+    return [(each.at_s, each.totals[name]) for each in report.samples if name in each.totals]
 
 
 def _strip_top(index: int) -> int:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import html
+import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -16,13 +17,16 @@ from dispatcher.ops.chaos.report_page import STYLE
 from dispatcher.ops.chaos.soak_plot import SOAK_STYLE, soak_plot
 from dispatcher.ops.chaos.soak_rules import (
     AVAILABILITY_TARGET,
+    GROWTH_LIMITS_PER_H,
     HIGHEST_RATIO,
     LOWEST_RATIO,
-    MEMORY_JUDGED_FROM_S,
     MEMORY_SLOPE_LIMIT_MB_PER_H,
+    SLOPES_JUDGED_FROM_S,
     SoakFigures,
 )
 from dispatcher.ops.chaos.soak_test import SoakReport
+
+TOO_SHORT: Final = f"slope not judged below {SLOPES_JUDGED_FROM_S / 60:.0f} minutes"
 
 
 def soak_view(report: SoakReport) -> RenderableType:
@@ -54,7 +58,17 @@ def figure_rows(report: SoakReport) -> list[tuple[str, str, str]]:
         ("reached after", f"{reached}, {found.most_devices} devices at most", ""),
         ("first audio p50 / p95", first, ""),
         ("memory of the stack", f"{found.memory_mb:.0f} MB; {_growth(report)}", limit),
+        *_total_rows(report),
     ]
+
+
+def _total_rows(report: SoakReport) -> Iterator[tuple[str, str, str]]:
+    last = next((each.totals for each in reversed(report.samples) if each.totals), {})
+    for name, slope in report.figures.slopes_per_h.items():
+        limit = GROWTH_LIMITS_PER_H[name]
+        wanted = "bounded by its length" if math.isinf(limit) else f"below {limit:.0f} an hour"
+        grows = f"{slope:+.0f} an hour" if _is_long(report) else TOO_SHORT
+        yield name, f"{last.get(name, 0.0):.0f}; {grows}", wanted
 
 
 def _minutes(found: SoakFigures) -> str:
@@ -66,9 +80,13 @@ def _minutes(found: SoakFigures) -> str:
 
 def _growth(report: SoakReport) -> str:
     slope = report.figures.memory_slope_mb_per_h
-    if report.ended_at_s - report.began_at_s < MEMORY_JUDGED_FROM_S or slope is None:
-        return f"slope not judged below {MEMORY_JUDGED_FROM_S / 60:.0f} minutes"
+    if slope is None or not _is_long(report):
+        return TOO_SHORT
     return f"{slope:+.1f} MB an hour, {report.figures.steepest} most"
+
+
+def _is_long(report: SoakReport) -> bool:
+    return report.ended_at_s - report.began_at_s >= SLOPES_JUDGED_FROM_S
 
 
 def soak_json(report: SoakReport) -> dict[str, Any]:
@@ -87,6 +105,7 @@ def soak_json(report: SoakReport) -> dict[str, Any]:
                 "cpu_ratio": each.cpu_ratio,
                 "devices": each.devices,
                 "memory_mb": round(each.total_bytes / 1e6, 1),
+                **each.totals,
             }
             for each in report.samples
         ],

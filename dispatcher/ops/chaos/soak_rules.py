@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import linear_regression, mean
 from typing import Final
 
@@ -20,7 +21,16 @@ LEAST_GROWTH: Final = 0.8
 AVAILABILITY_TARGET: Final = 0.995
 # A box of 8 GB must last for weeks; shorter runs say nothing of a slope.
 MEMORY_SLOPE_LIMIT_MB_PER_H: Final = 20.0
-MEMORY_JUDGED_FROM_S: Final = 1_800.0
+SLOPES_JUDGED_FROM_S: Final = 1_800.0
+# What may grow by so much an hour: less than that is the noise of devices that come and go. Streams grow
+# for hours, up to their bound.
+GROWTH_LIMITS_PER_H: Final[Mapping[str, float]] = {
+    "descriptors": 60.0,
+    "threads": 20.0,
+    "keys": 200.0,
+    "stream entries": math.inf,
+    "files MB": 200.0,
+}
 FEWEST_SAMPLES: Final = 5
 # A second in which three people speak at once says nothing of a load; a minute does.
 LOAD_WINDOW_S: Final = 60.0
@@ -34,6 +44,7 @@ class SoakSample:
     Attributes:
         cpu_ratio: share of the host's CPU in use since the sample before, 0..1; None where it is unknown.
         memory_bytes: resident memory of each process of the stack, by name and process id.
+        totals: of the whole stack and its Redis, by the names of `GROWTH_LIMITS_PER_H`.
         is_held: no fault is in place, and the number of devices is set by the load.
     """
 
@@ -41,6 +52,7 @@ class SoakSample:
     cpu_ratio: float | None
     devices: int
     memory_bytes: Mapping[tuple[str, int], int]
+    totals: Mapping[str, float] = field(default_factory=dict)
     is_held: bool = True
 
     @property
@@ -71,6 +83,7 @@ class SoakFigures:
         minutes: mean CPU of each minute since then; what is less than half of one is left out.
         in_band_ratio: share of these minutes between 75 and 85 %.
         reached_s: from the start until then; None where it never was.
+        slopes_per_h: of each total.
         memory_slope_mb_per_h: of all processes together, each over its longest life in the run.
     """
 
@@ -88,6 +101,7 @@ class SoakFigures:
     memory_mb: float
     memory_slope_mb_per_h: float | None
     steepest: str
+    slopes_per_h: Mapping[str, float] = field(default_factory=dict)
 
 
 def next_devices(now: int, cpu_ratio: float, *, most: int) -> int:
@@ -125,6 +139,7 @@ def soak_figures(
         memory_mb=samples[-1].total_bytes / 1e6 if samples else 0.0,
         memory_slope_mb_per_h=sum(slopes.values()) if slopes else None,
         steepest=max(slopes, key=lambda name: slopes[name], default=""),
+        slopes_per_h=total_slopes(samples),
     )
 
 
@@ -164,12 +179,26 @@ def memory_slopes(samples: Sequence[SoakSample]) -> dict[str, float]:
     }
 
 
+def total_slopes(samples: Sequence[SoakSample]) -> dict[str, float]:
+    """Return how fast each total grows in an hour; the first third is left out, for the same reason."""
+    settled = samples[len(samples) // 3 :]
+    points = {
+        name: [(each.at_s, each.totals[name]) for each in settled if name in each.totals]
+        for name in GROWTH_LIMITS_PER_H
+    }
+    return {
+        name: linear_regression(*zip(*found, strict=True)).slope * 3600
+        for name, found in points.items()
+        if len(found) >= FEWEST_SAMPLES
+    }
+
+
 def soak_problems(figures: SoakFigures, faults: Sequence[SoakFault], *, lasted_s: float) -> list[str]:
     """Return what makes a run fail, in words."""
     problems = [
         f"{each.name}: not well again in time" for each in faults if not each.skipped and each.well_s is None
     ]
-    if silent := figures.turns.get("silent", 0):
+    if silent := figures.turns.get("silent", 0) + figures.turns.get("disconnected", 0):
         problems.append(f"{silent} silent turn{'s' if silent > 1 else ''}")
     total = sum(figures.turns.values())
     # One unanswered turn of fewer than 200 is already more than half a percent.
@@ -184,7 +213,16 @@ def soak_problems(figures: SoakFigures, faults: Sequence[SoakFault], *, lasted_s
     if figures.utilisation is None or not LOWEST_RATIO <= figures.utilisation <= HIGHEST_RATIO:
         seen = "never reached" if figures.utilisation is None else f"{figures.utilisation:.0%}"
         problems.append(f"utilisation {seen}, not {LOWEST_RATIO:.0%} to {HIGHEST_RATIO:.0%}")
-    slope = figures.memory_slope_mb_per_h
-    if lasted_s >= MEMORY_JUDGED_FROM_S and slope is not None and slope > MEMORY_SLOPE_LIMIT_MB_PER_H:
-        problems.append(f"memory grows by {slope:.0f} MB an hour, {figures.steepest} most")
+    return problems + (_growth_problems(figures) if lasted_s >= SLOPES_JUDGED_FROM_S else [])
+
+
+def _growth_problems(figures: SoakFigures) -> list[str]:
+    memory = figures.memory_slope_mb_per_h
+    problems = [
+        f"{name} grow by {slope:.0f} an hour"
+        for name, slope in figures.slopes_per_h.items()
+        if slope > GROWTH_LIMITS_PER_H[name]
+    ]
+    if memory is not None and memory > MEMORY_SLOPE_LIMIT_MB_PER_H:
+        problems.append(f"memory grows by {memory:.0f} MB an hour, {figures.steepest} most")
     return problems

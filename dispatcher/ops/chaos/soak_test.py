@@ -17,7 +17,7 @@ import psutil
 from dispatcher.errors import StartError, StateError
 from dispatcher.host_metrics.host import HostMeter
 from dispatcher.ops.chaos.environment import Environment
-from dispatcher.ops.chaos.faults import FAULTS, FaultContext
+from dispatcher.ops.chaos.faults import DEFAULT_FAULTS, FAULTS, FaultContext
 from dispatcher.ops.chaos.simulated_devices import SimulatedDevices
 from dispatcher.ops.chaos.soak_rules import (
     SoakFault,
@@ -27,11 +27,14 @@ from dispatcher.ops.chaos.soak_rules import (
     soak_figures,
     soak_problems,
 )
+from dispatcher.ops.chaos.soak_totals import read_totals
 from dispatcher.ops.chaos.system_under_test import SystemUnderTest
 from dispatcher.ops.chaos.turn_outcomes import DeviceTurn
 from dispatcher.ops.fault_switch import FaultUnavailable
 from dispatcher.redis_client.client import RedisClient
+from dispatcher.settings import load_settings
 from dispatcher.supervisor import chaos_marker
+from dispatcher.supervisor.state_file import find_up
 
 # Refusals of an overload and a full disk are what they are meant to be, and say nothing of availability.
 LEFT_OUT: Final = ("overload", "disk")
@@ -72,7 +75,7 @@ class SoakPlan:
         total_s = 60 * minutes
         return cls(
             total_s=total_s,
-            names=tuple(names) if len(names) < len(FAULTS) else tuple(n for n in names if n not in LEFT_OUT),
+            names=tuple(n for n in names if tuple(names) != DEFAULT_FAULTS or n not in LEFT_OUT),
             most_devices=devices or MOST_DEVICES,
             step_s=2.0 if quick else 5.0,
             fault_every_s=min(300.0, max(10.0 if quick else 45.0, total_s / FAULTS_PER_RUN)),
@@ -167,6 +170,8 @@ class Soak:
         self._entry_urls = entry_urls
         self._report = report
         self._is_held = True
+        data_dir = load_settings().data_dir
+        self._data_dir = data_dir if find_up(data_dir) else None
 
     async def sample(self, run_id: str) -> None:
         """Sample load and memory, and keep other runs away, for ever."""
@@ -176,6 +181,7 @@ class Soak:
                 await chaos_marker.claim(self._system.redis, run_id)
                 processes = await self._environment.processes()
                 pids = {(each.name, each.pid) for each in processes if each.pid is not None}
+                totals = await read_totals(self._system.redis, (pid for _, pid in pids), self._data_dir)
                 cpu_ratio = (await asyncio.to_thread(meter.sample)).cpu_ratio
                 self.samples.append(
                     SoakSample(
@@ -183,6 +189,7 @@ class Soak:
                         cpu_ratio=cpu_ratio,
                         devices=self._devices.talkers,
                         memory_bytes=await asyncio.to_thread(_memory, pids),
+                        totals=totals,
                         is_held=self._is_held,
                     )
                 )

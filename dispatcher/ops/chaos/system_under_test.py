@@ -83,6 +83,14 @@ class SystemUnderTest:
             raise StartError("the stack that allows faults has no front; nobody could talk to it")
         return urls
 
+    async def processes(self) -> tuple[MarkedProcess, ...]:
+        """Return the processes that may be broken, as they are now.
+
+        Raises:
+            StartError: nothing allows faults any more.
+        """
+        return await self._environment.processes()
+
     async def process_of(self, role: str, *, missing: str, queue: str = "") -> MarkedProcess:
         """Return a process of a role; a worker named like the queue before others, never the control worker.
 
@@ -150,18 +158,23 @@ class SystemUnderTest:
             StateError: Redis is out of reach.
             StartError: nothing allows faults any more.
         """
-        self.down_before = await self._down()
+        self.down_before = await self.down()
         return self.down_before
 
     async def is_recovered(self) -> bool:
         """Return whether all runs and may have calls that did before; without Redis it is not."""
         try:
-            return await self._down() <= self.down_before
+            return await self.down() <= self.down_before
         except (StateError, StartError):
             return False
 
-    async def _down(self) -> frozenset[str]:
-        """Return the processes that do not run and the instances that may have no calls, by name."""
+    async def down(self) -> frozenset[str]:
+        """Return the processes that do not run and the instances that may have no calls, by name.
+
+        Raises:
+            StateError: Redis is out of reach.
+            StartError: nothing allows faults any more.
+        """
         overview = await read_overview(self.redis)
         stopped = {process.name for process in await self._environment.processes() if process.pid is None}
         states = {one.name: one for one in overview.instances if one.state != "not configured"}

@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from typing import Final, Literal, Self, TypeAlias, get_args
 
 # apologised: the front said that it has no answer · cut: the answer broke off · silent: nothing was heard
-# at all · refused: no front let the device in, of which its own display tells.
-Outcome: TypeAlias = Literal["answered", "apologised", "cut", "silent", "refused"]
+# at all · disconnected: the connection broke before anything was heard · refused: no front let the device in;
+# of the last two the device's own display tells.
+Outcome: TypeAlias = Literal["answered", "apologised", "cut", "silent", "disconnected", "refused"]
+# Five times the target of `first_audio_p95` (docs/kpis.md).
+LATE_MS: Final = 5_000.0
 OUTCOMES: Final[tuple[Outcome, ...]] = get_args(Outcome)
 
 
@@ -21,6 +24,7 @@ class DeviceTurn:
     Attributes:
         asked_at_s: when the user was done speaking, or wanted to begin where no front was there.
         first_audio_ms: after that; None where nothing was heard.
+        repeated_sentences: sentences of the answer that were spoken a second time.
         reason: why it is not answered; empty where it is.
     """
 
@@ -30,12 +34,18 @@ class DeviceTurn:
     outcome: Outcome
     first_audio_ms: float | None = None
     gaps: int = 0
+    repeated_sentences: int = 0
     reason: str = ""
 
     @property
     def is_failed(self) -> bool:
         """Whether the user went without an answer; an apology is none."""
         return self.outcome != "answered"
+
+    @property
+    def is_late(self) -> bool:
+        """Whether the user heard something, but only after a wait in which most ask again."""
+        return (self.first_audio_ms or 0.0) > LATE_MS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +56,8 @@ class Window:
         fault: its name; "none" for the time before the first.
         what: what was done, in words.
         undone_at_s: when its cause was taken away; what was killed was started again.
+        back_s: from the begin until what was killed or stopped ran again and every instance was usable; None
+            where nothing went away, or it did not come back.
         well_s: from then until every part ran, every instance was usable and every device had been answered
             again; None where that did not come in time.
         skipped: why it could not be tried; empty where it was.
@@ -56,6 +68,7 @@ class Window:
     began_at_s: float
     undone_at_s: float
     ended_at_s: float
+    back_s: float | None = None
     well_s: float | None = 0.0
     skipped: str = ""
 
@@ -70,6 +83,22 @@ class Window:
     def of(self, turns: Sequence[DeviceTurn]) -> list[DeviceTurn]:
         """Return the turns that ended in it: the next one begins when all have got over this one."""
         return [turn for turn in turns if self.began_at_s <= turn.ended_at_s < self.ended_at_s]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Presence:
+    """Whether parts of the stack went away, and when all were back: seconds from the begin of a fault."""
+
+    went_away: bool = False
+    back_s: float | None = None
+
+    def seen(self, *, is_whole: bool, after_s: float) -> Presence:
+        """Return it after one more look."""
+        if not is_whole:
+            return Presence(went_away=True)
+        if self.went_away and self.back_s is None:
+            return Presence(went_away=True, back_s=after_s)
+        return self
 
 
 def count(turns: Sequence[DeviceTurn]) -> dict[Outcome, int]:

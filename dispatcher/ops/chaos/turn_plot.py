@@ -26,6 +26,7 @@ COLOURS: Final[dict[Outcome, str]] = {
     "apologised": "#d98b00",
     "cut": "#8a4fd0",
     "silent": "#d0342c",
+    "disconnected": "#8a4fbf",
     "refused": "#5a6b7d",
 }
 

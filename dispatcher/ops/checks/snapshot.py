@@ -27,6 +27,7 @@ from dispatcher.ops.checks.probes import HttpAnswer, NginxAnswers, TypedTurn
 from dispatcher.ops.checks.records_snapshot import RecordsSnapshot, read_records
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
+from dispatcher.redis_client.key_scan import scan_keys
 from dispatcher.routing import decisions, instance_table
 from dispatcher.routing.decisions import Decision
 from dispatcher.routing.instance_table import PublishedCatalogue
@@ -252,14 +253,9 @@ async def _instance(redis: RedisClient, view: InstanceView) -> InstanceSnapshot:
 async def _workers(redis: RedisClient) -> tuple[WorkerSnapshot, ...]:
     found: list[WorkerSnapshot] = []
     for queue in QUEUES:
-        pattern = keys.worker_ready(queue, "*", "*")
-        cursor = 0
-        while True:
-            raw_cursor, names = await redis.execute("SCAN", cursor, "MATCH", pattern, "COUNT", 1000)
+        async for names in scan_keys(redis, keys.worker_ready(queue, "*", "*")):
             for name in names:
                 slots = await redis.execute("GET", name)
                 process = name.decode().split(":", 2)[2]
                 found.append(WorkerSnapshot(queue=queue, process=process, slots=int(slots or 0)))
-            if not (cursor := int(raw_cursor)):
-                break
     return tuple(sorted(found, key=lambda each: (each.queue, each.process)))

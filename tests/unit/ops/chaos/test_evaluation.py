@@ -41,6 +41,20 @@ def test_a_silent_turn_fails_the_run_and_an_apology_does_not() -> None:
     assert report(hurt, silent).problems == ["kill: 1 silent turn"]
 
 
+def test_a_broken_connection_fails_the_run_but_where_the_front_itself_was_killed() -> None:
+    lost = turn(1001, "disconnected")
+    assert judged(window("worker"), lost).problems == ["1 connections broke in a turn"]
+    assert judged(window("front-kill"), lost).problems == []
+
+
+def test_a_sentence_that_is_spoken_twice_fails_the_run_and_a_late_turn_is_counted() -> None:
+    found = judged(
+        window(), replace(turn(1001), repeated_sentences=1), replace(turn(1002), first_audio_ms=5001.0)
+    )
+    assert found.problems == ["1 turns were spoken twice"]
+    assert (found.repeated, found.late) == (1, 1)
+
+
 def test_a_failover_beyond_its_target_and_a_stack_that_stays_ill_fail_the_run() -> None:
     long_window = replace(window(well_s=None), ended_at_s=1100.0)
     found = judged(long_window, turn(1001, "apologised"), turn(1041, "apologised"))

@@ -10,7 +10,7 @@ import pytest
 
 from dispatcher.catalogue.model import Catalogue
 from dispatcher.errors import StartError
-from dispatcher.ops.chaos.chaos_test import VerifyPlan
+from dispatcher.ops.chaos.chaos_plan import VerifyPlan
 from dispatcher.ops.chaos.faults import FAULTS, FaultContext
 from dispatcher.ops.chaos.simulated_devices import SimulatedDevices
 from dispatcher.ops.chaos.system_under_test import SystemUnderTest

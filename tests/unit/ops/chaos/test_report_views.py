@@ -10,7 +10,8 @@ from html.parser import HTMLParser
 import pytest
 from rich.console import Console
 
-from dispatcher.ops.chaos.chaos_test import VerifyReport, parse_names
+from dispatcher.ops.chaos.chaos_plan import parse_names
+from dispatcher.ops.chaos.chaos_test import VerifyReport
 from dispatcher.ops.chaos.report_page import page
 from dispatcher.ops.chaos.report_tables import as_json, report_view
 from tests.unit.ops.chaos.verify_reports import judged, report, turn, window
@@ -40,12 +41,31 @@ def test_the_tables_name_each_fault_what_it_hurt_and_why_one_was_not_tried(seen:
     assert "<td>instances unhealthy</td>" in page(seen)
 
 
+def test_a_random_run_has_a_row_for_each_kind_of_fault_however_often_it_came(seen: VerifyReport) -> None:
+    first, again = (judged(window("kill"), *TURNS) for _ in range(2))
+    skipped = judged(replace(window("disk"), skipped="it is the system's own"))
+    random_run = replace(seen, plan=replace(seen.plan, seed=4), evaluations=(first, skipped, again))
+    console = Console(width=200, record=True, file=None)
+    with console.capture() as said:
+        console.print(report_view(random_run))
+    lines = [" ".join(line.split()) for line in said.get().splitlines()]
+    assert "kill 2 6 2 2 0 2 0 0 0 0 2.0 s" in lines
+    assert "disk not tried" in lines
+
+
 def test_the_json_holds_every_turn_and_every_verdict(seen: VerifyReport) -> None:
     said = json.loads(json.dumps(as_json(seen)))
     assert said["passed"] is False
     assert len(said["turns"]) == 4
     kill = next(each for each in said["faults"] if each["fault"] == "kill")
-    assert kill["outcomes"] == {"answered": 1, "apologised": 1, "cut": 0, "silent": 1, "refused": 0}
+    assert kill["outcomes"] == {
+        "answered": 1,
+        "apologised": 1,
+        "cut": 0,
+        "silent": 1,
+        "disconnected": 0,
+        "refused": 0,
+    }
     assert {figure["verdict"] for figure in kill["figures"]} <= {"pass", "over target", "alert", "not judged"}
 
 

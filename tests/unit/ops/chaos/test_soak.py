@@ -9,7 +9,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from dispatcher.ops.chaos.faults import FAULTS
+from dispatcher.ops.chaos.faults import DEFAULT_FAULTS, FAULTS
 from dispatcher.ops.chaos.soak_plot import axis_top
 from dispatcher.ops.chaos.soak_report import soak_json, soak_page, soak_view
 from dispatcher.ops.chaos.soak_rules import (
@@ -136,9 +136,20 @@ def test_memory_is_judged_from_half_an_hour_on() -> None:
     assert soak_problems(figures, (), lasted_s=3600.0) == ["memory grows by 60 MB an hour, front most"]
 
 
+def test_a_total_that_grows_beyond_its_limit_is_named_and_streams_have_none() -> None:
+    def at(minute: int) -> SoakSample:
+        totals = {"descriptors": 100.0 + 2 * minute, "threads": 60.0, "stream entries": 900.0 * minute}
+        return replace(sample(60.0 * minute, 0.8, front_1=100), totals=totals)
+
+    figures = soak_figures([at(minute) for minute in range(60)], TURNS, began_at_s=0.0)
+    assert figures.slopes_per_h == pytest.approx({"descriptors": 120, "threads": 0, "stream entries": 54_000})
+    assert soak_problems(figures, (), lasted_s=3600.0) == ["descriptors grow by 120 an hour"]
+    assert soak_problems(figures, (), lasted_s=60.0) == []
+
+
 def test_the_plan_leaves_out_what_refuses_devices_unless_it_is_named() -> None:
-    every = SoakPlan.of(60, tuple(FAULTS), None, quick=False)
-    assert set(FAULTS) - set(every.names) == {"overload", "disk"}
+    every = SoakPlan.of(60, DEFAULT_FAULTS, None, quick=False)
+    assert set(DEFAULT_FAULTS) - set(every.names) == {"overload", "disk"}
     assert (every.total_s, every.fault_every_s, every.fault_s) == (3600, 300, 15)
     assert SoakPlan.of(1, ("overload",), 7, quick=True).names == ("overload",)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dispatcher.catalogue.kpi_targets import KpiTargets
-from dispatcher.ops.chaos.chaos_test import VerifyPlan, VerifyReport
+from dispatcher.ops.chaos.chaos_plan import VerifyPlan
+from dispatcher.ops.chaos.chaos_test import VerifyReport
 from dispatcher.ops.chaos.evaluation import Evaluation, LoadSample, WindowSnapshot, evaluate
 from dispatcher.ops.chaos.turn_outcomes import DeviceTurn, Outcome, Window
 from dispatcher.routing.overview import Overview

@@ -1,0 +1,56 @@
+"""`make chaos`, its short form: nobody hears silence, or an answer twice, and nothing is left behind."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.broker import give_up
+from tests.support.processes import ROOT
+
+MINUTES = 1.2
+# Another one draws other faults; `make chaos` prints its own.
+SEED = 11
+
+
+def require_mount_namespace() -> None:
+    """Skip, or fail in CI, where none can be made."""
+    if subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode:
+        give_up("no mount namespace here")
+
+
+@pytest.mark.timeout(300)
+def test_whatever_comes_nobody_hears_silence_or_an_answer_twice_and_nothing_is_left(tmp_path: Path) -> None:
+    require_mount_namespace()
+    report, stack_log = tmp_path / "chaos.json", tmp_path / "stack.log"
+    options = ["--minutes", str(MINUTES), "--seed", str(SEED), "--devices", "6"]
+    said = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "tests.chaos.chaos_trial",
+            *options,
+            "--json",
+            str(report),
+            "--log",
+            str(stack_log),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+    )
+    assert report.exists(), said.stdout + said.stderr
+    found = json.loads(report.read_text())
+    shown = said.stdout + stack_log.read_text()[-4000:]
+    assert len(found["faults"]) > 3, shown
+    for each in found["faults"]:
+        assert each["skipped"] == "", shown
+        # Figures are those of a busy machine here; promises hold on any.
+        assert (each["outcomes"]["silent"], each["spoken_twice"]) == (0, 0), shown
+        assert not [problem for problem in each["problems"] if "not well" in problem], shown
+    assert found["aftermath"] == {"down": [], "leases": {}, "lasting_keys": {}}, shown
