@@ -24,6 +24,7 @@ from dispatcher.control.catalogue_watch import CatalogueWatch
 from dispatcher.control.kpi_evaluation import KpiEvaluator
 from dispatcher.control.memory_update import SUMMARY_TIMEOUT_S, UPDATE_BUDGET_S, MemoryUpdater
 from dispatcher.control.metrics_sampling import MetricsSampler
+from dispatcher.control.phrase_filling import PhraseFiller
 from dispatcher.control.tuner import Tuner
 from dispatcher.control.watched_file import WatchedFile
 from dispatcher.control.webhook import Webhook
@@ -76,6 +77,7 @@ class _ControlParts:
         self.memories = MemoryUpdater(
             redis=redis, router=context.router, providers=context.providers, catalogue=catalogue
         )
+        self.phrases = PhraseFiller(redis=redis, phrases=context.phrases, catalogue=catalogue)
         self.tuner = Tuner(
             redis=redis,
             workers=CeleryWorkerControl(app),
@@ -251,6 +253,7 @@ def start_watches(sender: Any, **_: Any) -> None:
                 load_catalogue(context.settings.dispatcher_config)
     context.keep_running(CatalogueWatch(context.redis, context.router.active, file).run())
     context.keep_running(_parts().tuner.poll_requests())
+    context.keep_running(_parts().phrases.run())
 
 
 def _serves_control(worker: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final, Literal
 
 from dispatcher.dialogue.steps import PlayFiller, Step
@@ -11,6 +12,24 @@ from dispatcher.messages import Reply
 FILLER_INDEX: Final = 1_000_000
 # A filler whose next packets stay away for so long is over, and the answer may follow.
 FILLER_PAUSE_S: Final = 1.0
+# A filler is about as long: an answer that is expected sooner would only have to wait for its end.
+FILLER_S: Final = 1.0
+# No prediction is trusted before this share of the delay: a fast answer is never spoken over.
+EARLIEST_RATIO: Final = 0.25
+
+
+def is_filler_due(waited_s: float, predicted_s: float, after_s: float) -> bool:
+    """Return whether it is time for a filler.
+
+    Args:
+        waited_s: since the end of speech.
+        predicted_s: in how many seconds the first audio is to be expected; 0 where nothing is known.
+        after_s: with an answer that is audible by then there is none.
+    """
+    if waited_s >= after_s:
+        return True
+    is_slow = predicted_s >= FILLER_S and waited_s + predicted_s >= after_s
+    return is_slow and waited_s >= EARLIEST_RATIO * after_s
 
 
 class Filler:
@@ -20,16 +39,22 @@ class Filler:
         is_speaking: part of it was handed over, and more follows; the answer waits for its end.
     """
 
-    def __init__(self, due_at: float) -> None:
-        """Wait until a time; infinity for never."""
+    def __init__(self, now: float, after_s: float) -> None:
+        """Wait for so long, or until the answer is known to be slow; infinity for never."""
         self.is_speaking = False
-        self._due_at = due_at
+        self._began_at = now
+        self._after_s = after_s
         self._state: Literal["waiting", "asked", "over"] = "waiting"
         self._heard_at = 0.0
 
-    def try_ask(self, now: float) -> bool:
-        """Return whether it is time to ask for it; that is so once."""
-        if self._state != "waiting" or now < self._due_at:
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it may still be asked for."""
+        return self._state == "waiting" and self._after_s < math.inf
+
+    def try_ask(self, now: float, predicted_s: float) -> bool:
+        """Return whether it is time to ask for it, as `is_filler_due` says; that is so once."""
+        if not self.is_waiting or not is_filler_due(now - self._began_at, predicted_s, self._after_s):
             return False
         self._state = "asked"
         return True

@@ -28,11 +28,17 @@ from dispatcher.dialogue.steps import (
     SendAgain,
     ShowEmotion,
     ShowTranscript,
+    Stage,
     Step,
     Subtitle,
 )
 from dispatcher.dialogue.turn_recovery import TurnRecovery
 from dispatcher.messages import Reply, ReplyKind
+
+
+def _unknown(_: Stage, __: float) -> float:
+    return 0.0
+
 
 _NO_SPEECH: Final = "tts: no sentence could be spoken"
 
@@ -58,8 +64,9 @@ class Turn:
         self.over = False
         self.ended_because = ""
         self._clock = StageClock(now, stage_timeout_s)
-        self._filler = Filler(now + filler_after_s)
+        self._filler = Filler(now, filler_after_s)
         self._attempts = StageAttempts("llm" if typed else "asr")
+        self._stage_since: tuple[Stage, float] = (self._attempts.stage, now)
         self._speech = SpeechOrder()
         self._recovery = TurnRecovery(self._attempts, self._speech)
 
@@ -98,13 +105,22 @@ class Turn:
             "failed": self._on_audio if _stage_of(reply) == "tts" else self._recovery.on_failed,
             "lost": lambda lost: [_marked(step) for step in self._recovery.on_lost(lost)],
         }
-        return self._with_speech(handlers[reply.kind](reply))
+        steps = self._with_speech(handlers[reply.kind](reply))
+        if self._attempts.stage != self._stage_since[0]:
+            self._stage_since = (self._attempts.stage, now)
+        return steps
 
-    def on_clock(self, now: float) -> list[Step]:
-        """Act on a stage that is late: send it again once, then give it up; ask for a filler before that."""
+    def on_clock(self, now: float, predict: Callable[[Stage, float], float] = _unknown) -> list[Step]:
+        """Act on a stage that is late: send it again once, then give it up; ask for a filler before that.
+
+        Args:
+            now: time of the clock.
+            predict: returns in how many seconds the first audio is to be expected, of the stage that is
+                waited for and for how long it was; 0 where nothing is known.
+        """
         if self.over:
             return []
-        if self._filler.try_ask(now):
+        if self._filler.is_waiting and self._filler.try_ask(now, self._predicted_s(now, predict)):
             return [AskForFiller(self._attempts.next_attempt())]
         if self._filler.try_end(now):
             return self._with_speech([])
@@ -112,6 +128,10 @@ class Turn:
             return []
         self._clock.restart(now)
         return self._with_speech(self._recovery.on_late())
+
+    def _predicted_s(self, now: float, predict: Callable[[Stage, float], float]) -> float:
+        stage, since = self._stage_since
+        return predict(stage, now - since)
 
     def on_tool_ended(self, now: float) -> None:
         """Count the LLM's time again: a tool did what it could."""

@@ -4,26 +4,16 @@ from __future__ import annotations
 
 import io
 import wave
-from typing import Final, Literal
+from typing import Final
 
 from dispatcher.audio.opus import OpusEncoder, PacketEncoder, PcmPacketizer
+from dispatcher.dialogue.apology_texts import APOLOGIES
+from dispatcher.dialogue.apology_texts import Kind as Kind  # noqa: PLC0414  both come together
 from dispatcher.dialogue.language import detect_language, shows_language
 from dispatcher.messages import REPLY_FRAME_MS, REPLY_RATE_HZ, AudioFormat, Language, TurnTicket
 from dispatcher.recordings import recording
 
-# A tool may have done what was asked for before the answer failed, or some of the answer was played.
-# "admit" is for a client in the name of a device that is bound to another one.
-Kind = Literal["sorry", "done", "cut", "admit"]
-TEXTS: dict[tuple[Kind, Language], str] = {
-    ("sorry", "en"): "Sorry, I could not answer that. Please try again.",
-    ("sorry", "zh"): "抱歉，我暂时回答不了，请再试一次。",
-    ("admit", "en"): "Please admit this device on the server first.",
-    ("admit", "zh"): "请先在服务器上允许这台设备接入。",
-    ("done", "en"): "That is done, but I could not finish my answer.",
-    ("done", "zh"): "已经做好了，不过我没能把话说完。",
-    ("cut", "en"): "But I could not finish my answer.",
-    ("cut", "zh"): "不过我没能把话说完。",
-}
+TEXTS: Final = APOLOGIES
 # Far more than one front serves; the device that was silent for longest is dropped first.
 MAX_DEVICES: Final = 1000
 

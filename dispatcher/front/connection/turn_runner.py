@@ -92,7 +92,10 @@ class TurnRunner:
 
     def on_clock(self) -> None:
         """Act on a stage that is late."""
-        self._do(self._turn.on_clock(self._context.pacer.now()))
+        self._do(self._turn.on_clock(self._context.pacer.now(), self._predicted_s))
+
+    def _predicted_s(self, stage: steps.Stage, begun_s: float) -> float:
+        return self._context.loads.predicted_s(stage, begun_s=begun_s)
 
     def cancel(self, *, spoken_over: bool) -> None:
         """Drop the turn at every stage; nothing more is sent of it."""

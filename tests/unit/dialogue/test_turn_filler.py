@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dispatcher.dialogue.filler import FILLER_INDEX, FILLER_PAUSE_S
+import pytest
+
+from dispatcher.dialogue.filler import FILLER_INDEX, FILLER_PAUSE_S, is_filler_due
 from dispatcher.dialogue.steps import (
     Apologise,
     AskForFiller,
@@ -116,3 +118,44 @@ def test_a_reply_that_was_ended_tells_why() -> None:
     over = Reply(turn_id="a-turn", attempt=1, kind="end", index=1, text="the reply repeats itself")
     assert clock.gets(over) == [Finish()]
     assert clock.turn.ended_because == "the reply repeats itself"
+
+
+@pytest.mark.parametrize(
+    ("waited_s", "predicted_s", "is_due"),
+    [
+        (2.0, 0.0, True),
+        (1.9, 0.0, False),
+        (1.5, 0.6, False),
+        (1.5, 1.2, True),
+        (0.5, 1.6, True),
+        (0.5, 1.4, False),
+        (0.4, 9.0, False),
+    ],
+)
+def test_a_filler_is_due_early_where_the_answer_is_expected_late(
+    waited_s: float, predicted_s: float, *, is_due: bool
+) -> None:
+    assert is_filler_due(waited_s, predicted_s, FILLER_S) is is_due
+
+
+def test_the_prediction_is_asked_of_the_stage_that_is_waited_for_and_of_a_waiting_filler_alone() -> None:
+    clock = Clock(typed=False)
+    asked: list[tuple[str, float]] = []
+
+    def predict(stage: str, begun_s: float) -> float:
+        asked.append((stage, round(begun_s, 3)))
+        return 5.0
+
+    clock.now += 0.3
+    assert clock.turn.on_clock(clock.now, predict) == []
+    clock.gets(transcript("when?"))
+    clock.now += 0.3
+    assert clock.turn.on_clock(clock.now, predict) == [AskForFiller(2)]
+    clock.now += 0.3
+    assert clock.turn.on_clock(clock.now, predict) == []
+    assert asked == [("asr", 0.3), ("llm", 0.3)]
+
+
+def test_a_turn_without_a_filler_asks_for_no_prediction() -> None:
+    turn = Turn(typed=True, now=0.0, stage_timeout_s=LATE_S)
+    assert turn.on_clock(5.0, lambda *_: 1 / 0) == []

@@ -1,0 +1,22 @@
+"""Texts of the apologies: what a device hears whose turn gets no answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, Literal
+
+from dispatcher.messages import Language
+
+# A tool may have done what was asked for before the answer failed, or some of the answer was played.
+# "admit" is for a client in the name of a device that is bound to another one.
+Kind = Literal["sorry", "done", "cut", "admit"]
+APOLOGIES: Final[Mapping[tuple[Kind, Language], str]] = {
+    ("sorry", "en"): "Sorry, I could not answer that. Please try again.",
+    ("sorry", "zh"): "抱歉，我暂时回答不了，请再试一次。",
+    ("admit", "en"): "Please admit this device on the server first.",
+    ("admit", "zh"): "请先在服务器上允许这台设备接入。",
+    ("done", "en"): "That is done, but I could not finish my answer.",
+    ("done", "zh"): "已经做好了，不过我没能把话说完。",
+    ("cut", "en"): "But I could not finish my answer.",
+    ("cut", "zh"): "不过我没能把话说完。",
+}
