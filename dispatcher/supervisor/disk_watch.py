@@ -75,26 +75,20 @@ class DiskWatch:
             self._on_healed()
 
     async def _poll_broker(self, redis: RedisClient) -> None:
-        known = {
-            **as_text(await redis.execute("CONFIG", "GET", "appendonly")),
-            **as_text(await redis.execute("CONFIG", "GET", "dir")),
-        }
-        if Path(known.get("dir", "")).parent.name != BROKER_FOLDER:
+        info: Mapping[str, Any] = await redis.execute("INFO", "persistence")  # redis-py has parsed it
+        is_kept = bool(info.get("aof_enabled"))
+        has_failed = bool(self._trouble) or info.get("aof_last_write_status") == "err"
+        if not has_failed if is_kept else bool(self._trouble) or _now_s() < self._retry_at_s:
+            return
+        folder = as_text(await redis.execute("CONFIG", "GET", "dir")).get("dir", "")
+        if Path(folder).parent.name != BROKER_FOLDER:
             return  # it began on a disk that it could not write to, and must not write over what lies there
-        is_kept = known.get("appendonly") == "yes"
-        if is_kept and (self._trouble or await _has_failed(redis)):
-            await redis.execute("CONFIG", "SET", "appendonly", "no")
-            self._retry_at_s = _now_s() + BROKER_RETRY_S
+        self._retry_at_s = _now_s() + BROKER_RETRY_S
+        await redis.execute("CONFIG", "SET", "appendonly", "no" if is_kept else "yes")
+        if is_kept:
             self._say("the broker goes on without its file: dialogues are kept in memory alone", "warning")
-        elif not is_kept and not self._trouble and _now_s() >= self._retry_at_s:
-            self._retry_at_s = _now_s() + BROKER_RETRY_S
-            await redis.execute("CONFIG", "SET", "appendonly", "yes")
+        else:
             self._say("the broker keeps its file again", "info")
-
-
-async def _has_failed(redis: RedisClient) -> bool:
-    info: Mapping[str, Any] = await redis.execute("INFO", "persistence")  # redis-py has parsed it
-    return info.get("aof_last_write_status") == "err"
 
 
 def _now_s() -> float:

@@ -6,7 +6,7 @@ import asyncio
 import socket
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import psutil
@@ -31,12 +31,12 @@ class Silence:
     Attributes:
         beat: the last heartbeat.
         since_s: when it was seen, by the clock of the loop.
-        cpu_s: processor time of the process by then.
+        cpu_s: processor time of the process when the next one was missed first; None before.
     """
 
     beat: WorkerBeat
     since_s: float
-    cpu_s: float
+    cpu_s: float | None = None
 
 
 class WorkerWatch:
@@ -87,11 +87,13 @@ class WorkerWatch:
     def _check(self, runner: ProcessRunner, pid: int, beat: WorkerBeat | None, now_s: float) -> None:
         before = self._silences.get(pid)
         if beat is not None and (before is None or beat.at_ms > before.beat.at_ms):
-            self._silences[pid] = Silence(beat=beat, since_s=now_s, cpu_s=cpu_s(pid))
+            self._silences[pid] = Silence(beat=beat, since_s=now_s)
             return
         # Without any heartbeat so far it is of another pool, which sends none.
         if before is None or before.beat.is_leaving:
             return
+        if before.cpu_s is None:
+            before = self._silences[pid] = replace(before, cpu_s=cpu_s(pid))
         silent_s = now_s - before.since_s
         if silent_s >= BUSY_STUCK_AFTER_S or (
             silent_s >= STUCK_AFTER_S and not is_busy(pid, before, silent_s)
@@ -108,7 +110,9 @@ def is_busy(pid: int, silence: Silence, silent_s: float) -> bool:
         return False
     if status == psutil.STATUS_STOPPED:
         return False
-    return status != psutil.STATUS_SLEEPING or (cpu_s(pid) - silence.cpu_s) / silent_s > BUSY_CPU_RATIO
+    return (
+        status != psutil.STATUS_SLEEPING or (cpu_s(pid) - (silence.cpu_s or 0.0)) / silent_s > BUSY_CPU_RATIO
+    )
 
 
 def cpu_s(pid: int) -> float:

@@ -136,8 +136,7 @@ class Supervisor:
         self._ui.say(f"using the Redis at {address} (REDIS_URL)")
 
     async def _draw(self) -> None:
-        while True:
-            self._ui.refresh()
+        while self._ui.refresh():
             await asyncio.sleep(UI_REFRESH_INTERVAL_S)
 
     def _handle_signals(self, rolling: RollingRestart) -> None:

@@ -44,11 +44,12 @@ class TerminalUi:
             self._live = Live(console=self._console, auto_refresh=False, transient=True)
             self._live.start()
 
-    def refresh(self) -> None:
-        """Draw the live table anew, while there is one."""
+    def refresh(self) -> bool:
+        """Draw the live table anew; return whether there is one: on a terminal, until everything has started."""
         if self._live is not None:
             frame = self._spinner.render(self._console.get_time())
             self._live.update(process_table(self._runners, spinner=str(frame)), refresh=True)
+        return self._live is not None
 
     def end_start(self, banner: Sequence[str]) -> None:
         """Print the table once more to stay, and the banner below it."""

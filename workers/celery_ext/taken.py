@@ -50,7 +50,9 @@ class TakenMessages:
         self._numbers = itertools.count(1)
         self._limit: int | None = None
         self._beat_at_s = 0.0
+        self._grace_s = 0.0
         self._changed = asyncio.Event()
+        self._added = asyncio.Event()
 
     @property
     def key(self) -> str:
@@ -60,7 +62,7 @@ class TakenMessages:
     @property
     def has_room(self) -> bool:
         """Whether one more may be taken: the worker is ready, its loop works, and it is below its limit."""
-        if self._limit is None or time.monotonic() - self._beat_at_s > STUCK_AFTER_S:
+        if self._limit is None or time.monotonic() - self._beat_at_s > STUCK_AFTER_S + self._grace_s:
             return False
         return not self._limit or len(self._messages) < self._limit
 
@@ -88,6 +90,7 @@ class TakenMessages:
         """Return the number of a message that was taken from a queue."""
         number = next(self._numbers)
         self._messages[number] = queue, message
+        self._added.set()
         return number
 
     async def recover(self, queue: str) -> None:
@@ -123,23 +126,33 @@ class TakenMessages:
             self._end(number, again=True)
 
     async def follow(self) -> None:
-        """Send heartbeats, until the worker stops."""
+        """Send heartbeats, until the worker stops; fewer while nothing is in hand."""
         beating: asyncio.Task[None] | None = None
         try:
             while True:
                 self._beat_at_s = time.monotonic()
+                self._grace_s = 0.0 if self._messages else worker_heartbeats.IDLE_GRACE_S
+                self._added.clear()
                 self._changed.set()
                 if beating is None or beating.done():  # while Redis is unreachable one of them waits
                     beating = asyncio.get_running_loop().create_task(self._beat())
-                await asyncio.sleep(worker_heartbeats.BEAT_INTERVAL_S)
+                await self._next_beat()
         finally:
             if beating is not None:
                 beating.cancel()
             worker_heartbeats.leave(self._redis, self.worker)
 
+    async def _next_beat(self) -> None:
+        """Return when the next heartbeat is due: that of an idle worker as soon as it takes a message."""
+        await asyncio.sleep(worker_heartbeats.BEAT_INTERVAL_S)
+        if self._grace_s:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._added.wait(), self._grace_s)
+
     async def _beat(self) -> None:
         with suppress(StateError):
-            self.on_missed(await worker_heartbeats.beat(self._redis, self.worker))
+            missed = await worker_heartbeats.beat(self._redis, self.worker, grace_s=self._grace_s)
+            self.on_missed(missed)
 
     def _end(self, number: int, again: bool) -> None:  # noqa: FBT001  passed on by position
         queue, message = self._messages.pop(number, ("", b""))

@@ -29,6 +29,8 @@ from dispatcher.turn_store.replies import ReplyReader
 log = structlog.get_logger(__name__)
 
 LOST_POLL_INTERVAL_S: Final = 0.25
+# Without a turn that waits for a worker; one that begins meanwhile could be lost no sooner.
+IDLE_LOST_POLL_INTERVAL_S: Final = worker_heartbeats.LOST_AFTER_S
 
 
 @asynccontextmanager
@@ -108,11 +110,15 @@ async def resend_lost(context: FrontContext) -> None:
     Each front polls and one finds them, so that this works without a supervisor and over all hosts. The loads
     of the services are read with the same batch.
     """
+    interval_s = LOST_POLL_INTERVAL_S
     while True:
-        await asyncio.sleep(LOST_POLL_INTERVAL_S)
+        await asyncio.sleep(interval_s)
+        is_idle = not context.turns and not context.turns.utterances
+        interval_s = IDLE_LOST_POLL_INTERVAL_S if is_idle else LOST_POLL_INTERVAL_S
         try:
             messages, _ = await asyncio.gather(
-                worker_heartbeats.take_lost(context.redis), context.loads.refresh(context.redis)
+                worker_heartbeats.take_lost(context.redis, grace_s=interval_s - LOST_POLL_INTERVAL_S),
+                context.loads.refresh(context.redis),
             )
         except StateError:  # the reply pump logs that Redis is unreachable
             continue

@@ -1,10 +1,10 @@
 -- Heartbeat of a worker, by the clock of Redis.
 --
 -- keys     workers
--- args     worker: its id · lost_after_ms
+-- args     worker: its id · lost_after_ms · grace_ms: so much later it is missed
 -- Returns  the queues whose workers are all lost, comma-joined as in their ids
 
-redis.call("ZADD", keys.workers, now, args.worker)
+redis.call("ZADD", keys.workers, now + tonumber(args.grace_ms), args.worker)
 local served, missed = {}, {}
 local all = redis.call("ZRANGE", keys.workers, 0, -1, "WITHSCORES")
 for at = 1, #all, 2 do

@@ -3,7 +3,8 @@
 -- keys     workers: when each of them, and under WATCH any front, was seen last, in ms; then for each service
 --          fleet:{service}, waiting:{service}, seen:{service}, excluded:{service}
 -- args     lost_after_ms · remembered_ms: after that · taken_prefix: how the key of taken messages begins · freed_channel:
---          on which a waiting call is notified of a free slot; then for each service how the keys of its leases begin
+--          on which a waiting call is notified of a free slot · grace_ms: so much later the caller asks again; then for
+--          each service how the keys of its leases begin
 -- Returns  the messages
 --
 -- A lost worker is remembered for a while: one that stands still has asked for a message that it gets later.
@@ -11,13 +12,13 @@
 local WATCH = "watch"
 local lost_after_ms = tonumber(args.lost_after_ms)
 local watched = tonumber(redis.call("ZSCORE", keys.workers, WATCH)) or 0
-redis.call("ZADD", keys.workers, now, WATCH)
 if now - watched > lost_after_ms then
   -- No front looked: Redis was away, or this host stood still. What kept fronts away kept workers away as well.
   for _, id in ipairs(redis.call("ZRANGEBYSCORE", keys.workers, "(0", "+inf")) do
     redis.call("ZADD", keys.workers, now, id)
   end
 end
+redis.call("ZADD", keys.workers, "GT", now + tonumber(args.grace_ms), WATCH)
 
 local function begins(text, prefix) return string.sub(text, 1, #prefix) == prefix end
 

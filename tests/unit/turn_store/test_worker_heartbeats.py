@@ -71,6 +71,32 @@ async def test_where_nobody_looked_for_a_while_every_worker_has_another_second(w
     assert await worker_heartbeats.take_lost(watched) == []
 
 
+async def test_an_idle_worker_is_missed_later_and_a_front_that_asks_seldom_finds_it(
+    redis: RedisClient,
+) -> None:
+    grace_s = worker_heartbeats.IDLE_GRACE_S
+    await worker_heartbeats.take_lost(redis, grace_s=grace_s)
+    await worker_heartbeats.beat(redis, GONE, grace_s=grace_s)
+    await redis.execute("LPUSH", keys.taken(GONE), "one")
+    await passes(redis, worker_heartbeats.LOST_AFTER_S + grace_s / 2)
+    await redis.execute("ZINCRBY", keys.WORKERS, -worker_heartbeats.IDLE_BEAT_INTERVAL_S * 1000, "watch")
+    assert await worker_heartbeats.take_lost(redis, grace_s=grace_s) == []
+    await passes(redis, grace_s / 2)
+    assert await worker_heartbeats.take_lost(redis, grace_s=grace_s) == [b"one"]
+
+
+async def test_a_worker_that_takes_a_message_has_no_grace_any_more(redis: RedisClient) -> None:
+    await worker_heartbeats.beat(redis, GONE, grace_s=worker_heartbeats.IDLE_GRACE_S)
+    (idle,) = await worker_heartbeats.read_beats(redis)
+    await worker_heartbeats.beat(redis, GONE)
+    (busy,) = await worker_heartbeats.read_beats(redis)
+    assert busy.at_ms < idle.at_ms
+    worker_heartbeats.mark_lost(redis, idle)
+    await redis.execute("LPUSH", keys.taken(GONE), "one")
+    await worker_heartbeats.take_lost(redis)
+    assert await worker_heartbeats.take_lost(redis) == []
+
+
 async def test_the_slots_of_a_lost_worker_are_free_at_once_and_its_place_in_line_too(
     watched: RedisClient, fleet: Fleet
 ) -> None:

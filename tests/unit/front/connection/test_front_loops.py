@@ -80,12 +80,13 @@ async def test_messages_of_a_lost_worker_are_taken_once(
 ) -> None:
     taken: list[int] = []
 
-    async def take_lost(_: RedisClient) -> list[bytes]:
+    async def take_lost(_: RedisClient, *, grace_s: float) -> list[bytes]:  # noqa: ARG001  of the real one
         taken.append(1)
         return [b"no task of a turn"]
 
     monkeypatch.setattr(worker_heartbeats, "take_lost", take_lost)
     monkeypatch.setattr(front_loops, "LOST_POLL_INTERVAL_S", 0.01)
+    monkeypatch.setattr(front_loops, "IDLE_LOST_POLL_INTERVAL_S", 0.01)
     before = await redis.execute("XLEN", front.reply_stream)
 
     async def polled() -> bool:
