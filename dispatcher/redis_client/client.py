@@ -28,7 +28,6 @@ from redis.exceptions import (
     BusyLoadingError,
     NoScriptError,
     RedisError,
-    ResponseError,
 )
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
@@ -39,6 +38,7 @@ from dispatcher.redis_client.commands import Pending
 from dispatcher.redis_client.connection import SOCKET_TIMEOUT_S
 from dispatcher.redis_client.connection import connect as connect  # noqa: PLC0414  both come together
 from dispatcher.redis_client.lua_script import NamedValues, Script, Value
+from dispatcher.redis_client.pipelined_connection import PipelinedConnection
 from dispatcher.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -71,7 +71,7 @@ class RedisClient:
         options = client.connection_pool.connection_kwargs
         self._bound_s = options.pop("socket_timeout", None) or SOCKET_TIMEOUT_S
         self._client = client
-        self._connection: Any = None
+        self._connection = PipelinedConnection(client)
         self._on_connect: tuple[Pending, ...] = ()
         self._reconnect_timeout_s = reconnect_timeout_s
         self._unreachable_since_s: float | None = None
@@ -185,16 +185,13 @@ class RedisClient:
         Raises:
             RedisError, OSError, TimeoutError: there is no connection, or it was lost.
         """
-        async with asyncio.timeout(self._bound_s):
-            connection = await self._connected()
+        if not self._connection.is_open:
+            async with asyncio.timeout(self._bound_s):
+                await self._connect()
         # From here on nobody knows what of the batch was carried out, should the connection break.
         batch, self._pending = deque(self._pending[:MAX_BATCH]), self._pending[MAX_BATCH:]
         try:
-            async with asyncio.timeout(self._bound_s):
-                await connection.send_packed_command(_packed(batch))
-                while batch:
-                    answer = await self._answer(connection, batch[0].name)
-                    batch.popleft().settle(answer)
+            await self._exchange(batch)
         except _UNREACHABLE as error:
             is_refused = isinstance(error, BusyLoadingError)  # it reads its file and carries out nothing
             again = [pending for pending in batch if is_refused or pending.repeatable]
@@ -204,31 +201,23 @@ class RedisClient:
         except RedisError as error:  # what came is no answer; the connection was closed for that
             _settle_each(batch, error)
 
-    async def _connected(self) -> Any:
-        """Return the one connection, made anew where it has ended."""
-        pool: Any = self._client.connection_pool
-        if self._connection is None:
-            self._connection = await pool.get_connection()
-            self._connection.register_connect_callback(self._send_on_connect)
-            await self._send_on_connect(self._connection)
-        else:
-            await pool.ensure_connection(self._connection)
-        return self._connection
-
-    async def _send_on_connect(self, connection: Any) -> None:
-        """Send what comes first on a new connection; redis-py calls this whenever it made one anew."""
-        if not self._on_connect:
-            return
-        await connection.send_packed_command(_packed(self._on_connect), check_health=False)
-        for pending in self._on_connect:
-            pending.settle(await self._answer(connection, pending.name))
-
-    async def _answer(self, connection: Any, name: str) -> Any:
-        """Read the answer to the oldest command that has none; an error of that command alone is one."""
+    async def _connect(self) -> None:
+        """Make the connection anew, and send what comes first on it."""
+        await self._connection.open()
         try:
-            return await self._client.parse_response(connection, name)
-        except ResponseError as error:
-            return error
+            await self._exchange(deque(self._on_connect))
+        except BaseException:  # what comes first has to come before all else
+            self._connection.close()
+            raise
+
+    async def _exchange(self, batch: deque[Pending]) -> None:
+        """Send commands and settle them as their answers come; those that are left have none."""
+        if batch:
+            names = [pending.name for pending in batch]
+            packed = b"".join(pending.packed for pending in batch)
+            await self._connection.exchange(
+                names, packed, lambda answer: batch.popleft().settle(answer), timeout_s=self._bound_s
+            )
 
     def _waits_after(self, error: Exception, asked_at_s: float) -> bool:
         """Return whether what is pending may still be sent in time."""
@@ -249,10 +238,6 @@ def cache_client(settings: Settings, redis: RedisClient) -> RedisClient:
     if settings.cache == settings.redis_url:
         return redis
     return RedisClient(connect(settings.cache), reconnect_timeout_s=redis.reconnect_timeout_s)
-
-
-def _packed(batch: Iterable[Pending]) -> bytes:
-    return b"".join(pending.packed for pending in batch)
 
 
 def _settle_each(given_up: Iterable[Pending], error: Exception) -> None:

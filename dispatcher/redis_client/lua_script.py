@@ -118,12 +118,7 @@ def _as_lua(value: object) -> str:
 def _in_order(names: tuple[str, ...], given: NamedValues) -> list[Value]:
     """Return the values in the order of the names; a truth is 1 or 0, and None an empty text."""
     try:
-        return [_word(given[name]) for name in names]
+        values = [given[name] for name in names]
     except KeyError as error:
         raise ValueError(f"the script also takes {error}, beside {', '.join(given)}") from error
-
-
-def _word(value: Value | None) -> Value:
-    if value is None:
-        return ""
-    return int(value) if isinstance(value, bool) else value
+    return ["" if value is None else int(value) if isinstance(value, bool) else value for value in values]

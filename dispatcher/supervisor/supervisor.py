@@ -136,7 +136,9 @@ class Supervisor:
         self._ui.say(f"using the Redis at {address} (REDIS_URL)")
 
     async def _draw(self) -> None:
-        while self._ui.refresh():
+        while True:
+            if not self._ui.refresh():
+                return
             await asyncio.sleep(UI_REFRESH_INTERVAL_S)
 
     def _handle_signals(self, rolling: RollingRestart) -> None:

@@ -45,7 +45,7 @@ class TerminalUi:
             self._live.start()
 
     def refresh(self) -> bool:
-        """Draw the live table anew; return whether there is one: on a terminal, until everything has started."""
+        """Draw the live table anew; return whether there is one: on a terminal, until all has started."""
         if self._live is not None:
             frame = self._spinner.render(self._console.get_time())
             self._live.update(process_table(self._runners, spinner=str(frame)), refresh=True)

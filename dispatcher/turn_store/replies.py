@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import json
 import secrets
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import cast
 
 import structlog
 from redis.asyncio import Redis
@@ -16,6 +15,7 @@ from dispatcher.messages import Reply, ReplyKind
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.redis_client.lua_script import Value
+from dispatcher.redis_client.pipelined_connection import PipelinedConnection
 from dispatcher.redis_client.stream_entries import entries_of
 
 log = structlog.get_logger(__name__)
@@ -82,6 +82,7 @@ class ReplyReader:
     def __init__(self, client: Redis, stream: str) -> None:
         """Use a connection of its own: its reads block for up to REPLY_READ_BLOCK_MS."""
         self._client = client
+        self._connection = PipelinedConnection(client)
         self._stream = stream
         self._last_id: bytes | str = "0-0"
         self._seen: dict[bytes, None] = {}
@@ -96,10 +97,9 @@ class ReplyReader:
 
     async def open(self) -> None:
         """Make the stream and keep it alive; also after Redis lost it."""
-        pipeline = self._client.pipeline(transaction=False)
+        await self._connection.open()
         for command in self.opening:
-            pipeline.execute_command(*command)
-        await pipeline.execute()
+            await self._connection.execute(*command, timeout_s=REPLY_READ_GRACE_S)
 
     async def read(self) -> list[Reply]:
         """Wait for replies and return them, oldest first; an empty list after a quiet while.
@@ -107,9 +107,11 @@ class ReplyReader:
         Raises:
             redis.exceptions.RedisError, TimeoutError: the connection is lost; `open` and read again.
         """
-        streams: dict[Any, Any] = {self._stream: self._last_id}
-        async with asyncio.timeout(REPLY_READ_BLOCK_MS / 1000 + REPLY_READ_GRACE_S):
-            answer = await self._client.xread(streams, count=REPLY_READ_COUNT, block=REPLY_READ_BLOCK_MS)
+        answer = await self._connection.execute(
+            *("XREAD", "COUNT", REPLY_READ_COUNT, "BLOCK", REPLY_READ_BLOCK_MS),
+            *("STREAMS", self._stream, self._last_id),
+            timeout_s=REPLY_READ_BLOCK_MS / 1000 + REPLY_READ_GRACE_S,
+        )
         replies = []
         for entry_id, fields in entries_of(answer):
             self._last_id = entry_id

@@ -36,7 +36,8 @@ class MemoryRedis:
         self.commands: list[tuple[str, ...]] = []
         self.scripts: list[tuple[str, ...]] = []
         self.connection_kwargs: dict[str, Any] = {}
-        self._batch = hiredis.Reader()
+        self.response_callbacks: dict[str, Any] = {}
+        self._transport = _Transport(self)
 
     def redis(self) -> RedisClient:
         """Return a line to this server."""
@@ -57,24 +58,25 @@ class MemoryRedis:
     def set_retry(self, retry: Retry) -> None:
         pass
 
-    def register_connect_callback(self, callback: object) -> None:
-        """A server that is always the same needs no greeting."""
+    @property
+    def _writer(self) -> Self:
+        return self
 
-    async def send_packed_command(self, packed: bytes, **_: bool) -> None:
-        self._batch.feed(packed)
+    @property
+    def transport(self) -> _Transport:
+        return self._transport
 
-    async def parse_response(self, _: Self, name: str) -> Any:
-        words = [word.decode(errors="replace") for word in self._batch.gets()]
-        assert words[0] == name
-        await self.answers.wait()
-        if self.away:
-            raise RedisConnectionError("connection refused")
-        if name != "EVALSHA":
-            self.commands.append(tuple(words))
-        return 1 if name in WRITES else self._answer(*words)
+    async def disconnect(self, *, nowait: bool) -> None:
+        pass
 
     async def aclose(self) -> None:
         pass
+
+    def answer(self, words: list[str]) -> Any:
+        """Return the answer to a command."""
+        if words[0] != "EVALSHA":
+            self.commands.append(tuple(words))
+        return 1 if words[0] in WRITES else self._answer(*words)
 
     def _answer(self, name: str, *arguments: str) -> Any:
         match name, arguments:
@@ -89,3 +91,54 @@ class MemoryRedis:
                 self.scripts.append(tuple(rest))
                 return []
         return ValueError(f"this server does not know {name!r} {arguments!r}")
+
+
+class _Transport:
+    """The way to the server: what is written is answered as soon as it answers at all."""
+
+    def __init__(self, server: MemoryRedis) -> None:
+        self._server = server
+        self._batch = hiredis.Reader()
+        self._protocol: Any = asyncio.Protocol()
+        self._is_cut = False
+        self._answering: set[asyncio.Task[None]] = set()
+
+    def get_protocol(self) -> Any:
+        self._is_cut = False
+        return asyncio.Protocol()
+
+    def set_protocol(self, protocol: Any) -> None:
+        self._protocol = protocol
+
+    def is_closing(self) -> bool:
+        return self._is_cut or self._server.away
+
+    def abort(self) -> None:
+        self._is_cut = True
+
+    def write(self, packed: bytes) -> None:
+        self._batch.feed(packed)
+        task = asyncio.get_running_loop().create_task(self._answer_all())
+        self._answering.add(task)
+        task.add_done_callback(self._answering.discard)
+
+    async def _answer_all(self) -> None:
+        while words := self._batch.gets():
+            await self._server.answers.wait()
+            if self._server.away:
+                self._protocol.connection_lost(RedisConnectionError("connection refused"))
+                return
+            answer = self._server.answer([word.decode(errors="replace") for word in words])
+            self._protocol.data_received(_encoded(answer))
+
+
+def _encoded(answer: Any) -> bytes:
+    """Return an answer as Redis sends it."""
+    match answer:
+        case int():
+            return b":%d\r\n" % answer
+        case bytes():
+            return b"$%d\r\n%s\r\n" % (len(answer), answer)
+        case list():
+            return b"*%d\r\n%s" % (len(answer), b"".join(map(_encoded, answer)))
+    return f"-ERR {answer}\r\n".encode()

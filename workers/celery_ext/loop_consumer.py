@@ -10,17 +10,16 @@ import asyncio
 import json
 from typing import Any, Final
 
-import hiredis
 import structlog
 from kombu import Consumer
 from kombu.transport import virtual
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from dispatcher.backoff import BackOff
 from dispatcher.errors import StateError, in_words
 from dispatcher.pipeline.worker_context import process_context
 from dispatcher.redis_client.connection import connect
+from dispatcher.redis_client.pipelined_connection import PipelinedConnection
 from workers.celery_ext.taken import TAKEN
 from workers.celery_ext.transport import drop_commands, drop_message
 
@@ -81,11 +80,12 @@ class QueueReader:
 
     async def _run(self) -> None:
         client = connect(process_context().settings.redis_url, socket_timeout_s=None)
+        connection = PipelinedConnection(client)
         pauses = BackOff(longest_s=1.0)
         try:
             while not self._is_stopped:
                 try:
-                    await self._read(client, pauses)
+                    await self._read(connection, pauses)
                 except (RedisError, StateError, OSError, TimeoutError) as error:
                     self._client_id = None
                     if not pauses.tries:
@@ -94,27 +94,21 @@ class QueueReader:
         finally:
             await client.aclose()
 
-    async def _read(self, client: Redis, pauses: BackOff) -> None:
+    async def _read(self, connection: PipelinedConnection, pauses: BackOff) -> None:
         """Read messages until the connection breaks or the reader is stopped."""
-        pool: Any = client.connection_pool
-        connection = await pool.get_connection()
+        await connection.open()
         try:
-            await connection.send_command("CLIENT", "ID")
-            self._client_id = int(await connection.read_response())
+            self._client_id = int(await connection.execute("CLIENT", "ID", timeout_s=READ_GRACE_S))
             await TAKEN.recover(self._queue)
-            words: Any = ("BLMOVE", self._queue, TAKEN.key, "RIGHT", "LEFT", READ_BLOCK_S)
-            command = hiredis.pack_command(words)
+            command = ("BLMOVE", self._queue, TAKEN.key, "RIGHT", "LEFT", READ_BLOCK_S)
             while not self._is_stopped:
                 await TAKEN.wait_for_room()
-                async with asyncio.timeout(READ_BLOCK_S + READ_GRACE_S):
-                    await connection.send_packed_command(command, check_health=False)
-                    message = await connection.read_response()
+                message = await connection.execute(*command, timeout_s=READ_BLOCK_S + READ_GRACE_S)
                 pauses.reset()
                 if message is not None:
                     self._take(message)
         finally:
-            await connection.disconnect(nowait=True)
-            await pool.release(connection)
+            connection.close()
 
     def _take(self, raw: bytes) -> None:
         number = TAKEN.add(self._queue, raw)
