@@ -9,7 +9,7 @@ import pytest
 
 from dispatcher.catalogue.model import Instance
 from dispatcher.errors import InstanceBusy, InstanceFailed, InstanceUnreachable
-from dispatcher.providers.http import new_session, timeout_of
+from dispatcher.providers.http import new_session, open_socket, timeout_of
 from tests.support.services.openai import FakeOpenAi
 
 
@@ -71,6 +71,18 @@ async def test_a_host_that_takes_no_connection_is_unreachable(openai: FakeOpenAi
         openai.port = full.getsockname()[1]
         with pytest.raises(InstanceUnreachable, match="Connection timeout"):
             await openai.transcribe()
+
+
+@pytest.mark.parametrize(
+    ("host", "gives_up_ms"),
+    [("192.168.1.20", 1500), ("172.28.0.24", 1500), ("fd00::7", 1500), ("127.0.0.1", 0), ("8.8.8.8", 0)],
+)
+def test_a_kept_connection_to_a_host_that_was_switched_off_is_given_up(host: str, gives_up_ms: int) -> None:
+    if not hasattr(socket, "TCP_USER_TIMEOUT"):
+        pytest.skip("this system has no such option")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with open_socket((family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (host, 5000))) as made:
+        assert made.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == gives_up_ms
 
 
 def _begun(address: tuple[str, int]) -> socket.socket:
