@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,6 +25,7 @@ from dispatcher.redis_client.client import RedisClient
 
 HOOK_TIMEOUT_S: Final = 25.0
 MAX_ANSWER_BYTES: Final = 4096
+MAX_OUTPUT_BYTES: Final = 1_000_000
 NO_HOOK: Final = "TUNER_HOOK names no program or address"
 
 
@@ -152,22 +156,54 @@ async def run_hook(hook: str, words: tuple[str, ...]) -> str:
 
 
 async def _run(program: str, words: tuple[str, ...]) -> str:
-    process = await asyncio.create_subprocess_exec(
-        program,
-        *words,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        answer, complaint = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await asyncio.shield(process.wait())
+    answer, complaint = bytearray(), bytearray()
+    with _collected(answer) as stdout, _collected(complaint) as stderr:
+        process = await asyncio.create_subprocess_exec(
+            program,
+            *words,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+            start_new_session=True,
+        )
+        try:
+            await process.wait()
+        finally:
+            if process.returncode is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                await asyncio.shield(process.wait())
     if process.returncode:
         raise ActionRefused(_last_line(complaint) or f"the hook ended with code {process.returncode}")
     return answer[:MAX_ANSWER_BYTES].decode("utf-8", "replace")
+
+
+@contextmanager
+def _collected(into: bytearray) -> Iterator[int]:
+    """Lend the writing end of a pipe and collect what comes out of it, until the block ends.
+
+    What a hook has started may keep its output open for ever, so the end of the output is not waited for.
+    A hook that prints more than a megabyte stands still until it is killed.
+    """
+    loop = asyncio.get_running_loop()
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+
+    def collect() -> None:
+        try:
+            into.extend(os.read(reading, MAX_OUTPUT_BYTES))
+        except BlockingIOError:
+            return
+        if len(into) >= MAX_OUTPUT_BYTES:
+            loop.remove_reader(reading)
+
+    loop.add_reader(reading, collect)
+    try:
+        yield writing
+        collect()
+    finally:
+        loop.remove_reader(reading)
+        os.close(reading)
+        os.close(writing)
 
 
 async def _post(url: str, words: tuple[str, ...]) -> str:
@@ -175,12 +211,14 @@ async def _post(url: str, words: tuple[str, ...]) -> str:
         aiohttp.ClientSession() as session,
         session.post(url, json={"words": words}, allow_redirects=False) as answer,
     ):
-        text = await answer.content.read(MAX_ANSWER_BYTES)
+        text = bytearray()
+        while len(text) < MAX_ANSWER_BYTES and (piece := await answer.content.read(MAX_ANSWER_BYTES)):
+            text += piece
         if answer.status != 200:
             raise ActionRefused(f"the hook answered {answer.status}: {_last_line(text)}")
-        return text.decode("utf-8", "replace")
+        return text[:MAX_ANSWER_BYTES].decode("utf-8", "replace")
 
 
-def _last_line(text: bytes) -> str:
+def _last_line(text: bytes | bytearray) -> str:
     lines = text.decode("utf-8", "replace").strip().splitlines()
     return lines[-1][:200] if lines else ""

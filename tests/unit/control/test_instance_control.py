@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import stat
 from pathlib import Path
 
+import psutil
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
@@ -27,6 +30,7 @@ from dispatcher.control.rules.evidence import Operable
 from dispatcher.errors import ActionRefused
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
+from tests.support.waiting import eventually
 from tests.unit.control.rules.tuner_ticks import llm
 
 OFFER = SupervisorOffer(
@@ -118,6 +122,11 @@ def program(folder: Path, text: str) -> str:
     return str(path)
 
 
+def is_running(pid: int) -> bool:
+    """Return whether a process works on; a zombie that nobody waits for does not."""
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+
+
 async def test_a_program_is_run_with_the_words_and_its_last_complaint_is_the_reason(tmp_path: Path) -> None:
     assert (
         await run_hook(program(tmp_path, 'echo "$1+$2+$3"'), ("instances", "asr", "1")) == "instances+asr+1\n"
@@ -136,6 +145,43 @@ async def test_a_program_that_hangs_is_killed(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(instance_control, "HOOK_TIMEOUT_S", 0.2)
     with pytest.raises(ActionRefused, match="not done after"):
         await run_hook(program(tmp_path, "exec sleep 60"), ("throttle", "on"))
+
+
+async def test_what_a_program_that_hangs_has_started_ends_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(instance_control, "HOOK_TIMEOUT_S", 1.0)
+    pid_file = tmp_path / "pid"
+    with pytest.raises(ActionRefused, match="not done after 1 s"):
+        await run_hook(program(tmp_path, f"sleep 600 & echo $! > {pid_file}; wait"), ("throttle", "on"))
+    left = int(pid_file.read_text())
+    eventually(lambda: not is_running(left), what="its child has ended")
+
+
+async def test_a_program_is_done_though_what_it_started_keeps_its_output_open(tmp_path: Path) -> None:
+    pid_file = tmp_path / "pid"
+    script = f"sleep 600 & echo $! > {pid_file}; echo asr-1 http://asr:8100"
+    try:
+        answer = await run_hook(program(tmp_path, script), ("instances", "asr", "1"))
+    finally:
+        os.kill(int(pid_file.read_text()), signal.SIGKILL)
+    assert answer == "asr-1 http://asr:8100\n"
+
+
+async def test_a_program_that_prints_without_end_is_killed_at_its_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(instance_control, "HOOK_TIMEOUT_S", 1.0)
+    with pytest.raises(ActionRefused, match="not done after 1 s"):
+        await run_hook(program(tmp_path, "exec yes"), ("throttle", "on"))
+
+
+async def test_the_last_complaint_of_many_is_the_reason(tmp_path: Path) -> None:
+    script = (
+        "i=0; while [ $i -lt 9000 ]; do echo line $i of many >&2; i=$((i+1)); done; echo no room >&2; exit 1"
+    )
+    with pytest.raises(ActionRefused, match=r"^no room$"):
+        await run_hook(program(tmp_path, script), ("throttle", "on"))
 
 
 async def test_an_address_is_posted_to() -> None:
