@@ -13,7 +13,7 @@ import base64
 import json
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -26,6 +26,7 @@ from dispatcher.redis_client.lua_script import Script
 PUSH: Final = Script.load("dispatcher.redis_client", "push", repeatable=True)
 # Longer than anybody tries to send the same message (dispatcher/redis_client/client.py).
 SENT_TTL_S: Final = 15
+_NO_HEADERS: Final[Mapping[str, Any]] = {}
 _QUEUE_OF: Final = {TRANSCRIBE: "asr", RESPOND: "llm", SYNTHESIZE: "tts"}
 
 
@@ -62,13 +63,23 @@ async def follow(redis: RedisClient, chain: Sequence[Any], ticket: TurnTicket, *
 
 
 async def synthesize(
-    redis: RedisClient, ticket: TurnTicket, *, index: int, text: str, keep: Keep = ""
+    redis: RedisClient,
+    ticket: TurnTicket,
+    *,
+    index: int,
+    text: str,
+    keep: Keep = "",
+    due_at_s: float | None = None,
 ) -> int:
-    """Send one sentence of a reply to the TTS queue, perhaps to be kept; return the queue's length."""
+    """Send one sentence of a reply to the TTS queue, perhaps to be kept; return the queue's length.
+
+    `due_at_s` is the Unix time at which the device has nothing more to play; None where it waits for it now.
+    """
     ticket = ticket.with_text(ticket.text, spoken_language(ticket, text))
-    # A worker of an older version takes every sentence but those that are to be kept.
+    # A worker of an older version takes every sentence but those that are to be kept, and any header.
     arguments = [ticket.as_payload(), index, text, *([keep] if keep else [])]
-    return await _push(redis, SYNTHESIZE, arguments, ticket)
+    due = {} if due_at_s is None else {"due_at_s": round(due_at_s, 3)}
+    return await _push(redis, SYNTHESIZE, arguments, ticket, more_headers=due)
 
 
 def spoken_language(ticket: TurnTicket, text: str) -> Language:
@@ -115,10 +126,12 @@ async def _push(
     chain: Sequence[Any] = (),
     task_id: str = "",
     parent_id: str | None = None,
+    more_headers: Mapping[str, Any] = _NO_HEADERS,
 ) -> int:
     queue, task_id = _QUEUE_OF[task], task_id or str(uuid.uuid4())
     embed = {"callbacks": None, "errbacks": None, "chain": list(chain) or None, "chord": None}
     headers = {**_headers(task, task_id, ticket), "parent_id": parent_id, "root_id": parent_id or task_id}
+    headers |= more_headers
     message = _message(headers, json.dumps([arguments, {}, embed]), queue)
     length = await redis.run(
         PUSH,

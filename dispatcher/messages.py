@@ -69,7 +69,9 @@ UPLINK_RATE_HZ: Final = 16_000
 # A tool that an LLM calls has so long; the front waits for its turn accordingly.
 TOOL_TIMEOUT_S: Final = 10.0
 
-ReplyKind = Literal["transcript", "alive", "emotion", "sentence", "audio", "tool", "end", "failed", "lost"]
+ReplyKind = Literal[
+    "transcript", "alive", "waiting", "emotion", "sentence", "audio", "tool", "end", "failed", "lost"
+]
 RecordKind = Literal["turn", "kpi", "sample", "alert", "decision"]
 
 
@@ -174,7 +176,8 @@ class Reply:
         turn_id: which turn it belongs to; the front drops what it no longer knows.
         attempt: which sending of the stage it comes from.
         kind: transcript and emotion (`text`) · alive (the LLM thinks or loads: its time does not
-            count, and it is not sent again) · sentence (`index`, `text`) · audio (`index`,
+            count, and it is not sent again) · waiting (`text` = stage, `index`: its worker waits for
+            a free slot, so it is not sent again) · sentence (`index`, `text`) · audio (`index`,
             `packets`, `last` on the sentence's final entry; `text` = the cache that it came from) ·
             tool (`text` = a call for the device, empty where a server is called; `last` = that is
             over) · end (`index` = number of sentences, `text` = why it was ended before its model did) ·

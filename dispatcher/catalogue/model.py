@@ -187,6 +187,17 @@ class Playback(Section):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OverloadRules(Section):
+    """What happens with more to do than places (docs/adr/0045, 0046).
+
+    Attributes:
+        enabled: calls wait in the line of their service, with equal shares; off, first come, first served.
+    """
+
+    enabled: Switch = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AlertRules(Section):
     """When an alert fires and ends, and where it is posted.
 
@@ -258,6 +269,7 @@ class Catalogue:
     alerts: AlertRules = field(default_factory=AlertRules)
     tuner: TunerRules = field(default_factory=TunerRules)
     phrase_cache: PhraseRules = NO_PHRASES
+    overload: OverloadRules = field(default_factory=OverloadRules)
     mcp_servers: tuple[McpServer, ...] = ()
 
     def instance(self, name: str) -> Instance:

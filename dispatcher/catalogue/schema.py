@@ -17,6 +17,7 @@ from dispatcher.catalogue.model import (
     AlertRules,
     HealthRules,
     NginxProxy,
+    OverloadRules,
     PhraseCache,
     Playback,
     ServiceConfig,
@@ -69,4 +70,5 @@ class Root(Section):
     alerts: AlertRules = field(default_factory=AlertRules)
     tuner: TunerRules = field(default_factory=TunerRules)
     phrase_cache: PhraseCache = NO_PHRASES
+    overload: OverloadRules = field(default_factory=OverloadRules)
     mcp_servers: Mapping[InstanceName, McpServer] = field(default_factory=dict)

@@ -21,6 +21,7 @@ from dispatcher.redis_client.decoding import as_text
 from dispatcher.routing.published import read_fleets
 from dispatcher.telemetry import record_stream
 
+TUNER_MAXLEN: Final = 1_000
 TUNING_TTL_MS: Final = 60_000
 
 log = structlog.get_logger(__name__)
@@ -115,7 +116,7 @@ async def log_decision(redis: RedisClient, decision: TunerDecision) -> None:
         StateError: Redis is out of reach.
     """
     text = _DECISION.dump_json(decision)
-    await redis.execute("XADD", keys.TUNER, "MAXLEN", "~", keys.TUNER_MAXLEN, "*", "decision", text)
+    await redis.execute("XADD", keys.TUNER, "MAXLEN", "~", TUNER_MAXLEN, "*", "decision", text)
     fields = {
         "number": decision.number,
         "cause": decision.cause,
@@ -128,7 +129,7 @@ async def log_decision(redis: RedisClient, decision: TunerDecision) -> None:
     log.info(f"tuner {decision.event}", **fields)  # noqa: G004  one of seven words
 
 
-async def read_log(redis: RedisClient, *, count: int = keys.TUNER_MAXLEN) -> tuple[LoggedExperiment, ...]:
+async def read_log(redis: RedisClient, *, count: int = TUNER_MAXLEN) -> tuple[LoggedExperiment, ...]:
     """Return the experiments that are still in the log, oldest first.
 
     Args:

@@ -24,6 +24,10 @@ class StageClock:
         """Time at which the stage that is waited for counts as late."""
         return max(self._replied_at, self._tool_until) + self._stage_timeout_s
 
+    def waited_s(self, now: float) -> float:
+        """Return for how long nothing was received."""
+        return now - max(self._replied_at, self._tool_until)
+
     def on_reply(self, kind: ReplyKind, now: float) -> None:
         """Begin the wait anew with a reply."""
         if kind == "alive":
@@ -35,7 +39,7 @@ class StageClock:
         self._tool_until = self._replied_at + (0 if is_last else TOOL_TIMEOUT_S)
 
     def restart(self, now: float) -> None:
-        """Begin the wait anew: the stage was sent again, or its tool has ended."""
+        """Begin the wait anew: the stage was sent again, still waits for a slot, or its tool has ended."""
         self._replied_at = now
 
     def end_tool(self, now: float) -> None:

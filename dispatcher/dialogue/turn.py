@@ -10,7 +10,7 @@ what is late, `filler` the phrase that is spoken meanwhile, and `turn_recovery` 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final, cast
 
@@ -33,13 +33,14 @@ from dispatcher.dialogue.steps import (
     Subtitle,
 )
 from dispatcher.dialogue.turn_recovery import TurnRecovery
-from dispatcher.messages import Reply, ReplyKind
+from dispatcher.messages import Reply, ReplyKind, Service
 
 
 def _unknown(_: Stage, __: float) -> float:
     return 0.0
 
 
+_NOTHING_QUEUED: Final[Mapping[Service, float]] = {}
 _NO_SPEECH: Final = "tts: no sentence could be spoken"
 
 
@@ -91,6 +92,9 @@ class Turn:
             return []
         if reply.index == FILLER_INDEX:
             return self._with_speech(self._filler.take(reply, now))
+        if reply.kind == "waiting":
+            self._on_waiting(reply, now)
+            return []
         self._clock.on_reply(reply.kind, now)
         for name, value in (reply.timings or {}).items():
             self.timings.setdefault(name, value)
@@ -110,13 +114,20 @@ class Turn:
             self._stage_since = (self._attempts.stage, now)
         return steps
 
-    def on_clock(self, now: float, predict: Callable[[Stage, float], float] = _unknown) -> list[Step]:
+    def on_clock(
+        self,
+        now: float,
+        predict: Callable[[Stage, float], float] = _unknown,
+        *,
+        queued_s: Mapping[Service, float] = _NOTHING_QUEUED,
+    ) -> list[Step]:
         """Act on a stage that is late: send it again once, then give it up; ask for a filler before that.
 
         Args:
             now: time of the clock.
             predict: returns in how many seconds the first audio is to be expected, of the stage that is
                 waited for and for how long it was; 0 where nothing is known.
+            queued_s: age of the oldest task of each queue: a stage that may still be there is not late.
         """
         if self.over:
             return []
@@ -126,8 +137,9 @@ class Turn:
             return self._with_speech([])
         if now < self.late_at:
             return []
+        is_queued = queued_s.get(self._attempts.stage, 0.0) >= self._clock.waited_s(now)
         self._clock.restart(now)
-        return self._with_speech(self._recovery.on_late())
+        return [] if is_queued else self._with_speech(self._recovery.on_late())
 
     def _predicted_s(self, now: float, predict: Callable[[Stage, float], float]) -> float:
         stage, since = self._stage_since
@@ -140,6 +152,12 @@ class Turn:
     def cancel(self) -> None:
         """Close the turn: a barge-in, or the device has disconnected."""
         self.over = True
+
+    def _on_waiting(self, reply: Reply, now: float) -> None:
+        """Take a stage that waits for a free slot for not late, where the turn waits for that stage."""
+        is_next = reply.text != "tts" or reply.index == self._speech.current
+        if reply.text == self._attempts.stage and is_next:
+            self._clock.restart(now)
 
     def _on_transcript(self, reply: Reply) -> list[Step]:
         if self._attempts.stage != "asr":

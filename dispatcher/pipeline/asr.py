@@ -21,6 +21,7 @@ from dispatcher.pipeline.incoming_utterance import UtteranceDecoder, decode_by_s
 from dispatcher.pipeline.stage import reply
 from dispatcher.pipeline.worker_context import WorkerContext
 from dispatcher.providers.protocols import Transcript
+from dispatcher.routing.leases import WaitingOrder
 from dispatcher.routing.router import Lease
 from dispatcher.turn_store import utterance_audio
 
@@ -48,13 +49,18 @@ async def transcribe(context: WorkerContext, ticket: TurnTicket) -> TurnTicket |
             return heard  # too late, but a call that went well
         return publish_transcript(context, ticket, lease, heard, wait_ms=lease.wait_ms)
 
-    profile = CallProfile(service="asr", ticket=ticket, size=size_of(len(wav)))
+    profile = CallProfile(service="asr", ticket=ticket, size=size_of(len(wav)), order=share_of(ticket))
     return following_ticket(ticket, await HedgedCall(context, profile, attempt_on).run())
 
 
 def following_ticket(ticket: TurnTicket, heard: Transcript) -> TurnTicket | None:
     """Return the ticket of the stage after a transcript; None after an empty one."""
     return ticket.with_text(heard.text, heard.language) if heard.text else None
+
+
+def share_of(ticket: TurnTicket) -> WaitingOrder:
+    """Return the place in line of a call that counts as its device's share."""
+    return WaitingOrder(sharer=ticket.device_id)
 
 
 def size_of(pcm_bytes: int) -> float:

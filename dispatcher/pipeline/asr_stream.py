@@ -14,7 +14,7 @@ import structlog
 
 from dispatcher.errors import InstanceError, NoInstanceAvailable
 from dispatcher.messages import TurnTicket
-from dispatcher.pipeline.asr import following_ticket, publish_transcript, size_of
+from dispatcher.pipeline.asr import following_ticket, publish_transcript, share_of, size_of
 from dispatcher.pipeline.attempt import Attempt, CallProfile, at_once, now
 from dispatcher.pipeline.hedged_call import HedgedCall
 from dispatcher.pipeline.incoming_utterance import IncomingUtterance
@@ -88,7 +88,14 @@ class StreamTranscription:
     async def _call(
         self, *, ready_at: Callable[[], float] = at_once, first: str = "", size: float = 1.0
     ) -> Transcript:
-        profile = CallProfile(service="asr", ticket=self._ticket, ready_at=ready_at, first=first, size=size)
+        profile = CallProfile(
+            service="asr",
+            ticket=self._ticket,
+            ready_at=ready_at,
+            first=first,
+            size=size,
+            order=share_of(self._ticket),
+        )
         return await HedgedCall(self._context, profile, self._attempt_on).run()
 
     def _try_ask_again(self, error: InstanceError | NoInstanceAvailable) -> bool:

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Final
 
 from dispatcher.messages import Service, TurnTicket
+from dispatcher.routing.leases import FIRST_COME, WaitingOrder
 from dispatcher.routing.router import Lease
 from dispatcher.routing.rules.hedging import LatencyEstimator
 
@@ -90,6 +91,8 @@ class CallProfile:
         size: how much there is to do, 1.0 for what is usual.
         first: the instance to ask first, where it is healthy and has a free slot; empty for any.
         dialogue: names what the request of the call begins with; empty where that is nothing of worth.
+        order: its place in line, should it have to wait.
+        index: number of the sentence that the call speaks.
         ready_at: returns since when an instance has all that it needs, by the loop's clock; infinity while
             it has not.
     """
@@ -99,6 +102,8 @@ class CallProfile:
     size: float = 1.0
     first: str = ""
     dialogue: str = ""
+    order: WaitingOrder = FIRST_COME
+    index: int = 0
     ready_at: Callable[[], float] = at_once
 
 

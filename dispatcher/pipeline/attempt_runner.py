@@ -13,6 +13,7 @@ from dispatcher.catalogue.model import Instance
 from dispatcher.errors import InstanceUnreachable, NoInstanceAvailable
 from dispatcher.pipeline.attempt import Attempt, AttemptState, CallProfile
 from dispatcher.pipeline.loop_thread import LoopThread
+from dispatcher.pipeline.wait_notice import WaitNotice
 from dispatcher.pipeline.worker_context import WorkerContext
 from dispatcher.routing.leases import PickMode, Slot
 from dispatcher.routing.router import Lease
@@ -69,6 +70,7 @@ class AttemptRunner(Generic[Result]):
         self._profile = profile
         self._function = function
         self._on_leased = on_leased
+        self._wait_notice = WaitNotice(context, profile)
         # The first lease may come with a probe beside it, once there is something to ask a probe.
         self._mode: PickMode = "spare" if math.isinf(profile.ready_at()) else "offer"
 
@@ -122,7 +124,9 @@ class AttemptRunner(Generic[Result]):
             deadline_at_s=ticket.deadline_at_s if request.waits else time.time(),
             excluded=request.excluded,
             mode=request.mode or self._mode,
+            order=self._profile.order,
             dialogue=self._profile.dialogue,
+            on_wait=self._wait_notice.note,
         ) as lease:
             request.check(lease.slot)
             self._mode = "spare"

@@ -16,6 +16,7 @@ from dispatcher.dialogue.memory_prompt import with_memory
 from dispatcher.dialogue.persona import Character, character
 from dispatcher.dialogue_store import memory, recent_history
 from dispatcher.messages import TurnTicket
+from dispatcher.pipeline.asr import share_of
 from dispatcher.pipeline.attempt import Attempt, CallProfile
 from dispatcher.pipeline.hedged_call import HedgedCall
 from dispatcher.pipeline.reply_publisher import ReplyPublisher
@@ -70,7 +71,7 @@ async def _write_round(
         return await ReplyWriter(publisher, attempt, lease).write(chat(context, lease.instance, asked, tools))
 
     dialogue = ticket.device_id if context.catalogue.conversation.prefix_affinity else ""
-    profile = CallProfile(service="llm", ticket=ticket, dialogue=dialogue)
+    profile = CallProfile(service="llm", ticket=ticket, dialogue=dialogue, order=share_of(ticket))
     return await HedgedCall(context, profile, attempt_on).run()
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Unpack
 
 from dispatcher import chains
 from dispatcher.dialogue.history import Message
-from dispatcher.dialogue.reply_limits import ReplyLimits
+from dispatcher.dialogue.reply_limits import ReplyLimits, spoken_s
 from dispatcher.messages import Keep, Language, ReplyFields, ReplyKind, TurnTicket
 from dispatcher.pipeline.attempt import now
 from dispatcher.pipeline.liveness import Liveness
@@ -94,6 +95,9 @@ class ReplyPublisher:
         self.sent = f"{self.sent} {sentence}".lstrip()
         self.send("sentence", index=index, text=text, timings=None if index else timings)
         ticket = replace(self._ticket, deadline_at_s=self.liveness.deadline_at_s)
+        # When the sentences before it are played, as far as their text tells.
+        due_at_s = self.times.plays_until_s or None
+        self.times.note_spoken(text)
         keep: Keep = ""
         if self._context.catalogue.phrase_cache.is_on:
             found = await find_phrase(self._context, ticket, text, keep="sentence")
@@ -101,7 +105,9 @@ class ReplyPublisher:
                 self.send("audio", **played(found, index))
                 return
             keep = "sentence" if found.finding == "keep" else ""
-        await chains.synthesize(self._context.redis, ticket, index=index, text=text, keep=keep)
+        await chains.synthesize(
+            self._context.redis, ticket, index=index, text=text, keep=keep, due_at_s=due_at_s
+        )
 
     def send(self, kind: ReplyKind, **fields: Unpack[ReplyFields]) -> None:
         """Reply to the front."""
@@ -114,11 +120,13 @@ class ReplyTimes:
 
     Attributes:
         facts: what the turn's summary says of earlier rounds.
+        plays_until_s: Unix time at which the sentences so far are played; 0 before the first.
     """
 
     def __init__(self) -> None:
         """Begin with the first instance that is asked."""
         self.facts: dict[str, str | float] = {}
+        self.plays_until_s = 0.0
         self._began_at: float | None = None
         self._before_s = 0.0
 
@@ -126,6 +134,10 @@ class ReplyTimes:
         """Note when an instance was asked; the time of all rounds counts from the first one."""
         if self._began_at is None:
             self._began_at = started_at
+
+    def note_spoken(self, text: str) -> None:
+        """Count the time that a sentence takes to be played, as far as its text tells."""
+        self.plays_until_s = max(self.plays_until_s, time.time()) + spoken_s(text)
 
     def begin_round(self, **facts: float) -> None:
         """Go on after tools were called."""

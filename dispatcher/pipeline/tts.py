@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Final
@@ -18,25 +19,38 @@ from dispatcher.pipeline.hedged_call import HedgedCall
 from dispatcher.pipeline.phrase_speech import PhraseMaking, find_or_make, played, voices_of
 from dispatcher.pipeline.stage import reply, without_stalls
 from dispatcher.pipeline.worker_context import WorkerContext
+from dispatcher.routing.leases import WaitingOrder
 from dispatcher.routing.router import Lease
 from dispatcher.speech_text import normalize
 
 # The first packet leaves at once; then five travel together: one entry for each packet cost 24 ms
 # of CPU per turn more.
 PACKETS_PER_REPLY: Final = 5
+# Sentences of others go before a first one only where their devices would fall silent within this.
+FIRST_SENTENCE_DUE_S: Final = 0.5
 _FRAME_BYTES: Final = REPLY_RATE_HZ * REPLY_FRAME_MS // 1000 * SAMPLE_BYTES
 
 _idle_encoders: list[PacketEncoder] = []
 
 
-async def speak(context: WorkerContext, ticket: TurnTicket, index: int, text: str, keep: Keep = "") -> None:
+async def speak(
+    context: WorkerContext,
+    ticket: TurnTicket,
+    index: int,
+    text: str,
+    keep: Keep = "",
+    *,
+    due_at_s: float | None = None,
+) -> None:
     """Speak sentence number `index` of a turn, from the phrase cache where it is there or about to be.
+
+    `due_at_s` as in `chains.synthesize`.
 
     Raises:
         InstanceError, NoInstanceAvailable, StateError: no instance spoke it to its end.
     """
     if not keep:
-        await synthesize(context, ticket, index, text)
+        await synthesize(context, ticket, index, text, due_at_s=due_at_s)
         return
     found = await find_or_make(context, ticket, text, keep=keep)
     if found.finding == "hit":
@@ -44,14 +58,20 @@ async def speak(context: WorkerContext, ticket: TurnTicket, index: int, text: st
         return
     making = PhraseMaking(context, ticket, text, keep=keep)
     try:
-        await synthesize(context, ticket, index, text, making)
+        await synthesize(context, ticket, index, text, making, due_at_s=due_at_s)
         await making.store()
     finally:
         making.end()
 
 
 async def synthesize(
-    context: WorkerContext, ticket: TurnTicket, index: int, text: str, making: PhraseMaking | None = None
+    context: WorkerContext,
+    ticket: TurnTicket,
+    index: int,
+    text: str,
+    making: PhraseMaking | None = None,
+    *,
+    due_at_s: float | None = None,
 ) -> None:
     """Have an instance speak sentence number `index` of a turn; `making` gets what is spoken as well.
 
@@ -76,9 +96,21 @@ async def synthesize(
         speech.close()
 
     try:
-        await HedgedCall(context, CallProfile(service="tts", ticket=ticket), attempt_on).run()
+        await HedgedCall(context, _profile(ticket, index, due_at_s), attempt_on).run()
     finally:
         speech.give_back_encoder()
+
+
+def _profile(ticket: TurnTicket, index: int, due_at_s: float | None) -> CallProfile:
+    """Return the call with its place in line: by when the device has nothing more to play.
+
+    A first sentence is due a bound of time after it came, and counts as the device's share; those that follow
+    are spaced by the playback of the ones before.
+    """
+    sharer = "" if index else ticket.device_id
+    due_s = time.time() + FIRST_SENTENCE_DUE_S if due_at_s is None else due_at_s
+    order = WaitingOrder(sharer=sharer, due_ms=due_s * 1000)
+    return CallProfile(service="tts", ticket=ticket, order=order, index=index)
 
 
 class SentenceSpeech:

@@ -17,6 +17,8 @@ from dispatcher.pipeline.instance_checks import CALL_TIMEOUT_S, Examined, check_
 from dispatcher.pipeline.worker_context import WorkerContext
 from dispatcher.redis_client import keys
 
+WORKER_READY_TTL_S: Final = 30
+
 log = structlog.get_logger(__name__)
 
 # Engines load their weights for seconds; after this long only the health checks ask.
@@ -131,5 +133,5 @@ class WarmUp:
         while True:
             for queue in self._queues:
                 for sign in (keys.worker_ready(queue, pid), keys.served(queue)):
-                    redis.send_nowait("SET", sign, self._pool_size(), "EX", keys.WORKER_READY_TTL_S)
-            await asyncio.sleep(keys.WORKER_READY_TTL_S / 3)
+                    redis.send_nowait("SET", sign, self._pool_size(), "EX", WORKER_READY_TTL_S)
+            await asyncio.sleep(WORKER_READY_TTL_S / 3)

@@ -130,7 +130,7 @@ async def _dispatch_published(context: WorkerContext) -> None:
     active = context.router.active
     handlers: dict[str, Callable[[str], None]] = {
         keys.CANCEL_CHANNEL: context.turns.cancel,
-        keys.FREED_CHANNEL: context.router.wake,
+        keys.FREED_CHANNEL: context.router.line.wake,
         keys.ANSWERED_CHANNEL: context.device_tools.wake,
         keys.RELOADED_CHANNEL: lambda _: active.refresh(),
     }

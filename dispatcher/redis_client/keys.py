@@ -13,6 +13,7 @@
 | waiting:{service} | sorted set | pick script | pick, finish | 60 s; calls in the order in which they came |
 | seen:{service} | sorted set | pick script | pick script | 60 s; when each of them last looked |
 | excluded:{service} | hash | pick script | pick, finish | 60 s; the instances that failed one of them |
+| rounds:{service} | hash | pick script | pick script | 60 s; shares of those that wait, while any do |
 | affinity:{service}:{dialogue} | string | pick script | pick script | 10 min; who served a dialogue last |
 | decisions | stream | pick, finish | `dispatcher why`, console | none: MAXLEN 5 000 |
 | sent:{task} | string | front, llm worker | push script | 15 s; the task is in its queue, or was |
@@ -103,12 +104,10 @@ TUNER_STATE: Final = "tuner-state"
 TUNER: Final = "tuner"
 TUNER_REQUESTS: Final = "tuner-requests"
 TUNING: Final = "tuning"
-TUNER_MAXLEN: Final = 1_000
 VERIFYING: Final = "verifying"
 SIGN_OF_LIFE_TTL_S: Final = 15
 TURN_TTL_S: Final = 90
 REPLIES_TTL_S: Final = 60
-REPLIES_MAXLEN: Final = 20_000
 # Ten hours of fifty devices with a turn a minute each, in 30 MB at most (docs/records.md).
 RECORDS_MAXLEN: Final = 50_000
 HISTORY_TTL_S: Final = 24 * 3600
@@ -117,12 +116,8 @@ HISTORY_MESSAGES: Final = 80
 DEVICES_KEPT: Final = 10_000
 STRANGERS_KEPT: Final = 1_000
 MEMORY_TTL_S: Final = 90 * 24 * 3600
-WORKER_READY_TTL_S: Final = 30
-TURNS_KEPT: Final = 1_000
 SAMPLES_KEPT: Final = 100
 LEASE_TTL_MS: Final = 5_000
-REASON_CHARACTERS: Final = 200
-REFUSED_TTL_S: Final = 24 * 3600
 
 
 def fleet(service: Service) -> str:
@@ -163,6 +158,11 @@ def seen(service: Service) -> str:
 def excluded(service: Service) -> str:
     """Name the instances that failed a waiting call already, comma-joined by its lease id."""
     return f"excluded:{service}"
+
+
+def rounds(service: Service) -> str:
+    """Name the rounds of a waiting line: of the line, the next one of each sharer, that of each call."""
+    return f"rounds:{service}"
 
 
 def affinity(service: Service, dialogue: str) -> str:

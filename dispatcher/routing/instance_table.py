@@ -183,7 +183,7 @@ async def note_check(
             "verdict": not reason if evidence.is_verdict else None,
             "failure_threshold": rules.failure_threshold,
             "recovery_threshold": rules.recovery_threshold,
-            "reason": reason[: keys.REASON_CHARACTERS],
+            "reason": reason[: constants.REASON_CHARACTERS],
             "cpu": cpu_ratio,
             "memory": memory_ratio,
             "missing": evidence.missing[:MISSING_CHARACTERS],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import uuid
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from dispatcher.errors import Origin, TurnCancelled
@@ -23,7 +23,7 @@ PickMode = Literal["", "spare", "offer", "probe"]
 # A second lease of a call whose first answer was lost is renewed by nobody, and ends by itself.
 _PICK = Script.load(
     "dispatcher.routing",
-    *("call_clock", "waiting_order", "waiting_calls"),
+    *("call_clock", "waiting_calls", "waiting_order"),
     *("pick_candidates", "pick_slow", "pick_algorithms", "pick_queue", "pick_lease"),
     constants=constants,
     repeatable=True,
@@ -40,21 +40,23 @@ _RENEW = Script.load("dispatcher.routing", "call_clock", "renew", constants=cons
 class WaitingOrder:
     """Place of a call in the waiting line of its service; without any of it, first come, first served.
 
+    What the rounds of the sharers are: waiting_order.lua.
+
     Attributes:
         waiting_class: every call of a class is before those of the next; 0 for the first one to 3.
-        share_debt_ms: so much later is a call in line whose device had more than its share.
+        sharer: the device, of which each round of the line has one call; empty for a call without a share.
         due_ms: Unix time in ms at which it is wanted; None when it arrives.
     """
 
     waiting_class: int = 0
-    share_debt_ms: float = 0.0
+    sharer: str = ""
     due_ms: float | None = None
 
     def arguments(self) -> NamedValues:
         """Return it as the pick script takes it."""
         return {
             "waiting_class": self.waiting_class,
-            "share_debt_ms": self.share_debt_ms,
+            "sharer": self.sharer,
             "due_ms": self.due_ms,
         }
 
@@ -91,10 +93,12 @@ class NoSlot:
     Attributes:
         full: one of them may become free.
         forgotten: Redis does not know the instances at all; it has to be told of them again.
+        ahead: calls that wait in front.
     """
 
     full: bool
     forgotten: bool = False
+    ahead: int = field(default=0, compare=False)
 
 
 def new_lease_id() -> str:
@@ -153,6 +157,7 @@ def _service_keys(service: Service) -> NamedValues:
         "waiting": keys.waiting(service),
         "seen": keys.seen(service),
         "excluded": keys.excluded(service),
+        "rounds": keys.rounds(service),
         "decisions": keys.DECISIONS,
     }
 
@@ -184,8 +189,10 @@ def _picked(answer: Sequence[bytes], service: Service, turn_id: str, lease_id: s
             )
         case b"cancelled":
             raise TurnCancelled(turn_id)
+        case b"full":
+            return NoSlot(full=True, ahead=int(answer[1]))
         case status:
-            return NoSlot(full=status == b"full", forgotten=status == b"forgotten")
+            return NoSlot(full=False, forgotten=status == b"forgotten")
 
 
 def leave(redis: RedisClient, service: Service, lease_id: str) -> None:
@@ -193,6 +200,7 @@ def leave(redis: RedisClient, service: Service, lease_id: str) -> None:
     redis.send_nowait("ZREM", keys.waiting(service), lease_id)
     redis.send_nowait("ZREM", keys.seen(service), lease_id)
     redis.send_nowait("HDEL", keys.excluded(service), lease_id)
+    redis.send_nowait("HDEL", keys.rounds(service), f"call:{lease_id}")
 
 
 async def finish(
@@ -228,7 +236,7 @@ async def finish(
     instance, held = keys.instance(slot.service, slot.name), keys.leases(slot.service, slot.name)
     call = {"lease_id": slot.lease_id, "name": slot.name, "outcome": outcome, "now_ms": now_ms}
     times = {"latency_ms": round(latency_ms, 3), "first_ms": first_ms and round(first_ms, 3)}
-    fault = {"reason": reason[: keys.REASON_CHARACTERS], "origin": origin}
+    fault = {"reason": reason[: constants.REASON_CHARACTERS], "origin": origin}
     rest = {"cached_ratio": cached_ratio, "retry_after_ms": retry_after_ms and round(retry_after_ms)}
     named = {**_service_keys(slot.service), "instance": instance, "leases": held}
     arguments = {**call, **times, **fault, **rest, "freed_channel": keys.FREED_CHANNEL}

@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
+from typing import Final
 
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.redis_client.decoding import as_text
+from dispatcher.routing.rules import constants
+
+REFUSED_TTL_S: Final = 24 * 3600
 
 
 def note(
@@ -17,9 +21,9 @@ def note(
     """Write that an instance with this fingerprint of its line refuses a parameter until a Unix time."""
     field = f"{fingerprint}:{parameter}"
     redis.send_nowait(
-        "HSET", keys.refused(instance), field, f"{until_s:.0f} {reason[: keys.REASON_CHARACTERS]}"
+        "HSET", keys.refused(instance), field, f"{until_s:.0f} {reason[: constants.REASON_CHARACTERS]}"
     )
-    redis.send_nowait("EXPIRE", keys.refused(instance), keys.REFUSED_TTL_S)
+    redis.send_nowait("EXPIRE", keys.refused(instance), REFUSED_TTL_S)
 
 
 async def read(

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import structlog
 
@@ -26,14 +26,12 @@ from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import leases
 from dispatcher.routing.active_catalogue import ActiveCatalogue
-from dispatcher.routing.leases import NoSlot, Outcome, PickMode, Slot
+from dispatcher.routing.lease_line import WaitingLine
+from dispatcher.routing.leases import FIRST_COME, NoSlot, Outcome, PickMode, Slot, WaitingOrder
 
 log = structlog.get_logger(__name__)
 
 RENEW_EVERY_S: Final = keys.LEASE_TTL_MS / 1000 / 3
-# A call that finds every slot taken is told when it is its turn; it looks by itself as often as this, to
-# keep its place in line and to find slots whose holder died.
-LEASE_POLL_INTERVAL_S: Final = 0.25
 # `leases.pick` with all but the id of the lease.
 Look: TypeAlias = "Callable[..., Coroutine[object, object, Slot | NoSlot]]"
 
@@ -84,16 +82,17 @@ class Router:
 
     Attributes:
         active: tells what an instance's name means; a call under way keeps the instance that it was given.
+        line: calls of this process that wait for a slot.
     """
 
     def __init__(self, redis: RedisClient, catalogue: Catalogue, *, activated_at_s: float = 0.0) -> None:
         """Use the shared state, and a catalogue that was chosen at a Unix time."""
+        self.line = WaitingLine(redis)
         self.active = ActiveCatalogue(redis, catalogue, activated_at_s=activated_at_s)
         self._redis = redis
         self._looked_at: Catalogue | None = None
         self._barred: dict[Service, frozenset[str]] = {}
         self._held: dict[str, Slot] = {}
-        self._waiting: dict[str, asyncio.Event] = {}
         self._renewer: asyncio.Task[None] | None = None
         self._abandoned: set[asyncio.Task[None]] = set()
 
@@ -106,9 +105,11 @@ class Router:
         deadline_at_s: float,
         excluded: Collection[str] = (),
         mode: PickMode = "",
+        order: WaitingOrder = FIRST_COME,
         dialogue: str = "",
+        on_wait: Callable[[], None] = lambda: None,
     ) -> AsyncIterator[Lease]:
-        """Hold a slot on the best instance for the length of the block; the rest as in `leases.pick`.
+        """Hold a slot on the best instance, as `leases.pick`; `on_wait` is called each second of a wait.
 
         An InstanceError that leaves the block counts against the instance unless its class says otherwise;
         anything else (a barge-in, a passed deadline) gives the slot back without a verdict.
@@ -119,12 +120,9 @@ class Router:
             StateError: Redis is out of reach.
         """
         asked_at = time.monotonic()
-        look = partial(leases.pick, self._redis, service, turn_id=turn_id, mode=mode, dialogue=dialogue)
-        look = partial(look, excluded=self._not_configured(service).union(excluded))
-        slot = await self._pick(service, deadline_at_s, look)
-        clock = CallClock()
-        wait_ms = (time.monotonic() - asked_at) * 1000
-        self._hold(slot)
+        look = self._look_for(service, excluded, order, turn_id=turn_id, mode=mode, dialogue=dialogue)
+        slot = await self._pick(service, deadline_at_s, look, on_wait)
+        clock, wait_ms = CallClock(), (time.monotonic() - asked_at) * 1000
         outcome: Outcome = "ignored"
         failure: InstanceError | None = None
         try:
@@ -138,6 +136,14 @@ class Router:
             if mode == "probe" and failure is None and clock.first_ms is not None:
                 outcome = "probed"
             await asyncio.shield(self._finish(slot, outcome, clock, failure))
+
+    def _look_for(
+        self, service: Service, excluded: Collection[str], order: WaitingOrder, **call: Any
+    ) -> Look:
+        """Return the pick of a call that lacks the id of its lease."""
+        order = order if self.active.current.overload.enabled else FIRST_COME
+        not_these = self._not_configured(service).union(excluded)
+        return partial(leases.pick, self._redis, service, excluded=not_these, order=order, **call)
 
     def _not_configured(self, service: Service) -> frozenset[str]:
         """Return the instances that this process cannot call: checks tell all others of them, but later."""
@@ -160,20 +166,27 @@ class Router:
         except KeyError as error:
             raise StateError(f"redis leased {name}, which left the catalogue at that moment") from error
 
-    async def _pick(self, service: Service, deadline_at_s: float, look: Look) -> Slot:
+    async def _pick(
+        self, service: Service, deadline_at_s: float, look: Look, on_wait: Callable[[], None]
+    ) -> Slot:
         lease_id = leases.new_lease_id()
-        while True:
-            picked = await self._look(service, lease_id, look)
-            if isinstance(picked, Slot):
-                if "panic" in picked.reason:
-                    log.warning("no healthy instance, trying the least bad", instance=picked.name)
-                return picked
-            if picked.forgotten:
-                log.warning("redis came back empty, telling it of the instances", service=service)
-                await self.active.sync()
-                continue
-            self._refuse(service, picked, deadline_at_s, lease_id)
-            await self._wait_in_line(service, lease_id)
+        try:
+            while True:
+                picked = await self._look(service, lease_id, look)
+                if isinstance(picked, Slot):
+                    if "panic" in picked.reason:
+                        log.warning("no healthy instance, trying the least bad", instance=picked.name)
+                    self._hold(picked)
+                    return picked
+                if picked.forgotten:
+                    log.warning("redis came back empty, telling it of the instances", service=service)
+                    await self.active.sync()
+                    continue
+                self._refuse(service, picked, deadline_at_s, lease_id)
+                on_wait()
+                await self.line.wait(service, lease_id, ahead=picked.ahead)
+        finally:
+            self.line.end(lease_id)
 
     async def _look(self, service: Service, lease_id: str, look: Look) -> Slot | NoSlot:
         """Ask for a slot; one that arrives when the caller is gone is given back at once."""
@@ -196,26 +209,6 @@ class Router:
             await self._finish(picked, "ignored", CallClock(), None)
         else:
             leases.leave(self._redis, service, lease_id)
-
-    async def _wait_in_line(self, service: Service, lease_id: str) -> None:
-        """Return when a slot became free for this call, or after a while."""
-        freed = self._waiting[lease_id] = asyncio.Event()
-        try:
-            async with asyncio.timeout(LEASE_POLL_INTERVAL_S):
-                await freed.wait()
-        except TimeoutError:
-            return
-        except asyncio.CancelledError:
-            leases.leave(self._redis, service, lease_id)
-            raise
-        finally:
-            del self._waiting[lease_id]
-
-    def wake(self, lease_id: str) -> None:
-        """Let a waiting call look again: a slot is free and it is the first in line."""
-        freed = self._waiting.get(lease_id)
-        if freed is not None:
-            freed.set()
 
     def _refuse(self, service: Service, nothing: NoSlot, deadline_at_s: float, lease_id: str) -> None:
         if nothing.full and time.time() < deadline_at_s:

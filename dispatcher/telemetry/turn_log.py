@@ -21,6 +21,8 @@ _PROMPT: Final = ("llm_prompt_tokens", "llm_cached_tokens")
 _CACHED: Final = "cached_phrases"
 _KEPT: Final = ("first_audio_ms", "silence_ms", _ASR_TIME, *_REPLY_TIMES, *_PROMPT, _CACHED)
 
+TURNS_KEPT: Final = 1_000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnEnd:
@@ -62,7 +64,7 @@ def add(redis: RedisClient, *, outcome: str, asked: bool, typed: bool, figures: 
     turn = {"at_s": round(time.time(), 3), "outcome": outcome, "asked": asked, "typed": typed, **times}
     turn |= {name: str(figures[name])[:_MAX_CHARACTERS] for name in _TEXTS if figures.get(name)}
     redis.send_nowait("LPUSH", keys.TURNS, json.dumps(turn))
-    redis.send_nowait("LTRIM", keys.TURNS, 0, keys.TURNS_KEPT - 1)
+    redis.send_nowait("LTRIM", keys.TURNS, 0, TURNS_KEPT - 1)
 
 
 async def read_end(redis: RedisClient, turn_id: str) -> TurnEnd | None:
@@ -71,7 +73,7 @@ async def read_end(redis: RedisClient, turn_id: str) -> TurnEnd | None:
     Raises:
         StateError: Redis is out of reach.
     """
-    for one in await redis.execute("LRANGE", keys.TURNS, 0, keys.TURNS_KEPT - 1):
+    for one in await redis.execute("LRANGE", keys.TURNS, 0, TURNS_KEPT - 1):
         turn = json.loads(one)
         if turn.get("turn") == turn_id:
             return _end(turn)
@@ -84,7 +86,7 @@ async def read_last_end(redis: RedisClient, device_id: str, *, since_s: float) -
     Raises:
         StateError: Redis is out of reach.
     """
-    for one in await redis.execute("LRANGE", keys.TURNS, 0, keys.TURNS_KEPT - 1):
+    for one in await redis.execute("LRANGE", keys.TURNS, 0, TURNS_KEPT - 1):
         turn = json.loads(one)
         if turn["at_s"] < since_s:
             return None
@@ -113,7 +115,7 @@ async def read_since(redis: RedisClient, at_s: float) -> list[TurnFacts]:
     Raises:
         StateError: Redis is out of reach.
     """
-    raw = await redis.execute("LRANGE", keys.TURNS, 0, keys.TURNS_KEPT - 1)
+    raw = await redis.execute("LRANGE", keys.TURNS, 0, TURNS_KEPT - 1)
     turns = (_facts(json.loads(one)) for one in raw)
     return [turn for turn in turns if turn.ended_at_s >= at_s]
 

@@ -6,7 +6,7 @@ import itertools
 import json
 import secrets
 from collections.abc import Mapping
-from typing import cast
+from typing import Final, cast
 
 import structlog
 from redis.asyncio import Redis
@@ -17,6 +17,8 @@ from dispatcher.redis_client.client import RedisClient
 from dispatcher.redis_client.lua_script import Value
 from dispatcher.redis_client.pipelined_connection import PipelinedConnection
 from dispatcher.redis_client.stream_entries import entries_of
+
+REPLIES_MAXLEN: Final = 20_000
 
 log = structlog.get_logger(__name__)
 
@@ -49,7 +51,7 @@ def send(redis: RedisClient, stream: str, reply: Reply) -> None:
         fields += ["last", 1]
     if reply.timings:
         fields += ["timings", json.dumps(reply.timings)]
-    command = ("XADD", stream, "NOMKSTREAM", "MAXLEN", "~", keys.REPLIES_MAXLEN, "*", *fields)
+    command = ("XADD", stream, "NOMKSTREAM", "MAXLEN", "~", REPLIES_MAXLEN, "*", *fields)
     redis.send_nowait(*command, repeatable=True)
 
 
@@ -91,7 +93,7 @@ class ReplyReader:
     def opening(self) -> tuple[tuple[Value, ...], ...]:
         """The commands that make the stream, and keep it alive, where Redis has none or lost it."""
         return (
-            ("XADD", self._stream, "MAXLEN", "~", keys.REPLIES_MAXLEN, "*", "kind", "opened"),
+            ("XADD", self._stream, "MAXLEN", "~", REPLIES_MAXLEN, "*", "kind", "opened"),
             ("EXPIRE", self._stream, keys.REPLIES_TTL_S),
         )
 

@@ -12,7 +12,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from dispatcher.routing.router import LEASE_POLL_INTERVAL_S, RENEW_EVERY_S
+from dispatcher.routing.lease_line import LEASE_POLL_INTERVAL_S
+from dispatcher.routing.router import RENEW_EVERY_S
 from tests.simulation.balancers import Balancer
 from tests.simulation.scenarios import DEADLINE_MS, Call, Scenario
 

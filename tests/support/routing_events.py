@@ -14,8 +14,12 @@ OUTCOMES: Final[tuple[Outcome, ...]] = ("ok", "ok", "ok", "failed", "failed", "i
 PAUSES_MS: Final = (0, 1, 40, 300, 1_000, 2_100, 5_000, 6_000, 12_000, 61_000)
 FIRST_COME: Final = WaitingOrder()
 ORDERS: Final = (
-    *(FIRST_COME, FIRST_COME, FIRST_COME, WaitingOrder(waiting_class=1)),
-    *(WaitingOrder(share_debt_ms=700), WaitingOrder(due_ms=1_000_000)),
+    *(FIRST_COME, WaitingOrder(sharer="one"), WaitingOrder(sharer="one"), WaitingOrder(sharer="two")),
+    *(
+        WaitingOrder(waiting_class=1),
+        WaitingOrder(due_ms=1_000_000),
+        WaitingOrder(sharer="two", due_ms=1_000_500),
+    ),
 )
 KINDS: Final = (
     *("pick",) * 8,

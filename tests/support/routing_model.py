@@ -13,6 +13,7 @@ from dispatcher.messages import Algorithm, Priority
 from dispatcher.routing.leases import FIRST_COME, Outcome, PickMode, WaitingOrder
 from dispatcher.routing.rules import constants as c
 from tests.support.routing_model_outcomes import ModelInstance, ModelPlaces, count_outcome
+from tests.support.routing_model_rounds import ModelRounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ class RoutingModel:
         self.line: dict[str, float] = {}
         self.polled_at: dict[str, float] = {}
         self.excluded: dict[str, frozenset[str]] = {}
+        self.rounds = ModelRounds()
         self._failed: frozenset[str] = frozenset()
         self._relied_on, self._places = False, ModelPlaces()
 
@@ -77,10 +79,10 @@ class RoutingModel:
         self._prepare(frozenset(failed), mode)
         for gone in [each for each, at in self.polled_at.items() if at <= self.now - c.WAITER_TTL_MS]:
             self.leave(gone)
-        score = self._score(order)
+        score = self.rounds.score(order, self.now)
         free = self._free(self._may_take)
         if self._must_wait(call, score, free):
-            return self._wait(call, score)
+            return self._wait(call, order)
         for priority in c.PRIORITIES:
             rivals = [each for each in self.instances.values() if each.priority == priority]
             room = [
@@ -89,14 +91,13 @@ class RoutingModel:
             if room:
                 return self._take(call, self._choose(room, dice), ttl, mode)
         if any(map(self._may_take, self.instances.values())):
-            return self._wait(call, score)
+            return self._wait(call, order)
         least_bad = self._least_bad()
         return self._take(call, least_bad, ttl, mode) if least_bad else Full(waits=False)
 
-    def _least_bad(self) -> ModelInstance | None:
-        """Return the instance that panic takes."""
-        undrained = [each for each in self.instances.values() if not each.draining]
-        able = [each for each in undrained if each.name not in self._failed and len(each.leases) < each.cap]
+    def _least_bad(self) -> ModelInstance | None:  # the instance that panic takes
+        rest = [it for it in self.instances.values() if not it.draining and it.name not in self._failed]
+        able = [each for each in rest if len(each.leases) < each.cap]
         return min(able, key=lambda each: each.errors, default=None)
 
     def _prepare(self, failed: frozenset[str], mode: PickMode) -> None:
@@ -174,12 +175,6 @@ class RoutingModel:
             for it in self.instances.values():
                 it.shunned = slow(it)
 
-    # The waiting line
-
-    def _score(self, order: WaitingOrder) -> float:
-        due = (self.now if order.due_ms is None else order.due_ms) * 1000
-        return order.waiting_class * c.WAITING_CLASS_STEP + due + order.share_debt_ms * 1000
-
     def _must_wait(self, call: str, score: float, free: Mapping[str, int]) -> bool:
         if free and self._is_overtaking(call, score, set(free), sum(free.values())):
             return True
@@ -199,8 +194,11 @@ class RoutingModel:
             return len(in_front) >= slots
         return sum(bool(names - self.excluded.get(each, frozenset())) for each in in_front) >= slots
 
-    def _wait(self, call: str, score: float) -> Full:
-        self.line.setdefault(call, score)
+    def _wait(self, call: str, order: WaitingOrder) -> Full:
+        if call not in self.line:
+            self.rounds = self.rounds if self.line else ModelRounds()
+            self.line[call] = self.rounds.score(order, self.now)
+            self.rounds.join(call, order.sharer)
         self.polled_at[call] = self.now
         if self._failed:
             self.excluded[call] = self._failed
@@ -248,6 +246,8 @@ class RoutingModel:
     def _take(self, call: str, it: ModelInstance, ttl: float, mode: PickMode) -> Picked:
         it.leases[call] = self.now + ttl
         self._places.note(it.name, self.now)
+        if call in self.line:
+            self.rounds.serve(call)
         self.leave(call)
         return Picked(it.name, self._offer() if mode == "offer" else "")
 

@@ -27,12 +27,15 @@ from dispatcher.catalogue.model import Catalogue, ServiceConfig
 from dispatcher.messages import CONTROL_QUEUE, SERVICES
 from dispatcher.pipeline.loop_thread import LoopThread
 from dispatcher.pipeline.worker_context import process_context
+from dispatcher.routing.router import Router
 from workers.celery_ext.loop_consumer import LoopConsumer
 from workers.celery_ext.taken import TAKEN
 
 CONTROL_SLOTS: Final = 4
 MIN_SLOTS: Final = 4
 MAX_SLOTS: Final = 512
+# Tasks that wait in line for a slot and take no place of the pool; more of them wait in the queue.
+MOST_IN_LINE: Final = 64
 
 
 @dataclass(kw_only=True, eq=False)
@@ -69,7 +72,8 @@ class ResizablePool(BasePool):
     """Pool that runs tasks on the loop of the process, within a limit that can move while they run.
 
     A task with `is_on_loop` waits by `WorkerContext.run` alone and needs no thread of its own. Others, those
-    of the control queue, have one. A task that waits for a place is not acknowledged.
+    of the control queue, have one. A task that waits for a place is not acknowledged. One that waits in line
+    for a slot takes none, so that the order of the line decides which is next, and not that of the queue.
     More than twelve methods: Celery's interface of a pool asks for most of them.
     """
 
@@ -83,6 +87,7 @@ class ResizablePool(BasePool):
         self._loop: LoopThread
         self._waiting: deque[_Job] = deque()
         self._running: set[_Job] = set()
+        self._count_in_line: Callable[[], int] = lambda: 0
         self._threads = ThreadPoolExecutor(MAX_SLOTS, thread_name_prefix="task")
 
     def on_start(self) -> None:
@@ -90,6 +95,20 @@ class ResizablePool(BasePool):
         context = process_context()
         self._loop = context.loop
         TAKEN.connect(context.loop, context.redis)
+        self.follow_line(context.router)
+
+    def follow_line(self, router: Router) -> None:
+        """Leave calls that wait in line for a slot out of the limit."""
+
+        def count_in_line() -> int:
+            return min(len(router.line), MOST_IN_LINE) if router.active.current.overload.enabled else 0
+
+        def on_changed() -> None:
+            TAKEN.notice_room()
+            self._hand_out()
+
+        self._count_in_line = TAKEN.count_in_line = count_in_line
+        router.line.on_changed = on_changed
 
     def on_stop(self) -> None:
         """Wait for the tasks that run; what waits goes back to its queue."""
@@ -138,7 +157,7 @@ class ResizablePool(BasePool):
         self._hand_out()
 
     def _hand_out(self) -> None:
-        while self._waiting and len(self._running) < self.limit:
+        while self._waiting and len(self._running) - self._count_in_line() < self.limit:
             job = self._waiting.popleft()
             self._running.add(job)
             job.task = self._loop.create_task(self._run(job))

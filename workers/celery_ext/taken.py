@@ -35,6 +35,7 @@ class TakenMessages:
     Attributes:
         queues: those of this worker.
         worker: id of its heartbeat; empty where none is kept.
+        count_in_line: returns how many of them wait in line for a slot, which the limit does not count.
         on_missed: called with the queues whose workers are all lost, at every heartbeat.
     """
 
@@ -42,6 +43,7 @@ class TakenMessages:
         """Begin with none."""
         self.worker = ""
         self.queues: tuple[str, ...] = ()
+        self.count_in_line: Callable[[], int] = lambda: 0
         self.on_missed: Callable[[set[str]], object] = lambda _: None
         self._loop: LoopThread
         self._redis: RedisClient
@@ -64,7 +66,7 @@ class TakenMessages:
         """Whether one more may be taken: the worker is ready, its loop works, and it is below its limit."""
         if self._limit is None or time.monotonic() - self._beat_at_s > STUCK_AFTER_S + self._grace_s:
             return False
-        return not self._limit or len(self._messages) < self._limit
+        return not self._limit or len(self._messages) - self.count_in_line() < self._limit
 
     def begin(self, queues: Iterable[str]) -> None:
         """Keep the messages of these queues."""
@@ -78,6 +80,10 @@ class TakenMessages:
     def limit(self, count: int) -> None:
         """Take so many at once, any number where it is 0."""
         self._limit = count
+        self._changed.set()
+
+    def notice_room(self) -> None:
+        """Look again whether one more may be taken."""
         self._changed.set()
 
     async def wait_for_room(self) -> None:

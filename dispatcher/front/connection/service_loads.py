@@ -24,6 +24,11 @@ class ServiceLoads:
         self.current: Mapping[Service, ServiceLoad] = {}
         self._sent: Counter[Service] = Counter()
 
+    @property
+    def queued_s(self) -> dict[Service, float]:
+        """For how long the oldest task of each queue has been there."""
+        return {service: load.queued_s for service, load in self.current.items()}
+
     async def refresh(self, redis: RedisClient) -> None:
         """Read the loads again; without Redis they are unknown."""
         before = self._sent.copy()

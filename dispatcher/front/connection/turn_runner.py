@@ -92,7 +92,8 @@ class TurnRunner:
 
     def on_clock(self) -> None:
         """Act on a stage that is late."""
-        self._do(self._turn.on_clock(self._context.pacer.now(), self._predicted_s))
+        queued_s = self._context.loads.queued_s
+        self._do(self._turn.on_clock(self._context.pacer.now(), self._predicted_s, queued_s=queued_s))
 
     def _predicted_s(self, stage: steps.Stage, begun_s: float) -> float:
         return self._context.loads.predicted_s(stage, begun_s=begun_s)

@@ -16,8 +16,9 @@ from dispatcher.ops.replay.recorded_calls import Estimate, Estimator, RecordedCa
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.prefixed import PrefixedClient
 from dispatcher.routing import instance_table, leases
+from dispatcher.routing.lease_line import LEASE_POLL_INTERVAL_S
 from dispatcher.routing.leases import Slot
-from dispatcher.routing.router import LEASE_POLL_INTERVAL_S, RENEW_EVERY_S
+from dispatcher.routing.router import RENEW_EVERY_S
 
 # Scratch keys live a minute, so that many events are well inside it.
 KEEP_EVERY_EVENTS: Final = 2_000

@@ -1,11 +1,11 @@
 -- Choice of an instance of a service and the lease on it, in one step. The script is these fragments joined:
--- call_clock, waiting_order, waiting_calls, pick_candidates, pick_slow, pick_algorithms, pick_queue, pick_lease.
+-- call_clock, waiting_calls, waiting_order, pick_candidates, pick_slow, pick_algorithms, pick_queue, pick_lease.
 --
 -- keys     fleet: algorithm, names (comma-joined, in the order of the YAML), cap of the service
---          cancelled: of the turn · waiting, seen, excluded: of the service · decisions · leaving · affinity: of the dialogue
+--          cancelled: of the turn · waiting, seen, excluded, rounds: of the service · decisions · leaving · affinity: of the dialogue
 -- args     lease_id · lease_ttl_ms · dice: 0..1 · excluded: names (comma-joined) · instance_prefix and leases_prefix: how
 --          the keys of an instance and of its leases begin · service · turn_id · may_wait: 1 | 0 · freed_channel · now_ms
---          · mode · waiting_class, share_debt_ms, due_ms · dialogue: "" where the call has none
+--          · mode · waiting_class, sharer, due_ms · dialogue: "" where the call has none
 -- Modes    "": one call at a time tries an instance that is slow (response_time) or half-open
 --          spare: no call does while an instance of the same priority that is quick and healthy has a free slot
 --          offer: the same, and the caller can make a probe beside its call: it is returned when one is due

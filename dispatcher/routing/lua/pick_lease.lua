@@ -26,7 +26,10 @@ local function take(it, why)
     redis.call("SET", keys.affinity, string.format("%s %d", it.name, now), "PX", AFFINITY_FADE_MS)
   end
   -- Two slots that were freed at once both notified the same first call; it passes the other one on.
-  if anyone_waits and leave_line(lease) then notify_first((free_slots(in_service))) end
+  if anyone_waits and leave_line(lease) then
+    serve_round(lease)
+    notify_first((free_slots(in_service)))
+  end
   local quickest = quickest_first(function(other) return other ~= it and is_quick_and_free(other) end)[it.priority]
   return { "ok", it.name, it.in_flight, reason, quickest and tostring(quickest) or "",
     mode == "offer" and offer_probe() or "" }

@@ -14,7 +14,8 @@ end
 -- instances failed them, do not count: to hold the slots for them would serve nobody.
 local function must_let_pass(names, count)
   if not anyone_waits then return count <= 0 end
-  local in_front = redis.call("ZRANK", keys.waiting, lease) or redis.call("ZCOUNT", keys.waiting, "-inf", waiting_score())
+  local in_front = redis.call("ZRANK", keys.waiting, lease)
+    or redis.call("ZCOUNT", keys.waiting, "-inf", waiting_score(waiting_round()))
   if in_front < count or redis.call("HLEN", keys.excluded) == 0 then return in_front >= count end
   local rivals = 0
   for rank = 0, in_front - 1 do
@@ -26,10 +27,17 @@ end
 
 local function wait_in_line()
   if args.may_wait == "0" then return { "full", redis.call("ZCARD", keys.waiting) } end
-  redis.call("ZADD", keys.waiting, "NX", waiting_score(), lease)
+  if not redis.call("ZSCORE", keys.waiting, lease) then
+    if redis.call("ZCARD", keys.waiting) == 0 then redis.call("DEL", keys.rounds) end
+    local round = waiting_round()
+    redis.call("ZADD", keys.waiting, waiting_score(round), lease)
+    join_rounds(lease, round)
+  end
   redis.call("ZADD", keys.seen, now, lease)
   if args.excluded ~= "" then redis.call("HSET", keys.excluded, lease, args.excluded) end
-  for _, key in ipairs({ keys.waiting, keys.seen, keys.excluded }) do redis.call("PEXPIRE", key, SLOT_KEYS_TTL_MS) end
+  for _, key in ipairs({ keys.waiting, keys.seen, keys.excluded, keys.rounds }) do
+    redis.call("PEXPIRE", key, SLOT_KEYS_TTL_MS)
+  end
   return { "full", redis.call("ZRANK", keys.waiting, lease) }
 end
 

@@ -74,8 +74,10 @@ HALF_OPEN_PROBE_INTERVAL_MS: Final = 1_000
 
 # A waiting call polls; one that has not done so for this long has no process any more.
 WAITER_TTL_MS: Final = 2_000
-# Step of the score between two classes of the waiting line: more than any time in µs until the year 2041.
+# Steps of the score of the waiting line. A class is more than any time in µs until the year 2036 after a
+# million rounds; a round is longer than any call waits, so that each comes after the one before.
 WAITING_CLASS_STEP: Final = 2**51
+WAITING_ROUND_STEP: Final = 2**27
 
 # Prefix affinity: an instance that served a dialogue holds the beginning of its prompt. It is preferred while
 # its load is at most so many times the least one; the preference fades to none in a straight line.
@@ -87,3 +89,6 @@ DECISIONS_MAXLEN: Final = 5_000
 PROBE_REASON: Final = "probe, unheard"
 AFFINITY_REASON: Final = "holds its dialogue"
 FAILED_THIS_CALL: Final = "failed this call"
+
+# Of what went wrong, in words, so much is kept.
+REASON_CHARACTERS: Final = 200

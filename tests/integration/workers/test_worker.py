@@ -11,6 +11,8 @@ from pytest_celery import CeleryTestSetup
 from dispatcher.audio.packets import unpack
 from dispatcher.errors import StateError
 from dispatcher.redis_client import keys
+from dispatcher.routing import leases
+from dispatcher.routing.leases import Slot
 from dispatcher.turn_store import utterance_audio
 from tests.support.front_side import FrontSide
 from tests.support.instances import SENTENCES, Instances
@@ -81,6 +83,21 @@ async def test_growing_and_shrinking_by_remote_control_moves_the_limit(
     for ticket in tickets:
         utterance_audio.cancel(front_side.redis, ticket.turn_id)
     await in_flight(instances, 0)
+
+
+async def test_turns_that_wait_for_a_slot_say_so_and_take_no_place_of_the_pool(
+    celery_setup: CeleryTestSetup, front_side: FrontSide
+) -> None:
+    assert the_worker(celery_setup)[1]["max-concurrency"] == SLOTS
+    for _ in range(SLOTS):
+        assert isinstance(await leases.pick(front_side.redis, "llm", turn_id="a-test"), Slot)
+    tickets = [await front_side.types() for _ in range(SLOTS + 4)]
+    for ticket in tickets:
+        await front_side.reads(ticket, "waiting")
+    # The leases of this test expire.
+    for ticket in tickets:
+        await front_side.reads(ticket, "end")
+        assert len([each for each in front_side.of(ticket) if each.kind == "end"]) == 1
 
 
 async def in_flight(instances: Instances, count: int) -> None:

@@ -39,3 +39,7 @@ def _reply(
     return Reply(
         turn_id="a-turn", attempt=attempt, kind=kind, index=index, text=text, packets=packets, last=last
     )
+
+
+def waiting(stage: str, *, index: int = 0) -> Reply:
+    return _reply("waiting", 1, index=index, text=stage)

@@ -21,7 +21,7 @@ from dispatcher.pipeline.loop_thread import CancellableTurns
 from dispatcher.pipeline.worker_context import WorkerContext
 from dispatcher.providers.negotiation import RefusedParameters
 from dispatcher.redis_client.lua_script import Script
-from dispatcher.routing.leases import PickMode, Slot
+from dispatcher.routing.leases import FIRST_COME, PickMode, Slot, WaitingOrder
 from dispatcher.routing.router import CallClock, Lease
 from dispatcher.routing.rules.hedging import SharedHedging
 from dispatcher.settings import Settings
@@ -56,6 +56,7 @@ class FakeRouter:
         modes: (instance, mode) of each lease.
         held: leases now, by instance.
         dialogues: of each lease.
+        orders: places in line of each lease.
     """
 
     active: SimpleNamespace
@@ -66,6 +67,7 @@ class FakeRouter:
     modes: list[tuple[str, str]] = field(default_factory=list)
     held: Counter[str] = field(default_factory=Counter)
     dialogues: list[str] = field(default_factory=list)
+    orders: list[WaitingOrder] = field(default_factory=list)
 
     @asynccontextmanager
     async def lease(
@@ -76,10 +78,13 @@ class FakeRouter:
         deadline_at_s: float,
         excluded: Collection[str] = (),
         mode: PickMode = "",
+        order: WaitingOrder = FIRST_COME,
         dialogue: str = "",
+        on_wait: Callable[[], None] = lambda: None,
     ) -> AsyncIterator[Lease]:
         """Hold a slot, and note how the block ended."""
-        instance = await self._pick(service, excluded, deadline_at_s)
+        self.orders.append(order)
+        instance = await self._pick(service, excluded, deadline_at_s, on_wait)
         name = instance.name
         self.held[name] += 1
         self.modes.append((name, mode))
@@ -107,7 +112,9 @@ class FakeRouter:
         self.held[name] -= 1
         self.outcomes.append((name, outcome))
 
-    async def _pick(self, service: Service, excluded: Collection[str], deadline_at_s: float) -> Instance:
+    async def _pick(
+        self, service: Service, excluded: Collection[str], deadline_at_s: float, on_wait: Callable[[], None]
+    ) -> Instance:
         while True:
             left: list[Instance] = [
                 each for each in self.active.current.services[service].instances if each.name not in excluded
@@ -117,6 +124,7 @@ class FakeRouter:
                 return free[0]
             if not left or time.time() >= deadline_at_s:
                 raise NoInstanceAvailable(service, "all full" if left else "none healthy")
+            on_wait()
             await asyncio.sleep(0.05)
 
 

@@ -43,7 +43,7 @@ async def test_what_one_worker_learned_others_know_and_an_operator_sees(
     assert known["A"]["response_format=verbose_json"][0] == "HTTP 400: no"
     view = next(each for each in (await read_overview(redis)).instances if each.name == "A")
     assert view.refused == {"response_format=verbose_json": "HTTP 400: no"}
-    assert 0 < await redis.execute("TTL", keys.refused("A")) <= keys.REFUSED_TTL_S
+    assert 0 < await redis.execute("TTL", keys.refused("A")) <= refused_parameters.REFUSED_TTL_S
 
 
 async def test_what_was_learned_of_a_line_that_changed_or_long_ago_is_removed(redis: RedisClient) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 from redis.asyncio import Redis
@@ -11,7 +12,7 @@ from dispatcher.errors import TurnCancelled
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import leases
-from dispatcher.routing.leases import NoSlot, Slot
+from dispatcher.routing.leases import NoSlot, Slot, WaitingOrder
 from dispatcher.turn_store import utterance_audio
 from tests.support.broker import Broker
 from tests.support.fleet import TURN, Fleet, llm
@@ -142,3 +143,74 @@ async def test_every_decision_is_kept_with_its_reason_and_its_outcome(
     assert picked[b"candidates"] == b"A 0/1, B ejected"
     assert picked[b"reason"].startswith(b"round_robin: ")
     assert (ended[b"lease"], ended[b"outcome"]) == (picked[b"lease"], b"ok")
+
+
+async def serve(fleet: Fleet, held: Slot, waiting: dict[str, WaitingOrder]) -> list[str]:
+    """End call after call of a service with one slot; return in which order those that wait are served."""
+    served: list[str] = []
+    while waiting:
+        await fleet.finish(held, "ok")
+        for caller, order in waiting.items():
+            found = await leases.pick(fleet.redis, "llm", turn_id=TURN, lease_id=caller, order=order)
+            if isinstance(found, Slot):
+                held = found
+                served.append(caller)
+        waiting = {caller: order for caller, order in waiting.items() if caller not in served}
+    return served
+
+
+async def served_in(fleet: Fleet, orders: dict[str, WaitingOrder]) -> list[str]:
+    """Let calls come one after the other while the only slot is held, and serve them."""
+    await fleet.configure("round_robin", llm("A", cap=1))
+    held = await fleet.pick()
+    for caller, order in orders.items():
+        assert await leases.pick(fleet.redis, "llm", turn_id=TURN, lease_id=caller, order=order) == FULL
+    return await serve(fleet, held, orders)
+
+
+async def test_each_round_of_the_line_has_one_call_of_each_device(fleet: Fleet) -> None:
+    greedy = {f"greedy-{number}": WaitingOrder(sharer="greedy") for number in range(5)}
+    others = {name: WaitingOrder(sharer=name) for name in ("one", "two")}
+    expected = ["greedy-0", "one", "two", "greedy-1", "greedy-2", "greedy-3", "greedy-4"]
+    assert await served_in(fleet, {**greedy, **others}) == expected
+
+
+async def test_a_device_that_comes_back_is_not_behind_all_calls_of_another(fleet: Fleet) -> None:
+    await fleet.configure("round_robin", llm("A", cap=1))
+    held = await fleet.pick()
+    greedy = {f"greedy-{number}": WaitingOrder(sharer="greedy") for number in range(3)}
+    for caller, order in greedy.items():
+        assert await leases.pick(fleet.redis, "llm", turn_id=TURN, lease_id=caller, order=order) == FULL
+    await fleet.finish(held, "ok")
+    first = await leases.pick(fleet.redis, "llm", turn_id=TURN, lease_id="greedy-0", order=greedy["greedy-0"])
+    assert isinstance(first, Slot)
+    back = WaitingOrder(sharer="back")
+    assert await leases.pick(fleet.redis, "llm", turn_id=TURN, lease_id="back", order=back) == FULL
+    rest = {name: greedy[name] for name in ("greedy-1", "greedy-2")}
+    assert await serve(fleet, first, {**rest, "back": back}) == ["back", "greedy-1", "greedy-2"]
+
+
+async def test_what_runs_dry_first_is_spoken_first(fleet: Fleet) -> None:
+    now_ms = time.time() * 1000
+    orders = {
+        "later": WaitingOrder(due_ms=now_ms + 9_000),
+        "soon": WaitingOrder(due_ms=now_ms + 2_000),
+        "first sentence": WaitingOrder(sharer="new", due_ms=now_ms + 500),
+    }
+    assert await served_in(fleet, orders) == ["first sentence", "soon", "later"]
+
+
+async def test_shares_are_forgotten_once_nobody_waits(fleet: Fleet) -> None:
+    await served_in(fleet, {f"greedy-{number}": WaitingOrder(sharer="greedy") for number in range(3)})
+    await fleet.redis.execute("DEL", keys.leases("llm", "A"))
+    orders = {"greedy": WaitingOrder(sharer="greedy"), "other": WaitingOrder(sharer="other")}
+    assert await served_in(fleet, orders) == ["greedy", "other"]
+
+
+async def test_a_call_that_does_not_wait_leaves_no_trace_of_shares(fleet: Fleet) -> None:
+    await fleet.configure("round_robin", llm("A", cap=1))
+    order = WaitingOrder(sharer="one")
+    assert isinstance(
+        await leases.pick(fleet.redis, "llm", turn_id=TURN, lease_id="at once", order=order), Slot
+    )
+    assert not await fleet.redis.execute("EXISTS", keys.rounds("llm"))

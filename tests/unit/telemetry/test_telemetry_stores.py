@@ -127,9 +127,9 @@ async def test_turns_are_told_with_the_time_of_their_instances_and_the_list_is_b
     assert typed.instances_s == pytest.approx(0.4)
     assert (apology.outcome, apology.first_audio_s, apology.instances_s) == ("apologised", None, None)
     assert await turn_log.read_since(redis, time.time() + 60) == []
-    for _ in range(keys.TURNS_KEPT):
+    for _ in range(turn_log.TURNS_KEPT):
         turn_log.add(redis, outcome="answered", asked=True, typed=True, figures={})
-    assert await redis.execute("LLEN", keys.TURNS) == keys.TURNS_KEPT
+    assert await redis.execute("LLEN", keys.TURNS) == turn_log.TURNS_KEPT
 
 
 async def test_the_silence_before_a_turn_is_kept(redis: RedisClient) -> None:

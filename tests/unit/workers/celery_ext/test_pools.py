@@ -16,9 +16,12 @@ from celery.worker import state
 from kombu.transport import virtual
 from kombu.utils.uuid import uuid
 
+from dispatcher.catalogue.model import Catalogue
 from dispatcher.errors import TurnCancelled
 from dispatcher.pipeline.loop_thread import LoopThread
+from dispatcher.routing.router import Router
 from tests.support.waiting import eventually
+from tests.unit.memory_redis import MemoryRedis
 from workers.celery_ext import pools
 from workers.celery_ext.pools import ResizablePool
 from workers.celery_ext.requests import QuietRequest, QuietTask
@@ -54,6 +57,7 @@ class Worker:
         self.channel = Channel()
         self.events: list[tuple[str, dict[str, Any]]] = []
         self.enabled = True
+        self.router = Router(MemoryRedis().redis(), Catalogue(path="", services={}))
 
     def send(self, kind: str, **fields: Any) -> None:
         """Stand where events are sent."""
@@ -97,8 +101,9 @@ class Worker:
 @pytest.fixture
 def worker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Worker]:
     loop = LoopThread()
-    monkeypatch.setattr(pools, "process_context", lambda: SimpleNamespace(loop=loop, redis=None))
     made = Worker(loop)
+    context = SimpleNamespace(loop=loop, redis=None, router=made.router)
+    monkeypatch.setattr(pools, "process_context", lambda: context)
     made.pool.on_start()
     yield made
     made.pool.on_stop()

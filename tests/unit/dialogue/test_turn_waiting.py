@@ -1,0 +1,50 @@
+"""Stages that wait for a free slot: they are not late, and not sent a second time."""
+
+from __future__ import annotations
+
+import pytest
+
+from dispatcher.dialogue.steps import SendAgain, ShowTranscript
+from dispatcher.dialogue.turn import Turn
+from dispatcher.messages import Reply
+from tests.unit.dialogue.replies import end, sentence, transcript, waiting
+
+LATE_S = 10.0
+
+
+@pytest.mark.parametrize(
+    ("before", "notice"),
+    [
+        ([], waiting("asr")),
+        ([transcript("Hello.")], waiting("llm")),
+        ([transcript("Hello."), sentence(0, "Hi."), end(1)], waiting("tts")),
+    ],
+)
+def test_a_stage_that_says_that_it_waits_is_not_late(before: list[Reply], notice: Reply) -> None:
+    turn = Turn(typed=False, now=0.0, stage_timeout_s=LATE_S)
+    for reply in before:
+        turn.on_reply(reply, 0.0)
+    for now in range(9, 60, 9):
+        assert turn.on_reply(notice, now) == []
+        assert turn.on_clock(now + 8.0) == []
+    (again,) = turn.on_clock(54 + LATE_S)
+    assert isinstance(again, SendAgain)
+    assert turn.alive_s == 0.0
+
+
+@pytest.mark.parametrize("notice", [waiting("asr"), waiting("tts", index=1)])
+def test_one_that_the_turn_does_not_wait_for_says_nothing_of_it(notice: Reply) -> None:
+    turn = Turn(typed=False, now=0.0, stage_timeout_s=LATE_S)
+    for reply in (transcript("Hello."), sentence(0, "Hi."), sentence(1, "How are you?")):
+        turn.on_reply(reply, 0.0)
+    turn.on_reply(notice, 9.0)
+    (again,) = turn.on_clock(LATE_S)
+    assert isinstance(again, SendAgain)
+
+
+def test_a_stage_that_may_still_be_in_its_queue_is_not_late() -> None:
+    turn = Turn(typed=False, now=0.0, stage_timeout_s=LATE_S)
+    assert turn.on_clock(11.0, queued_s={"asr": 11.0}) == []
+    assert turn.on_clock(20.0) == []
+    assert turn.on_clock(21.0, queued_s={"asr": 9.9, "llm": 30.0}) == [SendAgain("asr", 2)]
+    assert turn.on_reply(transcript("Hello."), 30.0) == [ShowTranscript("Hello.")]

@@ -1,0 +1,33 @@
+"""Tasks that wait in line for a slot, and the limit of the pool."""
+
+from __future__ import annotations
+
+import asyncio
+
+from tests.support.waiting import eventually
+from tests.unit.workers.celery_ext.test_pools import LIMIT, Worker, worker
+
+__all__ = ["worker"]
+
+
+def test_a_task_that_waits_in_line_for_a_slot_takes_no_place_of_the_pool(worker: Worker) -> None:
+    door, running, line = asyncio.Event(), list[int](), worker.router.line
+
+    async def wait(number: int) -> None:
+        running.append(number)
+        freed = asyncio.create_task(line.wait("llm", f"lease-{number}", ahead=0))
+        await door.wait()
+        line.wake(f"lease-{number}")
+        await freed
+        line.end(f"lease-{number}")
+
+    def work(number: int) -> None:
+        worker.loop.run(wait(number), timeout_s=5)
+
+    task = worker.task(work)
+    for number in range(3 * LIMIT):
+        worker.run(task, number)
+    eventually(lambda: len(running) == 3 * LIMIT, what="all of them wait in line", within_s=10)
+    worker.loop.call_on_loop(door.set)
+    assert worker.ends(3 * LIMIT) == ["done"] * 3 * LIMIT
+    assert len(line) == 0
