@@ -77,12 +77,13 @@ class Endpointing(Section):
         strategy: `silence` goes by `endpoint_silence_ms` alone; `smart_turn` has a model judge each pause,
             and goes by silence where it has not.
         pause_ms: silence after which a pause is judged.
-        finished_silence_ms, unfinished_silence_ms: silence that ends an utterance judged as such.
+        finished_silence_ms, unfinished_silence_ms: silence that ends an utterance judged as such; it is
+            counted in windows of 32 ms.
     """
 
     strategy: EndpointingName = "silence"
-    pause_ms: Count = 128
-    finished_silence_ms: Count = 200
+    pause_ms: Count = 96
+    finished_silence_ms: Count = 192
     unfinished_silence_ms: Count = 1500
 
 

@@ -6,6 +6,7 @@ import click
 
 from dispatcher.ops.bench.cost_bench import cost
 from dispatcher.ops.bench.device_bench import devices
+from dispatcher.ops.bench.endpointing_bench import endpointing
 from dispatcher.ops.bench.fault_bench import faults
 from dispatcher.ops.bench.growth_bench import growth
 from dispatcher.ops.bench.phrase_bench import phrases
@@ -14,6 +15,6 @@ from dispatcher.ops.bench.routing_bench import routing
 from dispatcher.ops.bench.voice_bench import voices
 
 
-@click.group("bench", commands=[devices, cost, growth, routing, prefix, phrases, faults, voices])
+@click.group("bench", commands=[devices, cost, growth, routing, prefix, endpointing, phrases, faults, voices])
 def bench() -> None:
     """Measure how many devices this machine serves, how it balances, what faults cost, how voices sound."""

@@ -41,7 +41,7 @@ class EndpointRules:
     min_speech_ms: int = 96
     silence_ms: int = 700
     pause_ms: int | None = None
-    finished_silence_ms: int = 200
+    finished_silence_ms: int = 192
     unfinished_silence_ms: int = 1500
     finished_probability: float = 0.5
     window_ms: int = 32

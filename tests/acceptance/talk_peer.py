@@ -9,7 +9,7 @@ import asyncio
 import json
 import math
 from array import array
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -152,6 +152,10 @@ class TalkPeer:
                 self.connections.append(connection)
             case {"type": "listen", "state": "stop"}:
                 self._answer(connection, self.script.transcript)
+            case {"type": "listen", "state": "start", "mode": "realtime"}:
+                # As if speech had ended 900 ms ago, and that was clear after 224 ms of silence.
+                spoken = {"speech_ended_ms_ago": 900, "silence_ms": 224}
+                self._answer(connection, self.script.transcript, spoken)
             case {"type": "listen", "state": "detect", "text": str(text)}:
                 self._answer(connection, text)
             case {"type": "new_dialogue"} if self.forgets:
@@ -160,8 +164,14 @@ class TalkPeer:
                 await _cancel(connection)
                 await connection.socket.send_json({"type": "tts", "state": "stop"})
 
-    def _answer(self, connection: Connection, text: str) -> None:
-        connection.answer = asyncio.create_task(_play(connection, self.script, text))
+    def _answer(self, connection: Connection, text: str, spoken: Mapping[str, int] | None = None) -> None:
+        connection.answer = asyncio.create_task(_play(connection, self.script, text, spoken or {}))
+
+    def hears_speech(self) -> None:
+        """Find speech in the open microphone: an answer under way ends, and what was said is answered."""
+        assert self.last.answer is not None
+        self.last.answer.cancel()
+        self.last.answer = asyncio.create_task(_barge_in(self.last, self.script))
 
     async def _hang_up(self, _app: web.Application) -> None:
         for connection in self.connections:
@@ -204,11 +214,16 @@ def _hello(audio_format: str) -> dict[str, Any]:
     }
 
 
-async def _play(connection: Connection, script: Script, text: str) -> None:
+async def _barge_in(connection: Connection, script: Script) -> None:
+    await connection.socket.send_json({"type": "tts", "state": "stop"})
+    await _play(connection, script, "No, tomorrow.", {"speech_ended_ms_ago": 800, "silence_ms": 704})
+
+
+async def _play(connection: Connection, script: Script, text: str, spoken: Mapping[str, int]) -> None:
     """Send the answer as the front does: announced, 100 ms later the first frame, five frames ahead."""
     send = connection.socket.send_json
     await asyncio.sleep(script.thinking_s)
-    await send({"type": "stt", "text": text})
+    await send({"type": "stt", "text": text, **spoken})
     await send({"type": "llm", "emotion": script.emotion})
     await send({"type": "tts", "state": "start"})
     await asyncio.sleep(0.1)

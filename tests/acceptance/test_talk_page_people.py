@@ -47,6 +47,11 @@ async def test_axe_finds_nothing_on_any_screen(
             await talk.page.set_viewport_size({"width": width, "height": height})
             found += await complaints(talk)
             assert await talk.page.evaluate("document.documentElement.scrollWidth") <= width
+        await talk.page.click("#hands-free")
+        await talk.until("window.talk.handsFree && window.talk.lastTurn?.complete > 0")
+        found += await complaints(talk)
+        await talk.page.click("#hands-free")
+        await talk.is_in("ready")
         for opener, shown in (("#device-open", "#device .qr"), ("#readiness-open", "#readiness dd")):
             await talk.page.click(opener)
             await talk.page.locator(shown).first.wait_for()

@@ -60,6 +60,14 @@ class TurnReport:
         """Count something that was spoken from the phrase cache."""
         self.marks["cached_phrases"] = self.marks.get("cached_phrases", 0) + 1
 
+    @property
+    def end_of_speech(self) -> dict[str, float]:
+        """Return how long ago speech ended, and the silence by which that was found; nothing for a button."""
+        if not self._silence:
+            return {}
+        ago_ms = self._silence["silence_ms"] + (self._now() - self._began_at) * 1000
+        return {**self._silence, "speech_ended_ms_ago": round(ago_ms)}
+
     def publish(
         self,
         redis: RedisClient,

@@ -155,7 +155,8 @@ class TurnRunner:
         if not self._phrase:  # else it is a wake word, which is Chinese in many an English house
             self._context.apologies.note_language(self._tasks.ticket.device_id, text)
         self._report.mark("transcript_ms")
-        self._device.send("stt", text=text)
+        # A stock device passes over what it does not know; the talk page draws it.
+        self._device.send("stt", text=text, **self._report.end_of_speech)
         self._player.start()
 
     def _apologise(self, reason: str, *, outcome: str, kind: apology.Kind) -> None:

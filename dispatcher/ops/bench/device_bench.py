@@ -7,13 +7,15 @@ import math
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import click
+import yaml
 from rich.console import Console
 
+from dispatcher.audio.smart_turn import find_model
 from dispatcher.data_dir import write_private
 from dispatcher.errors import ConfigError
 from dispatcher.ops.bench.baseline import BaselinePlan
@@ -26,6 +28,7 @@ from dispatcher.ops.bench.process_usage import UsageMeter
 from dispatcher.ops.bench.progress import BenchProgress
 from dispatcher.ops.bench.samples import Samples
 from dispatcher.ops.interruptible import run_interruptible
+from dispatcher.settings import load_settings
 
 DEFAULT_DEVICES: Final = "1,10,25,50,100,150,200"
 # A percentile of three turns says little: a few devices speak more often.
@@ -45,6 +48,7 @@ class DeviceBenchPlan:
     Attributes:
         config: a YAML with instances that run already; None starts timed ones.
         tts_workers: processes of the TTS queue.
+        auto: devices do not send the end of speech, which is found by this strategy; None: they do.
         keep: folder for logs and data; None uses one that is removed at the end.
     """
 
@@ -52,6 +56,7 @@ class DeviceBenchPlan:
     turns: int
     config: Path | None
     tts_workers: int = 1
+    auto: Literal["silence", "smart_turn"] | None = None
     keep: Path | None
 
 
@@ -76,6 +81,11 @@ class DeviceBenchPlan:
     default=1,
     show_default=True,
     help="Processes that serve the TTS queue.",
+)
+@click.option(
+    "--auto",
+    type=click.Choice(["silence", "smart_turn"]),
+    help="Devices that do not send the end of speech; it is found by this strategy.",
 )
 @click.option(
     "--keep", type=click.Path(file_okay=False, path_type=Path), help="Keep logs and data in this folder."
@@ -114,7 +124,9 @@ async def run_bench(plan: DeviceBenchPlan, progress: BenchProgress) -> DeviceRep
         StartError: a process of the stack or a measuring process failed.
     """
     with _folder(plan.keep) as folder, progress:
-        stack_plan = plan_stack(folder, plan.config, tts_workers=plan.tts_workers)
+        stack_plan = with_endpointing(
+            plan_stack(folder, plan.config, tts_workers=plan.tts_workers), plan.auto
+        )
         async with ready_stack(stack_plan, progress) as stack:
             before = await _run_baseline(stack_plan, plan, progress, "baseline")
             runs = [await _run_devices(stack, stack_plan, plan, count, progress) for count in plan.devices]
@@ -137,12 +149,29 @@ async def _run_devices(
     stack: Stack, stack_plan: StackPlan, plan: DeviceBenchPlan, count: int, progress: BenchProgress
 ) -> Run:
     """Return the samples of so many devices, and the cost of every process meanwhile."""
-    load = DeviceLoadPlan(url=stack_plan.url, devices=count, turns=turns_of(count, plan.turns))
+    turns = turns_of(count, plan.turns)
+    load = DeviceLoadPlan(url=stack_plan.url, devices=count, turns=turns, is_auto=plan.auto is not None)
     timeout_s = START_TIMEOUT_S + count * load.ramp_s + (1 + load.turns) * TURN_TIMEOUT_S
     meter = UsageMeter(stack.pids())
     with progress.step(f"{count} device{'s' if count > 1 else ''}", count * (1 + load.turns)) as on_turn:
         result = await measure(DEVICE_LOAD, load, timeout_s=timeout_s, on_turn=on_turn)
     return Run(devices=count, samples=Samples.from_json(result), reading=meter.read(), roles=stack.roles())
+
+
+def with_endpointing(stack_plan: StackPlan, strategy: str | None) -> StackPlan:
+    """Return a plan whose front ends utterances by a strategy; a YAML of the operator is not changed."""
+    if strategy is None:
+        return stack_plan
+    content = yaml.safe_load(stack_plan.config.read_text("utf-8"))
+    content["conversation"] = {**(content.get("conversation") or {}), "endpointing": strategy}
+    config = stack_plan.folder / "auto.yaml"
+    config.write_text(yaml.safe_dump(content, allow_unicode=True), "utf-8")
+    own = {"DISPATCHER_CONFIG": str(config)}
+    if strategy == "smart_turn":
+        settings = load_settings()
+        model = find_model(settings.smart_turn_model, data_dir=settings.data_dir)
+        own["SMART_TURN_MODEL"] = str(model.absolute())
+    return replace(stack_plan, config=config, environment={**stack_plan.environment, **own})
 
 
 @contextmanager

@@ -39,12 +39,14 @@ class DeviceLoadPlan:
         turns: measured turns of each, after one that warms it up.
         ramp_s: pause between the starts of two devices.
         seed: of the pauses between turns.
+        is_auto: the devices send silence after their speech, and not that it ended.
     """
 
     url: str
     devices: int
     turns: int
     ramp_s: float = 0.05
+    is_auto: bool = False
     seed: int = 1
 
 
@@ -56,7 +58,7 @@ class DeviceLoad:
         self._plan = plan
         self._session = session
         self._address = Address(url=plan.url)
-        self._options = DeviceOptions(keep_audio=False)
+        self._options = DeviceOptions(keep_audio=False, mode="auto" if plan.is_auto else "manual")
         self._speech = encode(speech_pcm(), self._options)
         self._turns: list[TurnSample] = []
         self._lost: list[str] = []

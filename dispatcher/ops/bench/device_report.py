@@ -60,7 +60,7 @@ def _run_json(run: Run) -> dict[str, Any]:
 def print_report(console: Console, report: DeviceReport) -> None:
     """Print all tables and the verdicts."""
     tables = {
-        "ms after listen stop, p50/p95": latency_table(report),
+        "ms after the end of speech, p50/p95": latency_table(report),
         "the speech that devices heard": speech_table(report.runs),
         "% of one core · MB PSS, by number of devices": process_table(report.runs),
     }
@@ -76,7 +76,7 @@ def print_report(console: Console, report: DeviceReport) -> None:
 
 
 def latency_table(report: DeviceReport) -> Table:
-    """Return the times from `listen stop`, the baseline's first."""
+    """Return the times from the true end of speech, the baseline's first."""
     table = bench_table("devices", "transcript", "first audio", "× baseline", "end", "CPU/turn", "turns")
     baseline_ms = report.baseline.percentile("first_audio_ms", 0.5)
     for name, samples in {"baseline before": report.before, "baseline after": report.after}.items():

@@ -273,11 +273,11 @@ async def test_a_finished_sentence_needs_less_silence_and_an_unfinished_one_more
     finished, judge = await judged(0.9, sound, params=params)
     unfinished, _ = await judged(0.1, sound, params=params)
 
-    assert 1200 <= (unfinished - finished) * per_packet_ms <= 1400  # 1500 and 200 ms
+    assert 1200 <= (unfinished - finished) * per_packet_ms <= 1400  # 1500 and 192 ms
     (asked,) = judge.asked
     # The whole question, with so much before it as soft consonants need; not the second of silence.
     assert len(say(QUESTION)) < len(asked.pcm) < len(say(QUESTION)) + 2 * 0.8 * RATE_HZ
-    assert 0.5 < asked.silence_s < 0.6
+    assert 0.55 < asked.silence_s < 0.65
 
 
 async def test_a_pause_goes_on_until_somebody_speaks() -> None:

@@ -67,6 +67,15 @@ async def test_the_silence_before_the_turn_is_a_time_of_its_own() -> None:
     assert "silence_ms" not in by_button
 
 
+async def test_the_end_of_speech_is_told_with_how_long_ago_it_was() -> None:
+    clock = Clock()
+    report = TurnReport(clock.time, is_typed=False, silence_ms=704)
+    clock.advance(0.25)
+
+    assert report.end_of_speech == {"silence_ms": 704, "speech_ended_ms_ago": 954}
+    assert TurnReport(clock.time, is_typed=False).end_of_speech == {}
+
+
 @pytest.mark.parametrize(("mode", "said"), [("text", "when?"), ("names", "")])
 async def test_the_screen_shows_what_was_said_where_it_may(
     mode: str, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -48,12 +48,16 @@ class Turn:
         self.front.clock.advance()
 
 
-async def running(front: FakeFront, *, text: str = "", phrase: str = "", said: int = 3) -> Turn:
+async def running(
+    front: FakeFront, *, text: str = "", phrase: str = "", said: int = 3, silence_ms: int = 0
+) -> Turn:
     """Start a turn of what was said or typed."""
     ticket = await front.profile().new_ticket(AudioParams(), timeout_s=60, text=text)
     recording = () if text else (b"\x58",) * said
     socket, ended = FakeSocket(), list[bool]()
-    utterance = Utterance(ticket=ticket, device_name="kitchen", recording=recording, phrase=phrase)
+    utterance = Utterance(
+        ticket=ticket, device_name="kitchen", recording=recording, phrase=phrase, silence_ms=silence_ms
+    )
     runner = TurnRunner(front.context, socket.writer(), utterance, ended.append)
     runner.start()
     await settle()
@@ -72,6 +76,16 @@ async def test_a_turn_shows_what_was_said_and_plays_the_answer() -> None:
     assert turn.runner.transcript == "When do we eat?"
     assert len(turn.front.context.turns) == 0
     assert turn.front.context.turns.begun == 1
+
+
+async def test_the_transcript_tells_when_speech_ended_where_the_device_did_not() -> None:
+    by_silence, by_button = await running(fake_front(), silence_ms=704), await running(fake_front())
+    for turn in (by_silence, by_button):
+        turn.reply("transcript", text="When do we eat?")
+
+    told, plain = (turn.socket.messages[0] for turn in (by_silence, by_button))
+    assert told["silence_ms"] == told["speech_ended_ms_ago"] == 704
+    assert plain == {"type": "stt", "text": "When do we eat?"}
 
 
 async def test_a_turn_is_reported_once_when_it_was_played() -> None:

@@ -13,8 +13,10 @@ from dispatcher.catalogue import load_catalogue
 from dispatcher.errors import StartError
 from dispatcher.messages import SERVICES
 from dispatcher.ops.bench.bench_stack import StackPlan, plan_stack, running_stack
+from dispatcher.ops.bench.device_bench import with_endpointing
 from dispatcher.ops.bench.process_usage import UsageMeter
 from dispatcher.supervisor.broker_server import find_server
+from tests.support.smart_turn import MODEL
 
 
 def require_broker() -> None:
@@ -38,6 +40,20 @@ def test_the_generated_file_is_a_valid_catalogue_of_two_instances_a_service(tmp_
     for service in SERVICES:
         assert len(catalogue.services[service].instances) == 2
         assert catalogue.services[service].slots == 512
+
+
+def test_devices_in_auto_mode_find_the_strategy_and_its_model_in_the_stack(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SMART_TURN_MODEL", str(MODEL))
+    plan = plan_stack(tmp_path, None)
+    assert with_endpointing(plan, None) == plan
+
+    smart = with_endpointing(plan, "smart_turn")
+    assert load_catalogue(smart.config).conversation.endpointing.strategy == "smart_turn"
+    assert smart.environment["DISPATCHER_CONFIG"] == str(smart.config)
+    assert smart.environment["SMART_TURN_MODEL"] == str(MODEL)
+    assert load_catalogue(plan.config).conversation.endpointing.strategy == "silence"
 
 
 def test_every_part_of_a_deployment_runs(tmp_path: Path) -> None:

@@ -56,10 +56,13 @@ function showState(state) {
   const isAnswering = state === "thinking" || state === "speaking";
   $("stop").classList.toggle("shown", isAnswering);
   $("stop").disabled = !isAnswering;
-  const isUsable = isAnswering || state === "ready";
+  const isUsable = isAnswering || state === "ready" || session.handsFree;
   $("send").disabled = $("new-dialogue").disabled = !isUsable;
-  const canTalk = obstacle === null && (isUsable || state === "asking" || state === "listening");
-  $("talk").setAttribute("aria-disabled", String(!canTalk));
+  const canListen = obstacle === null && (isUsable || state === "asking");
+  const canTalk = canListen || (obstacle === null && state === "listening");
+  $("talk").setAttribute("aria-disabled", String(!canTalk || session.handsFree));
+  $("hands-free").disabled = !canListen;
+  $("hands-free").setAttribute("aria-pressed", String(session.handsFree));
   for (const chip of document.querySelectorAll("#welcome button")) chip.disabled = !isUsable;
   document.title = `${t(state === "ready" ? "page.title" : `state.${state}`)} · ${NAME}`;
   announceLoss(state);
@@ -67,6 +70,7 @@ function showState(state) {
 
 function hintOf(state) {
   if (state === "ready" && obstacle) return "hint.typing";
+  if (session.handsFree && state === "listening") return "hint.handsFree";
   if (state === "listening" && talkButton.latched) return "hint.listening.tap";
   return state === "ready" && isTouch.matches ? "hint.ready.touch" : `hint.${state}`;
 }
@@ -141,6 +145,7 @@ function wireControls() {
   if (isTouch.matches) $("talk").setAttribute("aria-label", t(($("talk").dataset.label = "talk.label.touch")));
   wireComposer($("composer"), (text) => session.say(text));
   $("stop").addEventListener("click", () => session.interrupt());
+  $("hands-free").addEventListener("click", () => session.toggleHandsFree());
   window.addEventListener("keydown", ({ key }) => {
     // With the dialog open, Escape is meant for that.
     if (key === "Escape" && !document.querySelector("dialog[open]")) session.interrupt();
@@ -169,6 +174,9 @@ const status = {
   },
   get format() {
     return format;
+  },
+  get handsFree() {
+    return session.handsFree;
   },
   get turns() {
     return turnCount;

@@ -16,7 +16,8 @@ export function hello(format) {
   };
 }
 
-export const listenStart = () => ({ type: "listen", state: "start", mode: "manual" });
+/** `mode`: "manual" (a button says the end), "auto" or "realtime" (the server finds it). */
+export const listenStart = (mode) => ({ type: "listen", state: "start", mode });
 export const listenStop = () => ({ type: "listen", state: "stop" });
 export const typed = (text) => ({ type: "listen", state: "detect", text });
 /** Ours beside the stock messages: forget the dialogue so far. The server answers with the same type. */

@@ -1,8 +1,10 @@
 // The dialogue: what the user does and what the server says, turned into states and turns.
 
 import { Answer } from "./answer.js";
-import { makeEncoder } from "./codec.js";
-import { abort, listenStart, listenStop, NEW_DIALOGUE, newDialogue, typed } from "./protocol.js";
+import { Capture } from "./capture.js";
+import { NewDialogue } from "./new-dialogue.js";
+import { OpenAborts } from "./open-aborts.js";
+import { abort, listenStart, listenStop, NEW_DIALOGUE, typed } from "./protocol.js";
 import { Turn } from "./turn.js";
 
 // Shorter than this is a tap, not speech.
@@ -11,10 +13,6 @@ const SHORTEST_SPEECH_MS = 300;
 const LONGEST_SPEECH_MS = 58_000;
 // Longer than the server's own limit for a turn, which ends with a spoken apology.
 const SILENT_SERVER_MS = 70_000;
-// A server that never confirms an abort must not leave the page deaf.
-const ABORT_TIMEOUT_MS = 2_000;
-// Longer than the server waits for a store that restarts.
-const NEW_DIALOGUE_TIMEOUT_MS = 5_000;
 const MAY_BEGIN = ["ready", "thinking", "speaking"];
 
 /**
@@ -25,24 +23,22 @@ const MAY_BEGIN = ["ready", "thinking", "speaking"];
  */
 export class Session extends EventTarget {
   #state = "connecting";
-  #framesSent = 0;
   #connection;
   #microphone;
   #player;
   #format;
+  #capture;
   #press = 0;
   #pressedAt = 0;
-  #encoder = null;
   #stopping = Promise.resolve();
-  #speechTimer = 0;
   #turn = null;
   #lastTurn = null;
   #answer = null;
   #answerTimer = 0;
-  #abortsOpen = 0;
-  #abortTimer = 0;
-  #newDialogueTimer = 0;
-  #forgetUpTo = 0;
+  #aborts = new OpenAborts();
+  // The state between two turns: "listening" where the microphone is on without a button.
+  #idle = "ready";
+  #newDialogue;
 
   constructor({ connection, microphone, player, format }) {
     super();
@@ -50,6 +46,9 @@ export class Session extends EventTarget {
     this.#microphone = microphone;
     this.#player = player;
     this.#format = format;
+    this.#capture = new Capture({ microphone, format, send: (packet) => connection.sendAudio(packet) });
+    const send = (message) => connection.send(message);
+    this.#newDialogue = new NewDialogue({ send, tell: (type, detail) => this.#tell(type, detail) });
     connection.addEventListener("status", ({ detail }) => this.#onStatus(detail));
     connection.addEventListener("message", ({ detail }) => this.#onMessage(detail));
     connection.addEventListener("audio", ({ detail }) => this.#onAudio(detail));
@@ -59,9 +58,14 @@ export class Session extends EventTarget {
     return this.#state;
   }
 
+  /** Whether the server finds the end of speech, and speech ends an answer. */
+  get handsFree() {
+    return this.#idle === "listening";
+  }
+
   /** Packets handed to the socket since the page was opened. */
   get framesSent() {
-    return this.#framesSent;
+    return this.#capture.framesSent;
   }
 
   /** The turn under way, or the one that ended last. */
@@ -80,27 +84,33 @@ export class Session extends EventTarget {
     const press = ++this.#press;
     this.#player.unlock();
     await this.#stopping;
-    if (!MAY_BEGIN.includes(this.#state)) return;
-    this.interrupt();
-    this.#enter("asking");
-    try {
-      await this.#microphone.open();
-    } catch (error) {
-      if (this.#state === "asking") this.#backToReady(`microphone.${error.reason}`);
-      return;
-    }
-    if (this.#state !== "asking") this.#microphone.letGoLater();
+    if (this.handsFree || !(await this.#openMicrophone())) return;
     // The permission dialog took the pointer away, so the user has to press once more.
-    else if (press !== this.#press) this.#backToReady("notice.pressAgain");
-    else this.#listen();
+    if (press !== this.#press) this.#backToReady("notice.pressAgain");
+    else this.#listen("manual");
+  }
+
+  /** Keep the microphone on over all turns, or end that. */
+  async toggleHandsFree() {
+    this.#player.unlock();
+    await this.#stopping;
+    if (this.handsFree) {
+      this.interrupt();
+      this.#abort();
+      this.#stopping = this.#capture.end();
+      this.#backToReady(null);
+    } else if (await this.#openMicrophone()) {
+      this.#idle = "listening";
+      this.#listen("realtime");
+    }
   }
 
   /** The button comes up: the utterance is over. */
   async stopTalking() {
     this.#press += 1;
-    if (this.#encoder === null) return;
+    if (!this.#capture.active || this.handsFree) return;
     const isTap = performance.now() - this.#pressedAt < SHORTEST_SPEECH_MS;
-    this.#stopping = this.#endCapture();
+    this.#stopping = this.#capture.end();
     await this.#stopping;
     if (this.#state !== "listening") return;
     if (isTap) {
@@ -114,7 +124,7 @@ export class Session extends EventTarget {
 
   /** Send typed text as an utterance. Returns false when that is not possible now. */
   say(text) {
-    if (!MAY_BEGIN.includes(this.#state)) return false;
+    if (!this.mayBegin) return false;
     this.#player.unlock();
     this.interrupt();
     this.#tell("notice", null);
@@ -132,42 +142,42 @@ export class Session extends EventTarget {
 
   /** Begin the dialogue anew: what was said is forgotten, here when the server says that it has. */
   startNewDialogue() {
-    if (!MAY_BEGIN.includes(this.#state)) return;
+    if (!this.mayBegin) return;
     this.interrupt();
-    this.#forgetUpTo = this.#lastTurn?.number ?? 0;
-    this.#connection.send(newDialogue());
-    clearTimeout(this.#newDialogueTimer);
-    this.#newDialogueTimer = setTimeout(
-      () => this.#tell("notice", { key: "notice.notForgotten" }),
-      NEW_DIALOGUE_TIMEOUT_MS,
-    );
+    this.#newDialogue.begin(this.#lastTurn?.number ?? 0);
   }
 
-  #listen() {
-    this.#connection.send(listenStart());
-    const encoder = makeEncoder(this.#format, (packet) => {
-      this.#framesSent += 1;
-      this.#connection.sendAudio(packet);
-    });
-    this.#encoder = encoder;
+  /** Whether a turn may begin now. */
+  get mayBegin() {
+    return MAY_BEGIN.includes(this.#state) || this.#state === this.#idle;
+  }
+
+  /** Returns whether it is open, and nothing else has begun meanwhile. */
+  async #openMicrophone() {
+    if (!MAY_BEGIN.includes(this.#state)) return false;
+    this.interrupt();
+    this.#enter("asking");
+    try {
+      await this.#microphone.open();
+    } catch (error) {
+      if (this.#state === "asking") this.#backToReady(`microphone.${error.reason}`);
+      return false;
+    }
+    if (this.#state !== "asking") this.#microphone.letGoLater();
+    return this.#state === "asking";
+  }
+
+  #listen(mode) {
+    this.#connection.send(listenStart(mode));
     this.#pressedAt = performance.now();
-    this.#microphone.start((samples) => encoder.encode(samples));
-    this.#speechTimer = setTimeout(() => this.stopTalking(), LONGEST_SPEECH_MS);
+    if (this.handsFree) this.#capture.begin();
+    else this.#capture.begin(LONGEST_SPEECH_MS, () => this.stopTalking());
     this.#tell("notice", null);
     this.#enter("listening");
   }
 
-  /** Returns when the last packet of the utterance has been sent. */
-  async #endCapture() {
-    const encoder = this.#encoder;
-    this.#encoder = null;
-    clearTimeout(this.#speechTimer);
-    await this.#microphone.stop();
-    await encoder?.finish();
-  }
-
-  #begin(kind) {
-    const turn = new Turn(kind);
+  #begin(kind, spoken) {
+    const turn = new Turn(kind, spoken);
     this.#turn = turn;
     this.#answer = new Answer({
       turn,
@@ -196,45 +206,39 @@ export class Session extends EventTarget {
     this.#lastTurn = turn;
     this.#turn = this.#answer = null;
     this.#tell("end", { turn, interrupted });
-    if (this.#state === "thinking" || this.#state === "speaking") this.#enter("ready");
+    if (this.#state === "thinking" || this.#state === "speaking") this.#enter(this.#idle);
   }
 
   #abort() {
     this.#connection.send(abort());
-    // Until the server confirms with `tts stop`, all that comes belongs to the turn that was ended.
-    this.#abortsOpen += 1;
-    clearTimeout(this.#abortTimer);
-    this.#abortTimer = setTimeout(() => (this.#abortsOpen = 0), ABORT_TIMEOUT_MS);
+    this.#aborts.add();
   }
 
   #onStatus(status) {
-    this.#abortsOpen = 0;
+    this.#aborts.clear();
+    this.#idle = "ready";
     if (this.#turn) this.#end({ interrupted: true });
-    if (this.#encoder) this.#stopping = this.#endCapture();
+    if (this.#capture.active) this.#stopping = this.#capture.end();
     this.#enter(status);
   }
 
   #onMessage(message) {
-    if (this.#abortsOpen > 0) {
-      if (message.type === "tts" && message.state === "stop") this.#abortsOpen -= 1;
-      return;
-    }
+    if (this.#aborts.take(message)) return;
     this.#expectServer();
     if (message.type === "tts") this.#onTts(message);
-    else if (message.type === NEW_DIALOGUE) this.#onForgotten();
+    else if (message.type === NEW_DIALOGUE) this.#newDialogue.confirm();
     else if (message.type === "alert") this.#tell("notice", { text: String(message.message ?? "") });
-    else if (this.#turn && message.type === "stt") this.#onTranscript(String(message.text ?? ""));
+    else if (message.type === "stt") this.#onTranscript(message);
     else if (this.#turn && message.type === "llm" && message.emotion)
       this.#tell("emotion", { turn: this.#turn, name: String(message.emotion) });
   }
 
-  #onForgotten() {
-    clearTimeout(this.#newDialogueTimer);
-    this.#tell("notice", null);
-    this.#tell("forgotten", this.#forgetUpTo);
-  }
-
-  #onTranscript(text) {
+  #onTranscript({ text: said, ...spoken }) {
+    if (this.#turn === null && !this.handsFree) return;
+    const text = String(said ?? "");
+    // The rest of an answer that was spoken over may still be heard.
+    if (this.handsFree && this.#turn?.closed) this.#end({ interrupted: true });
+    if (this.#turn === null) this.#begin("voice", spoken);
     this.#turn.mark("transcript");
     this.#tell("transcript", { turn: this.#turn, text });
     this.#tell("times", this.#turn);
@@ -242,7 +246,7 @@ export class Session extends EventTarget {
 
   #onTts({ state, text }) {
     if (state === "start") {
-      if (this.#turn === null && this.#state === "ready") this.#begin("server");
+      if (this.#turn === null && this.#state === this.#idle) this.#begin("server");
       this.#answer?.start();
     } else if (state === "sentence_start" && typeof text === "string") {
       this.#answer?.sentence(text);
@@ -262,7 +266,7 @@ export class Session extends EventTarget {
   }
 
   #onAudio(bytes) {
-    if (this.#abortsOpen > 0 || this.#answer === null) return;
+    if (this.#aborts.any || this.#answer === null) return;
     this.#expectServer();
     this.#answer.sound(bytes);
   }
@@ -279,8 +283,8 @@ export class Session extends EventTarget {
 
   #backToReady(noticeKey) {
     this.#microphone.letGoLater();
-    this.#enter("ready");
-    this.#tell("notice", { key: noticeKey });
+    this.#enter((this.#idle = "ready"));
+    this.#tell("notice", noticeKey && { key: noticeKey });
   }
 
   #enter(state) {

@@ -1,6 +1,6 @@
 // One exchange: what was said, what is answered, and the times of it.
 
-export const MARKS = ["transcript", "firstSentence", "firstAudio", "complete"];
+export const MARKS = ["silence", "transcript", "firstSentence", "firstAudio", "complete"];
 
 let turnsMade = 0;
 
@@ -9,8 +9,13 @@ export class Turn {
   #spokenAt = performance.now();
   #marks = {};
 
-  /** `kind`: "voice" | "text" | "server" (the server speaks unasked). */
-  constructor(kind) {
+  /**
+   * `kind`: "voice" | "text" | "server" (the server speaks unasked). Where the server found the end of speech
+   * it says how long ago that was, and after which silence.
+   */
+  constructor(kind, { speech_ended_ms_ago: ago = 0, silence_ms: silence } = {}) {
+    this.#spokenAt -= Number(ago) || 0;
+    if (silence > 0) this.#marks.silence = Math.round(silence);
     turnsMade += 1;
     this.number = turnsMade;
     this.kind = kind;

@@ -11,6 +11,7 @@ const FIRST_AUDIO_SHARE = 0.72;
 export class Waterfall {
   #rows = new Map();
   #summary;
+  #list = document.createElement("dl");
 
   constructor() {
     this.element = document.createElement("details");
@@ -20,9 +21,8 @@ export class Waterfall {
     this.#summary = document.createElement("summary");
     // Inside the live log: the bars are not worth reading out each time they grow.
     this.element.setAttribute("aria-live", "off");
-    const list = document.createElement("dl");
-    this.element.append(this.#summary, list);
-    for (const name of MARKS) list.append(this.#makeRow(name));
+    this.element.append(this.#summary, this.#list);
+    for (const name of MARKS) this.#makeRow(name);
   }
 
   fold() {
@@ -33,11 +33,11 @@ export class Waterfall {
     const known = MARKS.filter((name) => name in times);
     this.element.hidden = known.length === 0;
     const scale = this.#scale(times);
+    this.#list.replaceChildren(...known.map((name) => this.#rows.get(name).row));
     let before = 0;
     for (const name of known) {
-      const { row, bar, value } = this.#rows.get(name);
+      const { bar, value } = this.#rows.get(name);
       const [from, to] = [Math.min(1, before * scale), Math.min(1, times[name] * scale)];
-      row.hidden = false;
       bar.style.setProperty("--from", from);
       bar.style.setProperty("--width", Math.max(0, to - from));
       bar.classList.toggle("beyond", times[name] * scale > 1);
@@ -55,7 +55,6 @@ export class Waterfall {
 
   #makeRow(name) {
     const row = document.createElement("div");
-    row.hidden = true;
     const term = label(document.createElement("dt"), `times.${name}`);
     const track = document.createElement("dd");
     track.className = "track";
@@ -66,6 +65,5 @@ export class Waterfall {
     const value = document.createElement("dd");
     row.append(term, track, value);
     this.#rows.set(name, { row, bar, value });
-    return row;
   }
 }
