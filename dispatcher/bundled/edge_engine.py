@@ -18,7 +18,7 @@ import structlog
 from dispatcher.bundled.engines import Language
 from dispatcher.bundled.request_errors import RequestError
 from dispatcher.catalogue.model import Instance
-from dispatcher.errors import InstanceBusy, InstanceError, InstanceUnreachable, StartError
+from dispatcher.errors import ConfigError, InstanceBusy, InstanceError, InstanceUnreachable, StartError
 from dispatcher.providers.http import new_session
 from dispatcher.providers.tts.edge_tts import VOICES, EdgeTts
 from dispatcher.speech_text import clean
@@ -39,6 +39,20 @@ class EdgeOptions:
 
     zh: str = VOICES["zh"]
     en: str = VOICES["en"]
+
+    def __post_init__(self) -> None:
+        """Check the form of the names; whether there are such voices, the service says at a call.
+
+        Raises:
+            ConfigError: one is no name of a voice.
+        """
+        problems = [
+            f"--set {language}={voice}: expected a voice of `edge-tts --list-voices`, as in {usual}"
+            for language, voice, usual in (("zh", self.zh, VOICES["zh"]), ("en", self.en, VOICES["en"]))
+            if not _VOICE.fullmatch(voice)
+        ]
+        if problems:
+            raise ConfigError(problems)
 
 
 def load(options: EdgeOptions) -> EdgeEngine:

@@ -11,7 +11,7 @@ from edge_tts import communicate
 from dispatcher.bundled import edge_engine
 from dispatcher.bundled.edge_engine import EdgeEngine, EdgeOptions, load
 from dispatcher.bundled.registry import prepare
-from dispatcher.errors import InstanceUnreachable, StartError
+from dispatcher.errors import ConfigError, InstanceUnreachable, StartError
 from tests.support.encoded import likeness, speech
 from tests.support.services.edge_tts import FakeEdge
 from tests.unit.bundled.instances import Client, serving
@@ -83,15 +83,9 @@ def test_a_service_that_is_silent_is_told_from_one_that_refuses() -> None:
     assert edge_engine._request_error(InstanceUnreachable("edge", "refused")).status == 502
 
 
-@pytest.mark.parametrize(
-    ("body", "options", "status"),
-    [({"input": "🙂 …"}, {}, 400), ({"input": "Hello"}, {"en": "Aria"}, 502)],
-)
-async def test_what_cannot_be_spoken_is_told(
-    monkeypatch: pytest.MonkeyPatch, body: dict[str, str], options: dict[str, str], status: int
-) -> None:
-    async with edge(monkeypatch, **options) as (client, service):
-        assert (await client.post(SPEAK, json=body)).status == status
+async def test_what_cannot_be_spoken_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with edge(monkeypatch) as (client, service):
+        assert (await client.post(SPEAK, json={"input": "🙂 …"})).status == 400
         assert service.asked == []
 
 
@@ -116,3 +110,13 @@ def test_without_its_packages_it_says_what_to_install(monkeypatch: pytest.Monkey
     monkeypatch.setattr(edge_engine, "find_spec", lambda _: None)
     with pytest.raises(StartError, match="install the `edge` extra"):
         prepare("tts", "edge", {}).load()
+
+
+@pytest.mark.parametrize("voice", ["", "nonsense", "alloy", "zh-CN-Xiaoxiao"])
+def test_an_option_that_is_no_name_of_a_voice_stops_the_start(voice: str) -> None:
+    with pytest.raises(ConfigError, match=f"--set zh={voice}: expected a voice of `edge-tts --list-voices`"):
+        prepare("tts", "edge", {"zh": voice})
+
+
+def test_voices_of_several_languages_or_of_a_region_are_names_too() -> None:
+    prepare("tts", "edge", {"en": "en-US-AvaMultilingualNeural", "zh": "zh-CN-liaoning-XiaobeiNeural"})
