@@ -82,6 +82,7 @@ class _ControlParts:
             redis=redis,
             workers=CeleryWorkerControl(app),
             catalogue=catalogue,
+            cache=context.cache,
             hook=settings.tuner_hook,
             time_scale=settings.tick_scale,
         )

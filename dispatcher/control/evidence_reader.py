@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 
 from dispatcher.catalogue.model import Catalogue, Instance
 from dispatcher.control.overrides import RuntimeOverrides
-from dispatcher.control.rules.evidence import InstanceEvidence, Measures, TunerEvidence
+from dispatcher.control.rules.evidence import InstanceEvidence, Measures, PhraseEvidence, TunerEvidence
+from dispatcher.dialogue_store.phrase_figures import MB, read_figures_if_there
 from dispatcher.kpis.kpi_rules import TurnFacts
 from dispatcher.messages import SERVICES, Priority
 from dispatcher.redis_client import keys
@@ -26,6 +27,7 @@ from dispatcher.telemetry import front_presence, kpi_store, turn_log
 # A call whose pick is older than this is rare, and counts for no instance.
 MAX_CALL_S: Final = 60.0
 MAX_DECISIONS: Final = 10_000
+LEAST_EVICTED_BYTES: Final = 10_000
 _PRIORITIES: Final[Mapping[str, Priority]] = {"high": "high", "normal": "normal", "low": "low"}
 
 
@@ -77,6 +79,23 @@ async def read_evidence(
         extra_workers=tuple(overrides.extra_workers.items()),
         extra_instances=tuple(overrides.extra_instances.items()),
         is_throttled=overrides.is_throttled,
+    )
+
+
+async def read_phrases(
+    cache: RedisClient, catalogue: Catalogue, overrides: RuntimeOverrides
+) -> PhraseEvidence | None:
+    """Return the evidence of the phrase cache; None where it is off or out of reach."""
+    figures = await read_figures_if_there(cache) if catalogue.phrase_cache.is_on else None
+    if figures is None:
+        return None
+    return PhraseEvidence(
+        max_mb=catalogue.phrase_cache.max_mb,
+        extra_mb=overrides.phrase_cache_extra_mb,
+        used_mb=figures.used_bytes / MB,
+        # What counts less than a phrase's size was put out long ago.
+        evicted_mb=figures.evicted_bytes / MB if figures.evicted_bytes > LEAST_EVICTED_BYTES else 0.0,
+        saved_s_per_mb=figures.saved_s_per_mb,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
+from dispatcher.dialogue_store.phrase_cache import EXTRA_OVERRIDE
 from dispatcher.messages import SERVICES, Service, TunerMode
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
@@ -14,7 +15,9 @@ from dispatcher.redis_client.decoding import as_text
 # Fronts and supervisor poll this often, one small read each.
 OVERRIDES_POLL_INTERVAL_S: Final = 1.0
 
-OverrideName: TypeAlias = Literal["max_devices", "reply_kept_s", "tuner_mode", "throttled_instances"]
+OverrideName: TypeAlias = Literal[
+    "max_devices", "reply_kept_s", "tuner_mode", "throttled_instances", "phrase_cache_extra_mb"
+]
 _MODES: Final[Mapping[str, TunerMode]] = {"off": "off", "observe": "observe", "act": "act"}
 _EXTRA: Final = "extra_workers."
 _EXTRA_INSTANCES: Final = "extra_instances."
@@ -33,6 +36,7 @@ class RuntimeOverrides:
         extra_instances: instances beside those of the YAML that are wanted, by service.
         added_instances: those that run, by name, each with its endpoint.
         restarts: instances that are to be restarted, as `service/instance`.
+        phrase_cache_extra_mb: room of the phrase cache beside `max_mb`.
         is_throttled: instances are to have less of the host's CPU.
         tuner_mode: what an operator chose over the YAML.
     """
@@ -43,6 +47,7 @@ class RuntimeOverrides:
     extra_instances: Mapping[Service, int] = field(default_factory=dict)
     added_instances: Mapping[str, str] = field(default_factory=dict)
     restarts: frozenset[str] = frozenset()
+    phrase_cache_extra_mb: float = 0.0
     is_throttled: bool = False
     tuner_mode: TunerMode | None = None
 
@@ -64,6 +69,7 @@ async def read_overrides(redis: RedisClient) -> RuntimeOverrides:
         extra_instances={service: int(count) for service, count in more.items() if count},
         added_instances=_below(written, _ADDED),
         restarts=frozenset(_below(written, _RESTART)),
+        phrase_cache_extra_mb=_above_zero(written, EXTRA_OVERRIDE) or 0.0,
         is_throttled=_above_zero(written, "throttled_instances") is not None,
         tuner_mode=_MODES.get(written.get("tuner_mode", "")),
     )

@@ -12,9 +12,9 @@ import structlog
 
 from dispatcher.catalogue.model import Catalogue
 from dispatcher.control import instance_control, tuner_effects, tuner_store
-from dispatcher.control.evidence_reader import read_evidence
-from dispatcher.control.overrides import read_overrides
-from dispatcher.control.rules.evidence import WorkerEvidence
+from dispatcher.control.evidence_reader import read_evidence, read_phrases
+from dispatcher.control.overrides import RuntimeOverrides, read_overrides
+from dispatcher.control.rules.evidence import TunerEvidence, WorkerEvidence
 from dispatcher.control.rules.symptoms import TunerTiming
 from dispatcher.control.rules.tuner_state import Event, TunerDecision, TunerState
 from dispatcher.control.rules.tuner_step import Stepped, TunerTick
@@ -37,6 +37,7 @@ class Tuner:
 
     Attributes:
         catalogue: returns the active one.
+        cache: connection to the cache, where that is a server of its own.
         hook: the operator's own, for what no supervisor here can do; empty where there is none.
         time_scale: 0.01 makes seconds of minutes (tests).
     """
@@ -44,6 +45,7 @@ class Tuner:
     redis: RedisClient
     workers: WorkerControl
     catalogue: Callable[[], Catalogue]
+    cache: RedisClient | None = None
     hook: str = ""
     time_scale: float = 1.0
 
@@ -58,29 +60,31 @@ class Tuner:
                 return
             overrides = await read_overrides(self.redis)
             tick = self._tick(overrides.tuner_mode or self.catalogue().tuner.mode)
-            seen = await read_evidence(
-                self.redis,
-                self.catalogue(),
-                overrides,
-                now_s=tick.now_s,
-                window_s=WINDOW_S * self.time_scale,
-            )
-            offer = await instance_control.read_offer(self.redis)
-            missing = (
-                *tuner_effects.missing_kinds(),
-                *instance_control.missing_operations(offer, self.hook),
-            )
-            evidence = replace(
-                seen,
-                workers=workers,
-                supervised=offer is not None,
-                operable=instance_control.operable(offer, self.hook, seen.instances),
-                missing=missing,
-            )
+            evidence = await self._evidence(workers, overrides, tick)
             state = await tuner_store.load(self.redis)
             if state == TunerState():
                 await tuner_store.revert_all(self.redis)
             await self._carry_out(tick, tick.step(state, evidence))
+
+    async def _evidence(
+        self, workers: tuple[WorkerEvidence, ...], overrides: RuntimeOverrides, tick: TunerTick
+    ) -> TunerEvidence:
+        catalogue, window_s = self.catalogue(), WINDOW_S * self.time_scale
+        seen = await read_evidence(self.redis, catalogue, overrides, now_s=tick.now_s, window_s=window_s)
+        phrases = await read_phrases(self.cache or self.redis, catalogue, overrides)
+        offer = await instance_control.read_offer(self.redis)
+        return replace(
+            seen,
+            workers=workers,
+            phrases=phrases,
+            supervised=offer is not None,
+            operable=instance_control.operable(offer, self.hook, seen.instances),
+            missing=(
+                *tuner_effects.missing_kinds(),
+                *instance_control.missing_operations(offer, self.hook),
+                *(() if phrases else tuner_effects.NO_PHRASE_KINDS),
+            ),
+        )
 
     async def poll_requests(self) -> None:
         """Take back what operators ask for, for ever."""

@@ -16,14 +16,20 @@ from dispatcher.control.instance_control import hook_words, read_added, read_off
 from dispatcher.control.overrides import added_instance_name, read_overrides, set_override
 from dispatcher.control.rules.actions import KINDS, Action, Change, Effect, Kind, Setting
 from dispatcher.control.worker_control import WorkerControl
-from dispatcher.errors import ActionRefused
+from dispatcher.dialogue_store import phrase_cache
+from dispatcher.errors import ActionRefused, StateError
 from dispatcher.messages import KEEP_RECORDS, SERVICES
 from dispatcher.records import is_installed
-from dispatcher.redis_client.client import RedisClient
+from dispatcher.redis_client.client import RedisClient, cache_client
 from dispatcher.routing import instance_table
 from dispatcher.routing.published import read_fleets
 from dispatcher.settings import load_settings
 
+NO_PHRASES: Final = "no phrase cache is kept, or its Redis is out of reach"
+NO_PHRASE_KINDS: Final[tuple[tuple[Kind, str], ...]] = (
+    ("cache_size", NO_PHRASES),
+    ("clear_phrases", NO_PHRASES),
+)
 NO_RECORDS: Final = "no records are kept here"
 # Calls of an instance that is to end; the control worker takes it out within two seconds.
 WITHDRAW_TIMEOUT_S: Final = 15.0
@@ -87,6 +93,18 @@ async def _send_upkeep(_: RedisClient, workers: WorkerControl, __: Action) -> No
 async def _clear_cache(_: RedisClient, __: WorkerControl, ___: Action) -> None:
     """Have nginx remove the speech that it keeps."""
     await speech_cache.clear(speech_cache.address())
+
+
+async def _clear_phrases(redis: RedisClient, __: WorkerControl, ___: Action) -> None:
+    """Remove all phrases; those that are wanted are made again."""
+    cache = cache_client(load_settings(), redis)
+    try:
+        await phrase_cache.clear(cache)
+    except StateError as error:
+        raise ActionRefused(f"the phrase cache is out of reach: {error}") from error
+    finally:
+        if cache is not redis:
+            await cache.close()
 
 
 async def _operate(redis: RedisClient, workers: WorkerControl, action: Action) -> None:
@@ -179,5 +197,6 @@ EFFECTS: Final[Mapping[Effect, EffectFunction]] = {
     "restart": _restart_worker,
     "upkeep": _send_upkeep,
     "clear_cache": _clear_cache,
+    "clear_phrases": _clear_phrases,
     "operate": _operate,
 }

@@ -34,8 +34,8 @@ CACHE_NAME: Final = "phrase-cache"
 # A cache that does not answer within this is left alone for a while: the phrase is wanted now.
 FIND_TIMEOUT_S = 0.25
 SKIP_AFTER_FAILURE_S: Final = 5.0
-# What the tuner makes of `max_mb` (dispatcher/control/overrides.py).
-BUDGET_OVERRIDE: Final = "phrase_cache_mb"
+# Megabytes that the tuner adds to `max_mb` (dispatcher/control/overrides.py).
+EXTRA_OVERRIDE: Final = "phrase_cache_extra_mb"
 
 _SHARED: Final = ("dispatcher.dialogue_store", "clock", "phrase_use")
 _FIND: Final = Script.load(*_SHARED, "phrase_find", constants=constants, repeatable=True)
@@ -207,17 +207,17 @@ class PhraseCache:
         )
 
     async def _budget_mb(self, catalogue: Catalogue) -> float:
-        written = await self._redis.execute("HGET", keys.OVERRIDES, BUDGET_OVERRIDE)
+        written = await self._redis.execute("HGET", keys.OVERRIDES, EXTRA_OVERRIDE)
         return budget_mb(catalogue, written)
 
 
 def budget_mb(catalogue: Catalogue, written: bytes | str | float | None) -> float:
-    """Return the budget in force: what the tuner wrote, where that makes sense, else `max_mb`."""
+    """Return the budget in force: `max_mb`, and what the tuner adds, where that makes sense."""
     try:
-        wanted = float(written or 0)
+        extra = float(written or 0)
     except ValueError:
-        wanted = 0.0
-    return wanted if 0 < wanted < float("inf") else catalogue.phrase_cache.max_mb
+        extra = 0.0
+    return catalogue.phrase_cache.max_mb + (extra if 0 < extra < float("inf") else 0.0)
 
 
 async def clear(cache: RedisClient) -> int:

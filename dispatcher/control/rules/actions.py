@@ -22,8 +22,12 @@ Kind: TypeAlias = Literal[
     "restart_instance",
     "throttle",
     "clear_cache",
+    "cache_size",
+    "clear_phrases",
 ]
-Effect: TypeAlias = Literal["pool", "instance", "override", "restart", "upkeep", "clear_cache", "operate"]
+Effect: TypeAlias = Literal[
+    "pool", "instance", "override", "restart", "upkeep", "clear_cache", "clear_phrases", "operate"
+]
 # Without int, a whole number that is kept in Redis is a warning of the serializer in the log, each time.
 Setting: TypeAlias = int | float | str | None
 
@@ -54,6 +58,8 @@ KINDS: Final[Mapping[Kind, KindRow]] = {
     "records": KindRow(effect="upkeep", costs=("cpu",)),
     # What was kept is synthesised anew when it is asked for.
     "clear_cache": KindRow(effect="clear_cache", costs=("cpu",)),
+    "cache_size": KindRow(effect="override", setting="{}", costs=("memory",)),
+    "clear_phrases": KindRow(effect="clear_phrases", costs=("cpu",)),
     "instance": KindRow(effect="operate", setting="extra_instances.{}", costs=("cpu", "memory")),
     "restart_instance": KindRow(effect="operate", setting="restart_instance.{}", costs=("cpu",)),
     "throttle": KindRow(effect="operate", setting="throttled_{}"),

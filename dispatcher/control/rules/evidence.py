@@ -109,6 +109,24 @@ class Operable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PhraseEvidence:
+    """The phrase cache.
+
+    Attributes:
+        max_mb: its budget as configured; extra_mb: what the tuner added to that.
+        used_mb: kept now.
+        evicted_mb: put out lately to make room.
+        saved_s_per_mb: what a megabyte of it is worth: seconds of TTS calls that its recent hits saved.
+    """
+
+    max_mb: float
+    extra_mb: float = 0.0
+    used_mb: float = 0.0
+    evicted_mb: float = 0.0
+    saved_s_per_mb: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TunerEvidence:
     """Evidence of one moment.
 
@@ -122,6 +140,7 @@ class TunerEvidence:
         extra_instances: instances beside those of the YAML, by service.
         is_throttled: instances of this host are given less of its CPU.
         operable: what can be done to instances here.
+        phrases: the phrase cache; None where it is off or out of reach.
         supervised: `dispatcher up` runs here and starts what ends.
         missing: kinds of action that cannot act here, with the reason.
     """
@@ -139,6 +158,7 @@ class TunerEvidence:
     extra_instances: tuple[tuple[str, int], ...] = ()
     is_throttled: bool = False
     operable: Operable = field(default_factory=Operable)
+    phrases: PhraseEvidence | None = None
     supervised: bool = False
     missing: tuple[tuple[str, str], ...] = ()
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, TypeAlias
 
 from dispatcher.control.rules.actions import Action, Change, Kind, Proposal, Setting
-from dispatcher.control.rules.evidence import Cause, InstanceEvidence, TunerEvidence
+from dispatcher.control.rules.evidence import Cause, InstanceEvidence, PhraseEvidence, TunerEvidence
 from dispatcher.control.rules.symptoms import limit
 from dispatcher.messages import SERVICES
 
@@ -19,6 +19,12 @@ MIN_DEVICES: Final = 5
 SHORT_REPLY_KEPT_S: Final = 1.0
 MAX_EXTRA_WORKERS: Final = 2
 MAX_EXTRA_INSTANCES: Final = 2
+# Name of the override; the phrase cache reads it (dispatcher/dialogue_store/phrase_cache.py).
+PHRASE_EXTRA: Final = "phrase_cache_extra_mb"
+MAX_CACHE_GROWTH: Final = 4
+MIN_CLEARED_MB: Final = 1.0
+# Of TTS calls, by hits that count half after ten minutes: about one call saved a minute for each megabyte.
+WORTH_S_PER_MB: Final = 10.0
 # An instance this much slower than the quickest of its service is used last.
 SLOW_RATIO: Final = 2.0
 # Less than this is no cause of an answer that takes a second.
@@ -77,6 +83,30 @@ def shorten_buffer(evidence: TunerEvidence) -> Proposed:
 def clear_speech_cache(_: TunerEvidence) -> Proposed:
     """Have nginx remove the speech that it keeps, a gigabyte at most."""
     yield Action(kind="clear_cache", target="nginx"), "speech that nginx keeps can be made again"
+
+
+def grow_phrase_cache(evidence: TunerEvidence) -> Proposed:
+    """Give a phrase cache that is full, and whose megabytes are worth it, twice its room."""
+    phrases = evidence.phrases
+    if phrases is None or not phrases.evicted_mb or phrases.saved_s_per_mb < WORTH_S_PER_MB:
+        return
+    before, most = phrases.extra_mb, (MAX_CACHE_GROWTH - 1) * phrases.max_mb
+    after = min(most, phrases.max_mb + 2 * before)
+    if after > before:
+        action = _set("cache_size", "phrases", what=PHRASE_EXTRA, before=before, after=after)
+        yield action, f"{_worth(phrases)}, and {phrases.evicted_mb:.1f} MB were put out"
+
+
+def clear_phrase_cache(evidence: TunerEvidence) -> Proposed:
+    """Remove phrases whose megabytes are not worth what they take."""
+    phrases = evidence.phrases
+    if phrases and phrases.used_mb >= MIN_CLEARED_MB and phrases.saved_s_per_mb < WORTH_S_PER_MB:
+        action = Action(kind="clear_phrases", target="phrases")
+        yield action, f"{phrases.used_mb:.1f} MB of phrases are kept, and {_worth(phrases)}"
+
+
+def _worth(phrases: PhraseEvidence) -> str:
+    return f"a MB of phrases saved {phrases.saved_s_per_mb:.1f} s of TTS calls lately"
 
 
 def lower_admission(evidence: TunerEvidence) -> Proposed:
@@ -201,9 +231,9 @@ PROPOSALS: Final[Mapping[Cause, Sequence[Callable[[TunerEvidence], Proposed]]]] 
     # A restart mends what it can mend, and ends by itself; the others work round the instance.
     "errors": (restart_failing, avoid_failing, restart_without_failing, lower_admission),
     # Of what nginx keeps on a disk little is memory that others lack, so two more likely remedies come first.
-    "memory": (restart_heaviest, shorten_buffer, clear_speech_cache, lower_admission),
+    "memory": (restart_heaviest, shorten_buffer, clear_phrase_cache, clear_speech_cache, lower_admission),
     "response": (
-        *(grow_pools, prefer_local, avoid_slow, add_worker, add_instance),
+        *(grow_pools, prefer_local, avoid_slow, grow_phrase_cache, add_worker, add_instance),
         *(tidy_records, lower_admission),
     ),
     # More of anything would only make it worse.

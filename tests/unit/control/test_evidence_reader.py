@@ -5,9 +5,13 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from dispatcher.control.evidence_reader import read_evidence
+import pytest
+
+from dispatcher.catalogue.model import PhraseRules
+from dispatcher.control.evidence_reader import read_evidence, read_phrases
 from dispatcher.control.overrides import RuntimeOverrides
 from dispatcher.control.rules.evidence import TunerEvidence
+from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.telemetry import front_presence, kpi_store, turn_log
 from dispatcher.telemetry.front_presence import FrontCounts
@@ -64,3 +68,18 @@ async def test_the_host_and_the_fronts_are_as_they_were_published_last(redis: Re
     found = await evidence(redis, RuntimeOverrides(max_devices=30, extra_workers={"llm": 1}))
     assert (found.measures.cpu, found.measures.memory) == (0.5, 0.25)
     assert (found.devices, found.device_limit, found.extra_workers) == (9, 30, (("llm", 1),))
+
+
+async def test_the_phrase_cache_tells_its_room_and_what_its_hits_were_worth(redis: RedisClient) -> None:
+    on = replace(CATALOGUE, phrase_cache=PhraseRules(max_mb=8.0))
+    figures = {"bytes": 2_000_000, "saved_ms": 50_000, "saved_ms_at_ms": time.time() * 1000}
+    recent = {"evicted_bytes": 100, "evicted_bytes_at_ms": time.time() * 1000}
+    for name, value in {**figures, **recent}.items():
+        await redis.execute("HSET", keys.phrases("figures"), name, value)
+    overrides = RuntimeOverrides(phrase_cache_extra_mb=16.0)
+    phrases = await read_phrases(redis, on, overrides)
+    assert phrases is not None
+    assert (phrases.max_mb, phrases.extra_mb, phrases.used_mb) == (8.0, 16.0, 2.0)
+    assert phrases.saved_s_per_mb == pytest.approx(25, rel=0.05)
+    assert phrases.evicted_mb == 0
+    assert await read_phrases(redis, CATALOGUE, overrides) is None

@@ -13,6 +13,7 @@ from dispatcher.control import tuner_effects
 from dispatcher.control.instance_control import SupervisorOffer, show_offer
 from dispatcher.control.overrides import RuntimeOverrides, read_overrides
 from dispatcher.control.rules.actions import KINDS, Action, Change, Kind
+from dispatcher.control.rules.proposals import PHRASE_EXTRA
 from dispatcher.control.tuner_effects import EFFECTS, resize_queue
 from dispatcher.errors import ActionRefused
 from dispatcher.messages import KEEP_RECORDS
@@ -20,6 +21,7 @@ from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import instance_table
 from tests.support.fleet import catalogue_of, llm
+from tests.support.processes import free_port
 from tests.unit.control.loops import Workers
 
 
@@ -196,3 +198,24 @@ async def test_a_hook_is_asked_for_the_rest_and_its_instances_have_calls_until_t
         "instances llm 0",
         "restart llm a",
     ]
+
+
+async def test_the_room_of_the_phrase_cache_is_an_override_that_is_taken_back(redis: RedisClient) -> None:
+    change = Change(what=PHRASE_EXTRA, before=0, after=16)
+    action = Action(kind="cache_size", target="phrases", changes=(change,))
+    await tuner_effects.apply(redis, Workers(), action)
+    assert (await read_overrides(redis)).phrase_cache_extra_mb == 16
+    await tuner_effects.apply(redis, Workers(), action.inverse())
+    assert (await read_overrides(redis)).phrase_cache_extra_mb == 0
+
+
+async def test_phrases_are_cleared(redis: RedisClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    await redis.execute("ZADD", keys.phrases("use"), 1, keys.phrase("a"))
+    await redis.execute("HSET", keys.phrase("a"), "packets", "x")
+    clear = Action(kind="clear_phrases", target="phrases")
+    monkeypatch.delenv("CACHE_URL", raising=False)
+    await tuner_effects.apply(redis, Workers(), clear)
+    assert not await redis.execute("EXISTS", keys.phrase("a"))
+    monkeypatch.setenv("CACHE_URL", f"redis://127.0.0.1:{free_port()}/0")
+    with pytest.raises(ActionRefused, match="the phrase cache is out of reach"):
+        await tuner_effects.apply(redis, Workers(), clear)

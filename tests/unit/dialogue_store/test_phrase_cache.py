@@ -11,7 +11,7 @@ from dispatcher.audio import packets
 from dispatcher.catalogue.model import Catalogue, Instance, PhraseRules, ServiceConfig
 from dispatcher.dialogue.phrases import NAMELESS_TTL_S, PHRASE_TTL_S, STAND_IN_TTL_S, SpokenPhrase, digest
 from dispatcher.dialogue_store import phrase_cache
-from dispatcher.dialogue_store.phrase_cache import BUDGET_OVERRIDE, MadePhrase, PhraseCache
+from dispatcher.dialogue_store.phrase_cache import EXTRA_OVERRIDE, MadePhrase, PhraseCache
 from dispatcher.dialogue_store.phrase_figures import MB, PhraseFigures, read_figures, read_figures_if_there
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient, connect
@@ -167,11 +167,12 @@ async def test_a_phrase_that_would_fill_the_cache_alone_is_not_kept(cache: Phras
     assert not await store(cache, HELLO, b"")
 
 
-async def test_the_tuners_budget_holds_over_the_files(cache: PhraseCache, redis: RedisClient) -> None:
-    await redis.execute("HSET", keys.OVERRIDES, BUDGET_OVERRIDE, "0.0001")
-    assert not await store(cache, HELLO)
-    await redis.execute("HSET", keys.OVERRIDES, BUDGET_OVERRIDE, "plenty")
-    assert await store(cache, HELLO)
+async def test_the_tuner_adds_to_the_budget_of_the_file(cache: PhraseCache, redis: RedisClient) -> None:
+    tiny = catalogue_with(max_mb=0.0001)
+    await redis.execute("HSET", keys.OVERRIDES, EXTRA_OVERRIDE, "plenty")
+    assert not await store(cache, HELLO, catalogue=tiny)
+    await redis.execute("HSET", keys.OVERRIDES, EXTRA_OVERRIDE, "0.1")
+    assert await store(cache, HELLO, catalogue=tiny)
 
 
 @pytest.mark.parametrize(

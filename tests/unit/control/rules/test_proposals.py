@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from dispatcher.control.rules.actions import Action, Change, conflict
-from dispatcher.control.rules.evidence import Cause, Measures, Operable, TunerEvidence
+from dispatcher.control.rules.evidence import Cause, Measures, Operable, PhraseEvidence, TunerEvidence
 from dispatcher.control.rules.proposals import proposals
 from tests.unit.control.rules.tuner_ticks import WELL, evidence, llm, worker
 
@@ -169,3 +171,37 @@ def test_a_busy_box_gives_its_instances_less_cpu_once() -> None:
     assert words("cpu", evidence(instances=busy, operable=can)) == ["throttle instances: as configured → 1"]
     assert words("cpu", evidence(instances=busy, operable=can, is_throttled=True)) == []
     assert words("cpu", evidence(operable=can)) == []
+
+
+FULL = PhraseEvidence(max_mb=16, used_mb=15.9, evicted_mb=3, saved_s_per_mb=40)
+
+
+def test_a_full_phrase_cache_that_is_worth_it_gets_more_room_up_to_four_times() -> None:
+    def grown(phrases: PhraseEvidence) -> list[str]:
+        return [each for each in words("response", evidence(phrases=phrases)) if "cache_size" in each]
+
+    assert grown(FULL) == ["cache_size phrase_cache_extra_mb: 0 → 16"]
+    assert grown(replace(FULL, extra_mb=16)) == ["cache_size phrase_cache_extra_mb: 16 → 48"]
+    assert grown(replace(FULL, extra_mb=48)) == []
+    assert grown(replace(FULL, evicted_mb=0)) == []
+    assert grown(replace(FULL, saved_s_per_mb=1)) == []
+
+
+def test_phrases_that_are_not_worth_their_memory_are_cleared_and_others_are_not() -> None:
+    def cleared(phrases: PhraseEvidence) -> list[str]:
+        return [each for each in words("memory", evidence(phrases=phrases)) if "phrases" in each]
+
+    assert cleared(replace(FULL, saved_s_per_mb=1)) == ["clear_phrases phrases"]
+    assert cleared(FULL) == []
+    assert cleared(replace(FULL, saved_s_per_mb=0, used_mb=0.2)) == []
+
+
+def test_more_room_waits_while_memory_is_short() -> None:
+    (grown,) = (
+        each.action
+        for each in proposals("response", evidence(phrases=FULL))
+        if each.action.kind == "cache_size"
+    )
+    assert conflict(grown, Measures(memory=0.89), ()) == "memory is at 0.89 of at most 0.90"
+    assert conflict(grown, Measures(memory=0.5), ()) == ""
+    assert conflict(grown.inverse(), Measures(memory=0.89), ()) == ""
