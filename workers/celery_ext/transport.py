@@ -6,8 +6,8 @@ kombu lets what cannot be decoded end the worker, together with all that it work
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any, Final
 
@@ -55,9 +55,20 @@ class _DroppingChannel:
     """Drops what cannot be read, for remote control and for pools without a loop; a lost Redis is raised."""
 
     connection: Any
-    conn_or_acquire: Any
+    pool: Any
     qos: Any
+    _create_client: Any
     _queue_cycle: Any
+    _sender: Any = None
+
+    @contextmanager
+    def conn_or_acquire(self, client: Any = None) -> Generator[Any]:
+        """Yield the client that sends; kombu makes one for each message, which took half of a publish."""
+        if client is None:
+            if self._sender is None or self._sender.connection_pool is not self.pool:
+                self._sender = self._create_client()
+            client = self._sender
+        yield client
 
     def count_drop(self, queue: str) -> None:
         """Count a message that is not worked on."""

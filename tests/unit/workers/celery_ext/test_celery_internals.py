@@ -65,6 +65,7 @@ DIGESTS: Final = {
     "kombu.transport.redis:Channel.__init__": "f189bdebe243",
     "kombu.transport.redis:Channel._brpop_read": "c42518699709",
     "kombu.transport.redis:Channel.basic_consume": "34e0da85e689",
+    "kombu.transport.redis:Channel.conn_or_acquire": "25883caca6c4",
     "kombu.transport.virtual:Channel.decode_body": "6e7a0c347dd9",
     "kombu.transport.virtual:Message.__init__": "c90d08ccfa2e",
     "kombu.transport.virtual:Transport._deliver": "799e242f3ec5",
