@@ -110,7 +110,8 @@ async def test_without_a_model_endpointing_goes_by_silence_and_one_line_says_so(
 
 
 async def test_the_real_way_to_the_model_is_by_its_file(tmp_path: Path) -> None:
-    judge, said = PauseJudge.of(MODEL, data_dir=tmp_path, meter=HostMeter()), list[float]()
+    meter, said = cast("HostMeter", IdleMeter()), list[float]()
+    judge = PauseJudge.of(MODEL, data_dir=tmp_path, meter=meter)
     judge.load()
     await until(lambda: judge.is_loaded, "the model is loaded")
     for sound in (LONG, SHORT):
