@@ -1,0 +1,194 @@
+"""Bench of more work than places: shares, waiting and work done twice, against first come, first served."""
+
+from __future__ import annotations
+
+import json
+import math
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import click
+import yaml
+from rich.console import Console
+from rich.table import Table
+
+from dispatcher.data_dir import write_private
+from dispatcher.ops.bench.bench_stack import StackPlan, plan_stack, ready_stack
+from dispatcher.ops.bench.device_bench import parse_counts
+from dispatcher.ops.bench.measuring_process import measure
+from dispatcher.ops.bench.overload_load import AUDIBLE_MS, TURN_TIMEOUT_S, OverloadLoadPlan, OverloadTurn
+from dispatcher.ops.bench.progress import BenchProgress
+from dispatcher.ops.interruptible import run_interruptible
+from dispatcher.percentile import percentile
+from dispatcher.supervisor.procfile import Line
+
+DEFAULT_LEVELS: Final = "60,100,200,300"
+# Eight places of 2.7 s: 0.3 s to the first token, and 47 tokens.
+PLACES: Final = 8
+HOLD_S: Final = 2.7
+TOKENS_PER_S: Final = 47 / (HOLD_S - 0.3)
+# A turn that waits for nothing, with its speech, its playback and the pause after it.
+CYCLE_S: Final = 9.2
+RESENT: Final = "stage late, sent again"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverloadRow:
+    """Result of one level.
+
+    Attributes:
+        audible_ratio: turns that were audible within two seconds, of all.
+        capacity_ratio: answers in the time of the load, of those that the places could give.
+        jain: fairness of the answers of the devices, 1 where all have as many.
+        resent: stages that were sent a second time.
+    """
+
+    variant: str
+    level: int
+    devices: int
+    turns: int
+    first_p50_ms: float
+    first_p95_ms: float
+    audible_ratio: float
+    gap_ratio: float
+    unanswered: int
+    capacity_ratio: float
+    jain: float
+    resent: int
+    recovered_s: float
+
+
+@click.command("overload", short_help="Measure 60 to 300 % of what the LLM places can take.")
+@click.option("--levels", default=DEFAULT_LEVELS, show_default=True, help="Per cent of the places' capacity.")
+@click.option(
+    "--seconds", type=click.FloatRange(5, 600), default=12, show_default=True, help="Length of each level."
+)
+@click.option(
+    "--only", type=click.Choice(["on", "off"]), help="`overload` on or off; else one after the other."
+)
+@click.option(
+    "--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write results here."
+)
+def overload(levels: str, seconds: float, only: str | None, json_file: Path | None) -> None:
+    """Measure turns while devices ask for 60 to 300 % of what eight LLM places can give.
+
+    It runs a dispatcher of its own on free ports and leaves nothing behind.
+    """
+    console = Console()
+    variants = [only] if only else ["off", "on"]
+    rows = run_interruptible(run_bench(parse_counts(levels), seconds, variants, BenchProgress(console)))
+    print_rows(console, rows)
+    if json_file is not None:
+        write_private(json_file, json.dumps([asdict(row) for row in rows], indent=1))
+
+
+async def run_bench(
+    levels: Sequence[int], seconds: float, variants: Sequence[str], progress: BenchProgress
+) -> list[OverloadRow]:
+    """Run each level with `overload` off and on.
+
+    Raises:
+        StartError: a process of the stack or a measuring process failed.
+    """
+    rows: list[OverloadRow] = []
+    with progress:
+        for variant in variants:
+            with tempfile.TemporaryDirectory(prefix="dispatcher-bench-") as folder:
+                plan = overload_stack(Path(folder), is_on=variant == "on")
+                async with ready_stack(plan, progress):
+                    rows += [await _run_level(plan, variant, level, seconds, progress) for level in levels]
+    return rows
+
+
+def overload_stack(folder: Path, *, is_on: bool) -> StackPlan:
+    """Return a stack with eight LLM places, and with room for all that comes before and after them."""
+    plan = plan_stack(folder, None)
+    settings = yaml.safe_load(plan.config.read_text("utf-8"))
+    settings["overload"] = {"enabled": is_on}
+    for instance in (found := settings["load_balancing"]["api_gateway"]["llm_services"]["instances"]):
+        instance["max_concurrent"] = PLACES // len(found)
+    plan.config.write_text(yaml.safe_dump(settings), "utf-8")
+    lines = [
+        Line(name=line.name, command=f"{line.command} --set tokens_per_s={TOKENS_PER_S:.2f}")
+        if " instance llm " in line.command
+        else line
+        for line in plan.lines
+    ]
+    return replace(plan, lines=tuple(lines))
+
+
+async def _run_level(
+    plan: StackPlan, variant: str, level: int, seconds: float, progress: BenchProgress
+) -> OverloadRow:
+    devices = max(1, round(level / 100 * CYCLE_S * PLACES / HOLD_S))
+    load = OverloadLoadPlan(url=plan.url, devices=devices, seconds=seconds)
+    before = count_resent(plan)
+    with progress.step(f"{level} %, overload {variant}", round(devices * seconds / CYCLE_S)) as on_turn:
+        found = await measure("overload_load", load, timeout_s=seconds + 3 * TURN_TIMEOUT_S, on_turn=on_turn)
+    turns = [OverloadTurn(**turn) for turn in found["turns"]]
+    row = row_of(turns, devices=devices, seconds=seconds, level=level, variant=variant)
+    return replace(row, resent=count_resent(plan) - before, recovered_s=found["recovered_s"])
+
+
+def count_resent(plan: StackPlan) -> int:
+    """Return how many stages the front sent a second time so far."""
+    log = plan.folder / "log" / "front.log"
+    return log.read_text("utf-8", "replace").count(RESENT) if log.exists() else 0
+
+
+def row_of(
+    turns: Sequence[OverloadTurn], *, devices: int, seconds: float, level: int, variant: str
+) -> OverloadRow:
+    """Return the figures of a level's turns."""
+    firsts = [math.inf if turn.first_ms is None else turn.first_ms for turn in turns]
+    answered = Counter(turn.device for turn in turns if turn.answered)
+    in_time = sum(turn.answered and turn.ended_s <= seconds for turn in turns)
+    return OverloadRow(
+        variant=variant,
+        level=level,
+        devices=devices,
+        turns=len(turns),
+        first_p50_ms=percentile(firsts, 0.5) or 0.0,
+        first_p95_ms=percentile(firsts, 0.95) or 0.0,
+        audible_ratio=sum(first <= AUDIBLE_MS for first in firsts) / max(1, len(firsts)),
+        gap_ratio=sum(turn.has_gap for turn in turns) / max(1, len(turns)),
+        unanswered=sum(not turn.answered for turn in turns),
+        capacity_ratio=in_time * HOLD_S / (PLACES * seconds),
+        jain=jain_index([answered[number] for number in range(1, 1 + devices)]),
+        resent=0,
+        recovered_s=0.0,
+    )
+
+
+def jain_index(shares: Sequence[float]) -> float:
+    """Return Jain's fairness of shares: 1 where all are equal, 1/n where one has all."""
+    squares = sum(share * share for share in shares)
+    return sum(shares) ** 2 / (len(shares) * squares) if squares else 1.0
+
+
+def print_rows(console: Console, rows: Sequence[OverloadRow]) -> None:
+    """Print the table."""
+    table = Table(title=f"{PLACES} LLM places of {HOLD_S} s")
+    columns: dict[str, Any] = {
+        "overload": lambda row: row.variant,
+        "load": lambda row: f"{row.level} %",
+        "devices": lambda row: str(row.devices),
+        "turns": lambda row: str(row.turns),
+        "first audio p50/p95": lambda row: f"{row.first_p50_ms / 1000:.1f}/{row.first_p95_ms / 1000:.1f} s",
+        "in 2 s": lambda row: f"{row.audible_ratio:.1%}",
+        "gaps": lambda row: f"{row.gap_ratio:.1%}",
+        "unanswered": lambda row: str(row.unanswered),
+        "of capacity": lambda row: f"{row.capacity_ratio:.0%}",
+        "Jain": lambda row: f"{row.jain:.2f}",
+        "sent twice": lambda row: str(row.resent),
+        "recovery": lambda row: f"{row.recovered_s:.1f} s",
+    }
+    for name in columns:
+        table.add_column(name, justify="right")
+    for row in rows:
+        table.add_row(*(cell(row) for cell in columns.values()))
+    console.print(table)

@@ -1,0 +1,119 @@
+"""Load of devices that speak for a while: `python -m dispatcher.ops.bench.overload_load`, a plan on stdin."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Final
+
+import aiohttp
+
+from dispatcher.device_simulator import Address, DeviceOptions, connect, paced
+from dispatcher.device_simulator.speech import encode
+from dispatcher.errors import DispatcherError
+from dispatcher.ops.bench.device_load import PAUSE_S
+from dispatcher.ops.bench.device_speech import speech_pcm
+from dispatcher.ops.bench.measuring_process import carry_out, report_turn
+from dispatcher.ops.talk.apology_reason import is_apology
+
+TURN_TIMEOUT_S: Final = 60.0
+AUDIBLE_MS: Final = 2_000
+RECOVERY_TIMEOUT_S: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverloadLoadPlan:
+    """Extent of the load: so many devices begin turns for so long, after their start over `ramp_s`."""
+
+    url: str
+    devices: int
+    seconds: float
+    ramp_s: float = 3.0
+    seed: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverloadTurn:
+    """One turn; `ended_s` counts from the start of the load, `first_ms` from the end of speech."""
+
+    device: int
+    ended_s: float
+    first_ms: float | None
+    has_gap: bool
+    answered: bool
+
+
+class OverloadLoad:
+    """The devices of one level."""
+
+    def __init__(self, plan: OverloadLoadPlan, session: aiohttp.ClientSession) -> None:
+        """Encode the speech that all of them say."""
+        self._plan, self._session = plan, session
+        self._options = DeviceOptions(keep_audio=False)
+        self._speech = encode(speech_pcm(), self._options)
+        self._began_at = time.monotonic()
+        self.turns: list[OverloadTurn] = []
+
+    async def run(self) -> float:
+        """Load, and return for how long after it the turns of another device were late."""
+        async with asyncio.TaskGroup() as group:
+            for number in range(1, 1 + self._plan.devices):
+                group.create_task(self._speak(number))
+            recovering = group.create_task(self._recover())
+        return recovering.result()
+
+    async def _speak(self, number: int) -> None:
+        rng = random.Random(f"{self._plan.seed} {number}")  # noqa: S311  pauses, not secrets
+        await asyncio.sleep(rng.uniform(0, self._plan.ramp_s))
+        while self._now_s() < self._plan.seconds:
+            try:
+                async with connect(self._session, Address(url=self._plan.url), self._named(number)) as device:
+                    while self._now_s() < self._plan.seconds:
+                        await self._hold_turn(device, number)
+                        await asyncio.sleep(rng.uniform(*PAUSE_S))
+            except DispatcherError:
+                self._count(number, None, has_gap=False, answered=False)
+
+    async def _recover(self) -> float:
+        """Begin a turn twice a second after the load, until one is audible in time."""
+        await asyncio.sleep(self._plan.seconds - self._now_s())
+        end_s = self._now_s() + RECOVERY_TIMEOUT_S
+        async with connect(self._session, Address(url=self._plan.url), self._named(0)) as device:
+            while (begun_s := self._now_s()) < end_s:
+                result = await device.turn_text("What time is it?", timeout_s=TURN_TIMEOUT_S)
+                if (result.first_audio_ms or TURN_TIMEOUT_S * 1000) < AUDIBLE_MS and not is_apology(result):
+                    return max(0.0, begun_s - self._plan.seconds)
+        return RECOVERY_TIMEOUT_S
+
+    async def _hold_turn(self, device: Any, number: int) -> None:
+        result = await device.turn(paced(self._speech, self._options.frame_ms), timeout_s=TURN_TIMEOUT_S)
+        answered = result.first_audio_ms is not None and not is_apology(result)
+        self._count(number, result.first_audio_ms, has_gap=result.gaps > 0, answered=answered)
+
+    def _count(self, number: int, first_ms: float | None, *, has_gap: bool, answered: bool) -> None:
+        self.turns.append(
+            OverloadTurn(
+                device=number, ended_s=self._now_s(), first_ms=first_ms, has_gap=has_gap, answered=answered
+            )
+        )
+        report_turn()
+
+    def _named(self, number: int) -> DeviceOptions:
+        return replace(self._options, device_id=f"02:be:00:00:{number >> 8:02x}:{number & 255:02x}")
+
+    def _now_s(self) -> float:
+        return time.monotonic() - self._began_at
+
+
+async def _run(fields: dict[str, Any]) -> dict[str, Any]:
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session:
+        load = OverloadLoad(OverloadLoadPlan(**fields), session)
+        recovered_s = await load.run()
+    return {"turns": [asdict(turn) for turn in load.turns], "recovered_s": recovered_s}
+
+
+if __name__ == "__main__":
+    carry_out(_run)

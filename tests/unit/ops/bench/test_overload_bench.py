@@ -1,0 +1,49 @@
+"""Figures of the bench of more work than places."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from dispatcher.ops.bench.overload_bench import RESENT, count_resent, jain_index, overload_stack, row_of
+from dispatcher.ops.bench.overload_load import OverloadTurn
+
+
+def turn(device: int, first_ms: float | None, *, ended_s: float = 5.0) -> OverloadTurn:
+    answered = first_ms is not None
+    return OverloadTurn(device=device, ended_s=ended_s, first_ms=first_ms, has_gap=False, answered=answered)
+
+
+def test_a_level_counts_what_was_audible_and_what_the_places_gave() -> None:
+    turns = [turn(1, 900.0), turn(1, 2_500.0), turn(2, 1_000.0, ended_s=20.0), turn(2, None)]
+    row = row_of(turns, devices=2, seconds=10, level=100, variant="on")
+    assert (row.turns, row.unanswered, row.audible_ratio) == (4, 1, 0.5)
+    assert row.capacity_ratio == pytest.approx(2 * 2.7 / (8 * 10))
+    assert row.jain == pytest.approx(0.9)
+
+
+def test_fairness_is_one_for_equal_shares_and_one_nth_where_one_has_all() -> None:
+    assert jain_index([3, 3, 3]) == pytest.approx(1.0)
+    assert jain_index([9, 0, 0]) == pytest.approx(1 / 3)
+    assert jain_index([0, 0]) == 1.0
+
+
+@pytest.mark.parametrize("is_on", [True, False])
+def test_the_stack_has_eight_llm_places_and_the_switch_of_the_run(tmp_path: Path, *, is_on: bool) -> None:
+    plan = overload_stack(tmp_path, is_on=is_on)
+    settings = yaml.safe_load(plan.config.read_text("utf-8"))
+    found = settings["load_balancing"]["api_gateway"]["llm_services"]["instances"]
+    assert sum(instance["max_concurrent"] for instance in found) == 8
+    assert settings["overload"] == {"enabled": is_on}
+    assert sum("tokens_per_s" in line.command for line in plan.lines) == len(found)
+
+
+def test_stages_that_were_sent_twice_are_counted_in_the_log(tmp_path: Path) -> None:
+    plan = overload_stack(tmp_path, is_on=True)
+    assert count_resent(plan) == 0
+    log = tmp_path / "log" / "front.log"
+    log.parent.mkdir()
+    log.write_text(f"{RESENT} stage=llm\n{RESENT} stage=tts\n", "utf-8")
+    assert count_resent(plan) == 2
