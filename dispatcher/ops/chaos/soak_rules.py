@@ -201,12 +201,9 @@ def soak_problems(figures: SoakFigures, faults: Sequence[SoakFault], *, lasted_s
     if silent := figures.turns.get("silent", 0) + figures.turns.get("disconnected", 0):
         problems.append(f"{silent} silent turn{'s' if silent > 1 else ''}")
     total = sum(figures.turns.values())
-    # One unanswered turn of fewer than 200 is already more than half a percent.
-    if (
-        figures.availability is not None
-        and figures.availability < AVAILABILITY_TARGET
-        and total >= FEWEST_TURNS
-    ):
+    # One unanswered turn of fewer than 200 is already more than half a percent; two are no accident.
+    is_judged = total >= FEWEST_TURNS or total - figures.turns.get("answered", 0) > 1
+    if figures.availability is not None and figures.availability < AVAILABILITY_TARGET and is_judged:
         problems.append(f"availability {figures.availability:.2%} of {AVAILABILITY_TARGET:.1%}")
     if not total:
         problems.append("no turn at all")

@@ -127,6 +127,9 @@ def test_what_is_missed_fails_the_run_and_nothing_else_does() -> None:
         "utilisation never reached, not 75% to 85%",
     ]
     assert report(turns=(turn(1.0), turn(1.0, "cut"))).problems == []
+    assert report(turns=tuple(turn(1.0, "apologised") for _ in range(38))).problems == [
+        "availability 0.00% of 99.5%"
+    ]
 
 
 def test_memory_is_judged_from_half_an_hour_on() -> None:
