@@ -79,15 +79,15 @@ class OpusDecoder:
 class OpusEncoder:
     """Encodes s16le mono frames of one length; every frame gives a packet, silence too (no DTX)."""
 
-    def __init__(self, sample_rate_hz: int, frame_ms: int, *, complexity: int = 3) -> None:
+    def __init__(self, sample_rate_hz: int, frame_ms: int, *, complexity: int = 0) -> None:
         """Make an encoder for speech.
 
         Args:
             sample_rate_hz: rate of the frames.
             frame_ms: length of each frame.
-            complexity: 0 (cheapest) to 10; 60 ms at 24 kHz take 0.08, 0.12, 0.18 ms at 0, 3, 5. The
-                application is AUDIO: VOIP would take two to four times that on voiced sound, and
-                the encoder is the largest single cost of a turn.
+            complexity: 0 (cheapest) to 10; 60 ms at 24 kHz take 0.06, 0.10, 0.15 ms at 0, 3, 5, and 0
+                sounds no worse than 3 (docs/performance.md). The application is AUDIO: VOIP would take
+                four times that on voiced sound, and the encoder is the largest single cost of a turn.
 
         Raises:
             AudioError: not a rate or a frame length of Opus.
@@ -101,7 +101,7 @@ class OpusEncoder:
         self._frame = (ctypes.c_int16 * self._frame_samples)()
         self._packet = ctypes.create_string_buffer(_LONGEST_PACKET_BYTES)
         self._codec = opuslib_next.Encoder(sample_rate_hz, 1, opuslib_next.APPLICATION_AUDIO)
-        self._codec.complexity = complexity
+        self.complexity = self._codec.complexity = complexity
         self._codec.bitrate = SPEECH_BITRATE
 
     @property
@@ -160,6 +160,11 @@ class PacketEncoder:
         """Use this encoder, alone, until `flush`."""
         self._encoder = encoder
         self._packetizer = PcmPacketizer(encoder.sample_rate_hz, encoder.frame_ms)
+
+    @property
+    def complexity(self) -> int:
+        """Effort of the encoder."""
+        return self._encoder.complexity
 
     def feed(self, pcm: bytes) -> list[bytes]:
         """Return the packets of the frames that are complete now."""

@@ -18,6 +18,7 @@ from dispatcher.catalogue.fields import (
     Address,
     AlgorithmName,
     AtLeastOne,
+    Complexity,
     Count,
     CountOrNone,
     Duration,
@@ -181,9 +182,15 @@ class NginxProxy(Section):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Playback(Section):
-    """How audio is paced to a device."""
+    """How audio is encoded for a device, and paced to it.
+
+    Attributes:
+        lead_frames: so many frames leave ahead of their time.
+        opus_complexity: effort of the encoder; docs/performance.md has what each level costs and gives.
+    """
 
     lead_frames: Frames = 5
+    opus_complexity: Complexity = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -123,7 +123,7 @@ class SentenceSpeech:
         self._context = context
         self._ticket = ticket
         self._index = index
-        self._encoder = _take_encoder(ticket)
+        self._encoder = _take_encoder(ticket, complexity=context.catalogue.playback.opus_complexity)
         self._ready: list[bytes] = []
         self._taken_bytes = 0
         self._skip_bytes = 0
@@ -188,10 +188,15 @@ class SentenceSpeech:
         reply(self._context, self._ticket, "audio", **fields)
 
 
-def _take_encoder(ticket: TurnTicket) -> PacketEncoder | PcmPacketizer:
-    """Return an encoder of the loop's own pool, which is as large as the busiest moment was."""
+def _take_encoder(ticket: TurnTicket, *, complexity: int) -> PacketEncoder | PcmPacketizer:
+    """Return an encoder of the loop's own pool, which is as large as the busiest moment was.
+
+    Those of a complexity that the YAML had before are left out of it.
+    """
     if ticket.audio_format == "pcm":
         return PcmPacketizer(REPLY_RATE_HZ, REPLY_FRAME_MS)
-    return (
-        _idle_encoders.pop() if _idle_encoders else PacketEncoder(OpusEncoder(REPLY_RATE_HZ, REPLY_FRAME_MS))
-    )
+    while _idle_encoders:
+        encoder = _idle_encoders.pop()
+        if encoder.complexity == complexity:
+            return encoder
+    return PacketEncoder(OpusEncoder(REPLY_RATE_HZ, REPLY_FRAME_MS, complexity=complexity))

@@ -10,7 +10,7 @@ from tests.unit.catalogue.files import ENDPOINT, CatalogueFile, file_with
 
 MORE = """      max_concurrent: 3
 conversation: {language: zh, wake_words: [小智], devices: {"aa:bb": {language: en}}}
-playback: {lead_frames: 7}
+playback: {lead_frames: 7, opus_complexity: 5}
 """
 
 

@@ -69,6 +69,13 @@ def test_a_time_that_no_clock_holds_is_refused(catalogue_file: CatalogueFile) ->
     assert problem.endswith("was 1e+300; expected a time of at most 10000h")
 
 
+@pytest.mark.parametrize("written", ["-1", "11", "2.5", "high"])
+def test_a_complexity_that_opus_does_not_know_is_refused(catalogue_file: CatalogueFile, written: str) -> None:
+    (problem,) = catalogue_file.problems(file_with(more=f"playback: {{opus_complexity: {written}}}"))
+    assert problem.startswith("8: playback.opus_complexity: was ")
+    assert problem.endswith("expected a whole number of 0 (cheapest) to 10")
+
+
 @pytest.mark.parametrize("written", ["1ms", "0.05", "99 ms"])
 def test_health_checks_leave_instances_some_time(catalogue_file: CatalogueFile, written: str) -> None:
     more = f"  global_settings: {{health_check_interval: {written}}}"

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from dispatcher.audio import packets
+from dispatcher.catalogue.model import Playback
 from dispatcher.errors import InstanceFailed
 from dispatcher.messages import REPLY_FRAME_MS, REPLY_RATE_HZ
 from dispatcher.pipeline import tts
@@ -70,10 +73,12 @@ async def test_text_is_normalized_where_the_instance_wants_it() -> None:
     assert worker.providers.asked != [("a", "12:30")]
 
 
-async def test_encoders_are_used_again() -> None:
+async def test_encoders_are_used_again_until_the_yaml_asks_for_another_complexity() -> None:
     worker = FakeWorker.with_instances(instance_of("tts", "a"))
     tts._idle_encoders.clear()
-    worker.providers.scripts["a"] += [[speech(1)], [speech(1)]]
-    for _ in range(2):
+    worker.providers.scripts["a"] += [[speech(1)]] * 3
+    for complexity in (0, 0, 5):
+        playback = Playback(opus_complexity=complexity)
+        worker.router.active.current = replace(worker.context.catalogue, playback=playback)
         await tts.synthesize(worker.context, ticket_of(language="en"), 0, "Hello.")
-    assert len(tts._idle_encoders) == 1
+        assert [encoder.complexity for encoder in tts._idle_encoders] == [complexity]
