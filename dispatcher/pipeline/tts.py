@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Final
 
 from dispatcher.audio import packets
-from dispatcher.audio.opus import SAMPLE_BYTES, OpusEncoder, PacketEncoder, PcmPacketizer
+from dispatcher.audio.opus import OpusEncoder, PacketEncoder, PcmPacketizer
 from dispatcher.catalogue.model import Instance
 from dispatcher.dialogue.persona import voice_at
 from dispatcher.errors import InstanceFailed
 from dispatcher.messages import REPLY_FRAME_MS, REPLY_RATE_HZ, Keep, ReplyFields, TurnTicket
-from dispatcher.pipeline.attempt import Attempt, CallProfile
+from dispatcher.pipeline.attempt import Attempt, CallProfile, now
 from dispatcher.pipeline.attempt_runner import LostHedge
 from dispatcher.pipeline.hedged_call import HedgedCall
 from dispatcher.pipeline.phrase_speech import PhraseMaking, find_or_make, played, voices_of
@@ -23,12 +24,12 @@ from dispatcher.routing.leases import WaitingOrder
 from dispatcher.routing.router import Lease
 from dispatcher.speech_text import normalize
 
-# The first packet leaves at once; then five travel together: one entry for each packet cost 24 ms
-# of CPU per turn more.
-PACKETS_PER_REPLY: Final = 5
+# The first packets leave at once, others wait for ten: one entry for each cost 24 ms of CPU per turn more.
+PACKETS_PER_REPLY: Final = 10
+# What waits leaves when a device has so little to play, which is as long as the way there may take.
+LEAST_UNPLAYED_S: Final = 0.1
 # Sentences of others go before a first one only where their devices would fall silent within this.
 FIRST_SENTENCE_DUE_S: Final = 0.5
-_FRAME_BYTES: Final = REPLY_RATE_HZ * REPLY_FRAME_MS // 1000 * SAMPLE_BYTES
 
 _idle_encoders: list[PacketEncoder] = []
 
@@ -98,7 +99,7 @@ async def synthesize(
     try:
         await HedgedCall(context, _profile(ticket, index, due_at_s), attempt_on).run()
     finally:
-        speech.give_back_encoder()
+        speech.release()
 
 
 def _profile(ticket: TurnTicket, index: int, due_at_s: float | None) -> CallProfile:
@@ -120,16 +121,11 @@ class SentenceSpeech:
         self, context: WorkerContext, ticket: TurnTicket, index: int, making: PhraseMaking | None
     ) -> None:
         """Take an encoder of the format that the device plays."""
-        self._context = context
-        self._ticket = ticket
-        self._index = index
+        self._making = making
+        self._replies = AudioReplies(context, ticket, index, making)
         self._encoder = _take_encoder(ticket, complexity=context.catalogue.playback.opus_complexity)
-        self._ready: list[bytes] = []
         self._taken_bytes = 0
         self._skip_bytes = 0
-        self._sent = 0
-        self._timings: dict[str, str | float] = {}
-        self._making = making
 
     def begin(self, attempt: Attempt, lease: Lease, speaker: Instance) -> None:
         """Take an instance's audio from here on; as much as an earlier one has spoken already is skipped.
@@ -142,44 +138,82 @@ class SentenceSpeech:
         self._skip_bytes = self._taken_bytes
         if self._making is not None:
             self._making.begin(speaker)
-        self._timings = {
+        self._replies.timings = {
             "tts_instance": lease.instance.name,
             "tts_wait_ms": round(lease.wait_ms, 1),
             "tts_first_audio_ms": round(attempt.elapsed_s * 1000, 1),
         }
 
     def write(self, pcm: bytes) -> None:
-        """Encode a slice and send what makes a full reply."""
+        """Encode a slice, and send its packets."""
         skipped = min(self._skip_bytes, len(pcm))
         self._skip_bytes -= skipped
         pcm = pcm[skipped:]
-        if not pcm:
-            return
-        self._taken_bytes += len(pcm)
-        if not self._sent:
-            # The user waits for this packet, and not for what follows in its slice.
-            self._ready += self._encoder.feed(pcm[:_FRAME_BYTES])
-            pcm = pcm[_FRAME_BYTES:]
-            if self._ready:
-                self._send(1, last=False)
-        self._ready += self._encoder.feed(pcm)
-        while self._ready and (not self._sent or len(self._ready) >= PACKETS_PER_REPLY):
-            self._send(1 if not self._sent else PACKETS_PER_REPLY, last=False)
+        if pcm:
+            self._taken_bytes += len(pcm)
+            self._replies.add(self._encoder.feed(pcm))
 
     def close(self) -> None:
         """Send the rest."""
-        self._ready += self._encoder.flush()
-        self._send(len(self._ready), last=True)
+        self._replies.finish(self._encoder.flush())
 
-    def give_back_encoder(self) -> None:
-        """Let the next sentence use the encoder; one that was cut off in mid-frame starts afresh."""
+    def release(self) -> None:
+        """Send nothing more, and let the next sentence use the encoder, which starts afresh."""
+        self._replies.stop()
         if isinstance(self._encoder, PacketEncoder):
             self._encoder.flush()
             _idle_encoders.append(self._encoder)
 
-    def _send(self, count: int, *, last: bool) -> None:
-        group, self._ready = self._ready[:count], self._ready[count:]
-        timings = None if self._sent else self._timings
+
+class AudioReplies:
+    """Packets of one sentence on their way to the front: the first at once, the others in groups.
+
+    Attributes:
+        timings: sent with the first.
+    """
+
+    def __init__(
+        self, context: WorkerContext, ticket: TurnTicket, index: int, making: PhraseMaking | None
+    ) -> None:
+        """Send nothing yet."""
+        self.timings: dict[str, str | float] = {}
+        self._context = context
+        self._ticket = ticket
+        self._index = index
+        self._making = making
+        self._ready: list[bytes] = []
+        self._sent = 0
+        self._first_sent_at = now()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def add(self, ready: list[bytes]) -> None:
+        """Send packets, now or when more are there or the device needs them."""
+        self._ready += ready
+        if self._ready and (not self._sent or len(self._ready) >= PACKETS_PER_REPLY):
+            self._send()
+        elif self._ready and self._timer is None:
+            # A device that began at once has so much left to play.
+            unplayed_s = self._sent * REPLY_FRAME_MS / 1000 - (now() - self._first_sent_at)
+            wait_s = max(0.0, unplayed_s - LEAST_UNPLAYED_S)
+            self._timer = asyncio.get_running_loop().call_later(wait_s, self._send)
+
+    def finish(self, ready: list[bytes]) -> None:
+        """Send the last packets."""
+        self._ready += ready
+        self._send(last=True)
+
+    def stop(self) -> None:
+        """Send nothing more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _send(self, *, last: bool = False) -> None:
+        self.stop()
+        group, self._ready = self._ready, []
+        if not self._sent:
+            self._first_sent_at = now()
+        timings = None if self._sent else self.timings
         self._sent += len(group)
         if self._making is not None:
             self._making.add(group)

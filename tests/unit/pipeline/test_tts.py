@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -27,18 +28,55 @@ def sent(worker: FakeWorker) -> list[bytes]:
     return [packet for reply in worker.redis.replies for packet in packets.unpack(reply.packets)]
 
 
-async def test_the_first_packet_leaves_at_once_and_then_five_travel_together() -> None:
+def groups(worker: FakeWorker) -> list[int]:
+    """Return how many packets each reply has."""
+    return [len(packets.unpack(reply.packets)) for reply in worker.redis.replies]
+
+
+def pieces(frames: int, *sizes: int) -> list[bytes]:
+    """Return PCM in pieces of so many frames, and one of the rest."""
+    rest, cut = speech(frames), []
+    for size in sizes:
+        cut.append(rest[: size * FRAME])
+        rest = rest[size * FRAME :]
+    return [*cut, rest]
+
+
+async def test_the_first_packets_leave_at_once_and_then_ten_or_more_together() -> None:
     worker = FakeWorker.with_instances(instance_of("tts", "a"))
-    worker.providers.scripts["a"].append([speech(13)[:FRAME], speech(13)[FRAME:]])
+    worker.providers.scripts["a"].append(pieces(29, 3, 4, 5, 4, 7, 4))
     await speak(worker)
-    groups = [len(packets.unpack(reply.packets)) for reply in worker.redis.replies]
-    assert groups == [1, 5, 5, 2]
+    assert groups(worker) == [3, 13, 11, 2]
     assert [(reply.index, reply.last) for reply in worker.redis.replies] == [(2, False)] * 3 + [(2, True)]
-    assert b"".join(sent(worker)) == speech(13)
+    assert b"".join(sent(worker)) == speech(29)
     timings = worker.redis.replies[0].timings
     assert timings is not None
     assert timings["tts_instance"] == "a"
     assert worker.redis.replies[1].timings is None
+
+
+async def test_packets_of_speech_that_comes_as_slowly_as_it_is_played_do_not_wait() -> None:
+    worker = FakeWorker.with_instances(instance_of("tts", "a"))
+    slow = [item for piece in pieces(15, *[1] * 14) for item in (piece, 0.06)]
+    worker.providers.scripts["a"].append(slow)
+    await speak(worker)
+    assert groups(worker) == [1] * 15 + [0]
+
+
+async def test_packets_that_wait_leave_before_a_device_has_played_all() -> None:
+    worker = FakeWorker.with_instances(instance_of("tts", "a"))
+    worker.providers.scripts["a"].append([speech(5)[: 3 * FRAME], speech(5)[3 * FRAME :], 1.0])
+    await speak(worker)
+    assert groups(worker) == [3, 2, 0]
+
+
+async def test_nothing_is_sent_after_a_sentence_was_given_up() -> None:
+    worker = FakeWorker.with_instances(instance_of("tts", "a"))
+    worker.providers.scripts["a"].append([*pieces(4, 3), InstanceFailed("a", "HTTP 500")])
+    with pytest.raises(InstanceFailed):
+        await speak(worker)
+    await asyncio.sleep(1)
+    assert groups(worker) == [3]
 
 
 async def test_a_substitute_skips_as_much_as_was_spoken_already() -> None:
