@@ -2,7 +2,7 @@
 
 libopus comes with `opuslib-next-bundled`; OPUSLIB_NEXT_USE_SYSTEM_LIB=1 takes the system's library
 through the same API instead. That package's own encode and decode allocate and copy on each call,
-so its ctypes functions are called here directly, with buffers that live as long as the codec.
+so functions of the library are called here directly, with buffers that live as long as the codec.
 A codec belongs to one thread at a time. libopus speaks native byte order: little-endian hosts only.
 """
 
@@ -13,7 +13,7 @@ from typing import Final
 
 import opuslib_next
 from opuslib_next.api import decoder as decoder_api
-from opuslib_next.api import encoder as encoder_api
+from opuslib_next.api import libopus
 
 from dispatcher.errors import AudioError
 
@@ -25,6 +25,11 @@ SPEECH_BITRATE: Final = 32_000
 # RFC 6716: a packet holds at most 120 ms; three frames of 1275 bytes are the most that 60 ms can take.
 _LONGEST_PACKET_MS: Final = 120
 _LONGEST_PACKET_BYTES: Final = 3 * 1275 + 7
+
+# Of our own, for it takes bytes as they are: the package's wants them copied to an array.
+_encode: Final = libopus["opus_encode"]
+_encode.argtypes = (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int, ctypes.c_void_p, ctypes.c_int32)
+_encode.restype = ctypes.c_int32
 
 
 def _check_rate(sample_rate_hz: int) -> None:
@@ -77,7 +82,11 @@ class OpusDecoder:
 
 
 class OpusEncoder:
-    """Encodes s16le mono frames of one length; every frame gives a packet, silence too (no DTX)."""
+    """Encodes s16le mono frames of one length; every frame gives a packet, silence too (no DTX).
+
+    Attributes:
+        frame_bytes: of one frame of PCM.
+    """
 
     def __init__(self, sample_rate_hz: int, frame_ms: int, *, complexity: int = 0) -> None:
         """Make an encoder for speech.
@@ -98,16 +107,13 @@ class OpusEncoder:
         self.sample_rate_hz = sample_rate_hz
         self.frame_ms = frame_ms
         self._frame_samples = sample_rate_hz * frame_ms // 1000
-        self._frame = (ctypes.c_int16 * self._frame_samples)()
-        self._packet = ctypes.create_string_buffer(_LONGEST_PACKET_BYTES)
+        self.frame_bytes = self._frame_samples * SAMPLE_BYTES
+        self._packet = memoryview(bytearray(_LONGEST_PACKET_BYTES))
+        self._packet_at = ctypes.addressof(ctypes.c_char.from_buffer(self._packet))
         self._codec = opuslib_next.Encoder(sample_rate_hz, 1, opuslib_next.APPLICATION_AUDIO)
         self.complexity = self._codec.complexity = complexity
         self._codec.bitrate = SPEECH_BITRATE
-
-    @property
-    def frame_bytes(self) -> int:
-        """Bytes of one frame of PCM."""
-        return self._frame_samples * SAMPLE_BYTES
+        self._state = ctypes.cast(self._codec.encoder_state, ctypes.c_void_p)
 
     def encode(self, frame: bytes) -> bytes:
         """Return the packet of exactly one frame.
@@ -117,13 +123,10 @@ class OpusEncoder:
         """
         if len(frame) != self.frame_bytes:
             raise AudioError(f"frame of {len(frame)} bytes; {self.frame_bytes} expected")
-        ctypes.memmove(self._frame, frame, len(frame))
-        size = encoder_api.libopus_encode(
-            self._codec.encoder_state, self._frame, self._frame_samples, self._packet, _LONGEST_PACKET_BYTES
-        )
+        size = _encode(self._state, frame, self._frame_samples, self._packet_at, _LONGEST_PACKET_BYTES)
         if size < 0:
             raise AudioError(f"Opus encoder: {opuslib_next.OpusError(size)}")
-        return ctypes.string_at(self._packet, size)
+        return self._packet[:size].tobytes()
 
     def reset(self) -> None:
         """Forget the sound so far, as if newly made; the settings stay."""
@@ -136,21 +139,20 @@ class PcmPacketizer:
     def __init__(self, sample_rate_hz: int, frame_ms: int) -> None:
         """Set the length of the frames."""
         self._frame_bytes = sample_rate_hz * frame_ms // 1000 * SAMPLE_BYTES
-        self._rest = bytearray()
+        self._rest = b""
 
     def feed(self, pcm: bytes) -> list[bytes]:
         """Return the frames that are complete now; the rest waits, half a sample too."""
-        self._rest += pcm
-        whole = len(self._rest) - len(self._rest) % self._frame_bytes
-        frames = [bytes(self._rest[at : at + self._frame_bytes]) for at in range(0, whole, self._frame_bytes)]
-        del self._rest[:whole]
-        return frames
+        pcm = self._rest + pcm
+        whole = len(pcm) - len(pcm) % self._frame_bytes
+        self._rest = pcm[whole:]
+        return [pcm[at : at + self._frame_bytes] for at in range(0, whole, self._frame_bytes)]
 
     def flush(self) -> list[bytes]:
         """Return what is left as one frame padded with silence, or nothing; then take a new stream."""
         samples = self._rest[: len(self._rest) // SAMPLE_BYTES * SAMPLE_BYTES]
-        self._rest.clear()
-        return [bytes(samples.ljust(self._frame_bytes, b"\0"))] if samples else []
+        self._rest = b""
+        return [samples.ljust(self._frame_bytes, b"\0")] if samples else []
 
 
 class PacketEncoder:
