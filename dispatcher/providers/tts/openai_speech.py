@@ -5,6 +5,7 @@ Source: OpenAI API reference, audio/speech.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -32,6 +33,10 @@ _NO_SPEECH: Final = (
     *("text/", "application/json", "application/xml", "video/"),
     *("audio/aac", "audio/flac", "audio/mp4", "audio/webm"),
 )
+# Half a second of PCM, or the first frame of the largest WAV. After that a device has speech to play, and
+# what comes in a moment is read together: each read costs as much as an encoded frame.
+HEAD_BYTES: Final = 24_576
+READ_PAUSE_S: Final = 0.05
 
 
 class OpenAiSpeech(OpenAiServer):
@@ -63,7 +68,7 @@ class OpenAiSpeech(OpenAiServer):
         async with self.post(instance, "/audio/speech", json=body) as response:
             form = await _form(instance, response, body.get("response_format", "mp3"))
             negotiation.settle()
-            async with aclosing(decoded(instance, _parts(response), form)) as speech:
+            async with aclosing(decoded(instance, _parts(response.content), form)) as speech:
                 async for pcm in speech:
                     negotiation.accept()
                     yield pcm
@@ -87,6 +92,16 @@ async def _form(instance: Instance, response: aiohttp.ClientResponse, asked: Spe
     )
 
 
-async def _parts(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
-    async for part in response.content.iter_any():
+async def _parts(content: aiohttp.StreamReader) -> AsyncGenerator[bytes, None]:
+    """Yield a body: its head as it comes, then what has come after each pause, and its end at once."""
+    wake_up = asyncio.Event()
+    content.on_eof(wake_up.set)
+    head_bytes = 0
+    async for part in content.iter_any():
         yield part
+        head_bytes += len(part)
+        if head_bytes >= HEAD_BYTES and not content.is_eof():
+            timer = asyncio.get_running_loop().call_later(READ_PAUSE_S, wake_up.set)
+            await wake_up.wait()
+            wake_up.clear()
+            timer.cancel()
