@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Final
 
 from dispatcher.audio import packets
-from dispatcher.audio.opus import OpusEncoder, PacketEncoder, PcmPacketizer
+from dispatcher.audio.opus import SAMPLE_BYTES, OpusEncoder, PacketEncoder, PcmPacketizer
+from dispatcher.audio.opus_frames import OpusPackets
 from dispatcher.catalogue.model import Instance
 from dispatcher.dialogue.persona import voice_at
 from dispatcher.errors import InstanceFailed
@@ -20,6 +22,7 @@ from dispatcher.pipeline.hedged_call import HedgedCall
 from dispatcher.pipeline.phrase_speech import PhraseMaking, find_or_make, played, voices_of
 from dispatcher.pipeline.stage import reply, without_stalls
 from dispatcher.pipeline.worker_context import WorkerContext
+from dispatcher.providers.protocols import PacketTtsProvider, TtsProvider
 from dispatcher.routing.leases import WaitingOrder
 from dispatcher.routing.router import Lease
 from dispatcher.speech_text import normalize
@@ -30,6 +33,7 @@ PACKETS_PER_REPLY: Final = 10
 LEAST_UNPLAYED_S: Final = 0.1
 # Sentences of others go before a first one only where their devices would fall silent within this.
 FIRST_SENTENCE_DUE_S: Final = 0.5
+_FRAME_BYTES: Final = REPLY_RATE_HZ * REPLY_FRAME_MS // 1000 * SAMPLE_BYTES
 
 _idle_encoders: list[PacketEncoder] = []
 
@@ -86,7 +90,7 @@ async def synthesize(
         voice = voice_at(voices, lease.instance) or lease.instance.voice
         speaker = replace(lease.instance, voice=voice)
         words = normalize(text, ticket.language) if speaker.normalize_text else text
-        stream = context.providers.tts(speaker).synthesize(speaker, words, ticket.language)
+        stream = _stream(context.providers.tts(speaker), speaker, words, ticket)
         async with aclosing(without_stalls(lease, stream)) as pieces:
             async for piece in pieces:
                 if piece and not attempt.has_won:
@@ -145,13 +149,24 @@ class SentenceSpeech:
         }
 
     def write(self, pcm: bytes) -> None:
-        """Encode a slice, and send its packets."""
+        """Encode a slice, and send its packets; those that need no encoding are passed on."""
+        if isinstance(pcm, OpusPackets):
+            self._pass(packets.unpack(pcm))
+            return
         skipped = min(self._skip_bytes, len(pcm))
         self._skip_bytes -= skipped
         pcm = pcm[skipped:]
         if pcm:
             self._taken_bytes += len(pcm)
             self._replies.add(self._encoder.feed(pcm))
+
+    def _pass(self, made: list[bytes]) -> None:
+        skipped = min(self._skip_bytes // _FRAME_BYTES, len(made))
+        self._skip_bytes -= skipped * _FRAME_BYTES
+        made = made[skipped:]
+        self._taken_bytes += len(made) * _FRAME_BYTES
+        # Before them comes what an instance that failed has spoken last, where that sent PCM.
+        self._replies.add(self._encoder.flush() + made)
 
     def close(self) -> None:
         """Send the rest."""
@@ -220,6 +235,16 @@ class AudioReplies:
         packed = packets.pack(group)
         fields = ReplyFields(index=self._index, packets=packed, last=last, timings=timings)
         reply(self._context, self._ticket, "audio", **fields)
+
+
+def _stream(
+    provider: TtsProvider, speaker: Instance, words: str, ticket: TurnTicket
+) -> AsyncGenerator[bytes, None]:
+    """Return the speech of an instance, in packets where it sends those that the device plays."""
+    may_pass = speaker.format == "opus" and ticket.audio_format == "opus"
+    if may_pass and isinstance(provider, PacketTtsProvider):
+        return provider.synthesize_packets(speaker, words, ticket.language)
+    return provider.synthesize(speaker, words, ticket.language)
 
 
 def _take_encoder(ticket: TurnTicket, *, complexity: int) -> PacketEncoder | PcmPacketizer:

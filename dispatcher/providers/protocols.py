@@ -116,3 +116,14 @@ class TtsProvider(Provider, Protocol):
     def synthesize(self, instance: Instance, text: str, language: Language) -> AsyncGenerator[bytes, None]:
         """Yield speech as s16le mono PCM at 24 kHz, in slices of any size."""
         ...
+
+
+@runtime_checkable
+class PacketTtsProvider(TtsProvider, Protocol):
+    """Calls instances that may send the very packets that a device plays."""
+
+    def synthesize_packets(
+        self, instance: Instance, text: str, language: Language
+    ) -> AsyncGenerator[bytes, None]:
+        """Yield speech as `synthesize` does, or as OpusPackets."""
+        ...

@@ -9,6 +9,7 @@ import asyncio
 import re
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any, Final
 
 import aiohttp
@@ -42,21 +43,32 @@ READ_PAUSE_S: Final = 0.05
 class OpenAiSpeech(OpenAiServer):
     """Calls TTS instances of the OpenAI dialect."""
 
-    async def synthesize(
+    def synthesize(self, instance: Instance, text: str, language: Language) -> AsyncGenerator[bytes, None]:
+        """Return the speech as it comes, decoded where it is no PCM."""
+        return self._negotiated(instance, text, language, may_pass=False)
+
+    def synthesize_packets(
         self, instance: Instance, text: str, language: Language
     ) -> AsyncGenerator[bytes, None]:
-        """Yield the speech as it comes, decoded where it is no PCM."""
+        """Return the speech as it comes, as OpusPackets where it is Opus that a device plays."""
+        return self._negotiated(instance, text, language, may_pass=True)
+
+    async def _negotiated(
+        self, instance: Instance, text: str, language: Language, *, may_pass: bool
+    ) -> AsyncGenerator[bytes, None]:
         wanted = instance.language or language
         asked = dict.fromkeys((instance.format or "pcm", "wav", "mp3"))
         formats = [parameter("response_format", each, words="format|pcm", shown=True) for each in asked]
         languages = [] if wanted == "auto" else [parameter("language", wanted)]
         negotiation = Negotiation(self.refused, instance, [formats, languages], guesses=MAX_GUESSES)
-        async with aclosing(negotiation.run(lambda: self._speech(instance, text, negotiation))) as speech:
+        async with aclosing(
+            negotiation.run(lambda: self._speech(instance, text, negotiation, may_pass=may_pass))
+        ) as speech:
             async for pcm in speech:
                 yield pcm
 
     async def _speech(
-        self, instance: Instance, text: str, negotiation: Negotiation
+        self, instance: Instance, text: str, negotiation: Negotiation, *, may_pass: bool
     ) -> AsyncGenerator[bytes, None]:
         body: dict[str, Any] = {
             "model": model_of(instance),
@@ -67,6 +79,7 @@ class OpenAiSpeech(OpenAiServer):
         }
         async with self.post(instance, "/audio/speech", json=body) as response:
             form = await _form(instance, response, body.get("response_format", "mp3"))
+            form = replace(form, may_pass=may_pass)
             negotiation.settle()
             async with aclosing(decoded(instance, _parts(response.content), form)) as speech:
                 async for pcm in speech:

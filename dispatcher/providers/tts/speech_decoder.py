@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final, Protocol
 
 from dispatcher.catalogue.model import Instance
@@ -18,6 +19,7 @@ from dispatcher.messages import REPLY_RATE_HZ, SpeechFormat
 from dispatcher.providers.http import READ_BYTES, SHOWN_BYTES
 from dispatcher.providers.refusals import in_plain_words
 from dispatcher.providers.tts import speech_format
+from dispatcher.providers.tts.opus_passing import OpusPassing
 from dispatcher.providers.tts.wav_stream import WavStream
 
 # What is decoded, and encoded for the device, before the loop's other calls go on: of MP3 half a second of
@@ -35,12 +37,14 @@ class Form:
         sample_rate_hz: of PCM, which has no header.
         channels: of PCM.
         certain: it is that even where it begins like another kind, as PCM may.
+        may_pass: Opus that a device can play is not decoded.
     """
 
     kind: SpeechFormat
     sample_rate_hz: int = REPLY_RATE_HZ
     channels: int = 1
     certain: bool = False
+    may_pass: bool = False
 
 
 class Decoder(Protocol):
@@ -112,6 +116,8 @@ def decoder_of(instance: Instance, form: Form) -> Decoder:
             return PcmDecoder(form.sample_rate_hz, channels=form.channels)
         case "wav":
             return WavStream(PcmDecoder)
+        case "opus" if form.may_pass:
+            return OpusPassing(partial(_compressed, instance, "opus"))
         case "mp3" | "opus":
             return _compressed(instance, form.kind)
 
@@ -129,6 +135,8 @@ async def decoded(
     instance: Instance, pieces: AsyncGenerator[bytes, None], form: Form
 ) -> AsyncGenerator[bytes, None]:
     """Yield speech as s16le mono PCM at 24 kHz while its bytes come; closing this closes them.
+
+    Where the form says that it may be, it is passed on as OpusPackets instead.
 
     Args:
         instance: whom the errors name.

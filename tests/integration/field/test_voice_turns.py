@@ -9,9 +9,12 @@ from typing import Any, Final
 
 import pytest
 
+from dispatcher.audio.opus_frames import PacketJoiner
 from dispatcher.audio.wav import wav_bytes
 from dispatcher.catalogue.model import Instance
-from dispatcher.messages import Service
+from dispatcher.messages import REPLY_FRAME_MS, Service, SpeechFormat
+from dispatcher.providers.tts.ogg_packets import OggPackets
+from tests.support.encoded import encoded
 from tests.support.services.field import DONE, Answer, FieldServer, text_event
 from tests.support.stack import Stack
 from tests.support.waiting import soon
@@ -20,10 +23,17 @@ NOON: Final = "It is noon."
 HALF_A_SECOND: Final = b"\x00\x10" * 12_000
 
 
-async def _activate(stack: Stack, field: FieldServer, service: Service, name: str) -> None:
+async def _activate(
+    stack: Stack, field: FieldServer, service: Service, name: str, speech: SpeechFormat | None = None
+) -> None:
     own = stack.own_catalogue
     instance = Instance(
-        name=name, service=service, endpoint=field.endpoint(name), model="field-model", max_concurrent=4
+        name=name,
+        service=service,
+        endpoint=field.endpoint(name),
+        model="field-model",
+        max_concurrent=4,
+        format=speech,
     )
     config = own.services[service]
     instances = (instance, *(replace(each, priority="standby") for each in config.instances))
@@ -123,6 +133,21 @@ async def test_a_voice_that_refuses_pcm_speaks(field_stack: Stack, speaker: Fiel
     ]
     # Where the health check was there first, the worker has learned from it already.
     assert [body["response_format"] for body in asked] in (["pcm", "wav"], ["wav"])
+
+
+async def test_opus_of_a_voice_reaches_the_device_as_it_was_made(
+    field_stack: Stack, speaker: FieldServer
+) -> None:
+    await _activate(field_stack, speaker, "tts", "tts-opus", "opus")
+    file = encoded("ogg", "libopus", 48_000)
+    speaker.script.llm["opus"] = [Answer(parts=[text_event("It is played as it came."), DONE])]
+    speaker.script.speech = Answer(content_type="audio/ogg", parts=[file])
+    async with field_stack.front.device("tts-opus") as device:
+        answer = await device.types("case: opus")
+    joiner = PacketJoiner(REPLY_FRAME_MS)
+    _, _, *made = OggPackets().feed(file)
+    joined = [packet for each in made for packet in joiner.feed(each)] + joiner.flush()
+    assert list(answer.packets) == joined
 
 
 async def test_an_error_that_is_sent_as_audio_is_not_played(field_stack: Stack, speaker: FieldServer) -> None:

@@ -20,6 +20,7 @@ from dispatcher.pipeline.attempt import Attempt, now
 from dispatcher.pipeline.loop_thread import CancellableTurns
 from dispatcher.pipeline.worker_context import WorkerContext
 from dispatcher.providers.negotiation import RefusedParameters
+from dispatcher.providers.protocols import LoadReport
 from dispatcher.redis_client.lua_script import Script
 from dispatcher.routing.leases import FIRST_COME, PickMode, Slot, WaitingOrder
 from dispatcher.routing.router import CallClock, Lease
@@ -166,6 +167,7 @@ class FakeProviders:
     Attributes:
         scripts: of each instance; one for each call to come.
         asked: (instance, what it was asked with) of each call.
+        passed: instances that may send packets, one for each such call.
         refused: parameters that instances refuse.
     """
 
@@ -173,6 +175,7 @@ class FakeProviders:
         """Begin without a script."""
         self.scripts: defaultdict[str, list[Sequence[Any]]] = defaultdict(list)
         self.asked: list[tuple[str, Any]] = []
+        self.passed: list[str] = []
         self.refused = RefusedParameters()
 
     def of(self, *_: Any) -> FakeProviders:
@@ -181,6 +184,11 @@ class FakeProviders:
 
     llm = tts = asr = streaming_asr = of
 
+    async def check(self, instance: Instance) -> LoadReport:
+        """Find every instance well."""
+        del instance
+        return LoadReport()
+
     def chat(self, instance: Instance, messages: Sequence[Message], *_: Any) -> AsyncGenerator[Any, None]:
         """Write as the script says."""
         return self._next(instance, messages)
@@ -188,6 +196,11 @@ class FakeProviders:
     def synthesize(self, instance: Instance, text: str, _: str) -> AsyncGenerator[Any, None]:
         """Speak as the script says."""
         return self._next(instance, text)
+
+    def synthesize_packets(self, instance: Instance, text: str, language: str) -> AsyncGenerator[Any, None]:
+        """Speak as the script says, and note that packets are welcome."""
+        self.passed.append(instance.name)
+        return self.synthesize(instance, text, language)
 
     async def transcribe(self, instance: Instance, wav: bytes, _: str) -> Any:
         """Return the transcript that the script says."""

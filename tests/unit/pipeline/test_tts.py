@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from dispatcher.audio import packets
+from dispatcher.audio.opus_frames import OpusPackets
 from dispatcher.catalogue.model import Playback
 from dispatcher.errors import InstanceFailed
 from dispatcher.messages import REPLY_FRAME_MS, REPLY_RATE_HZ
@@ -93,6 +94,27 @@ async def test_an_instance_that_is_overtaken_sends_nothing() -> None:
     worker.providers.scripts["b"].append([0.1, speech(4), 1.0])
     await speak(worker)
     assert b"".join(sent(worker)) == speech(4)
+
+
+async def test_packets_that_a_device_plays_are_passed_on_and_to_others_the_sound() -> None:
+    worker = FakeWorker.with_instances(instance_of("tts", "a", format="opus"))
+    made = packets.pack([b"one", b"two", b"three"])
+    worker.providers.scripts["a"] += [[OpusPackets(made[:5]), OpusPackets(made[5:])], [speech(2)]]
+    await tts.synthesize(worker.context, ticket_of(language="en"), 0, "Hello.")
+    assert groups(worker) == [1, 2]
+    assert sent(worker) == [b"one", b"two", b"three"]
+    await speak(worker)
+    assert b"".join(sent(worker)[3:]) == speech(2)
+    assert worker.providers.passed == ["a"]
+
+
+async def test_packets_after_speech_that_broke_off_go_on_where_that_ended() -> None:
+    worker = FakeWorker.with_instances(instance_of("tts", "a"), instance_of("tts", "b", format="opus"))
+    worker.providers.scripts["a"].append([*pieces(3, 1), InstanceFailed("a", "HTTP 500")])
+    worker.providers.scripts["b"].append([OpusPackets(packets.pack([bytes([n]) for n in range(5)]))])
+    await tts.synthesize(worker.context, ticket_of(language="en"), 0, "Hello.")
+    assert len(sent(worker)) == 5
+    assert sent(worker)[3:] == [bytes([3]), bytes([4])]
 
 
 async def test_empty_speech_is_a_failure() -> None:
