@@ -64,13 +64,15 @@ class Settings(BaseModel):
         drain_s: how long a stop waits for turns under way.
         config_chosen_at_s: Unix time at which an operator chose the YAML, set by `dispatcher up`.
         task_events: Celery task events at all times; they cost CPU per turn, and Flower asks for them itself.
+        operator_password: asked for by the console, and by Flower unless it has its own; made at the first
+            start when it is empty.
+        operator_password_file: a file that holds it; DATA_DIR/flower-password when it is empty.
         flower_host, flower_port: where Flower listens; it has a password but no encryption.
-        flower_password: of its user `operator`; made at the first start when it is empty.
-        flower_password_file: a file that holds it; DATA_DIR/flower-password when it is empty.
+        flower_password, flower_password_file: of its user `operator`; the operator's when both are empty.
         flower_read_only: Flower shows and changes nothing.
         flower_idle_s: so long after the last request to Flower, workers send it task events.
         flower_link: the talk page links to Flower; `dispatcher up` sets it where Flower runs.
-        console_host, console_port: where the console serves `/metrics`; it has no password.
+        console_host, console_port: where the console serves its page and `/metrics`.
         metrics_host, metrics_port: where a front serves what it alone knows; 0 is nowhere.
         allow_verify: `dispatcher verify` may inject faults into the processes of this `dispatcher up`.
         box_scope: what the host metrics are about: the container or unit whose limits the control
@@ -113,6 +115,8 @@ class Settings(BaseModel):
     drain_s: float = Field(default=10, ge=0)
     config_chosen_at_s: float = Field(default=0, ge=0)
     task_events: bool = False
+    operator_password: str = Field(default="", repr=False)
+    operator_password_file: str = ""
     flower_host: str = "127.0.0.1"
     flower_port: int = Field(default=5555, ge=1, le=65535)
     flower_password: str = Field(default="", repr=False)

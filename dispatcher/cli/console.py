@@ -12,7 +12,7 @@ def console() -> None:
     """Serve the whole deployment live at /, and what it measures at /metrics for Prometheus.
 
     It listens at CONSOLE_HOST (127.0.0.1) and CONSOLE_PORT (8010). The page is shown to browsers on this
-    host; /metrics has no password.
+    host and to who signs in with the operator's password; /metrics has no password.
     """
     import dispatcher.lean_structlog  # noqa: F401, PLC0415  before whatever imports structlog
     from dispatcher.console.app import run_console  # noqa: PLC0415  the group's help must not load aiohttp

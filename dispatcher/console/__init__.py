@@ -3,5 +3,6 @@
 `stream_tail` follows the streams of decisions and records: `stream_metrics` counts what comes there, and
 `recent_turns` keeps the last turns. `snapshot` reads what holds at this moment: `gauges` shows it to
 Prometheus, and `live_feed` sends it to the page, section by section (`sections`, `static`).
-`record_queries` and `store_probe` ask SQL; `access` says who may look; `app` serves.
+`record_queries` and `store_probe` ask SQL; `access` says who may look and act, with `operator_sessions`;
+`operator_actions` does what is clicked; `app` serves.
 """

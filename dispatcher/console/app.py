@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import secrets
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from functools import partial
@@ -14,10 +15,13 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
 from dispatcher import __version__, event_loop
+from dispatcher.console.access import add_sign_in
 from dispatcher.console.context import CONSOLE, ConsoleContext
 from dispatcher.console.fleet_events import FleetEvents
 from dispatcher.console.gauges import SnapshotCollector
 from dispatcher.console.live_feed import SNAPSHOT_TIMEOUT_S, FeedSources, LiveFeed
+from dispatcher.console.operator_actions import act
+from dispatcher.console.operator_sessions import OperatorSessions
 from dispatcher.console.page import add_page
 from dispatcher.console.recent_turns import RecentTurns
 from dispatcher.console.record_queries import RecordQueries, open_store
@@ -30,51 +34,78 @@ from dispatcher.errors import StartError, StateError, in_words
 from dispatcher.logs import configure_logging
 from dispatcher.redis_client.client import RedisClient, cache_client, connect
 from dispatcher.settings import Settings, load_settings
+from dispatcher.supervisor.operator_password import read_operator_password
 
 log = structlog.get_logger(__name__)
 
 
 def create_console(settings: Settings) -> web.Application:
-    """Return the application; it connects when it starts."""
+    """Return the application; it connects when it starts.
+
+    Raises:
+        ConfigError: the operator's password cannot be used.
+    """
     app = web.Application()
-    app.cleanup_ctx.append(partial(_follow, settings))
+    sessions = OperatorSessions(_password(settings))
+    app.cleanup_ctx.append(partial(_follow, settings, sessions))
     add_page(app, settings)
+    add_sign_in(app)
+    app.router.add_post("/actions", act)
     app.router.add_get("/healthz", show_health)
     app.router.add_get("/metrics", show_metrics)
     return app
 
 
-async def _follow(settings: Settings, app: web.Application) -> AsyncIterator[None]:
+def _password(settings: Settings) -> str:
+    """Return the operator's password; one that nobody knows where DATA_DIR cannot hold one."""
+    try:
+        return read_operator_password(settings)
+    except StartError as error:
+        log.warning("nobody can sign in", reason=str(error))
+        return secrets.token_urlsafe(16)
+
+
+async def _follow(
+    settings: Settings, sessions: OperatorSessions, app: web.Application
+) -> AsyncIterator[None]:
     """Connect, and follow Redis until the application ends."""
-    redis, metrics, turns = RedisClient(connect(settings.redis_url)), StreamMetrics(), RecentTurns()
-    cache_redis = cache_client(settings, redis)
-    engine = open_store(settings.database)
-    records = RecordQueries(engine)
-    sources = FeedSources(
-        redis=redis, cache_redis=cache_redis, turns=turns, events=FleetEvents(), records=records
-    )
-    feed = LiveFeed(sources, SECTIONS)
-    app[CONSOLE] = ConsoleContext(
-        settings=settings,
-        redis=redis,
-        cache_redis=cache_redis,
-        metrics=metrics,
-        store=StoreProbe(engine),
-        records=records,
-        feed=feed,
-    )
+    metrics, turns = StreamMetrics(), RecentTurns()
+    app[CONSOLE] = console = _open(settings, sessions, metrics, turns)
     blocking_redis = connect(settings.redis_url, socket_timeout_s=None)
     tail = StreamTail(blocking_redis, metrics, turns)
-    running = [asyncio.create_task(each) for each in (tail.run(), feed.run(), _add_earlier(turns, records))]
+    earlier = _add_earlier(turns, console.records)
+    running = [asyncio.create_task(each) for each in (tail.run(), console.feed.run(), earlier)]
     yield
     for task in running:
         task.cancel()
     await asyncio.gather(*running, return_exceptions=True)
     await blocking_redis.aclose()
     with suppress(StateError):
-        if cache_redis is not redis:
-            await cache_redis.close()
-        await redis.close()
+        if console.cache_redis is not console.redis:
+            await console.cache_redis.close()
+        await console.redis.close()
+
+
+def _open(
+    settings: Settings, sessions: OperatorSessions, metrics: StreamMetrics, turns: RecentTurns
+) -> ConsoleContext:
+    redis = RedisClient(connect(settings.redis_url))
+    cache_redis = cache_client(settings, redis)
+    engine = open_store(settings.database)
+    records = RecordQueries(engine)
+    sources = FeedSources(
+        redis=redis, cache_redis=cache_redis, turns=turns, events=FleetEvents(), records=records
+    )
+    return ConsoleContext(
+        settings=settings,
+        redis=redis,
+        cache_redis=cache_redis,
+        metrics=metrics,
+        store=StoreProbe(engine),
+        records=records,
+        feed=LiveFeed(sources, SECTIONS),
+        sessions=sessions,
+    )
 
 
 async def _add_earlier(turns: RecentTurns, records: RecordQueries) -> None:

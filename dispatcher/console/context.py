@@ -8,6 +8,7 @@ from typing import Final
 from aiohttp import web
 
 from dispatcher.console.live_feed import LiveFeed
+from dispatcher.console.operator_sessions import OperatorSessions
 from dispatcher.console.record_queries import RecordQueries
 from dispatcher.console.store_probe import StoreProbe
 from dispatcher.console.stream_metrics import StreamMetrics
@@ -17,7 +18,7 @@ from dispatcher.settings import Settings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsoleContext:
-    """Connections, metrics and the feed."""
+    """Connections, metrics, the feed, and who signed in."""
 
     settings: Settings
     redis: RedisClient
@@ -26,6 +27,7 @@ class ConsoleContext:
     store: StoreProbe
     records: RecordQueries
     feed: LiveFeed
+    sessions: OperatorSessions
 
 
 CONSOLE: Final = web.AppKey("console", ConsoleContext)

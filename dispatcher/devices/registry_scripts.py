@@ -9,6 +9,7 @@ from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.redis_client.lua_script import NamedValues, Script, Value
 
+STRANGERS_KEPT: Final = 1_000
 STRANGER_TTL_S: Final = 2 * 24 * 3600
 
 NOTE: Final = Script.load("dispatcher.devices", "clock", "note_device")
@@ -52,7 +53,7 @@ def _limits() -> NamedValues:
         "device_prefix": keys.device(""),
         "activation_prefix": keys.activation(""),
         "devices_kept": keys.DEVICES_KEPT,
-        "strangers_kept": keys.STRANGERS_KEPT,
+        "strangers_kept": STRANGERS_KEPT,
         "stranger_ttl_s": STRANGER_TTL_S,
         "memory_ttl_s": keys.MEMORY_TTL_S,
     }

@@ -63,6 +63,7 @@
 | tuner-requests | list | `dispatcher tuner undo` | tuner | 60 s; the last 20 |
 | tuning | string | tuner | tuner | 60 s |
 | supervisor:{host} | string | `dispatcher up` | tuner | 15 s, refreshed |
+| operator-actions | list | console | console | none: the last 200 |
 | verifying | string | `dispatcher verify` | `dispatcher verify` | 15 s, refreshed |
 | verify:{host} | string | `dispatcher up` with ALLOW_VERIFY | `dispatcher verify` | 15 s, refreshed |
 """
@@ -94,6 +95,7 @@ SHARES: Final = "shares"
 ALERTS: Final = "alerts"
 KPIS: Final = "kpis"
 RECORDED: Final = "recorded"
+OPERATOR_ACTIONS: Final = "operator-actions"
 RECORDS: Final = "records"
 RECORDS_DRAINED: Final = "records-drained"
 RECORDS_DRAINER: Final = "records-drainer"
@@ -114,9 +116,7 @@ HISTORY_TTL_S: Final = 24 * 3600
 HISTORY_MESSAGES: Final = 80
 # A known device takes a third of a KB, so a full registry takes 4 MB (dispatcher/devices/registry.py).
 DEVICES_KEPT: Final = 10_000
-STRANGERS_KEPT: Final = 1_000
 MEMORY_TTL_S: Final = 90 * 24 * 3600
-SAMPLES_KEPT: Final = 100
 LEASE_TTL_MS: Final = 5_000
 
 

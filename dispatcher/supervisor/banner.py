@@ -11,7 +11,8 @@ from dispatcher.front.http.own_addresses import network_address
 from dispatcher.messages import OTA_PATH
 from dispatcher.redis_url import parse_redis_url
 from dispatcher.settings import Settings
-from dispatcher.supervisor.flower_environment import PASSWORD_FILE, USER
+from dispatcher.supervisor.flower_environment import USER
+from dispatcher.supervisor.operator_password import PASSWORD_FILE
 from dispatcher.supervisor.plan import Plan
 from dispatcher.supervisor.process_spec import ListenAddress
 
@@ -30,7 +31,7 @@ def banner_lines(plan: Plan, settings: Settings) -> list[str]:
         lines.append(_flower_line(flower, settings))
     console = next((spec.address for spec in plan.specs if spec.role == "console"), None)
     if console is not None:
-        lines.append(f"Console             http://{console.reachable}/  (metrics at /metrics)")
+        lines.append(f"Console             http://{console.reachable}/  (to act: the operator's password)")
     logs = settings.data_dir / "log"
     return [*lines, f"Logs                {logs}/NAME.log", "Stop                Ctrl-C"]
 
@@ -48,8 +49,15 @@ def _front_lines(front: ListenAddress, settings: Settings) -> list[str]:
 
 def _flower_line(flower: ListenAddress, settings: Settings) -> str:
     local = "localhost" if flower.reachable.host == _LOOPBACK else flower.host
-    where = settings.flower_password_file or str(settings.data_dir / PASSWORD_FILE)
-    where = "that of FLOWER_PASSWORD" if settings.flower_password else f"in {where}"
+    where = (
+        settings.flower_password_file
+        or settings.operator_password_file
+        or str(settings.data_dir / PASSWORD_FILE)
+    )
+    where = f"in {where}"
+    for name in ("operator_password", "flower_password"):
+        if getattr(settings, name):
+            where = f"that of {name.upper()}"
     return f"Flower              http://{ListenAddress(local, flower.port)}/  (user {USER}, password {where})"
 
 

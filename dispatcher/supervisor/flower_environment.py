@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from dispatcher.data_dir import make_secret_file
-from dispatcher.errors import ConfigError, StartError
+from dispatcher.errors import ConfigError
 from dispatcher.messages import QUEUES
 from dispatcher.redis_url import kombu_options, kombu_url, parse_redis_url
 from dispatcher.settings import Settings
+from dispatcher.supervisor.operator_password import (
+    password_file,
+    read_operator_password,
+    read_password_file,
+    require_usable,
+)
 
 ROOT: Final = Path(__file__).parents[2]
 PYTHON: Final = ROOT / ".venv-flower" / "bin" / "python"
@@ -22,8 +25,6 @@ PYTHON: Final = ROOT / ".venv-flower" / "bin" / "python"
 STAMP: Final = ROOT / ".venv-flower" / "flower.stamp"
 LAUNCHER: Final = ROOT / "config" / "flower" / "launcher.py"
 USER: Final = "operator"
-PASSWORD_FILE: Final = "flower-password"  # noqa: S105  the name of a file
-MIN_CHARACTERS: Final = 8
 # What names modules of this environment would mislead the other one.
 _OF_THIS_PYTHON: Final = frozenset({"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"})
 
@@ -72,35 +73,13 @@ def _password(settings: Settings) -> dict[str, str]:
     if settings.flower_password and settings.flower_password_file:
         raise ConfigError(["FLOWER_PASSWORD_FILE: was set beside FLOWER_PASSWORD; expected one of the two"])
     if settings.flower_password:
-        _require_usable(settings.flower_password, "FLOWER_PASSWORD")
+        require_usable(settings.flower_password, "FLOWER_PASSWORD")
         return {"FLOWER_PASSWORD": settings.flower_password}
-    path = Path(settings.flower_password_file or settings.data_dir / PASSWORD_FILE).absolute()
-    try:
-        if not settings.flower_password_file:
-            make_password(path)
-        held = path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise StartError(f"Flower's password: {path} cannot be used: {error}") from error
-    _require_usable(held, str(path))
-    return {"FLOWER_PASSWORD_FILE": str(path)}
-
-
-def make_password(path: Path) -> None:
-    """Write a password of 128 bits to a file that its owner alone can read, unless there is one.
-
-    Raises:
-        OSError: the folder or the file cannot be written.
-    """
-    if not path.exists():
-        make_secret_file(path, secrets.token_urlsafe(16))
-        return
-    with suppress(OSError):  # a disk that is read-only keeps Flower from nothing
-        path.chmod(0o600)  # an editor may have written it anew for all to read
-
-
-def _require_usable(password: str, source: str) -> None:
-    """Do nothing for a password that every browser sends in the same bytes; the text never quotes it."""
-    if len(password) < MIN_CHARACTERS or not (password.isascii() and password.isprintable()):
-        raise ConfigError(
-            [f"{source}: was not usable; expected {MIN_CHARACTERS} or more printable ASCII characters"]
-        )
+    if settings.flower_password_file:
+        path = Path(settings.flower_password_file).absolute()
+        read_password_file(path)
+        return {"FLOWER_PASSWORD_FILE": str(path)}
+    password = read_operator_password(settings)
+    if settings.operator_password:
+        return {"FLOWER_PASSWORD": password}
+    return {"FLOWER_PASSWORD_FILE": str(password_file(settings))}

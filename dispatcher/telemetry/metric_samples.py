@@ -15,6 +15,8 @@ from dispatcher.routing.overview import InstanceView, Overview
 
 SAMPLES_TTL_S: Final = 3600
 
+SAMPLES_KEPT: Final = 100
+
 
 def add_instances(redis: RedisClient, overview: Overview, *, at_s: float) -> None:
     """Keep how every instance is now."""
@@ -64,9 +66,9 @@ async def of_host(redis: RedisClient, host: str) -> list[dict[str, Any]]:
 
 def _add(redis: RedisClient, key: str, sample: Mapping[str, Any]) -> None:
     redis.send_nowait("LPUSH", key, json.dumps(sample))
-    redis.send_nowait("LTRIM", key, 0, keys.SAMPLES_KEPT - 1)
+    redis.send_nowait("LTRIM", key, 0, SAMPLES_KEPT - 1)
     redis.send_nowait("EXPIRE", key, SAMPLES_TTL_S)
 
 
 async def _read(redis: RedisClient, key: str) -> list[dict[str, Any]]:
-    return [json.loads(one) for one in await redis.execute("LRANGE", key, 0, keys.SAMPLES_KEPT - 1)]
+    return [json.loads(one) for one in await redis.execute("LRANGE", key, 0, SAMPLES_KEPT - 1)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import subprocess
 from collections.abc import AsyncGenerator, Iterator
 from typing import Any, Literal
@@ -25,6 +26,7 @@ from tests.support.waiting import WAIT_TIMEOUT_S, soon
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
+PASSWORD = "open sesame"
 DEVICE = "02:00:00:00:00:16"
 NOT_MARKUP = "<img src=x onerror=alert(1)>"
 SCREENS = ((360, 740), (768, 1024), (1440, 900))
@@ -33,7 +35,8 @@ PAGE_TIMEOUT_MS = WAIT_TIMEOUT_S * 1000
 
 @pytest.fixture(scope="module")
 def console(running_stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConsoleProcess]:
-    running = ConsoleProcess(running_stack.environ, tmp_path_factory.mktemp("console"))
+    environ = {**running_stack.environ, "OPERATOR_PASSWORD": PASSWORD}
+    running = ConsoleProcess(environ, tmp_path_factory.mktemp("console"))
     running_stack.heal()
     running.start()
     yield running
@@ -121,6 +124,26 @@ async def test_a_turn_that_is_opened_tells_why_its_calls_went_where_they_went(pa
     await expect(calls.first).to_contain_text("among")
 
 
+async def test_an_instance_is_drained_and_restored_by_clicking(page: Page, stack: Stack) -> None:
+    del stack
+    row = page.locator("[data-instance='tts-1']")
+    await row.locator(".more").click()
+    await page.fill("#sign-in [name=name]", "Ada")
+    await page.fill("#sign-in [name=password]", PASSWORD)
+    await page.click("#sign-in .primary-button")
+    await page.select_option("#act [name=action]", "drain")
+    await page.fill("#act [name=why]", "new voice")
+    await page.click("#act .primary-button")
+    await expect(row).to_have_attribute("data-state", "draining", timeout=PAGE_TIMEOUT_MS)
+    await row.locator(".more").click()
+    await page.select_option("#act [name=action]", "restore")
+    await page.click("#act .primary-button")
+    await expect(row).to_have_attribute("data-state", re.compile("slow start|ready"), timeout=PAGE_TIMEOUT_MS)
+    kept = page.locator("#actions li")
+    await expect(kept.nth(1)).to_contain_text("new voice", timeout=PAGE_TIMEOUT_MS)
+    await expect(kept.nth(1)).to_contain_text("Ada")
+
+
 async def test_a_killed_instance_is_seen_with_its_reason(page: Page, stack: Stack) -> None:
     stack.instances.of("llm")[0].kill()
     row = page.locator("[data-instance='llm-1']")
@@ -155,6 +178,10 @@ async def test_axe_finds_nothing_on_any_screen(
                 for each in result["violations"]
             ]
             assert await tab.page.evaluate("document.documentElement.scrollWidth") <= width
+        for opener in ("#session", "#instances .more"):
+            await tab.page.locator(opener).first.click()
+            found += [each["id"] for each in (await Axe().run(tab.page)).response["violations"]]
+            await tab.page.keyboard.press("Escape")
     assert found == []
 
 

@@ -10,7 +10,8 @@ from typing import Any, Final
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
-from dispatcher.supervisor.flower_environment import PASSWORD_FILE, USER, what_is_missing
+from dispatcher.supervisor.flower_environment import USER, what_is_missing
+from dispatcher.supervisor.operator_password import PASSWORD_FILE
 from tests.support.broker import give_up
 from tests.support.processes import BIN, Process, free_port
 from tests.support.stack import Stack

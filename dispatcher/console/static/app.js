@@ -1,5 +1,6 @@
 // The console: one feed for the whole page, and a module for each of its sections.
 
+import * as actions from "./actions.js";
 import * as alerts from "./alerts.js";
 import * as charts from "./charts.js";
 import * as devices from "./devices.js";
@@ -15,7 +16,7 @@ import * as tuner from "./tuner.js";
 import * as turns from "./turns.js";
 
 // Each names its element, the parts of the feed that it needs, and draws itself from all that is known.
-const SECTIONS = { kpis, instances, queues, turns, devices, tuner, alerts, events, charts };
+const SECTIONS = { kpis, instances, queues, turns, devices, tuner, alerts, events, actions, charts };
 /** All that is known: the last message of each part, and what sections asked for themselves. */
 const known = {};
 
@@ -42,6 +43,6 @@ document.querySelector("#page-language").addEventListener("click", () => {
   drawAll();
 });
 for (const [name, section] of Object.entries(SECTIONS)) section.start?.(document.getElementById(name), update);
-follow(["status", "queues", "turns", "devices", "tuner", "alerts", "events"], update);
+follow(["status", "queues", "turns", "devices", "tuner", "alerts", "events", "actions"], update);
 // For tests and for the curious.
 window.shown = known;

@@ -1,5 +1,6 @@
 // Devices: who is connected, when each was last heard, and what an operator set.
 
+import { offer } from "./actions.js";
 import { h } from "./dom.js";
 import { ago, digits, word } from "./format.js";
 import { t } from "./i18n.js";
@@ -33,5 +34,6 @@ function row(each) {
       h("span", {}, each.state ? word("device", each.state) : t(each.connected ? "devices.connected" : "devices.away")),
       h("span", { class: "sub" }, [heard ? ago(heard / 1000) : "", each.gaps ? t("devices.gaps", { n: each.gaps }) : ""].filter(Boolean).join(" · ")),
     ),
+    offer("device", each.device_id),
   );
 }

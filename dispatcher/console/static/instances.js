@@ -1,5 +1,6 @@
 // Instances of each service: state, weight, calls under way, speed, errors, and what last went wrong.
 
+import { offer } from "./actions.js";
 import { h } from "./dom.js";
 import { digits, ms, NONE, percent, span, word } from "./format.js";
 import { t } from "./i18n.js";
@@ -54,7 +55,7 @@ function row(each) {
   return h(
     "tr",
     { class: "instance", "data-key": each.name, "data-instance": each.name, "data-state": each.state },
-    h("th", { class: "name", scope: "row" }, h("span", { class: "title" }, each.name), h("span", { class: "sub" }, reasonOf(each) || each.endpoint)),
+    h("th", { class: "name", scope: "row" }, h("span", { class: "title" }, each.name), offer("instance", each.name), h("span", { class: "sub" }, reasonOf(each) || each.endpoint)),
     cell("state", h("span", { class: "pill", "data-tone": TONES[each.state] }, word("state", each.state)), backIn(each)),
     cell("weight", h("span", {}, weightOf(each)), each.priority === "normal" ? null : h("span", { class: "sub" }, word("priority", each.priority))),
     cell("inFlight", meter(each)),

@@ -10,7 +10,7 @@ from typing import Final
 from dispatcher.errors import BackupError
 from dispatcher.front.admission.token_key import KEY_FILE
 from dispatcher.settings import Settings
-from dispatcher.supervisor.flower_environment import PASSWORD_FILE
+from dispatcher.supervisor.operator_password import PASSWORD_FILE
 
 SECRETS: Final = (KEY_FILE, PASSWORD_FILE)
 YAML_MEMBER: Final = "files/catalogue.yaml"

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from dispatcher.devices import registry
+from dispatcher.devices import registry, registry_scripts
 from dispatcher.devices.registry import DeviceDetails, Registered
 from dispatcher.devices.registry_scripts import STRANGER_TTL_S
 from dispatcher.dialogue_store import memory
@@ -18,7 +18,7 @@ from dispatcher.redis_client.client import RedisClient
 async def test_strangers_replace_strangers_and_never_a_known_device(
     redis: RedisClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keys, "STRANGERS_KEPT", 20)
+    monkeypatch.setattr(registry_scripts, "STRANGERS_KEPT", 20)
     await registry.bind(redis, "known", "", greeted=True)
     flood = (registry.record_seen(redis, f"made-up-{number}") for number in range(200))
     await asyncio.gather(*flood)
@@ -31,7 +31,7 @@ async def test_strangers_replace_strangers_and_never_a_known_device(
 async def test_the_code_of_a_stranger_that_is_gone_is_free_again(
     redis: RedisClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keys, "STRANGERS_KEPT", 1)
+    monkeypatch.setattr(registry_scripts, "STRANGERS_KEPT", 1)
     first = await registry.record_seen(redis, "first", wants_code=True)
     assert await registry.find_by_code(redis, first.code) == "first"
     await asyncio.sleep(0.002)  # strangers go by the time at which they came

@@ -9,7 +9,8 @@ import pytest
 
 from dispatcher.errors import ConfigError, DispatcherError, StartError
 from dispatcher.settings import Settings
-from dispatcher.supervisor.flower_environment import flower_environment, make_password
+from dispatcher.supervisor.flower_environment import flower_environment
+from dispatcher.supervisor.operator_password import make_password, read_operator_password
 
 
 def handed_on(data_dir: Path, environ: dict[str, str] | None = None, **settings: Any) -> dict[str, str]:
@@ -54,6 +55,19 @@ def test_a_password_that_cannot_be_used_is_refused_without_being_quoted(
     with pytest.raises(ConfigError, match="expected 8 or more printable ASCII characters") as caught:
         handed_on(tmp_path, flower_password=password)
     assert password not in str(caught.value)
+
+
+def test_the_operators_password_opens_flower_unless_it_has_one_of_its_own(tmp_path: Path) -> None:
+    assert handed_on(tmp_path, operator_password="open sesame")["FLOWER_PASSWORD"] == "open sesame"
+    both = handed_on(tmp_path, operator_password="open sesame", flower_password="another one")
+    assert both["FLOWER_PASSWORD"] == "another one"
+    (tmp_path / "secret").write_text("from a file\n")
+    named = Settings(data_dir=tmp_path, operator_password_file=str(tmp_path / "secret"))
+    assert read_operator_password(named) == "from a file"
+    made = handed_on(tmp_path / "var")["FLOWER_PASSWORD_FILE"]
+    assert read_operator_password(Settings(data_dir=tmp_path / "var")) == Path(made).read_text().strip()
+    with pytest.raises(ConfigError, match="OPERATOR_PASSWORD_FILE: was set beside"):
+        read_operator_password(Settings(operator_password="open sesame", operator_password_file="file"))
 
 
 def test_two_passwords_are_one_too_many(tmp_path: Path) -> None:

@@ -178,12 +178,12 @@ async def test_samples_of_instances_and_box_are_bounded_and_newest_first(
 ) -> None:
     await fleet.configure("round_robin", llm("A"))
     overview = await read_overview(redis)
-    for at_s in range(keys.SAMPLES_KEPT + 5):
+    for at_s in range(metric_samples.SAMPLES_KEPT + 5):
         metric_samples.add_instances(redis, overview, at_s=at_s)
         metric_samples.add_host(redis, "a-box", BOX, at_s=at_s)
     of_instance = await metric_samples.of_instance(redis, "llm", "A")
     of_box = await metric_samples.of_host(redis, "a-box")
-    assert len(of_instance) == len(of_box) == keys.SAMPLES_KEPT
+    assert len(of_instance) == len(of_box) == metric_samples.SAMPLES_KEPT
     assert (of_instance[0]["at_s"], of_instance[0]["cpu_ratio"], of_instance[0]["state"]) == (
         104,
         None,
