@@ -76,7 +76,11 @@ _DEFAULT: Final = Persona(goodbyes=GOODBYES)
 
 def _first(layers: tuple[Persona | Conversation, ...], name: str) -> Any:
     """Return what the narrowest layer says."""
-    return next((said for layer in layers if (said := getattr(layer, name)) is not None), None)
+    for layer in layers:
+        said = getattr(layer, name)
+        if said is not None:
+            return said
+    return None
 
 
 def _named(prompt: str, name: str) -> str:

@@ -36,7 +36,8 @@ def read_delta(delta: Any) -> Delta:
     if not isinstance(delta, dict):
         return Delta(unreadable=[delta])
     text, thought = texts_of(delta.get("content"))
-    reasonings = (joined_text(delta.get(key)) for key in _REASONING_FIELDS)
+    thinks = not delta.keys().isdisjoint(_REASONING_FIELDS)  # a chunk of each token comes here
+    reasonings = (joined_text(delta.get(key)) for key in _REASONING_FIELDS) if thinks else ()
     read = Delta(
         # OpenAI's models say why they will not answer in a field of its own.
         text=text or joined_text(delta.get("refusal")),
