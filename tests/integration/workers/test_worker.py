@@ -86,15 +86,17 @@ async def test_growing_and_shrinking_by_remote_control_moves_the_limit(
 
 
 async def test_turns_that_wait_for_a_slot_say_so_and_take_no_place_of_the_pool(
-    celery_setup: CeleryTestSetup, front_side: FrontSide
+    celery_setup: CeleryTestSetup, front_side: FrontSide, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert the_worker(celery_setup)[1]["max-concurrency"] == SLOTS
-    for _ in range(SLOTS):
-        assert isinstance(await leases.pick(front_side.redis, "llm", turn_id="a-test"), Slot)
+    monkeypatch.setattr(keys, "LEASE_TTL_MS", 50_000)
+    held = [await leases.pick(front_side.redis, "llm", turn_id="a-test") for _ in range(SLOTS)]
     tickets = [await front_side.types() for _ in range(SLOTS + 4)]
     for ticket in tickets:
         await front_side.reads(ticket, "waiting")
-    # The leases of this test expire.
+    for slot in held:
+        assert isinstance(slot, Slot)
+        await leases.finish(front_side.redis, slot, outcome="ignored", latency_ms=0)
     for ticket in tickets:
         await front_side.reads(ticket, "end")
         assert len([each for each in front_side.of(ticket) if each.kind == "end"]) == 1
