@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
@@ -79,6 +80,7 @@ class TurnTasks:
         self.is_tool_done = False
         self._filler_text = ""
         self._is_cancelled = False
+        self._wall_clock_lead_s = _wall_clock_lead_s()
 
     def start(self) -> None:
         """Send the first task: of the ASR stage, of the LLM stage where the text is known."""
@@ -98,7 +100,7 @@ class TurnTasks:
         """
         event = "stage lost with its worker, sent again" if late.is_lost else "stage late, sent again"
         log.warning(event, turn=self.ticket.turn_id, stage=late.stage, attempt=late.attempt)
-        ticket = _resent(self.ticket, late.attempt, alive_s)
+        ticket = self._resent(late.attempt, alive_s)
         if late.stage == "tts":
             tts = chains.synthesize(self._context.redis, ticket, index=late.index, text=late.text)
             self._context.spawn(tts)
@@ -116,7 +118,7 @@ class TurnTasks:
         # Another phrase in another turn.
         phrase = phrases[sum(self.ticket.turn_id.encode()) % len(phrases)] if phrases else ""
         if phrase:
-            ticket = _resent(self.ticket, attempt, alive_s)
+            ticket = self._resent(attempt, alive_s)
             self._context.spawn(self._speak(ticket, FILLER_INDEX, phrase))
             self._filler_text = phrase
 
@@ -198,7 +200,14 @@ class TurnTasks:
         finally:
             await stored
 
+    def _resent(self, attempt: int, alive_s: float) -> TurnTicket:
+        """Return the ticket of another sending; the time that the LLM spent thinking does not count.
 
-def _resent(ticket: TurnTicket, attempt: int, alive_s: float) -> TurnTicket:
-    """Return the ticket of another sending; the time that the LLM spent thinking does not count."""
-    return replace(ticket, attempt=attempt, deadline_at_s=ticket.deadline_at_s + alive_s)
+        A deadline is told by the wall clock. Where that was set since, the turn has not got older by it.
+        """
+        deadline_at_s = self.ticket.deadline_at_s + alive_s + _wall_clock_lead_s() - self._wall_clock_lead_s
+        return replace(self.ticket, attempt=attempt, deadline_at_s=deadline_at_s)
+
+
+def _wall_clock_lead_s() -> float:
+    return time.time() - time.monotonic()

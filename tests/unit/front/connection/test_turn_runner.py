@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
@@ -107,6 +108,19 @@ async def test_an_utterance_without_words_ends_without_a_sound() -> None:
 
     assert turn.ended == [False]
     assert "tts sentence_start" not in kinds(turn.socket.messages)
+
+
+async def test_a_clock_that_is_set_makes_no_turn_older_that_is_sent_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    turn = await running(fake_front())
+    true_s = time.time
+    monkeypatch.setattr(time, "time", lambda: true_s() + 3600)
+    turn.front.clock.advance(2.5)
+    turn.front.context.turns.check_late()
+    await settle()
+    first, again = turn.front.queued("asr")
+    assert again["deadline_at_s"] - first["deadline_at_s"] == pytest.approx(3600, abs=1)
 
 
 async def test_a_late_stage_is_sent_again_and_then_apologised_for() -> None:
