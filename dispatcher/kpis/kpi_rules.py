@@ -132,9 +132,14 @@ class KpiFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Measured:
-    """One KPI as measured; None where nothing is known, which is not 0."""
+    """One KPI as measured; None where nothing is known, which is not 0.
+
+    Attributes:
+        allowance: of the value nobody is to blame for so much; the bounds of the YAML come on top of it.
+    """
 
     value: float | None
+    allowance: float = 0.0
     judged: bool = True
     detail: str = ""
 
@@ -161,8 +166,8 @@ class _KpiRow(NamedTuple):
             name=self.name,
             unit=self.unit,
             value=measured.value,
-            target=bound.target,
-            alert=bound.alert,
+            target=bound.target + measured.allowance,
+            alert=None if bound.alert is None else bound.alert + measured.allowance,
             window_s=targets.window_s if self.is_windowed else None,
             judged=measured.judged,
             detail=measured.detail,
@@ -216,9 +221,13 @@ def _own_share(facts: KpiFacts, _: KpiTargets) -> _Measured:
 def _first_audio(ratio: float, facts: KpiFacts, _: KpiTargets) -> _Measured:
     found = [turn for turn in facts.turns if turn.first_audio_s is not None]
     whole_s = [turn.silence_s + (turn.first_audio_s or 0) for turn in found]
-    silence_s = percentile([turn.silence_s for turn in found if turn.silence_s], 0.5)
-    detail = "" if silence_s is None else f"of it {silence_s * 1000:.0f} ms of silence"
-    return _Measured(value=percentile(whole_s, ratio), judged=len(whole_s) >= MIN_TURNS, detail=detail)
+    silence_s = percentile([turn.silence_s for turn in found], 0.5) or 0.0
+    return _Measured(
+        value=percentile(whole_s, ratio),
+        allowance=silence_s,
+        judged=len(whole_s) >= MIN_TURNS,
+        detail=f"of it {silence_s * 1000:.0f} ms of silence" if silence_s else "",
+    )
 
 
 def _devices(facts: KpiFacts, _: KpiTargets) -> _Measured:

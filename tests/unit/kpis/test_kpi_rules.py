@@ -103,6 +103,8 @@ def test_the_first_audio_counts_from_the_true_end_of_speech_and_our_share_does_n
     first_audio = figure("first_audio_p50", facts)
     assert first_audio.value == pytest.approx(1.6)
     assert first_audio.detail == "of it 700 ms of silence"
+    # The silence is a choice of the YAML, and no trouble of the stack.
+    assert (first_audio.target, first_audio.alert) == pytest.approx((0.5 + 0.7, 1.0 + 0.7))
     assert figure("own_share", facts).value == pytest.approx(0.3)
 
 
