@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from dispatcher.dialogue.language import detect_language
-from dispatcher.messages import RESPOND, SYNTHESIZE, TRANSCRIBE, Keep, Language, Reply, TurnTicket
+from dispatcher.messages import PREFILL, RESPOND, SYNTHESIZE, TRANSCRIBE, Keep, Language, Reply, TurnTicket
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.redis_client.lua_script import Script
@@ -27,7 +27,7 @@ PUSH: Final = Script.load("dispatcher.redis_client", "push", repeatable=True)
 # Longer than anybody tries to send the same message (dispatcher/redis_client/client.py).
 SENT_TTL_S: Final = 15
 _NO_HEADERS: Final[Mapping[str, Any]] = {}
-_QUEUE_OF: Final = {TRANSCRIBE: "asr", RESPOND: "llm", SYNTHESIZE: "tts"}
+_QUEUE_OF: Final = {TRANSCRIBE: "asr", RESPOND: "llm", SYNTHESIZE: "tts", PREFILL: "llm"}
 
 
 async def start_turn(redis: RedisClient, ticket: TurnTicket) -> int:
@@ -60,6 +60,15 @@ async def follow(redis: RedisClient, chain: Sequence[Any], ticket: TurnTicket, *
             return True
         case _:
             return False
+
+
+async def prefill(redis: RedisClient, ticket: TurnTicket) -> int:
+    """Have an LLM read the beginning of the next prompt; return the queue's length.
+
+    Raises:
+        StateError: the broker is out of reach.
+    """
+    return await _push(redis, PREFILL, [ticket.as_payload()], ticket)
 
 
 async def synthesize(

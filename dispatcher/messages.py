@@ -49,6 +49,7 @@ MAY_GO: Final = b"g"
 TRANSCRIBE: Final = "asr.transcribe"
 RESPOND: Final = "llm.respond"
 SYNTHESIZE: Final = "tts.synthesize"
+PREFILL: Final = "llm.prefill"
 CHECK_HEALTH: Final = "control.check_health"
 ADJUST_WEIGHTS: Final = "control.adjust_weights"
 # One task for every queue: what matters is which worker takes it.

@@ -22,6 +22,7 @@ from dispatcher.messages import (
     JUDGE_KPIS,
     KEEP_DEVICES,
     KEEP_RECORDS,
+    PREFILL,
     QUEUES,
     REMEMBER,
     RESPOND,
@@ -90,7 +91,7 @@ event_serializer = "json"
 # Each by its own key: the default would bind every queue to the key of the default one.
 task_queues = [Queue(name, routing_key=name) for name in QUEUES]
 # Routed here and not by the tasks: Celery calls the attribute `queue` of a task deprecated.
-task_routes = {task: {"queue": task.split(".")[0]} for task in (TRANSCRIBE, RESPOND, SYNTHESIZE)}
+task_routes = {task: {"queue": task.split(".")[0]} for task in (TRANSCRIBE, RESPOND, SYNTHESIZE, PREFILL)}
 task_default_queue = CONTROL_QUEUE
 task_create_missing_queues = False
 worker_send_task_events = _settings.task_events

@@ -44,6 +44,11 @@ def _switched(value: Any) -> Any:
     return {True: FillerRules(), False: FillerRules(after_ms=0)}[value] if isinstance(value, bool) else value
 
 
+def _enabled(value: Any) -> Any:
+    """Return what true and false mean for a section that has `enabled`."""
+    return {"enabled": value} if isinstance(value, bool) else value
+
+
 def _by_canonical_id(devices: Mapping[str, DeviceRule]) -> Mapping[str, DeviceRule]:
     return {canonical_device_id(device_id): rule for device_id, rule in devices.items()}
 
@@ -88,6 +93,21 @@ class Endpointing(Section):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PrefillRules(Section):
+    """When an LLM reads prompt, tools and history while the user still speaks (docs/adr/0042).
+
+    Attributes:
+        idle_s: a dialogue that rests for so long may have been dropped from the instance's memory; one that
+            goes on is not read again.
+        paid: instances that have a key take part as well.
+    """
+
+    enabled: Switch = True
+    idle_s: Annotated[Duration, key("idle")] = 60.0
+    paid: Switch = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation(Section):
     """How the dialogue goes.
 
@@ -103,6 +123,7 @@ class Conversation(Section):
             the other two timeouts counts that time.
         max_reply_s: spoken time after which a reply ends at the next end of a sentence.
         prefix_affinity: the LLM that served a dialogue is preferred for its next turns, within bounds.
+        prefill: whether an LLM reads the beginning of a prompt while the user speaks.
         filler: what is said while nothing of the answer is audible.
         name, voices, greeting, goodbyes, timezone, place: as in `Persona`, for devices to which nothing
             narrower is said.
@@ -127,6 +148,9 @@ class Conversation(Section):
     thinking_timeout_s: Annotated[Duration, key("thinking_timeout")] = 45.0
     max_reply_s: Duration = 90.0
     prefix_affinity: Switch = True
+    prefill: Annotated[PrefillRules, BeforeValidator(_enabled)] = field(
+        default_factory=lambda: PrefillRules(enabled=False)
+    )
     filler: Annotated[FillerRules, BeforeValidator(_switched)] = field(default_factory=FillerRules)
     personas: Mapping[InstanceName, Annotated[Persona, BeforeValidator(or_defaults)]] = field(
         default_factory=dict
@@ -135,6 +159,11 @@ class Conversation(Section):
         Mapping[str, Annotated[DeviceRule, BeforeValidator(or_defaults)]], AfterValidator(_by_canonical_id)
     ] = field(default_factory=dict)
     memory: MemoryRules = field(default_factory=MemoryRules)
+
+    @property
+    def uses_spare_slots(self) -> bool:
+        """Whether some calls may hold slots that real calls take from them."""
+        return self.prefill.enabled
 
     @model_validator(mode="before")
     @classmethod

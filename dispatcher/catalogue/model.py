@@ -139,6 +139,11 @@ class ServiceConfig(Section):
         return slots if self.max_concurrent is None else min(slots, self.max_concurrent)
 
     @property
+    def paid(self) -> frozenset[str]:
+        """Names of the instances that have a key: their calls may cost money."""
+        return frozenset(each.name for each in self.instances if each.api_key_env)
+
+    @property
     def has_streaming_asr(self) -> bool:
         """Whether some instance can take an utterance while it is spoken."""
         return any(instance.is_streaming_asr for instance in self.instances)

@@ -7,11 +7,15 @@ import json
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
+from typing import Final
 
 from dispatcher.dialogue.history import Message
 from dispatcher.errors import StateError
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
+
+HISTORY_TTL_S: Final = 24 * 3600
+HISTORY_MESSAGES: Final = 80
 
 
 def remember(redis: RedisClient, device_id: str, messages: Sequence[Message]) -> None:
@@ -23,13 +27,13 @@ def remember(redis: RedisClient, device_id: str, messages: Sequence[Message]) ->
     rows = [json.dumps([message.role, message.content], ensure_ascii=False) for message in messages]
     with suppress(StateError):
         redis.submit(("RPUSH", key, *rows)).add_done_callback(partial(_halve_when_full, redis, key))
-    redis.send_nowait("EXPIRE", key, keys.HISTORY_TTL_S)
+    redis.send_nowait("EXPIRE", key, HISTORY_TTL_S)
 
 
 def _halve_when_full(redis: RedisClient, key: str, pushed: asyncio.Future[int]) -> None:
     """Cut a full dialogue to half, at the border of an exchange: a question and its answer come together."""
-    if not pushed.cancelled() and not pushed.exception() and pushed.result() > keys.HISTORY_MESSAGES:
-        redis.send_nowait("LTRIM", key, -keys.HISTORY_MESSAGES // 2, -1)
+    if not pushed.cancelled() and not pushed.exception() and pushed.result() > HISTORY_MESSAGES:
+        redis.send_nowait("LTRIM", key, -HISTORY_MESSAGES // 2, -1)
 
 
 async def clear(redis: RedisClient, device_id: str) -> None:

@@ -12,6 +12,7 @@ One LLM call, file by file:
 7. `reply_writer` reads the stream and cuts it into sentences; the first one takes the win.
 8. `reply_publisher` sends each sentence to the TTS queue and to the front.
 
-`asr`, `asr_stream` and `tts` take the same way with other ends. A process opens what its tasks share in
-`worker_context`, runs it in `loop_thread`, and checks its instances in `warm_up`.
+`asr`, `asr_stream` and `tts` take the same way with other ends; `prefill` only has a prompt read ahead. A
+process opens what its tasks share in `worker_context`, runs it in `loop_thread`, and checks its instances in
+`warm_up`.
 """

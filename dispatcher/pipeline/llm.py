@@ -15,7 +15,7 @@ from dispatcher.dialogue.local_time import with_local_time
 from dispatcher.dialogue.memory_prompt import with_memory
 from dispatcher.dialogue.persona import Character, character
 from dispatcher.dialogue_store import memory, recent_history
-from dispatcher.messages import TurnTicket
+from dispatcher.messages import Language, TurnTicket
 from dispatcher.pipeline.asr import share_of
 from dispatcher.pipeline.attempt import Attempt, CallProfile
 from dispatcher.pipeline.hedged_call import HedgedCall
@@ -43,7 +43,7 @@ async def respond(context: WorkerContext, ticket: TurnTicket) -> None:
             persona = character(context.catalogue.conversation, ticket.device_id, chosen=ticket.persona)
             toolbox, messages = await asyncio.gather(
                 Toolbox.opened(context, ticket, timezone=persona.timezone),
-                _messages(context, ticket, persona, publisher),
+                prompt_of(context, ticket, persona, language),
             )
             while calls := await _write_round(context, ticket, publisher, messages, toolbox):
                 messages += [
@@ -75,8 +75,8 @@ async def _write_round(
     return await HedgedCall(context, profile, attempt_on).run()
 
 
-async def _messages(
-    context: WorkerContext, ticket: TurnTicket, persona: Character, publisher: ReplyPublisher
+async def prompt_of(
+    context: WorkerContext, ticket: TurnTicket, persona: Character, language: Language
 ) -> list[Message]:
     """Return the dialogue for the LLM: persona and memory, recent history, the user's words with the time."""
     rules = context.catalogue.conversation
@@ -87,7 +87,7 @@ async def _messages(
     content = with_local_time(
         messages[-1].content,
         zone_now(persona.timezone),
-        language=publisher.language,
+        language=language,
         place=persona.place,
     )
     messages[-1] = replace(messages[-1], content=content)

@@ -23,6 +23,7 @@ from dispatcher.routing.active_catalogue import activated_at_s
 from dispatcher.routing.initial_catalogue import starting_catalogue
 from dispatcher.routing.router import Router
 from dispatcher.routing.rules.hedging import SharedHedging
+from dispatcher.routing.spare_slots import YIELD_CHANNEL
 from dispatcher.settings import Settings, load_settings
 from dispatcher.tools.device_tools import DeviceTools
 from dispatcher.tools.tool_servers import ToolServers
@@ -131,6 +132,7 @@ async def _dispatch_published(context: WorkerContext) -> None:
     handlers: dict[str, Callable[[str], None]] = {
         keys.CANCEL_CHANNEL: context.turns.cancel,
         keys.FREED_CHANNEL: context.router.line.wake,
+        YIELD_CHANNEL: context.router.spare_slots.give_up,
         keys.ANSWERED_CHANNEL: context.device_tools.wake,
         keys.RELOADED_CHANNEL: lambda _: active.refresh(),
     }

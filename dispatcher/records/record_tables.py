@@ -10,8 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from dispatcher.redis_client.keys import RECORDS_MAXLEN
-from dispatcher.telemetry.record_stream import StreamState
+from dispatcher.telemetry.record_stream import RECORDS_MAXLEN, StreamState
 from dispatcher.terminal.tables import Column, ResponsiveTable, table_of
 
 if TYPE_CHECKING:

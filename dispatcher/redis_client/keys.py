@@ -15,6 +15,7 @@
 | excluded:{service} | hash | pick script | pick, finish | 60 s; the instances that failed one of them |
 | rounds:{service} | hash | pick script | pick script | 60 s; shares of those that wait, while any do |
 | affinity:{service}:{dialogue} | string | pick script | pick script | 10 min; who served a dialogue last |
+| spare:{service} | hash | workers | yield script | 60 s; calls on spare slots, which real calls may take |
 | decisions | stream | pick, finish | `dispatcher why`, console | none: MAXLEN 5 000 |
 | sent:{task} | string | front, llm worker | push script | 15 s; the task is in its queue, or was |
 | claim:{turn} | string | front | asr worker | 90 s; at CACHE_URL |
@@ -109,12 +110,6 @@ TUNING: Final = "tuning"
 VERIFYING: Final = "verifying"
 SIGN_OF_LIFE_TTL_S: Final = 15
 TURN_TTL_S: Final = 90
-REPLIES_TTL_S: Final = 60
-# Ten hours of fifty devices with a turn a minute each, in 30 MB at most (docs/records.md).
-RECORDS_MAXLEN: Final = 50_000
-HISTORY_TTL_S: Final = 24 * 3600
-HISTORY_MESSAGES: Final = 80
-# A known device takes a third of a KB, so a full registry takes 4 MB (dispatcher/devices/registry.py).
 DEVICES_KEPT: Final = 10_000
 MEMORY_TTL_S: Final = 90 * 24 * 3600
 LEASE_TTL_MS: Final = 5_000
@@ -163,6 +158,11 @@ def excluded(service: Service) -> str:
 def rounds(service: Service) -> str:
     """Name the rounds of a waiting line: of the line, the next one of each sharer, that of each call."""
     return f"rounds:{service}"
+
+
+def spare(service: Service) -> str:
+    """Name the calls on spare slots: lease id to instance and when it began."""
+    return f"spare:{service}"
 
 
 def affinity(service: Service, dialogue: str) -> str:

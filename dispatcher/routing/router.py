@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, TypeAlias
@@ -28,6 +28,7 @@ from dispatcher.routing import leases
 from dispatcher.routing.active_catalogue import ActiveCatalogue
 from dispatcher.routing.lease_line import WaitingLine
 from dispatcher.routing.leases import FIRST_COME, NoSlot, Outcome, PickMode, Slot, WaitingOrder
+from dispatcher.routing.spare_slots import SPARE_ORDER, SpareSlots, ask_for_slot
 
 log = structlog.get_logger(__name__)
 
@@ -42,12 +43,14 @@ class CallClock:
     Attributes:
         first_ms: how long its first result took, for a call of usual size; at least, where none came.
         cached_ratio: share of an LLM's prompt that it had read before, 0..1; None where it does not say.
+        teaches: whether its end says something of the instance; not where only a part of a call was made.
     """
 
     def __init__(self) -> None:
         """Start now."""
         self.first_ms: float | None = None
         self.cached_ratio: float | None = None
+        self.teaches = True
         self.restart()
 
     def restart(self) -> None:
@@ -83,12 +86,14 @@ class Router:
     Attributes:
         active: tells what an instance's name means; a call under way keeps the instance that it was given.
         line: calls of this process that wait for a slot.
+        spare_slots: calls that end where a real call waits for their slots.
     """
 
     def __init__(self, redis: RedisClient, catalogue: Catalogue, *, activated_at_s: float = 0.0) -> None:
         """Use the shared state, and a catalogue that was chosen at a Unix time."""
         self.line = WaitingLine(redis)
         self.active = ActiveCatalogue(redis, catalogue, activated_at_s=activated_at_s)
+        self.spare_slots = SpareSlots(redis)
         self._redis = redis
         self._looked_at: Catalogue | None = None
         self._barred: dict[Service, frozenset[str]] = {}
@@ -109,7 +114,7 @@ class Router:
         dialogue: str = "",
         on_wait: Callable[[], None] = lambda: None,
     ) -> AsyncIterator[Lease]:
-        """Hold a slot on the best instance, as `leases.pick`; `on_wait` is called each second of a wait.
+        """Hold a slot, or a spare one by SPARE_ORDER, as `leases.pick`; `on_wait` is called each second.
 
         An InstanceError that leaves the block counts against the instance unless its class says otherwise;
         anything else (a barge-in, a passed deadline) gives the slot back without a verdict.
@@ -126,22 +131,23 @@ class Router:
         outcome: Outcome = "ignored"
         failure: InstanceError | None = None
         try:
-            yield Lease(instance=await self._instance(slot.name), slot=slot, wait_ms=wait_ms, clock=clock)
-            outcome = "ok"
+            instance = await self._instance(slot.name)
+            with self.spare_slots.held(slot, instance) if order is SPARE_ORDER else nullcontext():
+                yield Lease(instance=instance, slot=slot, wait_ms=wait_ms, clock=clock)
+            outcome = "ok" if clock.teaches else "ignored"
         except InstanceError as error:
             outcome, failure = "failed" if error.counts else "ignored", error
             raise
         finally:
-            self._held.pop(slot.lease_id, None)
-            if mode == "probe" and failure is None and clock.first_ms is not None:
-                outcome = "probed"
-            await asyncio.shield(self._finish(slot, outcome, clock, failure))
+            is_probed = mode == "probe" and failure is None and clock.first_ms is not None
+            await asyncio.shield(self._finish(slot, "probed" if is_probed else outcome, clock, failure))
 
     def _look_for(
         self, service: Service, excluded: Collection[str], order: WaitingOrder, **call: Any
     ) -> Look:
         """Return the pick of a call that lacks the id of its lease."""
-        order = order if self.active.current.overload.enabled else FIRST_COME
+        if order is not SPARE_ORDER and not self.active.current.overload.enabled:
+            order = FIRST_COME
         not_these = self._not_configured(service).union(excluded)
         return partial(leases.pick, self._redis, service, excluded=not_these, order=order, **call)
 
@@ -183,6 +189,8 @@ class Router:
                     await self.active.sync()
                     continue
                 self._refuse(service, picked, deadline_at_s, lease_id)
+                if self.active.current.conversation.uses_spare_slots:
+                    await ask_for_slot(self._redis, service, self._not_configured(service))
                 on_wait()
                 await self.line.wait(service, lease_id, ahead=picked.ahead)
         finally:
@@ -219,6 +227,7 @@ class Router:
     async def _finish(
         self, slot: Slot, outcome: Outcome, clock: CallClock, failure: InstanceError | None
     ) -> None:
+        self._held.pop(slot.lease_id, None)
         retry_after_s = failure.retry_after_s if failure else None
         try:
             changed = await leases.finish(

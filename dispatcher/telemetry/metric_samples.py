@@ -13,9 +13,8 @@ from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing.overview import InstanceView, Overview
 
-SAMPLES_TTL_S: Final = 3600
-
 SAMPLES_KEPT: Final = 100
+SAMPLES_TTL_S: Final = 3600
 
 
 def add_instances(redis: RedisClient, overview: Overview, *, at_s: float) -> None:

@@ -19,6 +19,8 @@ from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.redis_client.lua_script import Script
 
+# Ten hours of fifty devices with a turn a minute each, in 30 MB at most (docs/records.md).
+RECORDS_MAXLEN: Final = 50_000
 log = structlog.get_logger(__name__)
 
 GROUP: Final = "sql"
@@ -79,7 +81,7 @@ def add(redis: RedisClient, kind: RecordKind, fields: Mapping[str, Any]) -> None
         return
     try:
         redis.send_nowait(
-            "XADD", keys.RECORDS, "MAXLEN", "~", keys.RECORDS_MAXLEN, "*", "kind", kind, "fields", packed
+            "XADD", keys.RECORDS, "MAXLEN", "~", RECORDS_MAXLEN, "*", "kind", kind, "fields", packed
         )
     except StateError as error:
         log.warning("record not taken", kind=kind, reason=str(error))

@@ -12,6 +12,7 @@ from dispatcher.kpis.kpi_rules import TurnFacts
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
 
+TURNS_KEPT: Final = 1_000
 # What the instances take before the first sound; the rest of that time is ours.
 _ASR_TIME: Final = "asr_ms"
 _REPLY_TIMES: Final = ("llm_first_sentence_ms", "tts_first_audio_ms")
@@ -20,8 +21,6 @@ _TEXTS: Final = ("turn", "device", "reason")
 _PROMPT: Final = ("llm_prompt_tokens", "llm_cached_tokens")
 _CACHED: Final = "cached_phrases"
 _KEPT: Final = ("first_audio_ms", "silence_ms", _ASR_TIME, *_REPLY_TIMES, *_PROMPT, _CACHED)
-
-TURNS_KEPT: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

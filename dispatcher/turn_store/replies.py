@@ -12,14 +12,13 @@ import structlog
 from redis.asyncio import Redis
 
 from dispatcher.messages import Reply, ReplyKind
-from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.redis_client.lua_script import Value
 from dispatcher.redis_client.pipelined_connection import PipelinedConnection
 from dispatcher.redis_client.stream_entries import entries_of
 
+REPLIES_TTL_S: Final = 60
 REPLIES_MAXLEN: Final = 20_000
-
 log = structlog.get_logger(__name__)
 
 REPLY_READ_BLOCK_MS = 5_000
@@ -94,7 +93,7 @@ class ReplyReader:
         """The commands that make the stream, and keep it alive, where Redis has none or lost it."""
         return (
             ("XADD", self._stream, "MAXLEN", "~", REPLIES_MAXLEN, "*", "kind", "opened"),
-            ("EXPIRE", self._stream, keys.REPLIES_TTL_S),
+            ("EXPIRE", self._stream, REPLIES_TTL_S),
         )
 
     async def open(self) -> None:
@@ -140,7 +139,7 @@ class ReplyReader:
         """
         redis.send_nowait("XTRIM", self._stream, "MINID", self._last_id)
         # A key with a time to live may be evicted, and without the stream workers answer nobody.
-        if not await redis.execute("EXPIRE", self._stream, keys.REPLIES_TTL_S):
+        if not await redis.execute("EXPIRE", self._stream, REPLIES_TTL_S):
             for command in self.opening:
                 redis.send_nowait(*command)
 

@@ -16,6 +16,7 @@ from dispatcher.front.connection.device_tool_client import DeviceToolClient
 from dispatcher.front.connection.device_writer import DeviceWriter
 from dispatcher.front.connection.front_context import FrontContext
 from dispatcher.front.connection.microphone import Microphone
+from dispatcher.front.connection.prefill_request import PrefillRequests
 from dispatcher.front.connection.protocol import AudioParams, Listen
 from dispatcher.front.connection.streaming_utterance import StreamingUtterance, StreamingUtterances
 from dispatcher.front.connection.turn_runner import TurnRunner
@@ -26,6 +27,8 @@ OnAnswered = Callable[[str], None]
 
 class ListenController:
     """Controller of one device's microphone and of its one turn.
+
+    Twelve attributes and few methods: an utterance is recorded, streamed and done ahead side by side.
 
     Attributes:
         microphone: records as the device said in its hello.
@@ -52,6 +55,9 @@ class ListenController:
         self._session = Session()
         self.microphone = Microphone(AudioParams(), context.catalogue.conversation, context.pause_judge)
         self._streaming = StreamingUtterances(context, profile)
+        # A connection keeps to what was switched on when it began: what is off costs a turn nothing.
+        is_on = context.catalogue.conversation.prefill.enabled
+        self._prefills = PrefillRequests(context, profile) if is_on else None
 
     @property
     def is_busy(self) -> bool:
@@ -94,6 +100,8 @@ class ListenController:
         match message.state:
             case "start":
                 await self._obey(self._session.listen_start(message.mode))
+                if self._prefills is not None:
+                    await self._prefills.send(self.tools, self.microphone.params)
                 if self._session.watches_speech:
                     try:
                         await self.microphone.load_speech_model()
@@ -111,6 +119,8 @@ class ListenController:
     def close(self) -> None:
         """Drop what is under way: the device has disconnected."""
         self._streaming.discard()
+        if self._prefills is not None:
+            self._prefills.end()
         if self.turn is not None:
             self.turn.cancel(spoken_over=False)
         if self.tools is not None:
@@ -128,6 +138,8 @@ class ListenController:
             await self._obey(self._session.greet(), text, persona.greeting)
         else:
             await self._obey(self._session.abort())
+            if self._prefills is not None:
+                await self._prefills.send(self.tools, self.microphone.params)
 
     async def _obey(self, commands: list[Command], text: str = "", greeting: str = "") -> None:
         for command in commands:
@@ -179,6 +191,8 @@ class ListenController:
             self._run(replace(said, phrase=phrase, streaming=streaming, tools=self.tools))
 
     def _run(self, utterance: Utterance) -> None:
+        if self._prefills is not None:
+            self._prefills.end()
         self.turn = TurnRunner(
             self._context, self._writer, utterance, lambda spoke: self._end_turn(spoke=spoke)
         )
@@ -186,6 +200,8 @@ class ListenController:
 
     def _end_turn(self, *, spoke: bool) -> None:
         said, self.turn = self.turn.transcript if self.turn else "", None
+        if self._prefills is not None:
+            self._prefills.mark_warm()
         for command in self._session.turn_ended(spoke=spoke):
             if command is Command.SAY_STOP:
                 self._writer.send("tts", state="stop")

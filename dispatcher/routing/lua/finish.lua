@@ -16,9 +16,16 @@ redis.call("XADD", keys.decisions, "MAXLEN", "~", DECISIONS_MAXLEN, "*", "lease"
 -- An instance that left the YAML is not counted back into being.
 if redis.call("EXISTS", keys.instance) == 0 then return "" end
 if args.outcome ~= "probed" then redis.call("HINCRBY", keys.instance, "calls", 1) end
+-- A call whose prompt was read from its beginning takes long on an instance that usually knows most of it: that says
+-- nothing of the instance. The first calls that know theirs count at once, in place of those before.
+local is_cold, is_first_warm = false, false
 if args.cached_ratio ~= "" then
-  local before = tonumber(redis.call("HGET", keys.instance, "cached_ratio")) or tonumber(args.cached_ratio)
-  redis.call("HSET", keys.instance, "cached_ratio", before + ERROR_SHARE * (tonumber(args.cached_ratio) - before))
+  local ratio = tonumber(args.cached_ratio)
+  local before = tonumber(redis.call("HGET", keys.instance, "cached_ratio")) or ratio
+  is_cold = before >= WARM_INSTANCE_RATIO and ratio < before * COLD_CALL_FACTOR
+  is_first_warm = ratio > 0 and before < ratio * COLD_CALL_FACTOR
+  redis.call("HSET", keys.instance, "cached_ratio",
+    before + (is_first_warm and 1 or CACHED_SHARE) * (ratio - before))
 end
 if args.origin ~= "" then redis.call("HINCRBY", keys.instance, "errors_" .. args.origin, 1) end
 

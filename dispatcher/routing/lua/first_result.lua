@@ -9,11 +9,11 @@ local function learn_first(took)
   local share = is_surprise and FIRST_SURPRISE_SHARE or FIRST_SHARE
   -- What it took before it was ejected is of the past.
   local ejected_until = tonumber(known[3]) or 0
-  if args.outcome ~= "failed" and ejected_until > 0 and ejected_until <= now then share = 1 end
+  if args.outcome ~= "failed" and ejected_until > 0 and ejected_until <= now or is_first_warm then share = 1 end
   redis.call("HSET", keys.instance, "first_ms", usual * math.exp(share * way))
   if is_better then redis.call("HSET", keys.instance, "slow_since_ms", now) end
 end
 
 local first = tonumber(args.first_ms)
-if first then learn_first(math.max(FIRST_MIN_MS, first)) end
+if first and not is_cold then learn_first(math.max(FIRST_MIN_MS, first)) end
 

@@ -19,7 +19,8 @@ recent = string.sub(recent .. (args.outcome == "failed" and "-" or "+"), -OUTLIE
 
 local function peak_ewma()
   local ewma, at = tonumber(raw[1]), tonumber(raw[2]) or now
-  if not ewma or latency > ewma then return latency end
+  if is_cold and ewma then return ewma end
+  if not ewma or latency > ewma or is_first_warm then return latency end
   local keep = math.exp(-(now - at) / LATENCY_DECAY_MS)
   return ewma * keep + latency * (1 - keep)
 end

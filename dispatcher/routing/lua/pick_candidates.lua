@@ -43,7 +43,7 @@ for name in string.gmatch(fleet[2], "[^,]+") do
   local raw = redis.call("HMGET", key, "weight", "cap", "priority", "draining", "healthy", "ejected_until_ms",
     "recovered_at_ms", "latency_ewma_ms", "error_ratio", "current", "cpu", "memory", "latency_at_ms", "adjustment",
     "cap_limit", "priority_override", "unconfigured", "failing", "first_ms",
-    "slow_since_ms", "probed_at_ms", "unprobed_calls")
+    "slow_since_ms", "probed_at_ms", "unprobed_calls", "cached_ratio", "calls")
   local leases = args.leases_prefix .. name
   redis.call("ZREMRANGEBYSCORE", leases, "-inf", now)
   local ejected_until = tonumber(raw[6]) or 0
@@ -63,7 +63,16 @@ for name in string.gmatch(fleet[2], "[^,]+") do
     current = tonumber(raw[10]) or 0, cpu = tonumber(raw[11]), memory = tonumber(raw[12]),
     first = tonumber(raw[19]), slow_since = tonumber(raw[20]), probed_at = tonumber(raw[21]) or 0,
     unprobed = tonumber(raw[22]) or 0, in_flight = redis.call("ZCARD", leases),
+    is_cold = (tonumber(raw[23]) or 1) < WARM_INSTANCE_RATIO and (tonumber(raw[24]) or 0) < COLD_START_CALLS,
   }
+end
+
+-- An instance that has only read prompts from their beginning so far is no slower than one that knows its prompts:
+-- beside such a one it counts as never seen.
+local is_any_warm = false
+for _, it in ipairs(instances) do is_any_warm = is_any_warm or it.latency and not it.is_cold end
+for _, it in ipairs(instances) do
+  if is_any_warm and it.is_cold then it.latency, it.known, it.first = nil, nil, nil end
 end
 
 -- Most of the time no call waits, and all that keeps the line costs nothing.

@@ -17,7 +17,8 @@ local function take(it, why)
   redis.call("PEXPIRE", it.leases, SLOT_KEYS_TTL_MS)
   local candidates = {}
   for at, other in ipairs(instances) do candidates[at] = other.name .. " " .. state_of(other) end
-  local reason = algorithm .. ": " .. why
+  local is_spare = tonumber(args.waiting_class) == SPARE_CLASS
+  local reason = algorithm .. ": " .. why .. (is_spare and ", " .. SPARE_REASON or "")
   redis.call("XADD", keys.decisions, "MAXLEN", "~", DECISIONS_MAXLEN, "*", "turn", args.turn_id,
     "service", args.service, "lease", lease, "instance", it.name, "reason", reason,
     "candidates", table.concat(candidates, ", "))

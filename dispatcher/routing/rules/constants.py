@@ -33,8 +33,15 @@ TRIAL_MAX_MS: Final = 40_000
 CHECKED_HALF_OPEN_AFTER_MS: Final = 15_000
 # Failed calls that come closer together than this are one fault.
 FAULT_QUIET_MS: Final = 60_000
-# Share of the newest call in the error ratio, and in the share of prompts that was cached.
+# Share of the newest call in the error ratio.
 ERROR_SHARE: Final = 0.1
+# Share of the newest call in the share of prompts that was cached. An instance whose share is this high
+# usually knows a prompt; a call below so much of its share was cold, and five such calls in a row are what
+# is usual. Until it has had so many calls, one that is below is new rather than slow.
+CACHED_SHARE: Final = 0.2
+WARM_INSTANCE_RATIO: Final = 0.3
+COLD_CALL_FACTOR: Final = 0.5
+COLD_START_CALLS: Final = 8
 
 # Slow start: after a recovery the weight grows from the floor to the whole.
 SLOW_START_MS: Final = 10_000
@@ -78,6 +85,10 @@ WAITER_TTL_MS: Final = 2_000
 # million rounds; a round is longer than any call waits, so that each comes after the one before.
 WAITING_CLASS_STEP: Final = 2**51
 WAITING_ROUND_STEP: Final = 2**27
+# Class of calls on spare slots: behind every real call, and they do not wait.
+SPARE_CLASS: Final = 3
+# They leave this share of an instance's slots free.
+SPARE_SLOTS_RATIO: Final = 0.5
 
 # Prefix affinity: an instance that served a dialogue holds the beginning of its prompt. It is preferred while
 # its load is at most so many times the least one; the preference fades to none in a straight line.
@@ -88,6 +99,7 @@ AFFINITY_FADE_MS: Final = 600_000
 DECISIONS_MAXLEN: Final = 5_000
 PROBE_REASON: Final = "probe, unheard"
 AFFINITY_REASON: Final = "holds its dialogue"
+SPARE_REASON: Final = "on a spare slot"
 FAILED_THIS_CALL: Final = "failed this call"
 
 # Of what went wrong, in words, so much is kept.

@@ -14,6 +14,7 @@ from sqlalchemy import text
 from dispatcher.messages import DRAIN_RECORDS
 from dispatcher.records.store import Store
 from dispatcher.redis_client import keys
+from dispatcher.telemetry import record_stream
 from tests.support.broker import Broker
 from tests.support.instances import Instances
 from tests.support.mariadb import MariaDB
@@ -78,7 +79,10 @@ def add_turns(broker: Broker, count: int, *, since: int = 0) -> None:
         for number in range(since, since + count):
             fields = f'{{"turn": "turn-{number}", "device": "d", "outcome": "answered", "sentences": 2}}'
             pipeline.xadd(
-                keys.RECORDS, {"kind": "turn", "fields": fields}, maxlen=keys.RECORDS_MAXLEN, approximate=True
+                keys.RECORDS,
+                {"kind": "turn", "fields": fields},
+                maxlen=record_stream.RECORDS_MAXLEN,
+                approximate=True,
             )
         pipeline.execute()
 

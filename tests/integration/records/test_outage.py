@@ -82,10 +82,10 @@ def test_an_overfull_stream_says_exactly_how_much_it_dropped(
     tmp_path: Path, fresh_broker: Broker, instances: Instances
 ) -> None:
     url = f"sqlite:///{tmp_path / 'records.sqlite3'}"
-    more = keys.RECORDS_MAXLEN + 3_000
+    more = record_stream.RECORDS_MAXLEN + 3_000
     add_turns(fresh_broker, more)
     left = backlog(fresh_broker)
-    assert keys.RECORDS_MAXLEN <= left < more
+    assert record_stream.RECORDS_MAXLEN <= left < more
     with control_worker(tmp_path, broker=fresh_broker, instances=instances, database_url=url) as worker:
         worker.drains_until(lambda: not backlog(fresh_broker), what="the stream is drained")
         worker.drains_until(lambda: "records dropped" in worker.output(), what="the drops are told")

@@ -25,6 +25,7 @@ from dispatcher.redis_client.lua_script import Script
 from dispatcher.routing.leases import FIRST_COME, PickMode, Slot, WaitingOrder
 from dispatcher.routing.router import CallClock, Lease
 from dispatcher.routing.rules.hedging import SharedHedging
+from dispatcher.routing.spare_slots import SPARE_ORDER
 from dispatcher.settings import Settings
 from dispatcher.turn_store import replies
 from tests.unit.pipeline.fake_phrases import FakePhrases
@@ -58,6 +59,7 @@ class FakeRouter:
         held: leases now, by instance.
         dialogues: of each lease.
         orders: places in line of each lease.
+        spare: instances that were leased on a spare slot.
     """
 
     active: SimpleNamespace
@@ -69,6 +71,7 @@ class FakeRouter:
     held: Counter[str] = field(default_factory=Counter)
     dialogues: list[str] = field(default_factory=list)
     orders: list[WaitingOrder] = field(default_factory=list)
+    spare: list[str] = field(default_factory=list)
 
     @asynccontextmanager
     async def lease(
@@ -86,16 +89,16 @@ class FakeRouter:
         """Hold a slot, and note how the block ended."""
         self.orders.append(order)
         instance = await self._pick(service, excluded, deadline_at_s, on_wait)
-        name = instance.name
+        self.spare += [instance.name] * (order is SPARE_ORDER)
+        name, clock = instance.name, CallClock()
         self.held[name] += 1
         self.modes.append((name, mode))
         self.dialogues.append(dialogue)
-        probe = self.probes.pop(name, "") if mode == "offer" else ""
-        slot = self._slot(service, name, probe)
+        slot = self._slot(service, name, self.probes.pop(name, "") if mode == "offer" else "")
         outcome = "ignored"
         try:
-            yield Lease(instance=instance, slot=slot, wait_ms=0.0, clock=CallClock())
-            outcome = "ok"
+            yield Lease(instance=instance, slot=slot, wait_ms=0.0, clock=clock)
+            outcome = "ok" if clock.teaches else "ignored"
         except InstanceError as error:
             outcome = "failed" if error.counts else "ignored"
             raise

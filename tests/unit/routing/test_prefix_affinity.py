@@ -109,10 +109,70 @@ async def test_the_share_of_cached_prompts_is_learned_and_shown(fleet: Fleet) ->
         slot = await fleet.pick()
         await leases.finish(fleet.redis, slot, outcome="ok", latency_ms=300, cached_ratio=ratio)
     (view,) = (await read_overview(fleet.redis)).instances
-    assert view.cached_ratio == pytest.approx(0.95)
+    assert view.cached_ratio == pytest.approx(0.9)
 
 
 async def test_calls_without_a_dialogue_leave_nothing_behind(fleet: Fleet) -> None:
     await fleet.configure("least_connections", llm("A"), llm("B"))
     await fleet.pick()
     assert await fleet.redis.execute("EXISTS", keys.affinity("llm", "")) == 0
+
+
+async def ends(fleet: Fleet, *, cached: float, took_ms: float) -> tuple[float, float]:
+    """End a call that read so much of its prompt anew; return what is known of the instance's times."""
+    slot = await fleet.pick()
+    await leases.finish(
+        fleet.redis, slot, outcome="ok", latency_ms=took_ms, first_ms=took_ms, cached_ratio=cached
+    )
+    known = await fleet.fields("A")
+    return float(known["latency_ewma_ms"]), float(known["first_ms"])
+
+
+async def test_a_prompt_that_is_read_anew_makes_no_instance_slow_that_usually_knows_it(fleet: Fleet) -> None:
+    await fleet.configure("response_time", llm("A"))
+    for _ in range(3):
+        warm = await ends(fleet, cached=0.9, took_ms=500)
+    assert await ends(fleet, cached=0.0, took_ms=4000) == pytest.approx(warm, rel=0.01)
+    assert await ends(fleet, cached=0.2, took_ms=3000) == pytest.approx(warm, rel=0.01)
+
+
+async def test_an_instance_that_no_longer_knows_any_prompt_is_slow_after_five_calls(fleet: Fleet) -> None:
+    await fleet.configure("response_time", llm("A"))
+    await ends(fleet, cached=0.9, took_ms=500)
+    times = [await ends(fleet, cached=0.0, took_ms=4000) for _ in range(7)]
+    assert times[4][0] == pytest.approx(500, rel=0.01)
+    assert times[-1][0] == pytest.approx(4000)
+
+
+async def test_the_first_call_that_knows_its_prompt_counts_in_place_of_those_before(fleet: Fleet) -> None:
+    await fleet.configure("response_time", llm("A"))
+    for _ in range(3):
+        await ends(fleet, cached=0.0, took_ms=4000)
+    assert await ends(fleet, cached=0.9, took_ms=500) == pytest.approx((500, 500))
+
+
+async def test_an_instance_that_never_tells_of_a_known_prompt_is_known_by_every_call(fleet: Fleet) -> None:
+    await fleet.configure("response_time", llm("A"))
+    await ends(fleet, cached=0.0, took_ms=500)
+    assert (await ends(fleet, cached=0.0, took_ms=4000))[0] == pytest.approx(4000)
+
+
+async def test_response_time_keeps_a_dialogue_where_another_one_was_read_anew(fleet: Fleet) -> None:
+    await fleet.configure("response_time", llm("A", cap=4), llm("B", cap=4))
+
+    async def call(dialogue: str, *, cached: float, took_ms: float, not_on: str = "") -> Slot:
+        slot = await fleet.pick(dialogue=dialogue, excluded=[not_on])
+        await leases.finish(
+            fleet.redis, slot, outcome="ok", latency_ms=took_ms, first_ms=took_ms, cached_ratio=cached
+        )
+        return slot
+
+    places = {"one": "A", "two": "B"}
+    await call("one", cached=0.0, took_ms=4000, not_on="B")
+    await call("two", cached=0.0, took_ms=4000, not_on="A")
+    for _ in range(3):
+        for name, place in places.items():
+            assert (await call(name, cached=0.9, took_ms=500)).name == place
+    await call("three", cached=0.0, took_ms=4000)
+    for name, place in places.items():
+        assert (await call(name, cached=0.9, took_ms=500)).name == place

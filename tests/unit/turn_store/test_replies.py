@@ -99,7 +99,7 @@ async def test_what_was_read_is_trimmed_and_the_rest_stays(redis: RedisClient, r
     await reader.trim(redis)
     assert await redis.execute("XLEN", STREAM) == 2
     assert [reply.kind for reply in await reader.read()] == ["end"]
-    assert 0 < await redis.execute("TTL", STREAM) <= keys.REPLIES_TTL_S
+    assert 0 < await redis.execute("TTL", STREAM) <= replies.REPLIES_TTL_S
 
 
 async def test_a_stream_that_redis_lost_is_made_anew_by_the_next_trim(
@@ -132,13 +132,16 @@ async def test_an_utterance_that_was_spoken_over_is_not_transcribed(redis: Redis
 
 
 async def test_a_dialogue_is_remembered_in_order_and_halved_when_full(redis: RedisClient) -> None:
-    said = [Message(role="user", content=f"第 {number} 句") for number in range(keys.HISTORY_MESSAGES + 6)]
+    said = [
+        Message(role="user", content=f"第 {number} 句")
+        for number in range(recent_history.HISTORY_MESSAGES + 6)
+    ]
     held = []
     for at in range(0, len(said), 2):
         recent_history.remember(redis, "device", said[at : at + 2])
         held.append(len(await recent_history.recall(redis, "device")))
-    half = keys.HISTORY_MESSAGES // 2
-    assert max(held) <= keys.HISTORY_MESSAGES + 2
+    half = recent_history.HISTORY_MESSAGES // 2
+    assert max(held) <= recent_history.HISTORY_MESSAGES + 2
     assert held[-2:] == [half + 2, half + 4]
     assert await recent_history.recall(redis, "device") == said[-half - 4 :]
-    assert 0 < await redis.execute("TTL", keys.history("device")) <= keys.HISTORY_TTL_S
+    assert 0 < await redis.execute("TTL", keys.history("device")) <= recent_history.HISTORY_TTL_S

@@ -29,7 +29,7 @@ async def test_rows_come_back_as_they_were_with_what_is_left_of_their_life(redis
     assert await redis_rows.write_rows(redis, rows) == 3
     assert (await recent_history.recall(redis, DEVICE))[0].content == "现在几点了？"
     assert await redis.execute("HGET", keys.device(DEVICE), "broken") == b"\xff\xfe"
-    assert 0 < await redis.execute("TTL", keys.history(DEVICE)) <= keys.HISTORY_TTL_S
+    assert 0 < await redis.execute("TTL", keys.history(DEVICE)) <= recent_history.HISTORY_TTL_S
     assert await redis.execute("TTL", keys.OVERRIDES) == -1
 
 

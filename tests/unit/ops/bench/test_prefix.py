@@ -9,14 +9,8 @@ from dispatcher.cli.bench import bench
 from dispatcher.dialogue.history import Message
 from dispatcher.errors import StartError
 from dispatcher.ops.bench import llama_server
-from dispatcher.ops.bench.prefix_bench import (
-    HISTORY_TOKENS,
-    PrefixTimes,
-    cut_in_halves,
-    cut_one_by_one,
-    gain_of,
-    prefix_table,
-)
+from dispatcher.ops.bench.prefix_bench import gain_of, prefix_table
+from dispatcher.ops.bench.prefix_talk import HISTORY_TOKENS, WAYS, PrefixTimes, cut_in_halves, cut_one_by_one
 
 EXCHANGE = [Message(role="user", content="q" * 80), Message(role="assistant", content="a" * 80)]
 TALK = [*EXCHANGE] * (HISTORY_TOKENS // 40)
@@ -26,7 +20,7 @@ def test_the_gain_is_that_of_the_mean_of_later_turns() -> None:
     plain = PrefixTimes(first_turns=[900], later_turns=[800, 900, 1000])
     kept = PrefixTimes(first_turns=[900], later_turns=[100, 90, 110], prompt_tokens=10, cached_tokens=9)
     assert gain_of(plain, kept) == 9
-    assert prefix_table(plain, kept).row_count == 5
+    assert prefix_table(WAYS, plain, kept).row_count == 6
     assert (plain.cached_ratio, kept.cached_ratio) == (0, 0.9)
 
 
