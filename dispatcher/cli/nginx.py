@@ -40,6 +40,7 @@ def render_command(
     from dispatcher.catalogue.secrets import EveryVariable  # noqa: PLC0415
     from dispatcher.ops.nginx import DOCKER, NATIVE, at_front, render  # noqa: PLC0415
     from dispatcher.ops.nginx.machine import RESOLV_CONF, name_server, write_files  # noqa: PLC0415
+    from dispatcher.supervisor.process_spec import ListenAddress  # noqa: PLC0415
     from dispatcher.supervisor.resolve_settings import resolve_settings  # noqa: PLC0415
 
     layout = DOCKER if docker else replace(NATIVE, resolver=name_server(RESOLV_CONF) or NATIVE.resolver)
@@ -52,6 +53,8 @@ def render_command(
     catalogue = load_catalogue(settings.dispatcher_config, environ=EveryVariable())
     if not docker:
         catalogue = at_front(catalogue, settings.front_port)
+        console = ListenAddress(settings.console_host, settings.console_port).reachable
+        layout = replace(layout, console=str(console))
     written = write_files(output, render(catalogue, layout))
     click.echo("\n".join(str(path) for path in written))
     click.echo(f"check it with: nginx -t -c {(output / 'nginx.conf').absolute()}")

@@ -19,7 +19,8 @@ class NginxLayout:
         cache_dir: speech that was synthesised; its parent exists.
         access_log, error_log: files, or a container's own output.
         ca_file: whom a remote service's certificate must come from.
-        resolver: the name server that knows the remote services.
+        resolver: the name server that knows the remote services, and the console where it has a name.
+        console: host and port of the console, which need not run.
     """
 
     user: str = ""
@@ -33,6 +34,7 @@ class NginxLayout:
     error_log: str = "/var/log/nginx/error.log"
     ca_file: str = "/etc/ssl/certs/ca-certificates.crt"
     resolver: str = "127.0.0.53"
+    console: str = "127.0.0.1:8010"
 
 
 # Debian's package: its unit looks for this pid file, and its folders exist.
@@ -48,4 +50,5 @@ DOCKER: Final = NginxLayout(
     access_log="/dev/stdout",
     error_log="/dev/stderr",
     resolver="127.0.0.11",
+    console="console:8010",
 )

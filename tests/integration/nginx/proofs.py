@@ -23,6 +23,8 @@ _FOLDER = "test_only_the_users_own_folder_is_written"
 _PACKED = "test_pages_are_compressed_and_short_answers_are_not"
 _ROOM = "test_there_is_room_for_all_devices_of_two_fronts"
 _LOGGED = "test_the_log_says_how_long_each_part_took_and_no_token"
+_CONSOLE = "test_the_console_is_below_its_path_and_asks_for_the_password"
+_NO_CONSOLE = "test_nginx_serves_while_the_console_has_no_address"
 _SECOND_FRONT = "test_a_failure_of_one_front_is_answered_by_the_other"
 
 PROOFS: Final[dict[str, tuple[str, ...]]] = {
@@ -87,7 +89,8 @@ PROOFS: Final[dict[str, tuple[str, ...]]] = {
     "allow": (_STATUS,),
     "deny": (_STATUS, _EMPTIED),
     "stub_status": (_STATUS,),
-    "return": (_ALIVE, "test_metrics_are_not_for_the_world"),
+    "return": (_ALIVE, _CONSOLE, "test_metrics_are_not_for_the_world"),
+    "absolute_redirect": (_CONSOLE,),
     # answers
     "gzip": (_PACKED,),
     "gzip_min_length": (_PACKED,),
@@ -95,7 +98,7 @@ PROOFS: Final[dict[str, tuple[str, ...]]] = {
     "gzip_vary": (_PACKED,),
     "add_header": (_VOICE,),
     # on the way to a front or an instance
-    "proxy_pass": (_TURN, _VOICE, _REMOTE),
+    "proxy_pass": (_TURN, _VOICE, _REMOTE, _CONSOLE),
     "proxy_http_version": (_KEPT, "test_an_instance_knows_the_name_it_is_called_by_and_keeps_its_connection"),
     "proxy_set_header": (
         _TURN,
@@ -103,12 +106,14 @@ PROOFS: Final[dict[str, tuple[str, ...]]] = {
         _TOKEN,
         _TOLD,
         _REMOTE,
+        _CONSOLE,
         "test_an_instance_knows_the_name_it_is_called_by_and_keeps_its_connection",
     ),
     "proxy_connect_timeout": ("test_who_does_not_even_refuse_is_left_within_a_second",),
     "proxy_read_timeout": (
         "test_the_time_without_a_word_is_that_of_the_location",
         "test_nginx_never_cuts_a_silent_device_before_the_front_does",
+        "test_events_of_the_console_come_at_once_and_may_be_hours_apart",
         "test_a_slow_thinker_is_waited_for_and_given_up_after_two_minutes",
     ),
     "proxy_next_upstream": (
@@ -119,9 +124,13 @@ PROOFS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "proxy_next_upstream_tries": ("test_two_fronts_are_tried_and_no_third",),
     "proxy_next_upstream_timeout": ("test_after_its_time_a_failure_is_passed_on_to_no_other_front",),
-    "proxy_buffering": (_AT_ONCE, "test_a_stream_of_a_remote_service_is_not_held_up"),
+    "proxy_buffering": (
+        _AT_ONCE,
+        "test_a_stream_of_a_remote_service_is_not_held_up",
+        "test_events_of_the_console_come_at_once_and_may_be_hours_apart",
+    ),
     "proxy_request_buffering": ("test_speech_reaches_the_instance_while_it_is_spoken",),
-    "rewrite": (_VOICE, _REMOTE),
+    "rewrite": (_VOICE, _REMOTE, _CONSOLE),
     "proxy_intercept_errors": (_BACKUP,),
     "error_page": (_BACKUP,),
     # the cache
@@ -147,8 +156,8 @@ PROOFS: Final[dict[str, tuple[str, ...]]] = {
     "dav_methods": (_EMPTIED,),
     "alias": (_EMPTIED,),
     # remote services
-    "resolver": (_REMOTE, "test_nginx_starts_while_no_name_server_answers"),
-    "set": (_REMOTE,),
+    "resolver": (_REMOTE, _NO_CONSOLE, "test_nginx_starts_while_no_name_server_answers"),
+    "set": (_REMOTE, _NO_CONSOLE),
     "proxy_ssl_server_name": (_REMOTE,),
     "proxy_ssl_verify": (_STRANGER, "test_who_is_signed_by_nobody_we_trust_gets_nothing"),
     "proxy_ssl_verify_depth": ("test_who_is_signed_by_one_whom_another_vouches_for_is_trusted",),

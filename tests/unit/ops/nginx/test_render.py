@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from dispatcher.catalogue.model import Catalogue, Instance, NginxProxy, ServiceConfig, UpstreamServer
 from dispatcher.cli.nginx import nginx
 from dispatcher.messages import OTA_PATH, SERVICES, WEBSOCKET_PATH, Priority, Service
-from dispatcher.ops.nginx import NATIVE, render
+from dispatcher.ops.nginx import DOCKER, NATIVE, render
 from dispatcher.ops.nginx.machine import name_server
 from dispatcher.ops.nginx.upstreams import whole_weights
 from tests.support.processes import ROOT
@@ -129,6 +129,41 @@ def test_the_paths_of_devices_are_those_of_the_front() -> None:
 
     assert f"location {WEBSOCKET_PATH.rstrip('/')} {{" in entry
     assert not OTA_PATH.startswith(WEBSOCKET_PATH.rstrip("/"))
+
+
+def test_the_console_of_the_container_is_looked_up_when_somebody_asks() -> None:
+    entry = render(catalogue(), DOCKER)["entry.conf"]
+    console = entry.partition("location /console/ {")[2].partition("}")[0]
+
+    assert "resolver 127.0.0.11 " in console
+    assert "set $console console:8010;" in console
+    assert "proxy_pass http://$console;" in console
+    assert "console:8010" not in entry.replace(console, ""), "an upstream needs the name at its start"
+
+
+def test_figures_and_probe_of_the_console_stay_inside() -> None:
+    entry = rendered(catalogue())["entry.conf"]
+
+    for path in ("metrics", "healthz"):
+        location = entry.partition(f"location = /console/{path} {{")[2].partition("}")[0]
+        assert location.strip() == "return 404;"
+
+
+@pytest.mark.parametrize(
+    ("host", "address"), [("127.0.0.1", "127.0.0.1"), ("0.0.0.0", "127.0.0.1"), ("::1", "[::1]")]
+)
+def test_the_command_takes_the_address_of_the_console(tmp_path: Path, host: str, address: str) -> None:
+    config = tmp_path / "mine.yaml"
+    config.write_text(YAML, encoding="utf-8")
+
+    result = CliRunner().invoke(
+        nginx,
+        ["render", "--config", str(config), "--output", str(tmp_path)],
+        env={"CONSOLE_HOST": host, "CONSOLE_PORT": "8099"},
+    )
+
+    assert result.exit_code == 0, result.output
+    assert f"set $console {address}:8099;" in (tmp_path / "entry.conf").read_text()
 
 
 def test_the_command_writes_the_files_and_leaves_those_of_the_operator(tmp_path: Path) -> None:
