@@ -73,7 +73,8 @@ class Settings(BaseModel):
         flower_idle_s: so long after the last request to Flower, workers send it task events.
         flower_link: the talk page links to Flower; `dispatcher up` sets it where Flower runs.
         console_host, console_port: where the console serves its page and `/metrics`.
-        metrics_host, metrics_port: where a front serves what it alone knows; 0 is nowhere.
+        metrics_host, metrics_port: where a front or worker serves what it alone knows; 0 is nowhere.
+            `dispatcher up` takes the port as the first of as many as it has of these.
         allow_verify: `dispatcher verify` may inject faults into the processes of this `dispatcher up`.
         box_scope: what the host metrics are about: the container or unit whose limits the control
             worker has, or the whole host, because each part has a container or unit of its own.

@@ -41,6 +41,10 @@ def warm_up_worker(sender: Any, **_: Any) -> None:
     context = process_context()
     warm_up = WarmUp(context, queues, lambda: int(sender.pool.limit))
     context.run(warm_up.run(), timeout_s=LOOP_START_TIMEOUT_S)
+    if context.settings.metrics_port:
+        from workers.celery_ext.worker_metrics import serve_metrics  # noqa: PLC0415  0.6 MB that few need
+
+        serve_metrics(context.settings, context.loop, TAKEN, lambda: int(sender.pool.limit))
     if TAKEN.worker:  # from here on it takes messages, and nobody else need take over its queues
         TAKEN.on_missed = sender.take_over
         context.keep_running(TAKEN.follow())

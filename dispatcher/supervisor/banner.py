@@ -32,6 +32,9 @@ def banner_lines(plan: Plan, settings: Settings) -> list[str]:
     console = next((spec.address for spec in plan.specs if spec.role == "console"), None)
     if console is not None:
         lines.append(f"Console             http://{console.reachable}/  (to act: the operator's password)")
+    metrics = ", ".join(f"{spec.name} {spec.metrics.reachable}" for spec in plan.specs if spec.metrics)
+    if metrics:
+        lines.append(f"Metrics (/metrics)  {metrics}")
     logs = settings.data_dir / "log"
     return [*lines, f"Logs                {logs}/NAME.log", "Stop                Ctrl-C"]
 

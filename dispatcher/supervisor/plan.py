@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from dispatcher.catalogue import Catalogue
 from dispatcher.errors import ConfigError
 from dispatcher.supervisor.flower_environment import what_is_missing
+from dispatcher.supervisor.metrics_ports import assign_metrics_ports, without_metrics
 from dispatcher.supervisor.process_spec import ListenAddress, ProcessSpec, Role, spec_of
 from dispatcher.supervisor.procfile import Line
 
@@ -89,8 +90,9 @@ def make_plan(lines: Iterable[Line], *, catalogue: Catalogue, environ: Mapping[s
             skipped.append(Skipped(spec.name, reason))
     if no_models:
         _require_other_instances(catalogue, not_run, no_models)
-    _require_distinct_ports(specs)
-    return Plan(specs=tuple(specs), skipped=tuple(skipped))
+    run = assign_metrics_ports(specs, environ)
+    _require_distinct_ports(run)
+    return Plan(specs=run, skipped=tuple(skipped))
 
 
 def without_models(environ: Mapping[str, str]) -> str | None:
@@ -132,14 +134,19 @@ def _reason_to_skip(spec: ProcessSpec, used: frozenset[ListenAddress], *, extern
 
 
 def without_taken_ports(plan: Plan, is_taken: Callable[[str, int], bool]) -> Plan:
-    """Return the plan without those of the last processes whose port is taken; a turn needs none."""
+    """Return the plan without the last processes and the metrics whose port is taken; a turn needs none."""
     taken = [spec for spec in plan.last if spec.address is not None and is_taken(*spec.address)]
     reasons = tuple(
         Skipped(spec.name, f"something else listens at {spec.address}; set {spec.role.upper()}_PORT")
         for spec in taken
     )
-    left = tuple(spec for spec in plan.specs if spec not in taken)
-    return Plan(specs=left, skipped=(*plan.skipped, *reasons))
+    mute = [spec for spec in plan.specs if spec.metrics is not None and is_taken(*spec.metrics)]
+    reasons += tuple(
+        Skipped(f"/metrics of {spec.name}", f"something else listens at {spec.metrics}; set METRICS_PORT")
+        for spec in mute
+    )
+    left = (without_metrics(spec) if spec in mute else spec for spec in plan.specs if spec not in taken)
+    return Plan(specs=tuple(left), skipped=(*plan.skipped, *reasons))
 
 
 def _addresses(catalogue: Catalogue) -> frozenset[ListenAddress]:
@@ -160,11 +167,13 @@ def _on_loopback(address: ListenAddress) -> ListenAddress:
 def _require_distinct_ports(specs: Sequence[ProcessSpec]) -> None:
     owners: dict[int, str] = {}
     problems = []
-    for spec in specs:
-        if spec.address is None:
+    wanted = [(spec.address, spec.name) for spec in specs]
+    wanted += [(spec.metrics, f"{spec.name} (METRICS_PORT)") for spec in specs]
+    for address, name in wanted:
+        if address is None:
             continue
-        first = owners.setdefault(spec.address.port, spec.name)
-        if first != spec.name:
-            problems.append(f"port {spec.address.port} is wanted by {first} and by {spec.name}")
+        first = owners.setdefault(address.port, name)
+        if first != name:
+            problems.append(f"port {address.port} is wanted by {first} and by {name}")
     if problems:
         raise ConfigError(problems)

@@ -56,6 +56,7 @@ class ProcessSpec:
         assignments: variables that the line sets in front of its command.
         address: where it listens; None when it does not.
         queues: what a worker consumes.
+        metrics: where a front or worker serves what it alone knows; None where it does not.
         what: for the operator, in two or three words.
     """
 
@@ -66,6 +67,7 @@ class ProcessSpec:
     assignments: Mapping[str, str]
     address: ListenAddress | None = None
     queues: tuple[str, ...] = ()
+    metrics: ListenAddress | None = None
     what: str
 
 

@@ -10,6 +10,7 @@ from dispatcher.control.instance_control import show_offer
 from dispatcher.control.overrides import OVERRIDES_POLL_INTERVAL_S, read_overrides
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.supervisor.instance_actions import InstanceActions
+from dispatcher.supervisor.metrics_ports import without_metrics
 from dispatcher.supervisor.polling import poll
 from dispatcher.supervisor.process_runner import ProcessRunner
 from dispatcher.supervisor.process_spec import ProcessSpec
@@ -65,6 +66,11 @@ class ScaledWorkers:
 
 
 def scaled_worker(model: ProcessSpec, number: int) -> ProcessSpec:
-    """Return a further worker like one of the Procfile, under a node name of its own."""
+    """Return a further worker like one of the Procfile, under a node name of its own, without metrics."""
     name = f"{model.name}-extra-{number}"
-    return replace(model, name=name, argv=(*model.argv, "-n", f"{name}@%h"), what=f"{model.what}, extra")
+    return replace(
+        without_metrics(model),
+        name=name,
+        argv=(*model.argv, "-n", f"{name}@%h"),
+        what=f"{model.what}, extra",
+    )

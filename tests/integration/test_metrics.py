@@ -178,7 +178,27 @@ def test_the_metrics_have_what_the_status_shows(running_stack: Stack, prometheus
             assert states[instance["name"]] == instance["state"]
 
 
-def test_each_metric_stands_in_the_docs(console: ConsoleProcess) -> None:
-    names = set(re.findall(r"^# TYPE (\S+)", console.get("/metrics"), re.MULTILINE))
+def test_a_worker_shows_its_tasks_and_its_process(running_stack: Stack, console: ConsoleProcess) -> None:
+    assert console.runs  # a turn was taken
+    text = worker_metrics(running_stack)
+    values = dict(re.findall(r"^(\w+) (\S+)$", text, re.MULTILINE))
+    assert float(values["xiaozhi_worker_slots"]) >= 1
+    assert float(values["xiaozhi_worker_tasks_taken_total"]) >= 1
+    assert float(values["xiaozhi_worker_loop_lag_seconds"]) >= 0
+    assert float(values["process_cpu_seconds_total"]) > 0
+    eventually(
+        lambda: "xiaozhi_worker_tasks_in_hand 0.0" in worker_metrics(running_stack), what="all tasks are over"
+    )
+
+
+def worker_metrics(stack: Stack) -> str:
+    """Return what the worker of the LLM queue serves on its own port."""
+    with urlopen(f"http://127.0.0.1:{stack.metrics_port}/metrics", timeout=5) as response:
+        return str(response.read().decode())
+
+
+def test_each_metric_stands_in_the_docs(running_stack: Stack, console: ConsoleProcess) -> None:
+    served = console.get("/metrics") + worker_metrics(running_stack)
+    names = set(re.findall(r"^# TYPE (xiaozhi_\S+)", served, re.MULTILINE))
     text = (ROOT / "docs/metrics.md").read_text(encoding="utf-8")
     assert sorted(name for name in names if f"`{name}`" not in text) == []

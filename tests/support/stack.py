@@ -124,6 +124,8 @@ class Stack:
             queue: Process(queue, worker_command("-Q", queue), folder=folder, environ=self.environ)
             for queue in QUEUES
         }
+        self.metrics_port = free_port()
+        self.workers["llm"].environ["METRICS_PORT"] = str(self.metrics_port)
         self.front = Front("front", folder=folder, environ=self.environ)
 
     @property

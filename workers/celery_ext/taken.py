@@ -7,7 +7,6 @@ moment, even if this process is killed or stops. It leaves the list when its tas
 from __future__ import annotations
 
 import asyncio
-import itertools
 import json
 import time
 from collections import Counter, deque
@@ -35,6 +34,7 @@ class TakenMessages:
     Attributes:
         queues: those of this worker.
         worker: id of its heartbeat; empty where none is kept.
+        total: messages taken since the process started.
         count_in_line: returns how many of them wait in line for a slot, which the limit does not count.
         on_missed: called with the queues whose workers are all lost, at every heartbeat.
     """
@@ -42,6 +42,7 @@ class TakenMessages:
     def __init__(self) -> None:
         """Begin with none."""
         self.worker = ""
+        self.total = 0
         self.queues: tuple[str, ...] = ()
         self.count_in_line: Callable[[], int] = lambda: 0
         self.on_missed: Callable[[set[str]], object] = lambda _: None
@@ -49,7 +50,6 @@ class TakenMessages:
         self._redis: RedisClient
         self._messages: dict[int, tuple[str, bytes]] = {}
         self._ended: deque[bytes] = deque(maxlen=REMEMBERED_MESSAGES)
-        self._numbers = itertools.count(1)
         self._limit: int | None = None
         self._beat_at_s = 0.0
         self._grace_s = 0.0
@@ -60,6 +60,11 @@ class TakenMessages:
     def key(self) -> str:
         """Key of the list that holds them."""
         return keys.taken(self.worker)
+
+    @property
+    def in_hand(self) -> int:
+        """Messages that are taken and not finished, those that wait in line for a slot among them."""
+        return len(self._messages)
 
     @property
     def has_room(self) -> bool:
@@ -94,7 +99,8 @@ class TakenMessages:
 
     def add(self, queue: str, message: bytes) -> int:
         """Return the number of a message that was taken from a queue."""
-        number = next(self._numbers)
+        self.total += 1
+        number = self.total
         self._messages[number] = queue, message
         self._added.set()
         return number

@@ -5,42 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
-from typing import Final
 
+import structlog
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Metric, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.registry import Collector
 
+from dispatcher.event_loop import LoopLag
 from dispatcher.front.connection.front_context import CONTEXT, FrontContext
 
-LAG_INTERVAL_S: Final = 0.25
-
-
-class LoopLag:
-    """How late the event loop wakes up: what a packet waits at most before it is sent.
-
-    Attributes:
-        longest_s: since it was last taken.
-    """
-
-    def __init__(self) -> None:
-        """Measure nothing yet."""
-        self.longest_s = 0.0
-
-    def take(self) -> float:
-        """Return the longest lag since the last call."""
-        longest_s, self.longest_s = self.longest_s, 0.0
-        return longest_s
-
-    async def watch(self) -> None:
-        """Measure until cancelled."""
-        loop = asyncio.get_running_loop()
-        while True:
-            due_at = loop.time() + LAG_INTERVAL_S
-            await asyncio.sleep(LAG_INTERVAL_S)
-            self.longest_s = max(self.longest_s, loop.time() - due_at)
+log = structlog.get_logger()
 
 
 class FrontCollector(Collector):
@@ -94,8 +70,12 @@ async def _serve_metrics(app: web.Application) -> AsyncIterator[None]:
     runner = web.AppRunner(port, access_log=None, shutdown_timeout=0)
     await runner.setup()
     # While a new front takes over, the one before still ends its turns: both have the port for that time.
-    site = web.TCPSite(runner, context.settings.metrics_host, context.settings.metrics_port, reuse_port=True)
-    await site.start()
+    host, number = context.settings.metrics_host, context.settings.metrics_port
+    try:
+        await web.TCPSite(runner, host, number, reuse_port=True).start()
+    except OSError as error:  # devices are served all the same
+        said = {"METRICS_HOST": host, "METRICS_PORT": number, "reason": str(error)}
+        log.error("metrics are not served", **said)  # noqa: TRY400  the reason says it all
     watch = asyncio.create_task(lag.watch())
     yield
     watch.cancel()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from typing import Final
 
@@ -10,10 +11,12 @@ import pytest
 from aiohttp import ClientConnectionError, ClientSession, web
 from aiohttp.test_utils import TestServer
 from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
 
 from dispatcher.catalogue import load_catalogue
+from dispatcher.event_loop import LAG_INTERVAL_S, LoopLag
 from dispatcher.front.connection.front_context import CONTEXT, FrontContext
-from dispatcher.front.http.metrics import LAG_INTERVAL_S, FrontCollector, LoopLag, add_metrics
+from dispatcher.front.http.metrics import FrontCollector, add_metrics
 from dispatcher.settings import Settings
 from tests.support.processes import ROOT, free_port
 
@@ -50,6 +53,19 @@ async def test_the_metrics_have_a_port_of_their_own_as_long_as_the_front(context
             await session.get(url)
     assert "xiaozhi_front_connections 0.0" in text
     assert "process_open_fds" in text
+
+
+async def test_a_front_whose_port_of_metrics_is_taken_says_so_and_serves_devices(
+    context: FrontContext,
+) -> None:
+    app = web.Application()
+    app[CONTEXT] = context
+    add_metrics(app)
+    with socket.create_server(("127.0.0.1", context.settings.metrics_port)), capture_logs() as logged:
+        async with TestServer(app) as server:
+            assert server.started
+    (line,) = logged
+    assert (line["event"], line["METRICS_PORT"]) == ("metrics are not served", context.settings.metrics_port)
 
 
 async def test_a_lag_of_the_loop_is_shown_once() -> None:

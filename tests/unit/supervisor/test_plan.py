@@ -145,3 +145,19 @@ def test_flower_alone_gives_way_where_its_port_is_taken() -> None:
         "flower",
         "something else listens at 127.0.0.1:5555; set FLOWER_PORT",
     )
+
+
+def test_a_port_of_metrics_that_another_process_wants_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"port 8200 is wanted by llm-1 and by llm \(METRICS_PORT\)"):
+        plan_for(catalogue_with("http://127.0.0.1:8200/v1"), METRICS_PORT="8199")
+
+
+def test_a_process_whose_port_of_metrics_is_taken_runs_without() -> None:
+    plan = plan_for(catalogue_with("http://127.0.0.1:8200/v1"), METRICS_PORT="9100")
+    plan = without_taken_ports(plan, lambda _, port: port == 9101)
+    assert {spec.name: spec.metrics for spec in plan.specs if spec.metrics} == {"front": ("127.0.0.1", 9100)}
+    assert next(spec for spec in plan.specs if spec.name == "llm").assignments["METRICS_PORT"] == "0"
+    assert plan.skipped[-1] == (
+        "/metrics of llm",
+        "something else listens at 127.0.0.1:9101; set METRICS_PORT",
+    )

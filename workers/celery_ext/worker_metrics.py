@@ -1,0 +1,66 @@
+"""Metrics that only this worker knows, on a port of their own where METRICS_PORT names one.
+
+A thread of prometheus_client's serves them, so that a slow reader holds up no task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import structlog
+from prometheus_client import CollectorRegistry, Metric, ProcessCollector, start_http_server
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from dispatcher.event_loop import LoopLag
+from dispatcher.pipeline.loop_thread import LoopThread
+from dispatcher.settings import Settings
+from workers.celery_ext.taken import TakenMessages
+
+log = structlog.get_logger()
+
+
+class WorkerCollector(Collector):
+    """Metrics of one worker at a scrape."""
+
+    def __init__(self, taken: TakenMessages, slots: Callable[[], int], lag: LoopLag) -> None:
+        """Show these; `slots` returns how many tasks may run at once."""
+        self._taken = taken
+        self._slots = slots
+        self._lag = lag
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield each metric; those of the taken tasks only where they are counted."""
+        yield _gauge("slots", "Tasks that may run at once, now.", self._slots())
+        yield _gauge(
+            "loop_lag_seconds", "Longest lag of the event loop since the last scrape.", self._lag.take()
+        )
+        if not self._taken.worker:
+            return
+        yield _gauge("tasks_in_hand", "Tasks taken and not finished.", self._taken.in_hand)
+        yield CounterMetricFamily("xiaozhi_worker_tasks_taken", "Tasks taken.", value=self._taken.total)
+
+
+def serve_metrics(
+    settings: Settings, loop: LoopThread, taken: TakenMessages, slots: Callable[[], int]
+) -> None:
+    """Serve `/metrics` at METRICS_HOST and METRICS_PORT for the life of the process.
+
+    A port that cannot be had is an error in the log: tasks are taken all the same.
+    """
+    lag = LoopLag()
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(WorkerCollector(taken, slots, lag))
+    ProcessCollector(registry=registry)
+    host, port = settings.metrics_host, settings.metrics_port
+    try:
+        start_http_server(port, host, registry)
+    except OSError as error:
+        said = {"METRICS_HOST": host, "METRICS_PORT": port, "reason": str(error)}
+        log.error("metrics are not served", **said)  # noqa: TRY400  the reason says it all
+    else:
+        loop.keep_running(lag.watch())
+
+
+def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"xiaozhi_worker_{name}", text, value=float(value))
