@@ -54,6 +54,11 @@ class WholeSystem:
         """Where a browser opens the talk page."""
         return f"http://localhost:{self.front_port}/"
 
+    @property
+    def console_url(self) -> str:
+        """Where a browser opens the console."""
+        return f"http://localhost:{self._environ['CONSOLE_PORT']}/"
+
     def takes_turns(self) -> None:
         """Wait until the front says that it is ready."""
         eventually(
