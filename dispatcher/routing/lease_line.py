@@ -22,7 +22,7 @@ class WaitingLine:
     """The calls that wait.
 
     Attributes:
-        on_changed: called when a call begins or ends to wait.
+        on_changed: called when a call begins or ends to wait, and when one has its slot.
     """
 
     def __init__(self, redis: RedisClient) -> None:

@@ -247,8 +247,14 @@ class Router:
         if changed:
             log.warning(f"instance {changed}", instance=slot.name)  # noqa: G004  one of two words
 
+    @property
+    def held_slots(self) -> int:
+        """How many slots this process holds."""
+        return len(self._held)
+
     def _hold(self, slot: Slot) -> None:
         self._held[slot.lease_id] = slot
+        self.line.on_changed()
         if self._renewer is None or self._renewer.done():
             self._renewer = asyncio.get_running_loop().create_task(self._renew())
 

@@ -101,7 +101,12 @@ class ResizablePool(BasePool):
         """Leave calls that wait in line for a slot out of the limit."""
 
         def count_in_line() -> int:
-            return min(len(router.line), MOST_IN_LINE) if router.active.current.overload.enabled else 0
+            catalogue = router.active.current
+            if not catalogue.overload.enabled:
+                return 0
+            # Where this pool holds every slot that there is, the next task can only go in line.
+            can_only_wait = router.held_slots >= self.limit >= slots_for(TAKEN.queues, catalogue)
+            return min(len(router.line) + can_only_wait, MOST_IN_LINE)
 
         def on_changed() -> None:
             TAKEN.notice_room()

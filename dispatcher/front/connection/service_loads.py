@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Mapping
+from typing import Final
 
 from dispatcher.errors import StateError
 from dispatcher.messages import SERVICES, Service
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing.rules.prediction import ServiceLoad, first_audio_s
 from dispatcher.routing.service_loads import read_loads
+
+# A task bears the time of the process that sent it, and its age is told by the clock of Redis.
+CLOCK_TOLERANCE_S: Final = 0.5
 
 
 class ServiceLoads:
@@ -23,17 +28,22 @@ class ServiceLoads:
         """Know nothing yet."""
         self.current: Mapping[Service, ServiceLoad] = {}
         self._sent: Counter[Service] = Counter()
+        self._read_at_s = 0.0
 
     @property
     def queued_s(self) -> dict[Service, float]:
-        """For how long the oldest task of each queue has been there."""
-        return {service: load.queued_s for service, load in self.current.items()}
+        """For how long the oldest task of each queue may have been there by now; 0 where none is."""
+        since_s = time.monotonic() - self._read_at_s + CLOCK_TOLERANCE_S
+        return {
+            service: load.queued_s + since_s if load.queued else 0.0 for service, load in self.current.items()
+        }
 
     async def refresh(self, redis: RedisClient) -> None:
         """Read the loads again; without Redis they are unknown."""
         before = self._sent.copy()
         try:
             self.current = await read_loads(redis)
+            self._read_at_s = time.monotonic()
         except StateError:  # the reply pump logs that Redis is unreachable
             self.current = {}
         self._sent -= before

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from dispatcher.errors import StateError
 from dispatcher.front.connection import service_loads
-from dispatcher.front.connection.service_loads import ServiceLoads
+from dispatcher.front.connection.service_loads import CLOCK_TOLERANCE_S, ServiceLoads
 from dispatcher.messages import Service
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing.rules.prediction import ServiceLoad
@@ -40,3 +42,18 @@ async def test_without_redis_nothing_is_predicted(monkeypatch: pytest.MonkeyPatc
     loads.current = LOADS
     await loads.refresh(MemoryRedis().redis())
     assert loads.predicted_s("llm") == 0.0
+
+
+async def test_a_task_gets_older_after_the_reading_and_an_empty_queue_has_no_age(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def read(_: RedisClient) -> dict[Service, ServiceLoad]:
+        return {"llm": ServiceLoad(slots=1, in_flight=1, queued=1, queued_s=9.5), "tts": ServiceLoad(slots=1)}
+
+    now_s = 100.0
+    monkeypatch.setattr(service_loads, "read_loads", read)
+    monkeypatch.setattr(time, "monotonic", lambda: now_s)
+    loads = ServiceLoads()
+    await loads.refresh(MemoryRedis().redis())
+    now_s += 1.0
+    assert loads.queued_s == {"llm": 9.5 + 1.0 + CLOCK_TOLERANCE_S, "tts": 0.0}

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
+from dispatcher.routing.router import Router
 from tests.support.waiting import eventually
 from tests.unit.workers.celery_ext.test_pools import LIMIT, Worker, worker
 
@@ -31,3 +34,29 @@ def test_a_task_that_waits_in_line_for_a_slot_takes_no_place_of_the_pool(worker:
     worker.loop.call_on_loop(door.set)
     assert worker.ends(3 * LIMIT) == ["done"] * 3 * LIMIT
     assert len(line) == 0
+
+
+def test_where_every_place_of_the_pool_holds_a_slot_further_tasks_go_in_line(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    door, running, line = asyncio.Event(), list[int](), worker.router.line
+    monkeypatch.setattr(Router, "held_slots", property(lambda _: min(len(running), LIMIT)))
+
+    async def hold_or_wait(number: int) -> None:
+        running.append(number)
+        if number < LIMIT:
+            line.on_changed()  # as when its slot is given to it
+        else:
+            await line.wait("llm", f"lease-{number}", ahead=0)
+        await door.wait()
+        line.end(f"lease-{number}")
+
+    def work(number: int) -> None:
+        worker.loop.run(hold_or_wait(number), timeout_s=60)
+
+    task = worker.task(work)
+    for number in range(3 * LIMIT):
+        worker.run(task, number)
+    eventually(lambda: len(running) == 3 * LIMIT, what="those without a slot wait in line", within_s=10)
+    worker.loop.call_on_loop(door.set)
+    assert worker.ends(3 * LIMIT) == ["done"] * 3 * LIMIT
