@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
+from dispatcher.audio import packets
 from dispatcher.messages import Reply
 
 
@@ -16,8 +17,8 @@ class SentenceAudio:
         waiting: its audio, and word of a failure, while it is not its turn.
         sendings: the attempts that were asked to speak it, the LLM's own first.
         heard: the attempt whose audio is taken, 0 before any came.
-        played: replies handed over.
-        skip: replies that `heard` repeats and that were handed over before.
+        played: packets handed over.
+        skip: packets that `heard` repeats and that were handed over before, in whatever groups.
         losses: sendings that were lost with their worker.
     """
 
@@ -36,6 +37,14 @@ class SentenceAudio:
         if not self.heard and reply.attempt in self.sendings:
             self.heard = reply.attempt
         return reply.attempt == self.heard
+
+    def take_packets(self, packed: bytes) -> bytes:
+        """Return the packets of a reply that were not handed over yet, which they are now."""
+        made = packets.unpack(packed)
+        skipped = min(self.skip, len(made))
+        self.skip -= skipped
+        self.played += len(made) - skipped
+        return packets.pack(made[skipped:]) if skipped else packed
 
     def awaits(self, attempt: int) -> bool:
         """Return whether more of it is to come, from that sending alone."""

@@ -85,14 +85,12 @@ class SpeechOrder:
             reply = sentence.waiting.popleft()
             if not sentence.try_take(reply):
                 continue
-            if sentence.skip > 0:
-                sentence.skip -= 1
-            elif reply.packets:
-                if not sentence.played:
+            is_first = not sentence.played
+            if made := sentence.take_packets(reply.packets):
+                if is_first:
                     steps.append(Subtitle(sentence.text))
                     self.spoken.append(sentence.text)
-                sentence.played += 1
-                steps.append(Play(reply.packets))
+                steps.append(Play(made))
             if reply.last or reply.kind == "failed":
                 self.tail_failure = reply.text if reply.kind == "failed" else ""
                 return True

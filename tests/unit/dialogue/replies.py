@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dispatcher.audio.packets import pack
+from dispatcher.dialogue.steps import Play
 from dispatcher.messages import Reply, ReplyKind
 
 
@@ -17,8 +19,12 @@ def sentence(index: int, text: str, *, attempt: int = 1) -> Reply:
     return _reply("sentence", attempt, index=index, text=text)
 
 
-def audio(index: int, packets: bytes, *, last: bool = False, attempt: int = 1) -> Reply:
-    return _reply("audio", attempt, index=index, packets=packets, last=last)
+def audio(index: int, *packets: bytes, last: bool = False, attempt: int = 1) -> Reply:
+    return _reply("audio", attempt, index=index, packets=pack(packets), last=last)
+
+
+def play(*packets: bytes) -> Play:
+    return Play(pack(packets))
 
 
 def end(count: int, *, attempt: int = 1) -> Reply:

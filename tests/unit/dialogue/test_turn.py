@@ -9,7 +9,6 @@ from dispatcher.dialogue.steps import (
     Apologise,
     BreakOff,
     Finish,
-    Play,
     SendAgain,
     ShowEmotion,
     ShowTranscript,
@@ -18,7 +17,7 @@ from dispatcher.dialogue.steps import (
 )
 from dispatcher.dialogue.turn import Turn
 from dispatcher.messages import Reply
-from tests.unit.dialogue.replies import audio, emotion, end, failed, sentence, transcript
+from tests.unit.dialogue.replies import audio, emotion, end, failed, play, sentence, transcript
 
 LATE_S = 10.0
 
@@ -58,8 +57,8 @@ def test_a_turn_goes_from_transcript_to_finish() -> None:
     assert clock.gets(transcript("What time is it?")) == [ShowTranscript("What time is it?")]
     assert clock.gets(emotion("happy")) == [ShowEmotion("happy")]
     assert clock.gets(sentence(0, "It is noon.")) == []
-    assert clock.gets(audio(0, b"a")) == [Subtitle("It is noon."), Play(b"a")]
-    assert clock.gets(audio(0, b"b"), audio(0, b"c", last=True)) == [Play(b"b"), Play(b"c")]
+    assert clock.gets(audio(0, b"a")) == [Subtitle("It is noon."), play(b"a")]
+    assert clock.gets(audio(0, b"b"), audio(0, b"c", last=True)) == [play(b"b"), play(b"c")]
     assert clock.gets(end(1)) == [Finish()]
     assert clock.turn.over
     assert clock.turn.transcript == "What time is it?"
@@ -71,8 +70,8 @@ def test_sentences_are_spoken_in_order_whichever_is_ready_first() -> None:
     clock.gets(sentence(0, "One."), sentence(1, "Two."), audio(1, b"2", last=True), end(2))
 
     assert clock.gets(audio(0, b"1", last=True)) == [
-        *(Subtitle("One."), Play(b"1")),
-        *(Subtitle("Two."), Play(b"2")),
+        *(Subtitle("One."), play(b"1")),
+        *(Subtitle("Two."), play(b"2")),
         Finish(),
     ]
 
@@ -81,7 +80,7 @@ def test_audio_that_comes_before_its_sentence_waits_for_it() -> None:
     clock = heard()
 
     assert clock.gets(audio(0, b"a", last=True)) == []
-    assert clock.gets(sentence(0, "One.")) == [Subtitle("One."), Play(b"a")]
+    assert clock.gets(sentence(0, "One.")) == [Subtitle("One."), play(b"a")]
 
 
 def test_an_empty_transcript_finishes_the_turn_in_silence() -> None:
@@ -153,9 +152,9 @@ def test_a_sentence_that_is_sent_again_is_taken_from_whom_delivers_first() -> No
     clock.gets(sentence(0, "One."))
     clock.waits()
 
-    assert clock.gets(audio(0, b"a", attempt=1)) == [Subtitle("One."), Play(b"a")]
+    assert clock.gets(audio(0, b"a", attempt=1)) == [Subtitle("One."), play(b"a")]
     assert clock.gets(audio(0, b"a", attempt=2), failed("tts: away", attempt=2)) == []
-    assert clock.gets(audio(0, b"b", attempt=1, last=True), end(1)) == [Play(b"b"), Finish()]
+    assert clock.gets(audio(0, b"b", attempt=1, last=True), end(1)) == [play(b"b"), Finish()]
 
 
 def test_a_sentence_that_stops_in_its_middle_goes_on_where_it_stopped() -> None:
@@ -164,7 +163,7 @@ def test_a_sentence_that_stops_in_its_middle_goes_on_where_it_stopped() -> None:
 
     assert clock.waits() == [SendAgain("tts", 2, 0, "One.")]
     again = [audio(0, packets, attempt=2, last=packets == b"c") for packets in (b"a", b"b", b"c")]
-    assert clock.gets(audio(0, b"c", attempt=1, last=True), *again, end(1)) == [Play(b"c"), Finish()]
+    assert clock.gets(audio(0, b"c", attempt=1, last=True), *again, end(1)) == [play(b"c"), Finish()]
 
 
 def test_a_sentence_that_stays_away_twice_ends_the_turn_and_the_user_is_told() -> None:
@@ -190,7 +189,7 @@ def test_a_reply_that_stops_is_gone_on_with_by_another_sending_and_spoken_once()
     assert clock.waits() == [SendAgain("llm", 2, 1, "One.")]
     late = [sentence(1, "Deux."), audio(1, b"deux", last=True), end(2)]
     again = [sentence(1, "Two.", attempt=2), audio(1, b"b", last=True, attempt=2), end(2, attempt=2)]
-    assert clock.gets(*late, *again) == [Subtitle("Two."), Play(b"b"), Finish()]
+    assert clock.gets(*late, *again) == [Subtitle("Two."), play(b"b"), Finish()]
 
 
 def test_a_reply_that_stops_twice_is_cut_and_the_user_is_told() -> None:
@@ -234,7 +233,7 @@ def test_two_llms_are_never_mixed() -> None:
         end(1, attempt=2),
     )
 
-    assert steps == [Subtitle("One."), Play(b"one"), Finish()]
+    assert steps == [Subtitle("One."), play(b"one"), Finish()]
 
 
 @pytest.mark.parametrize("text", ["One.", "Uno."])
@@ -242,5 +241,5 @@ def test_a_sentence_that_comes_twice_is_spoken_once(text: str) -> None:
     clock = heard()
     first = clock.gets(sentence(0, "One."), sentence(0, text), audio(0, b"a", last=True))
 
-    assert first == [Subtitle("One."), Play(b"a")]
+    assert first == [Subtitle("One."), play(b"a")]
     assert clock.gets(sentence(0, text), audio(0, b"a", last=True), end(1)) == [Finish()]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from dispatcher.dialogue.steps import Apologise, BreakOff, Finish, Play, SendAgain, ShowTranscript, Subtitle
+from dispatcher.dialogue.steps import Apologise, BreakOff, Finish, SendAgain, ShowTranscript, Subtitle
 from dispatcher.messages import Reply
-from tests.unit.dialogue.replies import audio, end, failed, sentence, transcript
+from tests.unit.dialogue.replies import audio, end, failed, play, sentence, transcript
 from tests.unit.dialogue.test_turn import Clock, heard
 
 
@@ -51,7 +51,7 @@ def test_a_reply_that_breaks_off_twice_is_spoken_as_far_as_it_goes_and_the_user_
     assert clock.gets(failed("llm: away", attempt=1)) == []
     assert clock.gets(failed("llm: still away", attempt=2)) == []
     steps = clock.gets(audio(0, b"one", last=True), audio(1, b"two", last=True))
-    assert steps == [Play(b"one"), Subtitle("Two."), Play(b"two"), BreakOff("llm: still away")]
+    assert steps == [play(b"one"), Subtitle("Two."), play(b"two"), BreakOff("llm: still away")]
 
 
 def test_an_llm_that_fails_after_all_it_said_was_spoken_goes_on_from_the_next_sentence() -> None:
@@ -60,7 +60,7 @@ def test_an_llm_that_fails_after_all_it_said_was_spoken_goes_on_from_the_next_se
 
     assert clock.gets(failed("llm: away")) == [SendAgain("llm", 2, 1, "One.")]
     rest = [sentence(1, "Two.", attempt=2), audio(1, b"2", last=True, attempt=2), end(2, attempt=2)]
-    assert clock.gets(*rest) == [Subtitle("Two."), Play(b"2"), Finish()]
+    assert clock.gets(*rest) == [Subtitle("Two."), play(b"2"), Finish()]
 
 
 def test_a_reply_that_called_a_tool_is_not_asked_for_again_when_it_breaks_off() -> None:
@@ -71,13 +71,13 @@ def test_a_reply_that_called_a_tool_is_not_asked_for_again_when_it_breaks_off() 
     assert clock.gets(failed("llm: away")) == [BreakOff("llm: away")]
 
 
-@pytest.mark.parametrize("nothing", [failed("tts: away"), audio(0, b"", last=True)])
+@pytest.mark.parametrize("nothing", [failed("tts: away"), audio(0, last=True)])
 def test_a_sentence_without_speech_is_left_out(nothing: Reply) -> None:
     clock = heard()
     clock.gets(sentence(0, "One."), sentence(1, "Two."), end(2))
 
     assert clock.gets(nothing) == []
-    assert clock.gets(audio(1, b"two", last=True)) == [Subtitle("Two."), Play(b"two"), Finish()]
+    assert clock.gets(audio(1, b"two", last=True)) == [Subtitle("Two."), play(b"two"), Finish()]
     assert clock.turn.spoken == ["Two."]
 
 
@@ -86,7 +86,7 @@ def test_a_last_sentence_that_cannot_be_spoken_waits_for_its_turn_and_cuts_the_a
     clock.gets(sentence(0, "One."), failed("tts: away", index=1), sentence(1, "Two."), end(2))
 
     steps = clock.gets(audio(0, b"one", last=True))
-    assert steps == [Subtitle("One."), Play(b"one"), BreakOff("tts: away")]
+    assert steps == [Subtitle("One."), play(b"one"), BreakOff("tts: away")]
 
 
 def test_a_turn_of_which_no_sentence_can_be_spoken_is_apologised_for() -> None:
@@ -102,7 +102,7 @@ def test_the_first_sending_of_a_sentence_may_fail_while_the_second_speaks() -> N
     clock.waits()
 
     assert clock.gets(failed("tts: away", attempt=1)) == []
-    assert clock.gets(audio(0, b"a", attempt=2, last=True)) == [Subtitle("One."), Play(b"a"), Finish()]
+    assert clock.gets(audio(0, b"a", attempt=2, last=True)) == [Subtitle("One."), play(b"a"), Finish()]
 
 
 def test_the_sending_that_speaks_ends_the_sentence_when_it_fails() -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from dispatcher.audio.packets import pack
 from dispatcher.dialogue.filler import FILLER_INDEX, FILLER_PAUSE_S, is_filler_due
 from dispatcher.dialogue.steps import (
     Apologise,
     AskForFiller,
     Finish,
-    Play,
     PlayFiller,
     SendAgain,
     Step,
@@ -17,7 +17,7 @@ from dispatcher.dialogue.steps import (
 )
 from dispatcher.dialogue.turn import Turn
 from dispatcher.messages import Reply
-from tests.unit.dialogue.replies import audio, end, failed, sentence, transcript
+from tests.unit.dialogue.replies import audio, end, failed, play, sentence, transcript
 
 LATE_S = 10.0
 FILLER_S = 2.0
@@ -47,7 +47,7 @@ def filler(packets: bytes, *, last: bool = False) -> Reply:
 
 
 ANSWER = (sentence(0, "One."), audio(0, b"one", last=True), end(1))
-SPOKEN: list[Step] = [Subtitle("One."), Play(b"one"), Finish()]
+SPOKEN: list[Step] = [Subtitle("One."), play(b"one"), Finish()]
 
 
 def test_an_llm_that_thinks_is_neither_sent_again_nor_given_up_and_its_time_is_told() -> None:
@@ -78,8 +78,8 @@ def test_the_filler_comes_once_and_before_the_answer() -> None:
     clock = Clock()
     assert clock.waits(FILLER_S - 0.1) == []
     assert clock.waits(0.1) == [AskForFiller(2)]
-    assert clock.gets(filler(b"f1"), *ANSWER) == [PlayFiller(b"f1")]
-    assert clock.gets(filler(b"f2", last=True)) == [PlayFiller(b"f2"), *SPOKEN]
+    assert clock.gets(filler(b"f1"), *ANSWER) == [PlayFiller(pack([b"f1"]))]
+    assert clock.gets(filler(b"f2", last=True)) == [PlayFiller(pack([b"f2"])), *SPOKEN]
     assert clock.waits(FILLER_S) == []
 
 
@@ -98,7 +98,7 @@ def test_a_filler_that_cannot_be_spoken_costs_nothing() -> None:
 def test_a_filler_that_stops_in_its_middle_lets_the_answer_pass() -> None:
     clock = Clock()
     clock.waits(FILLER_S)
-    assert clock.gets(filler(b"f"), *ANSWER) == [PlayFiller(b"f")]
+    assert clock.gets(filler(b"f"), *ANSWER) == [PlayFiller(pack([b"f"]))]
     assert clock.waits(FILLER_PAUSE_S) == SPOKEN
     assert clock.gets(filler(b"g")) == []
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from dispatcher.dialogue.stage_attempts import LOST_SENDINGS
-from dispatcher.dialogue.steps import Apologise, CallTool, Finish, Play, SendAgain, ShowTranscript, Subtitle
-from tests.unit.dialogue.replies import _reply, audio, end, failed, lost, sentence, transcript
+from dispatcher.dialogue.steps import Apologise, CallTool, Finish, SendAgain, ShowTranscript, Subtitle
+from tests.unit.dialogue.replies import _reply, audio, end, failed, lost, play, sentence, transcript
 from tests.unit.dialogue.test_turn import Clock, heard
 
 
@@ -25,7 +25,7 @@ def test_a_reply_whose_worker_is_lost_before_its_first_word_is_written_by_anothe
     assert clock.gets(lost("llm")) == [], "it is lost once"
     assert clock.gets(sentence(0, "One.", attempt=2), audio(0, b"1", attempt=2)) == [
         Subtitle("One."),
-        Play(b"1"),
+        play(b"1"),
     ]
 
 
@@ -41,8 +41,8 @@ def test_a_worker_lost_after_its_stage_was_over_asks_nobody_again() -> None:
     assert clock.gets(end(1), lost("llm")) == []
     assert clock.gets(audio(0, b"1"), audio(0, b"2", last=True)) == [
         Subtitle("One."),
-        Play(b"1"),
-        Play(b"2"),
+        play(b"1"),
+        play(b"2"),
         Finish(),
     ]
     assert clock.gets(lost("tts")) == []
@@ -55,7 +55,7 @@ def test_a_reply_whose_worker_is_lost_after_a_sentence_goes_on_with_the_next_one
     assert clock.gets(lost("llm")) == [SendAgain("llm", 2, 1, "One.")]
     assert clock.gets(sentence(1, "What a dead one said.", attempt=1)) == []
     assert clock.gets(sentence(1, "Two.", attempt=2), end(2, attempt=2)) == []
-    assert clock.gets(audio(1, b"2", last=True, attempt=2)) == [Subtitle("Two."), Play(b"2"), Finish()]
+    assert clock.gets(audio(1, b"2", last=True, attempt=2)) == [Subtitle("Two."), play(b"2"), Finish()]
 
 
 def test_every_sentence_of_a_lost_worker_is_sent_again_and_not_only_the_next() -> None:
@@ -75,9 +75,9 @@ def test_what_a_worker_that_woke_up_says_of_a_sentence_is_not_heard_in_between()
     clock.gets(audio(1, b"all of it", last=True, attempt=2))
     assert clock.gets(audio(0, b"1", last=True)) == [
         Subtitle("One."),
-        Play(b"1"),
+        play(b"1"),
         Subtitle("Two."),
-        Play(b"all of it"),
+        play(b"all of it"),
         Finish(),
     ]
 
@@ -88,7 +88,7 @@ def test_a_sentence_lost_in_its_middle_goes_on_where_it_was() -> None:
     clock.gets(lost("tts"))
 
     assert clock.gets(audio(0, b"1", attempt=2), audio(0, b"2", last=True, attempt=2)) == [
-        Play(b"2"),
+        play(b"2"),
         Finish(),
     ]
 

@@ -14,10 +14,11 @@ from itertools import groupby
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dispatcher.audio.packets import unpack
 from dispatcher.dialogue.steps import Apologise, BreakOff, Finish, Play, SendAgain, Step, Subtitle
 from dispatcher.dialogue.turn import Turn
 from dispatcher.messages import Reply
-from tests.unit.dialogue.replies import audio, end, failed, sentence, transcript
+from tests.unit.dialogue.replies import audio, end, failed, play, sentence, transcript
 
 LATE_S = 10.0
 # For each sentence of a reply, how many pieces of audio it has.
@@ -29,11 +30,12 @@ def text_of(attempt: int, index: int) -> str:
     return f"{attempt}.{index}"
 
 
-def speech(text: str, pieces: int, *, attempt: int, index: int) -> deque[Reply]:
-    """Return the audio of a sentence, as one sending of it delivers it."""
+def speech(text: str, pieces: int, *, attempt: int, index: int, grouped: int = 1) -> deque[Reply]:
+    """Return the audio of a sentence, as one sending of it delivers it: so many packets in a reply."""
+    made = [f"{text}.{number}".encode() for number in range(pieces)]
     return deque(
-        audio(index, f"{text}.{number}".encode(), last=number == pieces - 1, attempt=attempt)
-        for number in range(pieces)
+        audio(index, *made[at : at + grouped], last=at + grouped >= pieces, attempt=attempt)
+        for at in range(0, pieces, grouped)
     )
 
 
@@ -43,7 +45,7 @@ def spoken_reply(attempt: int, shape: Shape) -> list[Step]:
     for index, pieces in enumerate(shape):
         text = text_of(attempt, index)
         steps.append(Subtitle(text))
-        steps += [Play(f"{text}.{number}".encode()) for number in range(pieces)]
+        steps += [play(f"{text}.{number}".encode()) for number in range(pieces)]
     return steps
 
 
@@ -113,8 +115,9 @@ class Workers:
     def obey(self, order: SendAgain) -> None:
         """Begin what the turn asks for once more."""
         if order.stage == "tts":
-            pieces = self.shape[order.index]
-            self.streams.append(speech(order.text, pieces, attempt=order.attempt, index=order.index))
+            pieces, grouped = self.shape[order.index], 1 + order.attempt % 3
+            made = speech(order.text, pieces, attempt=order.attempt, index=order.index, grouped=grouped)
+            self.streams.append(made)
         else:
             self.start(order.attempt, typed=order.stage == "llm", first=order.index)
 
@@ -179,8 +182,9 @@ def test_an_apology_is_made_only_where_nothing_was_spoken(data: st.DataObject) -
 
 @given(data=st.data())
 def test_no_piece_is_spoken_twice_and_none_is_out_of_order(data: st.DataObject) -> None:
-    packets = [step.packets.decode() for step in run_turn(data) if isinstance(step, Play)]
+    played = [step.packets for step in run_turn(data) if isinstance(step, Play)]
 
+    packets = [packet.decode() for packed in played for packet in unpack(packed)]
     places = [tuple(int(part) for part in packet.split(".")) for packet in packets]
     sentences = [place[:2] for place, _ in groupby(places, key=lambda place: place)]
     assert [index for _, index in dict.fromkeys(sentences)] == sorted({index for _, index, _ in places})
@@ -202,7 +206,7 @@ def test_each_subtitle_stands_once_right_before_its_audio(data: st.DataObject) -
             assert step.text != current
             current = step.text
         else:
-            assert step.packets.decode().rpartition(".")[0] == current
+            assert {packet.decode().rpartition(".")[0] for packet in unpack(step.packets)} == {current}
 
 
 @given(data=st.data())

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dispatcher.dialogue.steps import Apologise, CallTool, Finish, Play, SendAgain, Step, Subtitle
+from dispatcher.dialogue.steps import Apologise, CallTool, Finish, SendAgain, Step, Subtitle
 from dispatcher.dialogue.turn import Turn
 from dispatcher.messages import TOOL_TIMEOUT_S, Reply
-from tests.unit.dialogue.replies import audio, end, failed, sentence
+from tests.unit.dialogue.replies import audio, end, failed, play, sentence
 
 LATE_S = 4.0
 
@@ -34,7 +34,7 @@ def test_the_device_is_called_and_the_reply_goes_on() -> None:
     assert clock.gets(tool("set it")) == [CallTool("set it")]
     clock.turn.on_tool_ended(clock.now)
     steps = clock.gets(sentence(0, "Done."), audio(0, b"a", last=True), end(1))
-    assert steps == [Subtitle("Done."), Play(b"a"), Finish()]
+    assert steps == [Subtitle("Done."), play(b"a"), Finish()]
 
 
 def test_a_tool_has_its_time_and_the_llm_has_its_own_after_it() -> None:
@@ -66,7 +66,7 @@ def test_only_the_sending_that_acts_first_acts_and_is_heard() -> None:
     clock.waits(LATE_S)
     assert clock.gets(tool("of the first"), tool("of the second", attempt=2)) == [CallTool("of the first")]
     assert clock.gets(sentence(0, "Second.", attempt=2), audio(0, b"b", attempt=2)) == []
-    assert clock.gets(sentence(0, "First."), audio(0, b"a")) == [Subtitle("First."), Play(b"a")]
+    assert clock.gets(sentence(0, "First."), audio(0, b"a")) == [Subtitle("First."), play(b"a")]
 
 
 def test_an_llm_that_fails_after_a_tool_is_apologised_for_with_its_own_reason() -> None:
