@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from dispatcher.audio import JUDGED_S
 from dispatcher.audio.log_mel import MEL_RATE_HZ, log_mel
 from dispatcher.audio.pcm import resample, to_float32
 from dispatcher.errors import AudioError
@@ -22,7 +23,6 @@ from dispatcher.errors import AudioError
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
-JUDGED_S: Final = 8
 MODEL_NAME: Final = "smart-turn-v3.2-cpu.onnx"
 MODEL_SHA256: Final = "2bb026316b14a660486a75b1733cd3fbab8c2fd0314dc9af7be49f8cca967e4f"
 HUB_URL: Final = f"https://huggingface.co/pipecat-ai/smart-turn-v3/resolve/main/{MODEL_NAME}"

@@ -7,11 +7,12 @@ from collections import deque
 from itertools import islice
 from typing import TYPE_CHECKING, Final, Literal
 
+from dispatcher.audio import JUDGED_S
 from dispatcher.audio.opus import OpusDecoder
 from dispatcher.catalogue.conversation import Conversation
 from dispatcher.dialogue.endpointing import Endpointer, EndpointRules, endpoint_rules
 from dispatcher.errors import AudioError
-from dispatcher.front.connection.pause_judge import JUDGED_S, Pause, PauseJudge
+from dispatcher.front.connection.pause_judge import Pause, PauseJudge
 from dispatcher.front.connection.protocol import AudioParams
 from dispatcher.messages import UPLINK_RATE_HZ, AudioFormat
 

@@ -19,8 +19,6 @@ from dispatcher.host_metrics.host import HostMeter
 
 log = structlog.get_logger(__name__)
 
-# Sound of an utterance that counts: what the model takes.
-JUDGED_S: Final = 8
 # Each judgement but the first is expected to take as long as the one before.
 _EXPECTED_S: Final = 0.06
 
