@@ -67,13 +67,15 @@ class AnswerProtocol(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Hand on the answers that are complete."""
-        self._reader.feed(data)
         try:
+            self._reader.feed(data)
             while (answer := self._reader.gets()) is not _INCOMPLETE:
                 if not isinstance(answer, hiredis.PushNotification):
                     self._take(answer)
         except RedisError as error:
             self._fail(error)
+        except Exception as error:  # noqa: BLE001  whatever it is, nobody else would end the exchange
+            self._fail(InvalidResponse(repr(error)))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Fail what waits."""
@@ -89,14 +91,14 @@ class AnswerProtocol(asyncio.Protocol):
             raise answer
         if not self._missing or self._done is None:
             raise InvalidResponse("an answer without a command")
+        self._on_answer(answer)  # where it raises, the answer is missing still
         self._missing -= 1
-        self._on_answer(answer)
         if not self._missing and not self._done.done():
             self._done.set_result(None)
 
     def _fail(self, error: Exception) -> None:
         self._transport.abort()
-        if self._missing and self._done is not None and not self._done.done():
+        if self._done is not None and not self._done.done():
             self._done.set_exception(error)
 
 
@@ -180,5 +182,5 @@ class PipelinedConnection:
         read = self._meanings.get(name)
         try:
             return answer if read is None else read(answer)
-        except (ValueError, TypeError, LookupError) as error:
+        except (ValueError, TypeError, LookupError, AttributeError) as error:
             return InvalidResponse(f"{name}: {error!r}")

@@ -5,12 +5,15 @@ from __future__ import annotations
 import itertools
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Final, cast
 
 import structlog
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
+from dispatcher.errors import StateError, in_words
 from dispatcher.messages import Reply, ReplyKind
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.redis_client.lua_script import Value
@@ -77,6 +80,15 @@ def _parse(fields: Mapping[bytes, bytes]) -> Reply:
     )
 
 
+@contextmanager
+def _state_errors() -> Iterator[None]:
+    """Name what a connection raises as `RedisClient` does."""
+    try:
+        yield
+    except (RedisError, OSError) as error:
+        raise StateError(in_words(error)) from error
+
+
 class ReplyReader:
     """Reads one front's stream in order, from the moment it was opened."""
 
@@ -97,22 +109,28 @@ class ReplyReader:
         )
 
     async def open(self) -> None:
-        """Make the stream and keep it alive; also after Redis lost it."""
-        await self._connection.open()
-        for command in self.opening:
-            await self._connection.execute(*command, timeout_s=REPLY_READ_GRACE_S)
+        """Make the stream and keep it alive; also after Redis lost it.
+
+        Raises:
+            StateError: Redis is out of reach.
+        """
+        with _state_errors():
+            await self._connection.open()
+            for command in self.opening:
+                await self._connection.execute(*command, timeout_s=REPLY_READ_GRACE_S)
 
     async def read(self) -> list[Reply]:
         """Wait for replies and return them, oldest first; an empty list after a quiet while.
 
         Raises:
-            redis.exceptions.RedisError, TimeoutError: the connection is lost; `open` and read again.
+            StateError: the connection is lost; `open` and read again.
         """
-        answer = await self._connection.execute(
-            *("XREAD", "COUNT", REPLY_READ_COUNT, "BLOCK", REPLY_READ_BLOCK_MS),
-            *("STREAMS", self._stream, self._last_id),
-            timeout_s=REPLY_READ_BLOCK_MS / 1000 + REPLY_READ_GRACE_S,
-        )
+        with _state_errors():
+            answer = await self._connection.execute(
+                *("XREAD", "COUNT", REPLY_READ_COUNT, "BLOCK", REPLY_READ_BLOCK_MS),
+                *("STREAMS", self._stream, self._last_id),
+                timeout_s=REPLY_READ_BLOCK_MS / 1000 + REPLY_READ_GRACE_S,
+            )
         replies = []
         for entry_id, fields in entries_of(answer):
             self._last_id = entry_id

@@ -177,3 +177,16 @@ async def test_a_reply_whose_answer_was_lost_is_sent_again_and_read_once(
     assert await redis.execute("XLEN", stream) > 1 + len(sent), "the opening, and one of them twice at least"
     assert await reader.read() == sent
     await reader.close()
+
+
+async def test_a_reader_of_replies_says_that_redis_is_out_of_reach(fresh_broker: Broker) -> None:
+    reader = ReplyReader(connect(fresh_broker.url, socket_timeout_s=None), "stream")
+    await reader.open()
+    fresh_broker.kill()
+    with pytest.raises(StateError):
+        await reader.read()
+    with pytest.raises(StateError):
+        await reader.open()
+    fresh_broker.start()
+    await reader.open()
+    await reader.close()

@@ -8,13 +8,13 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
-from redis.exceptions import BusyLoadingError, InvalidResponse, NoScriptError, ReadOnlyError
+from redis.exceptions import BusyLoadingError, InvalidResponse, NoScriptError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from dispatcher.redis_client.connection import connect
 from dispatcher.redis_client.pipelined_connection import AnswerProtocol, PipelinedConnection
 from tests.support.broker import Broker
-from tests.support.waiting import soon
+from tests.support.waiting import WAIT_TIMEOUT_S, soon
 
 
 class Served:
@@ -135,11 +135,28 @@ async def test_a_connection_that_was_cut_is_made_anew_and_an_open_one_is_kept(br
     await client.aclose()
 
 
-async def test_a_master_that_became_a_replica_is_left() -> None:
+async def test_an_answer_that_nobody_can_take_ends_the_connection(served: Served) -> None:
+    served.answers = [b":1\r\n"]
+    answers = await served.connected()
+
+    def refuse(answer: Any) -> None:
+        raise AttributeError(answer)
+
+    with pytest.raises(InvalidResponse, match="AttributeError"):
+        await asyncio.wait_for(answers.exchange(b"x", 1, refuse, timeout_s=0.5), WAIT_TIMEOUT_S)
+    assert not answers.is_open
+
+
+async def test_a_master_that_became_a_replica_is_left(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served.answers = [b"-READONLY You can't write against a read only replica.\r\n"]
     client = connect("sentinel://127.0.0.1:1/0?master_name=m")
     try:
         connection = PipelinedConnection(client)
+        monkeypatch.setattr(connection, "_answers", await served.connected())
         with pytest.raises(RedisConnectionError, match="no master"):
-            connection._meaning("SET", ReadOnlyError("You can't write against a read only replica."))
+            await asyncio.wait_for(connection.execute("SET", "key", 1, timeout_s=0.5), WAIT_TIMEOUT_S)
+        assert not connection.is_open
     finally:
         await client.aclose()
