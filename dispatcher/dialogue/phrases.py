@@ -87,6 +87,12 @@ def digests(
     return tuple(dict.fromkeys(digest(phrase, with_persona(each, voices)) for each in ordered))
 
 
+def usual_instances(instances: Sequence[Instance]) -> list[Instance]:
+    """Return those of the best priority that is there."""
+    best = min((_ORDER[each.priority] for each in instances), default=0)
+    return [each for each in instances if _ORDER[each.priority] == best]
+
+
 def ttl_s(speaker: Instance, instances: Sequence[Instance]) -> int:
     """Return how long a phrase is kept, by who spoke it; only `PHRASE_TTL_S` counts from its last use.
 

@@ -1,4 +1,4 @@
-"""SpokenPhrase cache: packets of phrases that were said before, under a byte budget, least used first out.
+"""Phrase cache: packets of phrases that were said before, under a byte budget, least used first out.
 
 It lies in the cache Redis. Where that is unreachable or slow a phrase is made as if there were no cache.
 """
@@ -18,12 +18,19 @@ from dispatcher.audio import packets
 from dispatcher.catalogue.model import Catalogue, Instance
 from dispatcher.catalogue.required_keys import what_is_missing
 from dispatcher.dialogue import phrases as constants
-from dispatcher.dialogue.phrases import PHRASE_TTL_S, SpokenPhrase, digest, digests, ttl_s
+from dispatcher.dialogue.phrases import (
+    PHRASE_TTL_S,
+    SpokenPhrase,
+    digest,
+    digests,
+    ttl_s,
+    usual_instances,
+)
 from dispatcher.dialogue_store.phrase_figures import MB
 from dispatcher.errors import AudioError, StateError
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
-from dispatcher.redis_client.lua_script import Script
+from dispatcher.redis_client.lua_script import Script, Value
 
 log = structlog.get_logger(__name__)
 
@@ -32,7 +39,7 @@ Finding = Literal["hit", "mine", "theirs", "keep", "pass"]
 # Shown as the instance of a sentence that none had to speak.
 CACHE_NAME: Final = "phrase-cache"
 # A cache that does not answer within this is left alone for a while: the phrase is wanted now.
-FIND_TIMEOUT_S = 0.25
+FIND_TIMEOUT_S: Final = 0.25
 SKIP_AFTER_FAILURE_S: Final = 5.0
 # Megabytes that the tuner adds to `max_mb` (dispatcher/control/overrides.py).
 EXTRA_OVERRIDE: Final = "phrase_cache_extra_mb"
@@ -40,6 +47,7 @@ EXTRA_OVERRIDE: Final = "phrase_cache_extra_mb"
 _SHARED: Final = ("dispatcher.dialogue_store", "clock", "phrase_use")
 _FIND: Final = Script.load(*_SHARED, "phrase_find", constants=constants, repeatable=True)
 _STORE: Final = Script.load(*_SHARED, "phrase_store", constants=constants, repeatable=True)
+_RELEASE: Final = Script.load("dispatcher.dialogue_store", "phrase_release", repeatable=True)
 _CLEAR: Final = Script.load("dispatcher.dialogue_store", "phrase_clear", repeatable=True)
 _KEYS: Final = {
     "phrases": keys.phrases("use"),
@@ -58,11 +66,13 @@ class FoundPhrase:
             to make it · "theirs", another one makes it at this moment.
         packed: packets as `dispatcher.audio.packets.pack` writes them.
         ms: how long the cache took.
+        token: of a caller who is to make it, for `PhraseCache.give_up`; else empty.
     """
 
     finding: Finding
     packed: bytes = b""
     ms: float = 0.0
+    token: str = ""
 
     @property
     def timings(self) -> dict[str, str | float]:
@@ -101,7 +111,9 @@ class PhraseCache:
     async def find(
         self, phrase: SpokenPhrase, catalogue: Catalogue, voices: Mapping[str, str], *, may_make: bool = False
     ) -> FoundPhrase:
-        """Return a phrase, in the voice that a persona has where it is asked first, else in one further on.
+        """Return a phrase, in the voice that a persona has where it is asked first.
+
+        A fixed phrase is also taken in a voice further on; a sentence would stand out between its neighbours.
 
         Args:
             phrase: what is to be said.
@@ -112,11 +124,12 @@ class PhraseCache:
         rules = catalogue.phrase_cache
         if not rules.is_on or not (rules.sentences or phrase.is_fixed) or time.monotonic() < self._skip_until:
             return _PASS
-        names = digests(phrase, catalogue.services["tts"].instances, voices)
+        names = _names(phrase, catalogue, voices)
+        token = secrets.token_hex(8) if may_make else ""
         began_at = time.monotonic()
         try:
             async with asyncio.timeout(FIND_TIMEOUT_S):
-                answer = await self._run_find(names, phrase, may_make=may_make)
+                answer = await self._run_find(names, phrase, token)
         except (StateError, TimeoutError) as error:
             self._skip_until = time.monotonic() + SKIP_AFTER_FAILURE_S
             log.warning("phrase cache out of reach", reason=str(error) or "no answer in time")
@@ -124,7 +137,8 @@ class PhraseCache:
         finding, *rest = answer
         took_ms = round((time.monotonic() - began_at) * 1000, 1)
         if finding != b"hit":
-            return FoundPhrase(finding=finding.decode(), ms=took_ms)
+            mine = token if finding == b"mine" else ""
+            return FoundPhrase(finding=finding.decode(), ms=took_ms, token=mine)
         if not _is_sound(rest[0]):
             log.warning("phrase is not readable, removed")
             self.drop(names)
@@ -141,29 +155,33 @@ class PhraseCache:
             return False
 
     async def _run_store(self, made: MadePhrase, catalogue: Catalogue, voices: Mapping[str, str]) -> Any:
-        instances = catalogue.services["tts"].instances
-        making = digests(made.phrase, instances, voices)[0]
+        names = _names(made.phrase, catalogue, voices)
+        name = digest(made.phrase, made.speaker)
+        if name not in names:
+            return False
         return await self._cache.run(
             _STORE,
             keys={
                 **_KEYS,
-                "making": keys.phrases(f"making:{making}"),
-                "phrase": keys.phrase(digest(made.phrase, made.speaker)),
+                "making": keys.phrases(f"making:{names[0]}"),
+                "phrase": keys.phrase(name),
             },
             arguments={
                 "packets": made.packed,
                 "took_ms": round(made.took_ms),
                 "instance": made.speaker.name,
-                "ttl_s": ttl_s(made.speaker, [each for each in instances if not what_is_missing(each)]),
+                "ttl_s": ttl_s(made.speaker, _configured(catalogue)),
                 "is_fixed": made.phrase.is_fixed,
                 "max_bytes": round(await self._budget_mb(catalogue) * MB),
             },
         )
 
-    def give_up(self, phrase: SpokenPhrase, catalogue: Catalogue, voices: Mapping[str, str]) -> None:
-        """Let another one make a phrase that could not be made here."""
-        names = digests(phrase, catalogue.services["tts"].instances, voices)
-        self._send("UNLINK", keys.phrases(f"making:{names[0]}"))
+    def give_up(
+        self, phrase: SpokenPhrase, catalogue: Catalogue, voices: Mapping[str, str], *, token: str
+    ) -> None:
+        """Let another one make a phrase that could not be made here; `token` is that of the answer "mine"."""
+        making = keys.phrases(f"making:{_names(phrase, catalogue, voices)[0]}")
+        self._send("EVAL", _RELEASE.source, *_RELEASE.operands({"making": making}, {"token": token}, (), ()))
 
     def drop(self, names: Sequence[str]) -> None:
         """Remove phrases by their digests; the next use of the index finds them gone."""
@@ -177,8 +195,7 @@ class PhraseCache:
         Raises:
             StateError: the cache is out of reach.
         """
-        instances = catalogue.services["tts"].instances
-        groups = [digests(phrase, instances, voices) for phrase in phrases]
+        groups = [_names(phrase, catalogue, voices) for phrase in phrases]
         ages = await asyncio.gather(
             *(self._cache.submit(("TTL", keys.phrase(name))) for names in groups for name in names)
         )
@@ -192,18 +209,18 @@ class PhraseCache:
             missing += [] if kept else [phrase]
         return missing
 
-    def _send(self, *command: str | int) -> None:
+    def _send(self, *command: Value) -> None:
         try:
             self._cache.send_nowait(*command)
         except StateError as error:
             log.warning("phrase cache out of reach", reason=str(error))
 
-    async def _run_find(self, names: Sequence[str], phrase: SpokenPhrase, *, may_make: bool) -> Any:
+    async def _run_find(self, names: Sequence[str], phrase: SpokenPhrase, token: str) -> Any:
         return await self._cache.run(
             _FIND,
             keys={**_KEYS, "making": keys.phrases(f"making:{names[0]}")},
             rest_keys=[keys.phrase(name) for name in names],
-            arguments={"is_fixed": phrase.is_fixed, "token": secrets.token_hex(8) if may_make else ""},
+            arguments={"is_fixed": phrase.is_fixed, "token": token},
         )
 
     async def _budget_mb(self, catalogue: Catalogue) -> float:
@@ -227,6 +244,18 @@ async def clear(cache: RedisClient) -> int:
         StateError: the cache is out of reach.
     """
     return int(await cache.run(_CLEAR, keys=_KEYS))
+
+
+def _configured(catalogue: Catalogue) -> list[Instance]:
+    """Return the instances that can be asked."""
+    return [each for each in catalogue.services["tts"].instances if not what_is_missing(each)]
+
+
+def _names(phrase: SpokenPhrase, catalogue: Catalogue, voices: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the digests under which a phrase is kept and found, the best first."""
+    instances = catalogue.services["tts"].instances
+    usual = () if phrase.is_fixed else usual_instances(_configured(catalogue))
+    return digests(phrase, usual or instances, voices)
 
 
 def _is_sound(packed: bytes) -> bool:

@@ -16,8 +16,8 @@ from dispatcher.messages import Keep, ReplyFields, TurnTicket
 from dispatcher.pipeline.attempt import now
 from dispatcher.pipeline.worker_context import WorkerContext
 
-# A phrase that another process makes is waited for; one that takes longer is made here as well.
-MAKING_TIMEOUT_S: Final = 2.0
+# A phrase that another process makes is waited for, no longer than the first audio of an own call takes.
+MAKING_TIMEOUT_S: Final = 0.3
 MAKING_POLL_INTERVAL_S: Final = 0.02
 
 
@@ -63,11 +63,14 @@ def played(found: FoundPhrase, index: int) -> ReplyFields:
 class PhraseMaking:
     """One phrase that is made to be kept."""
 
-    def __init__(self, context: WorkerContext, ticket: TurnTicket, text: str, *, keep: Keep) -> None:
-        """Begin to count the time that it takes."""
+    def __init__(
+        self, context: WorkerContext, ticket: TurnTicket, text: str, *, keep: Keep, token: str
+    ) -> None:
+        """Begin to count the time that it takes; `token` is that of the cache's answer "mine", or empty."""
         self._context = context
         self._phrase = phrase_of(ticket, text, keep=keep)
         self._voices = voices_of(context, ticket)
+        self._token = token
         self._began_at = now()
         self._speakers: list[Instance] = []
         self._packets: list[bytes] = []
@@ -94,5 +97,6 @@ class PhraseMaking:
 
     def end(self) -> None:
         """Let another process make it, where it was not kept."""
-        if not self._is_stored:
-            self._context.phrases.give_up(self._phrase, self._context.catalogue, self._voices)
+        if self._token and not self._is_stored:
+            catalogue = self._context.catalogue
+            self._context.phrases.give_up(self._phrase, catalogue, self._voices, token=self._token)

@@ -61,7 +61,7 @@ async def speak(
     if found.finding == "hit":
         reply(context, ticket, "audio", **played(found, index))
         return
-    making = PhraseMaking(context, ticket, text, keep=keep)
+    making = PhraseMaking(context, ticket, text, keep=keep, token=found.token)
     try:
         await synthesize(context, ticket, index, text, making, due_at_s=due_at_s)
         await making.store()

@@ -14,6 +14,7 @@ local function found(name)
   end
   redis.call("ZADD", keys.phrases, used_once_more(tonumber(redis.call("ZSCORE", keys.phrases, name))), name)
   if redis.call("HEXISTS", keys.sizes, name) == 0 then set_size(name, #fields[1]) end
+  renew_index()
   -- What is kept for less long is made again, by whoever is in service then.
   if tonumber(fields[4]) == PHRASE_TTL_S then redis.call("EXPIRE", name, PHRASE_TTL_S) end
   redis.call("HINCRBY", keys.figures, "hits", 1)

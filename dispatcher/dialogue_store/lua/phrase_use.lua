@@ -26,10 +26,16 @@ local function forget(name)
   redis.call("HINCRBY", keys.figures, "bytes", -bytes)
 end
 
+local function renew_index()
+  for _, key in ipairs({ keys.phrases, keys.sizes }) do redis.call("EXPIRE", key, PHRASE_TTL_S) end
+end
+
 local function set_size(name, bytes)
+  -- Sizes that expired were of phrases that count for nothing from then on.
+  if redis.call("EXISTS", keys.sizes) == 0 then redis.call("HSET", keys.figures, "bytes", 0) end
   local before = tonumber(redis.call("HGET", keys.sizes, name)) or 0
   redis.call("HSET", keys.sizes, name, bytes)
   redis.call("HINCRBY", keys.figures, "bytes", bytes - before)
-  for _, key in ipairs({ keys.phrases, keys.sizes }) do redis.call("EXPIRE", key, PHRASE_TTL_S) end
+  renew_index()
 end
 

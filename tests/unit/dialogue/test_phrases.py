@@ -18,6 +18,7 @@ from dispatcher.dialogue.phrases import (
     digests,
     normal_text,
     ttl_s,
+    usual_instances,
     with_persona,
 )
 from tests.unit.pipeline.fake_worker import instance_of
@@ -98,6 +99,13 @@ def test_what_a_stand_in_or_a_nameless_voice_spoke_is_kept_for_less_long() -> No
     assert ttl_s(spare, [spare, EDGE]) == STAND_IN_TTL_S
     assert ttl_s(spare, [spare]) == PHRASE_TTL_S
     assert ttl_s(replace(EDGE, voice=None), [spare, EDGE]) == NAMELESS_TTL_S
+
+
+def test_the_usual_instances_are_those_of_the_best_priority() -> None:
+    spare, second = replace(EDGE, name="spare", priority="standby"), replace(EDGE, name="edge-2")
+    assert usual_instances([spare, EDGE, second]) == [EDGE, second]
+    assert usual_instances([spare]) == [spare]
+    assert usual_instances([]) == []
 
 
 def test_a_lone_surrogate_of_an_odd_model_has_a_digest() -> None:

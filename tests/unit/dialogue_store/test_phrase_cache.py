@@ -1,4 +1,4 @@
-"""SpokenPhrase cache in a real Redis: hits, who makes a phrase, the budget, and entries that are none."""
+"""Phrase cache in a real Redis: hits, who makes a phrase, the budget, and entries that are none."""
 
 from __future__ import annotations
 
@@ -107,10 +107,13 @@ async def test_one_process_makes_a_phrase_and_the_others_wait(redis: RedisClient
 
 async def test_who_could_not_make_a_phrase_leaves_it_to_the_next(redis: RedisClient) -> None:
     one, two = PhraseCache(redis, redis), PhraseCache(redis, redis)
-    assert (await one.find(HELLO, ON, {}, may_make=True)).finding == "mine"
+    mine = await one.find(HELLO, ON, {}, may_make=True)
+    assert mine.finding == "mine"
     assert (await one.find(HELLO, ON, {}, may_make=True)).finding == "theirs"
-    assert (await two.find(HELLO, ON, {}, may_make=True)).finding == "theirs"
-    one.give_up(HELLO, ON, {})
+    for token in ("", "of another"):
+        two.give_up(HELLO, ON, {}, token=token)
+        assert (await two.find(HELLO, ON, {}, may_make=True)).finding == "theirs"
+    one.give_up(HELLO, ON, {}, token=mine.token)
     assert (await two.find(HELLO, ON, {}, may_make=True)).finding == "mine"
 
 
@@ -133,11 +136,21 @@ async def test_what_a_stand_in_spoke_is_found_and_soon_made_again(
     assert await redis.execute("TTL", keys.phrase(digest(HELLO, USUAL))) > STAND_IN_TTL_S
 
 
+async def test_a_sentence_of_a_stand_in_is_not_played_beside_the_usual_voice(cache: PhraseCache) -> None:
+    assert not await store(cache, SENTENCE, speaker=SPARE)
+    assert await store(cache, SENTENCE, catalogue=catalogue_with(SPARE), speaker=SPARE)
+    assert await found(cache, SENTENCE) != "hit"
+    assert await found(cache, SENTENCE, catalogue_with(SPARE)) == "hit"
+
+
 async def test_the_only_configured_instance_is_the_usual_one(cache: PhraseCache, redis: RedisClient) -> None:
     paid = replace(USUAL, name="paid", priority="high", api_key_env="NOT_SET_ANYWHERE", voice="paid")
     both = catalogue_with(paid, USUAL)
     await store(cache, HELLO, catalogue=both, speaker=USUAL)
     assert await redis.execute("TTL", keys.phrase(digest(HELLO, USUAL))) > STAND_IN_TTL_S
+    assert await store(cache, SENTENCE, catalogue=both)
+    assert await found(cache, SENTENCE, both) == "hit"
+    assert await found(cache, SENTENCE, catalogue_with(paid)) != "hit"
 
 
 async def test_the_least_used_sentences_make_room_and_fixed_phrases_stay(
@@ -202,11 +215,20 @@ async def test_a_lost_index_costs_the_phrases_and_no_more(cache: PhraseCache, re
     await store(cache, HELLO)
     await redis.execute("DEL", keys.phrases("use"), keys.phrases("sizes"))
     assert await found(cache, HELLO) == "hit"
-    await redis.execute("DEL", keys.phrases("use"), keys.phrases("sizes"))
+    assert (await read_figures(redis)).used_bytes == len(SOUND), "its bytes count once"
+    await redis.execute("DEL", keys.phrases("use"))
     await redis.execute("HSET", keys.phrases("figures"), "bytes", 999_000_000)
     assert not await store(cache, SENTENCE)
     assert await store(cache, SENTENCE)
     assert (await read_figures(redis)).used_bytes == len(SOUND)
+
+
+async def test_a_hit_renews_the_index_as_well(cache: PhraseCache, redis: RedisClient) -> None:
+    await store(cache, HELLO)
+    for key in (keys.phrases("use"), keys.phrases("sizes")):
+        await redis.execute("EXPIRE", key, 60)
+        assert await found(cache, HELLO) == "hit"
+        assert await redis.execute("TTL", key) > 60
 
 
 async def test_clearing_removes_sound_and_digests(cache: PhraseCache, redis: RedisClient) -> None:
@@ -253,7 +275,7 @@ async def test_an_unreachable_cache_is_as_none_and_left_alone_for_a_while(
     assert await found(cache, HELLO) == "pass"
     monkeypatch.setattr(away, "run", None)
     assert await found(cache, HELLO) == "pass"
-    cache.give_up(HELLO, ON, {})
+    cache.give_up(HELLO, ON, {}, token="of a process")
     cache.drop(["a"])
     assert await read_figures_if_there(RedisClient(connect(f"redis://127.0.0.1:{free_port()}/0"))) is None
     await away.close()

@@ -30,7 +30,12 @@ class FakePhrases:
         """Answer as the test wants it."""
         self.asked.append((phrase.text, may_make))
         finding = self.findings.pop(0) if self.findings else "pass"
-        return FoundPhrase(finding=finding, packed=self.packed if finding == "hit" else b"", ms=0.5)
+        return FoundPhrase(
+            finding=finding,
+            packed=self.packed if finding == "hit" else b"",
+            ms=0.5,
+            token="token" if finding == "mine" else "",
+        )
 
     async def store(self, made: MadePhrase, *_: Any) -> bool:
         """Keep a phrase."""
@@ -38,6 +43,7 @@ class FakePhrases:
         self.stored.append((made.phrase.text, made.packed, made.speaker.voice or ""))
         return True
 
-    def give_up(self, phrase: SpokenPhrase, *_: Any) -> None:
+    def give_up(self, phrase: SpokenPhrase, *_: Any, token: str) -> None:
         """Note a phrase that was not made."""
+        assert token
         self.given_up.append(phrase.text)

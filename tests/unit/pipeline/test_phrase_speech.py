@@ -91,6 +91,18 @@ async def test_another_process_that_takes_too_long_is_not_waited_for(monkeypatch
     assert b"".join(sent(worker)) == speech(1)
 
 
+async def test_who_makes_a_phrase_beside_another_leaves_that_one_its_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(phrase_speech, "MAKING_TIMEOUT_S", 0.0)
+    phrases = FakePhrases("theirs", "theirs")
+    worker = worker_with(phrases)
+    worker.providers.scripts["a"].append([InstanceFailed("a", "HTTP 500")])
+    with pytest.raises(InstanceFailed):
+        await tts.speak(worker.context, TICKET, 0, "Hello there.", "fixed")
+    assert not phrases.given_up
+
+
 async def test_a_phrase_that_no_instance_speaks_is_left_to_others() -> None:
     phrases = FakePhrases("mine")
     worker = worker_with(phrases)
