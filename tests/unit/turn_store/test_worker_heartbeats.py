@@ -17,13 +17,30 @@ LIVING = "here:1:asr:aaaaaaaaaaaa"
 GONE = f"here:2:llm,tts:{worker_heartbeats.PROCESS_TOKEN}"  # leases of this process are its
 
 
+# Of the times of workers, so that what a busy machine takes for a test is nothing beside them.
+SLOWER = 100
+
+
+@pytest.fixture(autouse=True)
+def slow_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every time that a worker or a front has be longer."""
+    for name in (
+        "BEAT_INTERVAL_S",
+        "IDLE_BEAT_INTERVAL_S",
+        "LOST_AFTER_S",
+        "IDLE_GRACE_S",
+        "LOST_REMEMBERED_S",
+    ):
+        monkeypatch.setattr(worker_heartbeats, name, SLOWER * getattr(worker_heartbeats, name))
+
+
 @pytest.fixture
 async def watched(redis: RedisClient) -> RedisClient:
     """Return a line to a Redis in which a front looked just now, and one worker is silent."""
     await worker_heartbeats.take_lost(redis)
     await worker_heartbeats.beat(redis, LIVING)
     await worker_heartbeats.beat(redis, GONE)
-    await passes(redis, 1.5)
+    await passes(redis, 1.5 * worker_heartbeats.LOST_AFTER_S)
     await redis.execute("LPUSH", keys.taken(LIVING), "kept")
     await redis.execute("LPUSH", keys.taken(GONE), "one", "two")
     return redis
@@ -64,7 +81,7 @@ async def test_a_lost_worker_is_forgotten_after_a_while_and_a_leaving_one_at_onc
 
 
 async def test_where_nobody_looked_for_a_while_every_worker_has_another_second(watched: RedisClient) -> None:
-    await watched.execute("ZINCRBY", keys.WORKERS, -1500, "watch")
+    await watched.execute("ZINCRBY", keys.WORKERS, -1500 * worker_heartbeats.LOST_AFTER_S, "watch")
 
     assert await worker_heartbeats.take_lost(watched) == []
     await worker_heartbeats.beat(watched, GONE)

@@ -7,8 +7,9 @@ import asyncio
 import pytest
 
 from dispatcher.routing.router import Router
-from tests.support.waiting import eventually
+from tests.support.waiting import WAIT_TIMEOUT_S, eventually
 from tests.unit.workers.celery_ext.test_pools import LIMIT, Worker, worker
+from workers.celery_ext import pools
 
 __all__ = ["worker"]
 
@@ -25,12 +26,12 @@ def test_a_task_that_waits_in_line_for_a_slot_takes_no_place_of_the_pool(worker:
         line.end(f"lease-{number}")
 
     def work(number: int) -> None:
-        worker.loop.run(wait(number), timeout_s=5)
+        worker.loop.run(wait(number), timeout_s=WAIT_TIMEOUT_S)
 
     task = worker.task(work)
     for number in range(3 * LIMIT):
         worker.run(task, number)
-    eventually(lambda: len(running) == 3 * LIMIT, what="all of them wait in line", within_s=10)
+    eventually(lambda: len(running) == 3 * LIMIT, what="all of them wait in line")
     worker.loop.call_on_loop(door.set)
     assert worker.ends(3 * LIMIT) == ["done"] * 3 * LIMIT
     assert len(line) == 0
@@ -40,6 +41,7 @@ def test_where_every_place_of_the_pool_holds_a_slot_further_tasks_go_in_line(
     worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     door, running, line = asyncio.Event(), list[int](), worker.router.line
+    monkeypatch.setattr(pools, "slots_for", lambda *_: LIMIT)
     monkeypatch.setattr(Router, "held_slots", property(lambda _: min(len(running), LIMIT)))
 
     async def hold_or_wait(number: int) -> None:
@@ -52,11 +54,11 @@ def test_where_every_place_of_the_pool_holds_a_slot_further_tasks_go_in_line(
         line.end(f"lease-{number}")
 
     def work(number: int) -> None:
-        worker.loop.run(hold_or_wait(number), timeout_s=60)
+        worker.loop.run(hold_or_wait(number), timeout_s=WAIT_TIMEOUT_S)
 
     task = worker.task(work)
     for number in range(3 * LIMIT):
         worker.run(task, number)
-    eventually(lambda: len(running) == 3 * LIMIT, what="those without a slot wait in line", within_s=10)
+    eventually(lambda: len(running) == 3 * LIMIT, what="those without a slot wait in line")
     worker.loop.call_on_loop(door.set)
     assert worker.ends(3 * LIMIT) == ["done"] * 3 * LIMIT

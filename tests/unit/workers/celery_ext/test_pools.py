@@ -94,7 +94,7 @@ class Worker:
         return made
 
     def ends(self, count: int = 1) -> list[str]:
-        eventually(lambda: len(self.channel.ended) >= count, what="all messages have ended", within_s=10)
+        eventually(lambda: len(self.channel.ended) >= count, what="all messages have ended")
         return [how for _, how in self.channel.ended]
 
 
@@ -162,11 +162,11 @@ def test_tasks_on_the_loop_wait_at_once_without_threads_and_never_more_than_the_
     task = worker.task(work)
     for number in range(6):
         worker.run(task, number)
-    eventually(lambda: len(running) == LIMIT, what="as many as may run", within_s=10)
+    eventually(lambda: len(running) == LIMIT, what="as many as may run")
     assert threading.active_count() == threads
     assert worker.pool.info["running"] == LIMIT
     worker.pool.grow(2)
-    eventually(lambda: len(running) == LIMIT + 2, what="two more run", within_s=10)
+    eventually(lambda: len(running) == LIMIT + 2, what="two more run")
     worker.pool.shrink(10)
     assert worker.pool.num_processes == 1
     worker.loop.call_on_loop(door.set)
@@ -204,7 +204,7 @@ def test_what_a_task_raises_means_what_it_means_to_celery(
 
     worker.run(worker.task(work))
     assert worker.ends() == [how]
-    eventually(lambda: len(worker.events) == len(events), what="all events", within_s=10)
+    eventually(lambda: len(worker.events) == len(events), what="all events")
     assert [kind for kind, _ in worker.events] == events
 
 
@@ -245,7 +245,7 @@ def test_a_revoke_that_terminates_ends_the_task_and_frees_its_place(worker: Work
     assert began.wait(10)
     request.terminate(worker.pool)
     assert ended.wait(10)
-    eventually(lambda: not worker.pool.info["running"], what="its place is free", within_s=10)
+    eventually(lambda: not worker.pool.info["running"], what="its place is free")
     assert worker.ends() == ["done"]
     assert [kind for kind, _ in worker.events] == ["task-started", "task-revoked"]
 
