@@ -200,7 +200,7 @@ class Playback(Section):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OverloadRules(Section):
-    """What happens with more to do than places (docs/adr/0045, 0046).
+    """What happens with more to do than places (docs/adr/0046).
 
     Attributes:
         enabled: calls wait in the line of their service, with equal shares; off, first come, first served.

@@ -45,7 +45,7 @@ SUBCOMMANDS: Final = {
     "front": "Run one front: devices, OTA and the talk page.",
     "instance": "Run one built-in ASR, LLM or TTS instance.",
     "nginx": "Make the configuration of nginx from the YAML.",
-    "console": "Run the console: figures for Prometheus.",
+    "console": "Run the console: a live page, and metrics.",
     "flower": "Run Flower, which shows workers and tasks.",
     "broker": "Run the broker and state store of this machine.",
 }

@@ -26,7 +26,7 @@ _WHAT: Final[Mapping[Role, str]] = {
     "front": "devices, talk page",
     "beat": "schedule",
     "flower": "tasks and workers",
-    "console": "figures for Prometheus",
+    "console": "live page, metrics",
 }
 
 
