@@ -57,7 +57,13 @@ class Turn:
     """
 
     def __init__(
-        self, *, typed: bool, now: float, stage_timeout_s: float, filler_after_s: float = math.inf
+        self,
+        *,
+        typed: bool,
+        now: float,
+        stage_timeout_s: float,
+        turn_timeout_s: float = math.inf,
+        filler_after_s: float = math.inf,
     ) -> None:
         """Start waiting: for the transcript, or for the first sentence when the text was typed."""
         self.transcript = ""
@@ -65,6 +71,7 @@ class Turn:
         self.over = False
         self.ended_because = ""
         self._clock = StageClock(now, stage_timeout_s)
+        self._ends_at = now + turn_timeout_s
         self._filler = Filler(now, filler_after_s)
         self._attempts = StageAttempts("llm" if typed else "asr")
         self._stage_since: tuple[Stage, float] = (self._attempts.stage, now)
@@ -127,7 +134,8 @@ class Turn:
             now: time of the clock.
             predict: returns in how many seconds the first audio is to be expected, of the stage that is
                 waited for and for how long it was; 0 where nothing is known.
-            queued_s: age of the oldest task of each queue: a stage that may still be there is not late.
+            queued_s: age of the oldest task of each queue: a stage that may still be there is not late,
+                until the turn should be over.
         """
         if self.over:
             return []
@@ -137,9 +145,10 @@ class Turn:
             return self._with_speech([])
         if now < self.late_at:
             return []
+        may_wait = now < self._ends_at + self.alive_s
         is_queued = queued_s.get(self._attempts.stage, 0.0) >= self._clock.waited_s(now)
         self._clock.restart(now)
-        return [] if is_queued else self._with_speech(self._recovery.on_late())
+        return [] if may_wait and is_queued else self._with_speech(self._recovery.on_late())
 
     def _predicted_s(self, now: float, predict: Callable[[Stage, float], float]) -> float:
         stage, since = self._stage_since

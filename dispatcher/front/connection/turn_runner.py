@@ -56,6 +56,7 @@ class TurnRunner:
             typed=bool(utterance.ticket.text),
             now=context.pacer.now(),
             stage_timeout_s=rules.stage_timeout_s,
+            turn_timeout_s=rules.turn_timeout_s,
             filler_after_s=_filler_delay_s(rules, utterance),
         )
         self._tasks = TurnTasks(context, utterance, self._fail, self.on_reply)

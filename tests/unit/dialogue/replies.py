@@ -31,6 +31,10 @@ def end(count: int, *, attempt: int = 1) -> Reply:
     return _reply("end", attempt, index=count)
 
 
+def alive(*, attempt: int = 1) -> Reply:
+    return _reply("alive", attempt)
+
+
 def failed(reason: str, *, index: int = 0, attempt: int = 1) -> Reply:
     return _reply("failed", attempt, index=index, text=reason)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from dispatcher.dialogue.steps import SendAgain, ShowTranscript
+from dispatcher.dialogue.steps import Apologise, SendAgain, ShowTranscript
 from dispatcher.dialogue.turn import Turn
 from dispatcher.messages import Reply
-from tests.unit.dialogue.replies import end, sentence, transcript, waiting
+from tests.unit.dialogue.replies import alive, end, sentence, transcript, waiting
 
 LATE_S = 10.0
 
@@ -48,3 +48,18 @@ def test_a_stage_that_may_still_be_in_its_queue_is_not_late() -> None:
     assert turn.on_clock(20.0) == []
     assert turn.on_clock(21.0, queued_s={"asr": 9.9, "llm": 30.0}) == [SendAgain("asr", 2)]
     assert turn.on_reply(transcript("Hello."), 30.0) == [ShowTranscript("Hello.")]
+
+
+def test_a_stage_that_no_worker_takes_is_apologised_for_when_the_turn_should_be_over() -> None:
+    turn = Turn(typed=False, now=0.0, stage_timeout_s=LATE_S, turn_timeout_s=60.0)
+    for now in range(10, 60, 10):
+        assert turn.on_clock(now, queued_s={"asr": now}) == []
+    assert turn.on_clock(60.0, queued_s={"asr": 60.0}) == [SendAgain("asr", 2)]
+    assert turn.on_clock(70.0, queued_s={"asr": 70.0}) == [Apologise("asr: no answer in time")]
+
+
+def test_the_time_that_an_llm_thinks_is_no_part_of_a_turns_time() -> None:
+    turn = Turn(typed=True, now=0.0, stage_timeout_s=LATE_S, turn_timeout_s=60.0)
+    turn.on_reply(alive(), 5.0)
+    assert turn.on_clock(64.9, queued_s={"llm": 64.9}) == []
+    assert turn.on_clock(75.0, queued_s={"llm": 75.0}) == [SendAgain("llm", 2)]
