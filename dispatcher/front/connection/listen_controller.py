@@ -191,17 +191,21 @@ class ListenController:
             self._run(replace(said, phrase=phrase, streaming=streaming, tools=self.tools))
 
     def _run(self, utterance: Utterance) -> None:
-        if self._prefills is not None:
-            self._prefills.end()
-        self.turn = TurnRunner(
-            self._context, self._writer, utterance, lambda spoke: self._end_turn(spoke=spoke)
-        )
+        # A phrase has no LLM read the prompt.
+        prefills = None if utterance.phrase else self._prefills
+
+        def on_end(spoke: bool) -> None:  # noqa: FBT001  as a runner calls it
+            if prefills is not None:
+                prefills.mark_warm()
+            self._end_turn(spoke=spoke)
+
+        if prefills is not None:
+            prefills.end()
+        self.turn = TurnRunner(self._context, self._writer, utterance, on_end)
         self.turn.start()
 
     def _end_turn(self, *, spoke: bool) -> None:
         said, self.turn = self.turn.transcript if self.turn else "", None
-        if self._prefills is not None:
-            self._prefills.mark_warm()
         for command in self._session.turn_ended(spoke=spoke):
             if command is Command.SAY_STOP:
                 self._writer.send("tts", state="stop")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from dispatcher.audio.packets import pack
 from dispatcher.catalogue.conversation import PrefillRules
 from dispatcher.catalogue.model import Instance, ServiceConfig
 from dispatcher.front.connection.device_reader import MistakeLog
 from dispatcher.front.connection.listen_controller import ListenController
 from dispatcher.front.connection.protocol import Listen
-from dispatcher.messages import Algorithm, Service
+from dispatcher.messages import Algorithm, Reply, Service
 from dispatcher.redis_client import keys
 from tests.unit.front.fakes import DEVICE, RULES, FakeFront, FakeSocket, fake_front, settle
 
@@ -71,6 +72,24 @@ async def test_a_dialogue_that_goes_on_is_not_read_again_until_it_has_rested() -
     front.clock.now_ms += 61_000
     await starts(controller)
     assert len(front.queued("llm")) == 2
+
+
+async def test_a_greeting_reads_no_prompt_so_the_microphone_that_goes_on_after_it_has_it_read() -> None:
+    rules = replace(RULES, prefill=PrefillRules(enabled=True), wake_words=("hey tim",), greeting="Yes?")
+    front = fake_front(rules=rules, services=front_with().context.catalogue.services)
+    controller = controller_of(front)
+    await controller.on_listen(
+        Listen.model_validate({"type": "listen", "state": "detect", "text": "hey tim"})
+    )
+    await settle()
+    assert controller.turn is not None
+    turn_id = front.queued("tts")[0]["turn_id"]
+    made = pack([b"one", b"two"])
+    controller.turn.on_reply(Reply(turn_id=turn_id, attempt=1, kind="audio", packets=made, last=True))
+    front.clock.advance()
+    assert controller.turn is None
+    await starts(controller)
+    assert len(front.queued("llm")) == 1
 
 
 async def test_a_device_that_leaves_ends_it() -> None:
