@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -47,13 +47,22 @@ async def ask_for_slot(redis: RedisClient, service: Service, excluded: Collectio
 
 
 class SpareSlots:
-    """Calls of this process on spare slots, by their leases."""
+    """Calls of this process on spare slots, by their leases.
+
+    Attributes:
+        on_changed: called when a call begins or ends.
+    """
 
     def __init__(self, redis: RedisClient) -> None:
         """Have none."""
+        self.on_changed: Callable[[], object] = lambda: None
         self._redis = redis
         self._tasks: dict[str, asyncio.Task[object]] = {}
         self._asked: set[str] = set()
+
+    def __len__(self) -> int:
+        """Return how many calls there are."""
+        return len(self._tasks)
 
     @contextmanager
     def held(self, slot: Slot, instance: Instance) -> Iterator[None]:
@@ -70,6 +79,7 @@ class SpareSlots:
             raise RuntimeError("held() belongs inside a coroutine")
         self._mark(slot)
         self._tasks[slot.lease_id] = task
+        self.on_changed()
         try:
             yield
         except asyncio.CancelledError:
@@ -80,6 +90,7 @@ class SpareSlots:
         finally:
             del self._tasks[slot.lease_id]
             self._asked.discard(slot.lease_id)
+            self.on_changed()
 
     def give_up(self, lease_id: str) -> None:
         """End a call for the real call that waits; one that this process does not make is another's."""

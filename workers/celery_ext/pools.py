@@ -74,6 +74,7 @@ class ResizablePool(BasePool):
     A task with `is_on_loop` waits by `WorkerContext.run` alone and needs no thread of its own. Others, those
     of the control queue, have one. A task that waits for a place is not acknowledged. One that waits in line
     for a slot takes none, so that the order of the line decides which is next, and not that of the queue.
+    Nor does one that ends where another waits for its slot.
     More than twelve methods: Celery's interface of a pool asks for most of them.
     """
 
@@ -98,22 +99,25 @@ class ResizablePool(BasePool):
         self.follow_line(context.router)
 
     def follow_line(self, router: Router) -> None:
-        """Leave calls that wait in line for a slot out of the limit."""
+        """Leave calls that wait in line for a slot, or end for one that does, out of the limit."""
 
         def count_in_line() -> int:
             catalogue = router.active.current
+            # A real call has to run to ask for the slot of such a call.
+            spare = len(router.spare_slots)
             if not catalogue.overload.enabled:
-                return 0
+                return spare
             # Where this pool holds every slot that there is, the next task can only go in line.
-            can_only_wait = router.held_slots >= self.limit >= slots_for(TAKEN.queues, catalogue)
-            return min(len(router.line) + can_only_wait, MOST_IN_LINE)
+            held = router.held_slots - spare
+            can_only_wait = held >= self.limit >= slots_for(TAKEN.queues, catalogue)
+            return spare + min(len(router.line) + can_only_wait, MOST_IN_LINE)
 
         def on_changed() -> None:
             TAKEN.notice_room()
             self._hand_out()
 
         self._count_in_line = TAKEN.count_in_line = count_in_line
-        router.line.on_changed = on_changed
+        router.line.on_changed = router.spare_slots.on_changed = on_changed
 
     def on_stop(self) -> None:
         """Wait for the tasks that run; what waits goes back to its queue."""

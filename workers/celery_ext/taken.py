@@ -35,7 +35,8 @@ class TakenMessages:
         queues: those of this worker.
         worker: id of its heartbeat; empty where none is kept.
         total: messages taken since the process started.
-        count_in_line: returns how many of them wait in line for a slot, which the limit does not count.
+        count_in_line: returns how many of them the limit does not count: they wait in line for a slot, or
+            have a spare one.
         on_missed: called with the queues whose workers are all lost, at every heartbeat.
     """
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
+from dispatcher.catalogue.model import Instance
+from dispatcher.routing.leases import Slot
 from dispatcher.routing.router import Router
 from tests.support.waiting import WAIT_TIMEOUT_S, eventually
 from tests.unit.workers.celery_ext.test_pools import LIMIT, Worker, worker
@@ -62,3 +65,35 @@ def test_where_every_place_of_the_pool_holds_a_slot_further_tasks_go_in_line(
     eventually(lambda: len(running) == 3 * LIMIT, what="those without a slot wait in line")
     worker.loop.call_on_loop(door.set)
     assert worker.ends(3 * LIMIT) == ["done"] * 3 * LIMIT
+
+
+@pytest.mark.parametrize("is_overload_on", [True, False])
+def test_a_task_on_a_spare_slot_takes_no_place_of_the_pool_from_a_real_one(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch, *, is_overload_on: bool
+) -> None:
+    active = worker.router.active
+    overload = replace(active.current.overload, enabled=is_overload_on)
+    monkeypatch.setattr(active, "current", replace(active.current, overload=overload))
+    door, real, spare = asyncio.Event(), list[int](), worker.router.spare_slots
+    instance = Instance(service="llm", name="llm-1", endpoint="http://127.0.0.1:9", max_concurrent=4)
+
+    async def read_ahead(number: int) -> None:
+        slot = Slot(service="llm", name="llm-1", lease_id=f"spare-{number}", in_flight=1, reason="")
+        with spare.held(slot, instance):
+            await door.wait()
+
+    async def answer(number: int) -> None:
+        real.append(number)
+        await door.wait()
+
+    def work(number: int) -> None:
+        worker.loop.run(read_ahead(number) if number < LIMIT else answer(number), timeout_s=60)
+
+    task = worker.task(work)
+    for number in range(2 * LIMIT + 1):
+        worker.run(task, number)
+    eventually(lambda: len(real) == LIMIT, what="the pool is full of real tasks", within_s=10)
+    assert len(spare) == LIMIT
+    worker.loop.call_on_loop(door.set)
+    assert worker.ends(2 * LIMIT + 1) == ["done"] * (2 * LIMIT + 1)
+    assert len(spare) == 0
