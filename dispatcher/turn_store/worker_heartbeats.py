@@ -30,6 +30,7 @@ IDLE_GRACE_S: Final = IDLE_BEAT_INTERVAL_S - BEAT_INTERVAL_S
 LOST_REMEMBERED_S: Final = 60.0
 
 _BEAT: Final = Script.load("dispatcher.turn_store", "clock", "beat", repeatable=True)
+_GIVE_BACK: Final = Script.load("dispatcher.turn_store", "give_back", repeatable=True)
 _TAKE_LOST: Final = Script.load("dispatcher.turn_store", "clock", "take_lost")
 # Ids of leases begin with it. A process id comes again, that of a container each time; this does not.
 PROCESS_TOKEN: Final = secrets.token_hex(6)
@@ -83,6 +84,14 @@ def leave(redis: RedisClient, worker: str) -> None:
 def end_message(redis: RedisClient, worker: str, message: bytes) -> None:
     """Note that a worker is done with a message."""
     redis.send_nowait("LREM", keys.taken(worker), -1, message, repeatable=True)
+
+
+def give_back_message(redis: RedisClient, worker: str, queue: str, message: bytes) -> None:
+    """Return a message to its queue in one step, which may be repeated; one that others took stays theirs."""
+    operands = _GIVE_BACK.operands(
+        {"taken": keys.taken(worker), "queue": queue}, {"message": message}, (), ()
+    )
+    redis.send_nowait("EVAL", _GIVE_BACK.source, *operands, repeatable=True)
 
 
 async def take_lost(redis: RedisClient, *, grace_s: float = 0.0) -> list[bytes]:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import suppress
 from typing import Any, Final
 
 import structlog
 from kombu import Consumer
 from kombu.transport import virtual
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from dispatcher.backoff import BackOff
 from dispatcher.errors import StateError, in_words
@@ -63,6 +64,7 @@ class QueueReader:
         self._queue = queue
         self._consumer = consumer
         self._client_id: int | None = None
+        self._former: tuple[bytes, bytes] | None = None
         self._is_stopped = False
 
     def start(self) -> None:
@@ -98,7 +100,7 @@ class QueueReader:
         """Read messages until the connection breaks or the reader is stopped."""
         await connection.open()
         try:
-            self._client_id = int(await connection.execute("CLIENT", "ID", timeout_s=READ_GRACE_S))
+            await self._end_former(connection)
             await TAKEN.recover(self._queue)
             command = ("BLMOVE", self._queue, TAKEN.key, "RIGHT", "LEFT", READ_BLOCK_S)
             while not self._is_stopped:
@@ -109,6 +111,18 @@ class QueueReader:
                     self._take(message)
         finally:
             connection.close()
+
+    async def _end_former(self, connection: PipelinedConnection) -> None:
+        """End the connection before this one, which Redis may still have: its read would move a message."""
+        told = await connection.execute("CLIENT", "INFO", timeout_s=READ_GRACE_S)
+        own = dict(field.split(b"=", 1) for field in told.split() if b"=" in field)
+        former, self._former = self._former, (own[b"id"], own[b"addr"])
+        self._client_id = int(own[b"id"])
+        if former is not None:
+            # A Redis that restarted gives the same ids again; one may forbid it.
+            with suppress(ResponseError):
+                kill = ("CLIENT", "KILL", "ID", former[0], "ADDR", former[1])
+                await connection.execute(*kill, timeout_s=READ_GRACE_S)
 
     def _take(self, raw: bytes) -> None:
         number = TAKEN.add(self._queue, raw)

@@ -120,9 +120,10 @@ class TakenMessages:
             known[message] -= 1
             if known[message] >= 0 or _queue_of(message) != queue:
                 continue
-            if message not in self._ended:
-                self._redis.send_nowait("LPUSH", queue, message)
-            worker_heartbeats.end_message(self._redis, self.worker, message)
+            if message in self._ended:
+                worker_heartbeats.end_message(self._redis, self.worker, message)
+            else:
+                worker_heartbeats.give_back_message(self._redis, self.worker, queue, message)
 
     def end(self, number: int, *, again: bool = False) -> None:
         """End a message whose task is over, or was none; called from any thread.
@@ -172,10 +173,10 @@ class TakenMessages:
         if not queue:
             return
         if again:
-            self._redis.send_nowait("LPUSH", queue, message)
+            worker_heartbeats.give_back_message(self._redis, self.worker, queue, message)
         else:
             self._ended.append(message)
-        worker_heartbeats.end_message(self._redis, self.worker, message)
+            worker_heartbeats.end_message(self._redis, self.worker, message)
         self._changed.set()
 
 

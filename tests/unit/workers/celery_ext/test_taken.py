@@ -6,6 +6,7 @@ import asyncio
 from typing import cast
 
 import pytest
+from redis.asyncio import Redis
 
 from dispatcher.pipeline.loop_thread import LoopThread
 from dispatcher.redis_client.client import RedisClient
@@ -15,6 +16,7 @@ from tests.unit.memory_redis import MemoryRedis
 from workers.celery_ext.taken import TakenMessages
 
 WATCHED_S = 60
+LONG_S = 20.0
 
 
 @pytest.fixture
@@ -56,6 +58,47 @@ def test_a_worker_that_takes_a_message_is_missed_without_grace_within_a_beat(bea
     run_in_virtual_time(scenario())
     assert len(beats) >= WATCHED_S / worker_heartbeats.BEAT_INTERVAL_S
     assert set(beats) == {0.0}
+
+
+def test_a_message_is_given_back_though_the_connection_broke_on_the_way() -> None:
+    """What was in flight is sent again where that may be repeated, so that it has to be all or nothing."""
+
+    async def scenario() -> None:
+        server = MemoryRedis()
+        redis = RedisClient(cast("Redis", server), reconnect_timeout_s=LONG_S)
+        taken = TakenMessages()
+        taken.begin(["llm"])
+        taken.connect(cast("LoopThread", None), redis)
+        taken.add("llm", b"message")
+        server.answers.clear()
+        taken.give_back()
+        await asyncio.sleep(0.01)
+        server.away = True
+        server.answers.set()
+        await asyncio.sleep(0.01)
+        server.away = False
+        await asyncio.sleep(LONG_S)
+        await redis.close()
+        ((name, source, *_, message),) = server.commands
+        assert (name, message) == ("EVAL", "message")
+        assert "LPUSH" in source
+        assert "LREM" in source
+
+    run_in_virtual_time(scenario())
+
+
+async def test_a_message_that_is_given_back_twice_is_in_its_queue_once(redis: RedisClient) -> None:
+    taken = TakenMessages()
+    taken.begin(["llm"])
+    taken.connect(cast("LoopThread", None), redis)
+    await redis.execute("DEL", "llm", taken.key)
+    taken.add("llm", b"message")
+    await redis.execute("LPUSH", taken.key, b"message")
+    taken.give_back()
+    for _ in range(2):
+        worker_heartbeats.give_back_message(redis, taken.worker, "llm", b"message")
+    assert await redis.execute("LRANGE", "llm", 0, -1) == [b"message"]
+    assert await redis.execute("LLEN", taken.key) == 0
 
 
 def taken_messages() -> TakenMessages:
