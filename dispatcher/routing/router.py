@@ -34,7 +34,7 @@ log = structlog.get_logger(__name__)
 
 RENEW_EVERY_S: Final = keys.LEASE_TTL_MS / 1000 / 3
 # `leases.pick` with all but the id of the lease.
-Look: TypeAlias = "Callable[..., Coroutine[object, object, Slot | NoSlot]]"
+Look: TypeAlias = "partial[Coroutine[object, object, Slot | NoSlot]]"
 
 
 class CallClock:
@@ -81,7 +81,7 @@ class Lease:
 class Router:
     """Leases instances for the calls of one process.
 
-    Thirteen methods: a lease is picked, waited for, renewed, undone and given back over the same tables.
+    Fourteen methods: a lease is picked, waited for, renewed, undone and given back over the same tables.
 
     Attributes:
         active: tells what an instance's name means; a call under way keeps the instance that it was given.
@@ -189,8 +189,8 @@ class Router:
                     await self.active.sync()
                     continue
                 self._refuse(service, picked, deadline_at_s, lease_id)
-                if self.active.current.conversation.uses_spare_slots:
-                    await ask_for_slot(self._redis, service, self._not_configured(service))
+                if service == "llm" and self.active.current.conversation.uses_spare_slots:
+                    await self._ask_for_spare_slot(service, lease_id, look.keywords["excluded"])
                 on_wait()
                 await self.line.wait(service, lease_id, ahead=picked.ahead)
         finally:
@@ -205,6 +205,14 @@ class Router:
             undoing = asyncio.get_running_loop().create_task(self._undo(looking, service, lease_id))
             self._abandoned.add(undoing)
             undoing.add_done_callback(self._abandoned.discard)
+            raise
+
+    async def _ask_for_spare_slot(self, service: Service, lease_id: str, excluded: Collection[str]) -> None:
+        """Have a call on a spare slot end; a call that ends meanwhile leaves its place in line."""
+        try:
+            await ask_for_slot(self._redis, service, excluded)
+        except (asyncio.CancelledError, StateError):
+            leases.leave(self._redis, service, lease_id)
             raise
 
     async def _undo(self, looking: asyncio.Task[Slot | NoSlot], service: Service, lease_id: str) -> None:

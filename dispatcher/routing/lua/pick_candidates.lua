@@ -54,7 +54,7 @@ for name in string.gmatch(fleet[2], "[^,]+") do
   -- What the control loop learned stands beside what the operator configured, and never replaces it.
   instances[#instances + 1] = {
     name = name, key = key, leases = leases,
-    weight = (tonumber(raw[1]) or 1) * (tonumber(raw[14]) or 1), cap = math.min(cap, tonumber(raw[15]) or cap),
+    weight = (tonumber(raw[1]) or 1) * (tonumber(raw[14]) or 1), whole_cap = cap, cap = math.min(cap, tonumber(raw[15]) or cap),
     priority = raw[16] or raw[3] or "normal",
     unconfigured = raw[17], draining = raw[4] == "1", failing = raw[18],
     healthy = raw[5] ~= "0" and not raw[18],

@@ -12,6 +12,8 @@ local function state_of(it)
   return it.in_flight .. "/" .. it.cap
 end
 
+local least_bad
+
 local function take(it, why)
   redis.call("ZADD", it.leases, now + tonumber(args.lease_ttl_ms), lease)
   redis.call("PEXPIRE", it.leases, SLOT_KEYS_TTL_MS)
@@ -23,7 +25,9 @@ local function take(it, why)
     "service", args.service, "lease", lease, "instance", it.name, "reason", reason,
     "candidates", table.concat(candidates, ", "))
   it.in_flight = it.in_flight + 1
-  if has_dialogue then
+  -- A call that is refused for want of a spare slot (spare_slots.py) reads no prompt there.
+  local is_refused = is_spare and (it == least_bad or it.in_flight > math.max(1, it.whole_cap * SPARE_SLOTS_RATIO))
+  if has_dialogue and not is_refused then
     redis.call("SET", keys.affinity, string.format("%s %d", it.name, now), "PX", AFFINITY_FADE_MS)
   end
   -- Two slots that were freed at once both notified the same first call; it passes the other one on.
@@ -76,7 +80,6 @@ end
 if full then return wait_in_line() end
 
 -- Panic: no instance is healthy, so try the one that failed least.
-local least_bad
 for _, it in ipairs(instances) do
   local open = not it.unconfigured and not it.draining and not excluded[it.name] and it.in_flight < it.cap
   if open and (not least_bad or it.errors < least_bad.errors) then least_bad = it end

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -99,6 +100,32 @@ async def test_half_of_the_slots_are_never_spare_ones(router: Router) -> None:
     await real.end()
 
 
+async def test_a_call_that_gets_no_spare_slot_leaves_its_dialogue_where_it_is(
+    fleet: Fleet, router: Router
+) -> None:
+    key = keys.affinity("llm", "device")
+    held = await begun(router, "real")
+    call: dict[str, Any] = {
+        "turn_id": "ahead",
+        "deadline_at_s": 0.0,
+        "order": SPARE_ORDER,
+        "dialogue": "device",
+    }
+    with pytest.raises(NoInstanceAvailable, match="no slot to spare"):
+        async with router.lease("llm", **call):
+            pass
+    assert not await fleet.redis.execute("EXISTS", key)
+    await held.end()
+    async with router.lease("llm", **call):
+        assert await fleet.redis.execute("EXISTS", key)
+    await fleet.redis.execute("DEL", key)
+    await fleet.redis.execute("HSET", keys.instance("llm", "A"), "healthy", "0")
+    with pytest.raises(NoInstanceAvailable, match="no slot to spare"):
+        async with router.lease("llm", **call):
+            pass
+    assert not await fleet.redis.execute("EXISTS", key)
+
+
 async def test_a_call_on_a_spare_slot_does_not_wait_for_one(router: Router) -> None:
     held = [await begun(router, "real"), await begun(router, "real")]
     with pytest.raises(NoInstanceAvailable, match="all full"):
@@ -132,6 +159,42 @@ async def test_the_youngest_call_gives_its_slot(fleet: Fleet, router: Router) ->
         await younger.task
     assert not older.task.done()
     for each in (older, *real):
+        await each.end()
+
+
+async def test_a_real_call_takes_no_spare_slot_where_it_may_not_go(fleet: Fleet, router: Router) -> None:
+    instances = [llm("A", cap=2), llm("B", cap=1)]
+    await fleet.configure("round_robin", *instances)
+    rules = router.active.current.conversation
+    router.active.current = replace(catalogue_of("round_robin", instances), conversation=rules)
+    ahead = await begun(router, "ahead", is_spare=True)
+    real = [await begun(router, "real") for _ in range(2)]
+    with pytest.raises(NoInstanceAvailable, match="all full"):
+        async with router.lease("llm", turn_id="t", deadline_at_s=time.time() + 0.05, excluded={"A"}):
+            pass
+    assert not ahead.task.done()
+    for each in (ahead, *real):
+        await each.end()
+
+
+async def test_a_call_that_is_cancelled_while_it_asks_leaves_its_place_in_line(
+    fleet: Fleet, router: Router, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asks = asyncio.Event()
+
+    async def ask(*_: object) -> None:
+        asks.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr("dispatcher.routing.router.ask_for_slot", ask)
+    held = [await begun(router, "real"), await begun(router, "real")]
+    late = Call(router, "late")
+    await asks.wait()
+    assert await fleet.redis.execute("ZCARD", keys.waiting("llm")) == 1
+    late.task.cancel()
+    await asyncio.wait([late.task])
+    assert await fleet.redis.execute("ZCARD", keys.waiting("llm")) == 0
+    for each in held:
         await each.end()
 
 
