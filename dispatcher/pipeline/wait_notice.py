@@ -24,7 +24,8 @@ class WaitNotice:
 
     def note(self) -> None:
         """Let the front know that the call waits, once a second at most."""
-        if now() - self._sent_at < WAIT_NOTICE_INTERVAL_S:
+        is_early = now() - self._sent_at < WAIT_NOTICE_INTERVAL_S
+        if is_early or not self._context.catalogue.overload.enabled:
             return
         self._sent_at = now()
         profile = self._profile

@@ -93,7 +93,7 @@ class TurnRunner:
 
     def on_clock(self) -> None:
         """Act on a stage that is late."""
-        queued_s = self._context.loads.queued_s
+        queued_s = self._context.loads.queued_s if self._context.catalogue.overload.enabled else {}
         self._do(self._turn.on_clock(self._context.pacer.now(), self._predicted_s, queued_s=queued_s))
 
     def _predicted_s(self, stage: steps.Stage, begun_s: float) -> float:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 
 import pytest
 
+from dispatcher.catalogue.model import OverloadRules
 from dispatcher.messages import TurnTicket
 from dispatcher.pipeline import tts
 from dispatcher.pipeline.tts import FIRST_SENTENCE_DUE_S
@@ -36,6 +38,23 @@ async def test_the_front_is_told_once_a_second_that_a_stage_waits() -> None:
     worker.router.full.clear()
     await speaking
     assert [each.kind for each in worker.redis.replies[2:]] == ["audio"] * (len(worker.redis.replies) - 2)
+
+
+async def test_the_front_is_told_nothing_where_overload_is_off() -> None:
+    worker = FakeWorker.with_instances(instance_of("tts", "a"))
+    active = worker.router.active
+    active.current = replace(active.current, overload=OverloadRules(enabled=False))
+    worker.providers.scripts["a"].append([speech(1)])
+    worker.router.full.add("a")
+    speaking = asyncio.create_task(tts.synthesize(worker.context, pcm_ticket(), 2, "Hello there."))
+
+    async def is_in_line() -> bool:
+        return bool(worker.router.orders)
+
+    await soon(is_in_line, what="it waits for a slot")
+    worker.router.full.clear()
+    await speaking
+    assert {each.kind for each in worker.redis.replies} == {"audio"}
 
 
 async def test_a_first_sentence_is_due_within_a_bound_and_counts_as_a_share() -> None:

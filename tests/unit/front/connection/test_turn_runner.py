@@ -13,13 +13,14 @@ from structlog.testing import capture_logs
 
 from dispatcher.audio.packets import pack
 from dispatcher.catalogue.conversation import FillerRules
-from dispatcher.catalogue.model import PhraseRules
+from dispatcher.catalogue.model import OverloadRules, PhraseRules
 from dispatcher.dialogue_store.phrase_cache import Finding
 from dispatcher.front.connection.protocol import AudioParams
 from dispatcher.front.connection.turn_runner import TurnRunner
 from dispatcher.front.connection.turn_tasks import Utterance
 from dispatcher.messages import Reply, TurnTicket
 from dispatcher.redis_client import keys
+from dispatcher.routing.rules.prediction import ServiceLoad
 from dispatcher.tools.device_calls import DeviceCall
 from tests.unit.front.fakes import RULES, FakeFront, FakeSocket, fake_front, kinds, settle
 from tests.unit.pipeline.fake_phrases import FakePhrases
@@ -121,6 +122,19 @@ async def test_a_clock_that_is_set_makes_no_turn_older_that_is_sent_again(
     await settle()
     first, again = turn.front.queued("asr")
     assert again["deadline_at_s"] - first["deadline_at_s"] == pytest.approx(3600, abs=1)
+
+
+@pytest.mark.parametrize("is_on", [True, False])
+async def test_a_stage_that_may_be_queued_is_late_where_overload_is_off(*, is_on: bool) -> None:
+    front = fake_front()
+    active = front.context.active
+    active.current = replace(active.current, overload=OverloadRules(enabled=is_on))
+    await running(front)
+    front.context.loads.current = {"asr": ServiceLoad(slots=1, in_flight=1, queued=1, queued_s=99)}
+    front.clock.advance(2.5)
+    front.context.turns.check_late()
+    await settle()
+    assert len(front.queued("asr")) == (1 if is_on else 2)
 
 
 async def test_a_late_stage_is_sent_again_and_then_apologised_for() -> None:
