@@ -52,7 +52,7 @@ def new_session(*, watched_by: Sequence[aiohttp.TraceConfig] = ()) -> aiohttp.Cl
 
 
 def open_socket(address: aiohttp.AddrInfoType) -> socket.socket:
-    """Return a socket that gives a host of the own network up where it takes no data for 1.5 s.
+    """Return a socket that, to a host of the own network, times out after 1.5 s without an acknowledgement.
 
     A kept connection to a host that was switched off says nothing of it: the system would send the request
     again and again, and the call be silent until its own end. On macOS that stays so.

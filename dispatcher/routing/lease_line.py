@@ -10,7 +10,7 @@ from dispatcher.messages import Service
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import leases
 
-# A call that finds every slot taken is told when it is its turn; it looks by itself as often as this, to
+# A call that finds every slot taken is notified when it is its turn; it polls as often as this, to
 # keep its place in line and to find slots whose holder died.
 LEASE_POLL_INTERVAL_S: Final = 0.25
 # With so many in front of it a call is served no sooner for looking; its place lasts for two seconds.

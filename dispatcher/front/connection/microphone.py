@@ -75,7 +75,7 @@ class SpeechDetector:
         self._endpointer = Endpointer(rules)
         self._judge = judge if rules.pause_ms is not None else None
         self._meter: SpeechMeter | None = None
-        # What the judge hears: the utterance, or so much before it as is kept of one.
+        # Sound that is judged: the utterance, or so much before it as is kept of one.
         self._sound = bytearray()
 
     @property
