@@ -7,6 +7,7 @@ The model (BSD-2-Clause, 8.7 MB) comes from a file that the operator names, from
 from __future__ import annotations
 
 import hashlib
+import http.client
 import os
 import urllib.request
 from importlib.util import find_spec
@@ -44,7 +45,7 @@ class SmartTurn:
         self._session = _load(path)
 
     def finished(self, pcm: bytes, rate_hz: int) -> float:
-        """Return how likely the sentence is finished, 0..1; some 60 ms of CPU.
+        """Return how likely the sentence is finished, 0..1; some 100 ms of CPU.
 
         Args:
             pcm: s16le, with the first 100 ms or more of the pause; its last 8 s count.
@@ -93,7 +94,7 @@ def _fetch(target: Path) -> Path:
         unfinished = target.with_suffix(f".{os.getpid()}")
         unfinished.write_bytes(model)
         unfinished.replace(target)
-    except OSError as error:
+    except (OSError, http.client.HTTPException) as error:
         raise AudioError(
             f"no {MODEL_NAME} here, and the hub did not give it ({error}); "
             "pip install --no-deps pipecat-ai, or name the file in SMART_TURN_MODEL"

@@ -1,7 +1,7 @@
 """Filling of the phrase cache: what is said without an LLM is made before it is wanted.
 
 An apology is wanted when no TTS answers, so that it has to be there before. One phrase at a time goes to the
-TTS queue while that is empty; a language that a voice does not speak is tried once an hour.
+TTS queue while that is empty; one that is not made, or only by a stand-in, is tried again after an hour.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import structlog
@@ -20,13 +20,14 @@ from dispatcher.catalogue.conversation import Conversation
 from dispatcher.catalogue.model import Catalogue
 from dispatcher.dialogue.apology_texts import APOLOGIES
 from dispatcher.dialogue.language import detect_language
-from dispatcher.dialogue.persona import Character, character
-from dispatcher.dialogue.phrases import SpokenPhrase
+from dispatcher.dialogue.persona import Character, character, voices_of
+from dispatcher.dialogue.phrases import SpokenPhrase, digests
 from dispatcher.dialogue_store.phrase_cache import PhraseCache
 from dispatcher.errors import StateError
 from dispatcher.messages import Language, TurnTicket
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
+from dispatcher.routing.overview import read_overview
 
 log = structlog.get_logger(__name__)
 
@@ -48,13 +49,14 @@ class PhraseFiller:
 
     Attributes:
         catalogue: returns the active one.
-        tried_at_s: when each phrase of a persona was tried last.
+        tried_at_s: when a phrase was tried last that is not there in the usual voice, by its first digest: a
+            voice that the YAML changes is tried at once.
     """
 
     redis: RedisClient
     phrases: PhraseCache
     catalogue: Callable[[], Catalogue]
-    tried_at_s: dict[tuple[str, str], float] = field(default_factory=dict)
+    tried_at_s: dict[str, float] = field(default_factory=dict)
 
     async def run(self) -> None:
         """Fill for ever."""
@@ -80,13 +82,13 @@ class PhraseFiller:
         for name, persona in personas(catalogue.conversation):
             wanted = fixed_phrases(catalogue.conversation, persona)
             for phrase in await self.phrases.find_missing(wanted, catalogue, persona.voices):
-                tried_at_s = self.tried_at_s.get((name, phrase.language))
+                tried_at_s = self.tried_at_s.get(_first_digest(phrase, catalogue, persona.voices))
                 if tried_at_s is None or now_s - tried_at_s >= RETRY_AFTER_S:
                     return await self._make(name, phrase, now_s)
         return False
 
     async def _make(self, persona: str, phrase: SpokenPhrase, now_s: float) -> bool:
-        """Send a phrase to be made, and wait until it is there; else its language rests for a while."""
+        """Send a phrase to be made, and wait until it is there; else it rests for a while."""
         ticket = TurnTicket(
             turn_id=f"phrase-{uuid.uuid4().hex}",
             attempt=1,
@@ -98,13 +100,25 @@ class PhraseFiller:
         )
         await chains.synthesize(self.redis, ticket, index=0, text=phrase.text, keep="fixed")
         catalogue = self.catalogue()
-        voices = character(catalogue.conversation, "", chosen=persona).voices
+        voices = voices_of(catalogue.conversation, ticket)
         for _ in range(round(FILLING_TIMEOUT_S)):
             await asyncio.sleep(1)
             if not await self.phrases.find_missing([phrase], catalogue, voices):
-                return True
-        self.tried_at_s[persona, phrase.language] = now_s
+                break
+        # As a sentence it is looked up in the usual voice alone: what a stand-in spoke rests as well.
+        has_failed = await self.phrases.find_missing([replace(phrase, is_fixed=False)], catalogue, voices)
+        if has_failed and await self._has_healthy_tts():
+            self.tried_at_s[_first_digest(phrase, catalogue, voices)] = now_s
         return True
+
+    async def _has_healthy_tts(self) -> bool:
+        """Return whether a TTS takes calls; one that still loads fails its checks."""
+        instances = (await read_overview(self.redis)).instances
+        return any(each.service == "tts" and each.is_usable and each.check_run >= 0 for each in instances)
+
+
+def _first_digest(phrase: SpokenPhrase, catalogue: Catalogue, voices: Mapping[str, str]) -> str:
+    return digests(phrase, catalogue.services["tts"].instances, voices)[0]
 
 
 def personas(rules: Conversation) -> Iterator[tuple[str, Character]]:

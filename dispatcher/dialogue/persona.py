@@ -11,7 +11,7 @@ from dispatcher.catalogue.fields import EVERYWHERE
 from dispatcher.catalogue.model import Instance
 from dispatcher.catalogue.personas import DeviceRule, Persona
 from dispatcher.dialogue.goodbye import GOODBYES
-from dispatcher.messages import Language
+from dispatcher.messages import Language, TurnTicket
 
 _NAME_MARK: Final = "{name}"
 
@@ -63,6 +63,11 @@ def character(rules: Conversation, device_id: str, *, chosen: str = "") -> Chara
         timezone=_first(layers, "timezone") or "",
         place=_first(layers, "place") or "",
     )
+
+
+def voices_of(rules: Conversation, ticket: TurnTicket) -> Mapping[str, str]:
+    """Return the voices of the persona that speaks to the device of a turn."""
+    return character(rules, ticket.device_id, chosen=ticket.persona).voices
 
 
 def voice_at(voices: Mapping[str, str], instance: Instance) -> str | None:

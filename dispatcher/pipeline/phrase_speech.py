@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from dispatcher.audio import packets
 from dispatcher.catalogue.model import Instance
 from dispatcher.chains import spoken_language
-from dispatcher.dialogue.persona import character
+from dispatcher.dialogue.persona import voices_of
 from dispatcher.dialogue.phrases import SpokenPhrase
 from dispatcher.dialogue_store.phrase_cache import CACHE_NAME, FoundPhrase, MadePhrase
 from dispatcher.messages import Keep, ReplyFields, TurnTicket
@@ -19,11 +19,6 @@ from dispatcher.pipeline.worker_context import WorkerContext
 # A phrase that another process makes is waited for, no longer than the first audio of an own call takes.
 MAKING_TIMEOUT_S: Final = 0.3
 MAKING_POLL_INTERVAL_S: Final = 0.02
-
-
-def voices_of(context: WorkerContext, ticket: TurnTicket) -> Mapping[str, str]:
-    """Return the voices of the persona that speaks to a device."""
-    return character(context.catalogue.conversation, ticket.device_id, chosen=ticket.persona).voices
 
 
 def phrase_of(ticket: TurnTicket, text: str, *, keep: Keep) -> SpokenPhrase:
@@ -41,7 +36,7 @@ async def find_phrase(
 ) -> FoundPhrase:
     """Return what the cache knows of a sentence of a turn."""
     phrase = phrase_of(ticket, text, keep=keep)
-    voices = voices_of(context, ticket)
+    voices = voices_of(context.catalogue.conversation, ticket)
     return await context.phrases.find(phrase, context.catalogue, voices, may_make=may_make)
 
 
@@ -69,7 +64,7 @@ class PhraseMaking:
         """Begin to count the time that it takes; `token` is that of the cache's answer "mine", or empty."""
         self._context = context
         self._phrase = phrase_of(ticket, text, keep=keep)
-        self._voices = voices_of(context, ticket)
+        self._voices = voices_of(context.catalogue.conversation, ticket)
         self._token = token
         self._began_at = now()
         self._speakers: list[Instance] = []

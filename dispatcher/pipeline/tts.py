@@ -13,13 +13,13 @@ from dispatcher.audio import packets
 from dispatcher.audio.opus import SAMPLE_BYTES, OpusEncoder, PacketEncoder, PcmPacketizer
 from dispatcher.audio.opus_frames import OpusPackets
 from dispatcher.catalogue.model import Instance
-from dispatcher.dialogue.persona import voice_at
+from dispatcher.dialogue.persona import voice_at, voices_of
 from dispatcher.errors import InstanceFailed
 from dispatcher.messages import REPLY_FRAME_MS, REPLY_RATE_HZ, Keep, ReplyFields, TurnTicket
 from dispatcher.pipeline.attempt import Attempt, CallProfile, now
 from dispatcher.pipeline.attempt_runner import LostHedge
 from dispatcher.pipeline.hedged_call import HedgedCall
-from dispatcher.pipeline.phrase_speech import PhraseMaking, find_or_make, played, voices_of
+from dispatcher.pipeline.phrase_speech import PhraseMaking, find_or_make, played
 from dispatcher.pipeline.stage import reply, without_stalls
 from dispatcher.pipeline.worker_context import WorkerContext
 from dispatcher.providers.protocols import PacketTtsProvider, TtsProvider
@@ -84,7 +84,7 @@ async def synthesize(
         InstanceError, NoInstanceAvailable, StateError: no instance spoke it to its end.
     """
     speech = SentenceSpeech(context, ticket, index, making)
-    voices = voices_of(context, ticket)
+    voices = voices_of(context.catalogue.conversation, ticket)
 
     async def attempt_on(attempt: Attempt, lease: Lease) -> None:
         voice = voice_at(voices, lease.instance) or lease.instance.voice

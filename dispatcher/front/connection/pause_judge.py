@@ -21,6 +21,8 @@ log = structlog.get_logger(__name__)
 
 # Each judgement but the first is expected to take as long as the one before.
 _EXPECTED_S: Final = 0.06
+# A front may start before the network, and the model come from there.
+MODEL_RETRY_AFTER_S: Final = 300.0
 
 
 class SentenceModel(Protocol):
@@ -56,8 +58,16 @@ class PauseJudge:
         waiting: pauses that are to be judged, or are at this moment.
     """
 
-    def __init__(self, read_model: Callable[[], SentenceModel], meter: HostMeter) -> None:
+    def __init__(
+        self,
+        read_model: Callable[[], SentenceModel],
+        meter: HostMeter,
+        *,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Load nothing before the first device needs it."""
+        self._now = now
+        self._failed_at_s: float | None = None
         self._read_model = read_model
         self._meter = meter
         self._model: SentenceModel | None = None
@@ -77,7 +87,13 @@ class PauseJudge:
         return self._model is not None
 
     def load(self) -> None:
-        """Load the model once, aside from the loop; where there is none it is logged, and no pause judged."""
+        """Load the model once, aside from the loop.
+
+        Where there is none it is logged, and no pause judged; a device that comes minutes later tries again.
+        """
+        failed_at_s = self._failed_at_s
+        if failed_at_s is not None and self._now() - failed_at_s >= MODEL_RETRY_AFTER_S:
+            self._loading = self._failed_at_s = None
         if self._loading is None:
             self._loading = asyncio.get_running_loop().create_task(self._load())
 
@@ -100,6 +116,7 @@ class PauseJudge:
         try:
             self._model = await asyncio.get_running_loop().run_in_executor(self._thread, self._read_model)
         except AudioError as error:
+            self._failed_at_s = self._now()
             log.warning("pauses are not judged, endpointing goes by silence", reason=str(error))
         else:
             log.info("pauses are judged")

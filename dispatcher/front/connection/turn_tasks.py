@@ -11,7 +11,7 @@ import structlog
 from dispatcher import chains
 from dispatcher.audio import packets
 from dispatcher.dialogue.filler import FILLER_INDEX
-from dispatcher.dialogue.persona import character
+from dispatcher.dialogue.persona import voices_of
 from dispatcher.dialogue.phrases import SpokenPhrase
 from dispatcher.dialogue.steps import SendAgain
 from dispatcher.dialogue_store.phrase_cache import CACHE_NAME, FoundPhrase
@@ -130,11 +130,10 @@ class TurnTasks:
     async def find_phrase(self, text: str, language: Language) -> FoundPhrase:
         """Return what the cache knows of a phrase, in the voice of the device's persona."""
         rules = self._context.catalogue
-        voices = character(rules.conversation, self.ticket.device_id, chosen=self.ticket.persona).voices
         phrase = SpokenPhrase(
             text=text, language=language, audio_format=self.ticket.audio_format, is_fixed=True
         )
-        return await self._context.phrases.find(phrase, rules, voices)
+        return await self._context.phrases.find(phrase, rules, voices_of(rules.conversation, self.ticket))
 
     async def call_tool(self, request: str, on_ended: Callable[[float], None]) -> None:
         """Have the device do what a worker asks; `on_ended` gets the time at which that is over."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import io
 import urllib.error
 import urllib.request
@@ -85,11 +86,14 @@ def test_the_hub_is_asked_once_and_by_its_sum(tmp_path: Path, monkeypatch: pytes
     assert len(fetched) == 2
 
 
+@pytest.mark.parametrize(
+    "failure", [urllib.error.URLError("no network"), http.client.IncompleteRead(b"half")]
+)
 def test_a_model_that_is_nowhere_is_asked_for_in_words(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: Exception
 ) -> None:
-    def urlopen(url: str, *, timeout: float) -> io.BytesIO:
-        raise urllib.error.URLError(f"no network to {url} in {timeout}")
+    def urlopen(*_: object, **__: object) -> io.BytesIO:
+        raise failure
 
     monkeypatch.setattr(smart_turn, "find_spec", lambda _: None)
     monkeypatch.setattr(urllib.request, "urlopen", urlopen)

@@ -12,7 +12,7 @@ import pytest
 import structlog
 
 from dispatcher.errors import AudioError
-from dispatcher.front.connection.pause_judge import Pause, PauseJudge
+from dispatcher.front.connection.pause_judge import MODEL_RETRY_AFTER_S, Pause, PauseJudge
 from dispatcher.host_metrics.host import HostMeter
 from tests.support.smart_turn import LONG, MODEL, SHORT
 from tests.support.waiting import until
@@ -106,6 +106,29 @@ async def test_without_a_model_endpointing_goes_by_silence_and_one_line_says_so(
     judge.judge(pause(b"0.1", said))
     assert (judge.waiting, said) == (0, [])
     assert [line["reason"] for line in lines] == ["no model here"]
+    judge.close()
+
+
+async def test_a_model_that_was_missing_is_looked_for_again_some_minutes_later() -> None:
+    tries, now_s = list[float](), [1000.0]
+
+    def from_the_hub() -> HeldModel:
+        tries.append(now_s[0])
+        if len(tries) < 2:
+            raise AudioError("no network")
+        return HeldModel()
+
+    judge = PauseJudge(from_the_hub, cast("HostMeter", IdleMeter()), now=lambda: now_s[0])
+    with structlog.testing.capture_logs() as lines:
+        judge.load()
+        await until(lambda: lines, "it is logged")
+    for later_s in (MODEL_RETRY_AFTER_S - 1, MODEL_RETRY_AFTER_S):
+        now_s[0] = 1000.0 + later_s
+        judge.load()
+        judge.load()
+    await until(lambda: judge.is_loaded, "the model is loaded")
+    judge.load()
+    assert tries == [1000.0, 1000.0 + MODEL_RETRY_AFTER_S]
     judge.close()
 
 
