@@ -5,20 +5,21 @@ from __future__ import annotations
 import hmac
 from typing import Final
 
+import structlog
 from aiohttp import web
 
 from dispatcher.console.context import CONSOLE
 from dispatcher.console.operator_sessions import OperatorSession, TooManyTriesError
-from dispatcher.front.admission.tokens import is_loopback
+from dispatcher.front.admission.client_address import ClientAddress, client_address_of, counted_address
 from dispatcher.web_assets import SECURITY_HEADERS
+
+log = structlog.get_logger(__name__)
 
 COOKIE: Final = "console"
 CSRF_HEADER: Final = "X-CSRF-Token"
 MAX_NAME: Final = 64
-# A proxy on this host connects from loopback, whoever is behind it; it says so in one of these.
-FORWARDING_HEADERS: Final = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP")
-# Any other name may be one that a stranger's page made point to this host (DNS rebinding).
-LOCAL_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+# Where the tries of all are counted who come through a proxy that is not trusted, or by a foreign page.
+UNKNOWN_ADDRESS: Final = "unknown"
 
 
 def add_sign_in(app: web.Application) -> None:
@@ -28,21 +29,19 @@ def add_sign_in(app: web.Application) -> None:
     app.router.add_delete("/session", sign_out)
 
 
-def is_local(request: web.Request) -> bool:
-    """Return whether a request comes from a browser on this host, by a name that only this host has."""
-    if any(name in request.headers for name in FORWARDING_HEADERS):
-        return False
-    return is_loopback(request.remote) and request.url.host in LOCAL_NAMES
-
-
 def require_reader(request: web.Request) -> None:
     """Do nothing for a request that may read.
 
     Raises:
         HTTPForbidden: it may not.
     """
-    if _session(request) is None and not is_local(request):
+    if not may_read(request):
         raise web.HTTPForbidden(text="sign in first", headers=SECURITY_HEADERS)
+
+
+def may_read(request: web.Request) -> bool:
+    """Return whether a request may read now: a session ends, also while a page is sent its sections."""
+    return _session(request) is not None or _client(request).is_local
 
 
 def require_operator(request: web.Request) -> OperatorSession:
@@ -54,14 +53,15 @@ def require_operator(request: web.Request) -> OperatorSession:
     session = _session(request)
     if session is None:
         raise web.HTTPForbidden(text="sign in first", headers=SECURITY_HEADERS)
-    if not hmac.compare_digest(request.headers.get(CSRF_HEADER, "").encode(), session.csrf.encode()):
+    given = request.headers.get(CSRF_HEADER, "").encode(errors="surrogatepass")
+    if not hmac.compare_digest(given, session.csrf.encode()):
         raise web.HTTPForbidden(text=f"{CSRF_HEADER}: was missing or wrong", headers=SECURITY_HEADERS)
     return session
 
 
 async def show_session(request: web.Request) -> web.Response:
     """Answer who is signed in, and whether this browser may read."""
-    return _told(request, _session(request))
+    return _session_response(request, _session(request))
 
 
 async def sign_in(request: web.Request) -> web.Response:
@@ -74,17 +74,25 @@ async def sign_in(request: web.Request) -> web.Response:
         name, password = str(given["name"]).strip()[:MAX_NAME], str(given["password"])
     except (ValueError, KeyError, TypeError) as error:
         raise web.HTTPBadRequest(text="expected name and password", headers=SECURITY_HEADERS) from error
-    sessions, address = request.app[CONSOLE].sessions, request.remote or ""
+    if not name.isprintable():
+        text = f"name: was {name!r}; expected printable characters"
+        raise web.HTTPBadRequest(text=text, headers=SECURITY_HEADERS)
+    address = _counted_address(request)
     try:
-        session = sessions.try_sign_in(password, name=name or "operator", address=address)
+        session = request.app[CONSOLE].sessions.try_sign_in(
+            password, name=name or "operator", address=address
+        )
     except TooManyTriesError as error:
         text = "too many wrong passwords; try again in a minute"
         raise web.HTTPTooManyRequests(text=text, headers=SECURITY_HEADERS) from error
     if session is None:
+        log.warning("sign-in refused", address=address or "this host")
         raise web.HTTPForbidden(text="wrong password", headers=SECURITY_HEADERS)
-    response = _told(request, session)
+    log.info("operator signed in", who=session.name, address=address or "this host")
+    response = _session_response(request, session)
     # Without a path the browser keeps it to the folder of this address, whatever prefix that has.
-    response.headers["Set-Cookie"] = f"{COOKIE}={session.token}; HttpOnly; SameSite=Strict"
+    secure = "; Secure" if _client(request).is_secure else ""
+    response.headers["Set-Cookie"] = f"{COOKIE}={session.token}; HttpOnly; SameSite=Strict{secure}"
     return response
 
 
@@ -92,17 +100,27 @@ async def sign_out(request: web.Request) -> web.Response:
     """End the session."""
     require_operator(request)
     request.app[CONSOLE].sessions.end(request.cookies.get(COOKIE, ""))
-    return _told(request, None)
+    return _session_response(request, None)
+
+
+def _client(request: web.Request) -> ClientAddress:
+    return client_address_of(request, request.app[CONSOLE].settings.trusted_proxies)
+
+
+def _counted_address(request: web.Request) -> str | None:
+    """Return the address by which tries are counted; None for a browser on this host."""
+    counted = counted_address(request, request.app[CONSOLE].settings.trusted_proxies)
+    return counted or (None if _client(request).is_local else UNKNOWN_ADDRESS)
 
 
 def _session(request: web.Request) -> OperatorSession | None:
     return request.app[CONSOLE].sessions.find(request.cookies.get(COOKIE, ""))
 
 
-def _told(request: web.Request, session: OperatorSession | None) -> web.Response:
+def _session_response(request: web.Request, session: OperatorSession | None) -> web.Response:
     found = {
         "name": session.name if session else None,
         "csrf": session.csrf if session else None,
-        "may_read": session is not None or is_local(request),
+        "may_read": session is not None or _client(request).is_local,
     }
     return web.json_response(found, headers={**SECURITY_HEADERS, "Cache-Control": "no-store"})

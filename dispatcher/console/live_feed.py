@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
@@ -86,7 +86,7 @@ class LiveFeed:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wanted.wait(), IDLE_INTERVAL_S)
 
-    async def view(self) -> AsyncIterator[bytes]:
+    async def view(self) -> AsyncGenerator[bytes]:
         """Yield messages for one viewer: first all sections, then those that changed."""
         self._viewers += 1
         self._wanted.set()

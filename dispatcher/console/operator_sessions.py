@@ -28,7 +28,6 @@ class OperatorSession:
     """
 
     name: str
-    address: str
     ends_at_s: float
     token: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
     csrf: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
@@ -46,10 +45,15 @@ class OperatorSessions:
         self._password = password.encode()
         self._now = now
         self._sessions: dict[str, OperatorSession] = {}
-        self._wrong: deque[tuple[float, str]] = deque()
+        self._wrong: deque[tuple[float, str | None]] = deque()
 
-    def try_sign_in(self, password: str, *, name: str, address: str) -> OperatorSession | None:
+    def try_sign_in(self, password: str, *, name: str, address: str | None) -> OperatorSession | None:
         """Return a new session; None for a wrong password.
+
+        Args:
+            password: as it was typed.
+            name: what the operator calls himself.
+            address: where tries are counted; None for this host, which the tries of others do not lock out.
 
         Raises:
             TooManyTriesError: too many were wrong within the last minute.
@@ -58,14 +62,16 @@ class OperatorSessions:
         while self._wrong and now_s - self._wrong[0][0] > TRIES_WINDOW_S:
             self._wrong.popleft()
         of_address = sum(where == address for _, where in self._wrong)
-        if of_address >= MAX_TRIES_PER_ADDRESS or len(self._wrong) >= MAX_TRIES:
+        is_over = address is not None and len(self._wrong) >= MAX_TRIES
+        if of_address >= MAX_TRIES_PER_ADDRESS or is_over:
             raise TooManyTriesError
-        if not hmac.compare_digest(password.encode(), self._password):
+        # JSON may hold half a surrogate pair, which is no text that could be encoded otherwise.
+        if not hmac.compare_digest(password.encode(errors="surrogatepass"), self._password):
             self._wrong.append((now_s, address))
             return None
         while len(self._sessions) >= MAX_SESSIONS:
             self._sessions.pop(next(iter(self._sessions)))
-        session = OperatorSession(name=name, address=address, ends_at_s=now_s + SESSION_S)
+        session = OperatorSession(name=name, ends_at_s=now_s + SESSION_S)
         self._sessions[session.token] = session
         return session
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import aclosing
 from pathlib import Path
 from typing import Final
 
 from aiohttp import web
 
-from dispatcher.console.access import require_reader
+from dispatcher.console.access import may_read, require_reader
 from dispatcher.console.context import CONSOLE
 from dispatcher.console.record_queries import SPANS
 from dispatcher.console.sections.turns import explain
@@ -18,6 +20,8 @@ from dispatcher.settings import Settings
 from dispatcher.web_assets import PAGE, SECURITY_HEADERS, read_assets
 
 STATIC: Final = Path(__file__).parent / "static"
+# A browser that takes nothing for so long is gone, and its place is another's.
+WRITE_TIMEOUT_S: Final = 30.0
 # The talk page's own; a file of the console with the same name wins.
 SHARED: Final = ("base.css", "flower-link.js", "i18n.js", "identity.js", "mark.svg")
 STREAM_HEADERS: Final = {
@@ -51,16 +55,30 @@ def add_page(app: web.Application, settings: Settings) -> None:
 
 
 async def stream_sections(request: web.Request) -> web.StreamResponse:
-    """Send the sections as they change, until the browser goes."""
+    """Send the sections as they change, until the browser goes or its session ends."""
     require_reader(request)
     feed = request.app[CONSOLE].feed
     if feed.is_full:
         raise web.HTTPServiceUnavailable(text="too many browsers look at this console")
     response = web.StreamResponse(headers=STREAM_HEADERS)
     await response.prepare(request)
-    async for messages in feed.view():
-        await response.write(messages)
+    async with aclosing(feed.view()) as view:
+        async for messages in view:
+            if not may_read(request):
+                break
+            try:
+                async with asyncio.timeout(WRITE_TIMEOUT_S):
+                    await response.write(messages)
+            except TimeoutError:
+                _abort(request)
+                break
     return response
+
+
+def _abort(request: web.Request) -> None:
+    """Drop the connection: to end the answer would wait for the same browser."""
+    if request.transport is not None:
+        request.transport.abort()
 
 
 async def show_turn(request: web.Request) -> web.Response:

@@ -58,9 +58,11 @@ def _flower_line(flower: ListenAddress, settings: Settings) -> str:
         or str(settings.data_dir / PASSWORD_FILE)
     )
     where = f"in {where}"
-    for name in ("operator_password", "flower_password"):
-        if getattr(settings, name):
-            where = f"that of {name.upper()}"
+    # In the order of `flower_environment`.
+    if settings.flower_password:
+        where = "that of FLOWER_PASSWORD"
+    elif settings.operator_password and not settings.flower_password_file:
+        where = "that of OPERATOR_PASSWORD"
     return f"Flower              http://{ListenAddress(local, flower.port)}/  (user {USER}, password {where})"
 
 

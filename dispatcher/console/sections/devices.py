@@ -16,7 +16,10 @@ DEVICES_SHOWN: Final = 100
 
 
 async def read(sources: FeedSources, snapshot: ConsoleSnapshot) -> Mapping[str, Any]:
-    """Return the devices as `dispatcher devices list --json` has them, those that are connected first."""
+    """Return the devices as `dispatcher devices list --json` has them, those that are connected first.
+
+    Without the activation code: whoever knows it could let the device in.
+    """
     found, connected = await asyncio.gather(
         registry.read_all(sources.redis, most=DEVICES_SHOWN), read_connected(sources.redis)
     )
@@ -25,6 +28,8 @@ async def read(sources: FeedSources, snapshot: ConsoleSnapshot) -> Mapping[str, 
         {**as_json(device, connected.get(device.device_id)), "gaps": late.get(device.device_id, 0)}
         for device in found
     ]
+    for row in rows:
+        del row["code"]
     rows.sort(key=lambda row: not row["connected"])
     return {
         "devices": rows,

@@ -23,6 +23,8 @@ from dispatcher.front.admission.tokens import is_loopback
 
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+# A proxy of this host connects from loopback, whoever is behind it; it says so in one of these.
+_FORWARDING_HEADERS: Final = ("X-Forwarded-For", "X-Real-IP", "Forwarded", "Via", "X-Forwarded-Host")
 _PORTS: Final = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 
 
@@ -62,7 +64,8 @@ def _client_of(request: web.BaseRequest, trusted: Sequence[Network]) -> tuple[st
     """Return the address of the client, as far as it can be believed, and whether it spoke TLS."""
     path = _forwarded_for(request)
     if not _is_in(request.remote, trusted):
-        return None if path and is_loopback(request.remote) else request.remote, request.secure
+        is_forwarded = any(name in request.headers for name in _FORWARDING_HEADERS)
+        return None if is_forwarded and is_loopback(request.remote) else request.remote, request.secure
     said = request.headers.getall("X-Forwarded-Proto", [])
     secure = said[-1].rpartition(",")[2].strip().lower() == "https" if said else request.secure
     # Each proxy adds at the right; the first from there that is none of ours is the client.

@@ -26,6 +26,7 @@ UPSTREAMS: Final = "upstreams.conf"
 FRONTS_FOLDER: Final = "fronts"
 SERVICES_FILE: Final = "services.conf"
 HTTPS_TEMPLATE: Final = "tls/https.conf.template"
+ENTRY_FILES: Final = ("nginx.conf", "entry.conf", "console.conf", HTTPS_TEMPLATE)
 _MARK: Final = re.compile(r"@(\w+)@")
 _TO_BACKUP: Final = """
         proxy_intercept_errors on;
@@ -47,7 +48,7 @@ def render(catalogue: Catalogue, layout: NginxLayout) -> Mapping[str, str]:
     served = all(services.values())
     values = {name: str(value) for name, value in asdict(layout).items()}
     values["user"] = f"user {layout.user};" if layout.user else ""
-    files = {name: _fill(name, values) for name in ("nginx.conf", "entry.conf", HTTPS_TEMPLATE)}
+    files = {name: _fill(name, values) for name in ENTRY_FILES}
     parts = [front_upstreams(catalogue.nginx), *(_upstreams(catalogue, services) if served else [])]
     files |= _front_environments(catalogue)
     files[UPSTREAMS] = "\n".join([*parts, *_left_out(catalogue)])

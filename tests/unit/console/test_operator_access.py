@@ -74,9 +74,43 @@ async def test_who_signs_in_may_read_from_elsewhere(client: Client) -> None:
 
 
 async def test_wrong_passwords_are_limited_also_for_the_right_one(client: Client) -> None:
-    for _ in range(MAX_TRIES_PER_ADDRESS):
-        assert await sign_in(client, "a guess") == (403, "wrong password")
+    for guess in ("a guess", "\ud800", "2", "3", "4")[:MAX_TRIES_PER_ADDRESS]:
+        assert await sign_in(client, guess) == (403, "wrong password")
     assert await sign_in(client) == (429, "too many wrong passwords; try again in a minute")
+
+
+async def test_guesses_through_a_proxy_do_not_lock_out_this_host(client: Client) -> None:
+    for _ in range(MAX_TRIES_PER_ADDRESS):
+        assert (await sign_in(client, "a guess", **ELSEWHERE))[0] == 403
+    assert (await sign_in(client, **ELSEWHERE))[0] == 429
+    assert (await sign_in(client))[0] == 200
+
+
+async def test_behind_a_trusted_proxy_each_address_has_its_own_tries(broker: Broker, tmp_path: Path) -> None:
+    settings = Settings(
+        redis_url=broker.url,
+        data_dir=tmp_path,
+        operator_password=PASSWORD,
+        trusted_proxies="127.0.0.1",  # type: ignore[arg-type]
+    )
+    async with TestClient(TestServer(create_console(settings))) as client:
+        for _ in range(MAX_TRIES_PER_ADDRESS):
+            assert (await sign_in(client, "a guess", **ELSEWHERE))[0] == 403
+        assert (await sign_in(client, **ELSEWHERE))[0] == 429
+        another = {"X-Forwarded-For": "203.0.113.10", "X-Forwarded-Proto": "https"}
+        body = {"name": "Ada", "password": PASSWORD}
+        async with client.post("/session", json=body, headers=another) as response:
+            assert response.status == 200
+            assert response.headers["Set-Cookie"].endswith("; Secure")
+
+
+async def test_a_name_that_cannot_be_shown_is_refused(client: Client) -> None:
+    body = {"name": "\ud800", "password": PASSWORD}
+    async with client.post("/session", json=body) as response:
+        assert (response.status, await response.text()) == (
+            400,
+            "name: was '\\ud800'; expected printable characters",
+        )
 
 
 @pytest.mark.parametrize("body", ['{"name": "Ada"}', "[]", "no JSON"])
@@ -187,5 +221,6 @@ def test_tries_are_forgotten_after_a_minute_and_limited_over_all_addresses() -> 
         assert sessions.try_sign_in("a guess", name="", address=str(number)) is None
     with pytest.raises(TooManyTriesError):
         sessions.try_sign_in(PASSWORD, name="", address="another")
+    assert sessions.try_sign_in(PASSWORD, name="", address=None) is not None, "this host is not locked out"
     now_s[0] = TRIES_WINDOW_S + 1
     assert sessions.try_sign_in(PASSWORD, name="", address="another") is not None

@@ -14,8 +14,11 @@ import pytest
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient, TestServer
 
+from dispatcher.console.access import COOKIE
 from dispatcher.console.app import create_console
+from dispatcher.console.context import CONSOLE
 from dispatcher.console.page import SHARED, STATIC
+from dispatcher.devices import registry
 from dispatcher.front.http.pages import STATIC as TALK_STATIC
 from dispatcher.messages import Record
 from dispatcher.records.store import Store
@@ -29,12 +32,13 @@ from tests.support.fleet import Fleet, llm
 from tests.support.waiting import WAIT_TIMEOUT_S
 
 Client = TestClient[Any, Any]
+PASSWORD = "open sesame"
 
 
 @pytest.fixture
 async def client(broker: Broker, tmp_path: Path) -> AsyncIterator[Client]:
     """A browser of a console over the broker of the test."""
-    settings = Settings(redis_url=broker.url, data_dir=tmp_path)
+    settings = Settings(redis_url=broker.url, data_dir=tmp_path, operator_password=PASSWORD)
     async with TestClient(TestServer(create_console(settings))) as opened:
         yield opened
 
@@ -171,6 +175,8 @@ async def test_redis_that_goes_and_comes_is_told_with_the_time_since_when(
         {"X-Forwarded-For": "203.0.113.9"},
         {"Forwarded": "for=203.0.113.9"},
         {"X-Real-IP": "203.0.113.9"},
+        {"Via": "1.1 squid"},
+        {"Origin": "https://evil.example"},
     ],
 )
 @pytest.mark.parametrize("path", ["/live", "/turns/abcdef", "/history/hour"])
@@ -179,6 +185,23 @@ async def test_only_a_browser_on_this_host_may_read(
 ) -> None:
     async with client.get(path, headers=headers) as response:
         assert response.status == 403
+
+
+async def test_the_feed_ends_with_the_session(client: Client) -> None:
+    session = client.app[CONSOLE].sessions.try_sign_in(PASSWORD, name="Ada", address=None)
+    assert session is not None
+    headers = {"X-Forwarded-For": "203.0.113.9", "Cookie": f"{COOKIE}={session.token}"}
+    async with asyncio.timeout(WAIT_TIMEOUT_S), client.get("/live", headers=headers) as response:
+        await response.content.readuntil(b"\n\n")
+        client.app[CONSOLE].sessions.end(session.token)
+        await response.content.read()
+
+
+async def test_the_feed_does_not_tell_the_code_of_a_device(redis: RedisClient, client: Client) -> None:
+    await registry.set_field(redis, "02:00:00:00:00:18", "name", "kitchen")
+    device = (await sent(client, "devices"))["devices"]["devices"][0]
+    assert device["name"] == "kitchen"
+    assert "code" not in device
 
 
 async def test_a_turn_that_is_not_known_is_said_to_be_so(client: Client) -> None:

@@ -39,6 +39,11 @@ def test_through_a_proxy_that_nobody_named_nobody_is_local(remote: str, said: st
     assert not origin(remote, {"X-Forwarded-For": said}, proxies=False).is_local
 
 
+@pytest.mark.parametrize("name", ["Forwarded", "Via", "X-Forwarded-Host"])
+def test_a_proxy_that_shows_itself_in_another_way_makes_nobody_local(name: str) -> None:
+    assert not origin("127.0.0.1", {name: "proxy.example"}, proxies=False).is_local
+
+
 @pytest.mark.parametrize("said", ["127.0.0.1", "::1", "127.0.0.1, 172.28.0.2"])
 def test_a_stranger_does_not_become_local_by_saying_so(said: str) -> None:
     assert not origin(STRANGER, {"X-Forwarded-For": said, "X-Real-IP": "127.0.0.1"}).is_local

@@ -132,7 +132,7 @@ def test_the_paths_of_devices_are_those_of_the_front() -> None:
 
 
 def test_the_console_of_the_container_is_looked_up_when_somebody_asks() -> None:
-    entry = render(catalogue(), DOCKER)["entry.conf"]
+    entry = render(catalogue(), DOCKER)["console.conf"]
     console = entry.partition("location /console/ {")[2].partition("}")[0]
 
     assert "resolver 127.0.0.11 " in console
@@ -141,8 +141,17 @@ def test_the_console_of_the_container_is_looked_up_when_somebody_asks() -> None:
     assert "console:8010" not in entry.replace(console, ""), "an upstream needs the name at its start"
 
 
+def test_the_console_stands_in_the_server_with_tls_alone() -> None:
+    files = rendered(catalogue())
+
+    assert "include console.conf;" in files["tls/https.conf.template"]
+    plain = files["entry.conf"] + files["nginx.conf"]
+    assert "/console" not in plain
+    assert "console.conf" not in plain
+
+
 def test_figures_and_probe_of_the_console_stay_inside() -> None:
-    entry = rendered(catalogue())["entry.conf"]
+    entry = rendered(catalogue())["console.conf"]
 
     for path in ("metrics", "healthz"):
         location = entry.partition(f"location = /console/{path} {{")[2].partition("}")[0]
@@ -163,7 +172,7 @@ def test_the_command_takes_the_address_of_the_console(tmp_path: Path, host: str,
     )
 
     assert result.exit_code == 0, result.output
-    assert f"set $console {address}:8099;" in (tmp_path / "entry.conf").read_text()
+    assert f"set $console {address}:8099;" in (tmp_path / "console.conf").read_text()
 
 
 def test_the_command_writes_the_files_and_leaves_those_of_the_operator(tmp_path: Path) -> None:
