@@ -77,9 +77,14 @@ async def test_the_console_is_below_its_path_and_asks_for_the_password(
     async with http.post(f"{below}/session", json={"name": "me", "password": PASSWORD}) as response:
         assert response.status == 200
         assert response.cookies["console"]["path"] == "", "the browser keeps it to this folder"
+        token = {"X-CSRF-Token": (await response.json())["csrf"]}
     async with http.get(f"{below}/live") as response:
         assert response.content_type == "text/event-stream"
         assert await response.content.readuntil(b"\n\n"), "a section"
+        # It ends with the session, and a connection with TLS is closed whole only after an answer that ended.
+        async with http.delete(f"{below}/session", headers=token) as signed_out:
+            assert signed_out.status == 200
+        await response.content.read()
 
 
 async def test_events_of_the_console_come_at_once_and_may_be_hours_apart(
