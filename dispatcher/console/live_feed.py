@@ -77,7 +77,10 @@ class LiveFeed:
         """Poll until cancelled: each second while somebody looks, and seldom otherwise."""
         while True:
             began_at_s = time.monotonic()
-            await self._poll(began_at_s)
+            try:
+                await self._poll(began_at_s)
+            except Exception:  # one section that cannot be read must not end the feed of all
+                log.exception("feed not polled")
             spent_s = time.monotonic() - began_at_s
             if self._viewers:
                 await asyncio.sleep(max(0.05, FEED_INTERVAL_S - spent_s))
@@ -150,4 +153,4 @@ class LiveFeed:
 def _message(name: str, content: Any) -> bytes:
     """Return an event as server-sent events write it; JSON has no line breaks."""
     packed = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
-    return f"event: {name}\ndata: {packed}\n\n".encode()
+    return f"event: {name}\ndata: {packed}\n\n".encode(errors="replace")

@@ -71,6 +71,10 @@ async def _read(request: web.Request) -> tuple[str, str, str, str]:
         )
     except (ValueError, AttributeError) as error:
         raise web.HTTPBadRequest(text="expected a JSON object", headers=SECURITY_HEADERS) from error
+    for field, text in (("subject", subject), ("value", value), ("why", why)):
+        if not text.isprintable():
+            refused = f"{field}: was {text!r}; expected printable characters"
+            raise web.HTTPBadRequest(text=refused, headers=SECURITY_HEADERS)
     if name not in ACTIONS:
         text = f"action: was {name!r}; expected one of {', '.join(ACTIONS)}"
         raise web.HTTPBadRequest(text=text, headers=SECURITY_HEADERS)

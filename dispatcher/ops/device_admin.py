@@ -17,7 +17,7 @@ from dispatcher.devices.device_lookup import called, find, find_by_code
 from dispatcher.devices.device_tables import as_json, device_view, devices_view
 from dispatcher.devices.registry import OperatorField, Registered
 from dispatcher.dialogue_store import memory, phrase_cache
-from dispatcher.errors import DispatcherError, UnknownName
+from dispatcher.errors import DispatcherError, StateError, UnknownName
 from dispatcher.redis_client.client import RedisClient, cache_client
 from dispatcher.routing import instance_table
 from dispatcher.supervisor.resolve_settings import resolve_settings
@@ -107,10 +107,15 @@ async def forget(redis: RedisClient, word: str, *, entirely: bool) -> str:
     """Erase the dialogue with a device and all that is remembered of its users; entirely, the device too."""
     device = await find(redis, word)
     await memory.forget(redis, device.device_id)
-    await _clear_phrases(redis)
     if entirely:
         await registry.remove(redis, device.device_id)
     await _reread(redis, device)
+    try:
+        await _clear_phrases(redis)
+    except StateError as error:
+        raise StateError(
+            f"{called(device)}: erased, but phrases that it heard may be kept: {error}"
+        ) from error
     return f"{called(device)}: {'forgotten' if entirely else 'its dialogue and memory are erased'}"
 
 

@@ -72,7 +72,7 @@ def _packed(command: Sequence[Value]) -> bytes:
     try:
         words: Any = tuple(command)  # hiredis's stub knows tuples of one
         return cast("bytes", hiredis.pack_command(words))
-    except TypeError as error:
+    except (TypeError, UnicodeEncodeError) as error:
         raise StateError(f"redis: {command[0]!s} holds what cannot be sent: {error}") from error
 
 

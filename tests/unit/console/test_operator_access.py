@@ -168,6 +168,7 @@ async def test_devices_are_named_blocked_and_let_in_again(redis: RedisClient, cl
         ({"action": "drain", "subject": "B"}, 400, "no instance is called 'B'"),
         ({"action": "explode", "subject": "A"}, 400, "action: was 'explode'; expected one of drain"),
         ({"action": "drain"}, 400, "subject: was empty; expected a name"),
+        ({"action": "drain", "subject": "A", "why": "\ud800"}, 400, "why: was '\\ud800'; expected printable"),
         (
             {"action": "eject", "subject": "A", "value": "-5"},
             400,

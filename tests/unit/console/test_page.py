@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient, TestServer
+from structlog.testing import capture_logs
 
 from dispatcher.console.access import COOKIE
 from dispatcher.console.app import create_console
@@ -22,6 +23,7 @@ from dispatcher.devices import registry
 from dispatcher.front.http.pages import STATIC as TALK_STATIC
 from dispatcher.messages import Record
 from dispatcher.records.store import Store
+from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing.overview import read_overview
 from dispatcher.settings import Settings
@@ -29,7 +31,7 @@ from dispatcher.telemetry import record_stream
 from dispatcher.telemetry.status_fields import status_fields
 from tests.support.broker import Broker
 from tests.support.fleet import Fleet, llm
-from tests.support.waiting import WAIT_TIMEOUT_S
+from tests.support.waiting import WAIT_TIMEOUT_S, soon
 
 Client = TestClient[Any, Any]
 PASSWORD = "open sesame"
@@ -94,6 +96,22 @@ async def test_a_turn_that_ends_is_sent_to_browsers_that_look_already(
             if name == "turns" and content["turns"]:
                 break
     assert content["turns"][0] == {"turn": "abc", "outcome": "cut", "first_audio_ms": 5, "calls": {}}
+
+
+async def test_a_poll_that_fails_does_not_end_the_feed(redis: RedisClient, client: Client) -> None:
+    async def is_logged() -> bool:
+        return any(each["event"] == "feed not polled" for each in logged)
+
+    async with asyncio.timeout(WAIT_TIMEOUT_S), client.get("/live") as response:
+        await response.content.readuntil(b"\n\n")
+        with capture_logs() as logged:
+            await redis.execute("LPUSH", keys.OPERATOR_ACTIONS, "no JSON")
+            await soon(is_logged, what="the failure is logged")
+        await redis.execute("LSET", keys.OPERATOR_ACTIONS, 0, json.dumps({"why": "\ud800"}))
+        async for name, content in events(response):
+            if name == "actions" and content["actions"]:
+                break
+    assert content["actions"] == [{"why": "?"}]
 
 
 async def test_many_browsers_share_one_poll(client: Client, redis: RedisClient) -> None:

@@ -12,8 +12,8 @@ from dispatcher.catalogue.conversation import Conversation
 from dispatcher.catalogue.personas import Persona
 from dispatcher.devices import registry
 from dispatcher.devices.registry import Registered
-from dispatcher.dialogue_store import memory
-from dispatcher.errors import DispatcherError, UnknownName
+from dispatcher.dialogue_store import memory, phrase_cache
+from dispatcher.errors import DispatcherError, StateError, UnknownName
 from dispatcher.ops import device_admin
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import instance_table
@@ -86,6 +86,18 @@ async def test_what_is_forgotten_is_gone_and_the_device_only_entirely(known: Red
     assert "its dialogue and memory are erased" in await device_admin.forget(known, DEVICE, entirely=False)
     assert (await as_json(known))["remembered_characters"] == 0
     assert "forgotten" in await device_admin.forget(known, DEVICE, entirely=True)
+    assert json.loads(str(await device_admin.list_devices(known, json_wanted=True))) == []
+
+
+async def test_a_device_is_forgotten_though_the_cache_does_not_answer(
+    known: RedisClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(_: RedisClient) -> None:
+        raise StateError("redis: away")
+
+    monkeypatch.setattr(phrase_cache, "clear", fail)
+    with pytest.raises(StateError, match="erased, but phrases that it heard may be kept: redis: away"):
+        await device_admin.forget(known, DEVICE, entirely=True)
     assert json.loads(str(await device_admin.list_devices(known, json_wanted=True))) == []
 
 

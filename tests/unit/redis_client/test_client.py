@@ -73,6 +73,8 @@ async def test_what_cannot_be_sent_fails_by_itself_and_at_once(redis: RedisClien
         redis.submit(("SET", "it", nothing))
     with pytest.raises(StateError, match="cannot be sent"):
         redis.send_nowait("SET", "it", nothing)
+    with pytest.raises(StateError, match="cannot be sent"):
+        redis.submit(("SET", "it", "\ud800"))
     await good
     assert await redis.execute("GET", "beside") == b"1"
 
