@@ -16,7 +16,7 @@ from tests.support.processes import ROOT
 SECONDS = "2"
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(480)
 def test_strangers_get_nothing_and_good_devices_are_answered(tmp_path: Path) -> None:
     with two_hosts():
         pass  # where hosts cannot be made the test is skipped, or fails
