@@ -26,7 +26,10 @@ class ConsoleProcess(Process):
         eventually(lambda: "xiaozhi_redis_up 1.0" in self.get("/metrics"), what="an answer of the console")
 
     def get(self, path: str) -> str:
-        """Return a page, nothing where there is no answer."""
+        """Return a page, as soon as there is an answer that is not empty."""
+        return eventually(lambda: self._read(path), what=f"{path} of the console")
+
+    def _read(self, path: str) -> str:
         assert self.runs, self.output()
         try:
             with urlopen(self.url + path, timeout=5) as response:

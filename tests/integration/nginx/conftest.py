@@ -16,6 +16,7 @@ from tests.support.nginx import Changes, Nginx, catalogue_of
 from tests.support.processes import stop_all
 from tests.support.scripted_server import Script, ScriptedServer
 from tests.support.stack import Front, Stack
+from tests.support.waiting import WAIT_TIMEOUT_S
 
 # Tests ask faster than a house does; the limits have tests of their own.
 NO_LIMITS: Final = {
@@ -139,7 +140,7 @@ def with_weights(fronts: tuple[Front, Front]) -> list[tuple[str, int]]:
 
 @pytest.fixture
 async def http() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as session:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=WAIT_TIMEOUT_S)) as session:
         yield session
 
 

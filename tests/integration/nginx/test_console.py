@@ -17,6 +17,7 @@ from tests.integration.nginx.scripts import TwoParts
 from tests.support.console import ConsoleProcess
 from tests.support.nginx import Nginx
 from tests.support.stack import Stack
+from tests.support.waiting import WAIT_TIMEOUT_S
 
 PASSWORD = "open sesame"
 
@@ -40,7 +41,7 @@ def names() -> Iterator[NameServer]:
 async def http() -> AsyncIterator[aiohttp.ClientSession]:
     """A browser that does not look at the certificate."""
     connector, jar = aiohttp.TCPConnector(ssl=False), aiohttp.CookieJar(unsafe=True)  # no name, and cookies
-    timeout = aiohttp.ClientTimeout(total=20)
+    timeout = aiohttp.ClientTimeout(total=WAIT_TIMEOUT_S)
     async with aiohttp.ClientSession(connector=connector, cookie_jar=jar, timeout=timeout) as session:
         yield session
 
