@@ -87,6 +87,7 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--devices", type=int, default=DEVICES, help="how many talk")
     parser.add_argument("--only", default="", metavar="NAMES", help="these faults, separated by commas")
+    parser.add_argument("--faults", type=int, metavar="NUMBER", help="end after so many, if not by time")
     parser.add_argument("--strict", action="store_true", help="a fault that cannot be injected fails the run")
     parser.add_argument("--json", default="", metavar="FILE", help="write all of it")
     parser.add_argument("--log", default="", metavar="FILE", help="write what the stack printed")
@@ -108,6 +109,7 @@ async def _tried(stack: TrialStack, options: argparse.Namespace) -> VerifyReport
         fault_s=LONGEST_FAULT_S,
         total_s=60 * options.minutes,
         seed=options.seed,
+        most_faults=options.faults,
     )
     _print(f"seed {options.seed}, {options.minutes:g} min, faults: {', '.join(names)}")
     try:

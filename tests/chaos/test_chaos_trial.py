@@ -12,7 +12,9 @@ import pytest
 from tests.support.broker import give_up
 from tests.support.processes import ROOT
 
-MINUTES = 1.2
+# The number ends a run; the time is for a machine where recoveries take as long as they may (45 s).
+FAULTS = 8
+MINUTES = 2.5
 # Another one draws other faults; `make chaos` prints its own.
 SEED = 11
 
@@ -23,11 +25,11 @@ def require_mount_namespace() -> None:
         give_up("no mount namespace here")
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(480)
 def test_whatever_comes_nobody_hears_silence_or_an_answer_twice_and_nothing_is_left(tmp_path: Path) -> None:
     require_mount_namespace()
     report, stack_log = tmp_path / "chaos.json", tmp_path / "stack.log"
-    options = ["--minutes", str(MINUTES), "--seed", str(SEED), "--devices", "6"]
+    options = ["--minutes", str(MINUTES), "--faults", str(FAULTS), "--seed", str(SEED), "--devices", "6"]
     said = subprocess.run(
         [
             sys.executable,
@@ -47,7 +49,7 @@ def test_whatever_comes_nobody_hears_silence_or_an_answer_twice_and_nothing_is_l
     assert report.exists(), said.stdout + said.stderr
     found = json.loads(report.read_text())
     shown = said.stdout + stack_log.read_text()[-4000:]
-    assert len(found["faults"]) > 3, shown
+    assert 2 <= len(found["faults"]) <= FAULTS, shown
     for each in found["faults"]:
         assert each["skipped"] == "", shown
         # Figures are those of a busy machine here; promises hold on any.

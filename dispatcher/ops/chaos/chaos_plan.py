@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final, Self
 
 from dispatcher.ops.chaos.faults import DEFAULT_FAULTS, FAULTS
@@ -34,6 +35,7 @@ class VerifyPlan:
         total_s: what has not begun by then is left out.
         seed: draws order, moments and length of the faults, and all of them come again and again; None lets
             each come once, one after the other.
+        most_faults: so many are drawn by a seed; None for no end.
     """
 
     names: tuple[str, ...] = DEFAULT_FAULTS
@@ -43,6 +45,7 @@ class VerifyPlan:
     well_within_s: float = 45.0
     total_s: float = 540.0
     seed: int | None = None
+    most_faults: int | None = None
 
     @classmethod
     def of(cls, names: Sequence[str], devices: int | None, *, quick: bool) -> Self:
@@ -52,12 +55,14 @@ class VerifyPlan:
         return cls(names=tuple(names), devices=devices or 4, baseline_s=4.0, fault_s=4.0, well_within_s=40.0)
 
     def schedule(self) -> Iterator[ScheduledFault]:
-        """Return the faults in their order: without end where a seed draws them."""
+        """Return the faults in their order: without end where a seed draws them and no number is set."""
         if self.seed is None:
             for name in self.names:
                 yield ScheduledFault(name=name, pause_s=0.0, lasts_s=self.fault_s)
             return
-        rng = random.Random(self.seed)  # noqa: S311  moments, not secrets
+        yield from islice(self._drawn(random.Random(self.seed)), self.most_faults)  # noqa: S311  moments, not secrets
+
+    def _drawn(self, rng: random.Random) -> Iterator[ScheduledFault]:
         while self.names:
             # A whole deck before any comes again.
             for name in rng.sample(self.names, len(self.names)):

@@ -38,6 +38,11 @@ def test_the_same_seed_draws_the_same_and_another_one_does_not() -> None:
     assert drawn(1) == drawn(1) != drawn(2)
 
 
+def test_a_plan_ends_after_so_many_faults() -> None:
+    drawn = list(VerifyPlan(names=NAMES, seed=4, most_faults=4).schedule())
+    assert drawn == list(islice(VerifyPlan(names=NAMES, seed=4).schedule(), 4))
+
+
 def test_a_plan_without_faults_ends() -> None:
     assert list(VerifyPlan(names=(), seed=1).schedule()) == []
 
