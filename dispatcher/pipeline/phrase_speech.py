@@ -17,7 +17,7 @@ from dispatcher.pipeline.attempt import now
 from dispatcher.pipeline.worker_context import WorkerContext
 
 # A phrase that another process makes is waited for, no longer than the first audio of an own call takes.
-MAKING_TIMEOUT_S: Final = 0.3
+MAKING_TIMEOUT_S: Final = 1.0
 MAKING_POLL_INTERVAL_S: Final = 0.02
 
 

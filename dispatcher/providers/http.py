@@ -38,12 +38,22 @@ SHOWN_BYTES: Final = 200
 READ_BYTES: Final = 4_000
 
 
-def new_session(*, watched_by: Sequence[aiohttp.TraceConfig] = ()) -> aiohttp.ClientSession:
-    """Return the session that all calls of one event loop share; its pool keeps connections warm."""
+def new_session(
+    *, watched_by: Sequence[aiohttp.TraceConfig] = (), is_for_uploads: bool = False
+) -> aiohttp.ClientSession:
+    """Return a session that all calls of one event loop share; its pool keeps connections warm.
+
+    Args:
+        watched_by: tracers of its requests.
+        is_for_uploads: what is sent may be more than a server that computes takes in meanwhile.
+    """
     return aiohttp.ClientSession(
         trace_configs=list(watched_by),
         connector=aiohttp.TCPConnector(
-            limit=0, keepalive_timeout=30, ttl_dns_cache=60, socket_factory=open_socket
+            limit=0,
+            keepalive_timeout=30,
+            ttl_dns_cache=60,
+            socket_factory=None if is_for_uploads else open_socket,
         ),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=READ_TIMEOUT_S),
         cookie_jar=aiohttp.DummyCookieJar(),
@@ -55,7 +65,8 @@ def open_socket(address: aiohttp.AddrInfoType) -> socket.socket:
     """Return a socket that, to a host of the own network, times out after 1.5 s without an acknowledgement.
 
     A kept connection to a host that was switched off says nothing of it: the system would send the request
-    again and again, and the call be silent until its own end. On macOS that stays so.
+    again and again, and the call be silent until its own end. On macOS that stays so. The same bound ends the
+    upload to a server that takes nothing in while it computes, so that it is none for utterances.
     """
     family, kind, protocol, _, target = address
     made = socket.socket(family, kind, protocol)

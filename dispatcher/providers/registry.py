@@ -45,7 +45,7 @@ _NEGOTIATING: Final = frozenset({"ollama", "openai_http"})
 
 
 class Providers:
-    """The providers of one event loop; all share one HTTP session.
+    """The providers of one event loop; those of a service share an HTTP session, LLM and TTS the same one.
 
     Attributes:
         refused: the optional parameters that instances refuse.
@@ -54,6 +54,7 @@ class Providers:
     def __init__(self, *, watched_by: Sequence[aiohttp.TraceConfig] = ()) -> None:
         """Open the session; must be called inside the loop that will use it."""
         self._session = new_session(watched_by=watched_by)
+        self._upload_session = new_session(watched_by=watched_by, is_for_uploads=True)
         self._made: dict[str, Provider] = {}
         self.refused = RefusedParameters()
 
@@ -85,6 +86,7 @@ class Providers:
             if isinstance(provider, ClosableProvider):
                 await provider.close()
         await self._session.close()
+        await self._upload_session.close()
 
     def _of(self, service: Service, instance: Instance) -> Provider:
         """Return the provider that the instance names.
@@ -99,7 +101,8 @@ class Providers:
             module, _, name = path.rpartition(".")
             shared = (self.refused,) if instance.provider in _NEGOTIATING else ()
             made = getattr(import_module(f"dispatcher.providers.{module}"), name)
-            self._made[path] = made(self._session, *shared)
+            session = self._upload_session if service == "asr" else self._session
+            self._made[path] = made(session, *shared)
         return self._made[path]
 
 
