@@ -151,8 +151,9 @@ class Turn:
         return [] if may_wait and is_queued else self._with_speech(self._recovery.on_late())
 
     def _predicted_s(self, now: float, predict: Callable[[Stage, float], float]) -> float:
+        """Return in how many seconds audio is expected; 0 of an utterance that may be no speech at all."""
         stage, since = self._stage_since
-        return predict(stage, now - since)
+        return 0.0 if stage == "asr" else predict(stage, now - since)
 
     def on_tool_ended(self, now: float) -> None:
         """Count the LLM's time again: a tool did what it could."""
