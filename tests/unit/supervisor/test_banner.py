@@ -25,3 +25,17 @@ def test_the_line_to_try_names_the_address_that_the_front_has(environ: dict[str,
     lines = banner_lines(Plan(specs=(front,), skipped=()), load_settings(environ))
     (tried,) = [line for line in lines if line.startswith("Try ")]
     assert tried.endswith(words)
+
+
+@pytest.mark.parametrize(
+    ("environ", "words"),
+    [
+        ({"FLOWER_PASSWORD": "open sesame", "OPERATOR_PASSWORD": "abracadabra"}, "that of FLOWER_PASSWORD)"),
+        ({"FLOWER_PASSWORD_FILE": "/a/file", "OPERATOR_PASSWORD": "abracadabra"}, "in /a/file)"),
+        ({"OPERATOR_PASSWORD": "abracadabra"}, "that of OPERATOR_PASSWORD)"),
+    ],
+)
+def test_the_password_of_flower_is_the_one_that_opens_it(environ: dict[str, str], words: str) -> None:
+    flower = spec_of(Line(name="flower", command="exec dispatcher flower"), environ)
+    lines = banner_lines(Plan(specs=(flower,), skipped=()), load_settings(environ))
+    assert any(words in line for line in lines)
