@@ -251,8 +251,7 @@ async def test_a_reply_of_only_a_face_shows_it_and_is_no_silence(
 async def test_a_content_filter_is_one_apology_and_ejects_nobody(
     tool_stack: Stack, models: ScriptedModels
 ) -> None:
-    # A call may be hedged, and take two of them.
-    models.script += [filtered()] * 8
+    models.script += [filtered()] * 4
     async with FrontSide.opened(tool_stack.broker) as front:
         for _ in range(3):
             ticket = await front.types("something bad")
