@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 
 import pytest
@@ -17,7 +18,8 @@ from tests.unit.pipeline.fake_worker import FakeWorker, instance_of, ticket_of
 from tests.unit.pipeline.test_tts import FRAME, sent, speech
 
 SOUND = packets.pack([b"one", b"two"])
-TICKET = ticket_of(audio_format="pcm", language="en", text="hello")
+# Made when the tests are collected, long before the last of them runs.
+TICKET = ticket_of(audio_format="pcm", language="en", text="hello", deadline_at_s=time.time() + 3600)
 ANSWER = ["The first sentence is about the weather. ", "The second sentence is about the sea. "]
 
 

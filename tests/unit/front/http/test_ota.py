@@ -121,11 +121,21 @@ async def test_a_body_that_does_not_end_is_not_waited_for(
         assert b'"version": "1.0.0"' in await reader.readuntil(b"}}")
 
 
+async def noted_by(front_app: FrontApp) -> list[tuple[str, ...]]:
+    """Return what was written of the device, which the answer does not wait for."""
+
+    async def is_noted() -> bool:
+        return bool(front_app.redis.scripts)
+
+    await soon(is_noted, what="the device is noted")
+    return front_app.redis.scripts
+
+
 async def test_a_device_without_a_language_is_answered_and_not_remembered(front_app: FrontApp) -> None:
     answer = await front_app.post(OTA, BOARD, **{"Accept-Language": ""})
 
     assert answer.status == 200
-    (noted,) = front_app.redis.scripts
+    (noted,) = await noted_by(front_app)
     assert "accept_language" not in noted
 
 
@@ -162,7 +172,7 @@ async def test_an_odd_host_is_not_repeated(front_app: FrontApp) -> None:
 async def test_the_devices_language_is_remembered(front_app: FrontApp) -> None:
     await told(front_app)
 
-    (noted,) = front_app.redis.scripts
+    (noted,) = await noted_by(front_app)
     assert keys.device(DEVICE) in noted
     assert noted[noted.index("accept_language") + 1] == "zh-CN"
 
