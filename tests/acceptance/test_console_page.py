@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import re
 import subprocess
@@ -147,9 +148,11 @@ async def test_an_instance_is_drained_and_restored_by_clicking(page: Page, stack
 async def test_a_killed_instance_is_seen_with_its_reason(page: Page, stack: Stack) -> None:
     stack.instances.of("llm")[0].kill()
     row = page.locator("[data-instance='llm-1']")
+    numbers = itertools.count()
 
     async def is_seen() -> bool:
-        async with stack.front.device(DEVICE) as device:
+        # A dialogue stays where its prompt was read; a new one goes to either.
+        async with stack.front.device(f"new-{next(numbers)}") as device:
             await device.types("How are you today?")
         return not (await row.locator(".sub").first.inner_text()).startswith("http")
 
