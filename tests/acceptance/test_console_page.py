@@ -118,7 +118,8 @@ async def test_markup_in_the_name_of_a_device_is_text(page: Page) -> None:
 
 
 async def test_a_turn_that_is_opened_tells_why_its_calls_went_where_they_went(page: Page) -> None:
-    turn = page.locator(".turn").first
+    newest = await page.locator(".turn").first.get_attribute("data-turn")
+    turn = page.locator(f"[data-turn='{newest}']")  # a later one may take its place
     await turn.locator("summary").click()
     calls = turn.locator(".calls li")
     await expect(calls.filter(has_text="LLM → llm-").first).to_be_visible(timeout=PAGE_TIMEOUT_MS)

@@ -152,7 +152,17 @@ def test_each_rule_and_each_panel_finds_series(prometheus: Prometheus) -> None:
         for side in COMPARISON.split(query)
     }
     assert len(sides) > 60
-    assert [name for name, query in sides.items() if not prometheus.series(query)] == []
+    missing: list[str] = []
+
+    def finds_all() -> bool:
+        # A scrape that a busy machine cuts short leaves a gap until the next one.
+        missing[:] = [name for name, query in sides.items() if not prometheus.series(query)]
+        return not missing
+
+    try:
+        eventually(finds_all, what="every query finds series")
+    except AssertionError:
+        assert missing == []
 
 
 def test_the_metrics_have_what_the_status_shows(running_stack: Stack, prometheus: Prometheus) -> None:
