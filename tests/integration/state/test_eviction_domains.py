@@ -17,9 +17,9 @@ from dispatcher.errors import StateError
 from dispatcher.redis_client.client import RedisClient, connect
 from dispatcher.turn_store import utterance_audio
 from tests.support.broker import Broker
-from tests.support.processes import ROOT
+from tests.support.processes import ROOT, Process
 from tests.support.stack import Stack
-from tests.support.waiting import soon
+from tests.support.waiting import eventually, soon
 
 CONFIG = ROOT / "config" / "redis"
 TASKS = 180
@@ -122,6 +122,16 @@ def test_dialogues_outlive_a_restart_of_the_broker_and_utterances_do_not(serve: 
             assert client.exists("history:device") == kept, file
 
 
+def restart_with_cache(stack: Stack, worker: Process, url: str) -> None:
+    """Restart a worker on a cache; others, with the broker as theirs, read its queue until it is there."""
+    reads, printed = stack.blocked_reads(), worker.printed_bytes()
+    worker.stop()
+    worker.environ["CACHE_URL"] = url
+    worker.start()
+    eventually(lambda: "ready" in worker.output(printed), what="the worker is ready")
+    eventually(lambda: stack.blocked_reads() == reads, what="each worker reads its own queue")
+
+
 async def test_with_a_cache_of_its_own_an_utterance_is_heard_and_never_stored_at_the_broker(
     stack: Stack, serve: Serve
 ) -> None:
@@ -129,11 +139,9 @@ async def test_with_a_cache_of_its_own_an_utterance_is_heard_and_never_stored_at
     stored = []
     with Redis.from_url(cache.url) as client, client.monitor() as watch:
         asr = stack.workers["asr"]
-        asr.stop()
         before = dict(asr.environ)
-        asr.environ["CACHE_URL"] = cache.url
-        asr.start()
         try:
+            restart_with_cache(stack, asr, cache.url)
             async with (
                 stack.another_front(CACHE_URL=cache.url) as front,
                 front.device("02:00:00:00:09:01") as device,
