@@ -62,6 +62,22 @@ def read_assets(folder: Path, replaced: Mapping[bytes, bytes] | None = None) -> 
     return {path.name: _as_asset(path, replaced or {}) for path in files}
 
 
+def add_page(app: web.Application, assets: Mapping[str, Asset]) -> None:
+    """Add `GET /`, which is the page, and `GET /assets/{name}`."""
+
+    async def page(request: web.Request) -> web.Response:
+        return assets[PAGE].response(request)
+
+    async def asset(request: web.Request) -> web.Response:
+        found = assets.get(request.match_info["name"])
+        if found is None:
+            raise web.HTTPNotFound(headers=SECURITY_HEADERS)
+        return found.response(request)
+
+    app.router.add_get("/", page)
+    app.router.add_get("/assets/{name}", asset)
+
+
 def _as_asset(path: Path, replaced: Mapping[bytes, bytes]) -> Asset:
     body = path.read_bytes()
     for mark, text in replaced.items():

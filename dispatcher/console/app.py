@@ -22,7 +22,7 @@ from dispatcher.console.gauges import SnapshotCollector
 from dispatcher.console.live_feed import SNAPSHOT_TIMEOUT_S, FeedSources, LiveFeed
 from dispatcher.console.operator_actions import act
 from dispatcher.console.operator_sessions import OperatorSessions
-from dispatcher.console.page import add_page
+from dispatcher.console.page import add_console_page
 from dispatcher.console.recent_turns import RecentTurns
 from dispatcher.console.record_queries import RecordQueries, open_store
 from dispatcher.console.sections import SECTIONS
@@ -48,7 +48,7 @@ def create_console(settings: Settings) -> web.Application:
     app = web.Application()
     sessions = OperatorSessions(_password(settings))
     app.cleanup_ctx.append(partial(_follow, settings, sessions))
-    add_page(app, settings)
+    add_console_page(app, settings)
     add_sign_in(app)
     app.router.add_post("/actions", act)
     app.router.add_get("/healthz", show_health)

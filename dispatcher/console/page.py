@@ -14,10 +14,10 @@ from dispatcher.console.context import CONSOLE
 from dispatcher.console.record_queries import SPANS
 from dispatcher.console.sections.turns import explain
 from dispatcher.errors import StateError, UnknownName
-from dispatcher.front.http.pages import FLOWER_MARK, flower_address
 from dispatcher.front.http.pages import STATIC as TALK_STATIC
+from dispatcher.front.http.pages import flower_attribute
 from dispatcher.settings import Settings
-from dispatcher.web_assets import PAGE, SECURITY_HEADERS, read_assets
+from dispatcher.web_assets import SECURITY_HEADERS, add_page, read_assets
 
 STATIC: Final = Path(__file__).parent / "static"
 # A browser that takes nothing for so long is gone, and its place is another's.
@@ -32,23 +32,10 @@ STREAM_HEADERS: Final = {
 }
 
 
-def add_page(app: web.Application, settings: Settings) -> None:
+def add_console_page(app: web.Application, settings: Settings) -> None:
     """Add the page and what it asks for; all its addresses are relative, so that any prefix will do."""
-    flower = f'data-flower="{flower_address(settings)}"'.encode()
     shared = {name: asset for name, asset in read_assets(TALK_STATIC).items() if name in SHARED}
-    assets = {**shared, **read_assets(STATIC, {FLOWER_MARK: flower})}
-
-    async def page(request: web.Request) -> web.Response:
-        return assets[PAGE].response(request)
-
-    async def asset(request: web.Request) -> web.Response:
-        found = assets.get(request.match_info["name"])
-        if found is None:
-            raise web.HTTPNotFound(headers=SECURITY_HEADERS)
-        return found.response(request)
-
-    app.router.add_get("/", page)
-    app.router.add_get("/assets/{name}", asset)
+    add_page(app, {**shared, **read_assets(STATIC, flower_attribute(settings))})
     app.router.add_get("/live", stream_sections)
     app.router.add_get("/turns/{turn}", show_turn)
     app.router.add_get("/history/{span}", show_history)

@@ -13,7 +13,6 @@ from dispatcher.dialogue.language import detect_language, shows_language
 from dispatcher.messages import REPLY_FRAME_MS, REPLY_RATE_HZ, AudioFormat, Language, TurnTicket
 from dispatcher.recordings import recording
 
-TEXTS: Final = APOLOGIES
 # Far more than one front serves; the device that was silent for longest is dropped first.
 MAX_DEVICES: Final = 1000
 
@@ -25,7 +24,7 @@ class Apologies:
         """Encode every phrase in both formats (about 40 frames each, 30 ms in all)."""
         self._spoken: dict[str, Language] = {}
         self._packets: dict[tuple[Kind, Language, AudioFormat], list[bytes]] = {}
-        for kind, language in TEXTS:
+        for kind, language in APOLOGIES:
             with wave.open(io.BytesIO(recording(f"{kind}_{language}.wav"))) as file:
                 pcm = file.readframes(file.getnframes())
             encoder = PacketEncoder(OpusEncoder(REPLY_RATE_HZ, REPLY_FRAME_MS))
@@ -50,7 +49,7 @@ class Apologies:
             audio_format: that the device plays.
         """
         spoken: Language = "en" if language == "auto" else language
-        return TEXTS[kind, spoken], self._packets[kind, spoken, audio_format]
+        return APOLOGIES[kind, spoken], self._packets[kind, spoken, audio_format]
 
     def language(self, ticket: TurnTicket, *, said: str) -> Language:
         """Return the language that the user of a turn is spoken to in.

@@ -7,8 +7,8 @@ from contextlib import suppress
 from typing import Final
 
 from dispatcher.device_simulator import TurnResult
+from dispatcher.dialogue.apology_texts import APOLOGIES
 from dispatcher.errors import DispatcherError, FrontError
-from dispatcher.front.connection.apology import TEXTS
 from dispatcher.messages import canonical_device_id
 from dispatcher.redis_client.client import RedisClient, connect
 from dispatcher.settings import Settings
@@ -20,12 +20,12 @@ SUMMARY_TIMEOUT_S: Final = 3.0
 SUMMARY_POLL_INTERVAL_S: Final = 0.1
 # `dispatcher why` takes the beginning of an id, from six characters on.
 TURN_ID_CHARACTERS: Final = 8
-_ADMIT: Final = frozenset(text for (kind, _), text in TEXTS.items() if kind == "admit")
+_ADMIT: Final = frozenset(text for (kind, _), text in APOLOGIES.items() if kind == "admit")
 
 
 def is_apology(result: TurnResult) -> bool:
     """Return whether the device was given an apology, alone or after a part of an answer."""
-    return any(sentence.text in TEXTS.values() for sentence in result.sentences)
+    return any(sentence.text in APOLOGIES.values() for sentence in result.sentences)
 
 
 async def apology_error(

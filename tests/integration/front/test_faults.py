@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from dispatcher.device_simulator import DeviceOptions, discover
-from dispatcher.front.connection.apology import TEXTS
+from dispatcher.dialogue.apology_texts import APOLOGIES
 from dispatcher.messages import SERVICES, Service
 from tests.support.device import Answer, Device
 from tests.support.instances import SENTENCES, TRANSCRIPT
@@ -27,7 +27,7 @@ async def spoken_reply(device: Device) -> str:
 
 
 def assert_apology(answer: Answer) -> None:
-    assert answer.sentences == (TEXTS["sorry", "en"],)
+    assert answer.sentences == (APOLOGIES["sorry", "en"],)
     assert len(answer.packets) > 10
 
 
@@ -47,7 +47,7 @@ async def test_without_any_instance_of_a_service_the_device_hears_an_apology(
         instance.kill()
     async with stack.front.device(f"unlucky-{service}") as device:
         await device.begins_to_say()
-        assert await spoken_reply(device) == TEXTS["sorry", "en"]
+        assert await spoken_reply(device) == APOLOGIES["sorry", "en"]
         await device.abort()
         await device.hears(type="tts", state="stop")
 
@@ -60,7 +60,7 @@ async def test_the_apology_is_in_the_language_that_the_device_told_ota(stack: St
         await discover(session, f"{stack.front.url}/xiaozhi/ota/", options)
     async with stack.front.device(options.device_id) as device:
         await device.begins_to_type("在吗？")
-        assert await spoken_reply(device) == TEXTS["sorry", "zh"]
+        assert await spoken_reply(device) == APOLOGIES["sorry", "zh"]
 
 
 async def test_where_no_language_was_told_the_apology_is_in_the_one_that_the_user_types(stack: Stack) -> None:
@@ -68,9 +68,9 @@ async def test_where_no_language_was_told_the_apology_is_in_the_one_that_the_use
         instance.fault("fast-error")
     async with stack.front.device("told-nobody") as device:
         for typed, apology in (
-            ("在吗？", TEXTS["sorry", "zh"]),
-            ("anyone?", TEXTS["sorry", "en"]),
-            ("几点了？", TEXTS["sorry", "zh"]),
+            ("在吗？", APOLOGIES["sorry", "zh"]),
+            ("anyone?", APOLOGIES["sorry", "en"]),
+            ("几点了？", APOLOGIES["sorry", "zh"]),
         ):
             await device.begins_to_type(typed)
             assert await spoken_reply(device) == apology
@@ -80,7 +80,7 @@ async def test_where_no_language_was_told_the_apology_is_in_the_one_that_the_use
     async with stack.front.device("told-nobody") as device:
         await device.begins_to_say()
         # Nobody understood this one; the last that was understood was Chinese.
-        assert await spoken_reply(device) == TEXTS["sorry", "zh"]
+        assert await spoken_reply(device) == APOLOGIES["sorry", "zh"]
 
 
 async def test_after_an_apology_nobody_works_for_the_turn_any_more(stack: Stack) -> None:
@@ -88,7 +88,7 @@ async def test_after_an_apology_nobody_works_for_the_turn_any_more(stack: Stack)
         asr.fault("slow", 600)
     async with stack.front.device("given-up") as device:
         await device.begins_to_say()
-        assert await spoken_reply(device) == TEXTS["sorry", "en"]
+        assert await spoken_reply(device) == APOLOGIES["sorry", "en"]
 
         async def at_rest() -> bool:
             return stack.leases() == 0 and not any(asr.in_flight for asr in stack.instances.of("asr"))
@@ -147,7 +147,7 @@ async def test_a_broker_that_hangs_is_apologised_for_and_turns_are_answered_when
         stack.broker.send_signal(signal.SIGSTOP)
         try:
             await device.begins_to_type("anyone?")
-            assert await spoken_reply(device) == TEXTS["sorry", "en"]
+            assert await spoken_reply(device) == APOLOGIES["sorry", "en"]
         finally:
             stack.broker.send_signal(signal.SIGCONT)
         reasons = [str(event["reason"]) for event in stack.front.events("turn apologised for", since)]
@@ -177,7 +177,7 @@ async def test_a_flooded_queue_is_apologised_for_at_once(stack: Stack) -> None:
             eventually(lambda: stack.blocked_reads() <= 1, what="only the control worker waits at a queue")
             for device in (first, second, third):
                 await device.begins_to_type("quick!")
-            assert await spoken_reply(third) == TEXTS["sorry", "en"]
+            assert await spoken_reply(third) == APOLOGIES["sorry", "en"]
             assert not any(each.packet for each in [*first.heard, *second.heard])
             for worker in workers:
                 worker.send_signal(signal.SIGCONT)

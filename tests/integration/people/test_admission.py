@@ -7,14 +7,14 @@ import asyncio
 import aiohttp
 import pytest
 
-from dispatcher.front.connection.apology import TEXTS
+from dispatcher.dialogue.apology_texts import APOLOGIES
 from tests.integration.people.tapped_stack import command, listed
 from tests.support.device import Device
 from tests.support.stack import Stack
 from tests.support.waiting import soon
 
 FROM_ELSEWHERE = {"X-Forwarded-For": "203.0.113.7"}
-PHRASES = {text for (kind, _), text in TEXTS.items() if kind == "admit"}
+PHRASES = {text for (kind, _), text in APOLOGIES.items() if kind == "admit"}
 
 
 async def token_of(tapped_stack: Stack, device_id: str, client_id: str) -> str:

@@ -8,7 +8,7 @@ import signal
 import pytest
 from redis import Redis
 
-from dispatcher.front.connection.apology import TEXTS
+from dispatcher.dialogue.apology_texts import APOLOGIES
 from dispatcher.messages import SERVICES
 from dispatcher.redis_client import keys
 from tests.integration.streaming_asr.conftest import StreamingAsr
@@ -143,7 +143,7 @@ async def test_a_flooded_queue_is_told_of_at_the_end_of_speech_as_ever(servers: 
                 await begin(speaker)
             await end(device)
             said = await device.hears(type="tts", state="sentence_start")
-            assert said["text"] == TEXTS["sorry", "en"]
+            assert said["text"] == APOLOGIES["sorry", "en"]
             await device.abort()
     finally:
         for worker in workers:

@@ -10,7 +10,7 @@ from typing import Literal
 import pytest
 
 from dispatcher.catalogue.conversation import FillerRules
-from dispatcher.front.connection.apology import TEXTS
+from dispatcher.dialogue.apology_texts import APOLOGIES
 from dispatcher.redis_client.client import RedisClient, connect
 from dispatcher.telemetry import turn_log
 from tests.support.scripted_models import ScriptedModels, after, breaks_after, rests, says, thinks, waits
@@ -59,7 +59,7 @@ async def test_a_model_that_never_stops_thinking_is_apologised_for(
     models.script += [thinks(30)] * 2
     async with device_of(tool_stack, "brooder") as device:
         answer = await device.types("what is the answer?")
-    assert answer.sentences == (TEXTS["sorry", "en"],)
+    assert answer.sentences == (APOLOGIES["sorry", "en"],)
     assert "of thinking" in tool_stack.front.events("turn finished")[-1]["reason"]
 
 
@@ -154,7 +154,7 @@ async def test_an_answer_that_breaks_off_for_good_is_cut_and_the_user_hears_so(
     models.script += [breaks_after(says("Sure, here it is. ", "The re")), breaks_after(says("The "))]
     async with device_of(tool_stack, "broken-twice") as device:
         answer = await device.types("well?")
-        assert answer.sentences == ("Sure, here it is.", TEXTS["cut", "en"])
+        assert answer.sentences == ("Sure, here it is.", APOLOGIES["cut", "en"])
         await device.types("again?")
     cut = tool_stack.front.events("turn finished")[-2]
     assert (cut["outcome"], cut["sentences"]) == ("cut", 1)

@@ -13,8 +13,8 @@ import aiohttp
 from redis import Redis
 
 from dispatcher.device_simulator import Address, DeviceOptions, SimulatedDevice, TurnResult, connect
+from dispatcher.dialogue.apology_texts import APOLOGIES
 from dispatcher.errors import FrontError
-from dispatcher.front.connection.apology import TEXTS
 from dispatcher.messages import SERVICES
 from dispatcher.redis_client import keys
 from tests.support.broker import Broker
@@ -139,7 +139,7 @@ class TalkingDevices:
             await asyncio.sleep(0.1)
 
     def _count(self, result: TurnResult) -> None:
-        if any(sentence.text in TEXTS.values() for sentence in result.sentences):
+        if any(sentence.text in APOLOGIES.values() for sentence in result.sentences):
             self.lost.append("apology")
         elif result.first_audio_ms is None:
             self.lost.append("silence")

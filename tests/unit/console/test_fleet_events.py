@@ -10,25 +10,7 @@ import pytest
 from dispatcher.console.fleet_events import FleetEvents
 from dispatcher.console.snapshot import ConsoleSnapshot, RedisMemory
 from dispatcher.routing.overview import InstanceView, Overview, ServiceView, State
-
-READY = InstanceView(
-    service="llm",
-    name="llm-1",
-    endpoint="http://127.0.0.1:9",
-    priority="normal",
-    weight=1,
-    effective_weight=1,
-    cap=4,
-    in_flight=0,
-    state="ready",
-    back_in_s=None,
-    latency_ewma_ms=None,
-    error_ratio=0,
-    failures=0,
-    check_run=0,
-    last_reason="",
-    failed_s_ago=None,
-)
+from tests.unit.instance_views import READY
 
 
 def snapshot(instance: InstanceView = READY, **fields: Any) -> ConsoleSnapshot:

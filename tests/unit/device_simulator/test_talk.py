@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 from dispatcher.audio.pcm import read_wav
 from dispatcher.audio.wav import wav_bytes
 from dispatcher.cli import main
-from dispatcher.front.connection.apology import TEXTS
+from dispatcher.dialogue.apology_texts import APOLOGIES
 from dispatcher.supervisor.state_file import RunningProcess, StateFile
 from tests.unit.device_simulator.small_front import SmallFront, serving
 
@@ -119,7 +119,8 @@ def test_no_front_is_one_line_and_exit_code_1(unused_tcp_port: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [TEXTS["sorry", "en"], TEXTS["sorry", "zh"], TEXTS["cut", "en"], TEXTS["done", "zh"]]
+    "text",
+    [APOLOGIES["sorry", "en"], APOLOGIES["sorry", "zh"], APOLOGIES["cut", "en"], APOLOGIES["done", "zh"]],
 )
 def test_an_apology_is_exit_code_1_and_the_command_that_tells_why(
     running_front: SmallFront, monkeypatch: pytest.MonkeyPatch, unused_tcp_port: int, text: str

@@ -16,28 +16,12 @@ from dispatcher.ops.redis_session import explain
 from dispatcher.routing.instance_report import shortage, state_sentence
 from dispatcher.routing.overview import InstanceView, Overview, ServiceView
 from dispatcher.routing.overview_tables import reason_text, state_text, status_view, weight_text
+from tests.unit.instance_views import READY
 from tests.unit.memory_redis import MemoryRedis
 
 PARAMETER = eject.params[1]
 CONTEXT = click.Context(eject)
-WELL = InstanceView(
-    service="llm",
-    name="llm-1",
-    endpoint="http://127.0.0.1:9",
-    priority="normal",
-    weight=4,
-    effective_weight=4,
-    cap=8,
-    in_flight=2,
-    state="ready",
-    back_in_s=None,
-    latency_ewma_ms=None,
-    error_ratio=0,
-    failures=0,
-    check_run=0,
-    last_reason="",
-    failed_s_ago=None,
-)
+WELL = replace(READY, weight=4, effective_weight=4, cap=8, in_flight=2)
 EJECTED = replace(WELL, state="ejected", back_in_s=65.0, failures=3, error_ratio=0.271, failed_s_ago=4.0)
 
 

@@ -14,7 +14,7 @@ from aiohttp import web
 from dispatcher.front.admission.tokens import is_loopback
 from dispatcher.front.http.device_address import add_device_address
 from dispatcher.settings import Settings
-from dispatcher.web_assets import PAGE, SECURITY_HEADERS, read_assets
+from dispatcher.web_assets import add_page, read_assets
 
 # Where the page is told Flower's address; empty means that there is none to link to.
 FLOWER_MARK: Final = b'data-flower=""'
@@ -24,20 +24,12 @@ STATIC: Final = Path(__file__).parent / "static"
 def add_pages(app: web.Application, settings: Settings) -> None:
     """Add `GET /`, `GET /assets/{name}` and the address for devices to the front."""
     add_device_address(app, settings)
-    flower = f'data-flower="{html.escape(flower_address(settings))}"'
-    assets = read_assets(STATIC, {FLOWER_MARK: flower.encode()})
+    add_page(app, read_assets(STATIC, flower_attribute(settings)))
 
-    async def page(request: web.Request) -> web.Response:
-        return assets[PAGE].response(request)
 
-    async def asset(request: web.Request) -> web.Response:
-        found = assets.get(request.match_info["name"])
-        if found is None:
-            raise web.HTTPNotFound(headers=SECURITY_HEADERS)
-        return found.response(request)
-
-    app.router.add_get("/", page)
-    app.router.add_get("/assets/{name}", asset)
+def flower_attribute(settings: Settings) -> dict[bytes, bytes]:
+    """Return the attribute that tells a page where Flower is, by the one that stands in the file."""
+    return {FLOWER_MARK: f'data-flower="{html.escape(flower_address(settings))}"'.encode()}
 
 
 def flower_address(settings: Settings) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from dispatcher.dialogue.apology_texts import APOLOGIES
 from dispatcher.front.connection import apology
-from dispatcher.front.connection.apology import TEXTS, Apologies, Kind
+from dispatcher.front.connection.apology import Apologies, Kind
 from dispatcher.messages import AudioFormat, Language, TurnTicket
 
 
@@ -62,7 +63,7 @@ def test_the_language_is_that_of_the_device_of_the_turn_or_of_the_turn_before(
 
     text, packets = phrase(apologies, ticket(language), said=said)
 
-    assert text == TEXTS["sorry", heard]
+    assert text == APOLOGIES["sorry", heard]
     assert len(packets) > 10
 
 
@@ -70,13 +71,13 @@ def test_what_tells_no_language_leaves_the_last_one_known(apologies: Apologies) 
     apologies.note_language("kitchen", "几点了？")
     apologies.note_language("kitchen", "12:30?")
 
-    assert phrase(apologies, ticket(), said="")[0] == TEXTS["sorry", "zh"]
+    assert phrase(apologies, ticket(), said="")[0] == APOLOGIES["sorry", "zh"]
 
 
 def test_a_device_says_nothing_of_another_ones_language(apologies: Apologies) -> None:
     apologies.note_language("kitchen", "几点了？")
 
-    assert phrase(apologies, ticket(device="hall"), said="")[0] == TEXTS["sorry", "en"]
+    assert phrase(apologies, ticket(device="hall"), said="")[0] == APOLOGIES["sorry", "en"]
 
 
 def test_who_was_silent_for_longest_is_forgotten_first(
@@ -88,14 +89,14 @@ def test_who_was_silent_for_longest_is_forgotten_first(
 
     spoken = [phrase(apologies, ticket(device=each), said="")[0] for each in ("kitchen", "hall", "shop")]
 
-    assert spoken == [TEXTS["sorry", "zh"], TEXTS["sorry", "en"], TEXTS["sorry", "zh"]]
+    assert spoken == [APOLOGIES["sorry", "zh"], APOLOGIES["sorry", "en"], APOLOGIES["sorry", "zh"]]
 
 
-@pytest.mark.parametrize(("kind", "language"), TEXTS)
+@pytest.mark.parametrize(("kind", "language"), APOLOGIES)
 def test_every_phrase_is_there_in_both_formats(apologies: Apologies, kind: Kind, language: Language) -> None:
     _, opus = phrase(apologies, ticket(language), said="", kind=kind)
     text, pcm = phrase(apologies, ticket(language, audio="pcm"), said="", kind=kind)
 
-    assert text == TEXTS[kind, language]
+    assert text == APOLOGIES[kind, language]
     assert abs(len(opus) - len(pcm)) <= 1
     assert {len(packet) for packet in pcm} == {24 * 60 * 2}

@@ -11,8 +11,8 @@ from rich.console import Console
 
 from dispatcher.device_simulator import TurnResult
 from dispatcher.device_simulator.turn import Sentence
+from dispatcher.dialogue.apology_texts import APOLOGIES
 from dispatcher.errors import ConfigError
-from dispatcher.front.connection.apology import TEXTS
 from dispatcher.messages import SERVICES, Service
 from dispatcher.ops.bench.fault_bench import parse_modes
 from dispatcher.ops.bench.fault_cases import FAULT_CASES, Decisions, ServiceCase
@@ -106,7 +106,9 @@ def test_a_turn_without_decisions_has_no_first_result(service: Service) -> None:
 
 
 def test_an_apology_is_a_lost_turn() -> None:
-    turn = read_turn(LLM, made(llm=[decision("llm", "A", 0, "failed")]), heard(TEXTS["sorry", "en"]), "One.")
+    turn = read_turn(
+        LLM, made(llm=[decision("llm", "A", 0, "failed")]), heard(APOLOGIES["sorry", "en"]), "One."
+    )
     assert turn.lost == "answered with an apology"
     assert (turn.answered_by, turn.first_result_ms, turn.unnoticed) == ("", None, False)
 

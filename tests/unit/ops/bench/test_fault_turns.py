@@ -9,7 +9,7 @@ import pytest
 
 from dispatcher.device_simulator import TurnResult
 from dispatcher.device_simulator.turn import Sentence
-from dispatcher.front.connection.apology import TEXTS
+from dispatcher.dialogue.apology_texts import APOLOGIES
 from dispatcher.messages import Service
 from dispatcher.ops.bench.fault_cases import FAULT_CASES
 from dispatcher.ops.bench.fault_turns import read_turn, said_in
@@ -92,7 +92,7 @@ def test_a_call_that_is_under_way_has_answered_nothing() -> None:
 def test_other_words_gaps_and_apologies_are_noticed() -> None:
     nothing: dict[Service, list[Decision]] = {"llm": []}
     twice = replace(HEARD, sentences=HEARD.sentences * 2)
-    sorry = replace(HEARD, sentences=(Sentence(text=next(iter(TEXTS.values())), at_ms=1.0),))
+    sorry = replace(HEARD, sentences=(Sentence(text=next(iter(APOLOGIES.values())), at_ms=1.0),))
     turns = [
         read_turn(FAULT_CASES["llm"], nothing, each, USUAL) for each in (twice, replace(HEARD, gaps=1), sorry)
     ]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -17,6 +19,23 @@ from workers.celery_ext import pools
 __all__ = ["worker"]
 
 
+def run_tasks(
+    worker: Worker,
+    body: Callable[[int], Coroutine[Any, Any, None]],
+    count: int,
+    *,
+    timeout_s: float = WAIT_TIMEOUT_S,
+) -> None:
+    """Have so many tasks run a coroutine on the loop, each with its number."""
+
+    def work(number: int) -> None:
+        worker.loop.run(body(number), timeout_s=timeout_s)
+
+    task = worker.task(work)
+    for number in range(count):
+        worker.run(task, number)
+
+
 def test_a_task_that_waits_in_line_for_a_slot_takes_no_place_of_the_pool(worker: Worker) -> None:
     door, running, line = asyncio.Event(), list[int](), worker.router.line
 
@@ -28,12 +47,7 @@ def test_a_task_that_waits_in_line_for_a_slot_takes_no_place_of_the_pool(worker:
         await freed
         line.end(f"lease-{number}")
 
-    def work(number: int) -> None:
-        worker.loop.run(wait(number), timeout_s=WAIT_TIMEOUT_S)
-
-    task = worker.task(work)
-    for number in range(3 * LIMIT):
-        worker.run(task, number)
+    run_tasks(worker, wait, 3 * LIMIT)
     eventually(lambda: len(running) == 3 * LIMIT, what="all of them wait in line")
     worker.loop.call_on_loop(door.set)
     assert worker.ends(3 * LIMIT) == ["done"] * 3 * LIMIT
@@ -56,12 +70,7 @@ def test_where_every_place_of_the_pool_holds_a_slot_further_tasks_go_in_line(
         await door.wait()
         line.end(f"lease-{number}")
 
-    def work(number: int) -> None:
-        worker.loop.run(hold_or_wait(number), timeout_s=WAIT_TIMEOUT_S)
-
-    task = worker.task(work)
-    for number in range(3 * LIMIT):
-        worker.run(task, number)
+    run_tasks(worker, hold_or_wait, 3 * LIMIT)
     eventually(lambda: len(running) == 3 * LIMIT, what="those without a slot wait in line")
     worker.loop.call_on_loop(door.set)
     assert worker.ends(3 * LIMIT) == ["done"] * 3 * LIMIT
@@ -86,12 +95,10 @@ def test_a_task_on_a_spare_slot_takes_no_place_of_the_pool_from_a_real_one(
         real.append(number)
         await door.wait()
 
-    def work(number: int) -> None:
-        worker.loop.run(read_ahead(number) if number < LIMIT else answer(number), timeout_s=60)
+    def of(number: int) -> Coroutine[Any, Any, None]:
+        return read_ahead(number) if number < LIMIT else answer(number)
 
-    task = worker.task(work)
-    for number in range(2 * LIMIT + 1):
-        worker.run(task, number)
+    run_tasks(worker, of, 2 * LIMIT + 1, timeout_s=60)
     eventually(lambda: len(real) == LIMIT, what="the pool is full of real tasks", within_s=10)
     assert len(spare) == LIMIT
     worker.loop.call_on_loop(door.set)
