@@ -49,7 +49,8 @@ def test_whatever_comes_nobody_hears_silence_or_an_answer_twice_and_nothing_is_l
     assert report.exists(), said.stdout + said.stderr
     found = json.loads(report.read_text())
     shown = said.stdout + stack_log.read_text()[-4000:]
-    assert 2 <= len(found["faults"]) <= FAULTS, shown
+    # The first row is the stack without a fault.
+    assert 2 <= len(found["faults"]) <= FAULTS + 1, shown
     for each in found["faults"]:
         assert each["skipped"] == "", shown
         # Figures are those of a busy machine here; promises hold on any.

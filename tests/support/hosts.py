@@ -8,11 +8,14 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from typing import Final
 
 from tests.support.broker import give_up
 
 NAMES: Final = ("a", "b")
+# The links of a namespace go a moment after it: the next two of a process have names and a subnet of their own.
+_numbers = count()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,12 +48,13 @@ class Host:
 @contextmanager
 def two_hosts() -> Iterator[tuple[Host, Host]]:
     """Make two hosts on one switch; where that is not permitted the test is skipped, in CI it fails."""
-    mark = f"xz{os.getpid():x}"
-    subnet = f"10.{os.getpid() % 200 + 20}.{os.getpid() // 200 % 250}"
+    number = os.getpid() * 16 + next(_numbers) % 16
+    mark = f"xz{number:x}"
+    subnet = f"10.{number % 200 + 20}.{number // 200 % 250}"
     switch = f"{mark}sw"
     hosts = [
-        Host(namespace=f"{mark}{name}", address=f"{subnet}.{number}", switch=switch, cable=f"cable-{name}")
-        for number, name in enumerate(NAMES, start=2)
+        Host(namespace=f"{mark}{name}", address=f"{subnet}.{last}", switch=switch, cable=f"cable-{name}")
+        for last, name in enumerate(NAMES, start=2)
     ]
     try:
         _make_switch(switch, f"{subnet}.1", uplink=f"{mark}up")

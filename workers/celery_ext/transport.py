@@ -12,7 +12,8 @@ from functools import partial
 from typing import Any, Final
 
 import structlog
-from kombu.transport import TRANSPORT_ALIASES, redis
+from kombu import transport
+from kombu.transport import redis
 from redis.exceptions import RedisError
 
 from dispatcher.control.log_limit import LogLimit
@@ -130,7 +131,8 @@ class DroppingSentinelTransport(redis.SentinelTransport):
 def use_dropping_transports() -> None:
     """Have kombu use these for its schemes; a setting is forgotten when it goes from sentinel to sentinel."""
     ours = f"{__name__}:"
-    TRANSPORT_ALIASES.update(
+    transport._transport_cache.clear()  # noqa: SLF001  a scheme that was used before is kept there
+    transport.TRANSPORT_ALIASES.update(
         redis=f"{ours}DroppingTransport",
         rediss=f"{ours}DroppingTransport",
         sentinel=f"{ours}DroppingSentinelTransport",
