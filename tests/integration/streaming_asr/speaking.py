@@ -7,6 +7,7 @@ from typing import Final
 from dispatcher.device_simulator import DeviceOptions, packets_of
 from tests.integration.streaming_asr.conftest import StreamingAsr
 from tests.support.device import SPEECH, Device
+from tests.support.services.funasr import CHUNK_BYTES
 from tests.support.waiting import soon
 
 SPOKEN: Final = packets_of(SPEECH, DeviceOptions())
@@ -39,6 +40,19 @@ async def has_heard_half(servers: StreamingAsr, number: int, *, packets: int = H
         return bool(told) and told[-1]["bytes"] >= (packets - 2) * PACKET_BYTES and not told[-1]["ended"]
 
     await soon(heard, what="the first half is heard while the user speaks")
+
+
+async def is_picked_and_heard(servers: StreamingAsr, *, picks: int) -> None:
+    """Wait for one pick more than so many, and for a text of the first half if it is the FunASR server's."""
+
+    async def heard() -> bool:
+        picked = servers.picks()[picks:]
+        if not picked or picked[0] == "whole-1":
+            return bool(picked)
+        told = servers.heard(1)[-1]
+        return not told["ended"] and told["bytes"] >= CHUNK_BYTES
+
+    await soon(heard, what="the instance is picked and has heard what it needs")
 
 
 async def nothing_is_held(servers: StreamingAsr) -> None:
