@@ -71,7 +71,8 @@ class Settings(BaseModel):
         flower_password, flower_password_file: of its user `operator`; the operator's when both are empty.
         flower_read_only: Flower shows and changes nothing.
         flower_idle_s: so long after the last request to Flower, workers send it task events.
-        flower_link: the talk page links to Flower; `dispatcher up` sets it where Flower runs.
+        flower_link, console_link: the talk page links to Flower and to the console; `dispatcher up` sets each
+            where it runs.
         console_host, console_port: where the console serves its page and `/metrics`.
         metrics_host, metrics_port: where a front or worker serves what it alone knows; 0 is nowhere.
             `dispatcher up` takes the port as the first of as many as it has of these.
@@ -125,6 +126,7 @@ class Settings(BaseModel):
     flower_read_only: bool = True
     flower_idle_s: float = Field(default=300, gt=0)
     flower_link: bool = False
+    console_link: bool = False
     console_host: str = "127.0.0.1"
     console_port: int = Field(default=8010, ge=1, le=65535)
     metrics_host: str = "127.0.0.1"

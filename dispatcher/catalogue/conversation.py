@@ -128,6 +128,7 @@ class Conversation(Section):
         name, voices, greeting, goodbyes, timezone, place: as in `Persona`, for devices to which nothing
             narrower is said.
         personas: by name, for devices to take one of.
+        edited: what an operator set at run time, by persona; "" is what holds where none is taken.
     """
 
     language: LanguageName = "auto"
@@ -159,6 +160,12 @@ class Conversation(Section):
         Mapping[str, Annotated[DeviceRule, BeforeValidator(or_defaults)]], AfterValidator(_by_canonical_id)
     ] = field(default_factory=dict)
     memory: MemoryRules = field(default_factory=MemoryRules)
+    edited: Annotated[Mapping[str, Persona], key("#edited")] = field(default_factory=dict)
+
+    @property
+    def persona_names(self) -> tuple[str, ...]:
+        """Names of the personas that a device can take."""
+        return tuple(dict.fromkeys((*self.personas, *filter(None, self.edited))))
 
     @property
     def uses_spare_slots(self) -> bool:

@@ -40,6 +40,8 @@ SUBCOMMANDS: Final = {
     "tuner": "Show what the tuner did and why; take it back.",
     "drain": "Give an instance no new calls.",
     "eject": "Give an instance no calls for a while.",
+    "weight": "Hold the weight of an instance at a value.",
+    "cap": "Hold the most calls at once of an instance.",
     "restore": "Let an instance have calls again; or put a backup back.",
     "backup": "Write all that would be missed to a file.",
     "front": "Run one front: devices, OTA and the talk page.",

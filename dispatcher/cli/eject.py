@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-import re
-from typing import Final
-
 import click
 
+from dispatcher.ops.instance_holds import seconds_of
 from dispatcher.ops.redis_session import redis_command
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import admin
 from dispatcher.routing.instance_report import report_instance
 
-_SPAN: Final = re.compile(r"(\d+(?:\.\d+)?) ?(s|m|h)")
-_SECONDS: Final = {"s": 1, "m": 60, "h": 3600}
-LONGEST_S: Final = 24 * 3600
 
-
-def in_seconds(_context: click.Context, _parameter: click.Parameter, written: str) -> float:
-    """Return a length of time such as 30s, 5m or 1h in seconds.
+def in_seconds(_context: click.Context, _parameter: click.Parameter, written: str | None) -> float | None:
+    """Return a length of time such as 30s, 5m or 1h in seconds; None where none was given.
 
     Raises:
         click.BadParameter: it is no length of time, or too long.
     """
-    match = _SPAN.fullmatch(written)
-    seconds = float(match[1]) * _SECONDS[match[2]] if match else 0.0
-    if not 0 < seconds <= LONGEST_S:
-        raise click.BadParameter(f"was {written!r}; expected a time such as 30s, 5m or 1h, at most 24h")
-    return seconds
+    try:
+        return None if written is None else seconds_of(written)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 @click.command("eject")

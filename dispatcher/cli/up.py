@@ -48,7 +48,8 @@ def up(config: Path | None, procfile: Path, *, verbose: bool) -> None:
     environment = process_environment(settings)
     plan = make_plan(read_procfile(procfile), catalogue=catalogue, environ=environment)
     plan = without_taken_ports(plan, is_taken)
-    environment["FLOWER_LINK"] = str(any(spec.role == "flower" for spec in plan.specs)).lower()
+    for role in ("flower", "console"):
+        environment[f"{role.upper()}_LINK"] = str(any(spec.role == role for spec in plan.specs)).lower()
     ui = TerminalUi(make_console(), verbose=verbose, redis_address=redis_address(settings))
     environment[SCREEN_TURNS_VARIABLE] = "text" if ui.is_terminal else "plain"
     with StateFile(settings.data_dir, config=settings.dispatcher_config) as state_file:

@@ -50,12 +50,22 @@ def require_operator(request: web.Request) -> OperatorSession:
     Raises:
         HTTPForbidden: nobody signed in, or another page sent it.
     """
-    session = _session(request)
-    if session is None:
-        raise web.HTTPForbidden(text="sign in first", headers=SECURITY_HEADERS)
+    session = require_signed_in(request)
     given = request.headers.get(CSRF_HEADER, "").encode(errors="surrogatepass")
     if not hmac.compare_digest(given, session.csrf.encode()):
         raise web.HTTPForbidden(text=f"{CSRF_HEADER}: was missing or wrong", headers=SECURITY_HEADERS)
+    return session
+
+
+def require_signed_in(request: web.Request) -> OperatorSession:
+    """Return the session of a request that only reads, but what not everyone on this host may see.
+
+    Raises:
+        HTTPForbidden: nobody signed in.
+    """
+    session = _session(request)
+    if session is None:
+        raise web.HTTPForbidden(text="sign in first", headers=SECURITY_HEADERS)
     return session
 
 

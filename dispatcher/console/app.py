@@ -23,6 +23,7 @@ from dispatcher.console.live_feed import SNAPSHOT_TIMEOUT_S, FeedSources, LiveFe
 from dispatcher.console.operator_actions import act
 from dispatcher.console.operator_sessions import OperatorSessions
 from dispatcher.console.page import add_console_page
+from dispatcher.console.persona_editor import add_persona_editor
 from dispatcher.console.recent_turns import RecentTurns
 from dispatcher.console.record_queries import RecordQueries, open_store
 from dispatcher.console.sections import SECTIONS
@@ -51,6 +52,7 @@ def create_console(settings: Settings) -> web.Application:
     add_console_page(app, settings)
     add_sign_in(app)
     app.router.add_post("/actions", act)
+    add_persona_editor(app)
     app.router.add_get("/healthz", show_health)
     app.router.add_get("/metrics", show_metrics)
     return app

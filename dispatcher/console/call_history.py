@@ -31,6 +31,13 @@ class CallHistory:
         self._leases: OrderedDict[str, _Call] = OrderedDict()
         self._stages: OrderedDict[tuple[str, str], dict[str, str]] = OrderedDict()
 
+    def observe(self, fields: Mapping[str, str]) -> str:
+        """Remember an entry of the stream; return the kind of a pick, the service of an end, or ""."""
+        if "outcome" in fields:
+            return self.end(fields)
+        is_pick = {"turn", "service", "instance", "lease"} <= fields.keys()
+        return self.pick(fields) if is_pick else ""
+
     def pick(self, fields: Mapping[str, str]) -> PickKind:
         """Remember a pick of the stream, and return what it was."""
         call = _Call(fields["turn"], fields["service"], fields["instance"])

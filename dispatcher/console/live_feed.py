@@ -69,6 +69,11 @@ class LiveFeed:
         self._redis_trouble: dict[str, Any] | None = None
 
     @property
+    def viewers(self) -> int:
+        """How many look."""
+        return self._viewers
+
+    @property
     def is_full(self) -> bool:
         """Whether no further viewer is taken."""
         return self._viewers >= MAX_VIEWERS
@@ -91,6 +96,10 @@ class LiveFeed:
 
     async def view(self) -> AsyncGenerator[bytes]:
         """Yield messages for one viewer: first all sections, then those that changed."""
+        if not self._viewers and self._redis_trouble is None:
+            # Nobody looked meanwhile, so what was sent last may be hours old.
+            self._messages.clear()
+            self._due_at_s = dict.fromkeys(self._due_at_s, 0.0)
         self._viewers += 1
         self._wanted.set()
         seen = 0

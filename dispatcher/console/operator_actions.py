@@ -2,47 +2,75 @@
 
 from __future__ import annotations
 
-import json
-import time
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final, get_args
 
-import structlog
 from aiohttp import web
 
 from dispatcher.console.access import require_operator
+from dispatcher.console.action_log import kept
 from dispatcher.console.context import CONSOLE
-from dispatcher.errors import DispatcherError, StateError, UnknownName
+from dispatcher.errors import ConfigError, DispatcherError, StateError, UnknownName
+from dispatcher.messages import Language
 from dispatcher.ops import device_admin, tuner_admin
-from dispatcher.redis_client import keys
+from dispatcher.ops.instance_holds import LONGEST_S, hold_instance, seconds_of
 from dispatcher.redis_client.client import RedisClient, connect
 from dispatcher.routing import admin
-from dispatcher.telemetry import record_stream
 from dispatcher.web_assets import SECURITY_HEADERS
 
-log = structlog.get_logger(__name__)
-
 MAX_VALUE: Final = 200
-OPERATOR_ACTIONS_KEPT: Final = 200
 MAX_NAME: Final = 64
-LONGEST_EJECTION_S: Final = 24 * 3600
 UNDO_TIMEOUT_S: Final = 10.0
 
-OperatorAction = Callable[[RedisClient, str, str], Awaitable[str]]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionRequest:
+    """What an operator asks for.
+
+    Attributes:
+        subject: which instance, device or experiment.
+        lasts: for how long, such as 1h; empty is until it is undone.
+    """
+
+    who: str
+    name: str
+    subject: str
+    value: str
+    lasts: str
+    why: str
+
+
+OperatorAction = Callable[[RedisClient, ActionRequest], Awaitable[str]]
 
 
 async def act(request: web.Request) -> web.Response:
     """Do what an operator asks for, keep it, and answer what was done."""
     session = require_operator(request)
-    name, subject, value, why = await _read(request)
-    # Commands to devices wait for answers on a connection that carries nothing else.
+    asked = await _read(request, who=session.name)
+    value = f"{asked.value} {asked.lasts}".strip()
+    action = {"who": asked.who, "what": asked.name, "subject": asked.subject, "value": value}
+    async with action_redis(request) as redis, kept(redis, {**action, "why": asked.why}):
+        done = await ACTIONS[asked.name](redis, asked)
+    return web.json_response({"done": done}, headers=SECURITY_HEADERS)
+
+
+@asynccontextmanager
+async def action_redis(request: web.Request) -> AsyncIterator[RedisClient]:
+    """Lend a connection of its own for an action, and answer its errors.
+
+    Commands to devices wait for answers on a connection that carries nothing else.
+
+    Raises:
+        HTTPBadRequest: what was asked for cannot be done.
+        HTTPConflict: it cannot be done now.
+        HTTPServiceUnavailable: Redis is out of reach.
+    """
     redis = RedisClient(connect(request.app[CONSOLE].settings.redis_url))
     try:
-        done = await ACTIONS[name](redis, subject, value)
-        await _keep(
-            redis, {"who": session.name, "what": name, "subject": subject, "value": value, "why": why}
-        )
-    except (ValueError, UnknownName) as error:
+        yield redis
+    except (ValueError, UnknownName, ConfigError) as error:
         raise web.HTTPBadRequest(text=str(error), headers=SECURITY_HEADERS) from error
     except StateError as error:
         raise web.HTTPServiceUnavailable(text=str(error), headers=SECURITY_HEADERS) from error
@@ -50,28 +78,18 @@ async def act(request: web.Request) -> web.Response:
         raise web.HTTPConflict(text=str(error), headers=SECURITY_HEADERS) from error
     finally:
         await redis.close()
-    return web.json_response({"done": done}, headers=SECURITY_HEADERS)
 
 
-async def read_actions(redis: RedisClient) -> list[Mapping[str, Any]]:
-    """Return the last actions, newest first.
-
-    Raises:
-        StateError: Redis is out of reach.
-    """
-    raw = await redis.execute("LRANGE", keys.OPERATOR_ACTIONS, 0, OPERATOR_ACTIONS_KEPT - 1)
-    return [json.loads(one) for one in raw]
-
-
-async def _read(request: web.Request) -> tuple[str, str, str, str]:
+async def _read(request: web.Request, *, who: str) -> ActionRequest:
     try:
         given = await request.json()
-        name, subject, value, why = (
-            str(given.get(field, ""))[:MAX_VALUE].strip() for field in ("action", "subject", "value", "why")
+        name, subject, value, lasts, why = (
+            str(given.get(field, ""))[:MAX_VALUE].strip()
+            for field in ("action", "subject", "value", "for", "why")
         )
     except (ValueError, AttributeError) as error:
         raise web.HTTPBadRequest(text="expected a JSON object", headers=SECURITY_HEADERS) from error
-    for field, text in (("subject", subject), ("value", value), ("why", why)):
+    for field, text in (("subject", subject), ("value", value), ("for", lasts), ("why", why)):
         if not text.isprintable():
             refused = f"{field}: was {text!r}; expected printable characters"
             raise web.HTTPBadRequest(text=refused, headers=SECURITY_HEADERS)
@@ -80,72 +98,81 @@ async def _read(request: web.Request) -> tuple[str, str, str, str]:
         raise web.HTTPBadRequest(text=text, headers=SECURITY_HEADERS)
     if not subject:
         raise web.HTTPBadRequest(text="subject: was empty; expected a name", headers=SECURITY_HEADERS)
-    return name, subject, value, why
+    return ActionRequest(who=who, name=name, subject=subject, value=value, lasts=lasts, why=why)
 
 
-async def _keep(redis: RedisClient, action: Mapping[str, str]) -> None:
-    at_s = round(time.time(), 1)
-    await redis.execute("LPUSH", keys.OPERATOR_ACTIONS, json.dumps({"at_s": at_s, **action}))
-    redis.send_nowait("LTRIM", keys.OPERATOR_ACTIONS, 0, OPERATOR_ACTIONS_KEPT - 1)
-    in_words = f"{action['what']} {action['subject']} {action['value']}".strip()
-    record = {
-        "at_s": at_s,
-        "event": "operator",
-        "action": in_words,
-        "why": action["why"],
-        "who": action["who"],
-    }
-    record_stream.add(redis, "decision", record)
-    log.info("operator acted", who=action["who"], action=in_words, why=action["why"])
+async def _drain(redis: RedisClient, asked: ActionRequest) -> str:
+    await admin.drain(redis, asked.subject)
+    return f"{asked.subject}: draining, it gets no new calls"
 
 
-async def _drain(redis: RedisClient, subject: str, _: str) -> str:
-    await admin.drain(redis, subject)
-    return f"{subject}: draining, it gets no new calls"
+async def _restore(redis: RedisClient, asked: ActionRequest) -> str:
+    await admin.restore(redis, asked.subject)
+    return f"{asked.subject}: restored"
 
 
-async def _restore(redis: RedisClient, subject: str, _: str) -> str:
-    await admin.restore(redis, subject)
-    return f"{subject}: restored"
+async def _eject(redis: RedisClient, asked: ActionRequest) -> str:
+    seconds = _number(asked.value, "value", most=LONGEST_S)
+    await admin.eject(redis, asked.subject, for_s=seconds)
+    return f"{asked.subject}: ejected for {seconds:g} s"
 
 
-async def _eject(redis: RedisClient, subject: str, value: str) -> str:
-    seconds = _number(value, "value", most=LONGEST_EJECTION_S)
-    await admin.eject(redis, subject, for_s=seconds)
-    return f"{subject}: ejected for {seconds:g} s"
+async def _weight(redis: RedisClient, asked: ActionRequest) -> str:
+    return await _hold(redis, asked, "weight")
 
 
-async def _undo(redis: RedisClient, subject: str, _: str) -> str:
-    await tuner_admin.undo(redis, int(_number(subject, "subject", most=10**9)), timeout_s=UNDO_TIMEOUT_S)
-    return f"experiment {subject}: undone"
+async def _cap(redis: RedisClient, asked: ActionRequest) -> str:
+    return await _hold(redis, asked, "cap")
 
 
-async def _name(redis: RedisClient, subject: str, value: str) -> str:
-    if len(value) > MAX_NAME or not value.isprintable():
-        raise ValueError(f"value: was {value!r}; expected at most {MAX_NAME} characters, all printable")
-    return await device_admin.mark(redis, subject, "name", value)
+async def _hold(redis: RedisClient, asked: ActionRequest, field: admin.HeldField) -> str:
+    try:
+        for_s = seconds_of(asked.lasts) if asked.lasts else None
+    except ValueError as error:
+        raise ValueError(f"for: {error}") from error
+    return await hold_instance(redis, asked.subject, field, asked.value, for_s=for_s, by=asked.who)
 
 
-async def _persona(redis: RedisClient, subject: str, value: str) -> str:
-    return await device_admin.set_persona(redis, subject, value or device_admin.DEFAULT)
+async def _undo(redis: RedisClient, asked: ActionRequest) -> str:
+    number = int(_number(asked.subject, "subject", most=10**9))
+    await tuner_admin.undo(redis, number, timeout_s=UNDO_TIMEOUT_S)
+    return f"experiment {asked.subject}: undone"
 
 
-async def _block(redis: RedisClient, subject: str, _: str) -> str:
-    return await device_admin.block(redis, subject)
+async def _name(redis: RedisClient, asked: ActionRequest) -> str:
+    if len(asked.value) > MAX_NAME:
+        raise ValueError(f"value: was {asked.value!r}; expected at most {MAX_NAME} characters, all printable")
+    return await device_admin.mark(redis, asked.subject, "name", asked.value)
 
 
-async def _unblock(redis: RedisClient, subject: str, _: str) -> str:
-    return await device_admin.mark(redis, subject, "blocked", "")
+async def _persona(redis: RedisClient, asked: ActionRequest) -> str:
+    return await device_admin.set_persona(redis, asked.subject, asked.value or device_admin.DEFAULT)
 
 
-async def _reboot(redis: RedisClient, subject: str, _: str) -> str:
-    return await device_admin.reboot(redis, subject)
+async def _language(redis: RedisClient, asked: ActionRequest) -> str:
+    if asked.value and asked.value not in get_args(Language):
+        known = ", ".join(get_args(Language))
+        raise ValueError(f"value: was {asked.value!r}; expected one of {known}, or nothing")
+    return await device_admin.mark(redis, asked.subject, "language", asked.value)
 
 
-async def _alert(redis: RedisClient, subject: str, value: str) -> str:
-    if not value:
+async def _block(redis: RedisClient, asked: ActionRequest) -> str:
+    return await device_admin.block(redis, asked.subject)
+
+
+async def _unblock(redis: RedisClient, asked: ActionRequest) -> str:
+    return await device_admin.mark(redis, asked.subject, "blocked", "")
+
+
+async def _reboot(redis: RedisClient, asked: ActionRequest) -> str:
+    return await device_admin.reboot(redis, asked.subject)
+
+
+async def _alert(redis: RedisClient, asked: ActionRequest) -> str:
+    if not asked.value:
         raise ValueError("value: was empty; expected the message")
-    return await device_admin.alert(redis, subject, message=value, status="Notice", emotion="neutral")
+    fields = {"message": asked.value, "status": "Notice", "emotion": "neutral"}
+    return await device_admin.alert(redis, asked.subject, **fields)
 
 
 def _number(text: str, field: str, *, most: float) -> float:
@@ -162,9 +189,12 @@ ACTIONS: Final[Mapping[str, OperatorAction]] = {
     "drain": _drain,
     "restore": _restore,
     "eject": _eject,
+    "weight": _weight,
+    "cap": _cap,
     "undo": _undo,
     "name": _name,
     "persona": _persona,
+    "language": _language,
     "block": _block,
     "unblock": _unblock,
     "reboot": _reboot,

@@ -15,7 +15,7 @@ from dispatcher.console.record_queries import SPANS
 from dispatcher.console.sections.turns import explain
 from dispatcher.errors import StateError, UnknownName
 from dispatcher.front.http.pages import STATIC as TALK_STATIC
-from dispatcher.front.http.pages import flower_attribute
+from dispatcher.front.http.pages import link_attributes
 from dispatcher.settings import Settings
 from dispatcher.web_assets import SECURITY_HEADERS, add_page, read_assets
 
@@ -35,7 +35,7 @@ STREAM_HEADERS: Final = {
 def add_console_page(app: web.Application, settings: Settings) -> None:
     """Add the page and what it asks for; all its addresses are relative, so that any prefix will do."""
     shared = {name: asset for name, asset in read_assets(TALK_STATIC).items() if name in SHARED}
-    add_page(app, {**shared, **read_assets(STATIC, flower_attribute(settings))})
+    add_page(app, {**shared, **read_assets(STATIC, link_attributes(settings))})
     app.router.add_get("/live", stream_sections)
     app.router.add_get("/turns/{turn}", show_turn)
     app.router.add_get("/history/{span}", show_history)

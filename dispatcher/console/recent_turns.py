@@ -6,7 +6,6 @@ from collections import Counter, OrderedDict, deque
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from dispatcher.console.call_history import CallHistory
 from dispatcher.messages import SERVICES
 from dispatcher.percentile import percentile
 
@@ -32,14 +31,11 @@ class RecentTurns:
         """Remember nothing."""
         self._turns: deque[dict[str, Any]] = deque(maxlen=TURNS_REMEMBERED)
         self._calls: OrderedDict[str, Counter[str]] = OrderedDict()
-        self._history = CallHistory()
 
-    def add_decision(self, fields: Mapping[str, str]) -> None:
+    def add_decision(self, fields: Mapping[str, str], seen: str) -> None:
         """Count a pick for its turn."""
-        if "outcome" in fields:
-            self._history.end(fields)
-        elif {"turn", "service", "instance", "lease"} <= fields.keys():
-            self._calls.setdefault(fields["turn"], Counter())[self._history.pick(fields)] += 1
+        if seen and "outcome" not in fields:
+            self._calls.setdefault(fields["turn"], Counter())[seen] += 1
             while len(self._calls) > _CALLS_REMEMBERED:
                 self._calls.popitem(last=False)
 

@@ -25,9 +25,13 @@ SPANS: Final[Mapping[str, tuple[int, int, float]]] = {
     "month": (30 * 24 * _HOUR_MS, 6 * _HOUR_MS, 600.0),
 }
 ALERTS_TTL_S: Final = 10.0
+ALERTS_WAIT_S: Final = 0.3
 ALERTS_SHOWN: Final = 20
 # A store that did not answer is left alone for so long.
 FAILED_TTL_S: Final = 5.0
+# An answer that takes longer is told on the page.
+LATE_S: Final = 3.0
+LATE: Final = f"no answer for {LATE_S:.0f} s"
 MISSING: Final = "the packages of the records are not installed here"
 
 
@@ -46,6 +50,8 @@ class RecordQueries:
         self._engine = engine
         self._lock = asyncio.Lock()
         self._answers: dict[str, tuple[float, Any]] = {}
+        self._alerts: list[Mapping[str, Any]] | None = None
+        self._asking: asyncio.Task[None] | None = None
 
     async def kpi_history(self, span: str) -> Mapping[str, Any] | None:
         """Return the values of each KPI over an hour, a day or a month; None where no store answers."""
@@ -63,6 +69,19 @@ class RecordQueries:
             }
 
         return await self._ask(f"kpis {span}", ask, ttl_s=ttl_s)
+
+    async def known_alerts(self) -> list[Mapping[str, Any]] | None:
+        """Return the last begins and ends of alerts as they are known by now; newer ones follow.
+
+        The feed does not wait for SQL: a slow store is no trouble of Redis.
+        """
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._ask_alerts())
+        await asyncio.wait({self._asking}, timeout=ALERTS_WAIT_S)
+        return self._alerts
+
+    async def _ask_alerts(self) -> None:
+        self._alerts = await self.alerts()
 
     async def alerts(self) -> list[Mapping[str, Any]] | None:
         """Return the last begins and ends of alerts, newest first; None where no store answers."""
@@ -93,15 +112,26 @@ class RecordQueries:
                 return cast("Answer | None", known)
             answer: Answer | None = None
             try:
-                answer = await asyncio.to_thread(ask_if_there, self._engine, ask)
+                answer = await self._answer(ask)
             except RecordsError as error:
                 ttl_s = FAILED_TTL_S
-                self.trouble_since_s = self.trouble_since_s if self.trouble else time.time()
-                self.trouble = str(error)
+                self._note_trouble(str(error))
             else:
                 self.trouble = ""
             self._answers[name] = (time.monotonic() + ttl_s, answer)
             return answer
+
+    async def _answer(self, ask: Callable[[Engine], Answer]) -> Answer:
+        """Return the answer, however late; while it is late that is the trouble."""
+        late = asyncio.get_running_loop().call_later(LATE_S, self._note_trouble, LATE)
+        try:
+            return await asyncio.to_thread(ask_if_there, cast("Engine", self._engine), ask)
+        finally:
+            late.cancel()
+
+    def _note_trouble(self, reason: str) -> None:
+        self.trouble_since_s = self.trouble_since_s if self.trouble else time.time()
+        self.trouble = reason
 
 
 def ask_if_there(engine: Engine, ask: Callable[[Engine], Answer]) -> Answer:

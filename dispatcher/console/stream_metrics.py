@@ -11,7 +11,6 @@ from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 
-from dispatcher.console.call_history import CallHistory
 from dispatcher.messages import SERVICES
 
 OUTCOMES: Final = ("answered", "cut", "apologised", "spoken over", "nothing said", "device left")
@@ -43,23 +42,21 @@ class StreamMetrics:
         """Count from 0; series whose labels are known exist from the start."""
         disable_created_metrics()  # type: ignore[no-untyped-call]  # they would double the series, and nobody asks for them
         self.registry = CollectorRegistry()
-        self._history = CallHistory()
         self._counters = {name: self._counter(name, *row) for name, row in _COUNTERS.items()}
         self._histograms = {name: self._histogram(name, *row) for name, row in _HISTOGRAMS.items()}
 
-    def add_decision(self, fields: Mapping[str, str]) -> None:
+    def add_decision(self, fields: Mapping[str, str], seen: str) -> None:
         """Count a pick, or the end of a call, as pick_lease.lua and finish.lua write them."""
+        if not seen:
+            return
         if "outcome" in fields:
-            service = self._history.end(fields)
-            if service:
-                self._counters["calls"].labels(service, fields["outcome"]).inc()
-            if service and fields["outcome"] == "ok":
-                self._observe("call", fields.get("latency_ms"), service)
-        elif {"turn", "service", "instance", "lease"} <= fields.keys():
-            kind = self._history.pick(fields)
-            self._counters["route_decisions"].labels(fields["service"], fields["instance"]).inc()
-            if kind in _OF_KIND:
-                self._counters[_OF_KIND[kind]].labels(fields["service"]).inc()
+            self._counters["calls"].labels(seen, fields["outcome"]).inc()
+            if fields["outcome"] == "ok":
+                self._observe("call", fields.get("latency_ms"), seen)
+            return
+        self._counters["route_decisions"].labels(fields["service"], fields["instance"]).inc()
+        if seen in _OF_KIND:
+            self._counters[_OF_KIND[seen]].labels(fields["service"]).inc()
 
     def add_record(self, kind: str, fields: Mapping[str, Any]) -> None:
         """Count a record that is an event; gauges show the others."""

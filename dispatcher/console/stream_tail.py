@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from dispatcher.backoff import BackOff
+from dispatcher.console.call_history import CallHistory
 from dispatcher.errors import in_words
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.stream_entries import entries_of
@@ -28,8 +29,8 @@ _STREAMS: Final = (keys.DECISIONS, keys.RECORDS)
 class StreamFollower(Protocol):
     """Receiver of what is added to the streams."""
 
-    def add_decision(self, fields: Mapping[str, str]) -> None:
-        """Take a pick, or the end of a call."""
+    def add_decision(self, fields: Mapping[str, str], seen: str) -> None:
+        """Take a pick with its kind, or the end of a call with its service; "" where that is not known."""
         ...
 
     def add_record(self, kind: str, fields: Mapping[str, Any]) -> None:
@@ -48,6 +49,7 @@ class StreamTail:
         """Use a connection of its own: its reads block for up to TAIL_BLOCK_MS."""
         self._client = client
         self._followers = followers
+        self._history = CallHistory()
         self._last_ids: dict[str, bytes | str] = {}
 
     async def run(self) -> None:
@@ -92,8 +94,9 @@ class StreamTail:
         try:
             texts = {name.decode(): value.decode() for name, value in (fields or {}).items()}
             if stream == keys.DECISIONS:
+                seen = self._history.observe(texts)
                 for follower in self._followers:
-                    follower.add_decision(texts)
+                    follower.add_decision(texts, seen)
             elif "kind" in texts:
                 record = json.loads(texts["fields"])
                 for follower in self._followers:

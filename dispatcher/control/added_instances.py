@@ -11,6 +11,7 @@ import structlog
 
 from dispatcher.catalogue.model import Catalogue, Instance
 from dispatcher.control.overrides import read_overrides
+from dispatcher.control.persona_edits import with_edited
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing.active_catalogue import ActiveCatalogue
 
@@ -48,20 +49,26 @@ def with_added(catalogue: Catalogue, added: Mapping[str, str]) -> Catalogue:
 
 
 async def reconcile(redis: RedisClient, active: ActiveCatalogue) -> None:
-    """Activate the catalogue with those further instances that the overrides name, and no others.
+    """Activate the catalogue with those further instances and edited personas that the overrides name.
 
     It counts as chosen a moment after the YAML: a save that comes later wins, and gets them again.
 
     Raises:
         StateError: Redis is out of reach.
     """
-    added = (await read_overrides(redis)).added_instances
-    wanted = with_added(active.current, added)  # of this moment: a reload may have come while Redis answered
+    overrides = await read_overrides(redis)
+    # The catalogue of this moment: a reload may have come while Redis answered.
+    wanted = with_edited(with_added(active.current, overrides.added_instances), overrides.personas)
     if wanted == active.current:
         return
     if await active.adopt(wanted, activated_at_ms=active.activated_at_ms + 1):
         names = [each.name for each in _added(wanted)]
-        log.info("further instances active", instances=names, revision=active.revision)
+        log.info(
+            "overrides active",
+            instances=names,
+            personas=sorted(wanted.conversation.edited),
+            revision=active.revision,
+        )
 
 
 def _added(catalogue: Catalogue) -> list[Instance]:

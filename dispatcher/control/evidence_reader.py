@@ -172,6 +172,7 @@ def _instance(
         is_usable=view.is_usable,
         cap=configured.max_concurrent,
         cap_limit=int(float(limit)) if limit else None,
+        is_cap_held=view.cap_held is not None,
         priority=configured.priority,
         priority_override=_PRIORITIES.get(fields.get("priority_override", "")),
         in_flight=view.in_flight,

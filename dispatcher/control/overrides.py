@@ -23,6 +23,7 @@ _EXTRA: Final = "extra_workers."
 _EXTRA_INSTANCES: Final = "extra_instances."
 _RESTART: Final = "restart_instance."
 _ADDED: Final = "added_instance."
+_PERSONA: Final = "persona."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +40,7 @@ class RuntimeOverrides:
         phrase_cache_extra_mb: room of the phrase cache beside `max_mb`.
         is_throttled: instances are to have less of the host's CPU.
         tuner_mode: what an operator chose over the YAML.
+        personas: what an operator set of personas, as JSON by name.
     """
 
     max_devices: int | None = None
@@ -50,6 +52,7 @@ class RuntimeOverrides:
     phrase_cache_extra_mb: float = 0.0
     is_throttled: bool = False
     tuner_mode: TunerMode | None = None
+    personas: Mapping[str, str] = field(default_factory=dict)
 
 
 async def read_overrides(redis: RedisClient) -> RuntimeOverrides:
@@ -72,6 +75,7 @@ async def read_overrides(redis: RedisClient) -> RuntimeOverrides:
         phrase_cache_extra_mb=_above_zero(written, EXTRA_OVERRIDE) or 0.0,
         is_throttled=_above_zero(written, "throttled_instances") is not None,
         tuner_mode=_MODES.get(written.get("tuner_mode", "")),
+        personas=_below(written, _PERSONA),
     )
 
 
@@ -100,6 +104,11 @@ def added_instance_name(instance: str) -> str:
 def restart_name(target: str) -> str:
     """Return the name of the override that asks for the restart of `service/instance`."""
     return f"{_RESTART}{target}"
+
+
+def persona_name(persona: str) -> str:
+    """Return the name of the override with what an operator set of a persona."""
+    return f"{_PERSONA}{persona}"
 
 
 def _below(written: Mapping[str, str], prefix: str) -> dict[str, str]:

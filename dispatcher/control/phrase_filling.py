@@ -123,7 +123,7 @@ def _first_digest(phrase: SpokenPhrase, catalogue: Catalogue, voices: Mapping[st
 
 def personas(rules: Conversation) -> Iterator[tuple[str, Character]]:
     """Yield the default and each persona by its name, at most `MOST_PERSONAS`."""
-    for name in ("", *rules.personas)[:MOST_PERSONAS]:
+    for name in ("", *rules.persona_names)[:MOST_PERSONAS]:
         yield name, character(rules, "", chosen=name)
 
 

@@ -48,21 +48,29 @@ def character(rules: Conversation, device_id: str, *, chosen: str = "") -> Chara
             an empty one, leave the device the persona that the YAML gives it.
     """
     rule = rules.devices.get(device_id, DeviceRule())
-    group = rules.personas.get(chosen) or rules.personas.get(rule.persona or "", Persona())
-    layers = (rule, group, rules)
-    name = _first(layers, "name") or ""
+    taken = chosen if chosen in rules.persona_names else rule.persona or ""
+    layers = (rule, *persona_layers(rules, taken))
+    name = first_said(layers, "name") or ""
     return Character(
         name=name,
-        system_prompt=_named(_first(layers, "system_prompt") or "", name),
+        system_prompt=_named(first_said(layers, "system_prompt") or "", name),
         # The default language stands behind what the device says of itself, so it is not taken here.
-        language=_first((rule, group), "language"),
+        language=first_said(layers[:-1], "language"),
         voices=next((layer.voices for layer in layers if layer.voices), {}),
-        wake_words=_first(layers, "wake_words") or (),
-        greeting=_first(layers, "greeting") or "",
-        goodbyes=_first((*layers, _DEFAULT), "goodbyes") or (),
-        timezone=_first(layers, "timezone") or "",
-        place=_first(layers, "place") or "",
+        wake_words=first_said(layers, "wake_words") or (),
+        greeting=first_said(layers, "greeting") or "",
+        goodbyes=first_said((*layers, _DEFAULT), "goodbyes") or (),
+        timezone=first_said(layers, "timezone") or "",
+        place=first_said(layers, "place") or "",
     )
+
+
+def persona_layers(rules: Conversation, persona: str) -> tuple[Persona | Conversation, ...]:
+    """Return what a persona goes by, the narrowest first; "" is what holds where none is taken."""
+    of_all = (rules.edited.get("", Persona()), rules)
+    if not persona:
+        return of_all
+    return (rules.edited.get(persona, Persona()), rules.personas.get(persona, Persona()), *of_all)
 
 
 def voices_of(rules: Conversation, ticket: TurnTicket) -> Mapping[str, str]:
@@ -79,8 +87,8 @@ def voice_at(voices: Mapping[str, str], instance: Instance) -> str | None:
 _DEFAULT: Final = Persona(goodbyes=GOODBYES)
 
 
-def _first(layers: tuple[Persona | Conversation, ...], name: str) -> Any:
-    """Return what the narrowest layer says."""
+def first_said(layers: tuple[Persona | Conversation, ...], name: str) -> Any:
+    """Return what the narrowest layer says; None where none does."""
     for layer in layers:
         said = getattr(layer, name)
         if said is not None:

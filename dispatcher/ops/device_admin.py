@@ -64,7 +64,7 @@ async def set_persona(redis: RedisClient, word: str, persona: str) -> str:
     """
     device = await find(redis, word)
     active = await instance_table.read_active(redis)
-    known = active.catalogue.conversation.personas if active else {}
+    known = active.catalogue.conversation.persona_names if active else ()
     if persona != DEFAULT and persona not in known:
         there_are = ", ".join(known) or "none in the YAML in force"
         raise UnknownName(f"no persona is called {persona!r}; there are {there_are}")

@@ -12,6 +12,7 @@ from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.redis_client.decoding import as_text
 from dispatcher.redis_client.lua_script import Script
+from dispatcher.routing.held_values import read_held
 from dispatcher.routing.rules.constants import RESPONSE_TIME_WIDTH
 from dispatcher.routing.rules.weights import Adjustment, Performance, busy_ratio, next_adjustments
 
@@ -43,12 +44,17 @@ class _Known:
         return float(self.fields[field]) if self.fields.get(field) else None
 
     def performance(self) -> Performance:
-        """Return how it did since its factor was last written; before the first time nothing is known."""
+        """Return how it did since its factor was last written; before the first time nothing is known.
+
+        One whose weight an operator holds is not compared: its factor waits until that ends.
+        """
         since_ms = self.number("adjusted_at_ms", self.now_ms)
         calls = self.calls - int(self.number("adjusted_calls", self.calls))
         mean_ms = self._mean_ms(calls) if self.number("latency_at_ms") > since_ms else None
         period_s = max(self.now_ms - since_ms, 1) / 1000
+        held = read_held(self.fields.get("cap_held", ""), self.now_ms)
         cap = int(min(self.number("cap", 1), self.number("cap_limit", self.number("cap", 1))))
+        cap = int(held.value) if held else cap
         return Performance(
             name=self.name,
             adjustment=self.number("adjustment", 1.0),
@@ -65,6 +71,7 @@ class _Known:
     @property
     def _usable(self) -> bool:
         out = self.fields.get("draining") == "1" or self.fields.get("healthy") == "0"
+        out = out or read_held(self.fields.get("weight_held", ""), self.now_ms) is not None
         return not out and self.number("ejected_until_ms") == 0
 
     def _mean_ms(self, calls: int) -> float | None:

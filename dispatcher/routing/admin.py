@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal, TypeAlias
 
 import structlog
 
@@ -15,8 +16,11 @@ from dispatcher.routing.published import read_fleets
 
 log = structlog.get_logger(__name__)
 
+HeldField: TypeAlias = Literal["weight", "cap"]
+
 _NO_ARGUMENTS: NamedValues = {}
 _DRAIN = Script.load("dispatcher.routing", "drain")
+_HOLD = Script.load("dispatcher.routing", "clock", "hold")
 _EJECT = Script.load("dispatcher.routing", "clock", "eject")
 _RESTORE = Script.load("dispatcher.routing", "clock", "restore")
 
@@ -54,6 +58,34 @@ async def restore(redis: RedisClient, name: str) -> Service:
     """
     service = await _act(redis, name, _RESTORE)
     log.info("instance restored", service=service, instance=name)
+    return service
+
+
+async def hold(
+    redis: RedisClient, name: str, field: HeldField, value: float | None, *, for_s: float | None, by: str
+) -> Service:
+    """Hold the weight or the cap of an instance at a value, over what is configured and learned.
+
+    Args:
+        redis: connection to the shared state.
+        name: of the instance.
+        field: which of the two.
+        value: above 0; None ends what was held before.
+        for_s: after so long it ends by itself; None until it is undone.
+        by: who said so, for those who look.
+
+    Raises:
+        UnknownName: no instance has that name.
+        StateError: Redis is out of reach.
+    """
+    arguments: NamedValues = {
+        "field": f"{field}_held",
+        "value": None if value is None else f"{value:.10g}",
+        "for_ms": round((for_s or 0.0) * 1000),
+        "by": by,
+    }
+    service = await _act(redis, name, _HOLD, arguments=arguments)
+    log.info("instance held", service=service, instance=name, field=field, value=value, for_s=for_s, who=by)
     return service
 
 

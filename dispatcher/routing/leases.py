@@ -23,7 +23,7 @@ PickMode = Literal["", "spare", "offer", "probe"]
 # A second lease of a call whose first answer was lost is renewed by nobody, and ends by itself.
 _PICK = Script.load(
     "dispatcher.routing",
-    *("call_clock", "waiting_calls", "waiting_order"),
+    *("call_clock", "held_value", "waiting_calls", "waiting_order"),
     *("pick_candidates", "pick_slow", "pick_algorithms", "pick_queue", "pick_lease"),
     constants=constants,
     repeatable=True,

@@ -13,13 +13,9 @@ from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.redis_client.decoding import as_text
 from dispatcher.routing import refused_parameters
+from dispatcher.routing.held_values import HeldValue, read_held
 from dispatcher.routing.published import Published, read_fleets, submit_all
-from dispatcher.routing.rules.constants import (
-    RESPONSE_TIME_WIDTH,
-    SLOW_START_FLOOR,
-    SLOW_START_MS,
-    WAITER_TTL_MS,
-)
+from dispatcher.routing.rules import constants
 
 State = Literal[
     "ready",
@@ -41,29 +37,25 @@ class InstanceView:
 
     Attributes:
         priority: what a pick goes by: the tuner's wish where it has one, else as configured.
-        weight: as configured.
-        effective_weight: what a pick by weight uses now: adjusted, and smaller during a slow start.
+        weight: as configured; effective_weight: what a pick uses now, smaller during a slow start.
         cap: most calls at once now; the tuner may have lowered what is configured.
         in_flight: leases that have not expired.
-        back_in_s: until the ejection ends; None when it is not ejected.
+        back_in_s: until the ejection ends; None without one.
         latency_ewma_ms: peak EWMA of the calls that succeeded; None before the first.
-        error_ratio: recent share of calls that failed, 0..1.
-        failures: calls that failed in a row.
+        error_ratio: recent share of calls that failed, 0..1; failures: calls that failed in a row.
         check_run: active checks in a row, > 0 passed, < 0 failed.
         last_reason: what last went wrong, in words; empty when that is not known.
-        failed_s_ago: since the last call that failed; None when none did.
-        succeeded_s_ago: since the last call or health check that passed; None when none did.
+        failed_s_ago: since the last call that failed, succeeded_s_ago: since one or a check passed; or None.
         calls: ended so far, however they did.
         latency_mean_ms, latency_p95_ms: of the last hundred calls that succeeded; None before the first.
         errors_theirs: calls that failed by the fault of the instance; errors_ours by that of a setting or
             request of ours; errors_caller by what the device sent.
         ejections: for failed calls, or because the instance asked to be left alone; not those of an operator.
-        cpu_ratio: what the instance said that it uses, 0..1; None where it does not say.
-        memory_ratio: likewise.
+        cpu_ratio, memory_ratio: what the instance said that it uses, 0..1; None where it does not say.
         cached_ratio: recent share of an LLM's prompts that it had read before; None where it does not say.
-        fault_began_at_s: Unix time of the first failed call of the last fault; None when there was none.
-        fault_at_s: Unix time of the last failed call of it.
+        fault_began_at_s, fault_at_s: Unix time of the first and last failed call of the last fault, or None.
         refused: parameters that are not sent to it, with what it said to each.
+        weight_held, cap_held: what an operator holds over what is configured and learned.
     """
 
     service: Service
@@ -96,6 +88,8 @@ class InstanceView:
     fault_began_at_s: float | None = None
     fault_at_s: float | None = None
     refused: Mapping[str, str] = field(default_factory=dict, hash=False)
+    weight_held: HeldValue | None = None
+    cap_held: HeldValue | None = None
 
     @property
     def is_usable(self) -> bool:
@@ -160,13 +154,15 @@ async def count_waiting(redis: RedisClient, service: Service) -> int:
     """Return how many calls wait for a slot of a service; StateError where Redis is out of reach."""
     clock = await redis.execute("TIME")
     now_ms = int(clock[0]) * 1000 + int(clock[1]) // 1000
-    return int(await redis.execute("ZCOUNT", keys.seen(service), f"({now_ms - WAITER_TTL_MS}", "+inf"))
+    return int(
+        await redis.execute("ZCOUNT", keys.seen(service), f"({now_ms - constants.WAITER_TTL_MS}", "+inf")
+    )
 
 
 async def _read_service(redis: RedisClient, fleet: Published, now_ms: int) -> ServiceView:
     names = (*fleet.names, *fleet.leaving)
     waiting, views = await asyncio.gather(
-        redis.submit(("ZCOUNT", keys.seen(fleet.service), f"({now_ms - WAITER_TTL_MS}", "+inf")),
+        redis.submit(("ZCOUNT", keys.seen(fleet.service), f"({now_ms - constants.WAITER_TTL_MS}", "+inf")),
         asyncio.gather(*(_read_instance(redis, fleet.service, name, now_ms=now_ms) for name in names)),
     )
     configured, left = views[: len(fleet.names)], views[len(fleet.names) :]
@@ -197,14 +193,16 @@ def _view(
     ejected_until_ms = _number(fields, "ejected_until_ms", 0)
     latency = fields.get("latency_ewma_ms")
     cap = _number(fields, "cap", 1)
+    held_weight, held_cap = (read_held(fields.get(f"{name}_held", ""), now_ms) for name in ("weight", "cap"))
+    counted = held_weight.value if held_weight else weight * _number(fields, "adjustment", 1)
     return InstanceView(
         service=service,
         name=name,
         endpoint=fields.get("endpoint", ""),
         priority=_priority(fields.get("priority_override") or fields.get("priority", "")),
         weight=weight,
-        effective_weight=weight * _number(fields, "adjustment", 1) * _slow_start(fields, now_ms),
-        cap=int(min(cap, _number(fields, "cap_limit", cap))),
+        effective_weight=counted * _slow_start(fields, now_ms),
+        cap=int(held_cap.value if held_cap else min(cap, _number(fields, "cap_limit", cap))),
         in_flight=in_flight,
         state=_state(fields, now_ms),
         back_in_s=(ejected_until_ms - now_ms) / 1000 if ejected_until_ms > now_ms else None,
@@ -215,6 +213,8 @@ def _view(
         last_reason=fields.get("unconfigured") or fields.get("failing") or fields.get("last_reason", ""),
         failed_s_ago=_s_ago(fields, "failed_at_ms", now_ms),
         succeeded_s_ago=_succeeded_s_ago(fields, now_ms),
+        weight_held=held_weight,
+        cap_held=held_cap,
     )
 
 
@@ -241,8 +241,8 @@ def _measured(view: InstanceView, fields: Mapping[str, str]) -> InstanceView:
 def _response_times_ms(fields: Mapping[str, str]) -> list[float]:
     """Return the last response times, oldest first, as finish.lua packs them."""
     packed = fields.get("response_times", "")
-    starts = range(0, len(packed), RESPONSE_TIME_WIDTH)
-    return [float(packed[start : start + RESPONSE_TIME_WIDTH]) for start in starts]
+    starts = range(0, len(packed), constants.RESPONSE_TIME_WIDTH)
+    return [float(packed[start : start + constants.RESPONSE_TIME_WIDTH]) for start in starts]
 
 
 def _succeeded_s_ago(fields: Mapping[str, str], now_ms: int) -> float | None:
@@ -287,9 +287,9 @@ def _slow_start(fields: Mapping[str, str], now_ms: int) -> float:
     """Return which part of its weight an instance has, 0.1..1."""
     recovered_at_ms = _number(fields, "recovered_at_ms", 0)
     age_ms = now_ms - recovered_at_ms
-    if recovered_at_ms == 0 or age_ms >= SLOW_START_MS:
+    if recovered_at_ms == 0 or age_ms >= constants.SLOW_START_MS:
         return 1.0
-    return max(SLOW_START_FLOOR, age_ms / SLOW_START_MS)
+    return max(constants.SLOW_START_FLOOR, age_ms / constants.SLOW_START_MS)
 
 
 def _priority(written: str) -> Priority:

@@ -125,6 +125,17 @@ def state_text(instance: InstanceView) -> str:
     return f"ejected, {duration(instance.back_in_s)} left"
 
 
+def held_text(instance: InstanceView) -> str:
+    """Return what an operator holds, who said so, and for how long it still lasts."""
+    held = {"weight": instance.weight_held, "cap": instance.cap_held}
+    return "; ".join(
+        f"{name} {each.value:g} by {each.by}"
+        + ("" if each.left_s is None else f", {duration(each.left_s)} left")
+        for name, each in held.items()
+        if each is not None
+    )
+
+
 def weight_text(instance: InstanceView) -> str:
     """Return the configured weight, and what counts now where that differs."""
     if instance.effective_weight == instance.weight:
@@ -166,6 +177,7 @@ _COLUMNS: Final[tuple[Column[InstanceView], ...]] = (
     Column("state", lambda one: Text(state_text(one), style=INSTANCE_STYLES[one.state])),
     Column("priority", lambda one: one.priority, is_needed=lambda one: one.priority != "normal"),
     Column("weight", weight_text, "right"),
+    Column("held", held_text, is_needed=lambda one: bool(held_text(one))),
     Column("in flight", _in_flight, "right"),
     Column("ewma ms", lambda one: _ms(one.latency_ewma_ms), "right"),
     Column(

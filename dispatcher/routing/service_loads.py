@@ -12,7 +12,10 @@ from dispatcher.routing.rules import constants
 from dispatcher.routing.rules.prediction import ServiceLoad
 
 _LOADS: Final = Script.load(
-    "dispatcher.routing", "call_clock", "service_load", constants=constants, repeatable=True
+    "dispatcher.routing",
+    *("call_clock", "held_value", "service_load"),
+    constants=constants,
+    repeatable=True,
 )
 
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlencode
 
 import structlog
 
@@ -53,6 +54,14 @@ def front_url(settings: Settings) -> str:
     return f"http://{ListenAddress(settings.front_host, settings.front_port).reachable}"
 
 
+def console_turn_url(settings: Settings, device_id: str) -> str:
+    """Return where the console shows the last turn of a device; empty where no console is known to run."""
+    if not settings.console_link:
+        return ""
+    address = ListenAddress(settings.console_host, settings.console_port).reachable
+    return f"http://{address}/#{urlencode({'device': device_id})}"
+
+
 def ota_url(settings: Settings) -> str:
     """Return the OTA address of the front of these settings, as a device on this host needs it."""
     return f"{front_url(settings)}{OTA_PATH}"
@@ -61,6 +70,7 @@ def ota_url(settings: Settings) -> str:
 def _variables_of(running: RunningUp, named: Mapping[str, str]) -> dict[str, str]:
     """Return the variables that a `dispatcher up` was started with, as far as they matter beside it."""
     found = {"DISPATCHER_CONFIG": str(running.config)} if running.config else {}
+    found["CONSOLE_LINK"] = str("console" in running.addresses).lower()
     for role, (host_name, port_name, others) in _VARIABLES.items():
         address = running.addresses.get(role)
         if address is None or any(named.get(name) for name in (host_name, port_name, *others)):

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import pytest
 import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Locator, Page, expect
 from prometheus_client.parser import text_string_to_metric_families
 
 from dispatcher.devices import registry
@@ -56,6 +56,14 @@ async def page(browser: Browser, console: ConsoleProcess, stack: Stack) -> Async
         await tab.page.goto(console.url)
         await expect(tab.page.locator(".turn").first).to_be_visible(timeout=PAGE_TIMEOUT_MS)
         yield tab.page
+
+
+async def signs_in(page: Page) -> None:
+    """Fill in the dialog that is open."""
+    await page.fill("#sign-in [name=name]", "Ada")
+    await page.fill("#sign-in [name=password]", PASSWORD)
+    await page.click("#sign-in .primary-button")
+    await expect(page.locator("#sign-in")).not_to_be_visible()
 
 
 async def shown(page: Page) -> dict[str, Any]:
@@ -126,13 +134,11 @@ async def test_a_turn_that_is_opened_tells_why_its_calls_went_where_they_went(pa
     await expect(calls.first).to_contain_text("among")
 
 
-async def test_an_instance_is_drained_and_restored_by_clicking(page: Page, stack: Stack) -> None:
+async def test_an_operator_steers_instances_and_personas_by_clicking(page: Page, stack: Stack) -> None:
     del stack
     row = page.locator("[data-instance='tts-1']")
     await row.locator(".more").click()
-    await page.fill("#sign-in [name=name]", "Ada")
-    await page.fill("#sign-in [name=password]", PASSWORD)
-    await page.click("#sign-in .primary-button")
+    await signs_in(page)
     await page.select_option("#act [name=action]", "drain")
     await page.fill("#act [name=why]", "new voice")
     await page.click("#act .primary-button")
@@ -144,6 +150,35 @@ async def test_an_instance_is_drained_and_restored_by_clicking(page: Page, stack
     kept = page.locator("#actions li")
     await expect(kept.nth(1)).to_contain_text("new voice", timeout=PAGE_TIMEOUT_MS)
     await expect(kept.nth(1)).to_contain_text("Ada")
+    await holds_a_weight(page, row)
+    await edits_the_default(page)
+
+
+async def holds_a_weight(page: Page, row: Locator) -> None:
+    """Hold a weight for an hour, and end that."""
+    await row.locator(".more").click()
+    await page.select_option("#act [name=action]", "weight")
+    await page.fill("#act [name=value]", "7")
+    await page.fill("#act [name=for]", "1h")
+    await page.click("#act .primary-button")
+    await expect(row.locator(".held")).to_contain_text("by Ada", timeout=PAGE_TIMEOUT_MS)
+    await row.locator(".more").click()
+    await page.select_option("#act [name=action]", "weight")
+    await page.fill("#act [name=value]", "auto")
+    await page.click("#act .primary-button")
+    await expect(row.locator(".held")).to_have_count(0, timeout=PAGE_TIMEOUT_MS)
+
+
+async def edits_the_default(page: Page) -> None:
+    """Edit what all devices go by, and take it back."""
+    await page.locator("#personas [data-edit='']").click()
+    await page.fill("#persona [name=system_prompt]", "Be brief.")
+    await page.click("#persona .primary-button")
+    await expect(page.locator("#personas .pill")).to_have_count(1, timeout=PAGE_TIMEOUT_MS)
+    await page.locator("#personas [data-edit='']").click()
+    await expect(page.locator("#persona [name=system_prompt]")).to_have_value("Be brief.")
+    await page.click("#persona .reset")
+    await expect(page.locator("#personas .pill")).to_have_count(0, timeout=PAGE_TIMEOUT_MS)
 
 
 async def test_a_killed_instance_is_seen_with_its_reason(page: Page, stack: Stack) -> None:
@@ -182,9 +217,14 @@ async def test_axe_finds_nothing_on_any_screen(
                 for each in result["violations"]
             ]
             assert await tab.page.evaluate("document.documentElement.scrollWidth") <= width
-        for opener in ("#session", "#instances .more"):
+        await tab.page.set_viewport_size({"width": 360, "height": 740})
+        await tab.page.locator("#session").click()
+        found += [each["id"] for each in (await Axe().run(tab.page)).response["violations"]]
+        await signs_in(tab.page)
+        for opener in ("#instances .more", "#devices .more", "#personas .more", "[data-persona-new]"):
             await tab.page.locator(opener).first.click()
-            found += [each["id"] for each in (await Axe().run(tab.page)).response["violations"]]
+            await tab.page.wait_for_selector("dialog[open]")
+            found += [f"{opener} {each['id']}" for each in (await Axe().run(tab.page)).response["violations"]]
             await tab.page.keyboard.press("Escape")
     assert found == []
 

@@ -30,17 +30,9 @@ def test_whatever_comes_nobody_hears_silence_or_an_answer_twice_and_nothing_is_l
     require_mount_namespace()
     report, stack_log = tmp_path / "chaos.json", tmp_path / "stack.log"
     options = ["--minutes", str(MINUTES), "--faults", str(FAULTS), "--seed", str(SEED), "--devices", "6"]
+    written = ["--json", str(report), "--log", str(stack_log)]
     said = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "tests.chaos.chaos_trial",
-            *options,
-            "--json",
-            str(report),
-            "--log",
-            str(stack_log),
-        ],
+        [sys.executable, "-m", "tests.chaos.chaos_trial", *options, *written],
         capture_output=True,
         text=True,
         check=False,

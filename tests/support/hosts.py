@@ -14,7 +14,7 @@ from typing import Final
 from tests.support.broker import give_up
 
 NAMES: Final = ("a", "b")
-# The links of a namespace go a moment after it: the next two of a process have names and a subnet of their own.
+# The links of a namespace go a moment after it: the next two of a process have new names and a new subnet.
 _numbers = count()
 
 

@@ -9,7 +9,17 @@ from __future__ import annotations
 from typing import Final
 
 from dispatcher.console.live_feed import PageSection
-from dispatcher.console.sections import actions, alerts, devices, events, queues, status, tuner, turns
+from dispatcher.console.sections import (
+    actions,
+    alerts,
+    devices,
+    events,
+    personas,
+    queues,
+    status,
+    tuner,
+    turns,
+)
 
 SECTIONS: Final = (
     PageSection(name="status", read=status.read),
@@ -17,6 +27,7 @@ SECTIONS: Final = (
     PageSection(name="turns", read=turns.read),
     PageSection(name="events", read=events.read),
     PageSection(name="devices", read=devices.read, period_s=2),
+    PageSection(name="personas", read=personas.read, period_s=2),
     PageSection(name="tuner", read=tuner.read, period_s=2),
     PageSection(name="actions", read=actions.read),
     PageSection(name="alerts", read=alerts.read, period_s=5),

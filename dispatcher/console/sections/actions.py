@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from dispatcher.console.action_log import read_actions
 from dispatcher.console.live_feed import FeedSources
-from dispatcher.console.operator_actions import read_actions
 from dispatcher.console.snapshot import ConsoleSnapshot
 
 

@@ -11,4 +11,4 @@ from dispatcher.console.snapshot import ConsoleSnapshot
 
 async def read(sources: FeedSources, _: ConsoleSnapshot) -> Mapping[str, Any]:
     """Return the last changes, newest first; None where the records cannot be read."""
-    return {"changes": await sources.records.alerts()}
+    return {"changes": await sources.records.known_alerts()}

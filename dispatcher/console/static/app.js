@@ -11,12 +11,13 @@ import { showFlowerLink } from "./flower-link.js";
 import { toggleLanguage, translate } from "./i18n.js";
 import * as instances from "./instances.js";
 import * as kpis from "./kpis.js";
+import * as personas from "./personas.js";
 import * as queues from "./queues.js";
 import * as tuner from "./tuner.js";
 import * as turns from "./turns.js";
 
 // Each names its element, the parts of the feed that it needs, and draws itself from all that is known.
-const SECTIONS = { kpis, instances, queues, turns, devices, tuner, alerts, events, actions, charts };
+const SECTIONS = { kpis, instances, queues, turns, devices, personas, tuner, alerts, events, actions, charts };
 /** All that is known: the last message of each part, and what sections asked for themselves. */
 const known = {};
 
@@ -43,6 +44,6 @@ document.querySelector("#page-language").addEventListener("click", () => {
   drawAll();
 });
 for (const [name, section] of Object.entries(SECTIONS)) section.start?.(document.getElementById(name), update);
-follow(["status", "queues", "turns", "devices", "tuner", "alerts", "events", "actions"], update);
+follow(["status", "queues", "turns", "devices", "personas", "tuner", "alerts", "events", "actions"], update, actions.checkSession);
 // For tests and for the curious.
 window.shown = known;

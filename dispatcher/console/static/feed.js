@@ -11,9 +11,13 @@ const PARTS = ["redis", "sql"];
 let silence = 0;
 let silentSinceMs = 0;
 
-/** Call `update(part, content)` with each message, for ever; the browser connects again by itself. */
-export function follow(parts, update) {
+/**
+ * Call `update(part, content)` with each message, for ever; the browser connects again by itself.
+ * `onChange` is called when a connection opens or is refused: another console may not know the session.
+ */
+export function follow(parts, update, onChange) {
   const source = new EventSource("live");
+  source.addEventListener("open", onChange);
   for (const part of parts) source.addEventListener(part, ({ data }) => update(part, JSON.parse(data)));
   source.addEventListener("health", ({ data }) => {
     const health = JSON.parse(data);
@@ -23,8 +27,10 @@ export function follow(parts, update) {
   });
   source.addEventListener("error", () => {
     lose();
-    // Refused for good: another try may find a server that is back.
-    if (source.readyState === EventSource.CLOSED) setTimeout(() => follow(parts, update), 3000);
+    if (source.readyState !== EventSource.CLOSED) return;
+    onChange();
+    // Refused for good: another try may find a server that is back, or somebody who signed in.
+    setTimeout(() => follow(parts, update, onChange), 3000);
   });
 }
 

@@ -57,8 +57,8 @@ function row(each) {
     { class: "instance", "data-key": each.name, "data-instance": each.name, "data-state": each.state },
     h("th", { class: "name", scope: "row" }, h("span", { class: "title" }, each.name), offer("instance", each.name), h("span", { class: "sub" }, reasonOf(each) || each.endpoint)),
     cell("state", h("span", { class: "pill", "data-tone": TONES[each.state] }, word("state", each.state)), backIn(each)),
-    cell("weight", h("span", {}, weightOf(each)), each.priority === "normal" ? null : h("span", { class: "sub" }, word("priority", each.priority))),
-    cell("inFlight", meter(each)),
+    cell("weight", h("span", {}, weightOf(each)), held(each.weight_held), each.priority === "normal" ? null : h("span", { class: "sub" }, word("priority", each.priority))),
+    cell("inFlight", meter(each), held(each.cap_held)),
     cell("latency", h("span", {}, ms(each.latency_ewma_ms)), h("span", { class: "sub" }, `p95 ${ms(each.latency_p95_ms)}`)),
     cell("errors", h("span", { class: each.error_ratio > 0.05 ? "bad" : "" }, percent(each.error_ratio, each.error_ratio && each.error_ratio < 0.1 ? 1 : 0)), h("span", { class: "sub" }, t("instances.calls", { n: digits(each.calls) }))),
     cell("cached", h("span", {}, each.service === "llm" ? percent(each.cached_ratio) : NONE)),
@@ -77,6 +77,12 @@ function backIn(each) {
 function reasonOf(each) {
   const isFresh = each.failed_s_ago !== null && each.failed_s_ago < 60;
   return each.last_reason && (each.state !== "ready" || isFresh) ? each.last_reason : "";
+}
+
+/** Who holds a weight or a cap over what is configured and learned, and for how long. */
+function held(by) {
+  if (!by) return null;
+  return h("span", { class: "sub held" }, by.left_s === null ? t("instances.held", { who: by.by }) : t("instances.heldFor", { who: by.by, span: span(by.left_s) }));
 }
 
 function weightOf(each) {

@@ -5,7 +5,7 @@ import { clock, digits, ms, NONE, word } from "./format.js";
 import { t } from "./i18n.js";
 
 export const NEEDS = ["turns"];
-export const USES = ["devices", "why"];
+export const USES = ["devices", "why", "linked", "linkedCalls"];
 
 const TONES = { answered: "good", "spoken over": "quiet", "device left": "quiet", "nothing said": "quiet", apologised: "bad", cut: "bad" };
 const STAGES = ["asr", "llm", "tts"];
@@ -14,8 +14,18 @@ const SCALE_PERCENTILE = 0.9;
 const NEAREST_SCALE_MS = 1000;
 
 const why = {};
+/** What a link names, `#turn=5f0c1d` or `#device=…` for the last turn of one; it is opened once. */
+let linked = null;
 
 export function start(element, update) {
+  const follow = () => {
+    const words = new URLSearchParams(location.hash.slice(1));
+    linked = words.has("turn") || words.has("device") ? { turn: words.get("turn"), device: words.get("device") } : null;
+    update("linked", linked);
+    if (linked?.turn) explanation(linked.turn).then((found) => update("linkedCalls", found));
+  };
+  addEventListener("hashchange", follow);
+  follow();
   element.addEventListener(
     "toggle",
     async ({ target }) => {
@@ -38,12 +48,33 @@ async function explanation(id) {
   }
 }
 
-export function render({ turns, devices }) {
-  if (!turns.turns.length) return [h("p", { class: "nothing" }, t("turns.none"))];
+export function render({ turns, devices, linkedCalls }) {
+  const earlier = linkedCalls && linked?.turn && !turns.turns.some(isLinked) ? linkedTurn(linkedCalls) : null;
+  if (!turns.turns.length) return [earlier, h("p", { class: "nothing" }, t("turns.none"))];
   const names = Object.fromEntries((devices?.devices ?? []).map((each) => [each.device_id, each.name]));
   const scaleMs = scale(turns.turns);
   const legend = h("p", { class: "legend" }, [...STAGES, "play"].map((stage) => h("span", { class: stage }, t(`turns.stage.${stage}`))));
-  return [legend, ...turns.turns.map((turn) => row(turn, names, scaleMs))];
+  queueMicrotask(() => reveal(turns.turns.find(isLinked)));
+  return [earlier, legend, ...turns.turns.map((turn) => row(turn, names, scaleMs))];
+}
+
+function isLinked(turn) {
+  if (!linked) return false;
+  return linked.turn ? turn.turn.startsWith(linked.turn) : turn.device === linked.device;
+}
+
+/** Open the turn that a link names, and leave it to the reader from then on. */
+function reveal(turn) {
+  const element = turn && document.querySelector(`[data-turn="${CSS.escape(turn.turn)}"]`);
+  if (!element) return;
+  linked = null;
+  element.open = true;
+  element.scrollIntoView({ block: "center" });
+}
+
+/** One that is no longer among the last, or has not ended: what is known of its calls. */
+function linkedTurn(found) {
+  return h("div", { class: "why linked", "data-key": "linked" }, h("p", { class: "facts" }, `${t("turns.id")} `, h("code", {}, found.turn ?? linked.turn)), calls(found));
 }
 
 function scale(turns) {

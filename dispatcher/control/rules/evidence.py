@@ -49,7 +49,8 @@ class InstanceEvidence:
 
     Attributes:
         is_local: it runs on this host, so that its work is the host's load.
-        cap: most calls at once as configured; cap_limit: what the tuner lowered that to.
+        cap: most calls at once as configured; cap_limit: what the tuner lowered that to; is_cap_held: an
+            operator holds another one, over both.
         priority: as configured; priority_override: what the tuner made of it.
         error_ratio: share of its calls that failed in the window; None without calls.
     """
@@ -60,6 +61,7 @@ class InstanceEvidence:
     is_usable: bool
     cap: int
     cap_limit: int | None = None
+    is_cap_held: bool = False
     priority: Priority = "normal"
     priority_override: Priority | None = None
     in_flight: int = 0

@@ -253,7 +253,7 @@ def _avoid(instance: InstanceEvidence, evidence: TunerEvidence, why: str) -> Pro
 def _lower_cap(instance: InstanceEvidence, keep_ratio: float, why: str) -> Proposed:
     """Let an instance have fewer calls at once, never less than one."""
     after = max(1, int(instance.cap_now * keep_ratio))
-    if after < instance.cap_now:
+    if after < instance.cap_now and not instance.is_cap_held:
         yield _set("cap", f"{instance.service}/{instance.name}", before=instance.cap_limit, after=after), why
 
 

@@ -33,7 +33,7 @@ from dispatcher.errors import AudioError
 from dispatcher.ops.talk.apology_reason import apology_error, is_apology
 from dispatcher.ops.talk.talk_view import TalkView
 from dispatcher.recordings import names, recording
-from dispatcher.supervisor.resolve_settings import resolve_settings
+from dispatcher.supervisor.resolve_settings import console_turn_url, ota_url, resolve_settings
 
 # click hands over text; these are the values that the device has.
 _VERSIONS: Final[Mapping[str, Version]] = {"1": 1, "2": 2, "3": 3}
@@ -113,8 +113,12 @@ async def hold_turn(plan: TalkPlan, options: DeviceOptions, view: TalkView) -> N
             rate_hz = device.hello.audio_params.sample_rate
     view.summarise(result)
     view.say(_keep(result, plan.output, options, rate_hz))
+    settings = resolve_settings()
+    is_here = not plan.url and plan.ota == ota_url(settings)
+    if is_here and (link := console_turn_url(settings, options.device_id)):
+        view.say(f"where its calls went: {link}")
     if is_apology(result):
-        raise await apology_error(resolve_settings(), options.device_id, result, since_s=began_at_s)
+        raise await apology_error(settings, options.device_id, result, since_s=began_at_s)
 
 
 async def _speak(

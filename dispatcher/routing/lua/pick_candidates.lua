@@ -1,5 +1,5 @@
 -- Choice of an instance of a service and the lease on it, in one step. The script is these fragments joined:
--- call_clock, waiting_calls, waiting_order, pick_candidates, pick_slow, pick_algorithms, pick_queue, pick_lease.
+-- call_clock, held_value, waiting_calls, waiting_order, pick_candidates, pick_slow, pick_algorithms, pick_queue, pick_lease.
 --
 -- keys     fleet: algorithm, names (comma-joined, in the order of the YAML), cap of the service
 --          cancelled: of the turn · waiting, seen, excluded, rounds: of the service · decisions · leaving · affinity: of the dialogue
@@ -43,18 +43,22 @@ for name in string.gmatch(fleet[2], "[^,]+") do
   local raw = redis.call("HMGET", key, "weight", "cap", "priority", "draining", "healthy", "ejected_until_ms",
     "recovered_at_ms", "latency_ewma_ms", "error_ratio", "current", "cpu", "memory", "latency_at_ms", "adjustment",
     "cap_limit", "priority_override", "unconfigured", "failing", "first_ms",
-    "slow_since_ms", "probed_at_ms", "unprobed_calls", "cached_ratio", "calls")
+    "slow_since_ms", "probed_at_ms", "unprobed_calls", "cached_ratio", "calls",
+    "weight_held", "cap_held")
   local leases = args.leases_prefix .. name
   redis.call("ZREMRANGEBYSCORE", leases, "-inf", now)
   local ejected_until = tonumber(raw[6]) or 0
   local latency, idle_ms = tonumber(raw[8]), math.max(0, now - (tonumber(raw[13]) or now))
   local known = latency
   if latency then latency = latency * math.exp(-idle_ms / LATENCY_FORGIVE_MS) end
-  local cap = tonumber(raw[2]) or 1
-  -- What the control loop learned stands beside what the operator configured, and never replaces it.
+  -- What the control loop learned stands beside what the operator configured, and never replaces it; what an operator
+  -- holds stands over both.
+  local held_cap = held_value(raw[26])
+  local cap = held_cap or tonumber(raw[2]) or 1
   instances[#instances + 1] = {
     name = name, key = key, leases = leases,
-    weight = (tonumber(raw[1]) or 1) * (tonumber(raw[14]) or 1), whole_cap = cap, cap = math.min(cap, tonumber(raw[15]) or cap),
+    weight = held_value(raw[25]) or (tonumber(raw[1]) or 1) * (tonumber(raw[14]) or 1),
+    whole_cap = cap, cap = held_cap or math.min(cap, tonumber(raw[15]) or cap),
     priority = raw[16] or raw[3] or "normal",
     unconfigured = raw[17], draining = raw[4] == "1", failing = raw[18],
     healthy = raw[5] ~= "0" and not raw[18],

@@ -21,12 +21,14 @@ end
 
 local function write_instance(service, it)
   local key = service.prefix .. it.name
-  local before = redis.call("HMGET", key, "endpoint", "draining", "answers_as")
+  local before = redis.call("HMGET", key, "endpoint", "draining", "answers_as", "weight_held", "cap_held")
   local answers_as = tostring(it.provider) .. " " .. tostring(it.model)
   if before[1] and (before[1] ~= it.endpoint or before[3] and before[3] ~= answers_as) then
     -- Another server or model under the same name: what was learned is not about it, what an operator said is.
     redis.call("DEL", key)
-    if before[2] then redis.call("HSET", key, "draining", before[2]) end
+    for at, field in pairs({ [2] = "draining", [4] = "weight_held", [5] = "cap_held" }) do
+      if before[at] then redis.call("HSET", key, field, before[at]) end
+    end
   end
   redis.call("HSET", key, "weight", it.weight, "cap", it.max_concurrent, "priority", it.priority,
     "endpoint", it.endpoint, "answers_as", answers_as)

@@ -19,11 +19,13 @@ end
 -- Whether it takes calls, its slots, and the times that it usually takes.
 local function instance_at(key)
   local raw = redis.call("HMGET", key, "cap", "cap_limit", "unconfigured", "draining", "healthy", "failing",
-    "ejected_until_ms", "priority_override", "priority", "response_times", "first_ms")
+    "ejected_until_ms", "priority_override", "priority", "response_times", "first_ms",
+    "cap_held")
   local serves = not raw[3] and raw[4] ~= "1" and raw[5] ~= "0" and not raw[6] and (tonumber(raw[7]) or 0) <= now
   local cap = tonumber(raw[1]) or 1
   return {
-    serves = serves, slots = math.min(cap, tonumber(raw[2]) or cap), is_standby = (raw[8] or raw[9]) == "standby",
+    serves = serves, slots = held_value(raw[12]) or math.min(cap, tonumber(raw[2]) or cap),
+    is_standby = (raw[8] or raw[9]) == "standby",
     hold = mean_of(raw[10] or ""), first = tonumber(raw[11]),
   }
 end

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from aiohttp.test_utils import TestClient, TestServer
+
+from dispatcher.console.app import create_console
+from dispatcher.settings import Settings
 from tests.integration.people.tapped_stack import TappedInstances, command
 from tests.support.stack import Stack
+from tests.support.waiting import soon
 
 
 async def test_a_persona_chosen_at_run_time_holds_from_the_next_turn_on(
@@ -25,6 +32,37 @@ async def test_a_persona_chosen_at_run_time_holds_from_the_next_turn_on(
         await command(tapped_stack, "devices", "persona", name, "default")
         await device.types("what is two plus two?")
         assert asked.voices() == {"default"}
+
+
+async def test_a_persona_edited_in_the_console_speaks_the_next_turn(
+    tapped_stack: Stack, asked: TappedInstances, tmp_path: Path
+) -> None:
+    name = "02:00:00:00:10:03"
+    await command(tapped_stack, "devices", "persona", name, "shop")
+    settings = Settings(redis_url=tapped_stack.broker.url, data_dir=tmp_path, operator_password="open sesame")
+    async with TestClient(TestServer(create_console(settings))) as console:
+        async with console.post("/session", json={"name": "Ada", "password": "open sesame"}) as response:
+            headers = {"X-CSRF-Token": (await response.json())["csrf"]}
+
+        async def edit(**texts: str) -> None:
+            body = {"persona": "shop", **texts}
+            async with console.post("/persona", json=body, headers=headers) as response:
+                assert response.status == 200, await response.text()
+
+        async with tapped_stack.front.device(name) as device:
+
+            async def speaks(prompt: str, voice: str) -> bool:
+                asked.forget_asked()
+                await device.types("what is two plus two?")
+                voices = {
+                    body["voice"] for tap in asked.taps[1:] for _, body in tap.requests() if "voice" in body
+                }
+                return asked.prompts() == [prompt] and voices == {voice}
+
+            await edit(system_prompt="You are a grocer.", voice="echo")
+            await soon(lambda: speaks("You are a grocer.", "echo"), what="the edited persona speaks")
+            await edit()
+            await soon(lambda: speaks("You are a kettle.", "alloy"), what="the YAML's persona speaks again")
 
 
 async def test_an_unknown_persona_is_refused_with_those_that_there_are(tapped_stack: Stack) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import threading
 import time
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient, TestServer
 from structlog.testing import capture_logs
 
+from dispatcher.console import record_queries
 from dispatcher.console.access import COOKIE
 from dispatcher.console.app import create_console
 from dispatcher.console.context import CONSOLE
@@ -154,6 +156,34 @@ async def test_earlier_turns_and_the_history_come_from_the_records(broker: Broke
     assert [(each["turn"], each["llm_ms"]) for each in shown["turns"]["turns"]] == [("old", 90.0)]
     assert [(each["name"], each["value"]) for each in shown["alerts"]["changes"]] == [("errors", 0.25)]
     assert refused == (404, "span: was 'century'; expected one of hour, day, month")
+
+
+async def test_a_store_that_is_slow_is_no_trouble_of_redis(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = threading.Event()
+    monkeypatch.setattr(record_queries, "LATE_S", 0.01)
+    monkeypatch.setattr(record_queries, "ask_if_there", lambda *_: answers.wait(WAIT_TIMEOUT_S) and [])
+    async with asyncio.timeout(WAIT_TIMEOUT_S), client.get("/live") as response:
+        async for name, content in events(response):
+            if name == "health" and content["sql"]["reason"] == record_queries.LATE:
+                break
+    answers.set()
+    assert content["redis"] is None
+
+
+async def test_who_comes_when_nobody_looked_is_shown_no_old_picture(
+    redis: RedisClient, client: Client
+) -> None:
+    feed = client.app[CONSOLE].feed
+
+    async def nobody_looks() -> bool:
+        return not feed.viewers
+
+    assert (await sent(client, "devices"))["devices"]["devices"] == []
+    await soon(nobody_looks, what="the browser is gone")
+    await registry.set_field(redis, "02:00:00:00:00:18", "name", "kitchen")
+    assert [each["name"] for each in (await sent(client, "devices"))["devices"]["devices"]] == ["kitchen"]
 
 
 async def test_without_records_the_page_says_so_and_makes_no_file(client: Client, tmp_path: Path) -> None:

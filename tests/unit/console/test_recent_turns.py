@@ -11,8 +11,8 @@ HEDGE = PICK | {"lease": "2", "instance": "llm-2", "candidates": "llm-1 failed t
 def test_a_turn_shows_its_calls_whichever_of_the_two_streams_comes_first() -> None:
     turns = RecentTurns()
     turns.add_record("turn", {"turn": "a", "outcome": "answered", "text": "secret"})
-    turns.add_decision(PICK)
-    turns.add_decision(HEDGE)
+    turns.add_decision(PICK, "call")
+    turns.add_decision(HEDGE, "hedge")
     turns.add_record("kpi", {"turn": "b"})
     assert turns.newest() == [{"turn": "a", "outcome": "answered", "calls": {"call": 1, "hedge": 1}}]
 

@@ -67,10 +67,9 @@ def test_calls_whose_end_never_comes_are_forgotten() -> None:
 
 
 def test_decisions_are_counted_by_service_and_instance() -> None:
-    metrics = StreamMetrics()
-    metrics.add_decision(pick("a"))
-    metrics.add_decision(pick("b", "l2", without="a"))
-    metrics.add_decision(end("ok"))
+    metrics, history = StreamMetrics(), CallHistory()
+    for entry in (pick("a"), pick("b", "l2", without="a"), end("ok")):
+        metrics.add_decision(entry, history.observe(entry))
     assert value(metrics, "xiaozhi_route_decisions_total", service="llm", instance="b") == 1
     assert value(metrics, "xiaozhi_hedges_total", service="llm") == 1
     assert value(metrics, "xiaozhi_retries_total", service="tts") == 0
@@ -106,8 +105,8 @@ def test_a_turn_is_counted_with_its_times_in_seconds() -> None:
 def test_what_another_version_writes_does_no_harm() -> None:
     metrics = StreamMetrics()
     metrics.add_record("turn", {"outcome": "sung", "first_audio_ms": "soon", "asr_ms": None})
-    metrics.add_decision({"lease": "unknown"})
-    metrics.add_decision(end("ok", "of a pick that was not seen"))
+    for entry in ({"lease": "unknown"}, end("ok", "of a pick that was not seen")):
+        metrics.add_decision(entry, CallHistory().observe(entry))
     assert value(metrics, "xiaozhi_first_audio_seconds_count") == 0
     assert value(metrics, "xiaozhi_turns_total", outcome="sung") is None
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dispatcher.supervisor.resolve_settings import ota_url, resolve_settings
+from dispatcher.supervisor.resolve_settings import console_turn_url, ota_url, resolve_settings
 from dispatcher.supervisor.state_file import RunningProcess, StateFile, find_up
 
 
@@ -39,6 +39,7 @@ def elsewhere(tmp_path: Path) -> Iterator[Path]:
                 RunningProcess(name="front", pid=1, port=8003, role="front", host="0.0.0.0"),
                 RunningProcess(name="second", pid=1, port=8004, role="front", host="0.0.0.0"),
                 RunningProcess(name="flower", pid=1, port=5556, role="flower", host="127.0.0.1"),
+                RunningProcess(name="console", pid=1, port=8011, role="console", host="127.0.0.1"),
                 RunningProcess(name="llm", pid=1, port=None, role="worker"),
             ]
         )
@@ -50,6 +51,7 @@ def test_the_addresses_of_what_runs_here_are_meant_where_none_is_named(elsewhere
     assert (settings.front_port, settings.broker_port, settings.flower_port) == (8003, 7000, 5556)
     assert ":7000/" in settings.redis_url
     assert ota_url(settings) == "http://127.0.0.1:8003/xiaozhi/ota/"
+    assert console_turn_url(settings, "aa:bb") == "http://127.0.0.1:8011/#device=aa%3Abb"
 
 
 def test_an_address_that_is_named_wins(elsewhere: Path) -> None:
@@ -60,6 +62,7 @@ def test_an_address_that_is_named_wins(elsewhere: Path) -> None:
 
 
 def test_where_nothing_runs_the_usual_file_is_meant(tmp_path: Path) -> None:
+    assert console_turn_url(resolve_settings(environ={"DATA_DIR": str(tmp_path)}), "aa:bb") == ""
     with StateFile(tmp_path, config=Path("/etc/mine.yaml")) as upfile:
         upfile.write([])
     assert resolve_settings(environ={"DATA_DIR": str(tmp_path)}).dispatcher_config == Path(

@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
 from dispatcher.dialogue.emotion import EMOTIONS
-from dispatcher.front.http.pages import STATIC, add_pages, flower_address
+from dispatcher.front.http.pages import STATIC, add_pages, console_address, flower_address
 from dispatcher.settings import Settings
 from dispatcher.web_assets import PAGE, read_assets
 
@@ -48,6 +48,13 @@ async def test_the_page_is_told_where_flower_is(host: str, told: str) -> None:
 
 def test_without_flower_the_page_is_told_of_none() -> None:
     assert flower_address(Settings()) == ""
+
+
+async def test_the_page_is_told_where_the_console_is_only_where_it_runs() -> None:
+    assert console_address(Settings()) == ""
+    page = str((await get("/", settings=Settings(console_link=True, console_port=8123))).text)
+    assert 'data-console="loopback:8123"' in page
+    assert 'data-flower=""' in page
 
 
 async def test_root_is_the_page_in_html() -> None:

@@ -5,7 +5,7 @@ import { Connection } from "./connection.js";
 import { TalkButton, wireComposer } from "./controls.js";
 import { Conversation } from "./conversation.js";
 import { DeviceCard } from "./device-card.js";
-import { showFlowerLink } from "./flower-link.js";
+import { showConsoleLink, showFlowerLink } from "./flower-link.js";
 import { label, t, toggleLanguage, translate } from "./i18n.js";
 import { loadIdentity, recall, remember } from "./identity.js";
 import { Meter } from "./meter.js";
@@ -200,6 +200,7 @@ const status = {
 Object.defineProperty(window, "talk", { value: Object.freeze(status) });
 
 $("about").textContent = `${identity.deviceId} · ${format}`;
+showConsoleLink($("console"), identity.deviceId);
 showFlowerLink($("flower"), $("readiness").querySelector(".flower"));
 wireSession();
 wireControls();

@@ -112,6 +112,8 @@ const en = {
   "readiness.part.llm": "Language model (LLM)",
   "readiness.part.tts": "Speech synthesis (TTS)",
   "readiness.part.stages": "ASR, LLM and TTS",
+  "footer.console": "Console",
+  "footer.consoleAbout": "Opens the last turn of this page: where its calls went, and why",
   "footer.flower": "Flower",
 };
 
@@ -223,6 +225,8 @@ const zh = {
   "readiness.part.llm": "大模型（LLM）",
   "readiness.part.tts": "语音合成（TTS）",
   "readiness.part.stages": "ASR、LLM 和 TTS",
+  "footer.console": "控制台",
+  "footer.consoleAbout": "打开本页最近一轮对话：各次调用去了哪里、为什么",
   "footer.flower": "Flower",
 };
 

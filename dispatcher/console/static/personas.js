@@ -1,0 +1,73 @@
+// Personas: who the assistant is to the devices, and the form in which an operator edits that.
+
+import { ask, tell, whenSignedIn } from "./actions.js";
+import { h } from "./dom.js";
+import { word } from "./format.js";
+import { t } from "./i18n.js";
+
+export const NEEDS = ["personas"];
+
+const FIELDS = ["name", "system_prompt", "voice", "language", "wake_words"];
+
+export function render({ personas }) {
+  return [
+    h("ul", { class: "rows" }, personas.personas.map(row)),
+    h("p", { class: "note tools" }, h("button", { class: "quiet", type: "button", "data-persona-new": "" }, t("personas.new")), h("button", { class: "quiet", type: "button", "data-export": "" }, t("personas.export"))),
+  ];
+}
+
+function row(each) {
+  const facts = [each.voice, each.language && word("language", each.language), each.wake_words].filter(Boolean);
+  const title = [each.persona || t("personas.default"), each.name].filter(Boolean).join(" · ");
+  const label = t("personas.edit", { persona: each.persona || t("personas.default") });
+  return h(
+    "li",
+    { "data-key": each.persona || "*", "data-persona": each.persona },
+    h("div", { class: "what" }, h("span", { class: "title" }, title), h("span", { class: "sub" }, facts.join(" · "))),
+    h("div", { class: "when" }, each.edited.length ? h("span", { class: "pill", "data-tone": "warn" }, t("personas.edited")) : null),
+    h("button", { class: "more", type: "button", "data-edit": each.persona, "aria-label": label }, "✎"),
+  );
+}
+
+export function start() {
+  const dialog = document.querySelector("#persona");
+  const form = dialog.querySelector("form");
+  document.addEventListener("click", ({ target }) => {
+    const edit = target.closest("[data-edit]");
+    if (edit) whenSignedIn(() => open(dialog, edit.dataset.edit));
+    if (target.closest("[data-persona-new]")) whenSignedIn(() => open(dialog, null));
+    // A download by a link: the browser keeps the page, and the session's cookie goes along.
+    if (target.closest("[data-export]")) whenSignedIn(() => h("a", { href: "catalogue.yaml", download: "load_balancing.yaml" }).click());
+  });
+  form.querySelector(".reset").addEventListener("click", () => {
+    for (const name of FIELDS) form.elements[name].value = "";
+    save(dialog);
+  });
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    save(dialog);
+  });
+}
+
+async function open(dialog, persona) {
+  const form = dialog.querySelector("form");
+  const found = await ask("GET", null, `persona?${new URLSearchParams({ persona: persona ?? "" })}`);
+  const isNew = persona === null;
+  dialog.querySelector("h2").textContent = isNew ? t("personas.new") : persona || t("personas.default");
+  form.querySelector(".key").hidden = !isNew;
+  form.querySelector(".reset").hidden = isNew;
+  form.elements.persona.value = persona ?? "";
+  form.elements.persona.required = isNew;
+  form.elements.why.value = "";
+  for (const name of FIELDS) form.elements[name].value = found.content?.[name] ?? "";
+  tell(dialog, found.reason);
+  dialog.showModal();
+}
+
+async function save(dialog) {
+  const { elements } = dialog.querySelector("form");
+  const texts = Object.fromEntries(["persona", "why", ...FIELDS].map((name) => [name, elements[name].value]));
+  const found = await ask("POST", texts, "persona");
+  tell(dialog, found.reason);
+  if (found.ok) dialog.close();
+}
