@@ -10,7 +10,8 @@ PIN := $(BIN)/uv pip compile --universal --python-version 3.11 --fork-strategy f
 COMPILE := $(PIN) pyproject.toml --group environment
 
 # Most tests wait for processes, so a few run at once. Those of a module share what they start, and stay together.
-ALL_TESTS := --numprocesses $(or $(JOBS),3) --dist loadscope --durations 15 --cov --cov-report term
+# In the order of the folders: the long modules of few tests first, so that no process ends with one of them alone.
+ALL_TESTS := --numprocesses $(or $(JOBS),3) --dist loadscope --no-loadscope-reorder --durations 15 --cov --cov-report term
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

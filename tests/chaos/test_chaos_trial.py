@@ -25,19 +25,18 @@ def require_mount_namespace() -> None:
         give_up("no mount namespace here")
 
 
+def run_trial(*options: str) -> subprocess.CompletedProcess[str]:
+    """Run `make chaos` in its short form, to its end."""
+    form = ["--minutes", str(MINUTES), "--faults", str(FAULTS), "--seed", str(SEED), "--devices", "6"]
+    command = [sys.executable, "-m", "tests.chaos.chaos_trial", *form, *options]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+
+
 @pytest.mark.timeout(480)
 def test_whatever_comes_nobody_hears_silence_or_an_answer_twice_and_nothing_is_left(tmp_path: Path) -> None:
     require_mount_namespace()
     report, stack_log = tmp_path / "chaos.json", tmp_path / "stack.log"
-    options = ["--minutes", str(MINUTES), "--faults", str(FAULTS), "--seed", str(SEED), "--devices", "6"]
-    written = ["--json", str(report), "--log", str(stack_log)]
-    said = subprocess.run(
-        [sys.executable, "-m", "tests.chaos.chaos_trial", *options, *written],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=ROOT,
-    )
+    said = run_trial("--json", str(report), "--log", str(stack_log))
     assert report.exists(), said.stdout + said.stderr
     found = json.loads(report.read_text())
     shown = said.stdout + stack_log.read_text()[-4000:]

@@ -12,6 +12,9 @@ from dispatcher.ops.fault_switch import FaultUnavailable
 from dispatcher.settings import load_settings
 
 MOUNTS_OF_THE_HOST: Final = Path("/proc/1/mounts")
+# Nothing becomes read-only while a file on it is open for writing, as those of the records are now and then.
+BUSY_TIMEOUT_S: Final = 20.0
+BUSY_POLL_S: Final = 0.05
 
 
 @asynccontextmanager
@@ -44,11 +47,21 @@ def require_own_mount(data_dir: Path) -> None:
 
 
 async def _remount(data_dir: Path, mode: str) -> None:
+    give_up_at = asyncio.get_running_loop().time() + BUSY_TIMEOUT_S
+    while refusal := await _refusal_to_remount(data_dir, mode):
+        if "busy" not in refusal or asyncio.get_running_loop().time() > give_up_at:
+            raise FaultUnavailable(f"{data_dir} cannot be made {mode}: {refusal}")
+        await asyncio.sleep(BUSY_POLL_S)
+
+
+async def _refusal_to_remount(data_dir: Path, mode: str) -> str:
+    """Remount; return what `mount` has against it, empty where it is done."""
     process = await asyncio.create_subprocess_exec(
         *("mount", "-o", f"remount,bind,{mode}", str(data_dir)),
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
     )
     _, said = await process.communicate()
-    if process.returncode:
-        raise FaultUnavailable(f"{data_dir} cannot be made {mode}: {said.decode(errors='replace').strip()}")
+    if process.returncode == 0:
+        return ""
+    return said.decode(errors="replace").strip() or f"exit {process.returncode}"
