@@ -26,6 +26,8 @@ from dispatcher.web_assets import SECURITY_HEADERS
 
 MAX_PROMPT: Final = 8_000
 MAX_TEXT: Final = 200
+# Keys whose text may have several lines.
+LINES: Final = frozenset({"system_prompt", "wake_words"})
 # Keys of the YAML, by the field of a persona; the form has a text for each.
 FORM_KEYS: Final[Mapping[str, str]] = {
     "name": "name",
@@ -58,7 +60,7 @@ async def save_persona(request: web.Request) -> web.Response:
     async with action_redis(request) as redis:
         rules = (await _active(redis)).conversation
         written = form_of(_without_edit(rules, name), name)
-        said = {key: text for key, text in given.items() if text and text != written[key]}
+        said = {key: text for key, text in given.items() if text and text != written[key].strip()}
         persona = parse_persona(name, {key: _value_of(key, text) for key, text in said.items()})
         what = {"who": session.name, "what": "edit", "subject": name or "*"}
         async with kept(redis, {**what, "value": ", ".join(said), "why": why}):
@@ -92,7 +94,7 @@ def form_of(rules: Conversation, persona: str) -> dict[str, str]:
         "system_prompt": said["system_prompt"] or "",
         "voice": ", ".join(each if at == "*" else f"{at}: {each}" for at, each in voices.items()),
         "language": said["language"] or "",
-        "wake_words": ", ".join(said["wake_words"] or ()),
+        "wake_words": "\n".join(said["wake_words"] or ()),
     }
 
 
@@ -125,12 +127,13 @@ async def _read(request: web.Request) -> tuple[str, dict[str, str], str]:
     try:
         given = await request.json()
         name, why = (str(given.get(each, "")).strip()[:MAX_TEXT] for each in ("persona", "why"))
-        texts = {key: str(given.get(key, "")).strip() for key in FORM_KEYS.values()}
+        found = ((key, str(given.get(key, ""))) for key in FORM_KEYS.values())
+        texts = {key: text.replace("\r\n", "\n").strip() for key, text in found}
     except (ValueError, AttributeError) as error:
         raise web.HTTPBadRequest(text="expected a JSON object", headers=SECURITY_HEADERS) from error
     for key, text in {"why": why, **texts}.items():
-        most = MAX_PROMPT if key == "system_prompt" else MAX_TEXT
-        shown = text.replace("\n", "").replace("\t", "") if key == "system_prompt" else text
+        most = MAX_PROMPT if key in LINES else MAX_TEXT
+        shown = text.replace("\n", "").replace("\t", "") if key in LINES else text
         if len(text) > most or not shown.isprintable():
             words = f"{key}: had {len(text)} characters; expected at most {most}, all printable"
             raise web.HTTPBadRequest(text=words, headers=SECURITY_HEADERS)
@@ -138,9 +141,12 @@ async def _read(request: web.Request) -> tuple[str, dict[str, str], str]:
 
 
 def _value_of(key: str, text: str) -> Any:
-    """Return the value of a key from its text; `tts-1: nova, *: alloy` names voices by instance."""
+    """Return the value of a key from its text; `tts-1: nova, *: alloy` names voices by instance.
+
+    Wake words stand one a line: a comma may be part of one.
+    """
     if key == "wake_words":
-        return tuple(filter(None, (each.strip() for each in text.replace("，", ",").split(","))))
+        return tuple(filter(None, map(str.strip, text.splitlines())))
     if key == "voice" and ": " in text:
         pairs = (each.partition(": ") for each in text.split(","))
         return {instance.strip(): voice.strip() for instance, _, voice in pairs}

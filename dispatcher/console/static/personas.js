@@ -7,6 +7,8 @@ import { t } from "./i18n.js";
 
 export const NEEDS = ["personas"];
 
+// Of the wake words.
+const SHOWN = 3;
 const FIELDS = ["name", "system_prompt", "voice", "language", "wake_words"];
 
 export function render({ personas }) {
@@ -17,7 +19,9 @@ export function render({ personas }) {
 }
 
 function row(each) {
-  const facts = [each.voice, each.language && word("language", each.language), each.wake_words].filter(Boolean);
+  const words = each.wake_words.split("\n");
+  const calls = words.slice(0, SHOWN).join(" · ") + (words.length > SHOWN ? " …" : "");
+  const facts = [each.voice, each.language && word("language", each.language), calls].filter(Boolean);
   const title = [each.persona || t("personas.default"), each.name].filter(Boolean).join(" · ");
   const label = t("personas.edit", { persona: each.persona || t("personas.default") });
   return h(

@@ -146,7 +146,7 @@ export const en = {
   "personas.voice": "Voice (or tts-1: one, tts-2: another)",
   "personas.language": "Language",
   "personas.anyLanguage": "as the device says",
-  "personas.wakeWords": "Wake words, with commas between",
+  "personas.wakeWords": "Wake words, one a line",
   "personas.reset": "As in the YAML",
   "tuner.title": "Tuner",
   "tuner.none": "The tuner has decided nothing yet.",

@@ -146,7 +146,7 @@ export const zh = {
   "personas.voice": "音色（或 tts-1: 一种, tts-2: 另一种）",
   "personas.language": "语言",
   "personas.anyLanguage": "按设备所报",
-  "personas.wakeWords": "唤醒词，用逗号分隔",
+  "personas.wakeWords": "唤醒词，每行一个",
   "personas.reset": "按 YAML",
   "tuner.title": "调优器",
   "tuner.none": "调优器还没有做过决定。",

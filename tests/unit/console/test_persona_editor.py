@@ -68,12 +68,16 @@ async def rules(redis: RedisClient) -> Conversation:
 async def test_a_persona_that_is_edited_holds_at_once_and_again_after_a_reload(
     client: Client, redis: RedisClient
 ) -> None:
-    changes = {"system_prompt": "Be wild.\nSing.", "voice": "tts-1: echo, *: alloy", "wake_words": "hi，ho"}
+    changes = {
+        "system_prompt": "Be wild.\nSing.",
+        "voice": "tts-1: echo, *: alloy",
+        "wake_words": "hi, you\n\nho",
+    }
     status, text = await save(client, persona="kids", why="birthday", **changes)
     assert status == 200, text
     who = character(await rules(redis), MAC, chosen="kids")
     assert who.system_prompt.startswith("Be wild.\nSing.\nYour name is Bobo.")
-    assert (dict(who.voices), who.wake_words) == ({"tts-1": "echo", "*": "alloy"}, ("hi", "ho"))
+    assert (dict(who.voices), who.wake_words) == ({"tts-1": "echo", "*": "alloy"}, ("hi, you", "ho"))
     kept = [json.loads(each) for each in await redis.execute("LRANGE", keys.OPERATOR_ACTIONS, 0, -1)]
     assert [(each["who"], each["what"], each["subject"], each["value"], each["why"]) for each in kept] == [
         ("Ada", "edit", "kids", "system_prompt, voice, wake_words", "birthday")
@@ -83,7 +87,7 @@ async def test_a_persona_that_is_edited_holds_at_once_and_again_after_a_reload(
     assert await active.adopt(active.current)
     await reconcile(redis, active)
     who = character(await rules(redis), MAC, chosen="kids")
-    assert (who.language, who.wake_words) == ("en", ("hi", "ho"))
+    assert (who.language, who.wake_words) == ("en", ("hi, you", "ho"))
 
 
 async def test_what_is_left_as_it_is_stays_the_yamls_and_an_empty_form_is_no_edit(
