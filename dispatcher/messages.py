@@ -120,6 +120,7 @@ class TurnTicket:
         live: the utterance comes in a stream while it is spoken, instead of in a claim.
         spoken: what an earlier sending of the reply gave away to be spoken, where it broke off.
         spoken_count: how many sentences that is; the reply goes on with this index.
+        overload_step: of dispatcher/routing/rules/overload.py, on which the turn began.
     """
 
     turn_id: str
@@ -136,13 +137,16 @@ class TurnTicket:
     live: bool = False
     spoken: str = ""
     spoken_count: int = 0
+    overload_step: int = 0
 
     def as_payload(self) -> dict[str, Any]:
-        """Return the ticket as JSON-ready fields, without those of a broken reply where there is none."""
-        # A worker of an older version takes every ticket but that of a reply that broke off.
+        """Return the ticket as JSON-ready fields, without those that only few turns have."""
+        # A worker of an older version takes every ticket but these.
         fields = {name: getattr(self, name) for name in self.__slots__}
         if not self.spoken_count:
             del fields["spoken"], fields["spoken_count"]
+        if not self.overload_step:
+            del fields["overload_step"]
         return fields
 
     @classmethod

@@ -44,6 +44,7 @@ from dispatcher.catalogue.fields import (
 )
 from dispatcher.catalogue.kpi_targets import KpiTargets
 from dispatcher.catalogue.mcp_server import McpServer
+from dispatcher.catalogue.overload_rules import OverloadRules
 from dispatcher.catalogue.secrets import passphrase_problem, plain_passphrase, read_secret
 from dispatcher.catalogue.section import Section, key
 from dispatcher.messages import Service
@@ -196,17 +197,6 @@ class Playback(Section):
 
     lead_frames: Frames = 5
     opus_complexity: Complexity = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OverloadRules(Section):
-    """What happens with more to do than places (docs/adr/0046).
-
-    Attributes:
-        enabled: calls wait in the line of their service, with equal shares; off, first come, first served.
-    """
-
-    enabled: Switch = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

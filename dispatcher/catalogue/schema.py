@@ -17,12 +17,12 @@ from dispatcher.catalogue.model import (
     AlertRules,
     HealthRules,
     NginxProxy,
-    OverloadRules,
     PhraseCache,
     Playback,
     ServiceConfig,
     TunerRules,
 )
+from dispatcher.catalogue.overload_rules import OverloadRules
 from dispatcher.catalogue.section import Section
 from dispatcher.messages import Service
 

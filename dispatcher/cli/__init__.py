@@ -38,6 +38,7 @@ SUBCOMMANDS: Final = {
     "replay": "Try another algorithm on the calls that were recorded.",
     "records": "Show what of turns, samples and decisions is kept in SQL.",
     "tuner": "Show what the tuner did and why; take it back.",
+    "overload": "Show what turns are given less of; pin a step.",
     "drain": "Give an instance no new calls.",
     "eject": "Give an instance no calls for a while.",
     "weight": "Hold the weight of an instance at a value.",

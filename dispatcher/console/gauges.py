@@ -204,6 +204,18 @@ _ROWS: Final = (
     _Row("fronts", "Fronts that show life.", (), _one(lambda each: len(each.fronts))),
     _Row("devices", "Devices over all fronts.", ("state",), _devices),
     _Row(
+        "overload_step",
+        "Highest step of overload that a front has taken, 0 to 5.",
+        (),
+        _one(lambda each: max((front.overload_step for front in each.fronts.values()), default=0)),
+    ),
+    _Row(
+        "overload_line_seconds",
+        "Longest line at the services that a front sees.",
+        (),
+        _one(lambda each: max((front.line_ms for front in each.fronts.values()), default=0) / 1000),
+    ),
+    _Row(
         "turns_in_progress",
         "Turns under way over all fronts.",
         (),

@@ -13,7 +13,10 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, disable_cre
 
 from dispatcher.messages import SERVICES
 
-OUTCOMES: Final = ("answered", "cut", "apologised", "spoken over", "nothing said", "device left")
+OUTCOMES: Final = (
+    *("answered", "cut", "apologised", "turned away"),
+    *("spoken over", "nothing said", "device left"),
+)
 CALL_OUTCOMES: Final = ("ok", "failed", "ignored", "probed")
 TUNER_EVENTS: Final = ("tried", "kept", "undone", "reversed", "done", "refused", "observed")
 # Times of a turn's record in ms, and the word of the label for each.

@@ -104,7 +104,7 @@ def _measures(
 ) -> Measures:
     first_audio_ms = [turn.first_audio_s * 1000 for turn in turns if turn.first_audio_s is not None]
     return Measures(
-        errors=_errors(overview, calls, [turn.is_error for turn in turns]),
+        errors=_errors(overview, calls, [turn.is_error and not turn.is_turned_away for turn in turns]),
         memory=snapshot.box.memory_ratio if snapshot else None,
         response=median(first_audio_ms) if first_audio_ms else None,
         cpu=snapshot.box.cpu_ratio if snapshot else None,

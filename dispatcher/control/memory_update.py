@@ -18,6 +18,7 @@ from typing import Any, Final
 import structlog
 
 from dispatcher.catalogue.model import DEFAULT_MAX_TOKENS, Catalogue
+from dispatcher.control.overload_status import read_overload
 from dispatcher.dialogue.history import Message
 from dispatcher.dialogue.memory_prompt import as_memory, task_messages
 from dispatcher.dialogue_store import memory, recent_history
@@ -26,6 +27,7 @@ from dispatcher.providers.registry import Providers
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing.overview import count_waiting, read_overview
 from dispatcher.routing.router import Router
+from dispatcher.routing.rules.overload import OverloadStep
 
 log = structlog.get_logger(__name__)
 
@@ -62,6 +64,8 @@ class MemoryUpdater:
         for _ in range(MAX_DEVICES):
             try:
                 if time.monotonic() > give_up_at_s or not await has_free_slot(self.redis):
+                    return
+                if (await read_overload(self.redis)).step >= OverloadStep.NO_EXTRAS:
                     return
                 device_id = await memory.take_due(self.redis)
             except StateError as error:

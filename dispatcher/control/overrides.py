@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal, TypeAlias
+from datetime import datetime
+from typing import Final, Literal, Self, TypeAlias
 
 from dispatcher.dialogue_store.phrase_cache import EXTRA_OVERRIDE
 from dispatcher.messages import SERVICES, Service, TunerMode
@@ -16,14 +18,45 @@ from dispatcher.redis_client.decoding import as_text
 OVERRIDES_POLL_INTERVAL_S: Final = 1.0
 
 OverrideName: TypeAlias = Literal[
-    "max_devices", "reply_kept_s", "tuner_mode", "throttled_instances", "phrase_cache_extra_mb"
+    "max_devices",
+    "reply_kept_s",
+    "tuner_mode",
+    "throttled_instances",
+    "phrase_cache_extra_mb",
+    "overload_pin",
 ]
+OVERLOAD_PIN: Final = "overload_pin"
 _MODES: Final[Mapping[str, TunerMode]] = {"off": "off", "observe": "observe", "act": "act"}
+_PIN: Final = re.compile(r"([0-5]) (\d{1,12}) (\S{1,200})")
 _EXTRA: Final = "extra_workers."
 _EXTRA_INSTANCES: Final = "extra_instances."
 _RESTART: Final = "restart_instance."
 _ADDED: Final = "added_instance."
 _PERSONA: Final = "persona."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverloadPin:
+    """Step of overload that an operator chose for all fronts; who, and when (Unix time)."""
+
+    step: int
+    by: str
+    at_s: float
+
+    def as_text(self) -> str:
+        """Return it as Redis holds it."""
+        return f"{self.step} {self.at_s:.0f} {self.by}"
+
+    @classmethod
+    def from_text(cls, text: str) -> Self | None:
+        """Return the pin of a text; None for one that makes no sense."""
+        match = _PIN.fullmatch(text)
+        return cls(step=int(match[1]), at_s=float(match[2]), by=match[3]) if match else None
+
+    def in_words(self) -> str:
+        """Return who pinned which step, and when."""
+        at = datetime.fromtimestamp(self.at_s).astimezone()
+        return f"step {self.step} was pinned by {self.by} at {at:%Y-%m-%d %H:%M:%S %z}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +74,7 @@ class RuntimeOverrides:
         is_throttled: instances are to have less of the host's CPU.
         tuner_mode: what an operator chose over the YAML.
         personas: what an operator set of personas, as JSON by name.
+        overload_pin: step that an operator chose over the load.
     """
 
     max_devices: int | None = None
@@ -53,6 +87,7 @@ class RuntimeOverrides:
     is_throttled: bool = False
     tuner_mode: TunerMode | None = None
     personas: Mapping[str, str] = field(default_factory=dict)
+    overload_pin: OverloadPin | None = None
 
 
 async def read_overrides(redis: RedisClient) -> RuntimeOverrides:
@@ -76,6 +111,7 @@ async def read_overrides(redis: RedisClient) -> RuntimeOverrides:
         is_throttled=_above_zero(written, "throttled_instances") is not None,
         tuner_mode=_MODES.get(written.get("tuner_mode", "")),
         personas=_below(written, _PERSONA),
+        overload_pin=OverloadPin.from_text(written.get(OVERLOAD_PIN, "")),
     )
 
 

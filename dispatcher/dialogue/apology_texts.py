@@ -8,8 +8,9 @@ from typing import Final, Literal
 from dispatcher.messages import Language
 
 # A tool may have done what was asked for before the answer failed, or some of the answer was played.
-# "admit" is for a client in the name of a device that is bound to another one.
-Kind = Literal["sorry", "done", "cut", "admit"]
+# "admit" is for a client in the name of a device that is bound to another one, "busy" for a turn that is not
+# begun because too many wait.
+Kind = Literal["sorry", "done", "cut", "busy", "admit"]
 APOLOGIES: Final[Mapping[tuple[Kind, Language], str]] = {
     ("sorry", "en"): "Sorry, I could not answer that. Please try again.",
     ("sorry", "zh"): "抱歉，我暂时回答不了，请再试一次。",
@@ -19,4 +20,6 @@ APOLOGIES: Final[Mapping[tuple[Kind, Language], str]] = {
     ("done", "zh"): "已经做好了，不过我没能把话说完。",
     ("cut", "en"): "But I could not finish my answer.",
     ("cut", "zh"): "不过我没能把话说完。",
+    ("busy", "en"): "Too many at once. Please try again in a moment.",
+    ("busy", "zh"): "现在问的人太多了，请过一会儿再试。",
 }

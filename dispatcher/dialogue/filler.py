@@ -18,18 +18,21 @@ FILLER_S: Final = 1.0
 EARLIEST_RATIO: Final = 0.25
 
 
-def is_filler_due(waited_s: float, predicted_s: float, after_s: float) -> bool:
+def is_filler_due(
+    waited_s: float, predicted_s: float, after_s: float, *, earliest_ratio: float = EARLIEST_RATIO
+) -> bool:
     """Return whether it is time for a filler.
 
     Args:
         waited_s: since the end of speech.
         predicted_s: in how many seconds the first audio is to be expected; 0 where nothing is known.
         after_s: with an answer that is audible by then there is none.
+        earliest_ratio: share of that before which no prediction is trusted.
     """
     if waited_s >= after_s:
         return True
     is_slow = predicted_s >= FILLER_S and waited_s + predicted_s >= after_s
-    return is_slow and waited_s >= EARLIEST_RATIO * after_s
+    return is_slow and waited_s >= earliest_ratio * after_s
 
 
 class Filler:
@@ -39,11 +42,15 @@ class Filler:
         is_speaking: part of it was handed over, and more follows; the answer waits for its end.
     """
 
-    def __init__(self, now: float, after_s: float) -> None:
-        """Wait for so long, or until the answer is known to be slow; infinity for never."""
+    def __init__(self, now: float, after_s: float, *, is_first: bool = False) -> None:
+        """Wait for so long, or until the answer is known to be slow; infinity for never.
+
+        With `is_first` a prediction is trusted at once.
+        """
         self.is_speaking = False
         self._began_at = now
         self._after_s = after_s
+        self._earliest_ratio = 0.0 if is_first else EARLIEST_RATIO
         self._state: Literal["waiting", "asked", "over"] = "waiting"
         self._heard_at = 0.0
 
@@ -54,7 +61,9 @@ class Filler:
 
     def try_ask(self, now: float, predicted_s: float) -> bool:
         """Return whether it is time to ask for it, as `is_filler_due` says; that is so once."""
-        if not self.is_waiting or not is_filler_due(now - self._began_at, predicted_s, self._after_s):
+        waited_s = now - self._began_at
+        is_due = is_filler_due(waited_s, predicted_s, self._after_s, earliest_ratio=self._earliest_ratio)
+        if not self.is_waiting or not is_due:
             return False
         self._state = "asked"
         return True

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from dispatcher.messages import TOOL_TIMEOUT_S, ReplyKind
+
+# Replies of a worker that was lost may still come.
+LAST_REPLIES_S: Final = 1.0
 
 
 class StageClock:
@@ -27,6 +32,10 @@ class StageClock:
     def waited_s(self, now: float) -> float:
         """Return for how long nothing was received."""
         return now - max(self._replied_at, self._tool_until)
+
+    def is_given_up(self, now: float, unserved_s: float) -> bool:
+        """Return whether no worker is to be expected, after `unserved_s` without one, nor a reply."""
+        return unserved_s >= self._stage_timeout_s and self.waited_s(now) >= LAST_REPLIES_S
 
     def on_reply(self, kind: ReplyKind, now: float) -> None:
         """Begin the wait anew with a reply."""

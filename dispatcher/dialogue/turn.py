@@ -40,7 +40,7 @@ def _unknown(_: Stage, __: float) -> float:
     return 0.0
 
 
-_NOTHING_QUEUED: Final[Mapping[Service, float]] = {}
+_NO_QUEUE: Final[Mapping[Service, float]] = {}
 _NO_SPEECH: Final = "tts: no sentence could be spoken"
 
 
@@ -64,6 +64,7 @@ class Turn:
         stage_timeout_s: float,
         turn_timeout_s: float = math.inf,
         filler_after_s: float = math.inf,
+        is_filler_first: bool = False,
     ) -> None:
         """Start waiting: for the transcript, or for the first sentence when the text was typed."""
         self.transcript = ""
@@ -72,7 +73,7 @@ class Turn:
         self.ended_because = ""
         self._clock = StageClock(now, stage_timeout_s)
         self._ends_at = now + turn_timeout_s
-        self._filler = Filler(now, filler_after_s)
+        self._filler = Filler(now, filler_after_s, is_first=is_filler_first)
         self._attempts = StageAttempts("llm" if typed else "asr")
         self._stage_since: tuple[Stage, float] = (self._attempts.stage, now)
         self._speech = SpeechOrder()
@@ -126,7 +127,8 @@ class Turn:
         now: float,
         predict: Callable[[Stage, float], float] = _unknown,
         *,
-        queued_s: Mapping[Service, float] = _NOTHING_QUEUED,
+        queued_s: Mapping[Service, float] = _NO_QUEUE,
+        unserved_s: Mapping[Service, float] = _NO_QUEUE,
     ) -> list[Step]:
         """Act on a stage that is late: send it again once, then give it up; ask for a filler before that.
 
@@ -136,9 +138,15 @@ class Turn:
                 waited for and for how long it was; 0 where nothing is known.
             queued_s: age of the oldest task of each queue: a stage that may still be there is not late,
                 until the turn should be over.
+            unserved_s: for how long each queue that nobody reads has had no worker: a stage of one that had
+                none for as long as a stage may take is given up.
         """
         if self.over:
             return []
+        if self._clock.is_given_up(now, unserved_s.get(self._attempts.stage, 0.0)):
+            return self._with_speech(
+                self._recovery.give_up(f"{self._attempts.stage}: no worker reads its queue")
+            )
         if self._filler.is_waiting and self._filler.try_ask(now, self._predicted_s(now, predict)):
             return [AskForFiller(self._attempts.next_attempt())]
         if self._filler.try_end(now):

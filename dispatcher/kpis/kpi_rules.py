@@ -67,7 +67,8 @@ class TurnFacts:
     """One finished turn.
 
     Attributes:
-        outcome: the front's word: answered, cut, apologised, spoken over, nothing said, device left.
+        outcome: the front's word: answered, cut, apologised, turned away, spoken over, nothing said, device
+            left.
         asked: the user said something that was understood, or typed it.
         first_audio_s: from the end of speech, as it was found, to the first packet; None where none was sent.
         instances_s: what of that the instances took; None where a stage did not say.
@@ -87,9 +88,14 @@ class TurnFacts:
         return self.outcome != "device left" and (self.asked or self.outcome != "nothing said")
 
     @property
+    def is_turned_away(self) -> bool:
+        """Whether the user was told that there are too many: nothing is broken that could be mended."""
+        return self.outcome == "turned away"
+
+    @property
     def is_error(self) -> bool:
         """Whether the user was left without a whole audible answer; an apology is none."""
-        return self.counts and self.outcome in ("apologised", "cut", "nothing said")
+        return self.counts and self.outcome in ("apologised", "turned away", "cut", "nothing said")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict
 from typing import Final
 
 import click
@@ -12,6 +13,7 @@ from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
+from dispatcher.control.overload_status import read_overload
 from dispatcher.dialogue_store.phrase_figures import PhraseFigures, read_figures_if_there
 from dispatcher.errors import StateError
 from dispatcher.host_metrics.disk import sample_disk
@@ -30,10 +32,11 @@ STATUS_INTERVAL_S: Final = 1.0
 
 async def show_json(redis: RedisClient) -> None:
     """Print all that is known as one JSON object."""
-    overview, snapshot, phrases = await asyncio.gather(
-        read_overview(redis), read_snapshot(redis), _phrases(redis)
+    overview, snapshot, phrases, overload = await asyncio.gather(
+        read_overview(redis), read_snapshot(redis), _phrases(redis), read_overload(redis)
     )
-    click.echo(json.dumps(status_fields(overview, snapshot, phrases), ensure_ascii=False))
+    found = {**status_fields(overview, snapshot, phrases), "overload": asdict(overload)}
+    click.echo(json.dumps(found, ensure_ascii=False))
 
 
 async def show_table(redis: RedisClient) -> None:
@@ -69,10 +72,12 @@ async def view_or_reason(redis: RedisClient, redis_url: str) -> RenderableType:
 
 
 async def _view(redis: RedisClient) -> RenderableType:
-    overview, snapshot, phrases = await asyncio.gather(
-        read_overview(redis), read_snapshot(redis), _phrases(redis)
+    overview, snapshot, phrases, overload = await asyncio.gather(
+        read_overview(redis), read_snapshot(redis), _phrases(redis), read_overload(redis)
     )
     view = status_view(overview, kpi_view(snapshot))
+    if overload.in_words():
+        view = Group(view, Text(""), Text(overload.in_words(), style="yellow"))
     if phrases is not None and phrases.hits + phrases.misses:
         view = Group(view, Text(""), Text(phrases.in_words()))
     data_dir = resolve_settings().data_dir

@@ -12,6 +12,7 @@ from dispatcher.messages import Service, TurnTicket
 from dispatcher.routing.leases import FIRST_COME, WaitingOrder
 from dispatcher.routing.router import Lease
 from dispatcher.routing.rules.hedging import LatencyEstimator
+from dispatcher.routing.rules.overload import OverloadStep
 
 
 class AttemptState(StrEnum):
@@ -105,6 +106,16 @@ class CallProfile:
     order: WaitingOrder = FIRST_COME
     index: int = 0
     ready_at: Callable[[], float] = at_once
+
+    @property
+    def may_hedge(self) -> bool:
+        """Whether another instance may be asked beside one that is late, or as a probe."""
+        return self.ticket.overload_step < OverloadStep.NO_EXTRAS
+
+    @property
+    def uses_standby(self) -> bool:
+        """Whether instances that stand by may take it, and those without a key come first."""
+        return self.ticket.overload_step >= OverloadStep.LOCAL
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

@@ -72,7 +72,9 @@ class AttemptRunner(Generic[Result]):
         self._on_leased = on_leased
         self._wait_notice = WaitNotice(context, profile)
         # The first lease may come with a probe beside it, once there is something to ask a probe.
-        self._mode: PickMode = "spare" if math.isinf(profile.ready_at()) else "offer"
+        may_probe = profile.may_hedge and not math.isinf(profile.ready_at())
+        self._usual_mode: PickMode = "relief" if profile.uses_standby else "spare"
+        self._mode: PickMode = "offer" if may_probe else self._usual_mode
 
     @property
     def names(self) -> set[str]:
@@ -87,12 +89,15 @@ class AttemptRunner(Generic[Result]):
     def requests(self, excluded: set[str]) -> Iterator[LeaseRequest]:
         """Yield the lease requests of an attempt, in their order.
 
-        That is the instance to ask first; then those that are not late in another call just now, where any
-        are; then all.
+        That is the instance to ask first; in overload, those without a key; then those that are not late in
+        another call just now, where any are; then all.
         """
         first = self._profile.first
         if first and first not in excluded:
             yield LeaseRequest(excluded=self.names - {first}, waits=False)
+        paid = self._context.catalogue.services[self._profile.service].paid
+        if self._profile.uses_standby and paid and self.names - paid - excluded:
+            yield LeaseRequest(excluded=paid | excluded, waits=False)
         late = self._context.hedging.late.names - excluded
         if late & self.names:
             not_late = excluded | late | self.standby
@@ -129,7 +134,7 @@ class AttemptRunner(Generic[Result]):
             on_wait=self._wait_notice.note,
         ) as lease:
             request.check(lease.slot)
-            self._mode = "spare"
+            self._mode = self._usual_mode
             attempt.begin(lease)
             self._on_leased(lease.slot)
             return await self._call(attempt, lease, is_probe=request.mode == "probe")

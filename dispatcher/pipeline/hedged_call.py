@@ -141,7 +141,11 @@ class HedgedCall(Generic[Result]):
         if not self._runner.names - excluded:
             self._has_no_other = True
         # After a long silence a second request counts as a retry.
-        elif self._hedging.try_spend_hedge(now(), or_retry=late.elapsed_s >= self._estimator.policy.retry_s):
+        elif self._hedging.try_spend_hedge(
+            now(),
+            or_retry=late.elapsed_s >= self._estimator.policy.retry_s,
+            may_hedge=self._profile.may_hedge,
+        ):
             self._ask_beside(late, excluded)
         else:
             self._refused_s += HEDGE_POLL_INTERVAL_S

@@ -14,6 +14,7 @@ from dispatcher.dialogue.language import detect_language
 from dispatcher.dialogue.local_time import with_local_time
 from dispatcher.dialogue.memory_prompt import with_memory
 from dispatcher.dialogue.persona import Character, character
+from dispatcher.dialogue.short_answer import with_brief_request, with_fewer_tokens
 from dispatcher.dialogue_store import memory, recent_history
 from dispatcher.messages import Language, TurnTicket
 from dispatcher.pipeline.asr import share_of
@@ -25,6 +26,7 @@ from dispatcher.pipeline.tool_chat import chat
 from dispatcher.pipeline.toolbox import Toolbox, zone_now
 from dispatcher.pipeline.worker_context import WorkerContext
 from dispatcher.routing.router import Lease, remaining_s
+from dispatcher.routing.rules.overload import OverloadStep
 from dispatcher.tools.model import ToolCall
 
 
@@ -68,7 +70,10 @@ async def _write_round(
     async def attempt_on(attempt: Attempt, lease: Lease) -> list[ToolCall]:
         # A substitute goes on from what was sent already.
         asked = well_formed([*messages, *continuation(publisher.sent)])
-        return await ReplyWriter(publisher, attempt, lease).write(chat(context, lease.instance, asked, tools))
+        instance = lease.instance
+        if ticket.overload_step >= OverloadStep.BRIEF:
+            instance = with_fewer_tokens(instance, context.catalogue.overload.brief_tokens)
+        return await ReplyWriter(publisher, attempt, lease).write(chat(context, instance, asked, tools))
 
     dialogue = ticket.device_id if context.catalogue.conversation.prefix_affinity else ""
     profile = CallProfile(service="llm", ticket=ticket, dialogue=dialogue, order=share_of(ticket))
@@ -90,6 +95,8 @@ async def prompt_of(
         language=language,
         place=persona.place,
     )
+    if ticket.overload_step >= OverloadStep.BRIEF:
+        content = with_brief_request(content, language=language)
     messages[-1] = replace(messages[-1], content=content)
     return messages
 

@@ -9,6 +9,8 @@
 | done_zh.wav | the same in Mandarin | 24 kHz, as devices hear |
 | cut_en.wav | "But I could not finish my answer." | 24 kHz, as devices hear |
 | cut_zh.wav | the same in Mandarin | 24 kHz, as devices hear |
+| busy_en.wav | "Too many at once. Please try again in a moment." | 24 kHz, as devices hear |
+| busy_zh.wav | the same in Mandarin | 24 kHz, as devices hear |
 
 All are mono s16 WAV, made by `make.py` beside this module with the built-in speech engines.
 """

@@ -63,6 +63,8 @@ PHRASES: Final = tuple(
         ("done_zh", "已经做好了，不过我没能把话说完。"),
         ("cut_en", "But I could not finish my answer."),
         ("cut_zh", "不过我没能把话说完。"),
+        ("busy_en", "Too many at once. Please try again in a moment."),
+        ("busy_zh", "现在问的人太多了，请过一会儿再试。"),
     )
 )
 

@@ -18,12 +18,12 @@ from dispatcher.turn_store.worker_heartbeats import PROCESS_TOKEN
 
 Outcome = Literal["ok", "failed", "ignored", "probed"]
 # As pick_candidates.lua tells them apart.
-PickMode = Literal["", "spare", "offer", "probe"]
+PickMode = Literal["", "spare", "offer", "probe", "relief"]
 
 # A second lease of a call whose first answer was lost is renewed by nobody, and ends by itself.
 _PICK = Script.load(
     "dispatcher.routing",
-    *("call_clock", "held_value", "waiting_calls", "waiting_order"),
+    *("call_clock", "held_value", "waiting_calls", "leave_line", "waiting_order"),
     *("pick_candidates", "pick_slow", "pick_algorithms", "pick_queue", "pick_lease"),
     constants=constants,
     repeatable=True,
@@ -33,6 +33,7 @@ _FINISH = Script.load(
     *("call_clock", "waiting_calls", "finish", "first_result", "outcome", "ejection"),
     constants=constants,
 )
+_LEAVE = Script.load("dispatcher.routing", "leave_line", "leave", repeatable=True)
 _RENEW = Script.load("dispatcher.routing", "call_clock", "renew", constants=constants, repeatable=True)
 
 
@@ -132,7 +133,8 @@ async def pick(
         turn_id: a turn that was cancelled gets nothing.
         excluded: names of instances that failed this call already.
         lease_id: the call's id; without one this is a single look.
-        mode: whether the call may try instances that are slow or half-open, or probe them beside it.
+        mode: whether the call may try instances that are slow or half-open, probe them beside it, or use
+            those that stand by.
         order: its place in line, should it have to wait.
         dialogue: whose requests begin alike: the instance that served it last is preferred, within bounds.
         now_ms: the time of a simulation; without it the clock of Redis counts.
@@ -196,11 +198,9 @@ def _picked(answer: Sequence[bytes], service: Service, turn_id: str, lease_id: s
 
 
 def leave(redis: RedisClient, service: Service, lease_id: str) -> None:
-    """Give up a place in line."""
-    redis.send_nowait("ZREM", keys.waiting(service), lease_id)
-    redis.send_nowait("ZREM", keys.seen(service), lease_id)
-    redis.send_nowait("HDEL", keys.excluded(service), lease_id)
-    redis.send_nowait("HDEL", keys.rounds(service), f"call:{lease_id}")
+    """Give up a place in line; its sharer has the share of it back."""
+    operands = _LEAVE.operands(_service_keys(service), {"lease_id": lease_id}, (), ())
+    redis.send_nowait("EVAL", _LEAVE.source, *operands, repeatable=True)
 
 
 async def finish(

@@ -10,6 +10,7 @@ from dispatcher.redis_client.client import RedisClient
 from dispatcher.redis_client.lua_script import Script
 from dispatcher.routing.rules import constants
 from dispatcher.routing.rules.prediction import ServiceLoad
+from dispatcher.turn_store.worker_heartbeats import LOST_AFTER_S
 
 _LOADS: Final = Script.load(
     "dispatcher.routing",
@@ -31,8 +32,9 @@ async def read_loads(redis: RedisClient, *, now_ms: float | None = None) -> dict
     """
     answers = await redis.run(
         _LOADS,
+        keys={"workers": keys.WORKERS},
         rest_keys=[key for each in SERVICES for key in (keys.fleet(each), keys.waiting(each), each)],
-        arguments={"now_ms": now_ms},
+        arguments={"now_ms": now_ms, "lost_after_ms": round(LOST_AFTER_S * 1000)},
         rest=[prefix for each in SERVICES for prefix in (keys.instance(each, ""), keys.leases(each, ""))],
     )
     return {
@@ -44,8 +46,9 @@ async def read_loads(redis: RedisClient, *, now_ms: float | None = None) -> dict
             queued_s=queued_ms / 1000,
             hold_s=float(hold_ms or 0) / 1000,
             first_s=float(first_ms or 0) / 1000,
+            workers=workers,
         )
-        for service, (slots, in_flight, waiting, queued, queued_ms, hold_ms, first_ms) in zip(
+        for service, (slots, in_flight, waiting, queued, queued_ms, hold_ms, first_ms, workers) in zip(
             SERVICES, answers, strict=True
         )
     }

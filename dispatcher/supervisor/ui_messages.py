@@ -17,7 +17,7 @@ from dispatcher.telemetry.kpi_table import label_of, value_text
 
 SHOWN_CHARACTERS: Final = 60
 SHOWN_ID_CHARACTERS: Final = 6
-_REPEATS_TURN: Final = re.compile(r"\b(?:turn apologised for|answer cut|stage failed)\b")
+_REPEATS_TURN: Final = re.compile(r"\b(?:turn apologised for|turn turned away|answer cut|stage failed)\b")
 _RELOADED: Final = re.compile(r"\bcatalogue swapped\b.*?\brevision\b\W{1,4}(\d+)")
 _RELOADED_JSON: Final = re.compile(r'"revision": (\d+).*"catalogue swapped"')
 LONGEST_NEWS: Final = 400
@@ -121,7 +121,7 @@ def turn_line(sent: str, now: datetime) -> Text | None:
     text.append(said)
     text.append(f" {outcome}{_after(turn)}", style="green" if outcome == "answered" else "yellow")
     text.append(f"{instances} turn {turn_id}", style="dim")
-    if outcome in {"apologised", "cut"}:
+    if outcome in {"apologised", "turned away", "cut"}:
         reason = printable(turn.get("reason"), longest=3 * SHOWN_CHARACTERS)
         text.append(f": {reason}; dispatcher why {turn_id}", style="yellow")
     return text

@@ -29,12 +29,18 @@ class FrontCounts:
         busy: of these, in a turn or listening.
         in_turn: turns under way.
         turns_begun: since the front started.
+        overload_step: that it has taken.
+        line_ms: length of the lines at the services.
+        turned_away: turns that were, since it started.
     """
 
     devices: int
     busy: int
     in_turn: int
     turns_begun: int
+    overload_step: int = 0
+    line_ms: int = 0
+    turned_away: int = 0
 
 
 def publish(
@@ -45,6 +51,8 @@ def publish(
     redis.send_nowait(
         *("HSET", keys.front(front_id), "devices", counts.devices, "busy", counts.busy, "heard", heard),
         *("in_turn", counts.in_turn, "turns_begun", counts.turns_begun),
+        *("overload_step", counts.overload_step, "line_ms", counts.line_ms),
+        *("turned_away", counts.turned_away),
     )
     redis.send_nowait("EXPIRE", keys.front(front_id), FRONT_TTL_S)
     redis.send_nowait("ZADD", keys.FRONTS, round(time.time(), 1), front_id)
@@ -76,6 +84,7 @@ async def read_fronts(redis: RedisClient) -> dict[str, FrontCounts]:
     hashes = await asyncio.gather(*(redis.submit(("HGETALL", keys.front(front_id))) for front_id in ids))
     found = {front_id: as_text(flat) for front_id, flat in zip(ids, hashes, strict=True) if flat}
     return {
-        front_id: FrontCounts(**{name: int(fields[name]) for name in FrontCounts.__slots__})
+        # A front of an older version says less of itself.
+        front_id: FrontCounts(**{name: int(fields.get(name, 0)) for name in FrontCounts.__slots__})
         for front_id, fields in found.items()
     }

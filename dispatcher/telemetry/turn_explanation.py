@@ -10,11 +10,19 @@ from rich.table import Table
 from rich.text import Text
 
 from dispatcher.routing.decisions import Decision
+from dispatcher.routing.rules.overload import OverloadStep
 from dispatcher.telemetry.turn_log import TurnEnd
 
 
 def why_view(found: Sequence[Decision], end: TurnEnd | None = None) -> RenderableType:
-    """Return the turn's heading, a block for each call, oldest first, and its end where that is known."""
+    """Return the turn's heading, a block for each call, oldest first, and its end where that is known.
+
+    A turn that was turned away, or that no worker took, has an end alone.
+    """
+    if not found and end is not None:
+        ended = datetime.fromtimestamp(end.ended_at_s).astimezone()
+        heading = Text(f"turn {end.turn_id}, no calls, ended {ended:%Y-%m-%d %H:%M:%S %z}", style="bold")
+        return Group(heading, _wait_text(end), _end_text(end))
     started_at_ms = found[0].at_ms
     began = datetime.fromtimestamp(started_at_ms / 1000).astimezone()
     calls = "1 call" if len(found) == 1 else f"{len(found)} calls"
@@ -38,7 +46,9 @@ def _end_text(end: TurnEnd) -> Text:
     cached = "" if end.cached_tokens is None else f", {end.cached_tokens} of them cached"
     prompt = f"; the prompt had {end.prompt_tokens} tokens{cached}" if end.prompt_tokens else ""
     spoken = f"; {end.cached_phrases} spoken from the phrase cache" if end.cached_phrases else ""
-    return Text(f"the turn ended: {end.outcome}{because}{prompt}{spoken}", style=style)
+    step = OverloadStep(end.overload_step)
+    given = f"; it began on overload step {step:d}, {step.words}" if step else ""
+    return Text(f"the turn ended: {end.outcome}{because}{prompt}{spoken}{given}", style=style)
 
 
 def _block(decision: Decision, started_at_ms: int) -> RenderableType:

@@ -20,7 +20,8 @@ _MAX_CHARACTERS: Final = 300
 _TEXTS: Final = ("turn", "device", "reason")
 _PROMPT: Final = ("llm_prompt_tokens", "llm_cached_tokens")
 _CACHED: Final = "cached_phrases"
-_KEPT: Final = ("first_audio_ms", "silence_ms", _ASR_TIME, *_REPLY_TIMES, *_PROMPT, _CACHED)
+_STEP: Final = "overload_step"
+_KEPT: Final = ("first_audio_ms", "silence_ms", _ASR_TIME, *_REPLY_TIMES, *_PROMPT, _CACHED, _STEP)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +37,8 @@ class TurnEnd:
         silence_ms: after which the end of speech was found; 0 where the device sent it.
         first_audio_ms: from the end of speech, as found, to the first packet; None where none was sent.
         cached_phrases: how much was spoken from the phrase cache.
+        overload_step: on which it began.
+        ended_at_s: Unix time.
     """
 
     outcome: str
@@ -46,6 +49,8 @@ class TurnEnd:
     silence_ms: float = field(default=0, compare=False)
     first_audio_ms: float | None = field(default=None, compare=False)
     cached_phrases: int = field(default=0, compare=False)
+    overload_step: int = field(default=0, compare=False)
+    ended_at_s: float = field(default=0, compare=False)
 
 
 def add(redis: RedisClient, *, outcome: str, asked: bool, typed: bool, figures: Mapping[str, Any]) -> None:
@@ -67,14 +72,14 @@ def add(redis: RedisClient, *, outcome: str, asked: bool, typed: bool, figures: 
 
 
 async def read_end(redis: RedisClient, turn_id: str) -> TurnEnd | None:
-    """Return how a turn ended; None while it goes on, and for one that is no longer kept.
+    """Return how a turn ended, by its id or the beginning of it; None while it goes on, or is not kept.
 
     Raises:
         StateError: Redis is out of reach.
     """
     for one in await redis.execute("LRANGE", keys.TURNS, 0, TURNS_KEPT - 1):
         turn = json.loads(one)
-        if turn.get("turn") == turn_id:
+        if turn.get("turn", "").startswith(turn_id):
             return _end(turn)
     return None
 
@@ -105,6 +110,8 @@ def _end(turn: Mapping[str, Any]) -> TurnEnd:
         silence_ms=turn.get("silence_ms", 0),
         first_audio_ms=turn.get("first_audio_ms"),
         cached_phrases=turn.get(_CACHED, 0),
+        overload_step=turn.get(_STEP, 0),
+        ended_at_s=turn.get("at_s", 0),
     )
 
 

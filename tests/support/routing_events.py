@@ -9,7 +9,7 @@ from typing import Final
 
 from dispatcher.routing.leases import Outcome, PickMode, WaitingOrder
 
-PICK_MODES: Final[tuple[PickMode, ...]] = ("", "spare", "offer", "offer", "probe")
+PICK_MODES: Final[tuple[PickMode, ...]] = ("", "spare", "offer", "offer", "probe", "relief")
 OUTCOMES: Final[tuple[Outcome, ...]] = ("ok", "ok", "ok", "failed", "failed", "ignored", "probed")
 PAUSES_MS: Final = (0, 1, 40, 300, 1_000, 2_100, 5_000, 6_000, 12_000, 61_000)
 FIRST_COME: Final = WaitingOrder()

@@ -46,7 +46,8 @@ class RoutingModel:
         self.excluded: dict[str, frozenset[str]] = {}
         self.rounds = ModelRounds()
         self._failed: frozenset[str] = frozenset()
-        self._relied_on, self._places = False, ModelPlaces()
+        self._relied_on = self._is_relieved = False
+        self._places = ModelPlaces()
 
     @property
     def in_line(self) -> list[str]:
@@ -54,6 +55,7 @@ class RoutingModel:
         return sorted(self.line, key=lambda call: (self.line[call], call))
 
     def leave(self, call: str) -> None:
+        self.rounds.leave(call)
         self.line.pop(call, None)
         self.polled_at.pop(call, None)
         self.excluded.pop(call, None)
@@ -101,7 +103,7 @@ class RoutingModel:
         return min(able, key=lambda each: each.errors, default=None)
 
     def _prepare(self, failed: frozenset[str], mode: PickMode) -> None:
-        self._failed, self._relied_on = failed, False
+        self._failed, self._relied_on, self._is_relieved = failed, False, mode == "relief"
         for each in self.instances.values():
             each.leases = {call: until for call, until in each.leases.items() if until > self.now}
             each.slow = each.held_back = each.shunned = False
@@ -109,14 +111,14 @@ class RoutingModel:
             each.priority != "standby" and self._usable(each) and not each.is_half_open(self.now)
             for each in self.instances.values()
         )
-        if mode in ("spare", "offer"):
+        if mode in ("spare", "offer", "relief"):
             self._find_slow()
             self._spare_the_caller()
         if self.algorithm == "response_time":
             self._shun_slow()
 
     def _usable(self, it: ModelInstance) -> bool:
-        spared = self._relied_on and it.priority == "standby"
+        spared = self._relied_on and it.priority == "standby" and not self._is_relieved
         return it.in_service(self.now) and it.name not in self._failed and not spared
 
     def _may_take(self, it: ModelInstance) -> bool:
@@ -130,11 +132,8 @@ class RoutingModel:
         return min(1, it.cap) if it.is_half_open(self.now) or it.shunned else it.cap
 
     def _free(self, fits: Callable[[ModelInstance], bool]) -> dict[str, int]:
-        free = {
-            each.name: self._open_slots(each) - len(each.leases)
-            for each in self.instances.values()
-            if fits(each)
-        }
+        fitting = [each for each in self.instances.values() if fits(each)]
+        free = {each.name: self._open_slots(each) - len(each.leases) for each in fitting}
         return {name: count for name, count in free.items() if count > 0}
 
     def _find_slow(self) -> None:

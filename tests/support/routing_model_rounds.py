@@ -10,11 +10,11 @@ from dispatcher.routing.rules import constants as c
 
 @dataclass
 class ModelRounds:
-    """Round of the line, next round of each sharer, and round of each call, since the line was empty."""
+    """Round of the line, next one of each sharer, round and sharer of each call, since the line was empty."""
 
     line: int = 0
     following: dict[str, int] = field(default_factory=dict)
-    calls: dict[str, int] = field(default_factory=dict)
+    calls: dict[str, tuple[int, str]] = field(default_factory=dict)
 
     def round_of(self, sharer: str) -> int:
         """Return the round that a call of this sharer gets now."""
@@ -27,9 +27,14 @@ class ModelRounds:
         return order.waiting_class * c.WAITING_CLASS_STEP + in_round
 
     def join(self, call: str, sharer: str) -> None:
-        self.calls[call] = self.round_of(sharer)
+        self.calls[call] = self.round_of(sharer), sharer
         if sharer:
-            self.following[sharer] = self.calls[call] + 1
+            self.following[sharer] = self.calls[call][0] + 1
 
     def serve(self, call: str) -> None:
-        self.line = max(self.line, self.calls.pop(call, 0))
+        self.line = max(self.line, self.calls.pop(call, (0, ""))[0])
+
+    def leave(self, call: str) -> None:
+        number, sharer = self.calls.pop(call, (0, ""))
+        if sharer and self.following.get(sharer) == number + 1:
+            self.following[sharer] = number

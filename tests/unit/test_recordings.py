@@ -13,6 +13,8 @@ from dispatcher.recordings.make import LEVEL_DBFS, PHRASES, finish
 RATES_HZ = {
     "admit_en.wav": 24_000,
     "admit_zh.wav": 24_000,
+    "busy_en.wav": 24_000,
+    "busy_zh.wav": 24_000,
     "cut_en.wav": 24_000,
     "cut_zh.wav": 24_000,
     "done_en.wav": 24_000,

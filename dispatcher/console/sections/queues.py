@@ -7,6 +7,7 @@ from typing import Any
 
 from dispatcher.console.live_feed import FeedSources
 from dispatcher.console.snapshot import ConsoleSnapshot
+from dispatcher.control.overload_status import overload_of
 
 
 async def read(sources: FeedSources, snapshot: ConsoleSnapshot) -> Mapping[str, Any]:
@@ -27,4 +28,10 @@ async def read(sources: FeedSources, snapshot: ConsoleSnapshot) -> Mapping[str, 
     ]
     memory = {"used_bytes": snapshot.memory.used_bytes, "limit_bytes": snapshot.memory.limit_bytes}
     backlog = snapshot.records.backlog if snapshot.records else 0
-    return {"queues": rows, "redis_memory": memory, "records_backlog": backlog}
+    overload = overload_of(snapshot.fronts, None)
+    return {
+        "queues": rows,
+        "redis_memory": memory,
+        "records_backlog": backlog,
+        "overload": {"step": overload.step, "line_s": overload.line_s, "turned_away": overload.turned_away},
+    }

@@ -11,7 +11,10 @@ const COLUMNS = ["queue", "depth", "oldest", "wait", "slotWait", "workers"];
 export function render({ queues }) {
   const limit = queues.redis_memory.limit_bytes;
   const memory = megabytes(queues.redis_memory.used_bytes) + (limit ? ` / ${megabytes(limit)}` : "");
+  const { step, line_s, turned_away } = queues.overload;
+  const overload = step || turned_away ? [h("p", { class: "note", "data-overload": step }, t("queues.overload", { step, means: t(`overload.${step}`), line: span(line_s), n: digits(turned_away) }))] : [];
   return [
+    ...overload,
     h(
       "table",
       { class: "plain" },

@@ -7,7 +7,7 @@ import { t } from "./i18n.js";
 export const NEEDS = ["turns"];
 export const USES = ["devices", "why", "linked", "linkedCalls"];
 
-const TONES = { answered: "good", "spoken over": "quiet", "device left": "quiet", "nothing said": "quiet", apologised: "bad", cut: "bad" };
+const TONES = { answered: "good", "spoken over": "quiet", "device left": "quiet", "nothing said": "quiet", apologised: "bad", "turned away": "bad", cut: "bad" };
 const STAGES = ["asr", "llm", "tts"];
 // The slowest turn of all would leave nothing to see of the others.
 const SCALE_PERCENTILE = 0.9;

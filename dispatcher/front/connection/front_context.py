@@ -25,6 +25,7 @@ from dispatcher.front.admission.token_key import load_key
 from dispatcher.front.admission.tokens import Tokens
 from dispatcher.front.connection.apology import Apologies
 from dispatcher.front.connection.connected_device import ConnectedDevice
+from dispatcher.front.connection.overload_ladder import OverloadLadder
 from dispatcher.front.connection.pause_judge import PauseJudge
 from dispatcher.front.connection.playback import Pacer
 from dispatcher.front.connection.running_turns import RunningTurns
@@ -65,6 +66,7 @@ class FrontContext:
         devices: connections by device id; one device has one.
         turns: turns under way, to which replies are routed.
         loads: of the services, for the prediction of first audio.
+        ladder: the step of overload, by these loads.
         device_limit: how many devices this front could take.
         connection_limiter, socket_limiter: of the port, and of sockets of devices among its connections.
     """
@@ -82,9 +84,10 @@ class FrontContext:
     socket_limiter: SocketLimiter
     status: FrontStatus
     device_limit: int
+    loads: ServiceLoads
+    ladder: OverloadLadder
     devices: dict[str, ConnectedDevice] = field(default_factory=dict)
     turns: RunningTurns = field(default_factory=RunningTurns)
-    loads: ServiceLoads = field(default_factory=ServiceLoads)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set, init=False, repr=False)
 
     @classmethod
@@ -95,6 +98,7 @@ class FrontContext:
         )
         cache_redis = cache_client(settings, redis)
         connection_limiter = make_connection_limiter(settings)
+        loads = ServiceLoads()
         return cls(
             settings=settings,
             front_id=f"{settings.server_id}-{secrets.token_hex(4)}",
@@ -109,6 +113,8 @@ class FrontContext:
             ),
             connection_limiter=connection_limiter,
             device_limit=device_limit(settings),
+            loads=loads,
+            ladder=OverloadLadder(loads),
             socket_limiter=SocketLimiter(
                 per_address=settings.max_connections_per_address,
                 silent_per_address=settings.max_silent_per_address,

@@ -101,6 +101,8 @@ async def follow_overrides(context: FrontContext) -> None:
     while True:
         with suppress(StateError):  # the reply pump logs that Redis is unreachable
             context.status.overrides = await read_overrides(context.redis)
+            pin = context.status.overrides.overload_pin
+            context.ladder.pin(pin.step if pin else None)
         await asyncio.sleep(OVERRIDES_POLL_INTERVAL_S)
 
 
@@ -122,6 +124,7 @@ async def resend_lost(context: FrontContext) -> None:
             )
         except StateError:  # the reply pump logs that Redis is unreachable
             continue
+        context.ladder.follow(context.catalogue.overload)
         stages = [stage for message in messages if (stage := chains.lost_stage(message)) is not None]
         if stages:
             log.warning("worker lost", stages=len(stages))

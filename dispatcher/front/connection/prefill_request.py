@@ -37,7 +37,8 @@ class PrefillRequests:
         """Have the prompt read, unless that is of no use, or the dialogue has just gone on."""
         rests_s = self._context.pacer.now() - self._warm_at_s
         is_warm = rests_s < self._context.catalogue.conversation.prefill.idle_s
-        if self._ticket is not None or is_warm or not self._is_useful():
+        is_wanted = not is_warm and self._context.ladder.allows_extras
+        if self._ticket is not None or not is_wanted or not self._is_useful():
             return
         ticket = await self._profile.new_ticket(audio, timeout_s=PREFILL_TIMEOUT_S)
         self._ticket = ticket

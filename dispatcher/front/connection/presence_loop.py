@@ -36,6 +36,9 @@ class PresenceLoop:
             busy=sum(device.is_busy for device in context.devices.values()),
             in_turn=len(context.turns),
             turns_begun=context.turns.begun,
+            overload_step=int(context.ladder.step),
+            line_ms=round(context.ladder.line_s * 1000),
+            turned_away=context.ladder.turned_away,
         )
         received_at_s = {device_id: device.received_at_s for device_id, device in context.devices.items()}
         front_presence.publish(context.redis, context.front_id, counts, heard_at_s=received_at_s)

@@ -10,7 +10,7 @@ from typing import Final
 from dispatcher.errors import StateError
 from dispatcher.messages import SERVICES, Service
 from dispatcher.redis_client.client import RedisClient
-from dispatcher.routing.rules.prediction import ServiceLoad, first_audio_s
+from dispatcher.routing.rules.prediction import ServiceLoad, first_audio_s, line_s
 from dispatcher.routing.service_loads import read_loads
 
 # A task bears the time of the process that sent it, and its age is told by the clock of Redis.
@@ -29,6 +29,13 @@ class ServiceLoads:
         self.current: Mapping[Service, ServiceLoad] = {}
         self._sent: Counter[Service] = Counter()
         self._read_at_s = 0.0
+        self._unserved_since_s: Mapping[Service, float] = {}
+
+    @property
+    def unserved_s(self) -> dict[Service, float]:
+        """For how long each queue has had no worker that shows life; one that has some is left out."""
+        now_s = time.monotonic()
+        return {service: now_s - since_s for service, since_s in self._unserved_since_s.items()}
 
     @property
     def queued_s(self) -> dict[Service, float]:
@@ -46,11 +53,20 @@ class ServiceLoads:
             self._read_at_s = time.monotonic()
         except StateError:  # the reply pump logs that Redis is unreachable
             self.current = {}
+        self._unserved_since_s = {
+            service: self._unserved_since_s.get(service, self._read_at_s)
+            for service, load in self.current.items()
+            if not load.workers
+        }
         self._sent -= before
 
     def note_turn(self, *, typed: bool) -> None:
         """Count a turn whose calls are not in the reading yet."""
         self._sent.update(SERVICES[1:] if typed else SERVICES)
+
+    def line_s(self, stage: Service) -> float:
+        """Return how long the lines are that a turn has before it from a stage on, as `line_s` does."""
+        return line_s(self.current, stage=stage, sent=self._sent)
 
     def predicted_s(self, stage: Service, *, begun_s: float = 0.0) -> float:
         """Return in how many seconds a turn's first audio is to be expected, as `first_audio_s` does."""

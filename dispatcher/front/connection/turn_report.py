@@ -26,8 +26,8 @@ class TurnReport:
     """Facts of one turn, collected from the end of speech on.
 
     Attributes:
-        outcome: "answered", "cut" (the answer broke off), "apologised", "spoken over", "device left" or
-            "nothing said".
+        outcome: "answered", "cut" (the answer broke off), "apologised", "turned away" (too many at once),
+            "spoken over", "device left" or "nothing said".
         reason: why it was apologised for, cut, or ended before its model did; empty otherwise.
         marks: when what was ready or played, in ms after the end of speech; and how much of it was kept.
     """

@@ -23,10 +23,15 @@ from dispatcher.front.connection.playback import Player, ReplyOutput
 from dispatcher.front.connection.turn_report import TurnReport
 from dispatcher.front.connection.turn_tasks import TurnTasks, Utterance
 from dispatcher.messages import Language, Reply
+from dispatcher.routing.rules.overload import OverloadStep
 
 log = structlog.get_logger(__name__)
 
-_LOGGED: Final = {"apologised": "turn apologised for", "cut": "answer cut"}
+_LOGGED: Final = {
+    "apologised": "turn apologised for",
+    "cut": "answer cut",
+    "turned away": "turn turned away",
+}
 
 
 class TurnRunner:
@@ -46,19 +51,13 @@ class TurnRunner:
         on_end: Callable[[bool], None],
     ) -> None:
         """Prepare the turn; `on_end` is called once, with whether anything was spoken."""
-        rules = context.catalogue.conversation
+        utterance = _with_step(utterance, context)
         self.transcript = utterance.ticket.text
         self._context = context
         self._device = device
         self._phrase = utterance.phrase
         self._on_end = on_end
-        self._turn = Turn(
-            typed=bool(utterance.ticket.text),
-            now=context.pacer.now(),
-            stage_timeout_s=rules.stage_timeout_s,
-            turn_timeout_s=rules.turn_timeout_s,
-            filler_after_s=_filler_delay_s(rules, utterance),
-        )
+        self._turn = _turn_of(utterance, context)
         self._tasks = TurnTasks(context, utterance, self._fail, self.on_reply)
         lead_frames = context.catalogue.playback.lead_frames
         self._player = Player(context.pacer, device, lead_frames=lead_frames, on_played=self._on_played)
@@ -70,11 +69,13 @@ class TurnRunner:
         )
 
     def start(self) -> None:
-        """Send the first task; where the broker is unreachable or flooded, an apology follows."""
+        """Send the first task; where there are too many, or the broker is unreachable, an apology follows."""
         ticket = self._tasks.ticket
         self._context.turns.add(ticket.turn_id, self)
         if ticket.text:
             self._show_transcript(ticket.text)
+        if ticket.overload_step and self._is_turned_away(OverloadStep(ticket.overload_step)):
+            return
         if not self._phrase:
             self._tasks.start()
             self._context.loads.note_turn(typed=bool(ticket.text))
@@ -90,11 +91,15 @@ class TurnRunner:
         if reply.text == CACHE_NAME and reply.kind == "audio":
             self._report.count_cached()
         self._do(self._turn.on_reply(reply, self._context.pacer.now()))
+        if reply.kind == "transcript" and reply.text and not self._turn.over:
+            self._turn_away(self._context.ladder.refusal_at("llm", self._context.catalogue.overload))
 
     def on_clock(self) -> None:
         """Act on a stage that is late."""
-        queued_s = self._context.loads.queued_s if self._context.catalogue.overload.enabled else {}
-        self._do(self._turn.on_clock(self._context.pacer.now(), self._predicted_s, queued_s=queued_s))
+        now, loads = self._context.pacer.now(), self._context.loads
+        queued_s = loads.queued_s if self._context.catalogue.overload.enabled else {}
+        late = self._turn.on_clock(now, self._predicted_s, queued_s=queued_s, unserved_s=loads.unserved_s)
+        self._do(late)
 
     def _predicted_s(self, stage: steps.Stage, begun_s: float) -> float:
         return self._context.loads.predicted_s(stage, begun_s=begun_s)
@@ -106,6 +111,19 @@ class TurnRunner:
         self._tasks.cancel()
         self._report.outcome = "spoken over" if spoken_over else "device left"
         self._close()
+
+    def _is_turned_away(self, step: OverloadStep) -> bool:
+        """Report the step that the turn begins on, and return whether there are too many for it."""
+        self._report.marks["overload_step"] = int(step)
+        self._turn_away(self._context.ladder.refusal(step, self._context.catalogue.overload))
+        return self._turn.over
+
+    def _turn_away(self, refusal: str) -> None:
+        """Tell the user at once that there are too many, where a reason says so."""
+        if refusal:
+            self._turn.cancel()
+            self._context.ladder.turned_away += 1
+            self._apologise(refusal, outcome="turned away", kind="busy")
 
     def _fail(self, reason: str) -> None:
         if not self._turn.over:
@@ -218,6 +236,27 @@ class TurnRunner:
             timings=self._turn.timings,
             server_id=context.front_id,
         )
+
+
+def _with_step(utterance: Utterance, context: FrontContext) -> Utterance:
+    """Return an utterance whose ticket has the step of overload that its turn begins on."""
+    # What is said without an LLM costs no place, and is said on any step.
+    if utterance.phrase or not (step := context.ladder.step_of_turn(context.catalogue.overload)):
+        return utterance
+    return replace(utterance, ticket=replace(utterance.ticket, overload_step=int(step)))
+
+
+def _turn_of(utterance: Utterance, context: FrontContext) -> Turn:
+    """Return the turn of an utterance, by the settings of now."""
+    rules = context.catalogue.conversation
+    return Turn(
+        typed=bool(utterance.ticket.text),
+        now=context.pacer.now(),
+        stage_timeout_s=rules.stage_timeout_s,
+        turn_timeout_s=rules.turn_timeout_s,
+        filler_after_s=_filler_delay_s(rules, utterance),
+        is_filler_first=utterance.ticket.overload_step >= OverloadStep.FILLER,
+    )
 
 
 def _filler_delay_s(rules: Conversation, utterance: Utterance) -> float:

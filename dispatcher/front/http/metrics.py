@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 
 from dispatcher.event_loop import LoopLag
 from dispatcher.front.connection.front_context import CONTEXT, FrontContext
+from dispatcher.routing.rules.overload import OverloadStep
 
 log = structlog.get_logger()
 
@@ -37,6 +38,7 @@ class FrontCollector(Collector):
             ("turns_in_progress", "Turns under way.", len(context.turns)),
             ("draining", "1 while it is about to stop.", context.status.draining),
             ("replies_flow", "1 while its stream of replies is open.", context.status.replies_flow),
+            ("overload_step", "Step of overload that it has taken, 0 to 5.", context.ladder.step),
             ("loop_lag_seconds", "Longest lag of the event loop since the last scrape.", self._lag.take()),
         ):
             yield GaugeMetricFamily(f"xiaozhi_front_{name}", text, value=float(value))
@@ -47,6 +49,12 @@ class FrontCollector(Collector):
         for reason, count in context.connection_limiter.refusals.totals.items():
             refusals.add_metric((reason,), count)
         yield refusals
+        steps = CounterMetricFamily(
+            "xiaozhi_front_overload_steps", "Times that each step of overload was come to.", labels=("step",)
+        )
+        for step in OverloadStep:
+            steps.add_metric((str(int(step)),), context.ladder.taken[step])
+        yield steps
 
 
 def add_metrics(app: web.Application) -> None:

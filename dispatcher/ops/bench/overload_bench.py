@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
@@ -34,6 +35,8 @@ TOKENS_PER_S: Final = 47 / (HOLD_S - 0.3)
 # A turn that waits for nothing, with its speech, its playback and the pause after it.
 CYCLE_S: Final = 9.2
 RESENT: Final = "stage late, sent again"
+_STEP: Final = re.compile(r"overload step changed.*?\bstep\W{1,4}(\d)")
+_ANSI: Final = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +48,9 @@ class OverloadRow:
         capacity_ratio: answers in the time of the load, of those that the places could give.
         jain: fairness of the answers of the devices, 1 where all have as many.
         resent: stages that were sent a second time.
+        turned_away: turns that were told "too many at once".
+        away_p95_ms: first audio of these.
+        top_step: the highest step of overload that the front took.
     """
 
     variant: str
@@ -60,6 +66,9 @@ class OverloadRow:
     jain: float
     resent: int
     recovered_s: float
+    turned_away: int = 0
+    away_p95_ms: float = 0.0
+    top_step: int = 0
 
 
 @click.command("overload", short_help="Measure 60 to 300 % of what the LLM places can take.")
@@ -126,18 +135,29 @@ async def _run_level(
 ) -> OverloadRow:
     devices = max(1, round(level / 100 * CYCLE_S * PLACES / HOLD_S))
     load = OverloadLoadPlan(url=plan.url, devices=devices, seconds=seconds)
-    before = count_resent(plan)
+    before, steps_before = count_resent(plan), len(steps_taken(plan))
     with progress.step(f"{level} %, overload {variant}", round(devices * seconds / CYCLE_S)) as on_turn:
         found = await measure("overload_load", load, timeout_s=seconds + 3 * TURN_TIMEOUT_S, on_turn=on_turn)
     turns = [OverloadTurn(**turn) for turn in found["turns"]]
     row = row_of(turns, devices=devices, seconds=seconds, level=level, variant=variant)
-    return replace(row, resent=count_resent(plan) - before, recovered_s=found["recovered_s"])
+    top_step = max(steps_taken(plan)[steps_before:], default=0)
+    resent = count_resent(plan) - before
+    return replace(row, resent=resent, recovered_s=found["recovered_s"], top_step=top_step)
 
 
 def count_resent(plan: StackPlan) -> int:
     """Return how many stages the front sent a second time so far."""
+    return _front_log(plan).count(RESENT)
+
+
+def steps_taken(plan: StackPlan) -> list[int]:
+    """Return the steps of overload that the front came to so far."""
+    return [int(step) for step in _STEP.findall(_ANSI.sub("", _front_log(plan)))]
+
+
+def _front_log(plan: StackPlan) -> str:
     log = plan.folder / "log" / "front.log"
-    return log.read_text("utf-8", "replace").count(RESENT) if log.exists() else 0
+    return log.read_text("utf-8", "replace") if log.exists() else ""
 
 
 def row_of(
@@ -146,6 +166,7 @@ def row_of(
     """Return the figures of a level's turns."""
     firsts = [math.inf if turn.first_ms is None else turn.first_ms for turn in turns]
     answered = Counter(turn.device for turn in turns if turn.answered)
+    away_ms = [first for turn, first in zip(turns, firsts, strict=True) if turn.turned_away]
     in_time = sum(turn.answered and turn.ended_s <= seconds for turn in turns)
     return OverloadRow(
         variant=variant,
@@ -161,6 +182,8 @@ def row_of(
         jain=jain_index([answered[number] for number in range(1, 1 + devices)]),
         resent=0,
         recovered_s=0.0,
+        turned_away=len(away_ms),
+        away_p95_ms=percentile(away_ms, 0.95) or 0.0,
     )
 
 
@@ -182,6 +205,8 @@ def print_rows(console: Console, rows: Sequence[OverloadRow]) -> None:
         "in 2 s": lambda row: f"{row.audible_ratio:.1%}",
         "gaps": lambda row: f"{row.gap_ratio:.1%}",
         "unanswered": lambda row: str(row.unanswered),
+        "too many, told p95": lambda row: f"{row.turned_away}, {row.away_p95_ms / 1000:.1f} s",
+        "step": lambda row: str(row.top_step),
         "of capacity": lambda row: f"{row.capacity_ratio:.0%}",
         "Jain": lambda row: f"{row.jain:.2f}",
         "sent twice": lambda row: str(row.resent),

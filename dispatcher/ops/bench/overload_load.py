@@ -16,7 +16,7 @@ from dispatcher.errors import DispatcherError
 from dispatcher.ops.bench.device_load import PAUSE_S
 from dispatcher.ops.bench.device_speech import speech_pcm
 from dispatcher.ops.bench.measuring_process import carry_out, report_turn
-from dispatcher.ops.talk.apology_reason import is_apology
+from dispatcher.ops.talk.apology_reason import is_apology, is_turned_away
 
 TURN_TIMEOUT_S: Final = 60.0
 AUDIBLE_MS: Final = 2_000
@@ -43,6 +43,7 @@ class OverloadTurn:
     first_ms: float | None
     has_gap: bool
     answered: bool
+    turned_away: bool = False
 
 
 class OverloadLoad:
@@ -74,7 +75,10 @@ class OverloadLoad:
                         await self._hold_turn(device, number)
                         await asyncio.sleep(rng.uniform(*PAUSE_S))
             except DispatcherError:
-                self._count(number, None, has_gap=False, answered=False)
+                lost = OverloadTurn(
+                    device=number, ended_s=self._now_s(), first_ms=None, has_gap=False, answered=False
+                )
+                self._count(lost)
 
     async def _recover(self) -> float:
         """Begin a turn twice a second after the load, until one is audible in time."""
@@ -90,14 +94,18 @@ class OverloadLoad:
     async def _hold_turn(self, device: Any, number: int) -> None:
         result = await device.turn(paced(self._speech, self._options.frame_ms), timeout_s=TURN_TIMEOUT_S)
         answered = result.first_audio_ms is not None and not is_apology(result)
-        self._count(number, result.first_audio_ms, has_gap=result.gaps > 0, answered=answered)
-
-    def _count(self, number: int, first_ms: float | None, *, has_gap: bool, answered: bool) -> None:
-        self.turns.append(
-            OverloadTurn(
-                device=number, ended_s=self._now_s(), first_ms=first_ms, has_gap=has_gap, answered=answered
-            )
+        turn = OverloadTurn(
+            device=number,
+            ended_s=self._now_s(),
+            first_ms=result.first_audio_ms,
+            has_gap=result.gaps > 0,
+            answered=answered,
+            turned_away=is_turned_away(result),
         )
+        self._count(turn)
+
+    def _count(self, turn: OverloadTurn) -> None:
+        self.turns.append(turn)
         report_turn()
 
     def _named(self, number: int) -> DeviceOptions:

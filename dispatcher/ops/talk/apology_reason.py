@@ -21,11 +21,17 @@ SUMMARY_POLL_INTERVAL_S: Final = 0.1
 # `dispatcher why` takes the beginning of an id, from six characters on.
 TURN_ID_CHARACTERS: Final = 8
 _ADMIT: Final = frozenset(text for (kind, _), text in APOLOGIES.items() if kind == "admit")
+_BUSY: Final = frozenset(text for (kind, _), text in APOLOGIES.items() if kind == "busy")
 
 
 def is_apology(result: TurnResult) -> bool:
     """Return whether the device was given an apology, alone or after a part of an answer."""
     return any(sentence.text in APOLOGIES.values() for sentence in result.sentences)
+
+
+def is_turned_away(result: TurnResult) -> bool:
+    """Return whether the device was told that there are too many at once."""
+    return any(sentence.text in _BUSY for sentence in result.sentences)
 
 
 async def apology_error(

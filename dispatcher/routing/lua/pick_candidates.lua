@@ -1,5 +1,6 @@
 -- Choice of an instance of a service and the lease on it, in one step. The script is these fragments joined:
--- call_clock, held_value, waiting_calls, waiting_order, pick_candidates, pick_slow, pick_algorithms, pick_queue, pick_lease.
+-- call_clock, held_value, waiting_calls, leave_line, waiting_order, pick_candidates, pick_slow, pick_algorithms, pick_queue,
+-- pick_lease.
 --
 -- keys     fleet: algorithm, names (comma-joined, in the order of the YAML), cap of the service
 --          cancelled: of the turn · waiting, seen, excluded, rounds: of the service · decisions · leaving · affinity: of the dialogue
@@ -10,6 +11,7 @@
 --          spare: no call does while an instance of the same priority that is quick and healthy has a free slot
 --          offer: the same, and the caller can make a probe beside its call: it is returned when one is due
 --          probe: this is that probe
+--          relief: as spare, and instances that stand by may take it as well
 -- Returns  {"ok", name, in_flight with this lease, reason, first result in ms of the quickest other instance that
 --          is free, instance to probe} (the last two "" where there is none) |
 --          {"cancelled"} | {"forgotten"} | {"none"} |
@@ -20,15 +22,9 @@
 local lease, mode, dice = args.lease_id, args.mode, tonumber(args.dice)
 local has_dialogue = args.dialogue ~= "" and mode ~= "probe"
 
-local function leave_line(id)
-  redis.call("ZREM", keys.seen, id)
-  redis.call("HDEL", keys.excluded, id)
-  return redis.call("ZREM", keys.waiting, id) == 1
-end
-
 if redis.call("EXISTS", keys.cancelled) == 1 then
   -- Its place in line would hold up those behind it.
-  leave_line(lease)
+  give_up_place(lease)
   return { "cancelled" }
 end
 
@@ -83,9 +79,9 @@ end
 local anyone_waits = redis.call("ZCARD", keys.waiting) > 0
 
 local function in_service(it) return not it.unconfigured and not it.draining and it.healthy and not it.ejected end
--- A standby instance is for when no other can be relied on, and never because the others are full or slow.
+-- A standby instance is for when no other can be relied on, and only in overload because the others are full.
 local relied_on = false
-local function spared(it) return relied_on and it.priority == "standby" end
+local function spared(it) return relied_on and it.priority == "standby" and mode ~= "relief" end
 local function usable(it) return in_service(it) and not excluded[it.name] and not spared(it) end
 for _, it in ipairs(instances) do
   relied_on = relied_on or it.priority ~= "standby" and usable(it) and not it.half_open

@@ -40,7 +40,7 @@ local function take(it, why)
     mode == "offer" and offer_probe() or "" }
 end
 
-if mode == "spare" or mode == "offer" then
+if mode == "spare" or mode == "offer" or mode == "relief" then
   find_the_slow()
   spare_the_caller()
 end
@@ -48,7 +48,7 @@ local function may_take(it) return usable(it) and not it.held_back end
 if algorithm == "response_time" and args.may_wait == "1" then shun_the_slow(instances) end
 -- A waiting call polls; one that does so no more has no process.
 local gone = anyone_waits and redis.call("ZRANGEBYSCORE", keys.seen, "-inf", now - WAITER_TTL_MS) or {}
-for _, id in ipairs(gone) do leave_line(id) end
+for _, id in ipairs(gone) do give_up_place(id) end
 local names, count = free_slots(may_take)
 if count > 0 and must_let_pass(names, count) then return wait_in_line() end
 

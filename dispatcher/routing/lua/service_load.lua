@@ -1,9 +1,10 @@
 -- Load of services at this moment, for the prediction of first audio (dispatcher/routing/rules/prediction.py).
 --
--- args  now_ms; then for each service how the keys of its instances and of their leases begin
--- KEYS  for each service fleet:{service}, waiting:{service} and its queue
+-- keys  workers; then for each service fleet:{service}, waiting:{service} and its queue
+-- args  now_ms · lost_after_ms; then for each service how the keys of its instances and of their leases begin
 -- Returns  for each service {slots of instances in service, leases on them, calls in line, tasks in the queue, age in
---          ms of the oldest of these, usual time in ms of a call, to its first result ("" before the first call)}
+--          ms of the oldest of these, usual time in ms of a call, to its first result ("" before the first call),
+--          worker processes that read the queue}
 
 -- The mean of the last calls: a peak EWMA is for comparing instances, and says too much of a line's pace.
 local LAST_CALLS = 10
@@ -58,9 +59,31 @@ local function oldest_age_ms(queue)
   return sent_at and math.max(0, math.floor(now - sent_at * 1000)) or 0
 end
 
+-- Worker processes that show life, by queue; their ids name their queues. The queue of a worker that was lost is read
+-- by those of the other services for as long as it is remembered (beat.lua); that of one that left is not.
+local function workers_by_queue()
+  local found, missed, others = {}, {}, 0
+  local all = redis.call("ZRANGE", keys.workers, 0, -1, "WITHSCORES")
+  for at = 1, #all, 2 do
+    local seen = tonumber(all[at + 1])
+    for queue in string.gmatch(string.match(all[at], ":([^:]*):[^:]*$") or "", "[^,]+") do
+      if seen > now - tonumber(args.lost_after_ms) then
+        found[queue] = (found[queue] or 0) + 1
+      elseif seen > 0 then
+        missed[queue] = true
+      end
+    end
+  end
+  for at = 4, #KEYS, 3 do others = others + (found[KEYS[at]] or 0) end
+  for queue in pairs(missed) do found[queue] = found[queue] or others end
+  return found
+end
+
+local workers = workers_by_queue()
+
 local function load_of(at)
   local fleet = redis.call("HMGET", KEYS[at], "names", "cap")
-  local rest = FIRST_REST + 2 * (at - 1) / 3
+  local rest = FIRST_REST + 2 * (at - 2) / 3
   local all, relied_on = instances_of(fleet[1] or "", ARGV[rest], ARGV[rest + 1])
   local used, slots, in_flight = {}, 0, 0
   for _, it in ipairs(all) do
@@ -70,9 +93,9 @@ local function load_of(at)
   end
   return { math.min(slots, tonumber(fleet[2]) or slots), in_flight, redis.call("ZCARD", KEYS[at + 1]),
     redis.call("LLEN", KEYS[at + 2]), oldest_age_ms(KEYS[at + 2]), mean_over_slots(used, "hold"),
-    mean_over_slots(used, "first") }
+    mean_over_slots(used, "first"), workers[KEYS[at + 2]] or 0 }
 end
 
 local loads = {}
-for at = 1, #KEYS, 3 do loads[#loads + 1] = load_of(at) end
+for at = 2, #KEYS, 3 do loads[#loads + 1] = load_of(at) end
 return loads

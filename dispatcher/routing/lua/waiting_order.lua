@@ -1,6 +1,7 @@
 -- Order of the waiting line, the one place of it: the call with the lowest score is first.
 --
--- keys  rounds: of the service, while calls wait: the round of the line, the next one of each sharer, that of each call
+-- keys  rounds: of the service, while calls wait: the round of the line, the next one of each sharer, and of each call
+--       its round and sharer (leave_line.lua ends that)
 -- args  waiting_class: 0 for the first class to 3 for the last; every call of a class is before those of the next
 --       sharer: of whom there may be many calls in line, the device; "" where the call takes part in no shares
 --       due_ms: when it is wanted; "" when it arrives
@@ -23,14 +24,12 @@ end
 
 -- Count a call that begins to wait; with the first one in line all shares begin anew.
 local function join_rounds(id, round)
-  redis.call("HSET", keys.rounds, "call:" .. id, round)
+  redis.call("HSET", keys.rounds, "call:" .. id, round .. " " .. args.sharer)
   if args.sharer ~= "" then redis.call("HSET", keys.rounds, "next:" .. args.sharer, round + 1) end
 end
 
 -- Count a call that waited and is served.
 local function serve_round(id)
-  local round = tonumber(redis.call("HGET", keys.rounds, "call:" .. id)) or 0
-  redis.call("HDEL", keys.rounds, "call:" .. id)
-  redis.call("HSET", keys.rounds, "line", math.max(round, round_of_line()))
+  redis.call("HSET", keys.rounds, "line", math.max((place_of(id)), round_of_line()))
 end
 

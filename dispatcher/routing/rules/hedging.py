@@ -177,6 +177,7 @@ class SharedHedging:
         self.hedge_budget.note_call()
         self.retry_budget.note_call()
 
-    def try_spend_hedge(self, now: float, *, or_retry: bool) -> bool:
+    def try_spend_hedge(self, now: float, *, or_retry: bool, may_hedge: bool = True) -> bool:
         """Return whether a second request may be made, and count it, as a retry where `or_retry` allows."""
-        return self.hedge_budget.try_spend(now) or (or_retry and self.retry_budget.try_spend(now))
+        is_hedge = may_hedge and self.hedge_budget.try_spend(now)
+        return is_hedge or (or_retry and self.retry_budget.try_spend(now))

@@ -31,6 +31,7 @@ class ServiceLoad:
         queued_s: how long the oldest of these has been there.
         hold_s: how long a call usually holds its slot; 0 before the first.
         first_s: how long a call usually takes to its first result; 0 before the first.
+        workers: processes that read its queue: those that show life, or where they were just lost all others.
     """
 
     slots: int = 0
@@ -40,6 +41,7 @@ class ServiceLoad:
     queued_s: float = 0.0
     hold_s: float = 0.0
     first_s: float = 0.0
+    workers: int = 0
 
 
 IDLE: Final = ServiceLoad()
@@ -58,9 +60,36 @@ def wait_s(load: ServiceLoad, *, sent: int = 0) -> float:
     """
     if load.slots <= 0:
         return 0.0
-    behind = load.waiting + load.queued + sent - max(0, load.slots - load.in_flight)
+    behind = _behind(load, sent)
     in_line_s = (behind + 1) * load.hold_s / load.slots if behind >= 0 else 0.0
     return max(in_line_s, load.queued_s)
+
+
+def _behind(load: ServiceLoad, sent: int) -> int:
+    """Return how many calls are in front of one that is made now; below 0 where slots are free for more."""
+    return load.waiting + load.queued + sent - max(0, load.slots - load.in_flight)
+
+
+def line_s(
+    loads: Mapping[Service, ServiceLoad], *, stage: Service = "asr", sent: Mapping[Service, int] | None = None
+) -> float:
+    """Return how long the lines are that a turn has before it, from a stage on; 0 where there is none.
+
+    Unlike `wait_s` it is no time to the first audio: a service whose slots are all in use and that nobody
+    waits for has no line. One without a worker has a fault, and not too much to do.
+
+    Args:
+        loads: of the services.
+        stage: that the turn comes to; those before it are over.
+        sent: calls that were sent to each service since the loads were read.
+    """
+    counts, total_s = sent or {}, 0.0
+    for service in SERVICES[SERVICES.index(stage) :]:
+        load = loads.get(service, IDLE)
+        if load.slots > 0 and load.workers > 0:
+            behind = max(0, _behind(load, counts.get(service, 0)))
+            total_s += max(behind * load.hold_s / load.slots, load.queued_s)
+    return total_s
 
 
 def first_audio_s(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from dispatcher.dialogue.steps import Apologise, SendAgain, ShowTranscript
+from dispatcher.dialogue.steps import Apologise, BreakOff, SendAgain, ShowTranscript
 from dispatcher.dialogue.turn import Turn
 from dispatcher.messages import Reply
-from tests.unit.dialogue.replies import alive, end, sentence, transcript, waiting
+from tests.unit.dialogue.replies import alive, audio, end, sentence, transcript, waiting
 
 LATE_S = 10.0
 
@@ -56,6 +56,22 @@ def test_a_stage_that_no_worker_takes_is_apologised_for_when_the_turn_should_be_
         assert turn.on_clock(now, queued_s={"asr": now}) == []
     assert turn.on_clock(60.0, queued_s={"asr": 60.0}) == [SendAgain("asr", 2)]
     assert turn.on_clock(70.0, queued_s={"asr": 70.0}) == [Apologise("asr: no answer in time")]
+
+
+def test_a_stage_whose_queue_has_had_no_worker_for_a_stages_time_is_apologised_for_at_once() -> None:
+    turn = Turn(typed=False, now=0.0, stage_timeout_s=LATE_S)
+    assert turn.on_clock(3.0, queued_s={"asr": 3.0}, unserved_s={"asr": LATE_S - 0.1, "llm": 99.0}) == []
+    turn.on_reply(transcript("Hello."), 4.0)
+    assert turn.on_clock(4.9, unserved_s={"llm": 99.0}) == []
+    given_up = turn.on_clock(5.0, queued_s={"llm": 1.0}, unserved_s={"llm": LATE_S})
+    assert given_up == [Apologise("llm: no worker reads its queue")]
+
+
+def test_an_answer_whose_speech_no_worker_makes_any_more_is_broken_off() -> None:
+    turn = Turn(typed=True, now=0.0, stage_timeout_s=LATE_S)
+    for reply in (sentence(0, "Hi."), audio(0, b"hi", last=True), sentence(1, "How are you?")):
+        turn.on_reply(reply, 0.0)
+    assert turn.on_clock(2.0, unserved_s={"tts": 12.0}) == [BreakOff("tts: no worker reads its queue")]
 
 
 def test_the_time_that_an_llm_thinks_is_no_part_of_a_turns_time() -> None:

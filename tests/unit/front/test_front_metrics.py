@@ -80,3 +80,12 @@ async def test_a_lag_of_the_loop_is_shown_once() -> None:
     assert lag.take() >= 0.05
     assert lag.take() == 0
     watching.cancel()
+
+
+async def test_the_step_of_overload_and_how_often_each_was_come_to_are_shown(context: FrontContext) -> None:
+    context.ladder.pin(3)
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(FrontCollector(context, LoopLag()))
+    assert registry.get_sample_value("xiaozhi_front_overload_step") == 3
+    assert registry.get_sample_value("xiaozhi_front_overload_steps_total", {"step": "3"}) == 1
+    assert registry.get_sample_value("xiaozhi_front_overload_steps_total", {"step": "5"}) == 0

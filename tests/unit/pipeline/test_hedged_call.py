@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from structlog.testing import capture_logs
@@ -111,3 +112,27 @@ async def test_a_standby_instance_is_no_hedge_but_takes_a_call_that_failed() -> 
     assert late.asked == [("a", 0.0)]
     failed = Call(standby="b", a=[failure()], b=A_RESULT)
     assert await failed.run() == "b"
+
+
+@pytest.mark.parametrize(("step", "asked"), [(0, ["a", "b"]), (1, ["a"])])
+async def test_in_overload_no_second_instance_is_asked_beside_a_late_one(step: int, asked: list[str]) -> None:
+    call = Call(a=[after(3.0), result], b=A_RESULT)
+    call.profile = CallProfile(service="llm", ticket=ticket_of(overload_step=step))
+    call.router.probes["a"] = "b" if step else ""
+    assert await call.run() == asked[-1]
+    assert [name for name, _ in call.asked] == asked
+
+
+async def test_in_overload_instances_that_stand_by_may_take_a_call_after_those_without_a_key() -> None:
+    call = Call(a=A_RESULT, b=A_RESULT)
+    catalogue = call.worker.context.catalogue
+    llm = catalogue.services["llm"]
+    paid = replace(llm.instances[0], api_key_env="A_KEY")
+    services = {**catalogue.services, "llm": replace(llm, instances=(paid, llm.instances[1]))}
+    call.router.active.current = replace(catalogue, services=services)
+    assert await call.run() == "a"
+    call.profile = CallProfile(service="llm", ticket=ticket_of(overload_step=3))
+    assert await call.run() == "b"
+    call.router.full.add("b")
+    assert await call.run() == "a"
+    assert call.router.modes == [("a", "offer"), ("b", "relief"), ("a", "relief")]

@@ -169,3 +169,14 @@ async def test_no_reply_is_begun_after_its_deadline() -> None:
     with pytest.raises(Exception, match="late"):
         await respond(worker.context, ticket_of(text="Hm?", deadline_at_s=time.time() - 1))
     assert not worker.providers.asked
+
+
+async def test_in_overload_a_shorter_answer_is_asked_for_behind_what_was_said() -> None:
+    worker = await worker_with("a")
+    worker.providers.scripts["a"] += [ANSWER, ANSWER]
+    await respond(worker.context, ticket_of(text="Count", language="en"))
+    await respond(worker.context, ticket_of(text="Count", language="en", overload_step=2))
+    (_, usual), (_, brief) = worker.providers.asked
+    assert usual[:-1] == brief[:-1]
+    assert brief[-1].content.startswith(usual[-1].content.partition("[")[0])
+    assert brief[-1].content.endswith("[Answer briefly, in one or two sentences.]")

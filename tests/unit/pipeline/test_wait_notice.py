@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from dispatcher.catalogue.model import OverloadRules
+from dispatcher.catalogue.overload_rules import OverloadRules
 from dispatcher.messages import TurnTicket
 from dispatcher.pipeline import tts
 from dispatcher.pipeline.tts import FIRST_SENTENCE_DUE_S

@@ -10,6 +10,7 @@ import pytest
 from dispatcher.errors import TurnCancelled
 from dispatcher.messages import Algorithm
 from dispatcher.redis_client.client import RedisClient
+from dispatcher.routing import leases
 from dispatcher.routing.leases import NoSlot, Slot
 from dispatcher.turn_store import utterance_audio
 from tests.support.fleet import TURN, Fleet, llm
@@ -153,6 +154,13 @@ async def test_while_one_that_comes_back_is_probed_the_others_go_to_the_one_that
     await fleet.configure("response_time", llm("own"), llm("spare", priority="standby"))
     await fleet.set_fields("own", ejected_until_ms=1)
     assert [(await fleet.pick()).name for _ in range(3)] == ["own", "spare", "spare"]
+
+
+async def test_one_that_stands_by_takes_a_call_for_relief_once_the_others_are_full(fleet: Fleet) -> None:
+    await fleet.configure("response_time", llm("own", cap=1), llm("spare", priority="standby"))
+    relieved = [await leases.pick(fleet.redis, "llm", turn_id=TURN, mode="relief") for _ in range(2)]
+    assert [getattr(slot, "name", None) for slot in relieved] == ["own", "spare"]
+    assert await fleet.try_pick() == NoSlot(full=True)
 
 
 async def test_where_all_stand_by_they_share_the_calls(fleet: Fleet) -> None:

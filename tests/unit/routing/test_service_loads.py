@@ -59,6 +59,32 @@ async def test_a_lower_cap_and_the_cap_of_the_service_count(fleet: Fleet) -> Non
     assert (await read_loads(fleet.redis))["llm"].slots == 3
 
 
+async def test_workers_that_show_life_are_counted_by_queue(fleet: Fleet) -> None:
+    now_ms = time.time() * 1000
+    beats = {"box:1:asr:a": now_ms, "box:2:llm,tts:b": now_ms, "box:3:llm:c": now_ms, "watch": now_ms}
+    beats |= {"box:4:asr:d": 0, "box:5:llm:e": now_ms - 5_000}
+    await fleet.redis.execute(
+        "ZADD", keys.WORKERS, *(word for id_, at_ms in beats.items() for word in (at_ms, id_))
+    )
+    assert [load.workers for load in (await read_loads(fleet.redis)).values()] == [1, 2, 1]
+
+
+async def test_the_queue_of_a_lost_worker_is_read_by_the_others_and_that_of_one_that_left_is_not(
+    fleet: Fleet,
+) -> None:
+    now_ms = time.time() * 1000
+    beats = {
+        "box:1:asr:a": now_ms,
+        "box:2:llm:b": now_ms - 5_000,
+        "box:3:tts:c": 0,
+        "box:4:control:d": now_ms,
+    }
+    await fleet.redis.execute(
+        "ZADD", keys.WORKERS, *(word for id_, at_ms in beats.items() for word in (at_ms, id_))
+    )
+    assert [load.workers for load in (await read_loads(fleet.redis)).values()] == [1, 1, 0]
+
+
 async def test_the_queue_tells_its_length_and_the_age_of_its_oldest_task(fleet: Fleet) -> None:
     for age_s in (9, 4):
         message = json.dumps({"headers": {"sent_at_s": round(time.time() - age_s, 3)}})

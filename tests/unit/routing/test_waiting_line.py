@@ -190,6 +190,20 @@ async def test_a_device_that_comes_back_is_not_behind_all_calls_of_another(fleet
     assert await serve(fleet, first, {**rest, "back": back}) == ["back", "greedy-1", "greedy-2"]
 
 
+async def test_a_call_that_leaves_the_line_costs_its_device_no_share(fleet: Fleet) -> None:
+    await fleet.configure("round_robin", llm("A", cap=1))
+    held = await fleet.pick()
+    for caller, sharer in (("spoken over", "one"), ("other", "two"), ("other's next", "two")):
+        order = WaitingOrder(sharer=sharer)
+        assert await leases.pick(fleet.redis, "llm", turn_id=TURN, lease_id=caller, order=order) == FULL
+    leases.leave(fleet.redis, "llm", "spoken over")
+    rest = {"again": WaitingOrder(sharer="one")} | {
+        name: WaitingOrder(sharer="two") for name in ("other", "other's next")
+    }
+    assert await leases.pick(fleet.redis, "llm", turn_id=TURN, lease_id="again", order=rest["again"]) == FULL
+    assert await serve(fleet, held, rest) == ["other", "again", "other's next"]
+
+
 async def test_what_runs_dry_first_is_spoken_first(fleet: Fleet) -> None:
     now_ms = time.time() * 1000
     orders = {

@@ -98,3 +98,13 @@ def test_the_wait_is_told_from_the_true_end_of_speech_with_its_silence(end: Turn
 )
 def test_every_way_to_end_has_its_words(decision: Decision, text: str) -> None:
     assert str(outcome_text(decision)) == text
+
+
+def test_a_turn_without_a_call_is_told_by_its_end_and_its_step() -> None:
+    end = TurnEnd(
+        outcome="turned away", reason="too many at once: a line of 9 s", turn_id="5f0c1d", overload_step=5
+    )
+    lines = told(end=replace(end, ended_at_s=1_700_000_000))
+    assert lines[0].startswith("turn 5f0c1d, no calls, ended 2023-11-1")
+    said = " ".join(lines)
+    assert "the turn ended: turned away, too many at once: a line of 9 s; it began on overload step 5" in said

@@ -21,6 +21,7 @@ async def test_a_front_publishes_its_devices_and_how_many_are_busy() -> None:
     fields = dict(zip(written[2::2], written[3::2], strict=True))
     assert written[1] == keys.front(front.context.front_id)
     assert (fields["devices"], fields["busy"], fields["in_turn"]) == ("2", "1", "0")
+    assert (fields["overload_step"], fields["line_ms"], fields["turned_away"]) == ("0", "0", "0")
     assert json.loads(fields["heard"]) == {"one": 7, "two": 1}
 
 

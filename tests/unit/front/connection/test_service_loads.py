@@ -44,6 +44,26 @@ async def test_without_redis_nothing_is_predicted(monkeypatch: pytest.MonkeyPatc
     assert loads.predicted_s("llm") == 0.0
 
 
+async def test_a_queue_without_a_worker_is_known_for_as_long_as_it_has_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now_s, workers = 100.0, 0
+
+    async def read(_: RedisClient) -> dict[Service, ServiceLoad]:
+        return {"asr": ServiceLoad(workers=1), "llm": ServiceLoad(workers=workers)}
+
+    monkeypatch.setattr(service_loads, "read_loads", read)
+    monkeypatch.setattr(time, "monotonic", lambda: now_s)
+    loads, redis = ServiceLoads(), MemoryRedis().redis()
+    for _ in range(2):
+        await loads.refresh(redis)
+        now_s += 3.0
+    assert loads.unserved_s == {"llm": 6.0}
+    workers = 1
+    await loads.refresh(redis)
+    assert loads.unserved_s == {}
+
+
 async def test_a_task_gets_older_after_the_reading_and_an_empty_queue_has_no_age(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

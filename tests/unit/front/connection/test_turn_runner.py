@@ -13,7 +13,8 @@ from structlog.testing import capture_logs
 
 from dispatcher.audio.packets import pack
 from dispatcher.catalogue.conversation import FillerRules
-from dispatcher.catalogue.model import OverloadRules, PhraseRules
+from dispatcher.catalogue.model import PhraseRules
+from dispatcher.catalogue.overload_rules import OverloadRules
 from dispatcher.dialogue_store.phrase_cache import Finding
 from dispatcher.front.connection.protocol import AudioParams
 from dispatcher.front.connection.turn_runner import TurnRunner

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 
-from dispatcher.ops.bench.overload_bench import RESENT, count_resent, jain_index, overload_stack, row_of
+from dispatcher.ops.bench.overload_bench import (
+    RESENT,
+    count_resent,
+    jain_index,
+    overload_stack,
+    row_of,
+    steps_taken,
+)
 from dispatcher.ops.bench.overload_load import OverloadTurn
 
 
@@ -47,3 +55,18 @@ def test_stages_that_were_sent_twice_are_counted_in_the_log(tmp_path: Path) -> N
     log.parent.mkdir()
     log.write_text(f"{RESENT} stage=llm\n{RESENT} stage=tts\n", "utf-8")
     assert count_resent(plan) == 2
+
+
+def test_turns_that_were_turned_away_and_the_steps_are_counted(tmp_path: Path) -> None:
+    away = replace(turn(1, 700.0), answered=False, turned_away=True)
+    row = row_of([turn(1, 900.0), away], devices=1, seconds=10, level=300, variant="on")
+    assert (row.turned_away, row.away_p95_ms, row.unanswered) == (1, 700.0, 1)
+    plan = overload_stack(tmp_path, is_on=True)
+    assert steps_taken(plan) == []
+    log = tmp_path / "log" / "front.log"
+    log.parent.mkdir()
+    change = (
+        "\x1b[1moverload step changed\x1b[0m \x1b[36mbefore\x1b[0m=0 \x1b[36mstep\x1b[0m=\x1b[35m{}\x1b[0m\n"
+    )
+    log.write_text(change.format(1) + change.format(5) + 'overload step changed {"step": 3}\n', "utf-8")
+    assert steps_taken(plan) == [1, 5, 3]

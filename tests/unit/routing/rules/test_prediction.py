@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatcher.messages import Service
-from dispatcher.routing.rules.prediction import ServiceLoad, first_audio_s, wait_s
+from dispatcher.routing.rules.prediction import ServiceLoad, first_audio_s, line_s, wait_s
 
 FULL = ServiceLoad(slots=8, in_flight=8, hold_s=2.7, first_s=0.5)
 LOADS: dict[Service, ServiceLoad] = {
@@ -60,6 +62,20 @@ def test_calls_sent_since_the_reading_count() -> None:
 
 def test_nothing_known_predicts_nothing() -> None:
     assert first_audio_s({}) == 0.0
+
+
+def test_a_line_is_of_those_that_wait_and_not_of_slots_that_are_all_in_use() -> None:
+    full = ServiceLoad(slots=2, in_flight=2, hold_s=3.0, workers=1)
+    assert line_s({"llm": full}) == 0.0
+    assert line_s({"llm": replace(full, waiting=2)}) == pytest.approx(3.0)
+    assert line_s({"llm": full, "tts": replace(full, waiting=4)}, sent={"llm": 2}) == pytest.approx(9.0)
+    assert line_s({"asr": replace(full, waiting=4), "llm": full}, stage="llm") == 0.0
+    assert line_s({"llm": replace(full, queued=1, queued_s=4.0)}) == 4.0
+
+
+def test_a_service_without_a_worker_or_an_instance_has_a_fault_and_no_line() -> None:
+    full = ServiceLoad(slots=2, in_flight=2, waiting=9, hold_s=3.0)
+    assert line_s({"llm": full, "tts": replace(full, slots=0, workers=1)}) == 0.0
 
 
 @given(st.integers(1, 64), st.integers(0, 64), st.integers(0, 200), st.floats(0.01, 30))

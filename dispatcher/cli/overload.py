@@ -1,0 +1,53 @@
+"""`dispatcher overload`: the step of overload that is taken, and a pin over it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import click
+
+from dispatcher.control.overload_status import pin_step, read_overload
+from dispatcher.ops.redis_session import redis_command
+from dispatcher.redis_client.client import RedisClient
+from dispatcher.routing.rules.overload import OverloadStep
+
+AUTO: Final = "auto"
+NOTHING: Final = "overload: step 0, full answers"
+
+
+@click.group("overload")
+def overload() -> None:
+    r"""Show how far turns are cut while too many wait, or choose that by hand.
+
+    \b
+    0  full answers
+    1  no hedges, nothing read ahead, no memory updates
+    2  short answers as well
+    3  standby instances too, and those without a key first
+    4  a filler first
+    5  "too many at once": new turns are turned away
+    """
+
+
+@overload.command("show")
+@redis_command
+async def show(redis: RedisClient) -> None:
+    """Show the step, the line, and who pinned what."""
+    status = await read_overload(redis)
+    click.echo(status.in_words() or NOTHING)
+    for front_id, step in status.fronts.items():
+        click.echo(f"  {front_id}: step {step}")
+
+
+@overload.command("pin", short_help="Take a step, whatever the load; auto ends that.")
+@click.argument(
+    "step", type=click.Choice([*(str(int(step)) for step in OverloadStep), AUTO]), metavar="STEP|auto"
+)
+@redis_command
+async def pin(redis: RedisClient, step: str) -> None:
+    """Have all fronts take STEP (0 to 5), whatever the load is; `auto` lets the load decide again.
+
+    Who pinned it, and when, is kept and shown by `dispatcher status`.
+    """
+    pinned = await pin_step(redis, None if step == AUTO else int(step))
+    click.echo(f"overload: {pinned.in_words()}" if pinned else "overload: the load decides from now on")
