@@ -125,13 +125,18 @@ async def test_markup_in_the_name_of_a_device_is_text(page: Page) -> None:
     assert await page.locator("main img").count() == 0
 
 
-async def test_a_turn_that_is_opened_tells_why_its_calls_went_where_they_went(page: Page) -> None:
-    newest = await page.locator(".turn").first.get_attribute("data-turn")
+async def test_a_turn_that_is_opened_or_linked_tells_why_its_calls_went_where_they_went(
+    page: Page, console: ConsoleProcess
+) -> None:
+    newest = await page.locator(".turn").first.get_attribute("data-turn") or ""
     turn = page.locator(f"[data-turn='{newest}']")  # a later one may take its place
     await turn.locator("summary").click()
     calls = turn.locator(".calls li")
     await expect(calls.filter(has_text="LLM → llm-").first).to_be_visible(timeout=PAGE_TIMEOUT_MS)
     await expect(calls.first).to_contain_text("among")
+    await page.goto("about:blank")
+    await page.goto(f"{console.url}/#turn={newest[:6]}")
+    await expect(calls.first).to_be_visible(timeout=PAGE_TIMEOUT_MS)
 
 
 async def test_an_operator_steers_instances_and_personas_by_clicking(page: Page, stack: Stack) -> None:

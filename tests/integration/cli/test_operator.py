@@ -99,6 +99,22 @@ async def test_an_ejection_lasts_five_minutes_when_nothing_is_said(fleet: Fleet,
     assert (await fleet.pick()).name == "llm-1"
 
 
+async def test_a_held_weight_and_cap_count_at_once_and_are_shown_with_who_holds_them(
+    fleet: Fleet, command: Command
+) -> None:
+    said = await command("weight", "llm-1", "4", "--for", "1h")
+    assert (said.code, said.out) == (0, "llm-1: weight 4 for 3600 s\n"), said.err
+    assert (await command("cap", "llm-2", "1")).out == "llm-2: cap 1 until `dispatcher cap llm-2 auto`\n"
+    first, second = json.loads((await command("status", "--json")).out)["services"][1]["instances"]
+    assert (first["effective_weight"], second["cap"], second["cap_held"]["left_s"]) == (4, 1, None)
+    assert first["weight_held"]["by"]
+    await fleet.hold_on(2)
+    assert (await fleet.pick()).name == "llm-1"
+    assert (await command("cap", "llm-2", "1.5")).err.endswith(
+        "expected a whole number of 1 to 1000000, or auto\n"
+    )
+
+
 @pytest.mark.usefixtures("fleet")
 async def test_who_drains_the_last_usable_instance_is_warned(command: Command) -> None:
     assert "warning" not in (await command("drain", "llm-1")).err

@@ -31,6 +31,8 @@ def test_an_only_instance_that_fails_gets_less_and_never_less_than_one_call() ->
         "cap llm/a: as configured → 4"
     ]
     assert words("errors", evidence(instances=(llm("a", error_ratio=1.0, cap_limit=1),))) == []
+    held = llm("a", error_ratio=1.0, cap=8, is_cap_held=True)
+    assert words("errors", evidence(instances=(held,))) == [], "an operator holds its cap"
 
 
 def test_an_instance_that_is_used_last_already_gets_less() -> None:
