@@ -15,6 +15,7 @@ DispatcherError
 ├── DeadlineExceeded         the turn's time is over; nobody waits for the result
 ├── TurnCancelled            a barge-in ended the turn (control flow, not a fault)
 ├── NoInstanceAvailable      no healthy instance, or none free before the deadline
+│   └── BudgetSpent          those that are left are paid, and their budget is spent
 └── InstanceError            one call to one instance failed
     ├── InstanceUnreachable  connect error or time-out; retryable
     ├── InstanceFailed       5xx, a broken stream or a nonsense answer; retryable
@@ -189,6 +190,15 @@ class NoInstanceAvailable(DispatcherError):
         super().__init__(f"no {service} instance can take the call: {reason}")
         self.service = service
         self.reason = reason
+
+
+class BudgetSpent(NoInstanceAvailable):
+    """The instances that are left to a call are paid, and their budget is spent."""
+
+    def __init__(self, service: str, budget: str) -> None:
+        """Remember which service, and which budget."""
+        super().__init__(service, f"budget {budget} is spent, and no local instance is left")
+        self.budget = budget
 
 
 class InstanceError(DispatcherError):

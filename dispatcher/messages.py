@@ -73,7 +73,7 @@ TOOL_TIMEOUT_S: Final = 10.0
 ReplyKind = Literal[
     "transcript", "alive", "waiting", "emotion", "sentence", "audio", "tool", "end", "failed", "lost"
 ]
-RecordKind = Literal["turn", "kpi", "sample", "alert", "decision"]
+RecordKind = Literal["turn", "kpi", "sample", "alert", "decision", "usage"]
 
 
 def canonical_device_id(text: str) -> str:

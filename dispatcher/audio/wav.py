@@ -15,6 +15,7 @@ FLOAT: Final = 3
 _EXTENSIBLE: Final = 0xFFFE
 _SUBFORMAT_AT: Final = 24
 _HEADER: Final = struct.Struct("<4sI4s4sIHHIIHH4sI")
+WAV_HEADER_BYTES: Final = _HEADER.size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

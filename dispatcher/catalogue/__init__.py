@@ -8,15 +8,13 @@ from dispatcher.catalogue.load import load_catalogue
 from dispatcher.catalogue.model import (
     AlertRules,
     Catalogue,
-    ConnectionPool,
     HealthRules,
     Instance,
-    NginxProxy,
     Playback,
     ServiceConfig,
     TunerRules,
-    UpstreamServer,
 )
+from dispatcher.catalogue.nginx_proxy import ConnectionPool, NginxProxy, UpstreamServer
 from dispatcher.catalogue.personas import DeviceRule, MemoryRules, Persona
 
 __all__ = [

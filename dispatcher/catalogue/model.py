@@ -15,7 +15,6 @@ from pydantic import BeforeValidator, Field
 from dispatcher.catalogue.conversation import Conversation
 from dispatcher.catalogue.dialects import DEFAULT_PROVIDER, DIALECTS
 from dispatcher.catalogue.fields import (
-    Address,
     AlgorithmName,
     AtLeastOne,
     Complexity,
@@ -44,9 +43,11 @@ from dispatcher.catalogue.fields import (
 )
 from dispatcher.catalogue.kpi_targets import KpiTargets
 from dispatcher.catalogue.mcp_server import McpServer
+from dispatcher.catalogue.nginx_proxy import NginxProxy
 from dispatcher.catalogue.overload_rules import OverloadRules
 from dispatcher.catalogue.secrets import passphrase_problem, plain_passphrase, read_secret
 from dispatcher.catalogue.section import Section, key
+from dispatcher.catalogue.usage_rules import Price, UsageRules
 from dispatcher.messages import Service
 
 # A minute and a half of speech; small models may not stop by themselves.
@@ -74,6 +75,7 @@ class Instance(Section):
         max_tokens: length of a reply, at most; None is `DEFAULT_MAX_TOKENS`.
         num_ctx: context length that Ollama loads the model with; None is its own.
         extra_body: sent with each request as it is, over what the dialect sends itself.
+        price: of its work; None where nothing is known of it.
         is_added: it runs beside those of the YAML, for as long as the tuner wants it.
     """
 
@@ -98,6 +100,7 @@ class Instance(Section):
     max_tokens: Count | None = None
     num_ctx: Count | None = None
     extra_body: ExtraBody = field(default_factory=dict, hash=False)
+    price: Price | None = None
     is_added: Annotated[bool, key("#added")] = False
 
     @property
@@ -105,6 +108,11 @@ class Instance(Section):
         """Whether it can take an utterance while it is spoken."""
         dialect = DIALECTS.get(self.provider)
         return self.service == "asr" and dialect is not None and dialect.is_streaming
+
+    @property
+    def is_paid(self) -> bool:
+        """Whether its calls cost money: by its price; without one, where it has a key."""
+        return bool(self.api_key_env) if self.price is None else not self.price.is_free
 
     def api_key(self) -> str | None:
         """Return the key from the environment, or None where there is none that can be sent."""
@@ -141,8 +149,8 @@ class ServiceConfig(Section):
 
     @property
     def paid(self) -> frozenset[str]:
-        """Names of the instances that have a key: their calls may cost money."""
-        return frozenset(each.name for each in self.instances if each.api_key_env)
+        """Names of the instances whose calls may cost money."""
+        return frozenset(each.name for each in self.instances if each.is_paid)
 
     @property
     def has_streaming_asr(self) -> bool:
@@ -157,33 +165,6 @@ class HealthRules(Section):
     interval_s: Annotated[Interval, key("health_check_interval")] = 30.0
     failure_threshold: Count = 3
     recovery_threshold: Count = 2
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpstreamServer(Section):
-    """One front behind nginx, in nginx's own words."""
-
-    server: Annotated[Address, Field(description="host:port, such as 127.0.0.1:8000")]
-    weight: Count = 1
-    max_fails: CountOrNone = 1
-    fail_timeout_s: Annotated[Duration, key("fail_timeout")] = 10.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConnectionPool(Section):
-    """nginx's keepalive pool to the fronts."""
-
-    keepalive: Count = 32
-    keepalive_requests: Count = 100
-    keepalive_timeout_s: Annotated[Duration, key("keepalive_timeout")] = 60.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NginxProxy(Section):
-    """What the nginx upstream of the fronts is rendered from."""
-
-    upstream_servers: tuple[UpstreamServer, ...] = ()
-    connection_pool: ConnectionPool = field(default_factory=ConnectionPool)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -272,6 +253,7 @@ class Catalogue:
     tuner: TunerRules = field(default_factory=TunerRules)
     phrase_cache: PhraseRules = NO_PHRASES
     overload: OverloadRules = field(default_factory=OverloadRules)
+    usage: UsageRules = field(default_factory=UsageRules)
     mcp_servers: tuple[McpServer, ...] = ()
 
     def instance(self, name: str) -> Instance:

@@ -11,6 +11,7 @@ from dispatcher.catalogue.dialects import DEFAULT_PROVIDER, DIALECTS, Dialect
 from dispatcher.catalogue.known_hosts import is_public, known_host
 from dispatcher.catalogue.model import Catalogue, Instance
 from dispatcher.catalogue.secrets import secret_problem
+from dispatcher.catalogue.usage_rules import PRICED
 from dispatcher.messages import Service
 
 # Keys that only some services, by some dialects, have a use for; elsewhere they would be silently ignored.
@@ -31,9 +32,23 @@ def misplaced_keys(
         yield (*at, "normalize_text"), "is for instances of tts_services only"
     if entry.get("num_ctx") is not None and provider != "ollama":
         yield (*at, "num_ctx"), "is for provider: ollama only"
+    yield from _misplaced_prices(entry.get("price"), at, service=service)
     takers = [name for name, dialect in DIALECTS.items() if dialect.takes_extra_body]
     if entry.get("extra_body") is not None and provider not in takers:
         yield (*at, "extra_body"), f"is for provider: {' or '.join(takers)} only"
+
+
+def _misplaced_prices(
+    price: Any, at: tuple[str | int, ...], *, service: Service
+) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Yield what of a price this service does not use."""
+    priced = {name for names in PRICED.values() for name in names}
+    for name in price if isinstance(price, dict) else ():
+        if name in priced and name not in PRICED[service]:
+            yield (
+                (*at, "price", name),
+                f"is nothing that {service} uses; expected {', '.join(PRICED[service])}",
+            )
 
 
 def what_is_missing(instance: Instance, environ: Mapping[str, str] | None = None) -> str:

@@ -16,14 +16,15 @@ from dispatcher.catalogue.model import (
     NO_PHRASES,
     AlertRules,
     HealthRules,
-    NginxProxy,
     PhraseCache,
     Playback,
     ServiceConfig,
     TunerRules,
 )
+from dispatcher.catalogue.nginx_proxy import NginxProxy
 from dispatcher.catalogue.overload_rules import OverloadRules
 from dispatcher.catalogue.section import Section
+from dispatcher.catalogue.usage_rules import UsageRules, UsageSection
 from dispatcher.messages import Service
 
 _ALL_THREE: Final = "asr_services, llm_services and tts_services: a turn needs all three"
@@ -71,4 +72,5 @@ class Root(Section):
     tuner: TunerRules = field(default_factory=TunerRules)
     phrase_cache: PhraseCache = NO_PHRASES
     overload: OverloadRules = field(default_factory=OverloadRules)
+    usage: UsageSection = field(default_factory=UsageRules)
     mcp_servers: Mapping[InstanceName, McpServer] = field(default_factory=dict)

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from dispatcher.catalogue.budget_problems import budget_problems
 from dispatcher.catalogue.dialects import DEFAULT_PROVIDER, DIALECTS, providers_of
 from dispatcher.catalogue.document import Document, KeyPath
 from dispatcher.catalogue.endpoints import normalise_endpoint
@@ -71,6 +72,11 @@ def catalogue_problems(
     devices = _mapping(data, "conversation", "devices")
     yield from _doubled_devices(devices)
     yield from _unknown_personas(devices, _mapping(data, "conversation", "personas"))
+    yield from budget_problems(
+        _mapping(data, "usage", "budgets"),
+        instances=names,
+        personas=_mapping(data, "conversation", "personas"),
+    )
     yield from _unset_variable(_mapping(data, "alerts"), ("alerts",), environ, key="secret_env")
     for name, entry in _mapping(data, "mcp_servers").items():
         if isinstance(entry, dict):

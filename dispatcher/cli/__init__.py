@@ -36,6 +36,7 @@ SUBCOMMANDS: Final = {
     "import-xiaozhi": "Turn the config of the Python server into ours.",
     "why": "Explain where each call of a turn went.",
     "replay": "Try another algorithm on the calls that were recorded.",
+    "usage": "Show what calls used and cost, by device or instance.",
     "records": "Show what of turns, samples and decisions is kept in SQL.",
     "tuner": "Show what the tuner did and why; take it back.",
     "overload": "Show what turns are given less of; pin a step.",

@@ -31,6 +31,7 @@ from dispatcher.console.snapshot import ConsoleSnapshot, take_snapshot
 from dispatcher.console.store_probe import StoreProbe
 from dispatcher.console.stream_metrics import StreamMetrics
 from dispatcher.console.stream_tail import StreamTail
+from dispatcher.console.usage_page import add_usage
 from dispatcher.errors import StartError, StateError, in_words
 from dispatcher.logs import configure_logging
 from dispatcher.redis_client.client import RedisClient, cache_client, connect
@@ -51,6 +52,7 @@ def create_console(settings: Settings) -> web.Application:
     app.cleanup_ctx.append(partial(_follow, settings, sessions))
     add_console_page(app, settings)
     add_sign_in(app)
+    add_usage(app)
     app.router.add_post("/actions", act)
     add_persona_editor(app)
     app.router.add_get("/healthz", show_health)

@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
@@ -14,6 +15,8 @@ from dispatcher.errors import RecordsError
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
+
+    from dispatcher.records.usage import Grouping
 
 Answer = TypeVar("Answer")
 
@@ -27,6 +30,7 @@ SPANS: Final[Mapping[str, tuple[int, int, float]]] = {
 ALERTS_TTL_S: Final = 10.0
 ALERTS_WAIT_S: Final = 0.3
 ALERTS_SHOWN: Final = 20
+USAGE_TTL_S: Final = 10.0
 # A store that did not answer is left alone for so long.
 FAILED_TTL_S: Final = 5.0
 # An answer that takes longer is told on the page.
@@ -102,6 +106,26 @@ class RecordQueries:
             return [{**json.loads(row["extra"]), **row} for row in read_turns(engine, last=TURNS_SHOWN)]
 
         return await self._ask("turns", ask, ttl_s=0)
+
+    async def usage(self, by: Grouping, since_day: str) -> list[Mapping[str, Any]] | None:
+        """Return what was used since a day, by device and so on; None where no store answers."""
+
+        def ask(engine: Engine) -> list[Mapping[str, Any]]:
+            from dispatcher.records import usage  # noqa: PLC0415  behind the check for the extra
+
+            return [asdict(each) for each in usage.read_totals(engine, by=by, since_day=since_day)]
+
+        return await self._ask(f"usage {by} {since_day}", ask, ttl_s=USAGE_TTL_S)
+
+    async def usage_csv(self, by: Grouping, since_day: str) -> str | None:
+        """Return the same as CSV, asked anew."""
+
+        def ask(engine: Engine) -> str:
+            from dispatcher.records import usage, usage_tables  # noqa: PLC0415  likewise
+
+            return usage_tables.as_csv(usage.read_totals(engine, by=by, since_day=since_day), by=by)
+
+        return await self._ask("usage as CSV", ask, ttl_s=0)
 
     async def _ask(self, name: str, ask: Callable[[Engine], Answer], *, ttl_s: float) -> Answer | None:
         if self._engine is None:

@@ -12,6 +12,7 @@ from typing import Any, Final
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 
 from dispatcher.messages import SERVICES
+from dispatcher.telemetry.usage_counters import amounts_in
 
 OUTCOMES: Final = (
     *("answered", "cut", "apologised", "turned away"),
@@ -67,6 +68,17 @@ class StreamMetrics:
             self._add_turn(fields)
         elif kind == "decision" and fields.get("event") in TUNER_EVENTS:
             self._counters["tuner_decisions"].labels(fields["event"]).inc()
+        elif kind == "usage":
+            self._add_usage(fields)
+
+    def _add_usage(self, fields: Mapping[str, Any]) -> None:
+        """Count what calls used, of all devices together."""
+        for key, amounts in amounts_in(fields).items():
+            for unit, amount in amounts.items():
+                name, *labels = _OF_UNIT.get(unit, ("",))
+                if name and key.service in SERVICES and amount > 0:
+                    of_service = (key.service,) if "service" in _COUNTERS[name][1] else ()
+                    self._counters[name].labels(*of_service, key.instance, *labels).inc(amount)
 
     def _add_turn(self, fields: Mapping[str, Any]) -> None:
         if fields.get("outcome") in OUTCOMES:
@@ -108,6 +120,15 @@ class StreamMetrics:
 
 
 _OF_KIND: Final = {"hedge": "hedges", "retry": "retries", "probe": "probes"}
+# Counter and kind of each unit of usage.
+_OF_UNIT: Final[Mapping[str, tuple[str, ...]]] = {
+    "prompt_tokens": ("llm_tokens", "prompt"),
+    "cached_tokens": ("llm_tokens", "cached"),
+    "completion_tokens": ("llm_tokens", "completion"),
+    "characters": ("tts_characters",),
+    "seconds": ("speech_seconds",),
+    "cost": ("usage_cost",),
+}
 _BY_SERVICE: Final[Mapping[str, tuple[str, ...]]] = {"service": SERVICES}
 _NO_LABELS: Final[Mapping[str, tuple[str, ...]]] = {}
 # Name, help, labels with the values that are known beforehand.
@@ -120,6 +141,13 @@ _COUNTERS: Final[Mapping[str, tuple[str, Mapping[str, tuple[str, ...]]]]] = {
     "hedges": ("Calls made beside one that was late.", _BY_SERVICE),
     "retries": ("Calls made after one that had failed.", _BY_SERVICE),
     "probes": ("Calls that only show how an instance does.", _BY_SERVICE),
+    "llm_tokens": (
+        "Tokens of LLM calls; cached ones are part of the prompt.",
+        {"instance": (), "kind": ("prompt", "cached", "completion")},
+    ),
+    "tts_characters": ("Characters that were given to be spoken.", {"instance": ()}),
+    "speech_seconds": ("Speech that was recognised or made.", {"service": ("asr", "tts"), "instance": ()}),
+    "usage_cost": ("Cost of calls, in the currency of the YAML.", {"service": SERVICES, "instance": ()}),
     "tuner_decisions": ("Decisions of the tuner.", {"event": TUNER_EVENTS}),
 }
 _HISTOGRAMS: Final[Mapping[str, tuple[str, Mapping[str, tuple[str, ...]], tuple[float, ...]]]] = {

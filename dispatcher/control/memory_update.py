@@ -23,8 +23,10 @@ from dispatcher.dialogue.history import Message
 from dispatcher.dialogue.memory_prompt import as_memory, task_messages
 from dispatcher.dialogue_store import memory, recent_history
 from dispatcher.errors import DispatcherError, StateError, TurnCancelled
+from dispatcher.pipeline.usage_metering import metered_chat
 from dispatcher.providers.registry import Providers
 from dispatcher.redis_client.client import RedisClient
+from dispatcher.routing.call_usage import Payer
 from dispatcher.routing.overview import count_waiting, read_overview
 from dispatcher.routing.router import Router
 from dispatcher.routing.rules.overload import OverloadStep
@@ -96,22 +98,27 @@ class MemoryUpdater:
             return len(known.text)
         fresh = history[-2 * known.unread :]
         prompt = task_messages(known.text, fresh, max_characters=max_characters)
-        answer = await unless_turn_waits(self.redis, self._ask(prompt, max_characters=4 * max_characters))
+        answer = await unless_turn_waits(
+            self.redis, self._ask(device_id, prompt, max_characters=4 * max_characters)
+        )
         text = as_memory(answer, max_characters=max_characters)
         await memory.write(self.redis, device_id, text, exchanges=known.unread)
         return len(text)
 
-    async def _ask(self, prompt: Sequence[Message], *, max_characters: int) -> str:
+    async def _ask(self, device_id: str, prompt: Sequence[Message], *, max_characters: int) -> str:
         """Return an instance's answer, cut."""
         answer = ""
         turn_id = f"memory-{uuid.uuid4().hex}"
         with suppress(_SummaryDone):
-            async with self.router.lease("llm", turn_id=turn_id, deadline_at_s=time.time()) as lease:
+            payer = Payer(device_id=device_id)
+            async with self.router.lease(
+                "llm", turn_id=turn_id, deadline_at_s=time.time(), payer=payer
+            ) as lease:
                 # A memory may be longer than a reply; a CJK character is about a token.
                 max_tokens = max(lease.instance.max_tokens or DEFAULT_MAX_TOKENS, max_characters // 4)
                 instance = replace(lease.instance, max_tokens=max_tokens)
                 stream = self.providers.llm(instance).chat(instance, prompt)
-                async with aclosing(stream) as pieces:
+                async with aclosing(metered_chat(stream, lease.usage, prompt)) as pieces:
                     async for piece in pieces:
                         answer += piece if isinstance(piece, str) else ""
                         if len(answer) > max_characters:

@@ -16,7 +16,7 @@ from dispatcher.control.loop_runner import LoopRunner
 from dispatcher.errors import RecordsError, StateError
 from dispatcher.records.store import Store
 from dispatcher.redis_client import keys
-from dispatcher.telemetry import record_stream
+from dispatcher.telemetry import record_stream, usage_counters
 from dispatcher.telemetry.record_stream import Batch, StreamState
 
 RECORDS_DRAINER_TTL_S: Final = 15
@@ -86,6 +86,8 @@ class RecordDrain:
             self._keep(batch, life)
             count += len(batch.records)
         self._record_drops()
+        # Last, when the store has answered: while it does not, the counters wait where they take no room.
+        self._run(usage_counters.move_to_stream(self._loop.redis))
         return count
 
     def _record_loss(self) -> str:

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias, cast, get_args
 
+from dispatcher.devices import registry_scripts
 from dispatcher.devices.registry_scripts import ADMIT, MARK, NOTE, RESTORE, run_on_device
 from dispatcher.errors import StateError
 from dispatcher.messages import Language
@@ -146,7 +147,9 @@ async def set_field(redis: RedisClient, device_id: str, field: OperatorField, va
         StateError: Redis is out of reach, or the registry is full.
     """
     if not await run_on_device(redis, MARK, device_id, {"field": field, "value": value}):
-        raise StateError(f"{keys.DEVICES_KEPT} devices are registered, there is room for no other")
+        raise StateError(
+            f"{registry_scripts.DEVICES_KEPT} devices are registered, there is room for no other"
+        )
 
 
 async def read(redis: RedisClient, device_id: str) -> Registered:
@@ -158,7 +161,7 @@ async def read(redis: RedisClient, device_id: str) -> Registered:
     return read_hash(device_id, await redis.execute("HGETALL", keys.device(device_id)))
 
 
-async def read_all(redis: RedisClient, *, most: int = keys.DEVICES_KEPT) -> list[Registered]:
+async def read_all(redis: RedisClient, *, most: int = registry_scripts.DEVICES_KEPT) -> list[Registered]:
     """Return known devices, the latest seen first, and after them unregistered ones that show a code or wait.
 
     Args:

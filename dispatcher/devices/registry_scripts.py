@@ -9,6 +9,7 @@ from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.redis_client.lua_script import NamedValues, Script, Value
 
+DEVICES_KEPT: Final = 10_000
 STRANGERS_KEPT: Final = 1_000
 STRANGER_TTL_S: Final = 2 * 24 * 3600
 
@@ -52,7 +53,7 @@ def _limits() -> NamedValues:
     return {
         "device_prefix": keys.device(""),
         "activation_prefix": keys.activation(""),
-        "devices_kept": keys.DEVICES_KEPT,
+        "devices_kept": DEVICES_KEPT,
         "strangers_kept": STRANGERS_KEPT,
         "stranger_ttl_s": STRANGER_TTL_S,
         "memory_ttl_s": keys.MEMORY_TTL_S,

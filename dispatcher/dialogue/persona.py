@@ -47,9 +47,8 @@ def character(rules: Conversation, device_id: str, *, chosen: str = "") -> Chara
         chosen: name of the persona that an operator chose at run time; one that is gone from the YAML, and
             an empty one, leave the device the persona that the YAML gives it.
     """
-    rule = rules.devices.get(device_id, DeviceRule())
-    taken = chosen if chosen in rules.persona_names else rule.persona or ""
-    layers = (rule, *persona_layers(rules, taken))
+    rule = rules.devices.get(device_id, _NO_RULE)
+    layers = (rule, *persona_layers(rules, persona_name(rules, device_id, chosen=chosen)))
     name = first_said(layers, "name") or ""
     return Character(
         name=name,
@@ -73,6 +72,12 @@ def persona_layers(rules: Conversation, persona: str) -> tuple[Persona | Convers
     return (rules.edited.get(persona, Persona()), rules.personas.get(persona, Persona()), *of_all)
 
 
+def persona_name(rules: Conversation, device_id: str, *, chosen: str = "") -> str:
+    """Return the name of a device's persona, empty where it has none, by the rules of `character`."""
+    given = rules.devices.get(device_id, _NO_RULE).persona or ""
+    return next((name for name in (chosen, given) if name in rules.persona_names), "")
+
+
 def voices_of(rules: Conversation, ticket: TurnTicket) -> Mapping[str, str]:
     """Return the voices of the persona that speaks to the device of a turn."""
     return character(rules, ticket.device_id, chosen=ticket.persona).voices
@@ -84,6 +89,7 @@ def voice_at(voices: Mapping[str, str], instance: Instance) -> str | None:
     return next((voices[name] for name in names if name in voices), None)
 
 
+_NO_RULE: Final = DeviceRule()
 _DEFAULT: Final = Persona(goodbyes=GOODBYES)
 
 

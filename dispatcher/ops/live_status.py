@@ -19,6 +19,7 @@ from dispatcher.errors import StateError
 from dispatcher.host_metrics.disk import sample_disk
 from dispatcher.ops.redis_session import explain
 from dispatcher.redis_client.client import RedisClient, cache_client
+from dispatcher.routing.budget_views import BudgetView, read_budgets
 from dispatcher.routing.overview import read_overview
 from dispatcher.routing.overview_tables import status_view
 from dispatcher.supervisor.resolve_settings import resolve_settings
@@ -32,10 +33,14 @@ STATUS_INTERVAL_S: Final = 1.0
 
 async def show_json(redis: RedisClient) -> None:
     """Print all that is known as one JSON object."""
-    overview, snapshot, phrases, overload = await asyncio.gather(
-        read_overview(redis), read_snapshot(redis), _phrases(redis), read_overload(redis)
+    overview, snapshot, phrases, overload, budgets = await asyncio.gather(
+        read_overview(redis),
+        read_snapshot(redis),
+        _phrases(redis),
+        read_overload(redis),
+        read_budgets(redis),
     )
-    found = {**status_fields(overview, snapshot, phrases), "overload": asdict(overload)}
+    found = {**status_fields(overview, snapshot, phrases, budgets), "overload": asdict(overload)}
     click.echo(json.dumps(found, ensure_ascii=False))
 
 
@@ -72,20 +77,30 @@ async def view_or_reason(redis: RedisClient, redis_url: str) -> RenderableType:
 
 
 async def _view(redis: RedisClient) -> RenderableType:
-    overview, snapshot, phrases, overload = await asyncio.gather(
-        read_overview(redis), read_snapshot(redis), _phrases(redis), read_overload(redis)
+    overview, snapshot, phrases, overload, budgets = await asyncio.gather(
+        read_overview(redis),
+        read_snapshot(redis),
+        _phrases(redis),
+        read_overload(redis),
+        read_budgets(redis),
     )
     view = status_view(overview, kpi_view(snapshot))
     if overload.in_words():
         view = Group(view, Text(""), Text(overload.in_words(), style="yellow"))
     if phrases is not None and phrases.hits + phrases.misses:
         view = Group(view, Text(""), Text(phrases.in_words()))
+    if budgets:
+        view = Group(view, Text(""), *map(_budget_line, budgets))
     data_dir = resolve_settings().data_dir
     disk = sample_disk(data_dir)
     if disk is None or not disk.trouble:
         return view
     warning = f"{data_dir}: {disk.trouble}: turns go on, logs, records and dialogues are not kept"
     return Group(Text(warning, style="bold red"), Text(""), view)
+
+
+def _budget_line(budget: BudgetView) -> Text:
+    return Text(budget.in_words(), style={"ok": "", "near": "yellow", "spent": "red"}[budget.state])
 
 
 async def _phrases(redis: RedisClient) -> PhraseFigures | None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def read_report() -> tuple[RenderableType, bool]:
     """Return what is kept, waits and was lost, and whether both store and stream could be read."""
     stream, stream_trouble = _read_stream()
-    with _opened() as (store, where):
+    with opened_store() as (store, where):
         from dispatcher.records.report import read_report  # noqa: PLC0415  behind the check for the extra
 
         report, trouble = None, ""
@@ -37,7 +37,7 @@ def read_report() -> tuple[RenderableType, bool]:
 
 def recent_turns(*, last: int, device: str) -> RenderableType:
     """Return a table of recent turns, oldest first; an empty device means all of them."""
-    with _opened() as (store, _):
+    with opened_store() as (store, _):
         from dispatcher.records.report import read_turns  # noqa: PLC0415  behind the check for the extra
 
         return turns_view(read_turns(store.engine, last=last, device=device))
@@ -45,7 +45,7 @@ def recent_turns(*, last: int, device: str) -> RenderableType:
 
 def upgrade() -> str:
     """Bring the tables to the version of this code; return the line that says so."""
-    with _opened() as (store, where):
+    with opened_store() as (store, where):
         store.prepare()
     return f"the tables of {where} are up to date"
 
@@ -59,7 +59,7 @@ def _read_stream() -> tuple[StreamState | None, str]:
 
 
 @contextmanager
-def _opened() -> Iterator[tuple[Store, str]]:
+def opened_store() -> Iterator[tuple[Store, str]]:
     """Yield the store of DATABASE_URL, and its address without the password."""
     settings = load_settings()
     configure_logging(settings)

@@ -10,7 +10,7 @@ import structlog
 
 from dispatcher.audio import packets
 from dispatcher.audio.opus import SAMPLE_BYTES
-from dispatcher.audio.wav import wav_bytes
+from dispatcher.audio.wav import WAV_HEADER_BYTES, wav_bytes
 from dispatcher.dialogue.language import detect_language
 from dispatcher.dialogue.transcript_filter import said
 from dispatcher.errors import AudioError
@@ -19,6 +19,7 @@ from dispatcher.pipeline.attempt import Attempt, CallProfile
 from dispatcher.pipeline.hedged_call import HedgedCall
 from dispatcher.pipeline.incoming_utterance import UtteranceDecoder, decode_by_size
 from dispatcher.pipeline.stage import reply
+from dispatcher.pipeline.usage_metering import metered_transcript
 from dispatcher.pipeline.worker_context import WorkerContext
 from dispatcher.providers.protocols import Transcript
 from dispatcher.routing.leases import WaitingOrder
@@ -44,7 +45,8 @@ async def transcribe(context: WorkerContext, ticket: TurnTicket) -> TurnTicket |
 
     async def attempt_on(attempt: Attempt, lease: Lease) -> Transcript:
         provider = context.providers.asr(lease.instance)
-        heard = await provider.transcribe(lease.instance, wav, ticket.language)
+        asked = provider.transcribe(lease.instance, wav, ticket.language)
+        heard = await metered_transcript(asked, lease.usage, seconds=lambda: _seconds_of(wav, ticket))
         if not attempt.try_win():
             return heard  # too late, but a call that went well
         return publish_transcript(context, ticket, lease, heard, wait_ms=lease.wait_ms)
@@ -92,4 +94,12 @@ def _as_wav(coming: Sequence[bytes], ticket: TurnTicket) -> bytes:
     decoder = UtteranceDecoder(ticket.audio_format)
     pcm = decoder.decode(coming)
     decoder.check()
-    return wav_bytes(pcm, ticket.uplink_rate_hz if ticket.audio_format == "pcm" else UPLINK_RATE_HZ)
+    return wav_bytes(pcm, _rate_hz_of(ticket))
+
+
+def _rate_hz_of(ticket: TurnTicket) -> int:
+    return ticket.uplink_rate_hz if ticket.audio_format == "pcm" else UPLINK_RATE_HZ
+
+
+def _seconds_of(wav: bytes, ticket: TurnTicket) -> float:
+    return (len(wav) - WAV_HEADER_BYTES) / (_rate_hz_of(ticket) * SAMPLE_BYTES)

@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 
 import structlog
 
+from dispatcher.audio.opus import SAMPLE_BYTES
 from dispatcher.errors import InstanceError, NoInstanceAvailable
-from dispatcher.messages import TurnTicket
+from dispatcher.messages import UPLINK_RATE_HZ, TurnTicket
 from dispatcher.pipeline.asr import following_ticket, publish_transcript, share_of, size_of
 from dispatcher.pipeline.attempt import Attempt, CallProfile, at_once, now
 from dispatcher.pipeline.hedged_call import HedgedCall
 from dispatcher.pipeline.incoming_utterance import IncomingUtterance
+from dispatcher.pipeline.usage_metering import metered_transcript
 from dispatcher.pipeline.worker_context import WorkerContext
 from dispatcher.providers.protocols import Transcript
 from dispatcher.routing.router import Lease, remaining_s
@@ -105,7 +108,8 @@ class StreamTranscription:
         return error.retryable and self._context.hedging.retry_budget.try_spend(now())
 
     async def _attempt_on(self, attempt: Attempt, lease: Lease) -> Transcript:
-        heard = await self._transcript_of(lease)
+        spoken_s = partial(_seconds_of, self._utterance)
+        heard = await metered_transcript(self._transcript_of(lease), lease.usage, seconds=spoken_s)
         if not attempt.try_win():
             return heard  # too late, but a call that went well
         # A wait while the user spoke was no wait.
@@ -124,3 +128,7 @@ class StreamTranscription:
             raise NotYet(instance.name)
         wav = await asyncio.to_thread(utterance.as_wav)
         return await self._context.providers.asr(instance).transcribe(instance, wav, language)
+
+
+def _seconds_of(utterance: IncomingUtterance) -> float:
+    return utterance.pcm_bytes / (UPLINK_RATE_HZ * SAMPLE_BYTES)

@@ -13,6 +13,7 @@ from dispatcher.catalogue.model import Instance
 from dispatcher.errors import InstanceUnreachable, NoInstanceAvailable
 from dispatcher.pipeline.attempt import Attempt, AttemptState, CallProfile
 from dispatcher.pipeline.loop_thread import LoopThread
+from dispatcher.pipeline.usage_metering import payer_of
 from dispatcher.pipeline.wait_notice import WaitNotice
 from dispatcher.pipeline.worker_context import WorkerContext
 from dispatcher.routing.leases import PickMode, Slot
@@ -131,6 +132,7 @@ class AttemptRunner(Generic[Result]):
             mode=request.mode or self._mode,
             order=self._profile.order,
             dialogue=self._profile.dialogue,
+            payer=payer_of(self._context, ticket),
             on_wait=self._wait_notice.note,
         ) as lease:
             request.check(lease.slot)

@@ -24,6 +24,7 @@ from dispatcher.pipeline.reply_publisher import ReplyPublisher
 from dispatcher.pipeline.reply_writer import ReplyWriter
 from dispatcher.pipeline.tool_chat import chat
 from dispatcher.pipeline.toolbox import Toolbox, zone_now
+from dispatcher.pipeline.usage_metering import metered_chat
 from dispatcher.pipeline.worker_context import WorkerContext
 from dispatcher.routing.router import Lease, remaining_s
 from dispatcher.routing.rules.overload import OverloadStep
@@ -73,7 +74,8 @@ async def _write_round(
         instance = lease.instance
         if ticket.overload_step >= OverloadStep.BRIEF:
             instance = with_fewer_tokens(instance, context.catalogue.overload.brief_tokens)
-        return await ReplyWriter(publisher, attempt, lease).write(chat(context, instance, asked, tools))
+        stream = metered_chat(chat(context, instance, asked, tools), lease.usage, asked, tools)
+        return await ReplyWriter(publisher, attempt, lease).write(stream)
 
     dialogue = ticket.device_id if context.catalogue.conversation.prefix_affinity else ""
     profile = CallProfile(service="llm", ticket=ticket, dialogue=dialogue, order=share_of(ticket))

@@ -21,6 +21,7 @@ from dispatcher.messages import TurnTicket
 from dispatcher.pipeline.llm import prompt_of
 from dispatcher.pipeline.tool_chat import chat
 from dispatcher.pipeline.toolbox import Toolbox
+from dispatcher.pipeline.usage_metering import metered_chat, payer_of
 from dispatcher.pipeline.worker_context import WorkerContext
 from dispatcher.routing.spare_slots import SPARE_ORDER
 from dispatcher.tools.model import ChatPiece, PromptUsage
@@ -55,9 +56,11 @@ async def prefill(context: WorkerContext, ticket: TurnTicket) -> None:
             mode="spare",
             dialogue=ticket.device_id if conversation.prefix_affinity else "",
             order=SPARE_ORDER,
+            payer=payer_of(context, ticket),
         ) as lease:
             lease.clock.teaches = False
-            await _read(chat(context, replace(lease.instance, max_tokens=1), messages, toolbox.offered))
+            stream = chat(context, replace(lease.instance, max_tokens=1), messages, toolbox.offered)
+            await _read(metered_chat(stream, lease.usage, messages, toolbox.offered))
     except NoInstanceAvailable as error:
         log.debug("prompt not read ahead", reason=str(error))
 

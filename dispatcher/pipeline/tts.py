@@ -21,8 +21,9 @@ from dispatcher.pipeline.attempt_runner import LostHedge
 from dispatcher.pipeline.hedged_call import HedgedCall
 from dispatcher.pipeline.phrase_speech import PhraseMaking, find_or_make, played
 from dispatcher.pipeline.stage import reply, without_stalls
+from dispatcher.pipeline.usage_metering import metered_speech
 from dispatcher.pipeline.worker_context import WorkerContext
-from dispatcher.providers.protocols import PacketTtsProvider, TtsProvider
+from dispatcher.providers.protocols import PacketTtsProvider
 from dispatcher.routing.leases import WaitingOrder
 from dispatcher.routing.router import Lease
 from dispatcher.speech_text import normalize
@@ -90,7 +91,7 @@ async def synthesize(
         voice = voice_at(voices, lease.instance) or lease.instance.voice
         speaker = replace(lease.instance, voice=voice)
         words = normalize(text, ticket.language) if speaker.normalize_text else text
-        stream = _stream(context.providers.tts(speaker), speaker, words, ticket)
+        stream = metered_speech(_stream(context, speaker, words, ticket), lease.usage, words)
         async with aclosing(without_stalls(lease, stream)) as pieces:
             async for piece in pieces:
                 if piece and not attempt.has_won:
@@ -238,9 +239,10 @@ class AudioReplies:
 
 
 def _stream(
-    provider: TtsProvider, speaker: Instance, words: str, ticket: TurnTicket
+    context: WorkerContext, speaker: Instance, words: str, ticket: TurnTicket
 ) -> AsyncGenerator[bytes, None]:
     """Return the speech of an instance, in packets where it sends those that the device plays."""
+    provider = context.providers.tts(speaker)
     may_pass = speaker.format == "opus" and ticket.audio_format == "opus"
     if may_pass and isinstance(provider, PacketTtsProvider):
         return provider.synthesize_packets(speaker, words, ticket.language)

@@ -36,6 +36,12 @@ class Event:
     name: str
     payload: Mapping[str, Any]
 
+    def usage(self, name: str) -> int | None:
+        """Return what the task has used so far, such as "duration"; None where it does not say."""
+        usage = self.payload.get("usage")
+        amount = usage.get(name) if isinstance(usage, dict) else None
+        return amount if type(amount) is int and amount >= 0 else None
+
 
 def read_event(instance: Instance, message: Mapping[str, Any]) -> Event:
     """Return the event of a message.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol, Self, runtime_checkable
 
 from dispatcher.catalogue.model import Instance
 from dispatcher.dialogue.history import Message
@@ -19,12 +19,29 @@ class Transcript:
     Attributes:
         no_speech_ratio: likelihood of silence, 0..1, where it is reported; the least of all segments.
         logprob: mean logarithm of the likelihood of its tokens, where the instance reports it.
+        billed_s: seconds of speech that the instance says it is paid for; None where it does not say.
     """
 
     text: str
     language: Language
     no_speech_ratio: float | None = None
     logprob: float | None = None
+    billed_s: float | None = None
+
+
+class SpeechUsage(bytes):
+    """No speech, but how many characters of text an instance says it is paid for.
+
+    It comes among the slices of the speech, and is none.
+    """
+
+    characters: int
+
+    def __new__(cls, characters: int) -> Self:
+        """Return an empty slice with the count."""
+        made = super().__new__(cls)
+        made.characters = characters
+        return made
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

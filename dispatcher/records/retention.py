@@ -17,7 +17,8 @@ from dispatcher.records import devices
 from dispatcher.records.engine import LONG_STATEMENT_TIMEOUT_S, transaction
 from dispatcher.records.rows import readings_of
 from dispatcher.records.store import Store
-from dispatcher.records.tables import ALERTS, DECISIONS, DROPS, HOURS, OF_ENTRIES, SAMPLES, TURNS
+from dispatcher.records.tables import ALERTS, DECISIONS, DROPS, HOURS, OF_ENTRIES, SAMPLES, TURNS, USAGE
+from dispatcher.routing.rules.usage import day_of
 
 log = structlog.get_logger(__name__)
 
@@ -91,6 +92,7 @@ def prune(engine: Engine, *, now_ms: int | None = None) -> dict[str, int]:
         "decisions": _delete_before(engine, DECISIONS, "entry_ms", now - LONG_MS),
         "hours": _delete_before(engine, HOURS, "hour_ms", now - LONG_MS),
         "drops": _delete_before(engine, DROPS, "at_ms", now - LONG_MS),
+        "usage": _delete_before(engine, USAGE, "day", day_of((now - LONG_MS) / 1000, "UTC")),
         "memories": devices.forget_memories(engine, before_ms=now - MEMORIES_MS),
     }
 
@@ -105,7 +107,7 @@ def optimise(engine: Engine, *, thorough: bool = False) -> None:
     Raises:
         RecordsError: the store is unreachable.
     """
-    names = ", ".join(table.name for table in (*OF_ENTRIES, HOURS, DROPS))
+    names = ", ".join(table.name for table in (*OF_ENTRIES, HOURS, DROPS, USAGE))
     if engine.dialect.name == "sqlite":
         _optimise_file(engine)
         return
@@ -124,13 +126,13 @@ def _optimise_file(engine: Engine) -> None:
         connection.close()
 
 
-def _delete_before(engine: Engine, table: Table, column: str, before_ms: int) -> int:
+def _delete_before(engine: Engine, table: Table, column: str, before: int | str) -> int:
     """Delete what is older, the oldest first, in steps that let others write between them."""
     deleted = 0
     at = table.columns[column]
     while True:
         with transaction(engine) as connection:
-            oldest = select(at).where(at < before_ms).order_by(at).limit(CHUNK_ROWS)
+            oldest = select(at).where(at < before).order_by(at).limit(CHUNK_ROWS)
             up_to = connection.scalar(select(func.max(oldest.subquery().columns[0])))
             if up_to is None:
                 return deleted

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DataError, IntegrityError
 
 from dispatcher.errors import RecordsError
 from dispatcher.messages import Record
-from dispatcher.records import migrate
+from dispatcher.records import migrate, usage
 from dispatcher.records.address import parse
 from dispatcher.records.engine import (
     DRAIN_STATEMENT_TIMEOUT_S,
@@ -131,8 +131,9 @@ class Store:
     def _keep(self, records: Sequence[Record], *, life: str) -> None:
         with transaction(self.engine) as connection:
             try:
+                usage.add(connection, _new_usage(connection, records, life=life))
                 for table in dict.fromkeys(OF_KIND.values()):
-                    rows = [row_of(record) for record in records if OF_KIND[record.kind] is table]
+                    rows = [row_of(record) for record in records if OF_KIND.get(record.kind) is table]
                     if rows:
                         connection.execute(insert_new(connection, table), rows)
             except (DataError, IntegrityError) as error:
@@ -161,6 +162,16 @@ def read_drained(connection: Connection) -> Drained:
     return Drained(
         life=row["life"], dropped=row["dropped"], entry_ms=row["entry_ms"], entry_seq=row["entry_seq"]
     )
+
+
+def _new_usage(connection: Connection, records: Sequence[Record], *, life: str) -> list[Record]:
+    """Return the records of usage that are not in their rows yet: to add one twice would count it twice."""
+    found = [record for record in records if record.kind == "usage"]
+    before = read_drained(connection) if found else Drained()
+    if before.life != life:
+        return found
+    last = (before.entry_ms, before.entry_seq)
+    return [record for record in found if (record.entry_ms, record.entry_seq) > last]
 
 
 def insert_new(connection: Connection, table: Table) -> Any:

@@ -139,6 +139,26 @@ DEVICES: Final = Table(
     Column("client", String(32), nullable=False, server_default=""),
     **MYSQL,
 )
+# A row is a sum that grows: records of usage are added to it, each once.
+USAGE: Final = Table(
+    "usage_days",  # USAGE is a word of MariaDB
+    METADATA,
+    Column("day", String(10), primary_key=True),
+    Column("service", String(8), primary_key=True),
+    Column("instance", String(64), primary_key=True),
+    Column("device", String(64), primary_key=True),
+    Column("persona", String(64), primary_key=True),
+    Column("calls", DOUBLE, nullable=False),
+    Column("counted_calls", DOUBLE, nullable=False),
+    Column("prompt_tokens", DOUBLE, nullable=False),
+    Column("cached_tokens", DOUBLE, nullable=False),
+    Column("completion_tokens", DOUBLE, nullable=False),
+    Column("characters", DOUBLE, nullable=False),
+    Column("seconds", DOUBLE, nullable=False),
+    Column("cost", DOUBLE, nullable=False),
+    sqlite_with_rowid=False,
+    **MYSQL,
+)
 OF_KIND: Final[dict[RecordKind, Table]] = {
     "turn": TURNS,
     "kpi": SAMPLES,

@@ -16,6 +16,8 @@
 | rounds:{service} | hash | pick script | pick script | 60 s; shares of those that wait, while any do |
 | affinity:{service}:{dialogue} | string | pick script | pick script | 10 min; who served a dialogue last |
 | spare:{service} | hash | workers | yield script | 60 s; calls on spare slots, which real calls may take |
+| usage | hash | finish script | drain of records | none: taken every few seconds; 20 000 counters at most |
+| budget:{name} | hash | pick, finish script | pick script, status | 62 days, refreshed; one per budget |
 | decisions | stream | pick, finish | `dispatcher why`, console | none: MAXLEN 5 000 |
 | sent:{task} | string | front, llm worker | push script | 15 s; the task is in its queue, or was |
 | claim:{turn} | string | front | asr worker | 90 s; at CACHE_URL |
@@ -38,8 +40,7 @@
 | memory-due | sorted set | fronts | control worker | none: one per known device |
 | errand:{command} | list | fronts | `dispatcher devices` | 10 s |
 | records | stream | fronts, control worker | drain of records, console | none: MAXLEN 50 000 |
-| records-drained | hash | drain of records | drain, `dispatcher records` | none: one, counts entries |
-| records-drainer | string | drain of records | drain of records | 15 s, refreshed |
+| records-drained, records-drainer | hash, string | drain of records | the same, operator | none: one; 15 s |
 | served:{queue} | string | workers | fronts' readiness | 30 s, refreshed |
 | worker:{queue}:{host}:{pid} | string | workers | supervisor, bench, check | 30 s, refreshed |
 | workers | sorted set | workers, fronts | fronts, supervisor | none: one per worker, the lost for 60 s more |
@@ -53,16 +54,14 @@
 | turns | list | fronts | control worker | none: the last 1 000 turns |
 | samples:{service}:{name} | list | control worker | operations page | 1 h, refreshed; 100 samples |
 | box:{host} | list | control worker | operations page | 1 h, refreshed; 100 samples |
-| shares | hash | control worker | control worker | none: one field per service and priority |
-| alerts | hash | control worker | control worker, status | none: one field per figure |
+| alerts, shares | hash | control worker | control worker, status | none: a field per figure, per service |
 | kpis | hash | control worker | status, operations page | 60 s, refreshed |
 | recorded | string | control worker | control worker | 58 s: a minute of records |
 | scratch:{run}:… | as the copied key | replay | replay | 60 s, refreshed; deleted at its end |
 | knobs | hash | tuner, operator, supervisor | fronts, control worker, supervisor | none: few fields |
 | tuner-state | string | tuner | tuner, `dispatcher tuner` | none: one, bounded lists in it |
 | tuner | stream | tuner | `dispatcher tuner log` | none: MAXLEN 1 000 |
-| tuner-requests | list | `dispatcher tuner undo` | tuner | 60 s; the last 20 |
-| tuning | string | tuner | tuner | 60 s |
+| tuner-requests, tuning | list, string | `dispatcher tuner undo`, tuner | tuner | 60 s; the last 20 |
 | supervisor:{host} | string | `dispatcher up` | tuner | 15 s, refreshed |
 | operator-actions | list | console | console | none: the last 200 |
 | verifying | string | `dispatcher verify` | `dispatcher verify` | 15 s, refreshed |
@@ -89,6 +88,8 @@ DEVICES_RESTORED: Final = "devices-restored"
 MEMORY_DUE: Final = "memory-due"
 CATALOGUE: Final = "catalogue"
 DECISIONS: Final = "decisions"
+USAGE: Final = "usage"
+BUDGET_PREFIX: Final = "budget:"
 FRONTS: Final = "fronts"
 FRONT_TOKEN_KEY: Final = "front-token-key"  # noqa: S105  its name
 TURNS: Final = "turns"
@@ -110,7 +111,6 @@ TUNING: Final = "tuning"
 VERIFYING: Final = "verifying"
 SIGN_OF_LIFE_TTL_S: Final = 15
 TURN_TTL_S: Final = 90
-DEVICES_KEPT: Final = 10_000
 MEMORY_TTL_S: Final = 90 * 24 * 3600
 LEASE_TTL_MS: Final = 5_000
 

@@ -2,7 +2,7 @@
 
 A fragment writes `keys.fleet`, `args.lease_id` and, in capitals, a constant; what is sent has `KEYS[1]`,
 `ARGV[3]` and the value in their places, line by line as in the fragments. Keys and arguments without a name
-follow those that have one: FIRST_REST is where such arguments begin.
+follow those that have one: FIRST_REST is where such arguments begin, FIRST_REST_KEY where such keys do.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from types import ModuleType
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypedDict
 
 Value: TypeAlias = str | bytes | int | float
 NamedValues: TypeAlias = Mapping[str, Value | None]
@@ -24,6 +24,13 @@ _TOKEN: Final = re.compile(
     r'(?P<text>"[^"\n]*")|(?P<comment>--[^\n]*)'
     r"|\b(?P<table>keys|args)\.(?P<name>\w+)|\b(?P<constant>[A-Z][A-Z0-9_]+)\b"
 )
+
+
+class RestOperands(TypedDict, total=False):
+    """Keys and arguments of a script behind those that have a name; nothing where it gets none."""
+
+    rest_keys: Sequence[Value]
+    rest: Sequence[Value]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +101,8 @@ class _Rendered:
             if match["table"]:
                 found[match["table"]][match["name"]] = None
         self.names = {table: tuple(names) for table, names in found.items()}
-        self._constants = {**constants, "FIRST_REST": len(self.names["args"]) + 1}
+        firsts = {"FIRST_REST": len(self.names["args"]) + 1, "FIRST_REST_KEY": len(self.names["keys"]) + 1}
+        self._constants = {**constants, **firsts}
         self.source = _TOKEN.sub(self._value_of, source)
 
     def _value_of(self, match: re.Match[str]) -> str:

@@ -12,7 +12,9 @@ from dispatcher.errors import Origin, TurnCancelled
 from dispatcher.messages import Service
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
-from dispatcher.redis_client.lua_script import NamedValues, Script
+from dispatcher.redis_client.lua_script import NamedValues, RestOperands, Script
+from dispatcher.routing.applied_budgets import NO_BUDGETS, Budgets
+from dispatcher.routing.call_usage import NO_USAGE
 from dispatcher.routing.rules import constants
 from dispatcher.turn_store.worker_heartbeats import PROCESS_TOKEN
 
@@ -24,13 +26,13 @@ PickMode = Literal["", "spare", "offer", "probe", "relief"]
 _PICK = Script.load(
     "dispatcher.routing",
     *("call_clock", "held_value", "waiting_calls", "leave_line", "waiting_order"),
-    *("pick_candidates", "pick_slow", "pick_algorithms", "pick_queue", "pick_lease"),
+    *("pick_budgets", "pick_candidates", "pick_slow", "pick_algorithms", "pick_queue", "pick_lease"),
     constants=constants,
     repeatable=True,
 )
 _FINISH = Script.load(
     "dispatcher.routing",
-    *("call_clock", "waiting_calls", "finish", "first_result", "outcome", "ejection"),
+    *("call_clock", "waiting_calls", "call_usage", "finish", "first_result", "outcome", "ejection"),
     constants=constants,
 )
 _LEAVE = Script.load("dispatcher.routing", "leave_line", "leave", repeatable=True)
@@ -94,11 +96,13 @@ class NoSlot:
     Attributes:
         full: one of them may become free.
         forgotten: Redis does not know the instances at all; it has to be told of them again.
+        spent: the budget that bars those that are left; empty where none does.
         ahead: calls that wait in front.
     """
 
     full: bool
     forgotten: bool = False
+    spent: str = ""
     ahead: int = field(default=0, compare=False)
 
 
@@ -120,23 +124,22 @@ async def pick(
     mode: PickMode = "",
     order: WaitingOrder = FIRST_COME,
     dialogue: str = "",
+    budgets: Budgets = NO_BUDGETS,
     now_ms: float | None = None,
 ) -> Slot | NoSlot:
     """Choose an instance and lease a slot on it; both happen in one script.
-
-    A call that comes with a `lease_id` and finds all slots taken is in line from then on. It keeps its place
-    by looking again with the same id, at least every two seconds, until it gets a slot or says `leave`.
 
     Args:
         redis: connection to the shared state.
         service: whose instances are the candidates.
         turn_id: a turn that was cancelled gets nothing.
         excluded: names of instances that failed this call already.
-        lease_id: the call's id; without one this is a single look.
+        lease_id: its place in line, kept by looking again at least every two seconds; without one, one look.
         mode: whether the call may try instances that are slow or half-open, probe them beside it, or use
             those that stand by.
         order: its place in line, should it have to wait.
         dialogue: whose requests begin alike: the instance that served it last is preferred, within bounds.
+        budgets: that hold for the call.
         now_ms: the time of a simulation; without it the clock of Redis counts.
 
     Raises:
@@ -148,7 +151,8 @@ async def pick(
     wish: NamedValues = {"excluded": ",".join(excluded), "may_wait": bool(lease_id), "dialogue": dialogue}
     of_call = {"cancelled": keys.cancelled(turn_id), "affinity": keys.affinity(service, dialogue)}
     arguments = {**call, **wish, **_service_arguments(service), **order.arguments()}
-    answer = await redis.run(_PICK, keys={**_service_keys(service), **of_call}, arguments=arguments)
+    named = {**_service_keys(service), **of_call}
+    answer = await redis.run(_PICK, keys=named, arguments=arguments, **budgets.operands)
     return _picked(answer, service, turn_id, call_id)
 
 
@@ -193,6 +197,8 @@ def _picked(answer: Sequence[bytes], service: Service, turn_id: str, lease_id: s
             raise TurnCancelled(turn_id)
         case b"full":
             return NoSlot(full=True, ahead=int(answer[1]))
+        case b"spent":
+            return NoSlot(full=False, spent=answer[1].decode())
         case status:
             return NoSlot(full=False, forgotten=status == b"forgotten")
 
@@ -214,9 +220,10 @@ async def finish(
     reason: str = "",
     origin: Origin | None = None,
     retry_after_ms: float | None = None,
+    usage: RestOperands = NO_USAGE,
     now_ms: float | None = None,
 ) -> str:
-    """Give the slot back and count the outcome.
+    """Give the slot back and count the outcome; return "ejected", "recovered", or "" for no change.
 
     Args:
         redis: connection to the shared state.
@@ -228,10 +235,8 @@ async def finish(
         reason: what went wrong, in words; shown by `dispatcher status`.
         origin: whose fault a failure was; counted apart, also where it teaches nothing.
         retry_after_ms: for how long a failed call asked to be left alone; five minutes at most count.
+        usage: what it used, and what of which budget, as `call_usage.operands` returns it.
         now_ms: the time of a simulation; without it the clock of Redis counts.
-
-    Returns:
-        "ejected" or "recovered" where the outcome changed the instance's state, else "".
     """
     instance, held = keys.instance(slot.service, slot.name), keys.leases(slot.service, slot.name)
     call = {"lease_id": slot.lease_id, "name": slot.name, "outcome": outcome, "now_ms": now_ms}
@@ -240,7 +245,7 @@ async def finish(
     rest = {"cached_ratio": cached_ratio, "retry_after_ms": retry_after_ms and round(retry_after_ms)}
     named = {**_service_keys(slot.service), "instance": instance, "leases": held}
     arguments = {**call, **times, **fault, **rest, "freed_channel": keys.FREED_CHANNEL}
-    changed = await redis.run(_FINISH, keys=named, arguments=arguments)
+    changed = await redis.run(_FINISH, keys=named, arguments=arguments, **usage)
     return str(changed.decode())
 
 

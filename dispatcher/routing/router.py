@@ -15,6 +15,7 @@ import structlog
 from dispatcher.catalogue.model import Catalogue, Instance
 from dispatcher.catalogue.required_keys import what_is_missing
 from dispatcher.errors import (
+    BudgetSpent,
     DeadlineExceeded,
     DispatcherError,
     InstanceError,
@@ -26,41 +27,19 @@ from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import leases
 from dispatcher.routing.active_catalogue import ActiveCatalogue
+from dispatcher.routing.applied_budgets import budgets_of
+from dispatcher.routing.call_clock import CallClock
+from dispatcher.routing.call_usage import HOUSE, CallUsage, Payer, operands
 from dispatcher.routing.lease_line import WaitingLine
 from dispatcher.routing.leases import FIRST_COME, NoSlot, Outcome, PickMode, Slot, WaitingOrder
 from dispatcher.routing.spare_slots import SPARE_ORDER, SpareSlots, ask_for_slot
 
 log = structlog.get_logger(__name__)
 
+_NO_VERDICT: Final[tuple[Outcome, InstanceError | None]] = ("ignored", None)
 RENEW_EVERY_S: Final = keys.LEASE_TTL_MS / 1000 / 3
 # `leases.pick` with all but the id of the lease.
 Look: TypeAlias = "partial[Coroutine[object, object, Slot | NoSlot]]"
-
-
-class CallClock:
-    """How long an instance takes for a call, as its response time is learned.
-
-    Attributes:
-        first_ms: how long its first result took, for a call of usual size; at least, where none came.
-        cached_ratio: share of an LLM's prompt that it had read before, 0..1; None where it does not say.
-        teaches: whether its end says something of the instance; not where only a part of a call was made.
-    """
-
-    def __init__(self) -> None:
-        """Start now."""
-        self.first_ms: float | None = None
-        self.cached_ratio: float | None = None
-        self.teaches = True
-        self.restart()
-
-    def restart(self) -> None:
-        """Count from now on: until here the instance waited for us, not we for it."""
-        self._started_at = time.monotonic()
-
-    @property
-    def elapsed_ms(self) -> float:
-        """Time since the start."""
-        return (time.monotonic() - self._started_at) * 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,12 +49,14 @@ class Lease:
     Attributes:
         wait_ms: how long the call waited for a free slot.
         clock: what it shows at the end is the response time of the instance.
+        usage: what it has at the end is written.
     """
 
     instance: Instance
     slot: Slot
     wait_ms: float
     clock: CallClock
+    usage: CallUsage
 
 
 class Router:
@@ -112,43 +93,43 @@ class Router:
         mode: PickMode = "",
         order: WaitingOrder = FIRST_COME,
         dialogue: str = "",
+        payer: Payer = HOUSE,
         on_wait: Callable[[], None] = lambda: None,
     ) -> AsyncIterator[Lease]:
         """Hold a slot, or a spare one by SPARE_ORDER, as `leases.pick`; `on_wait` is called each second.
 
-        An InstanceError that leaves the block counts against the instance unless its class says otherwise;
-        anything else (a barge-in, a passed deadline) gives the slot back without a verdict.
+        An InstanceError counts against the instance, unless its class says otherwise; a barge-in or a passed
+        deadline gives the slot back without a verdict.
 
         Raises:
             NoInstanceAvailable: none is left to try, or none became free before the deadline.
-            TurnCancelled: a barge-in ended the turn.
-            StateError: Redis is out of reach.
+            TurnCancelled, StateError: a barge-in ended the turn; Redis is out of reach.
         """
-        asked_at = time.monotonic()
-        look = self._look_for(service, excluded, order, turn_id=turn_id, mode=mode, dialogue=dialogue)
+        clock, (outcome, failure) = CallClock(), _NO_VERDICT
+        look = self._look_for(service, excluded, order, payer, turn_id=turn_id, mode=mode, dialogue=dialogue)
         slot = await self._pick(service, deadline_at_s, look, on_wait)
-        clock, wait_ms = CallClock(), (time.monotonic() - asked_at) * 1000
-        outcome: Outcome = "ignored"
-        failure: InstanceError | None = None
+        wait_ms, usage = clock.begin(), CallUsage(payer=payer, budgets=look.keywords["budgets"].of(slot.name))
         try:
             instance = await self._instance(slot.name)
             with self.spare_slots.held(slot, instance) if order is SPARE_ORDER else nullcontext():
-                yield Lease(instance=instance, slot=slot, wait_ms=wait_ms, clock=clock)
+                yield Lease(instance=instance, slot=slot, wait_ms=wait_ms, clock=clock, usage=usage)
             outcome = "ok" if clock.teaches else "ignored"
         except InstanceError as error:
             outcome, failure = "failed" if error.counts else "ignored", error
             raise
         finally:
-            is_probed = mode == "probe" and failure is None and clock.first_ms is not None
-            await asyncio.shield(self._finish(slot, "probed" if is_probed else outcome, clock, failure))
+            if mode == "probe" and failure is None and clock.first_ms is not None:
+                outcome = "probed"
+            await asyncio.shield(self._finish(slot, outcome, clock, failure, usage))
 
     def _look_for(
-        self, service: Service, excluded: Collection[str], order: WaitingOrder, **call: Any
+        self, service: Service, excluded: Collection[str], order: WaitingOrder, payer: Payer, **call: Any
     ) -> Look:
         """Return the pick of a call that lacks the id of its lease."""
         if order is not SPARE_ORDER and not self.active.current.overload.enabled:
             order = FIRST_COME
         not_these = self._not_configured(service).union(excluded)
+        call["budgets"] = budgets_of(self.active.current, service, payer.device_id, payer.persona)
         return partial(leases.pick, self._redis, service, excluded=not_these, order=order, **call)
 
     def _not_configured(self, service: Service) -> frozenset[str]:
@@ -222,7 +203,7 @@ class Router:
         except DispatcherError:  # it took nothing, or what it took expires by itself
             return
         if isinstance(picked, Slot):
-            await self._finish(picked, "ignored", CallClock(), None)
+            await self._finish(picked, "ignored", CallClock(), None, CallUsage())
         else:
             leases.leave(self._redis, service, lease_id)
 
@@ -230,10 +211,17 @@ class Router:
         if nothing.full and time.time() < deadline_at_s:
             return
         leases.leave(self._redis, service, lease_id)
+        if nothing.spent:
+            raise BudgetSpent(service, nothing.spent)
         raise NoInstanceAvailable(service, "all full" if nothing.full else "none healthy")
 
     async def _finish(
-        self, slot: Slot, outcome: Outcome, clock: CallClock, failure: InstanceError | None
+        self,
+        slot: Slot,
+        outcome: Outcome,
+        clock: CallClock,
+        failure: InstanceError | None,
+        usage: CallUsage,
     ) -> None:
         self._held.pop(slot.lease_id, None)
         retry_after_s = failure.retry_after_s if failure else None
@@ -248,6 +236,7 @@ class Router:
                 reason=failure.reason if failure else "",
                 origin=failure.origin if failure else None,
                 retry_after_ms=None if retry_after_s is None else retry_after_s * 1000,
+                usage=operands(self.active.current, slot.service, slot.name, usage),
             )
         except StateError as error:  # the lease expires by itself
             log.warning("lease not given back", instance=slot.name, reason=str(error))

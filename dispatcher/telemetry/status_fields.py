@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from dispatcher.dialogue_store.phrase_figures import PhraseFigures
+from dispatcher.routing.budget_views import BudgetView
 from dispatcher.routing.overview import Overview
 from dispatcher.telemetry.kpi_store import KpiSnapshot
 
 
 def status_fields(
-    overview: Overview, kpis: KpiSnapshot | None, phrases: PhraseFigures | None
+    overview: Overview,
+    kpis: KpiSnapshot | None,
+    phrases: PhraseFigures | None,
+    budgets: Sequence[BudgetView] = (),
 ) -> dict[str, Any]:
-    """Return all that is known of instances, queues, KPIs and the phrase cache."""
+    """Return all that is known of instances, queues, KPIs, the phrase cache and budgets."""
     return {
         **asdict(overview),
         "kpis": None if kpis is None else asdict(kpis),
         "phrase_cache": None if phrases is None else asdict(phrases),
+        "budgets": [{**asdict(each), "state": each.state} for each in budgets],
     }

@@ -53,14 +53,16 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromptUsage:
-    """Size of a request's prompt in tokens, as its server counted it.
+    """Size of a request's prompt, and of the reply, in tokens, as its server counted them.
 
     Attributes:
-        cached: of these, what the server had read before; None where it does not say.
+        cached: of the prompt, what the server had read before; None where it does not say.
+        completion: of the reply with its reasoning; None where it does not say.
     """
 
     tokens: int
     cached: int | None = None
+    completion: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

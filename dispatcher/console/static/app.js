@@ -15,9 +15,10 @@ import * as personas from "./personas.js";
 import * as queues from "./queues.js";
 import * as tuner from "./tuner.js";
 import * as turns from "./turns.js";
+import * as usage from "./usage.js";
 
 // Each names its element, the parts of the feed that it needs, and draws itself from all that is known.
-const SECTIONS = { kpis, instances, queues, turns, devices, personas, tuner, alerts, events, actions, charts };
+const SECTIONS = { kpis, instances, queues, turns, devices, personas, tuner, alerts, events, actions, charts, usage };
 /** All that is known: the last message of each part, and what sections asked for themselves. */
 const known = {};
 

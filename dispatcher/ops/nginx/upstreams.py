@@ -9,14 +9,8 @@ from math import gcd
 from typing import Final
 from urllib.parse import urlsplit
 
-from dispatcher.catalogue.model import (
-    Catalogue,
-    ConnectionPool,
-    Instance,
-    NginxProxy,
-    ServiceConfig,
-    UpstreamServer,
-)
+from dispatcher.catalogue.model import Catalogue, Instance, ServiceConfig
+from dispatcher.catalogue.nginx_proxy import ConnectionPool, NginxProxy, UpstreamServer
 from dispatcher.messages import Service
 
 # Idle connections that nginx keeps open to each service.

@@ -6,6 +6,7 @@ Source: Alibaba Cloud Model Studio, "Paraformer WebSocket API", its client event
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from dispatcher.catalogue.model import Instance
@@ -39,8 +40,16 @@ class DashscopeAsr(StreamingAsr):
             task = DashScopeTask(socket)
             await task.begin(_recognition(instance, wanted), within_s=DASHSCOPE_START_TIMEOUT_S)
             stream = UtteranceStream(socket)
-            text = await stream.run(send=_send(task, speech), receive=_receive(stream))
-        return Transcript(text=text, language=wanted)
+            billed = BilledTime()
+            text = await stream.run(send=_send(task, speech), receive=_receive(stream, billed))
+        return Transcript(text=text, language=wanted, billed_s=billed.seconds)
+
+
+@dataclass(slots=True)
+class BilledTime:
+    """Seconds that the service says it is paid for, of the sentences so far; None until it says so."""
+
+    seconds: int | None = None
 
 
 def _recognition(instance: Instance, language: Language) -> dict[str, Any]:
@@ -64,11 +73,12 @@ async def _send(task: DashScopeTask, speech: AsyncIterator[bytes]) -> None:
     await task.instruct("finish-task", {"input": {}})
 
 
-async def _receive(stream: UtteranceStream) -> str:
+async def _receive(stream: UtteranceStream, billed: BilledTime) -> str:
     ended: list[str] = []
     growing = ""
     while (message := await stream.receive_object()) is not None:
         event = read_event(stream.instance, message)
+        billed.seconds = event.usage("duration") or billed.seconds
         if event.name in (FINISHED, NO_SPEECH):
             return join_texts([*ended, growing])
         if event.name != RESULT:

@@ -97,6 +97,7 @@ def read_transcript(instance: Instance, raw: bytes, wanted: Language, *, is_text
         language=_language(answer.get("language"), wanted),
         no_speech_ratio=_least(answer, "no_speech_prob"),
         logprob=_least(answer, "avg_logprob"),
+        billed_s=_billed_s(answer.get("usage")),
     )
 
 
@@ -170,3 +171,11 @@ def _least(answer: Mapping[str, Any], name: str) -> float | None:
         return None
     found = [each.get(name) for each in segments if isinstance(each, dict)]
     return min((float(each) for each in found if isinstance(each, int | float)), default=None)
+
+
+def _billed_s(usage: Any) -> float | None:
+    """Return the seconds of a usage by duration; usage by tokens says nothing of them."""
+    seconds = usage.get("seconds") if isinstance(usage, dict) else None
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        return None
+    return float(seconds) if seconds >= 0 else None

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from dispatcher.tools.model import PromptUsage
 
-_USAGE_FIELDS: Final = frozenset({"usage", "timings", "prompt_eval_count"})
+_USAGE_FIELDS: Final = frozenset({"usage", "timings", "prompt_eval_count", "x_groq"})
 _REASONING_FIELDS: Final = ("reasoning_content", "reasoning", "thinking")
 
 
@@ -116,13 +116,16 @@ def joined_text(value: Any) -> str:
 
 
 def prompt_usage(chunk: dict[str, Any]) -> PromptUsage | None:
-    """Return the size of the prompt where a chunk has it: usage, llama.cpp's timings, Ollama's count.
+    """Return the tokens of a request where a chunk has them: usage, llama.cpp's timings, Ollama's counts.
 
-    What is cached stands in OpenAI's details, in DeepSeek's hits, or in what llama.cpp did not have to read.
+    Of several chunks the last one counts: servers that send usage with each of them add up. Groq has it in
+    `x_groq`. What is cached stands in OpenAI's details, in DeepSeek's hits, or in what llama.cpp did not have
+    to read.
     """
     if _USAGE_FIELDS.isdisjoint(chunk):
         return None
-    usage, timings = _object(chunk.get("usage")), _object(chunk.get("timings"))
+    usage = _object(chunk.get("usage")) or _object(_object(chunk.get("x_groq")).get("usage"))
+    timings = _object(chunk.get("timings"))
     details = _object(usage.get("prompt_tokens_details"))
     cached = _first_count(
         timings.get("cache_n"), details.get("cached_tokens"), usage.get("prompt_cache_hit_tokens")
@@ -135,7 +138,13 @@ def prompt_usage(chunk: dict[str, Any]) -> PromptUsage | None:
         return None
     if cached is None and read is not None:
         cached = tokens - read
-    return PromptUsage(tokens=tokens, cached=cached if cached is None else min(max(0, cached), tokens))
+    return PromptUsage(
+        tokens=tokens,
+        cached=cached if cached is None else min(max(0, cached), tokens),
+        completion=_first_count(
+            usage.get("completion_tokens"), chunk.get("eval_count"), timings.get("predicted_n")
+        ),
+    )
 
 
 def _object(value: Any) -> dict[str, Any]:

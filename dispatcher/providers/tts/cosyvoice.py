@@ -13,6 +13,7 @@ from dispatcher.catalogue.model import Instance
 from dispatcher.messages import REPLY_RATE_HZ, Language
 from dispatcher.providers.dashscope import FINISHED, DashScopeTask, Event
 from dispatcher.providers.http import key_of
+from dispatcher.providers.protocols import SpeechUsage
 from dispatcher.providers.websocket import Socket, SocketProvider, open_socket
 
 COSYVOICE_ANSWER_TIMEOUT_S: Final = 10.0
@@ -39,6 +40,9 @@ class CosyVoice(SocketProvider):
             while True:
                 came = await task.receive(within_s=COSYVOICE_ANSWER_TIMEOUT_S)
                 if isinstance(came, Event):
+                    characters = came.usage("characters")
+                    if characters is not None:
+                        yield SpeechUsage(characters)
                     if came.name == FINISHED:
                         return
                 elif came:

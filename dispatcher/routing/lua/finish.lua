@@ -1,5 +1,5 @@
 -- End of a call: the lease is given back, and its outcome counted. The script is these fragments joined: call_clock,
--- waiting_calls, finish, first_result, outcome, ejection.
+-- waiting_calls, call_usage, finish, first_result, outcome, ejection.
 --
 -- keys     instance · leases: of the instance · waiting, excluded: of the service · decisions
 -- args     lease_id · outcome: ok | failed | ignored | probed (ended with its first result) · latency_ms

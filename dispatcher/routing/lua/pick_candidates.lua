@@ -1,6 +1,6 @@
 -- Choice of an instance of a service and the lease on it, in one step. The script is these fragments joined:
--- call_clock, held_value, waiting_calls, leave_line, waiting_order, pick_candidates, pick_slow, pick_algorithms, pick_queue,
--- pick_lease.
+-- call_clock, held_value, waiting_calls, leave_line, waiting_order, pick_budgets, pick_candidates, pick_slow,
+-- pick_algorithms, pick_queue, pick_lease.
 --
 -- keys     fleet: algorithm, names (comma-joined, in the order of the YAML), cap of the service
 --          cancelled: of the turn · waiting, seen, excluded, rounds: of the service · decisions · leaving · affinity: of the dialogue
@@ -14,7 +14,7 @@
 --          relief: as spare, and instances that stand by may take it as well
 -- Returns  {"ok", name, in_flight with this lease, reason, first result in ms of the quickest other instance that
 --          is free, instance to probe} (the last two "" where there is none) |
---          {"cancelled"} | {"forgotten"} | {"none"} |
+--          {"cancelled"} | {"forgotten"} | {"none"} | {"spent", budget}: no instance is left but those over it |
 --          {"full", calls that wait in front}: the call waits under its lease id
 --
 -- Health is a filter, weight is a wish, load is pressure: see the table in docs/balancing.md.
@@ -32,6 +32,7 @@ local fleet = redis.call("HMGET", keys.fleet, "algorithm", "names", "cap")
 if not fleet[1] then return { "forgotten" } end
 local algorithm = fleet[1]
 local excluded = set_of(args.excluded)
+for name in pairs(over_budget) do excluded[name] = true end
 
 local instances = {}
 for name in string.gmatch(fleet[2], "[^,]+") do

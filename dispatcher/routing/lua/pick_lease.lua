@@ -2,6 +2,7 @@
 
 -- What `dispatcher why` shows: every instance and why it could, or could not, take the call.
 local function state_of(it)
+  if over_budget[it.name] then return "over budget " .. over_budget[it.name] end
   if it.unconfigured or excluded[it.name] then return it.unconfigured and "not configured" or FAILED_THIS_CALL end
   if it.draining then return "draining" end
   if not it.healthy then return it.failing and "failing" or "down" end
@@ -25,6 +26,7 @@ local function take(it, why)
     "service", args.service, "lease", lease, "instance", it.name, "reason", reason,
     "candidates", table.concat(candidates, ", "))
   it.in_flight = it.in_flight + 1
+  hold_budgets(it.name)
   -- A call that is refused for want of a spare slot (spare_slots.py) reads no prompt there.
   local is_refused = is_spare and (it == least_bad or it.in_flight > math.max(1, it.whole_cap * SPARE_SLOTS_RATIO))
   if has_dialogue and not is_refused then
@@ -65,18 +67,24 @@ if service_slots then
 end
 
 local full = false
-for _, priority in ipairs(PRIORITIES) do
-  local class = {}
-  for _, it in ipairs(instances) do
-    if it.priority == priority and may_take(it) then
-      if it.in_flight < open_slots(it) then class[#class + 1] = it else full = true end
+local function take_first(fits, note)
+  for _, priority in ipairs(PRIORITIES) do
+    local class = {}
+    for _, it in ipairs(instances) do
+      if it.priority == priority and may_take(it) and fits(it) then
+        if it.in_flight < open_slots(it) then class[#class + 1] = it else full = true end
+      end
+    end
+    if #class > 0 then
+      local best, why = pick(class)
+      return take(best, mode == "probe" and PROBE_REASON or priority .. " priority, " .. note .. why)
     end
   end
-  if #class > 0 then
-    local best, why = pick(class)
-    return take(best, mode == "probe" and PROBE_REASON or priority .. " priority, " .. why)
-  end
 end
+local _, near = next(near_budget)
+local taken = near and take_first(function(it) return not near_budget[it.name] end, "budget " .. near .. ", ")
+  or take_first(usable, "")
+if taken then return taken end
 if full then return wait_in_line() end
 
 -- Panic: no instance is healthy, so try the one that failed least.
@@ -85,4 +93,4 @@ for _, it in ipairs(instances) do
   if open and (not least_bad or it.errors < least_bad.errors) then least_bad = it end
 end
 if least_bad then return take(least_bad, "panic, no healthy instance") end
-return { "none" }
+return spent_budget and { "spent", spent_budget } or { "none" }

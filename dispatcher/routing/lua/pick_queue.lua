@@ -25,6 +25,12 @@ local function must_let_pass(names, count)
   return false
 end
 
+local function joined(names)
+  local list = {}
+  for name in pairs(names) do list[#list + 1] = name end
+  return table.concat(list, ",")
+end
+
 local function wait_in_line()
   if args.may_wait == "0" then return { "full", redis.call("ZCARD", keys.waiting) } end
   if not redis.call("ZSCORE", keys.waiting, lease) then
@@ -34,7 +40,7 @@ local function wait_in_line()
     join_rounds(lease, round)
   end
   redis.call("ZADD", keys.seen, now, lease)
-  if args.excluded ~= "" then redis.call("HSET", keys.excluded, lease, args.excluded) end
+  if next(excluded) then redis.call("HSET", keys.excluded, lease, joined(excluded)) end
   for _, key in ipairs({ keys.waiting, keys.seen, keys.excluded, keys.rounds }) do
     redis.call("PEXPIRE", key, SLOT_KEYS_TTL_MS)
   end

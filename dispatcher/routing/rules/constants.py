@@ -12,6 +12,16 @@ PRIORITIES: Final = ("high", "normal", "low", "standby")
 # Leases, waiting calls and what goes with them; each lease has a time of its own.
 SLOT_KEYS_TTL_MS: Final = 60_000
 
+# Counters of usage that wait for the drain of records: more than so many are devices that nobody has.
+USAGE_COUNTERS_MAX: Final = 20_000
+
+# Budgets: local instances come first from such a share of one on. A call that never ends (its worker died)
+# holds its part for so long; what was spent is kept beyond the longest month.
+BUDGET_NEAR_RATIO: Final = 0.8
+BUDGET_HELD: Final = "held:"
+BUDGET_HELD_MS: Final = 120_000
+BUDGET_TTL_MS: Final = 62 * 24 * 3600 * 1000
+
 # Ejection: how long an instance stays out, twice as long with each further time.
 EJECTION_BASE_MS: Final = 5_000
 EJECTION_MAX_MS: Final = 300_000

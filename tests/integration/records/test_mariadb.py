@@ -35,6 +35,10 @@ def test_everything_goes_when_its_time_is_over(store: Store) -> None:
     checks.old_rows_go(store)
 
 
+def test_usage_of_a_day_adds_up_and_is_added_once(store: Store) -> None:
+    checks.usage_adds_up_once(store)
+
+
 def test_devices_are_kept_as_they_stand(store: Store) -> None:
     checks.devices_are_as_they_stand(store)
 

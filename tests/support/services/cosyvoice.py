@@ -10,6 +10,8 @@ from tests.support.encoded import slices, speech
 from tests.support.services.fake_service import HTML, FakeService, die
 
 KEY: Final = "sk-cosyvoice"
+# Two for each CJK character, as it bills.
+BILLED_CHARACTERS: Final = 14
 VOICES: Final = {"cosyvoice-v1": "longxiaochun", "cosyvoice-v2": "longxiaochun_v2"}
 """The voice of each model."""
 SLICE_BYTES: Final = 9_601
@@ -70,7 +72,7 @@ class FakeCosyVoice(FakeService):
                 return False
             await _tell(socket, asked, "result-generated", output={"sentence": {"words": []}})
             await socket.send_bytes(piece)
-        await _tell(socket, asked, "task-finished", output={"sentence": {}})
+        await _tell(socket, asked, "task-finished", output={"sentence": {}}, characters=BILLED_CHARACTERS)
         return False
 
     async def _begin(self, socket: web.WebSocketResponse, asked: dict[str, Any]) -> bool:
@@ -100,7 +102,9 @@ async def _tell(
     event: str,
     *,
     output: dict[str, Any] | None = None,
+    characters: int | None = None,
     **header: str,
 ) -> None:
     whole = {"task_id": asked["header"]["task_id"], "event": event, "attributes": {}, **header}
-    await socket.send_json({"header": whole, "payload": {"output": output} if output else {}})
+    usage = {} if characters is None else {"usage": {"characters": characters}}
+    await socket.send_json({"header": whole, "payload": {"output": output, **usage} if output else {}})

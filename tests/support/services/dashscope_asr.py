@@ -89,7 +89,8 @@ class DashscopeServer:
             }
             if not self.ended_by_time:
                 sentence |= {"heartbeat": False, "sentence_end": whole}
-            await self._tell(socket, "result-generated", {"output": {"sentence": sentence}})
+            usage = {"duration": 1} if whole else None
+            await self._tell(socket, "result-generated", {"output": {"sentence": sentence}, "usage": usage})
         beat = {"begin_time": 0, "end_time": None, "text": "", "heartbeat": True, "sentence_end": False}
         await self._tell(socket, "result-generated", {"output": {"sentence": beat}})
         return True

@@ -227,7 +227,9 @@ async def test_redis_that_goes_and_comes_is_told_with_the_time_since_when(
         {"Origin": "https://evil.example"},
     ],
 )
-@pytest.mark.parametrize("path", ["/live", "/turns/abcdef", "/history/hour"])
+@pytest.mark.parametrize(
+    "path", ["/live", "/turns/abcdef", "/history/hour", "/usage/week", "/usage/week/csv"]
+)
 async def test_only_a_browser_on_this_host_may_read(
     client: Client, path: str, headers: Mapping[str, str]
 ) -> None:

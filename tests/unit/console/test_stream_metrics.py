@@ -6,6 +6,7 @@ import pytest
 
 from dispatcher.console.call_history import MAX_STAGES, CallHistory
 from dispatcher.console.stream_metrics import StreamMetrics
+from dispatcher.routing.call_usage import SEPARATOR
 from dispatcher.routing.rules.constants import FAILED_THIS_CALL, PROBE_REASON
 
 
@@ -116,3 +117,22 @@ def test_decisions_of_the_tuner_are_counted_by_their_event() -> None:
     metrics.add_record("decision", {"event": "tried"})
     metrics.add_record("decision", {"event": "weights adjusted"})
     assert value(metrics, "xiaozhi_tuner_decisions_total", event="tried") == 1
+
+
+def test_usage_is_counted_by_instance_and_names_no_device() -> None:
+    metrics = StreamMetrics()
+    llm, tts = (
+        SEPARATOR.join(("2026-11-30", *each, "02:00:00:00:00:01", "kids"))
+        for each in (("llm", "llm-1"), ("tts", "tts-1"))
+    )
+    counters = {"calls": "2", "prompt_tokens": "812", "cached_tokens": "768", "cost": "0.25"}
+    spoken = {"characters": "40", "seconds": "2.5", "cost": "-1", "unknown": "1"}
+    fields = {f"{llm}{SEPARATOR}{unit}": amount for unit, amount in counters.items()}
+    fields |= {f"{tts}{SEPARATOR}{unit}": amount for unit, amount in spoken.items()}
+    metrics.add_record("usage", {"counters": fields})
+    assert value(metrics, "xiaozhi_llm_tokens_total", instance="llm-1", kind="prompt") == 812
+    assert value(metrics, "xiaozhi_llm_tokens_total", instance="llm-1", kind="cached") == 768
+    assert value(metrics, "xiaozhi_tts_characters_total", instance="tts-1") == 40
+    assert value(metrics, "xiaozhi_speech_seconds_total", service="tts", instance="tts-1") == 2.5
+    assert value(metrics, "xiaozhi_usage_cost_total", service="llm", instance="llm-1") == 0.25
+    assert value(metrics, "xiaozhi_usage_cost_total", service="tts", instance="tts-1") is None

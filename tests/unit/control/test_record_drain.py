@@ -14,9 +14,12 @@ from dispatcher.errors import RecordsError
 from dispatcher.messages import Record
 from dispatcher.records.report import StoreReport, read_report, read_turns
 from dispatcher.records.store import Store
+from dispatcher.records.usage import read_totals
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
-from dispatcher.telemetry import record_stream
+from dispatcher.routing.call_usage import SEPARATOR
+from dispatcher.telemetry import record_stream, usage_counters
+from dispatcher.telemetry.usage_counters import COUNTERS_PER_ENTRY
 from tests.unit.control.loops import RunningLoop
 
 
@@ -58,6 +61,37 @@ async def test_records_are_kept_once_and_leave_the_stream(redis: RedisClient, st
     assert await asyncio.to_thread(drain.run_once) == 0
     assert kept(store) == ["t1", "t2"]
     assert await redis.execute("XLEN", keys.RECORDS) == 0
+
+
+async def test_usage_is_taken_with_the_records_and_added_once(redis: RedisClient, store: ShakyStore) -> None:
+    drain = RecordDrain(RunningLoop(redis), store)
+    counter = SEPARATOR.join(("2026-11-30", "llm", "llm-1", "狗", "kids"))
+    await redis.execute("HSET", keys.USAGE, f"{counter}{SEPARATOR}calls", 3, "not a counter", "x")
+    # The first only moves them: an unreachable store leaves them where they take no room.
+    assert await asyncio.to_thread(drain.run_once) == 0
+    assert await redis.execute("EXISTS", keys.USAGE) == 0
+    assert await asyncio.to_thread(drain.run_once) == 1
+    await redis.execute("HSET", keys.USAGE, f"{counter}{SEPARATOR}calls", 1)
+    for _ in range(3):
+        await asyncio.to_thread(drain.run_once)
+    (total,) = read_totals(store.engine, by="persona", since_day="2026-11-30")
+    assert (total.name, total.calls) == ("kids", 4)
+
+
+async def test_many_counters_are_several_records(redis: RedisClient) -> None:
+    many = [f"2026-11-30{SEPARATOR * 5}calls{number}" for number in range(COUNTERS_PER_ENTRY + 1)]
+    await redis.execute("HSET", keys.USAGE, *(word for name in many for word in (name, 1)))
+    assert await usage_counters.move_to_stream(redis) == COUNTERS_PER_ENTRY + 1
+    assert await redis.execute("XLEN", keys.RECORDS) == 2
+    assert await usage_counters.move_to_stream(redis) == 0
+
+
+def test_a_record_of_usage_that_is_none_adds_nothing() -> None:
+    name = SEPARATOR.join(("2026-11-30", "llm", "llm-1", "", "", "calls"))
+    assert usage_counters.amounts_in({}) == {}
+    assert usage_counters.amounts_in({"counters": {name: "many", "a": "1", f"{name}ed": "1"}}) == {}
+    (amounts,) = usage_counters.amounts_in({"counters": {name: "2"}}).values()
+    assert amounts == {"calls": 2}
 
 
 async def test_beside_another_drain_this_one_does_nothing(redis: RedisClient, store: ShakyStore) -> None:

@@ -43,7 +43,7 @@ async def test_the_code_of_a_stranger_that_is_gone_is_free_again(
 async def test_a_full_registry_takes_nobody_and_loses_nobody(
     redis: RedisClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keys, "DEVICES_KEPT", 2)
+    monkeypatch.setattr(registry_scripts, "DEVICES_KEPT", 2)
     for name in ("one", "two", "three"):
         await registry.bind(redis, name, "", greeted=True)
     assert {device.device_id for device in await registry.read_all(redis)} == {"one", "two"}
@@ -54,7 +54,7 @@ async def test_a_full_registry_takes_nobody_and_loses_nobody(
 async def test_a_device_that_was_away_for_half_a_year_gives_way_unless_it_was_marked(
     redis: RedisClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keys, "DEVICES_KEPT", 2)
+    monkeypatch.setattr(registry_scripts, "DEVICES_KEPT", 2)
     for name in ("old", "named"):
         await registry.bind(redis, name, "", greeted=True)
         await redis.execute("ZADD", keys.DEVICES, 1, name)

@@ -22,8 +22,10 @@ from dispatcher.pipeline.worker_context import WorkerContext
 from dispatcher.providers.negotiation import RefusedParameters
 from dispatcher.providers.protocols import LoadReport
 from dispatcher.redis_client.lua_script import Script
+from dispatcher.routing.call_clock import CallClock
+from dispatcher.routing.call_usage import HOUSE, CallUsage, Payer
 from dispatcher.routing.leases import FIRST_COME, PickMode, Slot, WaitingOrder
-from dispatcher.routing.router import CallClock, Lease
+from dispatcher.routing.router import Lease
 from dispatcher.routing.rules.hedging import SharedHedging
 from dispatcher.routing.spare_slots import SPARE_ORDER
 from dispatcher.settings import Settings
@@ -54,12 +56,10 @@ class FakeRouter:
         full: instances without a free slot; whoever may wait for one does.
         panic: instances that are leased as the least bad.
         probes: instance to probe beside a call to another.
-        outcomes: (instance, outcome) of each lease that ended.
-        modes: (instance, mode) of each lease.
+        outcomes, modes: (instance, outcome) of each lease that ended; (instance, mode) of each.
         held: leases now, by instance.
-        dialogues: of each lease.
-        orders: places in line of each lease.
-        spare: instances that were leased on a spare slot.
+        dialogues, orders: of each lease, its place in line.
+        spare, usages: instances that were leased on a spare slot; (instance, usage) of each lease.
     """
 
     active: SimpleNamespace
@@ -72,6 +72,7 @@ class FakeRouter:
     dialogues: list[str] = field(default_factory=list)
     orders: list[WaitingOrder] = field(default_factory=list)
     spare: list[str] = field(default_factory=list)
+    usages: list[tuple[str, CallUsage]] = field(default_factory=list)
 
     @asynccontextmanager
     async def lease(
@@ -84,26 +85,27 @@ class FakeRouter:
         mode: PickMode = "",
         order: WaitingOrder = FIRST_COME,
         dialogue: str = "",
+        payer: Payer = HOUSE,
         on_wait: Callable[[], None] = lambda: None,
     ) -> AsyncIterator[Lease]:
         """Hold a slot, and note how the block ended."""
         self.orders.append(order)
         instance = await self._pick(service, excluded, deadline_at_s, on_wait)
-        self.spare += [instance.name] * (order is SPARE_ORDER)
-        name, clock = instance.name, CallClock()
+        name, clock, usage = instance.name, CallClock(), CallUsage(payer=payer)
+        self.spare += [name] * (order is SPARE_ORDER)
         self.held[name] += 1
         self.modes.append((name, mode))
         self.dialogues.append(dialogue)
         slot = self._slot(service, name, self.probes.pop(name, "") if mode == "offer" else "")
         outcome = "ignored"
         try:
-            yield Lease(instance=instance, slot=slot, wait_ms=0.0, clock=clock)
+            yield Lease(instance=instance, slot=slot, wait_ms=0.0, clock=clock, usage=usage)
             outcome = "ok" if clock.teaches else "ignored"
         except InstanceError as error:
             outcome = "failed" if error.counts else "ignored"
             raise
         finally:
-            self._end(name, outcome)
+            self._end(name, outcome, usage)
 
     def _slot(self, service: Service, name: str, probe: str) -> Slot:
         reason = "panic" if name in self.panic else ""
@@ -112,7 +114,8 @@ class FakeRouter:
             service=service, name=name, lease_id="a-lease", in_flight=held, reason=reason, probe=probe
         )
 
-    def _end(self, name: str, outcome: str) -> None:
+    def _end(self, name: str, outcome: str, usage: CallUsage) -> None:
+        self.usages.append((name, usage))
         self.held[name] -= 1
         self.outcomes.append((name, outcome))
 

@@ -18,8 +18,10 @@ from dispatcher.pipeline.attempt import (
     at_once,
     now,
 )
+from dispatcher.routing.call_clock import CallClock
+from dispatcher.routing.call_usage import CallUsage
 from dispatcher.routing.leases import Slot
-from dispatcher.routing.router import CallClock, Lease
+from dispatcher.routing.router import Lease
 from dispatcher.routing.rules.hedging import HEDGE_POLICIES, LatencyEstimator
 from tests.unit.pipeline.fake_worker import instance_of, ticket_of
 
@@ -45,7 +47,7 @@ def begun(
     )
     slot = Slot(service=service, name="an-instance", lease_id="a-lease", in_flight=1, reason="")
     instance = instance_of(service, "an-instance")
-    attempt.begin(Lease(instance=instance, slot=slot, wait_ms=0.0, clock=CallClock()))
+    attempt.begin(Lease(instance=instance, slot=slot, wait_ms=0.0, clock=CallClock(), usage=CallUsage()))
     attempt.started_at = attempt.alive_at = now() - ago_s
     return attempt
 

@@ -19,8 +19,10 @@ from dispatcher.pipeline import stage
 from dispatcher.pipeline.loop_thread import LoopThread
 from dispatcher.pipeline.stage import run_stage, without_stalls
 from dispatcher.pipeline.worker_context import WorkerContext
+from dispatcher.routing.call_clock import CallClock
+from dispatcher.routing.call_usage import CallUsage
 from dispatcher.routing.leases import Slot
-from dispatcher.routing.router import CallClock, Lease
+from dispatcher.routing.router import Lease
 from dispatcher.tools.model import Progress
 from tests.unit.pipeline.fake_worker import FakeWorker, instance_of, stream_of, ticket_of
 
@@ -88,7 +90,9 @@ def test_a_barge_in_cancels_the_stage(worker: FakeWorker) -> None:
 
 def lease() -> Lease:
     slot = Slot(service="llm", name="a", lease_id="a-lease", in_flight=1, reason="")
-    return Lease(instance=instance_of("llm", "a"), slot=slot, wait_ms=0.0, clock=CallClock())
+    return Lease(
+        instance=instance_of("llm", "a"), slot=slot, wait_ms=0.0, clock=CallClock(), usage=CallUsage()
+    )
 
 
 async def test_a_stream_that_stalls_is_out_of_reach_later_when_it_thinks() -> None:

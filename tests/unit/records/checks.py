@@ -9,7 +9,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import func, select, text
 
 from dispatcher.messages import Record
-from dispatcher.records import devices
+from dispatcher.records import devices, usage
 from dispatcher.records.retention import (
     DAY_MS,
     HOUR_MS,
@@ -87,6 +87,28 @@ def old_rows_go(store: Store) -> None:
         assert connection.scalar(select(func.count()).select_from(SAMPLES)) == 0
     optimise(store.engine)
     optimise(store.engine, thorough=True)
+
+
+def usage_of(number: int, *, instance: str = "llm-1", device: str = "狗", **amounts: float) -> Record:
+    name = f"2026-11-30\x1fllm\x1f{instance}\x1f{device}\x1fkids"
+    counters = {f"{name}\x1f{unit}": str(amount) for unit, amount in amounts.items()}
+    return Record(entry_ms=T0, entry_seq=number, kind="usage", fields={"counters": counters})
+
+
+def usage_adds_up_once(store: Store) -> None:
+    first = usage_of(1, calls=1, prompt_tokens=812, cost=0.25)
+    store.keep([first, usage_of(2, calls=2, prompt_tokens=8, cost=0.5)], life="a")
+    # A drain that died before it could take them out reads them again.
+    store.keep([first, usage_of(3, calls=1, instance="llm-2")], life="a")
+    (one, two) = usage.read_totals(store.engine, by="instance", since_day="2026-11-30")
+    assert (one.name, one.calls, one.prompt_tokens, one.cost) == ("llm-1", 3, 820, 0.75)
+    assert (two.name, two.calls) == ("llm-2", 1)
+    # Another life of the stream begins to number anew.
+    store.keep([usage_of(0, calls=1)], life="b")
+    (day,) = usage.read_totals(store.engine, by="day", since_day="2026-11-01")
+    assert (day.name, day.calls) == ("2026-11-30", 5)
+    assert not usage.read_totals(store.engine, by="device", since_day="2026-12-01")
+    assert prune(store.engine, now_ms=1_800_000_000_000 + LONG_MS)["usage"] == 2
 
 
 def fills(store: Store, *, turns: int) -> None:

@@ -108,7 +108,7 @@ def test_a_record_that_comes_twice_is_kept_once(store: Store) -> None:
     checks.twice_is_once(store)
 
 
-@pytest.mark.parametrize("kind", ["turn", "kpi", "sample", "alert", "decision"])
+@pytest.mark.parametrize("kind", ["turn", "kpi", "sample", "alert", "decision", "usage"])
 def test_every_kind_has_its_table(store: Store, kind: RecordKind) -> None:
     store.keep([Record(entry_ms=T0, entry_seq=0, kind=kind, fields={})], life="a")
     assert store.drained() == Drained(life="a", entry_ms=T0)
@@ -120,6 +120,10 @@ def test_old_samples_become_hours_and_late_ones_join_them(store: Store) -> None:
 
 def test_everything_goes_when_its_time_is_over(store: Store) -> None:
     checks.old_rows_go(store)
+
+
+def test_usage_of_a_day_adds_up_and_is_added_once(store: Store) -> None:
+    checks.usage_adds_up_once(store)
 
 
 def test_devices_are_kept_as_they_stand(store: Store) -> None:

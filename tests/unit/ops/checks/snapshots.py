@@ -6,7 +6,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from dispatcher.catalogue.model import Catalogue, Instance, NginxProxy, ServiceConfig, UpstreamServer
+from dispatcher.catalogue.model import Catalogue, Instance, ServiceConfig
+from dispatcher.catalogue.nginx_proxy import NginxProxy, UpstreamServer
 from dispatcher.control.overrides import RuntimeOverrides
 from dispatcher.control.rules.tuner_state import TunerState
 from dispatcher.device_simulator import TurnResult

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from dispatcher.catalogue.model import Catalogue, Instance, NginxProxy, ServiceConfig, UpstreamServer
+from dispatcher.catalogue.model import Catalogue, Instance, ServiceConfig
+from dispatcher.catalogue.nginx_proxy import NginxProxy, UpstreamServer
 from dispatcher.cli.nginx import nginx
 from dispatcher.messages import OTA_PATH, SERVICES, WEBSOCKET_PATH, Priority, Service
 from dispatcher.ops.nginx import DOCKER, NATIVE, render

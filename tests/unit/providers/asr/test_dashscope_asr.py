@@ -35,7 +35,7 @@ async def test_the_sentences_make_the_transcript(
 ) -> None:
     server.ended_by_time = ended_by_time
     heard = await provider.transcribe_stream(sockets.instance("asr"), says(tone(600), tone(650)), "zh")
-    assert (heard.text, heard.language) == ("今天天气怎么样？", "zh")
+    assert (heard.text, heard.language, heard.billed_s) == ("今天天气怎么样？", "zh", 1)
     assert server.finished
     assert server.early == 0
     assert sum(server.sizes) == 1250 * 32

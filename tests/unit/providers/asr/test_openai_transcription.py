@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from dispatcher.catalogue.model import Instance
+from dispatcher.providers.asr.openai_transcription import read_transcript
 from tests.support.services.openai import FakeOpenAi
 
 
@@ -32,3 +34,19 @@ async def test_a_server_that_found_no_speech_in_a_list_heard_nothing(openai: Fak
     openai.answers('{"result": []}')
 
     assert await openai.transcribe() == ("", "auto")
+
+
+@pytest.mark.parametrize(
+    ("usage", "billed_s"),
+    [
+        ('{"type": "duration", "seconds": 9}', 9.0),
+        ('{"type": "tokens", "input_tokens": 14, "output_tokens": 45, "total_tokens": 59}', None),
+        ('{"seconds": true}', None),
+        ('{"seconds": "9"}', None),
+        ("null", None),
+    ],
+)
+def test_the_seconds_that_a_server_bills_are_read(usage: str, billed_s: float | None) -> None:
+    raw = f'{{"text": "Hi there.", "usage": {usage}}}'.encode()
+    instance = Instance(service="asr", name="a", endpoint="http://127.0.0.1:9")
+    assert read_transcript(instance, raw, "auto", is_text=False).billed_s == billed_s

@@ -81,10 +81,30 @@ def test_a_few_malformed_chunks_are_passed_over_and_many_are_not() -> None:
         ({"timings": {"prompt_n": 22}}, None),
         ({"timings": {"prompt_n": 22}, "usage": {"prompt_tokens": 812}}, PromptUsage(tokens=812, cached=790)),
         ({"done": True, "prompt_eval_count": 812}, PromptUsage(tokens=812)),
+        (
+            {"done": True, "prompt_eval_count": 812, "eval_count": 40},
+            PromptUsage(tokens=812, completion=40),
+        ),
+        (
+            {"choices": [], "usage": {"prompt_tokens": 812, "completion_tokens": 40, "total_tokens": 852}},
+            PromptUsage(tokens=812, completion=40),
+        ),
+        (
+            {"timings": {"cache_n": 790, "prompt_n": 22, "predicted_n": 40}},
+            PromptUsage(tokens=812, cached=790, completion=40),
+        ),
+        (
+            {"usage": None, "x_groq": {"usage": {"prompt_tokens": 812, "completion_tokens": 40}}},
+            PromptUsage(tokens=812, completion=40),
+        ),
+        ({"usage": {"prompt_tokens": 812, "completion_tokens": None}}, PromptUsage(tokens=812)),
+        ({"usage": {"prompt_tokens": 812, "completion_tokens": "many"}}, PromptUsage(tokens=812)),
     ],
 )
-def test_the_size_of_a_prompt_is_read_in_each_form(chunk: dict[str, Any], usage: PromptUsage | None) -> None:
-    """OpenAI, vLLM; DeepSeek; llama.cpp with and without its count of cached tokens; Ollama."""
+def test_the_tokens_of_a_request_are_read_in_each_form(
+    chunk: dict[str, Any], usage: PromptUsage | None
+) -> None:
+    """OpenAI, vLLM; DeepSeek; llama.cpp with and without its count of cached tokens; Ollama; Groq."""
     assert prompt_usage(chunk) == usage
 
 

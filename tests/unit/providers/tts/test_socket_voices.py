@@ -12,8 +12,9 @@ from dispatcher.errors import (
     InstanceForbidden,
     InstanceUnreachable,
 )
-from dispatcher.providers.protocols import LoadReport
+from dispatcher.providers.protocols import LoadReport, SpeechUsage
 from tests.support.encoded import likeness, speech
+from tests.support.services.cosyvoice import BILLED_CHARACTERS
 from tests.support.waiting import WAIT_TIMEOUT_S
 from tests.unit.providers.tts.tts_services import KEYS, Serve, fails, heard
 
@@ -183,3 +184,9 @@ async def test_a_session_may_serve_several_calls_at_once(serve: Serve) -> None:
         several = await asyncio.gather(*(heard(voice.speaks()) for _ in range(4)))
 
         assert len(set(several)) == 1
+
+
+async def test_cosyvoice_says_how_many_characters_it_bills(serve: Serve) -> None:
+    async with serve("cosyvoice") as voice:
+        slices = [each async for each in voice.speaks()]
+        assert [each.characters for each in slices if isinstance(each, SpeechUsage)] == [BILLED_CHARACTERS]

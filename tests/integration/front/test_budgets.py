@@ -1,0 +1,39 @@
+"""Budgets in a whole system: turns go on at the local instance when the paid one has cost enough."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from redis import Redis
+
+from dispatcher.catalogue.usage_rules import Budget, Price, UsageRules
+from dispatcher.redis_client import keys
+from tests.support.stack import Stack
+from tests.support.waiting import soon
+
+DEVICE = "spender"
+
+
+async def test_a_spent_budget_spills_to_the_local_instance(stack: Stack) -> None:
+    own = stack.own_catalogue
+    llm = own.services["llm"]
+    paid, local = llm.instances[:2]
+    instances = (replace(paid, priority="high", price=Price(calls=1)), *llm.instances[1:])
+    services = {**own.services, "llm": replace(llm, instances=instances)}
+    budget = Budget(per="day", device=DEVICE, cost=2)
+    await stack.activate(replace(own, services=services, usage=UsageRules(budgets={"spender": budget})))
+    since = stack.front.printed_bytes()
+    async with stack.front.device(DEVICE) as device:
+        for number in range(3):
+            assert (await device.types(f"what is {number} plus two?")).sentences
+    await stack.activate(own)
+
+    async def finished() -> bool:
+        return len(stack.front.events("turn finished", since)) == 3
+
+    await soon(finished, what="three turns are finished")
+    turns = stack.front.events("turn finished", since)
+    assert [turn["llm_instance"] for turn in turns] == [paid.name, paid.name, local.name]
+    with Redis.from_url(stack.broker.url) as client:
+        assert client.hget(f"{keys.BUDGET_PREFIX}spender", "spent") == b"2"
+        client.delete(f"{keys.BUDGET_PREFIX}spender")
