@@ -19,6 +19,12 @@ def test_an_instance_that_never_answered_is_given_the_margin_alone() -> None:
     assert LatencyEstimator(POLICY).wait_s("llm-1") == 0.6
 
 
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_probe_may_take_twice_as_long_as_a_call_that_lost(service: Service) -> None:
+    policy = HEDGE_POLICIES[service]
+    assert policy.probe_s == 2 * policy.silence_s >= policy.longest_s
+
+
 def test_the_wait_follows_what_the_instance_usually_takes() -> None:
     usual = LatencyEstimator(POLICY)
 
