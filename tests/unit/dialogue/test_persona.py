@@ -7,7 +7,8 @@ from dispatcher.catalogue.fields import EVERYWHERE
 from dispatcher.catalogue.model import Instance
 from dispatcher.catalogue.personas import DeviceRule, Persona
 from dispatcher.dialogue.goodbye import GOODBYES
-from dispatcher.dialogue.persona import character, voice_at
+from dispatcher.dialogue.persona import character, voice_at, voices_of
+from dispatcher.messages import TurnTicket
 
 KIDS = Persona(name="Bobo", system_prompt="Be {name}, be gay.", language="en", voices={EVERYWHERE: "nova"})
 RULES = Conversation(
@@ -54,3 +55,15 @@ def test_a_voice_is_found_by_instance_then_provider_then_for_all() -> None:
     third = Instance(service="tts", name="third", endpoint="http://x", provider="xfyun")
     assert [voice_at(voices, each) for each in (loud, other, third)] == ["a", "b", "c"]
     assert voice_at({"loud": "a"}, other) is None
+
+
+def test_the_voices_of_a_turn_are_those_of_the_persona_that_its_ticket_names() -> None:
+    ticket = TurnTicket(
+        turn_id="a" * 32,
+        attempt=1,
+        device_id="other",
+        reply_stream="replies",
+        deadline_at_s=1e9,
+        persona="kids",
+    )
+    assert voices_of(RULES, ticket) == {EVERYWHERE: "nova"}
