@@ -81,6 +81,12 @@ def test_an_apology_and_a_cut_answer_are_errors_and_silence_or_a_device_that_lef
     assert (errors.value, errors.judged, errors.detail) == (0.3, True, "3 of 10 turns, 1 cut off")
 
 
+def test_a_device_that_is_turned_away_is_an_error_of_its_own_kind() -> None:
+    away, sorry = turn("turned away", first_audio_s=None), turn("apologised")
+    assert (away.is_error, away.is_turned_away) == (True, True)
+    assert (sorry.is_error, sorry.is_turned_away) == (True, False)
+
+
 def test_few_turns_are_shown_and_not_judged() -> None:
     facts = KpiFacts(now_s=NOW_S, turns=[turn("apologised")] * 9)
     assert (figure("errors", facts).value, figure("errors", facts).judged) == (1.0, False)
