@@ -82,7 +82,7 @@ async def sign_in(request: web.Request) -> web.Response:
     try:
         given = await request.json()
         name, password = str(given["name"]).strip()[:MAX_NAME], str(given["password"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise web.HTTPBadRequest(text="expected name and password", headers=SECURITY_HEADERS) from error
     if not name.isprintable():
         text = f"name: was {name!r}; expected printable characters"

@@ -87,7 +87,7 @@ async def _read(request: web.Request, *, who: str) -> ActionRequest:
             str(given.get(field, ""))[:MAX_VALUE].strip()
             for field in ("action", "subject", "value", "for", "why")
         )
-    except (ValueError, AttributeError) as error:
+    except (ValueError, AttributeError, RecursionError) as error:
         raise web.HTTPBadRequest(text="expected a JSON object", headers=SECURITY_HEADERS) from error
     for field, text in (("subject", subject), ("value", value), ("for", lasts), ("why", why)):
         if not text.isprintable():

@@ -129,7 +129,7 @@ async def _read(request: web.Request) -> tuple[str, dict[str, str], str]:
         name, why = (str(given.get(each, "")).strip()[:MAX_TEXT] for each in ("persona", "why"))
         found = ((key, str(given.get(key, ""))) for key in FORM_KEYS.values())
         texts = {key: text.replace("\r\n", "\n").strip() for key, text in found}
-    except (ValueError, AttributeError) as error:
+    except (ValueError, AttributeError, RecursionError) as error:
         raise web.HTTPBadRequest(text="expected a JSON object", headers=SECURITY_HEADERS) from error
     for key, text in {"why": why, **texts}.items():
         most = MAX_PROMPT if key in LINES else MAX_TEXT

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from dispatcher.bounded_json import read_json
 from dispatcher.tools.model import Tool
 from dispatcher.tools.tool_names import llm_name
 from dispatcher.tools.tool_schema import types_of
@@ -44,7 +45,6 @@ _NAMED: Final = re.compile(
 _PYTHON_CALL: Final = re.compile(r"(?<![\w.])[a-z_][\w.]*\(", re.IGNORECASE)
 # How Kimi counts its calls, and where harmony and Gemini keep their functions.
 _NAME_TRIM: Final = re.compile(r"^(?:functions|default_api)\.|\.call$|:\d+$")
-_JSON: Final = json.JSONDecoder(strict=False)
 _BRACKET: Final = re.compile(r"[\[{]")
 # Brackets that are tried; more calls than a turn makes, and a bound on what a broken text costs.
 _MAX_BRACKETS: Final = 20
@@ -123,13 +123,18 @@ def calls_of(value: Any, *, needs_arguments: bool = True) -> list[WrittenCall]:
 def read_value(text: str) -> Any:
     """Return the value of JSON, or of its like in Python's form; None where it is neither."""
     try:
-        return _JSON.decode(text.strip())
-    except (ValueError, RecursionError):
+        return read_json(text.strip(), strict=False)
+    except ValueError:
         pass
     try:
-        return ast.literal_eval(text.strip())
+        return _as_json(ast.literal_eval(text.strip()))
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return None
+
+
+def _as_json(value: Any) -> Any:
+    """Return a value of Python as JSON has it: tuples as lists, every text one that can be sent on."""
+    return read_json(json.dumps(value, default=str))
 
 
 def offered(written: Sequence[WrittenCall], tools: Sequence[Tool]) -> list[tuple[str, str]]:
@@ -219,7 +224,8 @@ def _python_calls(text: str) -> Iterator[WrittenCall]:
         if isinstance(call, ast.Call) and not call.args:
             try:
                 arguments = {str(each.arg): ast.literal_eval(each.value) for each in call.keywords}
-            except ValueError:
+                arguments = _as_json(arguments)
+            except (ValueError, TypeError, MemoryError, RecursionError):
                 continue
             yield _call(ast.unparse(call.func), arguments)
 

@@ -6,7 +6,6 @@ A second sending of the turn finds that the first one acted and ends.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import structlog
 
+from dispatcher.bounded_json import read_json
 from dispatcher.dialogue.history import Message
 from dispatcher.dialogue.local_time import NOW_TOOL, local_time
 from dispatcher.errors import TurnCancelled
@@ -138,7 +138,7 @@ class Toolbox:
         if offer is None:
             known = ", ".join(self._offers)
             return ToolResult(text=f"there is no tool {call.name[:64]!r}; there are {known}", failed=True)
-        arguments = json.loads(call.arguments)
+        arguments = read_json(call.arguments)
         problem = argument_problem(offer.tool.parameters, arguments)
         if problem:
             log.info("tool not called", tool=call.name, server=offer.server or "device")

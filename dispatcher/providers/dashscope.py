@@ -21,6 +21,8 @@ RESULT: Final = "result-generated"
 FINISHED: Final = "task-finished"
 # Our own word: a recognition failed because nobody spoke.
 NO_SPEECH: Final = "no-speech"
+# What is more is no amount, and Redis cannot add it up.
+_MOST: Final = 10**9
 _FAILED: Final = "task-failed"
 
 
@@ -40,7 +42,7 @@ class Event:
         """Return what the task has used so far, such as "duration"; None where it does not say."""
         usage = self.payload.get("usage")
         amount = usage.get(name) if isinstance(usage, dict) else None
-        return amount if type(amount) is int and amount >= 0 else None
+        return amount if type(amount) is int and 0 <= amount < _MOST else None
 
 
 def read_event(instance: Instance, message: Mapping[str, Any]) -> Event:

@@ -9,11 +9,14 @@ Bytes that are no UTF-8, as of a token that is half a character, spoil one chara
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
+from dispatcher.bounded_json import read_json
+
 MAX_PENDING_BYTES: Final = 1_000_000
+# Of one chunk that is written over several lines.
+MAX_TRIES: Final = 100
 _BOM: Final = b"\xef\xbb\xbf"
 _DONE: Final = b"[DONE]"
 _SHOWN_BYTES: Final = 200
@@ -42,6 +45,7 @@ class EventStreamDecoder:
         self._rest = b""
         self._skip_lf = False
         self._data: list[bytes] = []
+        self._tries = 0
         self._event = b""
         self._is_first = True
         self.is_json_body = False
@@ -109,17 +113,25 @@ class EventStreamDecoder:
             self._try_dispatch(value, items)
 
     def _try_dispatch(self, last: bytes, items: list[StreamItem]) -> None:
-        """Dispatch what is pending if it is a chunk; so is a last line that is one by itself."""
+        """Dispatch what is pending if it is a chunk; so is a last line that is one by itself.
+
+        Each try reads all that is pending, so that there are few; what is left waits for its empty line.
+        """
+        self._tries += 1
+        if self._tries > MAX_TRIES:
+            return
         if (chunk := _as_object(b"\n".join(self._data))) is not None:
             self._data.clear()
+            self._tries = 0
             items.append(self._named(chunk))
         elif len(self._data) > 1 and (chunk := _as_object(last)) is not None and not self.is_json_body:
             self._data.pop()
             items += [Malformed(b"\n".join(self._data)[:_SHOWN_BYTES]), self._named(chunk)]
             self._data.clear()
+            self._tries = 0
 
     def _dispatch(self, items: list[StreamItem]) -> None:
-        data, self._data = b"\n".join(self._data), []
+        data, self._data, self._tries = b"\n".join(self._data), [], 0
         if data.strip():
             chunks = _as_objects(data)
             items += [self._named(chunk) for chunk in chunks] or [Malformed(data[:_SHOWN_BYTES])]
@@ -131,18 +143,17 @@ class EventStreamDecoder:
 
 
 def _as_object(data: bytes) -> dict[str, Any] | None:
-    found = _parsed(data)
+    try:
+        found = read_json(data.decode("utf-8", "replace"))
+    except ValueError:
+        return None
     return found if isinstance(found, dict) else None
 
 
 def _as_objects(data: bytes) -> list[dict[str, Any]]:
     """Return an object, or those of a list, which Gemini's own API streams."""
-    found = _parsed(data)
-    return [each for each in (found if isinstance(found, list) else [found]) if isinstance(each, dict)]
-
-
-def _parsed(data: bytes) -> Any:
     try:
-        return json.loads(data.decode("utf-8", "replace"))
-    except (ValueError, RecursionError):
-        return None
+        found = read_json(data.decode("utf-8", "replace"))
+    except ValueError:
+        return []
+    return [each for each in (found if isinstance(found, list) else [found]) if isinstance(each, dict)]

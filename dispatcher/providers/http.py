@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-import json
 import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -12,6 +11,7 @@ from typing import Any, Final
 
 import aiohttp
 
+from dispatcher.bounded_json import read_json
 from dispatcher.catalogue.known_hosts import is_public
 from dispatcher.catalogue.model import Instance
 from dispatcher.errors import (
@@ -188,8 +188,8 @@ async def let_end(response: aiohttp.ClientResponse) -> None:
 def as_object(instance: Instance, raw: bytes) -> dict[str, Any]:
     """Return a JSON object; anything else is the instance's fault."""
     try:
-        answer = json.loads(raw)
-    except (ValueError, RecursionError) as error:
+        answer = read_json(raw)
+    except ValueError as error:
         raise InstanceFailed(instance.name, f"answer is not JSON: {raw[:SHOWN_BYTES]!r}") from error
     if not isinstance(answer, dict):
         raise InstanceFailed(instance.name, f"answer was {raw[:SHOWN_BYTES]!r}, expected an object")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Mapping
 from contextlib import suppress
 from math import isfinite
@@ -12,6 +11,7 @@ from typing import Any, Final
 import aiohttp
 import structlog
 
+from dispatcher.bounded_json import read_json
 from dispatcher.catalogue.model import Instance
 from dispatcher.errors import InstanceBusy
 from dispatcher.providers.protocols import LoadReport
@@ -69,8 +69,8 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
 
 def _as_mapping(raw: bytes) -> Mapping[str, Any]:
     try:
-        said = json.loads(raw)
-    except (ValueError, RecursionError):
+        said = read_json(raw)
+    except ValueError:
         return {}
     return said if isinstance(said, dict) else {}
 

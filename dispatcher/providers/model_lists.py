@@ -6,11 +6,11 @@ alone that one would.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Final
 
+from dispatcher.bounded_json import read_json
 from dispatcher.catalogue.model import Instance
 from dispatcher.errors import InstanceError
 from dispatcher.providers.protocols import PageProvider, Provider
@@ -38,8 +38,8 @@ def names_in(raw: bytes) -> tuple[str, ...] | None:
     None where it is no such list, or one of a server that answers to any name.
     """
     try:
-        found = answer = json.loads(raw)
-    except (ValueError, RecursionError):
+        found = answer = read_json(raw)
+    except ValueError:
         return None
     if isinstance(answer, dict):
         found = next((answer[key] for key in ("data", "models") if isinstance(answer.get(key), list)), None)

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
+from dispatcher.bounded_json import read_json
 from dispatcher.catalogue.model import Instance
 from dispatcher.errors import (
     ContentRefused,
@@ -25,6 +26,8 @@ from dispatcher.errors import (
 REFUSAL_CHARACTERS: Final = 200
 NO_HEADERS: Final[Mapping[str, str]] = {}
 _SAYING: Final = ("message", "detail", "status", "msg", "error_msg")
+# Of thousands of digits Python makes no number.
+_STATUS: Final = re.compile(r"\d{3}", re.ASCII)
 _TOO_BUSY: Final = (429, 503)
 _FORBIDDEN: Final = (401, 402, 403, 404)
 # OpenAI and Azure; DashScope; DeepSeek; Gemini; Volcano Ark; Zhipu 1301; MiniMax; Moonshot; Anthropic; xAI.
@@ -53,8 +56,8 @@ FILTERED_ENDS: Final = frozenset(
 def in_plain_words(said: str) -> str:
     """Return what an answer says for a person to read: the message in its JSON, else its text on one line."""
     try:
-        answer = json.loads(said)
-    except (ValueError, RecursionError):
+        answer = read_json(said)
+    except ValueError:
         answer = None
     # Gemini wraps its error in a list.
     answer = answer[0] if isinstance(answer, list) and answer and isinstance(answer[0], dict) else answer
@@ -68,7 +71,11 @@ def in_plain_words(said: str) -> str:
 def _details(detail: Any) -> str:
     """Return what FastAPI has against fields, a field after the other."""
     entries = [each for each in detail if isinstance(each, dict)] if isinstance(detail, list) else []
-    return "; ".join(f"{'.'.join(map(str, each.get('loc') or []))}: {each.get('msg')}" for each in entries)
+    return "; ".join(f"{_dotted(each.get('loc'))}: {each.get('msg')}" for each in entries)
+
+
+def _dotted(place: Any) -> str:
+    return ".".join(map(str, place)) if isinstance(place, list) else str(place or "")
 
 
 def is_about_account(said: str) -> bool:
@@ -116,8 +123,8 @@ def is_about_content(said: str) -> bool:
 def _codes(said: str) -> set[str]:
     """Return the codes in a refusal's JSON, as text."""
     try:
-        answer = json.loads(said)
-    except (ValueError, RecursionError):
+        answer = read_json(said)
+    except ValueError:
         return set()
     parts = [answer, _from(answer, "error"), _from(_from(answer, "error"), "innererror")]
     values = [_from(part, key) for part in parts for key in ("code", "type", "status", "reason")]
@@ -128,7 +135,7 @@ def _status_in(error: Any) -> int | None:
     """Return the HTTP status that an error carries as its code, as proxies send it."""
     for key in ("code", "status", "status_code"):
         value = _from(error, key)
-        if isinstance(value, str) and value.isascii() and value.isdigit():
+        if isinstance(value, str) and _STATUS.fullmatch(value):
             value = int(value)
         if isinstance(value, int) and 400 <= value < 600:
             return value

@@ -7,7 +7,7 @@ import json
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final, cast
+from typing import Final, cast, get_args
 
 import structlog
 from redis.asyncio import Redis
@@ -32,6 +32,7 @@ REPLY_READ_COUNT = 500
 
 # How many replies a front remembers, to know one that was sent again: several batches of every worker.
 REMEMBERED_REPLIES = 4_096
+_KINDS: Final[frozenset[str]] = frozenset(get_args(ReplyKind))
 _PROCESS = secrets.token_hex(4)
 _numbers = itertools.count()
 
@@ -71,13 +72,19 @@ def _parse(fields: Mapping[bytes, bytes]) -> Reply:
     return Reply(
         turn_id=fields[b"turn"].decode(),
         attempt=int(fields[b"attempt"]),
-        kind=cast("ReplyKind", fields[b"kind"].decode()),
+        kind=_kind(fields[b"kind"].decode()),
         index=int(fields.get(b"index", 0)),
         text=fields.get(b"text", b"").decode(),
         packets=fields.get(b"packets", b""),
         last=b"last" in fields,
         timings=json.loads(timings) if timings else None,
     )
+
+
+def _kind(said: str) -> ReplyKind:
+    if said not in _KINDS:
+        raise ValueError(f"kind {said[:64]!r}, expected one of {', '.join(sorted(_KINDS))}")
+    return cast("ReplyKind", said)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from dispatcher.bounded_json import read_json
 from dispatcher.errors import ProtocolError
 from dispatcher.messages import REPLY_FRAME_MS, REPLY_RATE_HZ, UPLINK_RATE_HZ, AudioFormat
 
@@ -63,11 +64,9 @@ class Listen(_Message):
 
     @field_validator("text", mode="before")
     @classmethod
-    def usable_text(cls, value: Any) -> Any:
-        """Return the beginning of a long text, with a sign for half a character: both are answered."""
-        if not isinstance(value, str):
-            return value
-        return value[:MAX_UTTERANCE_CHARACTERS].encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    def bounded_text(cls, value: Any) -> Any:
+        """Return the beginning of a long text, which is answered."""
+        return value[:MAX_UTTERANCE_CHARACTERS] if isinstance(value, str) else value
 
 
 class Abort(_Message):
@@ -115,8 +114,8 @@ def parse(raw: str | bytes) -> DeviceMessage:
     if len(raw) > MAX_TEXT_BYTES:
         raise ProtocolError(f"message has {len(raw)} bytes, at most {MAX_TEXT_BYTES} are read")
     try:
-        message = json.loads(raw)
-    except (ValueError, RecursionError) as error:
+        message = read_json(raw)
+    except ValueError as error:
         raise ProtocolError(f"message is not JSON: {error}") from error
     if not isinstance(message, dict) or not isinstance(message.get("type"), str):
         raise ProtocolError("message has no `type`, expected an object with one")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 import time
 from dataclasses import replace
@@ -13,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
+from dispatcher.bounded_json import read_json
 from dispatcher.devices.registry import DeviceDetails
 from dispatcher.dialogue.persona import character
 from dispatcher.front.admission.client_address import client_address_of
@@ -128,8 +128,8 @@ def _token(request: web.Request, peer: Peer, now_s: float) -> str:
 async def _posted(request: web.Request) -> Any:
     """Return what the device posts; some boards post malformed JSON, which is as good as nothing."""
     try:
-        return json.loads(await _body(request))
-    except (ValueError, RecursionError):
+        return read_json(await _body(request))
+    except ValueError:
         return None
 
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import aiohttp
 
+from dispatcher.bounded_json import read_json
 from dispatcher.catalogue.model import Instance
 from dispatcher.errors import InstanceError, InstanceFailed
 from dispatcher.messages import Language
@@ -38,6 +39,8 @@ _TEXT_FIELDS: Final = (
     "sentences",
 )
 _DEEPEST: Final = 4
+# Seconds, or the logarithm of a probability: a whole number of hundreds of digits makes no float.
+_MOST: Final = 1e6
 
 
 class OpenAiTranscription(OpenAiServer):
@@ -125,8 +128,8 @@ def _last_event(raw: bytes) -> Mapping[str, Any]:
 
 def _parsed(raw: bytes) -> Any:
     try:
-        return json.loads(raw)
-    except (ValueError, RecursionError):
+        return read_json(raw)
+    except ValueError:
         return None
 
 
@@ -170,7 +173,9 @@ def _least(answer: Mapping[str, Any], name: str) -> float | None:
     if not isinstance(segments, list):
         return None
     found = [each.get(name) for each in segments if isinstance(each, dict)]
-    return min((float(each) for each in found if isinstance(each, int | float)), default=None)
+    return min(
+        (float(each) for each in found if isinstance(each, int | float) and abs(each) < _MOST), default=None
+    )
 
 
 def _billed_s(usage: Any) -> float | None:
@@ -178,4 +183,4 @@ def _billed_s(usage: Any) -> float | None:
     seconds = usage.get("seconds") if isinstance(usage, dict) else None
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
         return None
-    return float(seconds) if seconds >= 0 else None
+    return float(seconds) if 0 <= seconds < _MOST else None

@@ -11,6 +11,8 @@ from typing import Any, Final
 from dispatcher.tools.model import PromptUsage
 
 _USAGE_FIELDS: Final = frozenset({"usage", "timings", "prompt_eval_count", "x_groq"})
+# What is more is no count, and Redis cannot add it up.
+_MOST: Final = 10**9
 _REASONING_FIELDS: Final = ("reasoning_content", "reasoning", "thinking")
 
 
@@ -152,4 +154,4 @@ def _object(value: Any) -> dict[str, Any]:
 
 
 def _first_count(*values: Any) -> int | None:
-    return next((each for each in values if type(each) is int and each >= 0), None)
+    return next((each for each in values if type(each) is int and 0 <= each < _MOST), None)

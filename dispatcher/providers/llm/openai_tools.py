@@ -6,11 +6,13 @@ Source: OpenAI API reference, chat/completions, `tools` and `choices[].delta.too
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from dispatcher.bounded_json import read_json
 from dispatcher.catalogue.model import Instance
 from dispatcher.dialogue.history import Message
 from dispatcher.errors import InstanceFailed
@@ -19,6 +21,7 @@ from dispatcher.tools.model import Tool, ToolCall
 MAX_CALLS: Final = 16
 MAX_ARGUMENT_CHARACTERS: Final = 32_000
 _SHOWN_CHARACTERS: Final = 200
+_INDEX: Final = re.compile(r"\d{1,9}", re.ASCII)
 _CALL_FIELDS: Final = frozenset({"index", "id", "type", "function"})
 _FUNCTION_FIELDS: Final = frozenset({"name", "arguments", "parameters"})
 
@@ -169,7 +172,7 @@ def _begins_anew(begun: _Begun, call_id: str, name: str, *, has_arguments: bool)
 
 
 def _index(value: Any) -> int | None:
-    if isinstance(value, str) and value.isascii() and value.isdigit():
+    if isinstance(value, str) and _INDEX.fullmatch(value):
         return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
@@ -177,9 +180,9 @@ def _index(value: Any) -> int | None:
 def _parsed(arguments: str) -> dict[str, Any] | None:
     """Return the object that arguments are: also `null` for none, and an object inside a JSON text."""
     try:
-        found = json.loads(arguments)
-        found = json.loads(found) if isinstance(found, str) else found
-    except (ValueError, RecursionError):
+        found = read_json(arguments)
+        found = read_json(found) if isinstance(found, str) else found
+    except ValueError:
         return None
     if found is None:
         return {}

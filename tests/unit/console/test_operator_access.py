@@ -113,7 +113,7 @@ async def test_a_name_that_cannot_be_shown_is_refused(client: Client) -> None:
         )
 
 
-@pytest.mark.parametrize("body", ['{"name": "Ada"}', "[]", "no JSON"])
+@pytest.mark.parametrize("body", ['{"name": "Ada"}', "[]", "no JSON", "[" * 50_000])
 async def test_a_sign_in_that_cannot_be_read_is_refused(client: Client, body: str) -> None:
     async with client.post("/session", data=body, headers={"Content-Type": "application/json"}) as response:
         assert response.status == 400

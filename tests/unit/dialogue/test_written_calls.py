@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import json
 from typing import Any
 
 import pytest
@@ -142,3 +144,26 @@ def test_a_call_with_broken_arguments_is_dropped() -> None:
 
     assert reply.feed('<tool_call>{"name": "set_volume", "argum</tool_call>Done.') == "Done."
     assert reply.calls == []
+
+
+@pytest.mark.parametrize("value", ["{'a': " + "[" * 90 + "]" * 90 + "}", "(1, 2)"])
+def test_a_value_in_the_form_of_python_is_as_json_has_it(value: str) -> None:
+    found = read_value(value)
+
+    assert found == json.loads(json.dumps(ast.literal_eval(value)))
+
+
+@pytest.mark.parametrize("depth", [110, 900])
+def test_a_call_that_is_too_deep_is_none(depth: int) -> None:
+    deep = "[" * depth + "]" * depth
+
+    assert read_calls(f'{{"name": "set_volume", "arguments": {{"a": {deep}}}}}') == []
+    assert read_calls(f"set_volume(a={deep})") == []
+    assert read_value(f"{{'a': {deep}}}") is None
+
+
+def test_half_a_sign_in_a_call_is_replaced() -> None:
+    (call,) = read_calls(r'{"name": "say", "arguments": {"text": "\ud83d"}}')
+    (python,) = read_calls(r"say(text='\ud83d')")
+
+    assert (call.arguments, python.arguments) == ({"text": "\ufffd"}, {"text": "\ufffd"})

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.providers.event_stream import EventStreamDecoder, Malformed, StreamItem
+from dispatcher.bounded_json import read_json
+from dispatcher.providers import event_stream
+from dispatcher.providers.event_stream import MAX_TRIES, EventStreamDecoder, Malformed, StreamItem
 
 ONE, TWO = {"n": 1}, {"n": 2, "text": "现在 🕛 \u2028"}
 RAW_TWO = '{"n": 2, "text": "现在 🕛 \u2028"}'.encode()
@@ -77,3 +81,29 @@ def test_any_slices_of_a_stream_give_the_same_items(
     parts = [whole[start:end] for start, end in pairwise(places)]
 
     assert decoded(*parts) == decoded(whole)
+
+
+def test_a_body_of_many_lines_is_not_read_again_at_each_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+
+    def counted(raw: str) -> Any:
+        read.append(raw)
+        return read_json(raw)
+
+    monkeypatch.setattr(event_stream, "read_json", counted)
+    body = b'{"a": [\n' + b'{"b": 1},\n}\n' * 3_000
+
+    assert len(decoded(body)) <= 1
+    assert len(read) <= 2 * MAX_TRIES + 1
+
+
+def test_a_body_of_more_lines_than_are_tried_is_read_at_its_end() -> None:
+    body = json.dumps({"a": [{"b": n} for n in range(300)]}, indent=1).encode()
+
+    assert decoded(body) == [json.loads(body)]
+
+
+def test_an_event_that_is_too_deep_is_malformed() -> None:
+    deep = b"[" * 900 + b"]" * 900
+
+    assert decoded(b'data: {"a": ' + deep + b"}\n\n") == [Malformed((b'{"a": ' + deep)[:200])]

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from dispatcher.catalogue.model import Instance
-from dispatcher.errors import ContentRefused, InstanceForbidden, InstanceRefused
-from dispatcher.providers.refusals import status_error
+from dispatcher.errors import ContentRefused, InstanceFailed, InstanceForbidden, InstanceRefused
+from dispatcher.providers.refusals import error_in_answer, status_error
 
 LLM = Instance(service="llm", name="llm-1", endpoint="http://127.0.0.1:1/v1")
 
@@ -64,3 +64,25 @@ def test_a_refusal_about_the_instance_goes_to_the_next_one_and_counts(
 
     assert type(error) is kind
     assert (error.retryable, error.counts) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ('{"detail": [{"loc": 7, "msg": "no"}]}', "7: no"),
+        ('{"detail": [{"loc": null, "msg": "no"}]}', ": no"),
+        ('{"detail": [{"loc": ["body", 0], "msg": "no"}]}', "body.0: no"),
+        (r'{"message": "\ud83d no"}', "\ufffd no"),
+        ('{"message": ' + "[" * 900 + "]" * 900 + "}", '{"message": [['),
+    ],
+)
+def test_a_refusal_of_any_form_has_words_that_can_be_sent_on(said: str, reason: str) -> None:
+    error = status_error(LLM, 400, said)
+
+    assert reason in str(error)
+    str(error).encode()
+
+
+@pytest.mark.parametrize("code", ["9" * 5_000, "42", "٤٢٩", "4290"])
+def test_a_code_that_is_no_status_is_the_instances_fault(code: str) -> None:
+    assert type(error_in_answer(LLM, {"code": code, "message": "no"})) is InstanceFailed

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from structlog.testing import capture_logs
 
 from dispatcher.audio.packets import pack
 from dispatcher.dialogue.history import Message
@@ -145,3 +146,13 @@ async def test_a_dialogue_is_remembered_in_order_and_halved_when_full(redis: Red
     assert held[-2:] == [half + 2, half + 4]
     assert await recent_history.recall(redis, "device") == said[-half - 4 :]
     assert 0 < await redis.execute("TTL", keys.history("device")) <= recent_history.HISTORY_TTL_S
+
+
+def test_a_reply_of_a_kind_that_is_not_known_is_dropped_and_logged() -> None:
+    entry = {b"turn": b"t", b"attempt": b"1", b"kind": b"song"}
+    with capture_logs() as logs:
+        assert replies.parsed(entry) == []
+
+    assert (logs[0]["event"], logs[0]["turn"]) == ("reply not readable", "t")
+    assert "kind 'song', expected one of alive, audio" in logs[0]["reason"]
+    assert len(replies.parsed({**entry, b"kind": b"end"})) == 1

@@ -8,6 +8,8 @@ from dispatcher.catalogue.model import Instance
 from dispatcher.providers.asr.openai_transcription import read_transcript
 from tests.support.services.openai import FakeOpenAi
 
+ASR = Instance(service="asr", name="a", endpoint="http://127.0.0.1:9")
+
 
 @pytest.mark.parametrize(
     "answer",
@@ -48,5 +50,20 @@ async def test_a_server_that_found_no_speech_in_a_list_heard_nothing(openai: Fak
 )
 def test_the_seconds_that_a_server_bills_are_read(usage: str, billed_s: float | None) -> None:
     raw = f'{{"text": "Hi there.", "usage": {usage}}}'.encode()
-    instance = Instance(service="asr", name="a", endpoint="http://127.0.0.1:9")
-    assert read_transcript(instance, raw, "auto", is_text=False).billed_s == billed_s
+    assert read_transcript(ASR, raw, "auto", is_text=False).billed_s == billed_s
+
+
+@pytest.mark.parametrize("digits", [1, 400])
+def test_a_number_too_long_for_a_float_is_passed_over(digits: int) -> None:
+    long = "9" * digits
+    raw = f'{{"text": "Hi.", "usage": {{"seconds": {long}}}, "segments": [{{"no_speech_prob": {long}}}]}}'
+    read = read_transcript(ASR, raw.encode(), "auto", is_text=False)
+
+    assert (read.billed_s, read.no_speech_ratio) == ((9.0, 9.0) if digits == 1 else (None, None))
+
+
+@pytest.mark.parametrize(
+    "answer", [r'{"text": "Hi \ud83d"}', r'["Hi \ud83d"]', r'data: {"text": "Hi \ud83d"}']
+)
+def test_half_a_sign_in_a_transcript_can_be_sent_on(answer: str) -> None:
+    assert read_transcript(ASR, answer.encode(), "auto", is_text=False).text == "Hi \ufffd"

@@ -9,6 +9,7 @@ import pytest
 from dispatcher.catalogue.model import Instance
 from dispatcher.dialogue.history import Message
 from dispatcher.errors import InstanceFailed
+from dispatcher.providers.dashscope import Event
 from dispatcher.providers.event_stream import Malformed
 from dispatcher.providers.llm.openai_chat import _parameters
 from dispatcher.providers.llm.openai_chunks import Delta, prompt_usage, read_delta
@@ -120,3 +121,8 @@ def test_a_cache_key_is_sent_to_openai_alone_and_is_that_of_the_prompt() -> None
     key = key_at("https://api.openai.com/v1", "Be brief.")
     assert key == key_at("https://site.openai.azure.com/v1", "Be brief.")
     assert key != key_at("https://api.openai.com/v1", "Be kind.")
+
+
+def test_a_count_of_hundreds_of_digits_is_no_count() -> None:
+    assert prompt_usage({"usage": {"prompt_tokens": 10**400}}) is None
+    assert Event(name="", payload={"usage": {"duration": 10**400}}).usage("duration") is None

@@ -231,3 +231,16 @@ async def test_a_tool_is_called_by_the_name_that_a_model_has_for_it(openai: Fake
 
     (call,) = [each async for each in openai.chat([VOLUME]) if isinstance(each, ToolCall)]
     assert call.name == "set_volume"
+
+
+@pytest.mark.parametrize("index", ["9" * 5_000, "7.5"])
+def test_a_number_of_a_call_that_is_no_number_counts_as_none(index: Any) -> None:
+    assert [name for _, name, _ in joined([piece(index, id="c1", name="mute")])] == ["mute"]
+
+
+def test_arguments_that_are_too_deep_are_no_object() -> None:
+    joiner = CallJoiner(LLM)
+    joiner.feed([piece(0, id="c1", name="say", arguments='{"a": ' + "[" * 900 + "]" * 900 + "}")])
+    (call,) = joiner.finish()
+
+    assert call.problem.startswith("not done: the arguments are no JSON object")
