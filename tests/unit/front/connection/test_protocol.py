@@ -128,7 +128,7 @@ def test_a_message_of_another_kind_is_no_error(kind: str) -> None:
     [
         *("", "{", "hello", "[]", '"hello"', "null", "17", "{}", '{"type": 3}', '{"type": null}'),
         *(b"\xff\xfe", b"\x00", "[" * 50_000, '{"type": "mcp", "payload": ' + "[" * 101 + "]" * 101 + "}"),
-        *('{"type": "listen", "state": ' + "9" * 10_000 + "}"),
+        '{"type": "listen", "state": ' + "9" * 10_000 + "}",
     ],
 )
 def test_what_is_no_message_is_refused(raw: str | bytes) -> None:
