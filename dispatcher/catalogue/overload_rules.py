@@ -25,7 +25,7 @@ Hysteresis = Annotated[float, Field(ge=0, lt=1, strict=True), expected("a number
 StepTimes = Annotated[
     tuple[Duration, Duration, Duration, Duration, Duration],
     AfterValidator(_rising),
-    expected("five times, none shorter than the one before, such as [300ms, 1s, 1500ms, 2s, 8s]"),
+    expected("five times, none shorter than the one before, such as [300ms, 1s, 1500ms, 2s, 20s]"),
 ]
 
 
@@ -45,7 +45,7 @@ class OverloadRules(Section):
 
     enabled: Switch = True
     highest_step: StepNumber = 5
-    steps_at_s: Annotated[StepTimes, key("steps_at")] = (0.3, 1.0, 1.5, 2.0, 8.0)
+    steps_at_s: Annotated[StepTimes, key("steps_at")] = (0.3, 1.0, 1.5, 2.0, 20.0)
     hysteresis_ratio: Annotated[Hysteresis, key("hysteresis")] = 0.3
     step_back_after_s: Annotated[Duration, key("step_back_after")] = 0.5
     brief_tokens: Count = 150

@@ -81,6 +81,8 @@ async def pin_step(redis: RedisClient, step: int | None) -> OverloadPin | None:
 
 def _operator() -> str:
     try:
-        return f"{getpass.getuser()}@{socket.gethostname()}"
-    except OSError:  # no such user, as in many a container
-        return socket.gethostname()
+        who = f"{getpass.getuser()}@{socket.gethostname()}"
+    except (OSError, KeyError, ImportError):  # no such user, as in many a container
+        who = socket.gethostname()
+    # A pin is words with spaces between them.
+    return "_".join(who.split())

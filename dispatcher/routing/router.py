@@ -183,7 +183,7 @@ class Router:
         try:
             return await asyncio.shield(looking)
         except asyncio.CancelledError:
-            undoing = asyncio.get_running_loop().create_task(self._undo(looking, service, lease_id))
+            undoing = asyncio.get_running_loop().create_task(self._undo(looking, service, lease_id, look))
             self._abandoned.add(undoing)
             undoing.add_done_callback(self._abandoned.discard)
             raise
@@ -196,14 +196,18 @@ class Router:
             leases.leave(self._redis, service, lease_id)
             raise
 
-    async def _undo(self, looking: asyncio.Task[Slot | NoSlot], service: Service, lease_id: str) -> None:
+    async def _undo(
+        self, looking: asyncio.Task[Slot | NoSlot], service: Service, lease_id: str, look: Look
+    ) -> None:
         """Take back what a look of a call that was cancelled meanwhile did."""
         try:
             picked = await looking
         except DispatcherError:  # it took nothing, or what it took expires by itself
             return
         if isinstance(picked, Slot):
-            await self._finish(picked, "ignored", CallClock(), None, CallUsage())
+            # Without its budgets, the part that was set aside for it would be held for two minutes.
+            usage = CallUsage(budgets=look.keywords["budgets"].of(picked.name))
+            await self._finish(picked, "ignored", CallClock(), None, usage)
         else:
             leases.leave(self._redis, service, lease_id)
 

@@ -64,7 +64,9 @@ class OverloadLadder:
     def step_of_turn(self, rules: OverloadRules) -> OverloadStep:
         """Return the step of a turn that begins now."""
         self.follow(rules)
-        return step_of_turn(self._place, line_s=self.line_s) if self.pinned is None else self.pinned
+        if self.pinned is not None:
+            return self.pinned
+        return step_of_turn(self._place, line_s=self.line_s, rules=rules)
 
     def refusal(self, step: OverloadStep, rules: OverloadRules) -> str:
         """Return why a turn that begins on that step is turned away; empty where it is not."""
@@ -72,14 +74,16 @@ class OverloadLadder:
             return ""
         if self.pinned is not None:
             return "too many at once: an operator pinned this step"
-        return f"too many at once: a line of {self.line_s:.1f} s, at most {rules.steps_at_s[-1]:g} s"
+        return f"too many at once: a line of {self.line_s:.1f} s, {rules.steps_at_s[-1]:g} s is too long"
 
     def refusal_at(self, stage: Service, rules: OverloadRules) -> str:
         """Return why a turn that comes to a stage is turned away after all; empty where it is not."""
         line_s = self._loads.line_s(stage)
         if self.step is not OverloadStep.TOO_MANY or self.pinned is not None or line_s < rules.steps_at_s[-1]:
             return ""
-        return f"too many at once: a line of {line_s:.1f} s at {stage}, at most {rules.steps_at_s[-1]:g} s"
+        return (
+            f"too many at once: a line of {line_s:.1f} s at {stage}, {rules.steps_at_s[-1]:g} s is too long"
+        )
 
     def _note_change(self, before: OverloadStep) -> None:
         step = self.step

@@ -82,8 +82,7 @@ def next_ladder(ladder: Ladder, *, line_s: float, now_s: float, rules: OverloadR
         return _up(ladder, wanted, now_s)
     if ladder.step > rules.highest_step:
         return Ladder(step=wanted, since_s=now_s)
-    is_long = line_s >= rules.steps_at_s[ladder.step - 1] * (1 - rules.hysteresis_ratio)
-    if ladder.step is OverloadStep.FULL or is_long:
+    if ladder.step is OverloadStep.FULL or _holds(ladder.step, line_s, rules):
         return replace(ladder, calm_since_s=None)
     calm_since_s = now_s if ladder.calm_since_s is None else ladder.calm_since_s
     if now_s - calm_since_s < rules.step_back_after_s:
@@ -101,6 +100,18 @@ def _up(ladder: Ladder, wanted: OverloadStep, now_s: float) -> Ladder:
     return Ladder(step=OverloadStep(ladder.step + 1), since_s=now_s)
 
 
-def step_of_turn(ladder: Ladder, *, line_s: float) -> OverloadStep:
-    """Return the step of a turn that begins now: one that finds no line is answered in full."""
-    return ladder.step if line_s > 0 else OverloadStep.FULL
+def _holds(step: OverloadStep, line_s: float, rules: OverloadRules) -> bool:
+    """Return whether the line is too long for the step before."""
+    return line_s >= rules.steps_at_s[step - 1] * (1 - rules.hysteresis_ratio)
+
+
+def step_of_turn(ladder: Ladder, *, line_s: float, rules: OverloadRules) -> OverloadStep:
+    """Return the step of a turn that begins now.
+
+    One that finds no line is answered in full; none is turned away by a line that has become short.
+    """
+    if line_s <= 0:
+        return OverloadStep.FULL
+    if ladder.step is OverloadStep.TOO_MANY and not _holds(ladder.step, line_s, rules):
+        return OverloadStep.FILLER
+    return ladder.step

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
+from redis.asyncio import Redis
 
 from dispatcher.catalogue.usage_rules import Budget, Price, UsageRules
 from dispatcher.errors import BudgetSpent
@@ -72,6 +73,25 @@ async def test_local_instances_come_first_at_80_percent_and_alone_at_100(fleet: 
     await fleet.set_fields("local", draining=0)
     assert await house.calls(2) == ["local"] * 2
     assert (await house.budget())["spent"] == "10"
+
+
+async def test_a_call_that_is_cancelled_while_it_looks_holds_no_part_of_a_budget(
+    fleet: Fleet, broker: Broker
+) -> None:
+    house = await house_of(fleet, CLOUD, b=Budget(per="day", cost=1))
+    async with Redis.from_url(broker.url) as other:
+        await other.client_pause(300, all=True)
+    calling = asyncio.create_task(house.call())
+    await asyncio.sleep(0.1)  # the look is on its way; Redis answers after its pause
+    calling.cancel()
+    await asyncio.wait({calling})
+
+    async def was_picked_and_holds_none() -> bool:
+        kept = await fleet.redis.execute("XRANGE", keys.DECISIONS, "-", "+")
+        is_picked = any(b"instance" in fields for _, fields in kept)
+        return is_picked and not any(name.startswith("held:") for name in await house.budget())
+
+    await soon(was_picked_and_holds_none, what="the part is given back")
 
 
 async def test_without_a_local_instance_a_call_is_refused_with_the_budget(fleet: Fleet) -> None:

@@ -42,7 +42,7 @@ def crowded(calls: int, *, highest_step: int = 5) -> FakeFront:
 
 
 def test_a_change_is_logged_once_and_counted() -> None:
-    ladder = ladder_at(9)
+    ladder = ladder_at(21)
     with capture_logs() as logged:
         for _ in range(3):
             ladder.follow(RULES)
@@ -72,7 +72,7 @@ def test_a_queue_without_a_worker_is_no_overload() -> None:
 
 @pytest.mark.parametrize("text", ["", "when?"])
 async def test_with_too_many_in_line_a_turn_is_told_so_at_once_and_sends_no_task(text: str) -> None:
-    front = crowded(9)
+    front = crowded(21)
     with capture_logs() as logged:
         turn = await running(front, text=text)
         front.clock.advance()
@@ -82,13 +82,13 @@ async def test_with_too_many_in_line_a_turn_is_told_so_at_once_and_sends_no_task
     assert (front.queued("asr"), front.queued("llm")) == ([], [])
     report = reports(logged)
     assert (report["outcome"], report["overload_step"]) == ("turned away", 5)
-    assert report["reason"] == "too many at once: a line of 9.0 s, at most 8 s"
+    assert report["reason"] == "too many at once: a line of 21.0 s, 20 s is too long"
     assert report["first_audio_ms"] < 1000
     assert front.context.ladder.turned_away == 1
 
 
 async def test_a_turn_that_is_let_in_carries_its_step_and_one_without_a_line_none() -> None:
-    front = crowded(9, highest_step=4)
+    front = crowded(21, highest_step=4)
     await running(front, text="when?")
     assert [each.get("overload_step") for each in front.queued("llm")] == [1]
     # With the turn that was sent since the reading, one slot of three is free.
@@ -100,7 +100,7 @@ async def test_a_turn_that_is_let_in_carries_its_step_and_one_without_a_line_non
 async def test_a_turn_is_turned_away_at_its_transcript_where_too_many_came_before_it() -> None:
     front = fake_front()
     turn = await running(front)
-    front.context.loads.current = line_of(9)
+    front.context.loads.current = line_of(21)
     front.context.ladder.follow(RULES)
     with capture_logs() as logged:
         turn.reply("transcript", text="When do we eat?")
@@ -113,13 +113,13 @@ async def test_a_turn_is_turned_away_at_its_transcript_where_too_many_came_befor
 
 
 async def test_a_greeting_is_said_on_any_step() -> None:
-    front = crowded(9)
+    front = crowded(21)
     await running(front, text="hi esp", phrase="Here I am.")
     assert len(front.queued("tts")) == 1
 
 
 async def test_nothing_is_read_ahead_on_any_step() -> None:
-    front = crowded(9)
+    front = crowded(21)
     front.context.ladder.follow(RULES)
     await PrefillRequests(front.context, front.profile()).send(None, AudioParams())
     await settle()

@@ -14,6 +14,8 @@ from dispatcher.routing.rules.overload import (
     next_ladder,
     step_of_turn,
 )
+from dispatcher.routing.rules.prediction import ServiceLoad
+from dispatcher.routing.rules.prediction import line_s as line_of
 
 RULES = OverloadRules()
 TICK_S = 0.25
@@ -81,8 +83,19 @@ def test_a_lower_highest_step_holds_at_once() -> None:
 
 def test_a_turn_that_finds_no_line_is_answered_in_full() -> None:
     ladder = Ladder(step=OverloadStep.LOCAL)
-    assert step_of_turn(ladder, line_s=0.0) is OverloadStep.FULL
-    assert step_of_turn(ladder, line_s=0.1) is OverloadStep.LOCAL
+    assert step_of_turn(ladder, line_s=0.0, rules=RULES) is OverloadStep.FULL
+    assert step_of_turn(ladder, line_s=0.1, rules=RULES) is OverloadStep.LOCAL
+
+
+def test_no_turn_is_turned_away_by_a_line_that_has_become_short() -> None:
+    ladder = Ladder(step=OverloadStep.TOO_MANY)
+    assert step_of_turn(ladder, line_s=BOUND_S * 0.7, rules=RULES) is OverloadStep.TOO_MANY
+    assert step_of_turn(ladder, line_s=BOUND_S * 0.69, rules=RULES) is OverloadStep.FILLER
+
+
+def test_a_call_or_two_behind_one_slow_place_turn_nobody_away() -> None:
+    slow = ServiceLoad(slots=1, in_flight=1, hold_s=8.0, workers=1, waiting=2)
+    assert line_of({"llm": slow}) < BOUND_S
 
 
 def test_every_step_has_words() -> None:
