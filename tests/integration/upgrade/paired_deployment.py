@@ -139,8 +139,9 @@ class TalkingDevices:
             await asyncio.sleep(0.1)
 
     def _count(self, result: TurnResult) -> None:
-        if any(sentence.text in APOLOGIES.values() for sentence in result.sentences):
-            self.lost.append("apology")
+        apologies = [each.text for each in result.sentences if each.text in APOLOGIES.values()]
+        if apologies:
+            self.lost.append(apologies[0])
         elif result.first_audio_ms is None:
             self.lost.append("silence")
         else:

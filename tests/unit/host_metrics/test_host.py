@@ -11,6 +11,7 @@ from typing import NamedTuple
 import psutil
 import pytest
 
+from dispatcher.host_metrics import process as process_metrics
 from dispatcher.host_metrics.host import HostMeter
 from dispatcher.host_metrics.process import OwnProcess, ProcessMeter, role_of
 
@@ -110,7 +111,9 @@ def test_a_process_of_ours_is_known_by_its_command_line(command: str, role: str 
     assert role_of(command.split()) == role
 
 
-def test_processes_of_ours_are_found_and_forgotten_when_they_end() -> None:
+def test_processes_of_ours_are_found_and_forgotten_when_they_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Other tests run many beside it.
+    monkeypatch.setattr(process_metrics, "MOST_PROCESSES", 10_000)
     sleeper = "import sys, time; print(flush=True); time.sleep(60)"
     command = [sys.executable, "-c", sleeper, "/x/dispatcher", "instance", "llm", "--port", "8299"]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:

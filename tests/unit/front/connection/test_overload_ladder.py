@@ -47,7 +47,7 @@ def test_a_change_is_logged_once_and_counted() -> None:
         for _ in range(3):
             ladder.follow(RULES)
     (change,) = logged
-    assert (change["step"], change["before"], change["line_s"]) == (5, 0, 9.0)
+    assert (change["step"], change["before"], change["line_s"]) == (5, 0, 21.0)
     assert ladder.taken == {OverloadStep.TOO_MANY: 1}
     assert not ladder.allows_extras
     ladder.follow(OverloadRules(enabled=False))

@@ -46,7 +46,7 @@ class Clock:
         # One step at a time, as far as the line asks for.
         (0, (2.5,) * 6, [1, 2, 3, 4, 4, 4]),
         # Nobody would be served in time.
-        (0, (8.0,), [5]),
+        (0, (20.0,), [5]),
         # Between the bound of a step and what it is given back at nothing changes.
         (2, (0.9, 0.7, 0.71, 1.0), [2, 2, 2, 2]),
         # Half a second of calm for each step.
@@ -54,8 +54,8 @@ class Clock:
         (2, (0.1,) * 6, [2, 2, 1, 1, 0, 0]),
         # The calm has to be in one piece.
         (1, (0.1, 0.25, 0.1, 0.1, 0.1), [1, 1, 1, 1, 0]),
-        (5, (6.0, 5.5, 5.5, 5.5), [5, 5, 5, 4]),
-        (3, (1.2, 2.5, 8.0), [3, 4, 5]),
+        (5, (14.5, 13.5, 13.5, 13.5), [5, 5, 5, 4]),
+        (3, (1.2, 2.5, 20.0), [3, 4, 5]),
     ],
 )
 def test_steps_are_taken_and_given_back_one_by_one(
