@@ -134,7 +134,9 @@ async def test_a_question_spoken_to_the_talk_page_is_answered_on_it(
     assert "time" in said[0].lower()
     assert answered[0]
     assert status["framesPlayed"] > 0
-    assert 0 < times["transcript"] <= times["firstAudio"] <= times["complete"]
+    # On a busy machine a filler may be spoken before the words of the question are known.
+    assert 0 < times["transcript"] <= times["complete"]
+    assert 0 < times["firstAudio"] <= times["complete"]
 
 
 async def test_text_typed_on_the_talk_page_in_both_languages_is_answered(

@@ -30,6 +30,9 @@ DEVICES: Final = 6
 # First audio of good devices, p95 under attack against p95 before all attacks.
 MOST_SLOWER: Final = 1.25
 MOST_GROWTH_MB: Final = 64.0
+TRACEBACK: Final = "Traceback"
+# Characters before and behind it.
+TRACEBACK_SHOWN: Final = 3000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,12 +167,15 @@ def main() -> int:
             before_mb = stack.front.memory_info().rss / 1e6
             trial = Trial(stack, attacker, options.seconds)
             suffered = asyncio.run(trial.run(names))
-            tracebacks = stack.output().count("Traceback")
+            printed = stack.output()
         finally:
             stack.finish()
     print_view(_table(suffered, trial.p95_before_ms))
     problems = [problem for each in suffered for problem in each.problems(before_mb)]
-    problems += [f"{tracebacks} tracebacks in the log"] if tracebacks else []
+    if tracebacks := printed.count(TRACEBACK):
+        around = printed.index(TRACEBACK)
+        shown = printed[max(0, around - TRACEBACK_SHOWN) : around + TRACEBACK_SHOWN]
+        problems.append(f"{tracebacks} tracebacks in the log, the first one:\n{shown}")
     if options.json:
         found = {"p95_before_ms": trial.p95_before_ms, "attacks": [asdict(each) for each in suffered]}
         Path(options.json).write_text(json.dumps({**found, "problems": problems}, indent=1))
