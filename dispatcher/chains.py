@@ -23,7 +23,7 @@ from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.redis_client.lua_script import Script
 
-PUSH: Final = Script.load("dispatcher.redis_client", "push", repeatable=True)
+PUSH: Final = Script.load("dispatcher.redis_client", "clock", "push", repeatable=True)
 # Longer than anybody tries to send the same message (dispatcher/redis_client/client.py).
 SENT_TTL_S: Final = 15
 _NO_HEADERS: Final[Mapping[str, Any]] = {}

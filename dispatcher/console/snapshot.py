@@ -105,8 +105,9 @@ async def _worker_ids(redis: RedisClient) -> dict[str, str]:
 
 async def _oldest_ages(redis: RedisClient) -> dict[str, float]:
     """Return how long the last message of each list has waited: they are pushed at the other end."""
-    now_s = time.time()
-    messages = await asyncio.gather(*(redis.submit(("LINDEX", queue, -1)) for queue in QUEUES))
+    looks = (redis.submit(("LINDEX", queue, -1)) for queue in QUEUES)
+    (second, micros), *messages = await asyncio.gather(redis.submit(("TIME",)), *looks)
+    now_s = int(second) + int(micros) / 1_000_000
     sent = {
         queue: now_s if raw is None else sent_at_s(raw) for queue, raw in zip(QUEUES, messages, strict=True)
     }

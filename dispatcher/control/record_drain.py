@@ -37,7 +37,10 @@ UNREADABLE: Final = "not readable"
 
 
 class RecordDrain:
-    """The drain of one control worker; all that counts is in Redis and SQL, and one drain works at a time."""
+    """The drain of one control worker; all that counts is in Redis and SQL, and one drain works at a time.
+
+    Thirteen methods: each loss of the stream has one, and so has each place where one may be put off.
+    """
 
     def __init__(
         self, loop: LoopRunner, store: Store, *, clock: Callable[[], float] = time.monotonic
@@ -72,22 +75,30 @@ class RecordDrain:
         if lock is None:
             return 0
         try:
-            return self._drain()
+            return self._drain(self._clock() + DRAIN_BUDGET_S)
         finally:
             self._run(owned_lock.release(redis, lock))
 
-    def _drain(self) -> int:
-        give_up_at_s = self._clock() + DRAIN_BUDGET_S
-        life, count = self._record_loss(), 0
+    def _drain(self, give_up_at_s: float) -> int:
+        life = self._record_loss()
+        count = self._keep_all(life, give_up_at_s)
+        self._record_drops()
+        # Now that the store has answered: while it does not, the counters wait where they take no room.
+        # They are kept under the same lock: the next drain may be of a version that does not know them.
+        moved = self._run(usage_counters.move_to_stream(self._loop.redis))
+        if self._run(record_stream.put_back(self._loop.redis)) or moved:
+            count += self._keep_all(life, give_up_at_s)
+        return count
+
+    def _keep_all(self, life: str, give_up_at_s: float) -> int:
+        """Keep what the stream holds, as far as the time goes; return how many records that were."""
+        count = 0
         while self._clock() < give_up_at_s:
             batch = self._run(record_stream.read(self._loop.redis, BATCH_RECORDS))
             if batch.is_empty:
                 break
             self._keep(batch, life)
             count += len(batch.records)
-        self._record_drops()
-        # Last, when the store has answered: while it does not, the counters wait where they take no room.
-        self._run(usage_counters.move_to_stream(self._loop.redis))
         return count
 
     def _record_loss(self) -> str:
@@ -105,6 +116,7 @@ class RecordDrain:
         if batch.unreadable:
             drained = self._store.drained()
             self._store.drop(len(batch.unreadable), UNREADABLE, life=life, dropped=drained.dropped)
+        self._run(record_stream.lay_aside(self._loop.redis, batch.unknown))
         ids = [record_stream.entry_id(record) for record in batch.records]
         self._acknowledge([*ids, *batch.unreadable])
         # Some may have been kept by a drain that died before it could take them out.

@@ -26,14 +26,13 @@ from dispatcher.pipeline.worker_context import WorkerContext
 from dispatcher.providers.protocols import PacketTtsProvider
 from dispatcher.routing.leases import WaitingOrder
 from dispatcher.routing.router import Lease
+from dispatcher.routing.rules.constants import FIRST_SENTENCE_DUE_S
 from dispatcher.speech_text import normalize
 
 # The first packets leave at once, others wait for ten: one entry for each cost 24 ms of CPU per turn more.
 PACKETS_PER_REPLY: Final = 10
 # What waits leaves when a device has so little to play, which is as long as the way there may take.
 LEAST_UNPLAYED_S: Final = 0.1
-# Sentences of others go before a first one only where their devices would fall silent within this.
-FIRST_SENTENCE_DUE_S: Final = 0.5
 _FRAME_BYTES: Final = REPLY_RATE_HZ * REPLY_FRAME_MS // 1000 * SAMPLE_BYTES
 
 _idle_encoders: list[PacketEncoder] = []

@@ -17,7 +17,7 @@
 | affinity:{service}:{dialogue} | string | pick script | pick script | 10 min; who served a dialogue last |
 | spare:{service} | hash | workers | yield script | 60 s; calls on spare slots, which real calls may take |
 | usage | hash | finish script | drain of records | none: taken every few seconds; 20 000 counters at most |
-| budget:{name} | hash | pick, finish script | pick script, status | 62 days, refreshed; one per budget |
+| budget:{name}:{unit}:{per} | hash | pick, finish | pick, status | 62 days, refreshed; one per budget |
 | decisions | stream | pick, finish | `dispatcher why`, console | none: MAXLEN 5 000 |
 | sent:{task} | string | front, llm worker | push script | 15 s; the task is in its queue, or was |
 | claim:{turn} | string | front | asr worker | 90 s; at CACHE_URL |
@@ -41,6 +41,7 @@
 | errand:{command} | list | fronts | `dispatcher devices` | 10 s |
 | records | stream | fronts, control worker | drain of records, console | none: MAXLEN 50 000 |
 | records-drained, records-drainer | hash, string | drain of records | the same, operator | none: one; 15 s |
+| records-unknown | stream | drain of records | drain of a newer version | none: MAXLEN 10 000 |
 | served:{queue} | string | workers | fronts' readiness | 30 s, refreshed |
 | worker:{queue}:{host}:{pid} | string | workers | supervisor, bench, check | 30 s, refreshed |
 | workers | sorted set | workers, fronts | fronts, supervisor | none: one per worker, the lost for 60 s more |
@@ -55,12 +56,10 @@
 | samples:{service}:{name} | list | control worker | operations page | 1 h, refreshed; 100 samples |
 | box:{host} | list | control worker | operations page | 1 h, refreshed; 100 samples |
 | alerts, shares | hash | control worker | control worker, status | none: a field per figure, per service |
-| kpis | hash | control worker | status, operations page | 60 s, refreshed |
-| recorded | string | control worker | control worker | 58 s: a minute of records |
+| kpis, recorded | hash, string | control worker | status, page, control worker | 60 s, refreshed; 58 s |
 | scratch:{run}:… | as the copied key | replay | replay | 60 s, refreshed; deleted at its end |
 | knobs | hash | tuner, operator, supervisor | fronts, control worker, supervisor | none: few fields |
-| tuner-state | string | tuner | tuner, `dispatcher tuner` | none: one, bounded lists in it |
-| tuner | stream | tuner | `dispatcher tuner log` | none: MAXLEN 1 000 |
+| tuner-state, tuner | string, stream | tuner | tuner, `dispatcher tuner` | none: one, bounded; MAXLEN 1 000 |
 | tuner-requests, tuning | list, string | `dispatcher tuner undo`, tuner | tuner | 60 s; the last 20 |
 | supervisor:{host} | string | `dispatcher up` | tuner | 15 s, refreshed |
 | operator-actions | list | console | console | none: the last 200 |
@@ -101,6 +100,7 @@ OPERATOR_ACTIONS: Final = "operator-actions"
 RECORDS: Final = "records"
 RECORDS_DRAINED: Final = "records-drained"
 RECORDS_DRAINER: Final = "records-drainer"
+RECORDS_UNKNOWN: Final = "records-unknown"
 OVERRIDES: Final = "knobs"
 WORKERS: Final = "workers"
 DROPPED_MESSAGES: Final = "dropped-messages"

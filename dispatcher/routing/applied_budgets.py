@@ -28,7 +28,7 @@ class Budgets:
     @property
     def keys(self) -> list[str]:
         """Names of their hashes."""
-        return [redis_keys.BUDGET_PREFIX + each.name for each in self.applied]
+        return [redis_keys.BUDGET_PREFIX + each.counter for each in self.applied]
 
     @property
     def operands(self) -> RestOperands:
@@ -46,13 +46,13 @@ class Budgets:
         held = tuple(each for each in self.applied if is_paid and each.covers(instance))
         return Budgets(applied=held, paid=self.paid)
 
-    def spent_arguments(self, instance: Instance | None, used: Amounts) -> list[Value]:
-        """Return the arguments of call_usage.lua: period and amount of each; 0 where it left the YAML."""
+    def spent_arguments(self, service: Service, instance: Instance | None, used: Amounts) -> list[Value]:
+        """Return the arguments of call_usage.lua for each of them; an instance that left the YAML is free."""
         amounts = used if instance else {}
         cost = cost_of(amounts, instance.price) if instance and amounts else 0.0
         words: list[Value] = []
         for each in self.applied:
-            words += (each.period, round(used_of(each.unit, amounts, cost), 9))
+            words += (each.period, round(used_of(each.unit, amounts, cost), 9), service)
         return words
 
 

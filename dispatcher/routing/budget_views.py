@@ -13,7 +13,7 @@ from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.redis_client.decoding import as_text
 from dispatcher.routing import instance_table
-from dispatcher.routing.rules.budgets import period_of
+from dispatcher.routing.rules.budgets import counter_of, period_of
 from dispatcher.routing.rules.constants import BUDGET_NEAR_RATIO
 from dispatcher.routing.rules.usage import day_of
 
@@ -61,7 +61,10 @@ async def read_budgets(redis: RedisClient) -> tuple[BudgetView, ...]:
     usage, zone = active.catalogue.usage, active.catalogue.conversation.timezone or ""
     day = day_of(time.time(), zone)
     found = await asyncio.gather(
-        *(redis.submit(("HGETALL", keys.BUDGET_PREFIX + name)) for name in usage.budgets)
+        *(
+            redis.submit(("HGETALL", keys.BUDGET_PREFIX + counter_of(name, budget)))
+            for name, budget in usage.budgets.items()
+        )
     )
     return tuple(
         _view(name, budget, as_text(flat), day, usage.currency)

@@ -61,7 +61,7 @@ def operands(catalogue: Catalogue, service: Service, name: str, usage: CallUsage
     instances = catalogue.services[service].instances
     instance = next((each for each in instances if each.name == name), None)
     counted = counters(catalogue, instance, usage) if instance else []
-    spent = usage.budgets.spent_arguments(instance, usage.amounts)
+    spent = usage.budgets.spent_arguments(service, instance, usage.amounts)
     if not counted and not spent:
         return NO_USAGE
     return {"rest_keys": (keys.USAGE, *usage.budgets.keys), "rest": [*(counted or [""]), *spent]}

@@ -205,7 +205,7 @@ class Router:
         except DispatcherError:  # it took nothing, or what it took expires by itself
             return
         if isinstance(picked, Slot):
-            # Without its budgets, the part that was set aside for it would be held for two minutes.
+            # With its budgets, so that nothing stays set aside for it.
             usage = CallUsage(budgets=look.keywords["budgets"].of(picked.name))
             await self._finish(picked, "ignored", CallClock(), None, usage)
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from dispatcher.messages import SERVICES, Service
@@ -18,6 +19,15 @@ _LOADS: Final = Script.load(
     constants=constants,
     repeatable=True,
 )
+_FIRST_DUE_MS: Final[Mapping[Service, int]] = {"tts": round(constants.FIRST_SENTENCE_DUE_S * 1000)}
+
+
+def _keys_of(service: Service) -> tuple[str, ...]:
+    return keys.fleet(service), keys.waiting(service), keys.rounds(service), service
+
+
+def _words_of(service: Service) -> tuple[str, str, int]:
+    return keys.instance(service, ""), keys.leases(service, ""), _FIRST_DUE_MS.get(service, 0)
 
 
 async def read_loads(redis: RedisClient, *, now_ms: float | None = None) -> dict[Service, ServiceLoad]:
@@ -33,9 +43,9 @@ async def read_loads(redis: RedisClient, *, now_ms: float | None = None) -> dict
     answers = await redis.run(
         _LOADS,
         keys={"workers": keys.WORKERS},
-        rest_keys=[key for each in SERVICES for key in (keys.fleet(each), keys.waiting(each), each)],
+        rest_keys=[key for each in SERVICES for key in _keys_of(each)],
         arguments={"now_ms": now_ms, "lost_after_ms": round(LOST_AFTER_S * 1000)},
-        rest=[prefix for each in SERVICES for prefix in (keys.instance(each, ""), keys.leases(each, ""))],
+        rest=[word for each in SERVICES for word in _words_of(each)],
     )
     return {
         service: ServiceLoad(

@@ -23,13 +23,22 @@ from dispatcher.redis_client.lua_script import Script
 RECORDS_MAXLEN: Final = 50_000
 log = structlog.get_logger(__name__)
 
+KINDS: Final = get_args(RecordKind)
 GROUP: Final = "sql"
 CONSUMER: Final = "drain"
+# Entries of kinds that only a newer version knows wait for it beside the stream.
+UNKNOWN_MAXLEN: Final = 10_000
 # An entry larger than this is a mistake; its fields would only be cut later.
 MAX_CHARACTERS: Final = 16_000
 LOOK: Final = Script.load("dispatcher.telemetry", "records_state")
 DONE: Final = Script.load("dispatcher.telemetry", "records_done")
-_STREAM: Final = {"records": keys.RECORDS, "drained": keys.RECORDS_DRAINED}
+_ASIDE: Final = Script.load("dispatcher.telemetry", "records_aside")
+_BACK: Final = Script.load("dispatcher.telemetry", "records_back")
+_STREAM: Final = {
+    "records": keys.RECORDS,
+    "drained": keys.RECORDS_DRAINED,
+    "unknown": keys.RECORDS_UNKNOWN,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,18 +62,20 @@ class Batch:
 
     Attributes:
         records: those that can be kept, oldest first.
+        unknown: ids of entries of a kind that a newer version wrote.
         unreadable: ids of entries that no version of ours wrote.
         trimmed: ids of entries that were read once and trimmed away before they were done with.
     """
 
     records: tuple[Record, ...] = ()
+    unknown: tuple[str, ...] = ()
     unreadable: tuple[str, ...] = ()
     trimmed: tuple[str, ...] = ()
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing was read."""
-        return not (self.records or self.unreadable or self.trimmed)
+        return not (self.records or self.unknown or self.unreadable or self.trimmed)
 
 
 def add(redis: RedisClient, kind: RecordKind, fields: Mapping[str, Any]) -> None:
@@ -137,6 +148,26 @@ async def acknowledge(redis: RedisClient, ids: Sequence[str], *, counted: bool =
         await redis.run(DONE, keys=_STREAM, arguments={"group": GROUP, "weight": counted}, rest=ids)
 
 
+async def lay_aside(redis: RedisClient, ids: Sequence[str]) -> None:
+    """Keep entries of unknown kinds beside the stream, for a version that knows them.
+
+    Raises:
+        StateError: Redis is out of reach; the entries are read again.
+    """
+    if ids:
+        log.warning("records of a newer version laid aside", entries=len(ids), kept=UNKNOWN_MAXLEN)
+        await redis.run(_ASIDE, keys=_STREAM, arguments={"group": GROUP, "maxlen": UNKNOWN_MAXLEN}, rest=ids)
+
+
+async def put_back(redis: RedisClient) -> int:
+    """Put what an older version laid aside, and this one knows, back into the stream; return how many.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    return int(await redis.run(_BACK, keys=_STREAM, arguments={"maxlen": RECORDS_MAXLEN}, rest=KINDS))
+
+
 def entry_id(record: Record) -> str:
     """Return the id of a record's entry, as Redis writes it."""
     return f"{record.entry_ms}-{record.entry_seq}"
@@ -157,24 +188,34 @@ def _entries(answer: Any) -> Sequence[tuple[bytes, Sequence[bytes] | None]]:
 
 
 def _batch(entries: Sequence[tuple[bytes, Any]]) -> Batch:
-    records, unreadable, trimmed = [], [], []
+    records, unknown, unreadable, trimmed = [], [], [], []
     for raw_id, flat in entries:
         if not flat:
             trimmed.append(raw_id.decode())
             continue
         try:
-            records.append(_record(raw_id.decode(), flat))
+            record = _record(raw_id.decode(), flat)
         except (KeyError, ValueError, RecursionError) as error:
             unreadable.append(raw_id.decode())
             log.warning("record not readable", entry=raw_id.decode(), reason=repr(error))
-    return Batch(records=tuple(records), unreadable=tuple(unreadable), trimmed=tuple(trimmed))
+            continue
+        if record.kind in KINDS:
+            records.append(record)
+        else:
+            unknown.append(raw_id.decode())
+    return Batch(
+        records=tuple(records),
+        unknown=tuple(unknown),
+        unreadable=tuple(unreadable),
+        trimmed=tuple(trimmed),
+    )
 
 
 def _record(name: str, flat: Any) -> Record:
     pairs = flat if isinstance(flat, dict) else dict(zip(flat[::2], flat[1::2], strict=True))
     kind = pairs[b"kind"].decode()
     fields = json.loads(pairs[b"fields"])
-    if kind not in get_args(RecordKind) or not isinstance(fields, dict):
-        raise ValueError(f"kind {kind!r} with {type(fields).__name__}")
+    if not isinstance(fields, dict):
+        raise ValueError(f"kind {kind!r} with {type(fields).__name__}")  # noqa: TRY004  as JSON that is none
     entry_ms, entry_seq = entry_key(name)
     return Record(entry_ms=entry_ms, entry_seq=entry_seq, kind=cast("RecordKind", kind), fields=fields)

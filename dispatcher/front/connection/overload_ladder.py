@@ -76,9 +76,9 @@ class OverloadLadder:
             return "too many at once: an operator pinned this step"
         return f"too many at once: a line of {self.line_s:.1f} s, {rules.steps_at_s[-1]:g} s is too long"
 
-    def refusal_at(self, stage: Service, rules: OverloadRules) -> str:
-        """Return why a turn that comes to a stage is turned away after all; empty where it is not."""
-        line_s = self._loads.line_s(stage)
+    def refusal_at(self, stage: Service, rules: OverloadRules, *, turn: int = 0) -> str:
+        """Return why a turn, by its number, is turned away at a stage after all; empty where it is not."""
+        line_s = self._loads.line_s(stage, turn=turn)
         if self.step is not OverloadStep.TOO_MANY or self.pinned is not None or line_s < rules.steps_at_s[-1]:
             return ""
         return (

@@ -13,8 +13,8 @@ from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing.rules.prediction import ServiceLoad, first_audio_s, line_s
 from dispatcher.routing.service_loads import read_loads
 
-# A task bears the time of the process that sent it, and its age is told by the clock of Redis.
-CLOCK_TOLERANCE_S: Final = 0.5
+# A turn waits for its task from before Redis has it, and for its age from before Redis tells it.
+WAY_TOLERANCE_S: Final = 0.5
 
 
 class ServiceLoads:
@@ -28,6 +28,7 @@ class ServiceLoads:
         """Know nothing yet."""
         self.current: Mapping[Service, ServiceLoad] = {}
         self._sent: Counter[Service] = Counter()
+        self._noted = self._read_up_to = 0
         self._read_at_s = 0.0
         self._unserved_since_s: Mapping[Service, float] = {}
 
@@ -40,14 +41,14 @@ class ServiceLoads:
     @property
     def queued_s(self) -> dict[Service, float]:
         """For how long the oldest task of each queue may have been there by now; 0 where none is."""
-        since_s = time.monotonic() - self._read_at_s + CLOCK_TOLERANCE_S
+        since_s = time.monotonic() - self._read_at_s + WAY_TOLERANCE_S
         return {
             service: load.queued_s + since_s if load.queued else 0.0 for service, load in self.current.items()
         }
 
     async def refresh(self, redis: RedisClient) -> None:
         """Read the loads again; without Redis they are unknown."""
-        before = self._sent.copy()
+        before, noted = self._sent.copy(), self._noted
         try:
             self.current = await read_loads(redis)
             self._read_at_s = time.monotonic()
@@ -59,15 +60,27 @@ class ServiceLoads:
             if not load.workers
         }
         self._sent -= before
+        self._read_up_to = noted
 
-    def note_turn(self, *, typed: bool) -> None:
-        """Count a turn whose calls are not in the reading yet."""
+    def note_turn(self, *, typed: bool) -> int:
+        """Count a turn whose calls are not in the reading yet; return its number, which leaves it out."""
         self._sent.update(SERVICES[1:] if typed else SERVICES)
+        self._noted += 1
+        return self._noted
 
-    def line_s(self, stage: Service) -> float:
-        """Return how long the lines are that a turn has before it from a stage on, as `line_s` does."""
-        return line_s(self.current, stage=stage, sent=self._sent)
+    def line_s(self, stage: Service, *, turn: int = 0) -> float:
+        """Return how long the lines are that a turn has before it from a stage on, as `line_s` does.
 
-    def predicted_s(self, stage: Service, *, begun_s: float = 0.0) -> float:
+        `turn` is the number of the one that asks: nobody waits for themselves.
+        """
+        return line_s(self.current, stage=stage, sent=self._sent_beside(turn))
+
+    def predicted_s(self, stage: Service, *, begun_s: float = 0.0, turn: int = 0) -> float:
         """Return in how many seconds a turn's first audio is to be expected, as `first_audio_s` does."""
-        return first_audio_s(self.current, stage=stage, begun_s=begun_s, sent=self._sent)
+        return first_audio_s(self.current, stage=stage, begun_s=begun_s, sent=self._sent_beside(turn))
+
+    def _sent_beside(self, turn: int) -> Counter[Service]:
+        """Return what was sent since the reading, without the calls of a turn."""
+        if turn <= self._read_up_to:
+            return self._sent
+        return Counter({service: count - 1 for service, count in self._sent.items()})

@@ -56,6 +56,7 @@ class TurnRunner:
         self._context = context
         self._device = device
         self._phrase = utterance.phrase
+        self._number = 0
         self._on_end = on_end
         self._turn = _turn_of(utterance, context)
         self._tasks = TurnTasks(context, utterance, self._fail, self.on_reply)
@@ -78,7 +79,7 @@ class TurnRunner:
             return
         if not self._phrase:
             self._tasks.start()
-            self._context.loads.note_turn(typed=bool(ticket.text))
+            self._number = self._context.loads.note_turn(typed=bool(ticket.text))
             return
         # The turn goes on as if an LLM had written the phrase.
         self._tasks.speak(self._phrase)
@@ -92,7 +93,8 @@ class TurnRunner:
             self._report.count_cached()
         self._do(self._turn.on_reply(reply, self._context.pacer.now()))
         if reply.kind == "transcript" and reply.text and not self._turn.over:
-            self._turn_away(self._context.ladder.refusal_at("llm", self._context.catalogue.overload))
+            rules = self._context.catalogue.overload
+            self._turn_away(self._context.ladder.refusal_at("llm", rules, turn=self._number))
 
     def on_clock(self) -> None:
         """Act on a stage that is late."""
@@ -102,7 +104,7 @@ class TurnRunner:
         self._do(late)
 
     def _predicted_s(self, stage: steps.Stage, begun_s: float) -> float:
-        return self._context.loads.predicted_s(stage, begun_s=begun_s)
+        return self._context.loads.predicted_s(stage, begun_s=begun_s, turn=self._number)
 
     def cancel(self, *, spoken_over: bool) -> None:
         """Drop the turn at every stage; nothing more is sent of it."""

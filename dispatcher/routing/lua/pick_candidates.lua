@@ -51,11 +51,13 @@ for name in string.gmatch(fleet[2], "[^,]+") do
   -- What the control loop learned stands beside what the operator configured, and never replaces it; what an operator
   -- holds stands over both.
   local held_cap = held_value(raw[26])
-  local cap = held_cap or tonumber(raw[2]) or 1
+  local cap, in_flight = held_cap or tonumber(raw[2]) or 1, redis.call("ZCARD", leases)
   instances[#instances + 1] = {
     name = name, key = key, leases = leases,
     weight = held_value(raw[25]) or (tonumber(raw[1]) or 1) * (tonumber(raw[14]) or 1),
-    whole_cap = cap, cap = held_cap or math.min(cap, tonumber(raw[15]) or cap),
+    whole_cap = cap,
+    -- Without room in a budget it has no free slot for this call, until another one ends.
+    cap = full_budget[name] and in_flight or held_cap or math.min(cap, tonumber(raw[15]) or cap),
     priority = raw[16] or raw[3] or "normal",
     unconfigured = raw[17], draining = raw[4] == "1", failing = raw[18],
     healthy = raw[5] ~= "0" and not raw[18],
@@ -63,7 +65,7 @@ for name in string.gmatch(fleet[2], "[^,]+") do
     recovered_at = tonumber(raw[7]) or 0, latency = latency, known = known, errors = tonumber(raw[9]) or 0,
     current = tonumber(raw[10]) or 0, cpu = tonumber(raw[11]), memory = tonumber(raw[12]),
     first = tonumber(raw[19]), slow_since = tonumber(raw[20]), probed_at = tonumber(raw[21]) or 0,
-    unprobed = tonumber(raw[22]) or 0, in_flight = redis.call("ZCARD", leases),
+    unprobed = tonumber(raw[22]) or 0, in_flight = in_flight,
     is_cold = (tonumber(raw[23]) or 1) < WARM_INSTANCE_RATIO and (tonumber(raw[24]) or 0) < COLD_START_CALLS,
   }
 end

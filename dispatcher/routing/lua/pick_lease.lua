@@ -10,6 +10,7 @@ local function state_of(it)
   if it.half_open then return "half-open" end
   if it.shunned or it.held_back then return "slow" end
   if spared(it) then return "stands by" end
+  if full_budget[it.name] then return "no room in budget " .. full_budget[it.name] end
   return it.in_flight .. "/" .. it.cap
 end
 

@@ -40,7 +40,13 @@ local function wait_in_line()
     join_rounds(lease, round)
   end
   redis.call("ZADD", keys.seen, now, lease)
-  if next(excluded) then redis.call("HSET", keys.excluded, lease, joined(excluded)) end
+  -- A slot that is free but for a budget is no more its own than one of an instance that failed it.
+  for name in pairs(full_budget) do excluded[name] = true end
+  if next(excluded) then
+    redis.call("HSET", keys.excluded, lease, joined(excluded))
+  elseif #budgets > 0 then
+    redis.call("HDEL", keys.excluded, lease)
+  end
   for _, key in ipairs({ keys.waiting, keys.seen, keys.excluded, keys.rounds }) do
     redis.call("PEXPIRE", key, SLOT_KEYS_TTL_MS)
   end

@@ -1,10 +1,11 @@
 -- Load of services at this moment, for the prediction of first audio (dispatcher/routing/rules/prediction.py).
 --
--- keys  workers; then for each service fleet:{service}, waiting:{service} and its queue
--- args  now_ms · lost_after_ms; then for each service how the keys of its instances and of their leases begin
--- Returns  for each service {slots of instances in service, leases on them, calls in line, tasks in the queue, age in
---          ms of the oldest of these, usual time in ms of a call, to its first result ("" before the first call),
---          worker processes that read the queue}
+-- keys  workers; then for each service fleet:{service}, waiting:{service}, rounds:{service} and its queue
+-- args  now_ms · lost_after_ms; then for each service how the keys of its instances and of their leases begin, and in
+--       how many ms the first call of a turn is due there
+-- Returns  for each service {slots of instances in service, leases on them, calls in line before the first one of a
+--          turn, tasks in the queue, age in ms of the oldest of these, usual time in ms of a call, to its first result
+--          ("" before the first call), worker processes that read the queue}
 
 -- The mean of the last calls: a peak EWMA is for comparing instances, and says too much of a line's pace.
 local LAST_CALLS = 10
@@ -74,16 +75,23 @@ local function workers_by_queue()
       end
     end
   end
-  for at = 4, #KEYS, 3 do others = others + (found[KEYS[at]] or 0) end
+  for at = 5, #KEYS, 4 do others = others + (found[KEYS[at]] or 0) end
   for queue in pairs(missed) do found[queue] = found[queue] or others end
   return found
 end
 
 local workers = workers_by_queue()
 
+-- Calls in line that a device without one there comes behind (waiting_order.lua): later sentences are not due yet, and
+-- more calls of one device are of later rounds.
+local function in_front(waiting, rounds, due_ms)
+  local round = tonumber(redis.call("HGET", rounds, "line")) or 0
+  return redis.call("ZCOUNT", waiting, "-inf", round * WAITING_ROUND_STEP + now_us + due_ms * 1000)
+end
+
 local function load_of(at)
   local fleet = redis.call("HMGET", KEYS[at], "names", "cap")
-  local rest = FIRST_REST + 2 * (at - 2) / 3
+  local queue, rest = KEYS[at + 3], FIRST_REST + 3 * (at - 2) / 4
   local all, relied_on = instances_of(fleet[1] or "", ARGV[rest], ARGV[rest + 1])
   local used, slots, in_flight = {}, 0, 0
   for _, it in ipairs(all) do
@@ -91,11 +99,11 @@ local function load_of(at)
       used[#used + 1], slots, in_flight = it, slots + it.slots, in_flight + it.in_flight
     end
   end
-  return { math.min(slots, tonumber(fleet[2]) or slots), in_flight, redis.call("ZCARD", KEYS[at + 1]),
-    redis.call("LLEN", KEYS[at + 2]), oldest_age_ms(KEYS[at + 2]), mean_over_slots(used, "hold"),
-    mean_over_slots(used, "first"), workers[KEYS[at + 2]] or 0 }
+  return { math.min(slots, tonumber(fleet[2]) or slots), in_flight,
+    in_front(KEYS[at + 1], KEYS[at + 2], tonumber(ARGV[rest + 2])), redis.call("LLEN", queue), oldest_age_ms(queue),
+    mean_over_slots(used, "hold"), mean_over_slots(used, "first"), workers[queue] or 0 }
 end
 
 local loads = {}
-for at = 2, #KEYS, 3 do loads[#loads + 1] = load_of(at) end
+for at = 2, #KEYS, 4 do loads[#loads + 1] = load_of(at) end
 return loads

@@ -24,6 +24,7 @@ class AppliedBudget:
 
     Attributes:
         name: in the YAML.
+        counter: names what is spent of it.
         limit: in its unit.
         period: the day or the month that it is of.
         unit: what is counted.
@@ -32,6 +33,7 @@ class AppliedBudget:
     """
 
     name: str
+    counter: str
     limit: float
     period: str
     unit: BudgetUnit
@@ -69,12 +71,18 @@ def applied_budgets(
         if is_of_call and large_call:
             yield AppliedBudget(
                 name=name,
+                counter=counter_of(name, budget),
                 limit=budget.limit,
                 period=period_of(budget, day),
                 unit=budget.unit,
                 instance=budget.instance or "",
                 large_call=large_call,
             )
+
+
+def counter_of(name: str, budget: Budget) -> str:
+    """Return the name of what is spent of a budget: with another unit or period it begins anew."""
+    return f"{name}:{budget.unit}:{budget.per}"
 
 
 def period_of(budget: Budget, day: str) -> str:

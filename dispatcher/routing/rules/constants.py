@@ -15,11 +15,10 @@ SLOT_KEYS_TTL_MS: Final = 60_000
 # Counters of usage that wait for the drain of records: more than so many are devices that nobody has.
 USAGE_COUNTERS_MAX: Final = 20_000
 
-# Budgets: local instances come first from such a share of one on. A call that never ends (its worker died)
-# holds its part for so long; what was spent is kept beyond the longest month.
+# Budgets: local instances come first from such a share of one on; what was spent is kept beyond the longest
+# month.
 BUDGET_NEAR_RATIO: Final = 0.8
 BUDGET_HELD: Final = "held:"
-BUDGET_HELD_MS: Final = 120_000
 BUDGET_TTL_MS: Final = 62 * 24 * 3600 * 1000
 
 # Ejection: how long an instance stays out, twice as long with each further time.
@@ -95,6 +94,8 @@ WAITER_TTL_MS: Final = 2_000
 # million rounds; a round is longer than any call waits, so that each comes after the one before.
 WAITING_CLASS_STEP: Final = 2**51
 WAITING_ROUND_STEP: Final = 2**27
+# Sentences of others go before a first one only where their devices would fall silent within this.
+FIRST_SENTENCE_DUE_S: Final = 0.5
 # Class of calls on spare slots: behind every real call, and they do not wait.
 SPARE_CLASS: Final = 3
 # They leave this share of an instance's slots free.

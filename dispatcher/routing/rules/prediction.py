@@ -26,7 +26,7 @@ class ServiceLoad:
     Attributes:
         slots: of the instances in service, as many as the service may use at once.
         in_flight: leases on them.
-        waiting: calls in the waiting line of the leases.
+        waiting: calls in the waiting line of the leases that the first call of a turn comes behind.
         queued: tasks in the queue that no worker has taken.
         queued_s: how long the oldest of these has been there.
         hold_s: how long a call usually holds its slot; 0 before the first.

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from dispatcher.control import owned_lock
 from dispatcher.control.record_drain import FIRST_PAUSE_S, RecordDrain
@@ -17,6 +18,7 @@ from dispatcher.records.store import Store
 from dispatcher.records.usage import read_totals
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
+from dispatcher.redis_client.decoding import as_text
 from dispatcher.routing.call_usage import SEPARATOR
 from dispatcher.telemetry import record_stream, usage_counters
 from dispatcher.telemetry.usage_counters import COUNTERS_PER_ENTRY
@@ -67,10 +69,10 @@ async def test_usage_is_taken_with_the_records_and_added_once(redis: RedisClient
     drain = RecordDrain(RunningLoop(redis), store)
     counter = SEPARATOR.join(("2026-11-30", "llm", "llm-1", "狗", "kids"))
     await redis.execute("HSET", keys.USAGE, f"{counter}{SEPARATOR}calls", 3, "not a counter", "x")
-    # The first only moves them: an unreachable store leaves them where they take no room.
-    assert await asyncio.to_thread(drain.run_once) == 0
-    assert await redis.execute("EXISTS", keys.USAGE) == 0
+    # At once: a drain of an older version, which knows no usage, may be the next one.
     assert await asyncio.to_thread(drain.run_once) == 1
+    assert await redis.execute("EXISTS", keys.USAGE) == 0
+    assert await redis.execute("XLEN", keys.RECORDS) == 0
     await redis.execute("HSET", keys.USAGE, f"{counter}{SEPARATOR}calls", 1)
     for _ in range(3):
         await asyncio.to_thread(drain.run_once)
@@ -127,6 +129,27 @@ async def test_what_cannot_be_read_is_counted_and_does_not_hold_up_the_rest(
     drain = RecordDrain(RunningLoop(redis), store)
     assert await asyncio.to_thread(drain.run_once) == 1
     assert report(store).dropped == {"not readable": 1}
+
+
+async def test_what_only_a_newer_version_knows_waits_for_it(
+    redis: RedisClient, store: ShakyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drain = RecordDrain(RunningLoop(redis), store)
+    await redis.execute("XADD", keys.RECORDS, "*", "kind", "later", "fields", "{}", "more", "x")
+    add_turns(redis, "t1")
+    with monkeypatch.context() as older:
+        older.setattr(record_stream, "KINDS", ("kpi",))
+        with capture_logs() as logged:
+            assert await asyncio.to_thread(drain.run_once) == 0
+            assert await asyncio.to_thread(drain.run_once) == 0
+    assert [each["entries"] for each in logged] == [2]
+    assert await redis.execute("XLEN", keys.RECORDS_UNKNOWN) == 2
+    # A newer one takes what it knows, and leaves the rest for one that is newer still.
+    assert await asyncio.to_thread(drain.run_once) == 1
+    assert kept(store) == ["t1"]
+    ((_, left),) = await redis.execute("XRANGE", keys.RECORDS_UNKNOWN, "-", "+")
+    assert as_text(left) == {"kind": "later", "fields": "{}", "more": "x"}
+    assert report(store).dropped == {}
 
 
 async def test_what_the_bound_of_the_stream_cost_is_recorded_once(

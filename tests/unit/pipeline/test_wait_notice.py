@@ -11,8 +11,8 @@ import pytest
 from dispatcher.catalogue.overload_rules import OverloadRules
 from dispatcher.messages import TurnTicket
 from dispatcher.pipeline import tts
-from dispatcher.pipeline.tts import FIRST_SENTENCE_DUE_S
 from dispatcher.routing.leases import WaitingOrder
+from dispatcher.routing.rules.constants import FIRST_SENTENCE_DUE_S
 from tests.support.waiting import soon
 from tests.unit.pipeline.fake_worker import FakeWorker, instance_of, ticket_of
 from tests.unit.pipeline.test_tts import speech

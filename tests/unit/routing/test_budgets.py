@@ -16,11 +16,13 @@ from dispatcher.errors import BudgetSpent
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient, connect
 from dispatcher.redis_client.decoding import as_text
-from dispatcher.routing import decisions, instance_table
+from dispatcher.routing import decisions, instance_table, leases
+from dispatcher.routing.applied_budgets import Budgets, budgets_of
 from dispatcher.routing.budget_views import read_budgets
 from dispatcher.routing.call_usage import Payer
+from dispatcher.routing.leases import NoSlot, Slot
 from dispatcher.routing.router import Router
-from dispatcher.routing.rules.budgets import LARGE_CALL
+from dispatcher.routing.rules.budgets import LARGE_CALL, counter_of
 from dispatcher.routing.rules.usage import day_of
 from tests.support.broker import Broker
 from tests.support.fleet import Fleet, catalogue_of, llm
@@ -31,6 +33,8 @@ KITCHEN = Payer(device_id="02:00:00:00:00:01", persona="kids")
 PRICE = Price(calls=1)
 CLOUD = replace(llm("cloud", cap=100, priority="high"), price=PRICE)
 LOCAL = llm("local", cap=100)
+# As a lease that somebody renews however long the test takes.
+LATER_MS = 2**50
 
 
 class House:
@@ -54,9 +58,17 @@ class House:
         """Return where calls went, one after the other."""
         return [await self.call() for _ in range(count)]
 
+    def budgets(self) -> Budgets:
+        """Return those that hold for a call of the kitchen."""
+        return budgets_of(self.catalogue, "llm", KITCHEN.device_id, KITCHEN.persona)
+
+    def key(self, name: str = "b") -> str:
+        """Return the key of a budget."""
+        return keys.BUDGET_PREFIX + counter_of(name, self.catalogue.usage.budgets[name])
+
     async def budget(self, name: str = "b") -> Mapping[str, str]:
         """Return what Redis has of a budget."""
-        return as_text(await self.fleet.redis.execute("HGETALL", keys.BUDGET_PREFIX + name))
+        return as_text(await self.fleet.redis.execute("HGETALL", self.key(name)))
 
 
 async def house_of(fleet: Fleet, *instances: object, **budgets: Budget) -> House:
@@ -135,9 +147,10 @@ async def test_devices_have_their_own_budgets_and_a_persona_one_for_all(fleet: F
 async def test_a_new_day_begins_with_nothing_spent(fleet: Fleet) -> None:
     house = await house_of(fleet, CLOUD, LOCAL, b=Budget(per="day", cost=1))
     assert await house.calls(2) == ["cloud", "local"]
-    await fleet.redis.execute("HSET", keys.BUDGET_PREFIX + "b", "period", "2020-01-01")
+    await fleet.redis.execute("HSET", house.key(), "period", "2020-01-01", "largest:tts", 9)
     assert await house.calls(2) == ["cloud", "local"]
-    assert (await house.budget())["spent"] == "1"
+    kept = await house.budget()
+    assert (kept["spent"], kept["largest:llm"], kept.get("largest:tts")) == ("1", "1", None)
 
 
 async def test_calls_at_the_same_moment_in_many_processes_exceed_it_by_no_call(
@@ -166,13 +179,66 @@ async def test_a_first_burst_holds_what_a_large_call_may_use(fleet: Fleet) -> No
     assert await house.call() == "cloud"
 
 
-async def test_what_a_lost_call_held_is_free_after_a_while(fleet: Fleet) -> None:
+async def test_what_a_killed_worker_held_is_free_with_its_lease(fleet: Fleet) -> None:
     house = await house_of(fleet, CLOUD, LOCAL, b=Budget(per="day", cost=1))
-    await fleet.redis.execute("HSET", keys.BUDGET_PREFIX + "b", "held:lost", time.time() * 1000 + 60_000)
+    lost = await leases.pick(fleet.redis, "llm", turn_id="t", budgets=house.budgets())
+    assert isinstance(lost, Slot)
+    held = (keys.leases("llm", "cloud"), lost.lease_id)
+    await fleet.redis.execute("ZADD", held[0], LATER_MS, lost.lease_id)
     assert await house.call() == "local"
-    await fleet.redis.execute("HSET", keys.BUDGET_PREFIX + "b", "held:lost", time.time() * 1000 - 1)
+    await fleet.redis.execute("ZREM", *held)
     assert await house.call() == "cloud"
     assert not [field for field in await house.budget() if field.startswith("held:")]
+
+
+async def test_a_call_that_does_not_fit_beside_others_waits_for_the_end_of_one(fleet: Fleet) -> None:
+    house = await house_of(fleet, CLOUD, b=Budget(per="day", tokens=50_000))
+    period = day_of(time.time(), "")
+    await fleet.redis.execute("HSET", house.key(), "period", period, "spent", 41_000)
+    within = {"turn_id": "t", "lease_id": "second", "budgets": house.budgets()}
+    first = await leases.pick(fleet.redis, "llm", turn_id="t", budgets=house.budgets())
+    assert isinstance(first, Slot)
+    assert await leases.pick(fleet.redis, "llm", **within) == NoSlot(full=True)  # type: ignore[arg-type]
+    # Whom the budget is not of goes past it: the slot that is free is none that it could use.
+    other = await leases.pick(fleet.redis, "llm", turn_id="other", lease_id="other")
+    assert isinstance(other, Slot)
+    await fleet.finish(first, "ok")
+    picked = await leases.pick(fleet.redis, "llm", **within)  # type: ignore[arg-type]
+    assert isinstance(picked, Slot)
+    assert await fleet.redis.execute("HLEN", keys.excluded("llm")) == 0
+
+
+async def test_at_82_percent_calls_that_are_made_at_once_are_all_served(fleet: Fleet) -> None:
+    house = await house_of(fleet, CLOUD, b=Budget(per="day", tokens=50_000))
+    await fleet.redis.execute("HSET", house.key(), "period", day_of(time.time(), ""), "spent", 41_000)
+    picked = await asyncio.gather(*(house.call(pause_s=0.01) for _ in range(3)))
+    assert picked == ["cloud"] * 3
+
+
+async def test_a_standby_is_spared_while_a_budget_is_only_set_aside(fleet: Fleet) -> None:
+    house = await house_of(fleet, CLOUD, llm("standby", priority="standby"), b=Budget(per="day", cost=1))
+    first = await leases.pick(fleet.redis, "llm", turn_id="t", budgets=house.budgets())
+    assert isinstance(first, Slot)
+    assert await leases.pick(fleet.redis, "llm", turn_id="t", budgets=house.budgets()) == NoSlot(full=True)
+
+
+async def test_a_large_call_of_another_service_is_no_measure(fleet: Fleet) -> None:
+    house = await house_of(fleet, CLOUD, LOCAL, b=Budget(per="day", cost=4))
+    await fleet.redis.execute("HSET", house.key(), "period", day_of(time.time(), ""), "largest:tts", 9)
+    picked = await asyncio.gather(*(house.call(pause_s=0.05) for _ in range(2)))
+    assert picked == ["cloud", "cloud"]
+
+
+async def test_another_unit_or_period_begins_anew(fleet: Fleet) -> None:
+    house = await house_of(fleet, CLOUD, LOCAL, b=Budget(per="day", cost=2))
+    assert await house.calls(2) == ["cloud"] * 2
+    for changed in (Budget(per="day", tokens=20_000), Budget(per="month", cost=2)):
+        other = House(fleet, CLOUD, LOCAL, b=changed)
+        assert await other.budget() == {}
+        await instance_table.publish(fleet.redis, other.catalogue)
+        (view,) = await read_budgets(fleet.redis)
+        assert (view.spent, view.state) == (0, "ok")
+        assert await other.call() == "cloud"
 
 
 async def test_a_call_that_was_given_up_gives_back_what_it_held(fleet: Fleet) -> None:
@@ -198,10 +264,8 @@ async def test_the_status_tells_what_is_spent(fleet: Fleet) -> None:
     await instance_table.publish(fleet.redis, house.catalogue)
     lines = [each.in_words() for each in await read_budgets(fleet.redis)]
     assert lines == ["budget b: 0 of 2 CNY this month", "budget c: 0 of 4 tokens this day"]
-    await fleet.redis.execute("HSET", keys.BUDGET_PREFIX + "c", "period", "2020-01-01", "spent", 4)
-    await fleet.redis.execute(
-        "HSET", keys.BUDGET_PREFIX + "b", "period", day_of(time.time(), "")[:7], "spent", 1.75
-    )
+    await fleet.redis.execute("HSET", house.key("c"), "period", "2020-01-01", "spent", 4)
+    await fleet.redis.execute("HSET", house.key(), "period", day_of(time.time(), "")[:7], "spent", 1.75)
     near, fresh = await read_budgets(fleet.redis)
     assert (near.state, fresh.state) == ("near", "ok")
     assert near.in_words() == "budget b: 1.75 of 2 CNY this month: local instances first"
@@ -211,4 +275,4 @@ async def test_the_status_tells_what_is_spent(fleet: Fleet) -> None:
 async def test_without_budgets_nothing_of_them_is_read(fleet: Fleet) -> None:
     house = await house_of(fleet, CLOUD, LOCAL)
     await house.calls(3)
-    assert await house.budget() == {}
+    assert await fleet.redis.execute("KEYS", keys.BUDGET_PREFIX + "*") == []

@@ -7,9 +7,11 @@ import time
 
 import pytest
 
+from dispatcher import chains
+from dispatcher.messages import TurnTicket
 from dispatcher.redis_client import keys
 from dispatcher.routing import leases
-from dispatcher.routing.leases import NoSlot
+from dispatcher.routing.leases import NoSlot, WaitingOrder
 from dispatcher.routing.rules.prediction import ServiceLoad
 from dispatcher.routing.service_loads import read_loads
 from tests.support.fleet import TURN, Fleet, llm
@@ -23,6 +25,30 @@ async def test_slots_leases_and_the_line_are_counted(fleet: Fleet) -> None:
     assert await leases.pick(fleet.redis, "llm", turn_id=TURN, lease_id="late") == NoSlot(full=True)
     assert (await read_loads(fleet.redis))["llm"] == ServiceLoad(slots=3, in_flight=3, waiting=1)
     assert (await read_loads(fleet.redis))["asr"] == ServiceLoad()
+
+
+async def test_only_the_calls_in_line_that_a_new_turn_comes_behind_are_counted(fleet: Fleet) -> None:
+    await fleet.configure("least_connections", llm("A", cap=1))
+    await fleet.pick()
+    now_ms = time.time() * 1000
+
+    async def wait(name: str, order: WaitingOrder) -> None:
+        await leases.pick(fleet.redis, "llm", turn_id=TURN, lease_id=name, order=order)
+
+    await wait("first", WaitingOrder(sharer="device"))
+    await wait("overdue", WaitingOrder(due_ms=now_ms - 2_000))
+    assert (await read_loads(fleet.redis))["llm"].waiting == 2
+    await wait("again", WaitingOrder(sharer="device"))
+    await wait("later sentence", WaitingOrder(due_ms=now_ms + 30_000))
+    await wait("last class", WaitingOrder(waiting_class=1))
+    assert (await read_loads(fleet.redis))["llm"].waiting == 2
+
+
+async def test_the_first_sentence_of_a_turn_comes_behind_those_that_are_due_before_it(fleet: Fleet) -> None:
+    now_ms = time.time() * 1000
+    for name, due_ms in (("now", now_ms), ("next", now_ms + 450), ("later", now_ms + 30_000)):
+        await fleet.redis.execute("ZADD", keys.waiting("tts"), due_ms * 1000, name)
+    assert (await read_loads(fleet.redis))["tts"].waiting == 2
 
 
 async def test_usual_times_are_those_of_the_last_calls(fleet: Fleet) -> None:
@@ -94,3 +120,27 @@ async def test_the_queue_tells_its_length_and_the_age_of_its_oldest_task(fleet: 
     assert load.queued_s == pytest.approx(9, abs=2)
     await fleet.redis.execute("RPUSH", "llm", "no message of ours")
     assert (await read_loads(fleet.redis))["llm"].queued_s == 0
+
+
+async def test_the_age_of_a_task_is_told_by_the_clock_of_redis_alone(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticket = TurnTicket(
+        turn_id="t",
+        attempt=1,
+        device_id="d",
+        reply_stream="replies:f",
+        deadline_at_s=0,
+        text='"sent_at_s": 1',
+    )
+    hour_s = 3_600
+    for skew_s in (-hour_s, hour_s):
+        with monkeypatch.context() as elsewhere:
+            now_s = time.time() + skew_s
+            elsewhere.setattr("dispatcher.chains.time.time", lambda now_s=now_s: now_s)
+            await chains.start_turn(fleet.redis, ticket)
+    messages = await fleet.redis.execute("LRANGE", "llm", 0, -1)
+    ages_s = [time.time() - (chains.sent_at_s(each) or 0) for each in messages]
+    assert [abs(age_s) < hour_s / 2 for age_s in ages_s] == [True, True]
+    assert all(b"sent_at_s" in json.loads(each)["body"].encode() for each in messages)
+    assert (await read_loads(fleet.redis))["llm"].queued_s < hour_s / 2

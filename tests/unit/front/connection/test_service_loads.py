@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import pytest
 
 from dispatcher.errors import StateError
 from dispatcher.front.connection import service_loads
-from dispatcher.front.connection.service_loads import CLOCK_TOLERANCE_S, ServiceLoads
+from dispatcher.front.connection.service_loads import WAY_TOLERANCE_S, ServiceLoads
 from dispatcher.messages import Service
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing.rules.prediction import ServiceLoad
@@ -31,6 +32,24 @@ async def test_turns_count_until_the_next_reading(monkeypatch: pytest.MonkeyPatc
     loads.note_turn(typed=True)
     assert loads.predicted_s("llm") == pytest.approx(3 * 2.0 + 0.5)
     assert loads.predicted_s("llm", begun_s=1.0) == pytest.approx(3 * 2.0 - 0.5)
+
+
+async def test_a_turn_does_not_wait_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def read(_: RedisClient) -> dict[Service, ServiceLoad]:
+        return {"llm": replace(LOADS["llm"], workers=1)}
+
+    monkeypatch.setattr(service_loads, "read_loads", read)
+    loads = ServiceLoads()
+    await loads.refresh(MemoryRedis().redis())
+    turn = loads.note_turn(typed=False)
+    assert (loads.line_s("llm"), loads.line_s("llm", turn=turn)) == (2.0, 0.0)
+    assert loads.predicted_s("llm", turn=turn) == pytest.approx(2.0 + 0.5)
+    loads.note_turn(typed=False)
+    assert loads.line_s("llm", turn=turn) == 2.0
+    # From the next reading on it is none of those that were sent since.
+    await loads.refresh(MemoryRedis().redis())
+    loads.note_turn(typed=False)
+    assert loads.line_s("llm", turn=turn) == 2.0
 
 
 async def test_without_redis_nothing_is_predicted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,4 +95,4 @@ async def test_a_task_gets_older_after_the_reading_and_an_empty_queue_has_no_age
     loads = ServiceLoads()
     await loads.refresh(MemoryRedis().redis())
     now_s += 1.0
-    assert loads.queued_s == {"llm": 9.5 + 1.0 + CLOCK_TOLERANCE_S, "tts": 0.0}
+    assert loads.queued_s == {"llm": 9.5 + 1.0 + WAY_TOLERANCE_S, "tts": 0.0}
