@@ -1,6 +1,6 @@
 # `make` alone lists the targets. All but `help` and `clean` first bring .venv up to date (scripts/environment.sh).
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench simulate chaos hostile soak screenshots constraints release install-systemd clean
+.PHONY: help run test check format bench simulate chaos hostile soak fuzz accept screenshots constraints release install-systemd clean
 
 ENVIRONMENT := PYTHON="$(PYTHON)" scripts/environment.sh
 BIN := .venv/bin
@@ -64,6 +64,14 @@ hostile: ## attacks from another host, and what good devices notice: make hostil
 soak: ## ten minutes at 75 to 85 % CPU, curves in soak.html: make soak [ARGS="--minutes 60"]
 	@$(ENVIRONMENT) dev
 	@$(BIN)/python -m tests.chaos.soak_trial $(ARGS)
+
+fuzz: ## every reader of bytes from outside against odd inputs: make fuzz [ARGS="--cases 100000"]
+	@$(ENVIRONMENT) dev
+	@$(BIN)/python -m tests.fuzz.fuzz_trial $(ARGS)
+
+accept: ## all benches and trials (two hours on a quiet machine), their figures in README and docs: make accept [ARGS="--only overload"]
+	@$(ENVIRONMENT) dev
+	@$(BIN)/python -m tests.acceptance.accept $(ARGS)
 
 screenshots: ## the pictures of the READMEs, taken of the running system in Chromium
 	@$(ENVIRONMENT) dev

@@ -13,6 +13,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from dispatcher.bounded_json import read_json
 from dispatcher.errors import StateError, in_words
 from dispatcher.messages import Reply, ReplyKind
 from dispatcher.redis_client.client import RedisClient
@@ -68,7 +69,6 @@ def parsed(fields: Mapping[bytes, bytes]) -> list[Reply]:
 
 
 def _parse(fields: Mapping[bytes, bytes]) -> Reply:
-    timings = fields.get(b"timings")
     return Reply(
         turn_id=fields[b"turn"].decode(),
         attempt=int(fields[b"attempt"]),
@@ -77,8 +77,17 @@ def _parse(fields: Mapping[bytes, bytes]) -> Reply:
         text=fields.get(b"text", b"").decode(),
         packets=fields.get(b"packets", b""),
         last=b"last" in fields,
-        timings=json.loads(timings) if timings else None,
+        timings=_timings(fields.get(b"timings")),
     )
+
+
+def _timings(raw: bytes | None) -> dict[str, str | float] | None:
+    if not raw:
+        return None
+    found = read_json(raw)
+    if not isinstance(found, dict) or not all(isinstance(each, (str, int, float)) for each in found.values()):
+        raise ValueError(f"timings {raw[:64]!r}, expected an object of texts and numbers")
+    return found
 
 
 def _kind(said: str) -> ReplyKind:

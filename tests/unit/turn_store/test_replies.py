@@ -156,3 +156,12 @@ def test_a_reply_of_a_kind_that_is_not_known_is_dropped_and_logged() -> None:
     assert (logs[0]["event"], logs[0]["turn"]) == ("reply not readable", "t")
     assert "kind 'song', expected one of alive, audio" in logs[0]["reason"]
     assert len(replies.parsed({**entry, b"kind": b"end"})) == 1
+
+
+@pytest.mark.parametrize("timings", [b"-1", b"[1]", b'{"ms": [1]}', b"{", b"[" * 5_000])
+def test_a_reply_whose_timings_are_no_facts_is_dropped_and_logged(timings: bytes) -> None:
+    entry = {b"turn": b"t", b"attempt": b"1", b"kind": b"transcript", b"timings": timings}
+    with capture_logs() as logs:
+        assert replies.parsed(entry) == []
+    assert [each["event"] for each in logs] == ["reply not readable"]
+    assert replies.parsed({**entry, b"timings": b'{"ms": 1.5}'})[0].timings == {"ms": 1.5}
