@@ -21,6 +21,7 @@ from dispatcher.ops.chaos.simulated_devices import SimulatedDevices
 from dispatcher.ops.chaos.turn_outcomes import DeviceTurn
 from dispatcher.percentile import percentile
 from dispatcher.terminal.console import print_view
+from dispatcher.terminal.figures import write_results
 from tests.hostile.attacks import ATTACKS
 from tests.integration.verify.chaos_stack import ChaosStack
 from tests.support.hosts import Host, two_hosts
@@ -170,7 +171,8 @@ def main() -> int:
             printed = stack.output()
         finally:
             stack.finish()
-    print_view(_table(suffered, trial.p95_before_ms))
+    table = _table(suffered, trial.p95_before_ms)
+    print_view(table)
     problems = [problem for each in suffered for problem in each.problems(before_mb)]
     if tracebacks := printed.count(TRACEBACK):
         around = printed.index(TRACEBACK)
@@ -178,7 +180,7 @@ def main() -> int:
         problems.append(f"{tracebacks} tracebacks in the log, the first one:\n{shown}")
     if options.json:
         found = {"p95_before_ms": trial.p95_before_ms, "attacks": [asdict(each) for each in suffered]}
-        Path(options.json).write_text(json.dumps({**found, "problems": problems}, indent=1))
+        write_results(Path(options.json), {"": table}, {**found, "problems": problems})
     sys.stdout.write("\n".join(problems or ["passed"]) + "\n")
     return 1 if problems else 0
 

@@ -1,12 +1,19 @@
-"""Tables of a bench: narrow enough for a terminal of 80 columns and for a log file."""
+"""Tables of a bench, narrow enough for a terminal of 80 columns and for a log file, and its JSON file."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
 
+import click
 from rich import box
 from rich.table import Table
+
+json_option: Final = click.option(
+    "--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write all results here."
+)
 
 
 def bench_table(first: str, *numbers: str, left: Iterable[str] = ()) -> Table:

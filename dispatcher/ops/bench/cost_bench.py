@@ -12,7 +12,7 @@ import asyncio
 import tempfile
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Final
 
@@ -38,6 +38,7 @@ from dispatcher.device_simulator.speech import encode
 from dispatcher.errors import FrontError
 from dispatcher.messages import SERVICES, Service
 from dispatcher.ops.bench.bench_stack import StackPlan, bench_catalogue, plan_stack, running_stack
+from dispatcher.ops.bench.bench_tables import json_option
 from dispatcher.ops.bench.cost_meter import CostMeter, Counts, cost_of
 from dispatcher.ops.bench.cost_report import PYTHON, TurnCost, cost_table, read_figures, write_figures
 from dispatcher.ops.bench.device_speech import speech_pcm
@@ -46,6 +47,7 @@ from dispatcher.redis_client.connection import connect as connect_redis
 from dispatcher.supervisor.process_spec import Role
 from dispatcher.supervisor.procfile import Line
 from dispatcher.telemetry.front_presence import PRESENCE_INTERVAL_S
+from dispatcher.terminal.figures import write_results
 
 RUNS: Final = 3
 # Long enough that a front publishes its presence.
@@ -60,7 +62,8 @@ ANSWER: Final = "Sure. It is ten past nine. The tea is ready."
 
 @click.command("cost", short_help="Count the commands and calls of a turn.")
 @click.option("--write", is_flag=True, help="Keep these figures for this version of Python.")
-def cost(*, write: bool) -> None:
+@json_option
+def cost(*, write: bool, json_file: Path | None) -> None:
     """Count the commands to Redis and the calls of our own code that one turn costs.
 
     They are compared with the figures kept for this version of Python. Exit code 1: other commands, or
@@ -69,7 +72,9 @@ def cost(*, write: bool) -> None:
     console = Console()
     found = run_interruptible(measure_cost())
     kept = read_figures()
-    console.print(cost_table(found, kept))
+    table = cost_table(found, kept)
+    console.print(table)
+    write_results(json_file, {"": table}, asdict(found))
     if write:
         write_figures(found)
         return

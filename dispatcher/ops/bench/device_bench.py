@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import tempfile
 from collections.abc import Iterator
@@ -16,19 +15,20 @@ import yaml
 from rich.console import Console
 
 from dispatcher.audio.smart_turn import find_model
-from dispatcher.data_dir import write_private
 from dispatcher.errors import ConfigError
 from dispatcher.ops.bench.baseline import BaselinePlan
 from dispatcher.ops.bench.bench_stack import Stack, StackPlan, plan_stack, ready_stack
+from dispatcher.ops.bench.bench_tables import json_option
 from dispatcher.ops.bench.bounds import Run
 from dispatcher.ops.bench.device_load import DeviceLoadPlan
-from dispatcher.ops.bench.device_report import DeviceReport, print_report
+from dispatcher.ops.bench.device_report import DeviceReport, print_report, summary_table
 from dispatcher.ops.bench.measuring_process import measure
 from dispatcher.ops.bench.process_usage import UsageMeter
 from dispatcher.ops.bench.progress import BenchProgress
 from dispatcher.ops.bench.samples import Samples
 from dispatcher.ops.interruptible import run_interruptible
 from dispatcher.settings import load_settings
+from dispatcher.terminal.figures import write_results
 
 DEFAULT_DEVICES: Final = "1,10,25,50,100,150,200"
 # A percentile of three turns says little: a few devices speak more often.
@@ -67,9 +67,7 @@ class DeviceBenchPlan:
 @click.option(
     "--turns", type=click.IntRange(1, 100), default=3, show_default=True, help="Turns of each device."
 )
-@click.option(
-    "--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write all results here."
-)
+@json_option
 @click.option(
     "--config",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -100,9 +98,7 @@ def devices(counts: str, *, json_file: Path | None, **extent: Any) -> None:
     console = Console()
     report = run_interruptible(run_bench(plan, BenchProgress(console)))
     print_report(console, report)
-    if json_file is not None:
-        write_private(json_file, json.dumps(report.as_json(), indent=1))
-        console.print(f"all results are in {json_file}", highlight=False)
+    write_results(json_file, {"summary": summary_table(report)}, report.as_json())
 
 
 def parse_counts(text: str) -> tuple[int, ...]:

@@ -75,6 +75,24 @@ def print_report(console: Console, report: DeviceReport) -> None:
         console.print(line, highlight=False, soft_wrap=True)
 
 
+def summary_table(report: DeviceReport) -> Table:
+    """Return the table of the README: the times, losses and cost of each number of devices."""
+    table = bench_table(
+        *("devices", "first audio", "× baseline", "turns with a gap", "lost", "CPU per turn"),
+        "memory of ours (PSS)",
+    )
+    baseline = report.baseline
+    baseline_ms = baseline.percentile("first_audio_ms", 0.5)
+    _, first_audio, ratios, _ = _latency_cells(baseline, baseline_ms)
+    table.add_row("baseline, one bare script", first_audio, ratios)
+    for run in report.runs:
+        _, first_audio, ratios, _ = _latency_cells(run.samples, baseline_ms)
+        losses = (f"{run.samples.gap_ratio * 100:.1f} %", str(len(run.samples.lost)))
+        cost = (f"{run.our_cpu_ms_per_turn:.0f} ms", f"{run.our_pss_mb or 0:.0f} MB")
+        table.add_row(str(run.devices), first_audio, ratios, *losses, *cost)
+    return table
+
+
 def latency_table(report: DeviceReport) -> Table:
     """Return the times from the true end of speech, the baseline's first."""
     table = bench_table("devices", "transcript", "first audio", "× baseline", "end", "CPU/turn", "turns")

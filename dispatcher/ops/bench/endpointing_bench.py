@@ -21,6 +21,7 @@ from dispatcher.audio.smart_turn import SmartTurn, find_model
 from dispatcher.audio.vad import VAD_RATE_HZ
 from dispatcher.catalogue.conversation import Conversation, Endpointing
 from dispatcher.dialogue.endpointing import Endpointer, EndpointRules, endpoint_rules
+from dispatcher.ops.bench.bench_tables import json_option
 from dispatcher.ops.bench.spoken_turns import (
     PLACES,
     Place,
@@ -32,6 +33,7 @@ from dispatcher.ops.bench.spoken_turns import (
 from dispatcher.percentile import percentile
 from dispatcher.settings import load_settings
 from dispatcher.terminal.console import make_console
+from dispatcher.terminal.figures import write_results
 
 SILENCES_MS: Final = (300, 400, 500, 600, 700, 900, 1200, 1500)
 SMART: Final = endpoint_rules(Conversation(endpointing=Endpointing(strategy="smart_turn")))
@@ -97,7 +99,8 @@ class SentenceJudge:
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Folder of the recordings; else those of the packages.",
 )
-def endpointing(*, recordings: Path | None) -> None:
+@json_option
+def endpointing(*, recordings: Path | None, json_file: Path | None) -> None:
     """Measure false cut-offs and the wait after the true end of speech, for each strategy.
 
     It takes the recordings of Debian's pocketsphinx-testdata and of the package f5-tts, and the model of
@@ -110,7 +113,9 @@ def endpointing(*, recordings: Path | None) -> None:
         SmartTurn(find_model(settings.smart_turn_model, data_dir=settings.data_dir)).finished
     )
     results = {name: run_strategy(rules, turns, judge) for name, rules in STRATEGIES.items()}
-    console.print(endpointing_table(results))
+    table = endpointing_table(results)
+    console.print(table)
+    write_results(json_file, {"": table})
     recordings_taken = len({turn.recording for turn in turns})
     cpu_ms = judge.cpu_s / max(judge.judged, 1) * 1000
     counts = f"{len(turns)} turns of {recordings_taken} recordings; {judge.judged} judgements"

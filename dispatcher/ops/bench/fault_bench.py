@@ -6,7 +6,7 @@ import asyncio
 import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,8 +21,9 @@ from dispatcher.errors import ConfigError
 from dispatcher.logs import configure_logging
 from dispatcher.messages import SERVICES, Service
 from dispatcher.ops.bench.bench_stack import SLOTS, StackPlan, plan_stack, ready_stack
+from dispatcher.ops.bench.bench_tables import json_option
 from dispatcher.ops.bench.fault_cases import FAULT_CASES, ServiceCase
-from dispatcher.ops.bench.fault_report import FaultReport, ModeResult, print_faults
+from dispatcher.ops.bench.fault_report import FaultReport, ModeResult, fault_table, print_faults
 from dispatcher.ops.bench.fault_turns import FaultTurns
 from dispatcher.ops.bench.process_usage import UsageMeter
 from dispatcher.ops.bench.progress import BenchProgress
@@ -32,6 +33,7 @@ from dispatcher.redis_client.client import connect as connect_redis
 from dispatcher.settings import load_settings
 from dispatcher.supervisor.procfile import Line
 from dispatcher.terminal.console import make_console
+from dispatcher.terminal.figures import write_results
 
 # The one that fails has more room, so that `response_time` prefers it for as long as it is healthy.
 SUBSTITUTE_SLOTS: Final = SLOTS * 5 // 8
@@ -77,7 +79,10 @@ class FaultBenchPlan:
     show_default=True,
     help="Seconds to the first token of an LLM instance that does right.",
 )
-def faults(*, service: Service, modes: str, turns: int, rest_s: float, first_token_s: float) -> None:
+@json_option
+def faults(
+    *, service: Service, modes: str, turns: int, rest_s: float, first_token_s: float, json_file: Path | None
+) -> None:
     """Measure how late the first result is when one of two instances fails: transcript, sentence or audio.
 
     It runs a dispatcher of its own on free ports, with timed instances, and leaves nothing behind. The
@@ -93,7 +98,11 @@ def faults(*, service: Service, modes: str, turns: int, rest_s: float, first_tok
     )
     configure_logging(load_settings({"LOG_LEVEL": "warning"}))  # it restores instances all the time
     console = make_console()
-    print_faults(console, run_interruptible(run_faults(plan, BenchProgress(console))))
+    report = run_interruptible(run_faults(plan, BenchProgress(console)))
+    print_faults(console, report)
+    write_results(
+        json_file, {"": fault_table(report)}, {"results": [asdict(each) for each in report.results]}
+    )
 
 
 def parse_modes(text: str, case: ServiceCase) -> tuple[str, ...]:

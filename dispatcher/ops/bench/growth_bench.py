@@ -22,11 +22,12 @@ from dispatcher.device_simulator import Address, DeviceOptions, connect
 from dispatcher.device_simulator.speech import encode
 from dispatcher.errors import DispatcherError
 from dispatcher.ops.bench.bench_stack import running_stack
-from dispatcher.ops.bench.bench_tables import bench_table
+from dispatcher.ops.bench.bench_tables import bench_table, json_option
 from dispatcher.ops.bench.cost_bench import at_once, planned
 from dispatcher.ops.bench.device_speech import speech_pcm
 from dispatcher.ops.bench.process_usage import UsageMeter
 from dispatcher.ops.interruptible import run_interruptible
+from dispatcher.terminal.figures import write_results
 
 STEPS: Final = 5
 SETTLE_S: Final = 3.0
@@ -125,15 +126,19 @@ class GrowingStack:
     show_default=True,
     help="Devices that come and go.",
 )
-def growth(*, idle: int, cycles: int) -> None:
+@json_option
+def growth(*, idle: int, cycles: int, json_file: Path | None) -> None:
     """Print how a front grows with silent devices, and with devices that connect, speak a turn and leave.
 
     A cycle takes a tenth of a second on a quiet machine of two cores.
     """
     console = Console()
     started_s = time.monotonic()
-    for title, samples in run_interruptible(measure_growth(idle, cycles)).items():
-        console.print(growth_table(title, samples))
+    found = run_interruptible(measure_growth(idle, cycles))
+    tables = {title: growth_table(title, samples) for title, samples in found.items()}
+    for table in tables.values():
+        console.print(table)
+    write_results(json_file, tables)
     console.print(f"{time.monotonic() - started_s:.0f} s in all", highlight=False)
 
 

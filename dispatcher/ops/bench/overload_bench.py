@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import tempfile
@@ -17,8 +16,8 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-from dispatcher.data_dir import write_private
 from dispatcher.ops.bench.bench_stack import StackPlan, plan_stack, ready_stack
+from dispatcher.ops.bench.bench_tables import bench_table, json_option
 from dispatcher.ops.bench.device_bench import parse_counts
 from dispatcher.ops.bench.measuring_process import measure
 from dispatcher.ops.bench.overload_load import AUDIBLE_MS, TURN_TIMEOUT_S, OverloadLoadPlan, OverloadTurn
@@ -26,6 +25,7 @@ from dispatcher.ops.bench.progress import BenchProgress
 from dispatcher.ops.interruptible import run_interruptible
 from dispatcher.percentile import percentile
 from dispatcher.supervisor.procfile import Line
+from dispatcher.terminal.figures import write_results
 
 DEFAULT_LEVELS: Final = "60,100,200,300"
 # Eight places of 2.7 s: 0.3 s to the first token, and 47 tokens.
@@ -79,9 +79,7 @@ class OverloadRow:
 @click.option(
     "--only", type=click.Choice(["on", "off"]), help="`overload` on or off; else one after the other."
 )
-@click.option(
-    "--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write results here."
-)
+@json_option
 def overload(levels: str, seconds: float, only: str | None, json_file: Path | None) -> None:
     """Measure turns while devices ask for 60 to 300 % of what eight LLM places can give.
 
@@ -90,9 +88,10 @@ def overload(levels: str, seconds: float, only: str | None, json_file: Path | No
     console = Console()
     variants = [only] if only else ["off", "on"]
     rows = run_interruptible(run_bench(parse_counts(levels), seconds, variants, BenchProgress(console)))
-    print_rows(console, rows)
-    if json_file is not None:
-        write_private(json_file, json.dumps([asdict(row) for row in rows], indent=1))
+    table = overload_table(rows)
+    console.print(f"[bold]{PLACES} LLM places of {HOLD_S} s[/]", highlight=False)
+    console.print(table)
+    write_results(json_file, {"": table}, {"rows": [asdict(row) for row in rows]})
 
 
 async def run_bench(
@@ -193,9 +192,8 @@ def jain_index(shares: Sequence[float]) -> float:
     return sum(shares) ** 2 / (len(shares) * squares) if squares else 1.0
 
 
-def print_rows(console: Console, rows: Sequence[OverloadRow]) -> None:
-    """Print the table."""
-    table = Table(title=f"{PLACES} LLM places of {HOLD_S} s")
+def overload_table(rows: Sequence[OverloadRow]) -> Table:
+    """Return a row for each level."""
     columns: dict[str, Any] = {
         "overload": lambda row: row.variant,
         "load": lambda row: f"{row.level} %",
@@ -212,8 +210,7 @@ def print_rows(console: Console, rows: Sequence[OverloadRow]) -> None:
         "sent twice": lambda row: str(row.resent),
         "recovery": lambda row: f"{row.recovered_s:.1f} s",
     }
-    for name in columns:
-        table.add_column(name, justify="right")
+    table = bench_table(*columns)
     for row in rows:
         table.add_row(*(cell(row) for cell in columns.values()))
-    console.print(table)
+    return table

@@ -30,7 +30,7 @@ from dispatcher.dialogue_store.phrase_cache import CACHE_NAME
 from dispatcher.errors import FrontError
 from dispatcher.messages import Reply, Service, TurnTicket
 from dispatcher.ops.bench.bench_stack import StackPlan, bench_catalogue, plan_stack, running_stack
-from dispatcher.ops.bench.bench_tables import bench_table
+from dispatcher.ops.bench.bench_tables import bench_table, json_option
 from dispatcher.ops.interruptible import run_interruptible
 from dispatcher.percentile import percentile
 from dispatcher.redis_client import keys
@@ -38,6 +38,7 @@ from dispatcher.redis_client.client import RedisClient, connect
 from dispatcher.routing import decisions
 from dispatcher.supervisor.procfile import Line
 from dispatcher.terminal.console import make_console
+from dispatcher.terminal.figures import write_results
 from dispatcher.turn_store.replies import ReplyReader
 
 GOAL_MS: Final = 20.0
@@ -69,7 +70,8 @@ class PhraseRun:
 
 @click.command("phrases", short_help="Measure sentences from the phrase cache.")
 @click.option("--turns", type=click.IntRange(min=1), default=20, show_default=True, help="Of each kind.")
-def phrases(*, turns: int) -> None:
+@json_option
+def phrases(*, turns: int, json_file: Path | None) -> None:
     """Measure how long a sentence waits for its sound: spoken anew, from the cache, and with no TTS.
 
     Exit code 1: a sentence of the cache came later than 20 ms after its text (95 of 100 count), spent a
@@ -77,7 +79,9 @@ def phrases(*, turns: int) -> None:
     """
     console = make_console()
     runs = run_interruptible(measure_phrases(turns))
-    console.print(phrase_table(runs))
+    table = phrase_table(runs)
+    console.print(table)
+    write_results(json_file, {"": table})
     found = problems(runs)
     for problem in found:
         console.print(f"[red]FAIL[/]  {problem}", highlight=False)

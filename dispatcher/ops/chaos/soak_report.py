@@ -98,6 +98,7 @@ def soak_json(report: SoakReport) -> dict[str, Any]:
         "began_at_s": report.began_at_s,
         "ended_at_s": report.ended_at_s,
         "figures": asdict(report.figures),
+        "tables": {"": {"columns": ["figure", "seen", "wanted"], "rows": figure_rows(report)}},
         "faults": [asdict(each) for each in report.faults],
         "samples": [
             {

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+from pathlib import Path
 
 import pytest
 
@@ -27,9 +29,11 @@ async def bench(*words: str) -> str:
 
 
 @pytest.mark.usefixtures("running_broker")
-async def test_bench_routing_shows_exact_shares_bursts_and_caps() -> None:
+async def test_bench_routing_shows_exact_shares_bursts_and_caps(tmp_path: Path) -> None:
+    found = tmp_path / "routing.json"
     told = await bench(
-        *("routing", "--calls", "40", "--cycles", "10", "--processes", "2", "--seconds", "0.3")
+        *("routing", "--calls", "40", "--cycles", "10", "--processes", "2", "--seconds", "0.3"),
+        *("--json", str(found)),
     )
     assert "weighted_round_robin 50.0% 30.0% 20.0% 0.0 points" in told
     for algorithm in ("round_robin", "weighted_round_robin", "least_connections", "response_time"):
@@ -37,6 +41,8 @@ async def test_bench_routing_shows_exact_shares_bursts_and_caps() -> None:
     assert "one pick: 1 round trip, 1 command; " in told
     assert "a burst is let in to exactly 8:3:4 by every algorithm 5 of 5 pass" in told
     assert "never more than the cap of 4 4 pass" in told
+    shares = json.loads(found.read_text())["tables"]["shares"]
+    assert ["weighted_round_robin", "50.0%", "30.0%", "20.0%", "0.0 points"] in shares["rows"]
 
 
 def row(told: str, mode: str) -> list[str]:

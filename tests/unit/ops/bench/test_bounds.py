@@ -8,8 +8,9 @@ import pytest
 from rich.console import Console
 
 from dispatcher.ops.bench.bounds import Run, Verdict, judge
-from dispatcher.ops.bench.device_report import DeviceReport, print_report
+from dispatcher.ops.bench.device_report import DeviceReport, print_report, summary_table
 from dispatcher.ops.bench.samples import Samples
+from dispatcher.terminal.figures import cells_of
 from tests.unit.ops.bench.bench_results import run, samples
 
 BASELINE = samples(800.0, 800.0, 800.0)
@@ -119,3 +120,16 @@ def test_json_holds_every_turn_and_the_verdicts() -> None:
     assert fields["runs"][0]["turns"][0]["first_audio_ms"] == 810.0
     assert fields["runs"][0]["processes"]["front"]["role"] == "front"
     assert fields["verdicts"][0]["passed"] is True
+
+
+def test_the_table_of_the_readme_has_the_baseline_and_a_row_for_each_number_of_devices() -> None:
+    heard = samples(840.0, 880.0, lost=("gone",), gaps=1)
+    report = DeviceReport(
+        before=BASELINE, after=BASELINE, runs=(run(10, heard), run(20, samples(lost=("x",))))
+    )
+
+    baseline, ten, twenty = cells_of(summary_table(report))["rows"]
+
+    assert baseline[0] == "baseline, one bare script"
+    assert ten == ["10", "840/880", "1.05/1.10", "50.0 %", "1", "10 ms", "150 MB"]
+    assert twenty[1:3] == ["–", "–"]

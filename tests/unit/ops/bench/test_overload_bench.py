@@ -13,10 +13,12 @@ from dispatcher.ops.bench.overload_bench import (
     count_resent,
     jain_index,
     overload_stack,
+    overload_table,
     row_of,
     steps_taken,
 )
 from dispatcher.ops.bench.overload_load import OverloadTurn
+from dispatcher.terminal.figures import cells_of
 
 
 def turn(device: int, first_ms: float | None, *, ended_s: float = 5.0) -> OverloadTurn:
@@ -30,6 +32,9 @@ def test_a_level_counts_what_was_audible_and_what_the_places_gave() -> None:
     assert (row.turns, row.unanswered, row.audible_ratio) == (4, 1, 0.5)
     assert row.capacity_ratio == pytest.approx(2 * 2.7 / (8 * 10))
     assert row.jain == pytest.approx(0.9)
+    cells = cells_of(overload_table([row]))
+    shown = dict(zip(cells["columns"], cells["rows"][0], strict=True))
+    assert (shown["load"], shown["in 2 s"], shown["unanswered"]) == ("100 %", "50.0%", "1")
 
 
 def test_fairness_is_one_for_equal_shares_and_one_nth_where_one_has_all() -> None:
