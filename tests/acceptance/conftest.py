@@ -36,7 +36,7 @@ async def browser(microphone_wav: Path) -> AsyncGenerator[Browser]:
     """Chromium; where it is missing, tests skip on a desk and fail in CI."""
     if not CHROMIUM.exists():
         if os.environ.get("CI"):
-            pytest.fail(f"{CHROMIUM} is missing; install Debian's chromium")
+            pytest.fail(f"{CHROMIUM} is missing; install Debian's chromium-headless-shell or chromium")
         pytest.skip(f"{CHROMIUM} is not installed")
     async with async_playwright() as playwright:
         running = await launch(playwright, microphone_wav)

@@ -12,7 +12,7 @@ import oxipng
 from playwright.async_api import Browser, Page, ViewportSize, async_playwright
 
 from dispatcher.supervisor.ports import is_taken
-from tests.acceptance.talk_page import CHROMIUM, FLAGS, TalkPage, new_tab
+from tests.acceptance.talk_page import BROWSER, FLAGS, TalkPage, new_tab
 from tests.acceptance.whole_system import WholeSystem
 from tests.support.processes import ROOT
 
@@ -100,7 +100,7 @@ async def take_all(url: str, console_url: str) -> None:
     """Take every picture of the talk page and of the console at these addresses."""
     FOLDER.mkdir(exist_ok=True)
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        browser = await playwright.chromium.launch(executable_path=BROWSER, args=FLAGS)
         for picture in PICTURES:
             await take(browser, url, picture)
         for picture in CONSOLE_PICTURES:
