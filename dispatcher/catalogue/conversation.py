@@ -26,7 +26,7 @@ from dispatcher.catalogue.fields import (
 )
 from dispatcher.catalogue.personas import DeviceRule, MemoryRules, Persona
 from dispatcher.catalogue.section import Section, key, or_defaults
-from dispatcher.messages import canonical_device_id
+from dispatcher.messages import Language, canonical_device_id
 
 FILLER_PHRASES: Final[Mapping[str, tuple[str, ...]]] = {
     "zh": ("嗯，让我想想。", "稍等，我想一下。", "好的，请稍等。"),
@@ -166,6 +166,12 @@ class Conversation(Section):
     def persona_names(self) -> tuple[str, ...]:
         """Names of the personas that a device can take."""
         return tuple(dict.fromkeys((*self.personas, *filter(None, self.edited))))
+
+    @property
+    def default_language(self) -> Language:
+        """Language of devices that say nothing of their own, as an operator edited it or as in the YAML."""
+        edit = self.edited.get("")
+        return (edit.language if edit else None) or self.language
 
     @property
     def uses_spare_slots(self) -> bool:

@@ -16,6 +16,7 @@ KeyPath: TypeAlias = tuple[str | int, ...]
 
 # A thousand instances have a tenth of it. A few lines of *name in *name would be millions.
 MOST_ENTRIES = 100_000
+_LINE_WIDTH = 110
 
 _TAG = "tag:yaml.org,2002:"
 _PLAIN_TAGS = {_TAG + kind for kind in ("null", "bool", "int", "float", "str", "seq", "map")}
@@ -84,6 +85,11 @@ def read_document(path: Path) -> Document:
     return Document(path=str(path), data=data, lines=walk.lines, problems=tuple(walk.problems))
 
 
+def write_document(data: Mapping[str, Any]) -> str:
+    """Return the text of a file that reads as this data."""
+    return yaml.dump(data, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=_LINE_WIDTH)
+
+
 def _read_text(path: Path) -> str:
     """Return the file's text, or raise what the operator can act on."""
     try:
@@ -134,6 +140,21 @@ _resolve("int", r"[-+]?(?:0|[1-9][0-9]{0,99})", _NUMBER_STARTS)
 _resolve("float", r"[-+]?(?:\.[0-9]+|[0-9]+\.[0-9]*)(?:[eE][-+]?[0-9]+)?", _NUMBER_STARTS)
 _resolve("float", r"[-+]?[0-9]+[eE][-+]?[0-9]+|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)", _NUMBER_STARTS)
 _resolve("merge", "<<", ["<"])
+
+
+class _Dumper(yaml.SafeDumper):
+    """PyYAML that puts a text in quotes where the rules of 1.1 or those of the loader see another kind.
+
+    The model name 1e5 is a text by 1.1 alone.
+    """
+
+    yaml_implicit_resolvers = {  # noqa: RUF012  as above
+        first: [
+            *yaml.SafeDumper.yaml_implicit_resolvers.get(first, ()),
+            *_Loader.yaml_implicit_resolvers.get(first, ()),
+        ]
+        for first in {*yaml.SafeDumper.yaml_implicit_resolvers, *_Loader.yaml_implicit_resolvers}
+    }
 
 
 @dataclass(slots=True)

@@ -6,19 +6,18 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any, Final, TypeVar
 
-import yaml
 from pydantic import TypeAdapter
 
 from dispatcher.catalogue.conversation import Conversation
+from dispatcher.catalogue.document import write_document
 from dispatcher.catalogue.model import Catalogue
 from dispatcher.catalogue.personas import Persona
 
 Rules = TypeVar("Rules", Persona, Conversation)
 
 _ADAPTER: Final = TypeAdapter(Catalogue)
-# Sections of the file that a catalogue has under the same name.
-_SAME: Final = ("conversation", "playback", "kpis", "alerts", "tuner", "overload")
-LINE_WIDTH: Final = 110
+# Sections of the file that a catalogue has under the same name, and that are written as they are.
+SAME_SECTIONS: Final = ("conversation", "playback", "kpis", "alerts", "tuner", "overload", "usage")
 
 
 def as_yaml(catalogue: Catalogue) -> str:
@@ -34,13 +33,13 @@ def as_yaml(catalogue: Catalogue) -> str:
         "nginx_proxy": found.get("nginx", {}),
         "api_gateway": {f"{service}_services": config for service, config in found["services"].items()},
     }
-    root = {"load_balancing": balancing, **{name: found[name] for name in _SAME if name in found}}
+    root = {"load_balancing": balancing, **{name: found[name] for name in SAME_SECTIONS if name in found}}
     if not catalogue.conversation.filler.after_ms:
         root["conversation"]["filler"] = False
     root["phrase_cache"] = found["phrase_cache"] if catalogue.phrase_cache.is_on else False
     servers = zip(catalogue.mcp_servers, found.get("mcp_servers", ()), strict=False)
     root["mcp_servers"] = {server.name: written for server, written in servers}
-    return yaml.safe_dump(root, allow_unicode=True, sort_keys=False, width=LINE_WIDTH)
+    return write_document(root)
 
 
 def with_edits_written(rules: Conversation) -> Conversation:

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from dispatcher.console.context import CONSOLE
 from dispatcher.console.operator_sessions import OperatorSession, TooManyTriesError
+from dispatcher.console.request_texts import read_object, require_printable, text_of
 from dispatcher.front.admission.client_address import ClientAddress, client_address_of, counted_address
 from dispatcher.web_assets import SECURITY_HEADERS
 
@@ -79,14 +80,11 @@ async def sign_in(request: web.Request) -> web.Response:
     # A form of another page cannot send this type without asking first.
     if request.content_type != "application/json":
         raise web.HTTPUnsupportedMediaType(text="expected application/json", headers=SECURITY_HEADERS)
-    try:
-        given = await request.json()
-        name, password = str(given["name"]).strip()[:MAX_NAME], str(given["password"])
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise web.HTTPBadRequest(text="expected name and password", headers=SECURITY_HEADERS) from error
-    if not name.isprintable():
-        text = f"name: was {name!r}; expected printable characters"
-        raise web.HTTPBadRequest(text=text, headers=SECURITY_HEADERS)
+    given = await read_object(request)
+    if not {"name", "password"} <= given.keys():
+        raise web.HTTPBadRequest(text="expected name and password", headers=SECURITY_HEADERS)
+    name, password = text_of(given, "name"), str(given["password"])
+    require_printable("name", name, most=MAX_NAME)
     address = _counted_address(request)
     try:
         session = request.app[CONSOLE].sessions.try_sign_in(

@@ -16,7 +16,7 @@ from dispatcher.console.fleet_events import FleetEvents
 from dispatcher.console.recent_turns import RecentTurns
 from dispatcher.console.record_queries import RecordQueries
 from dispatcher.console.snapshot import ConsoleSnapshot, take_snapshot
-from dispatcher.errors import StateError, in_words
+from dispatcher.errors import ConfigError, StateError, in_words
 from dispatcher.redis_client.client import RedisClient
 
 log = structlog.get_logger(__name__)
@@ -67,6 +67,7 @@ class LiveFeed:
         self._changed = asyncio.Condition()
         self._wanted = asyncio.Event()
         self._redis_trouble: dict[str, Any] | None = None
+        self._unread: set[str] = set()
 
     @property
     def viewers(self) -> int:
@@ -128,7 +129,15 @@ class LiveFeed:
 
     async def _read_sections(self, snapshot: ConsoleSnapshot, now_s: float) -> dict[str, Any]:
         due = [each for each in self._sections if now_s >= self._due_at_s[each.name]]
-        found = {each.name: await each.read(self._sources, snapshot) for each in due}
+        found = {}
+        for each in due:
+            try:
+                found[each.name] = await each.read(self._sources, snapshot)
+                self._unread.discard(each.name)
+            except ConfigError as error:  # a catalogue of another version, while an upgrade is under way
+                if each.name not in self._unread:
+                    log.warning("section not readable", section=each.name, reason=str(error))
+                self._unread.add(each.name)
         self._due_at_s |= {each.name: now_s + each.period_s - FEED_INTERVAL_S / 2 for each in due}
         return found
 

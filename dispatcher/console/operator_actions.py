@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,15 +13,15 @@ from aiohttp import web
 from dispatcher.console.access import require_operator
 from dispatcher.console.action_log import kept
 from dispatcher.console.context import CONSOLE
+from dispatcher.console.request_texts import read_object, require_printable, text_of
 from dispatcher.errors import ConfigError, DispatcherError, StateError, UnknownName
 from dispatcher.messages import Language
 from dispatcher.ops import device_admin, tuner_admin
-from dispatcher.ops.instance_holds import LONGEST_S, hold_instance, seconds_of
+from dispatcher.ops.instance_holds import LEAST_S, LONGEST_S, hold_instance, seconds_of
 from dispatcher.redis_client.client import RedisClient, connect
 from dispatcher.routing import admin
 from dispatcher.web_assets import SECURITY_HEADERS
 
-MAX_VALUE: Final = 200
 MAX_NAME: Final = 64
 UNDO_TIMEOUT_S: Final = 10.0
 
@@ -81,23 +82,16 @@ async def action_redis(request: web.Request) -> AsyncIterator[RedisClient]:
 
 
 async def _read(request: web.Request, *, who: str) -> ActionRequest:
-    try:
-        given = await request.json()
-        name, subject, value, lasts, why = (
-            str(given.get(field, ""))[:MAX_VALUE].strip()
-            for field in ("action", "subject", "value", "for", "why")
-        )
-    except (ValueError, AttributeError, RecursionError) as error:
-        raise web.HTTPBadRequest(text="expected a JSON object", headers=SECURITY_HEADERS) from error
-    for field, text in (("subject", subject), ("value", value), ("for", lasts), ("why", why)):
-        if not text.isprintable():
-            refused = f"{field}: was {text!r}; expected printable characters"
-            raise web.HTTPBadRequest(text=refused, headers=SECURITY_HEADERS)
-    if name not in ACTIONS:
-        text = f"action: was {name!r}; expected one of {', '.join(ACTIONS)}"
-        raise web.HTTPBadRequest(text=text, headers=SECURITY_HEADERS)
-    if not subject:
+    given = await read_object(request)
+    texts = {field: text_of(given, field) for field in ("action", "subject", "value", "for", "why")}
+    for field, text in texts.items():
+        require_printable(field, text)
+    if texts["action"] not in ACTIONS:
+        words = f"action: was {texts['action']!r}; expected one of {', '.join(ACTIONS)}"
+        raise web.HTTPBadRequest(text=words, headers=SECURITY_HEADERS)
+    if not texts["subject"]:
         raise web.HTTPBadRequest(text="subject: was empty; expected a name", headers=SECURITY_HEADERS)
+    name, subject, value, lasts, why = texts.values()
     return ActionRequest(who=who, name=name, subject=subject, value=value, lasts=lasts, why=why)
 
 
@@ -112,7 +106,7 @@ async def _restore(redis: RedisClient, asked: ActionRequest) -> str:
 
 
 async def _eject(redis: RedisClient, asked: ActionRequest) -> str:
-    seconds = _number(asked.value, "value", most=LONGEST_S)
+    seconds = _seconds(asked.value)
     await admin.eject(redis, asked.subject, for_s=seconds)
     return f"{asked.subject}: ejected for {seconds:g} s"
 
@@ -134,14 +128,18 @@ async def _hold(redis: RedisClient, asked: ActionRequest, field: admin.HeldField
 
 
 async def _undo(redis: RedisClient, asked: ActionRequest) -> str:
-    number = int(_number(asked.subject, "subject", most=10**9))
-    await tuner_admin.undo(redis, number, timeout_s=UNDO_TIMEOUT_S)
+    if not re.fullmatch(r"[0-9]{1,9}", asked.subject):
+        raise ValueError(f"subject: was {asked.subject!r}; expected a number, that of an experiment")
+    try:
+        await tuner_admin.undo(redis, int(asked.subject), timeout_s=UNDO_TIMEOUT_S)
+    except tuner_admin.UndoPending as error:  # what was asked for stays asked for: it is kept as begun
+        raise StateError(str(error)) from error
     return f"experiment {asked.subject}: undone"
 
 
 async def _name(redis: RedisClient, asked: ActionRequest) -> str:
     if len(asked.value) > MAX_NAME:
-        raise ValueError(f"value: was {asked.value!r}; expected at most {MAX_NAME} characters, all printable")
+        raise ValueError(f"value: was {asked.value!r}; expected at most {MAX_NAME} characters")
     return await device_admin.mark(redis, asked.subject, "name", asked.value)
 
 
@@ -175,14 +173,14 @@ async def _alert(redis: RedisClient, asked: ActionRequest) -> str:
     return await device_admin.alert(redis, asked.subject, **fields)
 
 
-def _number(text: str, field: str, *, most: float) -> float:
+def _seconds(text: str) -> float:
     try:
-        number = float(text)
+        seconds = float(text)
     except ValueError:
-        number = 0.0
-    if not 0 < number <= most:
-        raise ValueError(f"{field}: was {text!r}; expected a number above 0, at most {most:g}")
-    return number
+        seconds = 0.0
+    if not LEAST_S <= seconds <= LONGEST_S:
+        raise ValueError(f"value: was {text!r}; expected a number above 0, at most {LONGEST_S:g}")
+    return seconds
 
 
 ACTIONS: Final[Mapping[str, OperatorAction]] = {

@@ -129,7 +129,7 @@ def personas(rules: Conversation) -> Iterator[tuple[str, Character]]:
 
 def fixed_phrases(rules: Conversation, persona: Character) -> tuple[SpokenPhrase, ...]:
     """Return what a persona says without an LLM: apologies, fillers and its greeting."""
-    spoken = persona.language or rules.language
+    spoken = persona.language or rules.default_language
     languages = _LANGUAGES if spoken == "auto" else (spoken,)
     texts = [
         *((language, text) for (kind, language), text in APOLOGIES.items() if kind != "admit"),

@@ -53,8 +53,8 @@ def character(rules: Conversation, device_id: str, *, chosen: str = "") -> Chara
     return Character(
         name=name,
         system_prompt=_named(first_said(layers, "system_prompt") or "", name),
-        # The default language stands behind what the device says of itself, so it is not taken here.
-        language=first_said(layers[:-1], "language"),
+        # The default language, also an edited one, stands behind what the device says of itself.
+        language=first_said(layers[:-2], "language"),
         voices=next((layer.voices for layer in layers if layer.voices), {}),
         wake_words=first_said(layers, "wake_words") or (),
         greeting=first_said(layers, "greeting") or "",

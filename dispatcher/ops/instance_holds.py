@@ -14,6 +14,8 @@ from dispatcher.routing.admin import HeldField
 AUTO: Final = "auto"
 LEAST_WEIGHT: Final = 0.001
 MOST: Final = 1_000_000
+# Redis counts in ms, and 0 of them would last until it is undone.
+LEAST_S: Final = 0.001
 LONGEST_S: Final = 24 * 3600
 _SPAN: Final = re.compile(r"(\d+(?:\.\d+)?) ?(s|m|h)")
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600}
@@ -28,7 +30,7 @@ def seconds_of(written: str) -> float:
     """
     match = _SPAN.fullmatch(written)
     seconds = float(match[1]) * _SECONDS[match[2]] if match else 0.0
-    if not 0 < seconds <= LONGEST_S:
+    if not LEAST_S <= seconds <= LONGEST_S:
         raise ValueError(f"was {written!r}; expected a time such as 30s, 5m or 1h, at most 24h")
     return seconds
 

@@ -37,11 +37,16 @@ async def read_status(redis: RedisClient) -> Sequence[str]:
     return list(status_lines(state, overrides, configured=configured, now=time.time()))
 
 
+class UndoPending(UnknownName):
+    """The tuner was asked to take an experiment back, and has not done it yet."""
+
+
 async def undo(redis: RedisClient, number: int, *, timeout_s: float = UNDO_TIMEOUT_S) -> None:
     """Have the tuner take an experiment back, and wait until it is.
 
     Raises:
-        UnknownName: there is no such experiment, or it was not taken back in time.
+        UnknownName: there is no such experiment.
+        UndoPending: it was not taken back in time; it may be later.
     """
     if (await tuner_store.load(redis)).find(number) is None:
         raise UnknownName(f"experiment {number} is not in force; `dispatcher tuner status` lists what is")
@@ -51,7 +56,7 @@ async def undo(redis: RedisClient, number: int, *, timeout_s: float = UNDO_TIMEO
             while (await tuner_store.load(redis)).find(number) is not None:  # noqa: ASYNC110  it is elsewhere
                 await asyncio.sleep(UNDO_POLL_INTERVAL_S)
     except TimeoutError as error:
-        raise UnknownName(
+        raise UndoPending(
             f"experiment {number} is still in force after {timeout_s:.0f} s; "
             "does a worker of queue control run?"
         ) from error

@@ -183,6 +183,8 @@ async def edits_the_default(page: Page) -> None:
     await page.locator("#personas [data-edit='']").click()
     await expect(page.locator("#persona [name=system_prompt]")).to_have_value("Be brief.")
     await page.click("#persona .reset")
+    await expect(page.locator("#persona [name=system_prompt]")).not_to_have_value("Be brief.")
+    await page.click("#persona .primary-button")
     await expect(page.locator("#personas .pill")).to_have_count(0, timeout=PAGE_TIMEOUT_MS)
 
 

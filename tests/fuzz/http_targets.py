@@ -100,9 +100,15 @@ async def _action(request: web.Request) -> Any:
     return await operator_actions._read(request, who="ada")
 
 
+async def _edit(request: web.Request) -> Any:
+    name, why, given = await persona_editor._read(request)
+    empty = dict.fromkeys(persona_editor.FORM_KEYS.values(), "")
+    return name, why, persona_editor._changed(empty, given)
+
+
 def _actions(data: bytes) -> None:
     async def act() -> None:
-        for read in (_action, persona_editor._read, access.sign_in):
+        for read in (_action, _edit, access.sign_in):
             said = None
             try:
                 require_text(await read(_request(_console(), "/actions", data)))

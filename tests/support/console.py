@@ -1,13 +1,19 @@
-"""A console as a process of its own, over the Redis of a test."""
+"""A console as a process of its own, over the Redis of a test; and what its feed sends."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
+from typing import Any
 from urllib.request import urlopen
 
+from aiohttp import ClientResponse
+from aiohttp.test_utils import TestClient
+
 from tests.support.processes import BIN, Process, free_port
-from tests.support.waiting import eventually
+from tests.support.waiting import WAIT_TIMEOUT_S, eventually
 
 
 class ConsoleProcess(Process):
@@ -36,3 +42,26 @@ class ConsoleProcess(Process):
                 return str(response.read().decode())
         except OSError:
             return ""
+
+
+async def events(response: ClientResponse) -> AsyncIterator[tuple[str, Any]]:
+    """Yield each part that the feed sends, with its content."""
+    name = ""
+    async for raw in response.content:
+        field, _, value = raw.decode().rstrip("\n").partition(": ")
+        if field == "event":
+            name = value
+        elif field == "data":
+            yield name, json.loads(value)
+
+
+async def sent(client: TestClient[Any, Any], *names: str) -> Mapping[str, Any]:
+    """Return the first contents of these parts of the feed."""
+    found: dict[str, Any] = {}
+    async with asyncio.timeout(WAIT_TIMEOUT_S), client.get("/live") as response:
+        assert response.status == 200
+        async for name, content in events(response):
+            found.setdefault(name, content)
+            if found.keys() >= set(names):
+                break
+    return found

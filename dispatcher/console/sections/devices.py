@@ -16,7 +16,7 @@ DEVICES_SHOWN: Final = 100
 
 
 async def read(sources: FeedSources, snapshot: ConsoleSnapshot) -> Mapping[str, Any]:
-    """Return the devices as `dispatcher devices list --json` has them, those that are connected first.
+    """Return the devices as `dispatcher devices list --json` has them, the connected ones first, by name.
 
     Without the activation code: whoever knows it could let the device in.
     """
@@ -30,9 +30,14 @@ async def read(sources: FeedSources, snapshot: ConsoleSnapshot) -> Mapping[str, 
     ]
     for row in rows:
         del row["code"]
-    rows.sort(key=lambda row: not row["connected"])
+    rows.sort(key=_place)
     return {
         "devices": rows,
         "connected": sum(front.devices for front in snapshot.fronts.values()),
         "busy": sum(front.busy for front in snapshot.fronts.values()),
     }
+
+
+def _place(row: Mapping[str, Any]) -> tuple[bool, bool, str]:
+    """Return where a device stands, which stays as it talks: a row that moves is missed by a click."""
+    return not row["connected"], not row["first_seen_ms"], (row["name"] or row["device_id"]).casefold()

@@ -5,7 +5,7 @@ import { ago, nowS, word } from "./format.js";
 import { label, t } from "./i18n.js";
 
 export const NEEDS = ["actions"];
-export const USES = ["personas"];
+export const USES = ["personas", "devices", "status"];
 
 const SHOWN = 8;
 // What can be done to each kind of thing; those with a value ask for it.
@@ -16,7 +16,15 @@ const OFFERED = {
 };
 const WITH_VALUE = ["eject", "weight", "cap", "name", "persona", "language", "alert"];
 const WITH_TIME = ["weight", "cap"];
-const DEFAULTS = { eject: "300" };
+/** What a value is now, so that to confirm changes nothing that was not typed. */
+const CURRENT = {
+  eject: () => "300",
+  weight: (name) => instances[name]?.weight_held?.value ?? instances[name]?.weight,
+  cap: (name) => instances[name]?.cap,
+  name: (id) => devices[id]?.name,
+  persona: (id) => devices[id]?.persona,
+  language: (id) => devices[id]?.language,
+};
 // One that was begun so long ago has no end that anybody knows.
 const BEGUN_S = 30;
 
@@ -24,10 +32,14 @@ let session = { name: null, csrf: null, may_read: true };
 const dialogs = {};
 /** What values there are to choose from; others can be typed where none are listed. */
 const choices = { language: ["en", "zh", "auto"], persona: [] };
+let instances = {};
+let devices = {};
 /** What goes on when somebody has signed in. */
 let next = null;
 
-export function render({ actions, personas }) {
+export function render({ actions, personas, devices: known, status }) {
+  devices = Object.fromEntries((known?.devices ?? []).map((each) => [each.device_id, each]));
+  instances = Object.fromEntries((status?.services ?? []).flatMap((each) => each.instances).map((each) => [each.name, each]));
   choices.persona = (personas?.personas ?? []).map((each) => each.persona).filter(Boolean);
   if (!actions.actions.length) return [h("p", { class: "nothing" }, t("actions.none"))];
   return [h("ul", { class: "rows" }, actions.actions.slice(0, SHOWN).map(row))];
@@ -85,10 +97,17 @@ export async function ask(method, body, path = "session") {
   }
   try {
     const response = await fetch(path, options);
+    if (response.status === 403 && path !== "session") await askToSignIn();
     return response.ok ? { ok: true, content: await response.json() } : { ok: false, reason: await response.text() };
   } catch {
     return { ok: false, reason: t("turns.unreachable") };
   }
+}
+
+/** The session has ended; what is typed in a dialog stays below this one. */
+async function askToSignIn() {
+  await checkSession();
+  if (!session.name && !dialogs.signIn.open) dialogs.signIn.showModal();
 }
 
 function take(found) {
@@ -111,7 +130,7 @@ async function signIn(event) {
   dialogs.signIn.close();
   const then = next;
   next = null;
-  if (!mayRead) location.reload();
+  if (!mayRead && !document.querySelector("dialog[open]")) location.reload();
   else if (then) then();
 }
 
@@ -140,7 +159,7 @@ function explain() {
   form.querySelector(".time").hidden = !WITH_TIME.includes(name);
   if (WITH_VALUE.includes(name)) form.querySelector(".value span").textContent = t(`action.${name}.value`);
   show(form.querySelector("datalist"), ...(choices[name] ?? []).map((value) => h("option", { value, "data-key": value })));
-  form.elements.value.value = DEFAULTS[name] ?? "";
+  form.elements.value.value = CURRENT[name]?.(form.dataset.subject) ?? "";
   form.elements.for.value = "";
 }
 

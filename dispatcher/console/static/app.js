@@ -17,6 +17,10 @@ import * as tuner from "./tuner.js";
 import * as turns from "./turns.js";
 import * as usage from "./usage.js";
 
+// A section is sent when it changes; in these, what it says of how long ago something was goes on.
+const WITH_AGES = ["devices", "tuner", "alerts", "events", "actions"];
+const AGES_MS = 5000;
+
 // Each names its element, the parts of the feed that it needs, and draws itself from all that is known.
 const SECTIONS = { kpis, instances, queues, turns, devices, personas, tuner, alerts, events, actions, charts, usage };
 /** All that is known: the last message of each part, and what sections asked for themselves. */
@@ -46,5 +50,6 @@ document.querySelector("#page-language").addEventListener("click", () => {
 });
 for (const [name, section] of Object.entries(SECTIONS)) section.start?.(document.getElementById(name), update);
 follow(["status", "queues", "turns", "devices", "personas", "tuner", "alerts", "events", "actions"], update, actions.checkSession);
+setInterval(() => WITH_AGES.forEach((name) => draw(name, SECTIONS[name])), AGES_MS);
 // For tests and for the curious.
 window.shown = known;

@@ -7,7 +7,8 @@ import { t } from "./i18n.js";
 
 export const NEEDS = ["devices"];
 
-const SHOWN = 30;
+// As many as the server sends.
+const SHOWN = 100;
 
 export function render({ devices }) {
   const summary = h("p", { class: "note" }, t("devices.summary", { connected: digits(devices.connected), busy: digits(devices.busy) }));

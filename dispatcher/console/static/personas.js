@@ -9,7 +9,11 @@ export const NEEDS = ["personas"];
 
 // Of the wake words.
 const SHOWN = 3;
+// No persona can have this name; it has the texts that a new one begins with.
+const NOBODY = "*";
 const FIELDS = ["name", "system_prompt", "voice", "language", "wake_words"];
+/** What the form was filled with. */
+let opened = {};
 
 export function render({ personas }) {
   return [
@@ -43,10 +47,7 @@ export function start() {
     // A download by a link: the browser keeps the page, and the session's cookie goes along.
     if (target.closest("[data-export]")) whenSignedIn(() => h("a", { href: "catalogue.yaml", download: "load_balancing.yaml" }).click());
   });
-  form.querySelector(".reset").addEventListener("click", () => {
-    for (const name of FIELDS) form.elements[name].value = "";
-    save(dialog);
-  });
+  form.querySelector(".reset").addEventListener("click", () => fill(form, opened.yaml));
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     save(dialog);
@@ -55,23 +56,31 @@ export function start() {
 
 async function open(dialog, persona) {
   const form = dialog.querySelector("form");
-  const found = await ask("GET", null, `persona?${new URLSearchParams({ persona: persona ?? "" })}`);
   const isNew = persona === null;
+  const found = await ask("GET", null, `persona?${new URLSearchParams({ persona: persona ?? NOBODY })}`);
+  opened = found.content ?? {};
+  // Empty fields would take back what nobody could see.
+  for (const button of form.querySelectorAll(".reset, .primary-button")) button.disabled = !found.ok;
   dialog.querySelector("h2").textContent = isNew ? t("personas.new") : persona || t("personas.default");
   form.querySelector(".key").hidden = !isNew;
   form.querySelector(".reset").hidden = isNew;
   form.elements.persona.value = persona ?? "";
   form.elements.persona.required = isNew;
   form.elements.why.value = "";
-  for (const name of FIELDS) form.elements[name].value = found.content?.[name] ?? "";
+  form.elements.language.options[0].hidden = persona === "";
+  fill(form, opened);
   tell(dialog, found.reason);
   dialog.showModal();
+}
+
+function fill(form, texts) {
+  for (const name of FIELDS) form.elements[name].value = texts[name] ?? "";
 }
 
 async function save(dialog) {
   const { elements } = dialog.querySelector("form");
   const texts = Object.fromEntries(["persona", "why", ...FIELDS].map((name) => [name, elements[name].value]));
-  const found = await ask("POST", texts, "persona");
+  const found = await ask("POST", { ...texts, seen: opened.seen }, "persona");
   tell(dialog, found.reason);
   if (found.ok) dialog.close();
 }

@@ -60,7 +60,7 @@ export function render({ turns, devices, linkedCalls }) {
 
 function isLinked(turn) {
   if (!linked) return false;
-  return linked.turn ? turn.turn.startsWith(linked.turn) : turn.device === linked.device;
+  return linked.turn ? turn.turn.startsWith(linked.turn) : turn.device === linked.device.toLowerCase();
 }
 
 /** Open the turn that a link names, and leave it to the reader from then on. */

@@ -90,7 +90,7 @@ class DeviceProfile:
         return resolve_language(
             device=known.language or (await self.persona()).language,
             accept_language=known.accept_language,
-            default=self._context.catalogue.conversation.language,
+            default=self._context.catalogue.conversation.default_language,
         )
 
     async def new_ticket(self, audio: AudioParams, *, timeout_s: float, text: str = "") -> TurnTicket:

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
+from dispatcher.console import operator_actions
+from dispatcher.console.action_log import read_actions
 from dispatcher.console.app import create_console
 from dispatcher.console.operator_sessions import (
     MAX_SESSIONS,
@@ -20,6 +22,11 @@ from dispatcher.console.operator_sessions import (
     OperatorSessions,
     TooManyTriesError,
 )
+from dispatcher.control import tuner_store
+from dispatcher.control.rules.actions import Action, Change
+from dispatcher.control.rules.evidence import Measures
+from dispatcher.control.rules.experiment import TunerExperiment
+from dispatcher.control.rules.tuner_state import TunerState
 from dispatcher.devices import registry
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
@@ -109,7 +116,7 @@ async def test_a_name_that_cannot_be_shown_is_refused(client: Client) -> None:
     async with client.post("/session", json=body) as response:
         assert (response.status, await response.text()) == (
             400,
-            "name: was '\\ud800'; expected printable characters",
+            "name: had U+D800 as character 1; expected printable characters",
         )
 
 
@@ -119,6 +126,9 @@ async def test_a_sign_in_that_cannot_be_read_is_refused(client: Client, body: st
         assert response.status == 400
     async with client.post("/session", data={"name": "Ada", "password": PASSWORD}) as response:
         assert response.status == 415
+    unknown = {"Content-Type": "application/json; charset=nowhere"}
+    async with client.post("/session", data=body, headers=unknown) as response:
+        assert response.status == 400
 
 
 async def test_an_action_needs_the_session_and_its_token(fleet: Fleet, client: Client) -> None:
@@ -168,13 +178,16 @@ async def test_devices_are_named_blocked_and_let_in_again(redis: RedisClient, cl
         ({"action": "drain", "subject": "B"}, 400, "no instance is called 'B'"),
         ({"action": "explode", "subject": "A"}, 400, "action: was 'explode'; expected one of drain"),
         ({"action": "drain"}, 400, "subject: was empty; expected a name"),
-        ({"action": "drain", "subject": "A", "why": "\ud800"}, 400, "why: was '\\ud800'; expected printable"),
+        ({"action": "drain", "subject": "A", "why": "\ud800"}, 400, "why: had U+D800 as character 1"),
+        ({"action": "drain", "subject": "A", "why": "\u202e"}, 400, "why: had U+202E as character 1"),
+        ({"action": "alert", "subject": MAC, "value": "x" * 201}, 400, "value: had 201 characters; expected"),
         (
             {"action": "eject", "subject": "A", "value": "-5"},
             400,
             "value: was '-5'; expected a number above 0",
         ),
         ({"action": "undo", "subject": "7"}, 400, "experiment 7 is not in force"),
+        ({"action": "undo", "subject": "1.5"}, 400, "subject: was '1.5'; expected a number"),
         ({"action": "undo", "subject": "x"}, 400, "subject: was 'x'; expected a number"),
         ({"action": "name", "subject": MAC, "value": "x" * 65}, 400, "expected at most 64 characters"),
         ({"action": "persona", "subject": MAC, "value": "nobody"}, 400, "no persona is called 'nobody'"),
@@ -192,6 +205,21 @@ async def test_an_action_that_cannot_be_done_says_why_and_is_not_kept(
     assert found[0] == status
     assert text in found[1]
     assert await fleet.redis.execute("LLEN", keys.OPERATOR_ACTIONS) == 0
+
+
+async def test_an_undo_that_nobody_has_done_yet_is_kept_as_begun(
+    redis: RedisClient, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operator_actions, "UNDO_TIMEOUT_S", 0.0)
+    action = Action(kind="cap", target="llm/a", changes=(Change(what="llm/a", before=None, after=4),))
+    kept = TunerExperiment(
+        number=7, begun_at_s=1.0, cause="errors", action=action, why="it fails", before=Measures(errors=0.5)
+    )
+    await tuner_store.save(redis, TunerState(kept=(kept,)))
+    csrf = (await sign_in(client))[1]["csrf"]
+    status, text = await act(client, csrf, action="undo", subject="7")
+    assert (status, "does a worker of queue control run" in text) == (503, True)
+    assert [each["state"] for each in await read_actions(redis)] == ["begun"]
 
 
 async def test_an_action_that_is_no_object_is_refused(client: Client) -> None:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient, TestServer
 from structlog.testing import capture_logs
 
@@ -32,6 +31,7 @@ from dispatcher.settings import Settings
 from dispatcher.telemetry import record_stream
 from dispatcher.telemetry.status_fields import status_fields
 from tests.support.broker import Broker
+from tests.support.console import events, sent
 from tests.support.fleet import Fleet, llm
 from tests.support.waiting import WAIT_TIMEOUT_S, soon
 
@@ -45,29 +45,6 @@ async def client(broker: Broker, tmp_path: Path) -> AsyncIterator[Client]:
     settings = Settings(redis_url=broker.url, data_dir=tmp_path, operator_password=PASSWORD)
     async with TestClient(TestServer(create_console(settings))) as opened:
         yield opened
-
-
-async def events(response: ClientResponse) -> AsyncIterator[tuple[str, Any]]:
-    """Yield each part that the feed sends, with its content."""
-    name = ""
-    async for raw in response.content:
-        field, _, value = raw.decode().rstrip("\n").partition(": ")
-        if field == "event":
-            name = value
-        elif field == "data":
-            yield name, json.loads(value)
-
-
-async def sent(client: Client, *names: str) -> Mapping[str, Any]:
-    """Return the first contents of these parts of the feed."""
-    found: dict[str, Any] = {}
-    async with asyncio.timeout(WAIT_TIMEOUT_S), client.get("/live") as response:
-        assert response.status == 200
-        async for name, content in events(response):
-            found.setdefault(name, content)
-            if found.keys() >= set(names):
-                break
-    return found
 
 
 def steady(instance: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
@@ -17,6 +18,7 @@ from dispatcher.catalogue.model import Catalogue
 from dispatcher.catalogue.personas import Persona
 from dispatcher.console.app import create_console
 from dispatcher.control.added_instances import reconcile
+from dispatcher.control.persona_edits import edit_persona
 from dispatcher.devices import registry
 from dispatcher.dialogue.persona import character
 from dispatcher.redis_client import keys
@@ -50,11 +52,16 @@ async def client(redis: RedisClient, broker: Broker, tmp_path: Path) -> AsyncIte
         yield opened
 
 
-async def save(client: Client, **texts: str) -> tuple[int, str]:
-    """Return the status of a change, and its text."""
-    async with client.get("/persona", params={"persona": texts["persona"]}) as response:
-        shown = await response.json()
-    async with client.post("/persona", json={**shown, **texts}) as response:
+async def opened(client: Client, persona: str) -> dict[str, Any]:
+    """Return what the form of a persona is filled with."""
+    async with client.get("/persona", params={"persona": persona}) as response:
+        return dict(await response.json())
+
+
+async def save(client: Client, shown: Mapping[str, Any] | None = None, /, **texts: str) -> tuple[int, str]:
+    """Return the status of a change, and its text; of a form that was opened before, or just now."""
+    form = shown or await opened(client, texts["persona"])
+    async with client.post("/persona", json={**form, **texts}) as response:
         return response.status, await response.text()
 
 
@@ -70,14 +77,15 @@ async def test_a_persona_that_is_edited_holds_at_once_and_again_after_a_reload(
 ) -> None:
     changes = {
         "system_prompt": "Be wild.\nSing.",
-        "voice": "tts-1: echo, *: alloy",
+        "voice": "tts-1：echo，alloy:high",
         "wake_words": "hi, you\n\nho",
     }
     status, text = await save(client, persona="kids", why="birthday", **changes)
     assert status == 200, text
     who = character(await rules(redis), MAC, chosen="kids")
     assert who.system_prompt.startswith("Be wild.\nSing.\nYour name is Bobo.")
-    assert (dict(who.voices), who.wake_words) == ({"tts-1": "echo", "*": "alloy"}, ("hi, you", "ho"))
+    assert (dict(who.voices), who.wake_words) == ({"tts-1": "echo", "*": "alloy:high"}, ("hi, you", "ho"))
+    assert (await opened(client, "kids"))["voice"] == "tts-1: echo, alloy:high"
     kept = [json.loads(each) for each in await redis.execute("LRANGE", keys.OPERATOR_ACTIONS, 0, -1)]
     assert [(each["who"], each["what"], each["subject"], each["value"], each["why"]) for each in kept] == [
         ("Ada", "edit", "kids", "system_prompt, voice, wake_words", "birthday")
@@ -98,6 +106,50 @@ async def test_what_is_left_as_it_is_stays_the_yamls_and_an_empty_form_is_no_edi
     await save(client, persona="kids", name="")
     assert (await rules(redis)).edited == {}
     assert await redis.execute("HGETALL", keys.OVERRIDES) == {}
+    kept = [json.loads(each)["value"] for each in await redis.execute("LRANGE", keys.OPERATOR_ACTIONS, 0, -1)]
+    assert kept == ["name as in the YAML", "name"]
+    assert await save(client, persona="kids") == (200, '{"done": "kids: as it was"}')
+    assert len(kept) == await redis.execute("LLEN", keys.OPERATOR_ACTIONS)
+
+
+async def test_who_saves_an_older_form_takes_back_nothing_of_another(
+    client: Client, redis: RedisClient
+) -> None:
+    of_ben, of_new = await opened(client, "kids"), await opened(client, "*")
+    assert (await save(client, persona="kids", system_prompt="Be wild."))[0] == 200
+    stale = (409, "kids: was changed since it was opened, here or in the YAML; open it again")
+    assert await save(client, of_ben, persona="kids", voice="echo") == stale
+    assert await save(client, of_new, persona="kids", name="Momo") == stale, "a new one may not take its name"
+    assert await save(client, {}, persona="kids", seen="", name="") == stale, "one that was never opened"
+    assert (await rules(redis)).edited == {"kids": Persona(system_prompt="Be wild.")}
+    saved = await asyncio.gather(*(save(client, of_new, persona="night", name=each) for each in ("A", "B")))
+    assert sorted(status for status, _ in saved) == [200, 409]
+
+
+async def test_what_an_edit_was_over_may_leave_the_yaml_and_texts_that_nobody_touched_are_not_looked_at(
+    client: Client, redis: RedisClient
+) -> None:
+    long = Persona(
+        system_prompt="\u3000长\x07" + "x" * 9000, voices={f"tts-{at}": "y" * 20 for at in range(20)}
+    )
+    await instance_table.publish(redis, yaml_of(kids=long))
+    assert (await save(client, persona="kids", name="Momo"))[0] == 200
+    assert (await rules(redis)).edited == {"kids": Persona(name="Momo")}
+    await instance_table.publish(redis, yaml_of())
+    await edit_persona(redis, "kids", Persona(name="Momo", greeting="Yo?"))
+    assert (await save(client, persona="kids", name="小\u3000宝 👩‍👧", voice="echo"))[0] == 200
+    kids = Persona(name="小\u3000宝 👩‍👧", greeting="Yo?", voices={"*": "echo"})
+    assert (await rules(redis)).edited == {"kids": kids}
+
+
+async def test_the_language_of_the_default_stays_behind_what_a_device_says(
+    client: Client, redis: RedisClient
+) -> None:
+    assert (await opened(client, ""))["language"] == "auto"
+    assert (await save(client, persona="", language="zh"))[0] == 200
+    assert (await opened(client, "kids"))["language"] == ""
+    found = await rules(redis)
+    assert (found.default_language, character(found, MAC).language) == ("zh", None)
 
 
 async def test_the_default_and_a_new_persona_can_be_edited(client: Client, redis: RedisClient) -> None:
@@ -116,7 +168,10 @@ async def test_the_default_and_a_new_persona_can_be_edited(client: Client, redis
         ({"language": "fr"}, "language: was 'fr'; expected one of"),
         ({"persona": "a b"}, "persona: was 'a b'; expected a name of letters, digits, dots and dashes"),
         ({"system_prompt": "x" * 8001}, "system_prompt: had 8001 characters; expected at most 8000"),
-        ({"name": "\ud800"}, "name: had 1 characters; expected at most 200, all printable"),
+        ({"name": "\ud800"}, "name: had U+D800 as character 1; expected printable characters"),
+        ({"persona": "default", "name": "Momo"}, "persona: was 'default', which stands for none"),
+        ({"persona": "night"}, "persona: says what the default says"),
+        ({"voice": "tts1: nova"}, "voice: was for 'tts1', which no TTS instance and no provider is called"),
         ({"voice": "tts-1: , *: x"}, "voice: was a mapping; expected a voice, or a mapping"),
     ],
 )

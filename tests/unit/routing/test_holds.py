@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dispatcher.errors import ConfigError
-from dispatcher.ops.instance_holds import hold_instance
+from dispatcher.ops.instance_holds import hold_instance, seconds_of
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import admin, leases
@@ -75,3 +75,9 @@ async def test_what_is_no_weight_or_cap_is_refused(
     await fleet.configure("round_robin", llm("A"))
     with pytest.raises(ConfigError, match=f"value: was '{written}'; expected a"):
         await hold_instance(redis, "A", field, written, for_s=None)
+
+
+@pytest.mark.parametrize("written", ["0.0004s", "0s", "25h", "1h30m", "-1h", "1d", "", "h"])
+def test_what_is_no_length_of_a_hold_is_refused(written: str) -> None:
+    with pytest.raises(ValueError, match="expected a time such as 30s, 5m or 1h"):
+        seconds_of(written)
