@@ -101,12 +101,15 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
     except web.HTTPException as error:
         wrong = RequestError(f"{error.reason}: {request.method} {request.path}", status=error.status)
         return _answer(wrong, headers={"Allow": error.headers["Allow"]} if "Allow" in error.headers else {})
-    except ConnectionError:
-        # The caller has disconnected; there is nothing to answer.
-        raise
-    except Exception:
-        log.exception("request failed", path=request.path)
+    except Exception as error:
+        if not isinstance(error, ConnectionError) or not has_disconnected(request):
+            log.exception("request failed", path=request.path)
         return _answer(RequestError("the instance failed; its log says why", status=500))
+
+
+def has_disconnected(request: web.Request) -> bool:
+    """Return whether the caller has: aiohttp cancels a handler a moment later, and logs what it raises."""
+    return request.transport is None or request.transport.is_closing()
 
 
 def _answer(error: RequestError, headers: dict[str, str] | None = None) -> web.Response:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance import figure_tables
-from tests.acceptance.accept import SUBJECTS
+from tests.acceptance import accept, figure_tables
+from tests.acceptance.accept import SUBJECTS, Subject
 from tests.acceptance.figure_tables import KEPT, documents, with_figures
 
 NAMES = {each.name for each in SUBJECTS}
@@ -51,3 +51,22 @@ def test_a_table_is_written_in_the_language_of_its_document(
     ]
     assert "| 设备数 | 丢失 |" in with_figures(chinese)
     assert "old" not in with_figures(chinese)
+
+
+@pytest.mark.parametrize(("code", "kept"), [(0, "new"), (1, "old")])
+def test_figures_are_kept_of_a_run_that_met_its_goals_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, kept: str
+) -> None:
+    monkeypatch.setattr(accept, "BIN", tmp_path)
+    program, folder = tmp_path / "bench", tmp_path / "figures"
+    tables = {"": {"columns": ["x"], "rows": [["new"]]}}
+    program.write_text(
+        f"#!/bin/sh\necho '{json.dumps({'tables': tables, 'turns': []})}' > \"$3\"\nexit {code}\n"
+    )
+    program.chmod(0o755)
+    accept.keep(folder / "x.json", {}, {"": {"columns": ["x"], "rows": [["old"]]}})
+    subject = Subject(name="x", command="bench all", quick="")
+    assert accept.run(subject, folder, is_quick=False) == (code == 0)
+    found = json.loads((folder / "x.json").read_text())
+    assert found["tables"][""]["rows"] == [[kept]]
+    assert found["measured"].get("command", "bench all") == "bench all"

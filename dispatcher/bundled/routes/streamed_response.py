@@ -8,6 +8,8 @@ from contextlib import aclosing
 import structlog
 from aiohttp import web
 
+from dispatcher.bundled.request_errors import has_disconnected
+
 log = structlog.get_logger(__name__)
 
 
@@ -32,10 +34,9 @@ async def stream(
                 if piece:
                     await response.write(piece)
                 piece = await anext(pieces, None)
-        except ConnectionError:
-            # The caller has disconnected.
-            raise
-        except Exception:
+        except Exception as error:
+            if isinstance(error, ConnectionError) and has_disconnected(request):
+                return response
             log.exception("stream broke", path=request.path)
             await response.write(error_piece)
             if request.transport is not None:
