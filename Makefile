@@ -80,7 +80,7 @@ screenshots: ## the pictures of the READMEs, taken of the running system in Chro
 constraints: ## pin anew after a change of dependencies: make constraints [UPGRADE=1]
 	@$(ENVIRONMENT) dev
 	$(COMPILE) --all-extras --output-file constraints.txt
-	$(COMPILE) --extra builtin --extra edge --extra formats --extra records --extra sensevoice --extra tools --extra vad --constraint constraints.txt --output-file requirements.txt
+	$(COMPILE) --extra builtin --extra edge --extra formats --extra otel --extra records --extra sensevoice --extra tools --extra vad --constraint constraints.txt --output-file requirements.txt
 	$(PIN) --group flower --constraint constraints.txt --output-file requirements-flower.txt
 
 release: check ## sdist and wheel in dist/, the wheel tried in an empty environment

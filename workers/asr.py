@@ -33,7 +33,7 @@ def transcribe(self: Task, payload: dict[str, Any]) -> dict[str, Any]:
             request.chain = None
         return following
 
-    following = run_stage("asr", ticket, work)
+    following = run_stage("asr", ticket, work, sent_at_s=request.get("sent_at_s"))
     if following is None:
         raise Ignore
     return following.as_payload()

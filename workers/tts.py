@@ -23,4 +23,4 @@ def synthesize(self: Task, payload: dict[str, Any], index: int, text: str, keep:
     def work(context: WorkerContext) -> Coroutine[Any, Any, None]:
         return tts.speak(context, ticket, index, text, keep, due_at_s=due_at_s)
 
-    run_stage("tts", ticket, work, index=index)
+    run_stage("tts", ticket, work, index=index, sent_at_s=self.request.get("sent_at_s"))

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from dispatcher.messages import Service, TurnTicket
 from dispatcher.routing.leases import FIRST_COME, WaitingOrder
@@ -77,6 +77,9 @@ TRANSITIONS: Final[Mapping[tuple[AttemptState, AttemptEvent], AttemptState]] = {
 }
 
 
+AttemptRole: TypeAlias = Literal["first", "hedge", "retry", "probe"]
+
+
 def at_once() -> float:
     """Return a moment before any instance is asked."""
     return 0.0
@@ -133,6 +136,8 @@ class Attempt:
         is_thinking: its stream lives and holds no result yet: it is slow, and nothing is wrong with it.
         has_result: the first result came.
         timeout: ends the call to the instance; set while that lasts.
+        role: "first", "hedge", "retry" or "probe".
+        cause: the attempt that was late, for a hedge, or failed, for a retry.
     """
 
     profile: CallProfile
@@ -145,6 +150,8 @@ class Attempt:
     is_thinking: bool = False
     has_result: bool = False
     timeout: asyncio.Timeout | None = None
+    role: AttemptRole = "first"
+    cause: Attempt | None = None
 
     @property
     def name(self) -> str:

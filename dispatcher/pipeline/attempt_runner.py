@@ -7,10 +7,11 @@ import math
 import time
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from dispatcher.catalogue.model import Instance
-from dispatcher.errors import InstanceUnreachable, NoInstanceAvailable
+from dispatcher.errors import InstanceError, InstanceUnreachable, NoInstanceAvailable
 from dispatcher.pipeline.attempt import Attempt, AttemptState, CallProfile
 from dispatcher.pipeline.loop_thread import LoopThread
 from dispatcher.pipeline.usage_metering import payer_of
@@ -18,6 +19,7 @@ from dispatcher.pipeline.wait_notice import WaitNotice
 from dispatcher.pipeline.worker_context import WorkerContext
 from dispatcher.routing.leases import PickMode, Slot
 from dispatcher.routing.router import Lease
+from dispatcher.telemetry.tracing.spans import CallPart
 
 Result = TypeVar("Result")
 # Calls an instance, takes the win (`Attempt.try_win`) when it has a result, and may raise LostHedge.
@@ -139,7 +141,11 @@ class AttemptRunner(Generic[Result]):
             self._mode = self._usual_mode
             attempt.begin(lease)
             self._on_leased(lease.slot)
-            return await self._call(attempt, lease, is_probe=request.mode == "probe")
+            call = self._call(attempt, lease, is_probe=request.mode == "probe")
+            if ticket.traceparent and self._context.tracer:
+                part = partial(_part_of, attempt)
+                call = self._context.tracer.call(call, ticket, self._profile.index, lease, part)
+            return await call
 
     async def _call(self, attempt: Attempt, lease: Lease, *, is_probe: bool) -> Result:
         policy = attempt.estimator.policy
@@ -161,6 +167,14 @@ class AttemptRunner(Generic[Result]):
 
     def _instances(self) -> tuple[Instance, ...]:
         return self._context.catalogue.services[self._profile.service].instances
+
+
+def _part_of(attempt: Attempt, error: BaseException | None) -> CallPart:
+    """Return the place of an attempt in its call, at its end; a cancelled one may have lost before."""
+    cause = attempt.cause.lease.slot.lease_id if attempt.cause and attempt.cause.lease else ""
+    outcome = attempt.state.value if error is None or attempt.has_lost else "cancelled"
+    outcome = "failed" if isinstance(error, InstanceError) else outcome
+    return CallPart(role=attempt.role, cause=cause, outcome=outcome)
 
 
 class AttemptTasks(Generic[Result]):

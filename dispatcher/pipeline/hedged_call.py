@@ -22,7 +22,14 @@ from typing import Final, Generic, TypeVar
 import structlog
 
 from dispatcher.errors import EmptyReply, InstanceError, NoInstanceAvailable
-from dispatcher.pipeline.attempt import Attempt, AttemptEvent, AttemptState, CallProfile, now
+from dispatcher.pipeline.attempt import (
+    Attempt,
+    AttemptEvent,
+    AttemptRole,
+    AttemptState,
+    CallProfile,
+    now,
+)
 from dispatcher.pipeline.attempt_runner import (
     AttemptFunction,
     AttemptRunner,
@@ -89,9 +96,16 @@ class HedgedCall(Generic[Result]):
             self._hedge()
         self._wake_up.set_after(self._hedge_in_s())
 
-    def _start(self, requests: Iterable[LeaseRequest], state: AttemptState = AttemptState.WAITING) -> None:
+    def _start(
+        self, requests: Iterable[LeaseRequest], role: AttemptRole = "first", cause: Attempt | None = None
+    ) -> None:
         attempt = Attempt(
-            profile=self._profile, estimator=self._estimator, on_result=self._on_result, state=state
+            profile=self._profile,
+            estimator=self._estimator,
+            on_result=self._on_result,
+            state=AttemptState.OBSERVED if role == "probe" else AttemptState.WAITING,
+            role=role,
+            cause=cause,
         )
         self._attempts.start(attempt, self._runner.run(attempt, requests))
 
@@ -103,7 +117,7 @@ class HedgedCall(Generic[Result]):
             log.info("instance probed beside a call", instance=slot.probe)
             others = self._runner.names - {slot.probe}
             probe = LeaseRequest(excluded=others, waits=False, mode="probe")
-            self._start([probe], AttemptState.OBSERVED)
+            self._start([probe], "probe")
 
     def _on_result(self, attempt: Attempt) -> bool:
         """Return whether an attempt with a result wins; the others are let go, and its pauses are watched."""
@@ -155,12 +169,12 @@ class HedgedCall(Generic[Result]):
         late.advance(AttemptEvent.HEDGE)
         if late.is_thinking:
             log.info("instance thinks, an idle one is asked too", instance=late.name, awaited=awaited)
-            self._start([LeaseRequest(excluded=excluded, waits=False, is_for_idle=True)])
+            self._start([LeaseRequest(excluded=excluded, waits=False, is_for_idle=True)], "hedge", late)
             return
         # Other calls go elsewhere until its first result, or its end.
         self._hedging.late.mark_late(late, late.name)
         log.warning("instance late, another one asked", instance=late.name, awaited=awaited)
-        self._start(self._runner.requests(excluded))
+        self._start(self._runner.requests(excluded), "hedge", late)
 
     def _used(self) -> set[str]:
         """Return the instances that failed this call, or have it now."""
@@ -183,7 +197,7 @@ class HedgedCall(Generic[Result]):
         attempt.advance(AttemptEvent.FAIL)
         # While another one has won, its reply is not ended by what this one may not carry on.
         if isinstance(error, InstanceError) and (error.retryable or self._attempts.has_winner):
-            self._replace_failed(error)
+            self._replace_failed(attempt, error)
         elif isinstance(error, NoInstanceAvailable) and self._attempts:
             self._has_no_other = True
         elif isinstance(error, NoInstanceAvailable) and self._failed:
@@ -191,7 +205,7 @@ class HedgedCall(Generic[Result]):
         else:
             raise error
 
-    def _replace_failed(self, error: InstanceError) -> None:
+    def _replace_failed(self, attempt: Attempt, error: InstanceError) -> None:
         """Start another attempt in the place of one that failed, where none is under way.
 
         Raises:
@@ -211,7 +225,7 @@ class HedgedCall(Generic[Result]):
         if not self._hedging.retry_budget.try_spend(now()):
             log.warning("retry budget spent, no other instance is asked")
             raise error
-        self._start(self._runner.requests(self._used()))
+        self._start(self._runner.requests(self._used()), "retry", attempt)
 
 
 class WakeUp:

@@ -45,6 +45,7 @@ def run_stage(
     *,
     index: int = 0,
     is_thinking_allowed: bool = False,
+    sent_at_s: float | None = None,
 ) -> Result | None:
     """Run a stage of a turn to its end; called on the task's thread.
 
@@ -54,6 +55,7 @@ def run_stage(
         work: the stage.
         index: number of the sentence that a failure is about.
         is_thinking_allowed: the stage may take the time that an LLM thinks beyond the turn's deadline.
+        sent_at_s: Unix time at which its message was sent, where that is known.
 
     Returns:
         The stage's result, or None where it ended early: cancelled, late or failed, which the front was sent.
@@ -63,7 +65,10 @@ def run_stage(
         try:
             left_s = remaining_s(ticket.deadline_at_s)
             left_s += context.catalogue.conversation.thinking_timeout_s * is_thinking_allowed
-            return context.run(_until(left_s, context, ticket, work), timeout_s=left_s)
+            running = _until(left_s, context, ticket, work)
+            if ticket.traceparent and context.tracer:
+                running = context.tracer.stage(running, ticket, stage, index, sent_at_s=sent_at_s)
+            return context.run(running, timeout_s=left_s)
         except TurnCancelled:
             log.debug("stage cancelled")
         except (DeadlineExceeded, TimeoutError):

@@ -25,6 +25,8 @@ from dispatcher.routing.router import Router
 from dispatcher.routing.rules.hedging import SharedHedging
 from dispatcher.routing.spare_slots import YIELD_CHANNEL
 from dispatcher.settings import Settings, load_settings
+from dispatcher.telemetry.tracing.otlp_export import start_tracer
+from dispatcher.telemetry.tracing.tracer import Tracer
 from dispatcher.tools.device_tools import DeviceTools
 from dispatcher.tools.tool_servers import ToolServers
 
@@ -51,6 +53,7 @@ class WorkerContext:
         device_tools: tools of the devices.
         tool_servers: tools of MCP servers.
         hedging: response times and budgets.
+        tracer: makes spans of turns; None where nobody collects them.
     """
 
     settings: Settings
@@ -66,6 +69,7 @@ class WorkerContext:
     device_tools: DeviceTools
     tool_servers: ToolServers
     hedging: SharedHedging
+    tracer: Tracer | None = None
 
     @classmethod
     def start(cls, settings: Settings, catalogue: Catalogue) -> WorkerContext:
@@ -94,6 +98,8 @@ class WorkerContext:
         await self.tool_servers.close()
         await self.router.active.close()
         await self.providers.close()
+        if self.tracer is not None:
+            await self.tracer.close()
         await self.blocking_redis.aclose()
         if self.cache is not self.redis:
             await self.cache.close()
@@ -103,6 +109,7 @@ class WorkerContext:
 async def _opened(settings: Settings, catalogue: Catalogue, loop: LoopThread) -> WorkerContext:
     redis = RedisClient(connect(settings.redis_url), reconnect_timeout_s=REDIS_RECONNECT_TIMEOUT_S)
     cache = cache_client(settings, redis)
+    tracer = start_tracer(os.environ, service_name="xiaozhi-worker")
     context = WorkerContext(
         settings=settings,
         started_with=catalogue,
@@ -111,12 +118,13 @@ async def _opened(settings: Settings, catalogue: Catalogue, loop: LoopThread) ->
         cache=cache,
         phrases=PhraseCache(redis, cache),
         blocking_redis=connect(settings.cache, socket_timeout_s=None),
-        providers=Providers(),
+        providers=Providers(watched_by=[tracer.http_tracing()] if tracer else ()),
         router=Router(redis, catalogue, activated_at_s=activated_at_s(settings, catalogue.path)),
         turns=CancellableTurns(),
         device_tools=DeviceTools(redis),
         tool_servers=ToolServers(),
         hedging=SharedHedging.begin(time.monotonic()),
+        tracer=tracer,
     )
     active = context.router.active
     refusals = SharedRefusals(redis, active, context.providers.refused)

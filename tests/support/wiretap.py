@@ -12,6 +12,7 @@ from threading import Thread
 from typing import Any, Final
 
 _LENGTH: Final = re.compile(rb"(?i)\r\ncontent-length: *(\d+)\r\n")
+_TRACEPARENT: Final = re.compile(rb"(?i)\r\ntraceparent: *([\w-]+)\r\n")
 
 
 class Wiretap:
@@ -21,6 +22,7 @@ class Wiretap:
         """Listen on a port of its own, in a thread."""
         self._instance_port = instance_port
         self._requests: list[tuple[int, dict[str, Any]]] = []
+        self._traceparents: set[str] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = Thread(target=self._loop.run_forever, name=f"wiretap of {instance_port}")
         self._thread.start()
@@ -31,6 +33,10 @@ class Wiretap:
     def requests(self) -> list[tuple[int, dict[str, Any]]]:
         """Return the JSON bodies of all requests, each with the moment when it was whole."""
         return list(self._requests)
+
+    def traceparents(self) -> set[str]:
+        """Return the header `traceparent` of each request that had one."""
+        return set(self._traceparents)
 
     def forget(self) -> None:
         """Forget what was asked so far."""
@@ -79,6 +85,7 @@ class Wiretap:
             whole = end + 4 + (int(match[1]) if (match := _LENGTH.search(head)) else 0)
             if len(said) < whole:
                 return
+            self._traceparents |= {found.decode() for found in _TRACEPARENT.findall(head)}
             if body := bytes(said[end + 4 : whole]):
                 self._requests.append((time.monotonic_ns(), json.loads(body)))
             del said[:whole]

@@ -95,8 +95,9 @@ class DeviceProfile:
 
     async def new_ticket(self, audio: AudioParams, *, timeout_s: float, text: str = "") -> TurnTicket:
         """Return the ticket of a turn of the device that begins now; `text` is what was typed."""
+        turn_id, tracer = uuid.uuid4().hex, self._context.tracer
         return TurnTicket(
-            turn_id=uuid.uuid4().hex,
+            turn_id=turn_id,
             attempt=1,
             device_id=self.peer.device_id,
             reply_stream=self._context.reply_stream,
@@ -106,6 +107,7 @@ class DeviceProfile:
             uplink_rate_hz=audio.sample_rate,
             text=text,
             persona=(await self.registered()).persona,
+            traceparent=tracer.traceparent(turn_id) if tracer else "",
         )
 
     async def _bind(self, *, greeted: bool) -> None:

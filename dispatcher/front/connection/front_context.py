@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
@@ -35,6 +36,8 @@ from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import REDIS_RECONNECT_TIMEOUT_S, RedisClient, cache_client, connect
 from dispatcher.routing.active_catalogue import ActiveCatalogue, activated_at_s
 from dispatcher.settings import Settings
+from dispatcher.telemetry.tracing.otlp_export import start_tracer
+from dispatcher.telemetry.tracing.tracer import Tracer
 
 log = structlog.get_logger(__name__)
 
@@ -69,6 +72,7 @@ class FrontContext:
         ladder: the step of overload, by these loads.
         device_limit: how many devices this front could take.
         connection_limiter, socket_limiter: of the port, and of sockets of devices among its connections.
+        tracer: makes spans of turns; None where nobody collects them.
     """
 
     settings: Settings
@@ -88,6 +92,7 @@ class FrontContext:
     ladder: OverloadLadder
     devices: dict[str, ConnectedDevice] = field(default_factory=dict)
     turns: RunningTurns = field(default_factory=RunningTurns)
+    tracer: Tracer | None = None
     _tasks: set[asyncio.Task[None]] = field(default_factory=set, init=False, repr=False)
 
     @classmethod
@@ -97,8 +102,7 @@ class FrontContext:
             connect(settings.redis_url), reconnect_timeout_s=REDIS_RECONNECT_TIMEOUT_S
         )
         cache_redis = cache_client(settings, redis)
-        connection_limiter = make_connection_limiter(settings)
-        loads = ServiceLoads()
+        connection_limiter, loads = make_connection_limiter(settings), ServiceLoads()
         return cls(
             settings=settings,
             front_id=f"{settings.server_id}-{secrets.token_hex(4)}",
@@ -121,6 +125,7 @@ class FrontContext:
                 refusals=connection_limiter.refusals,
             ),
             status=FrontStatus(tokens=Tokens(load_key(settings)) if settings.front_auth == "token" else None),
+            tracer=start_tracer(os.environ, service_name="xiaozhi-front"),
         )
 
     @property
@@ -151,8 +156,10 @@ class FrontContext:
         task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
-        """Close the connections to Redis."""
+        """Close the connections to Redis, and export what is left of traces."""
         self.pause_judge.close()
+        if self.tracer is not None:
+            await self.tracer.close()
         await self.active.close()
         if self.cache_redis is not self.redis:
             await self.cache_redis.close()

@@ -184,7 +184,8 @@ class ListenController:
             timeout_s = self._context.catalogue.conversation.turn_timeout_s
             ticket = await self._profile.new_ticket(self.microphone.params, timeout_s=timeout_s, text=text)
             if streaming is not None:
-                ticket = replace(ticket, turn_id=streaming.ticket.turn_id)
+                begun = streaming.ticket
+                ticket = replace(ticket, turn_id=begun.turn_id, traceparent=begun.traceparent)
             said = Utterance(
                 ticket=ticket, device_name=known.name, recording=recording, silence_ms=silence_ms
             )

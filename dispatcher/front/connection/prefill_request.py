@@ -70,4 +70,5 @@ class PrefillRequests:
     async def _send(self, ticket: TurnTicket, tools: DeviceToolClient | None) -> None:
         name = await tools.list_name() if tools is not None else ""
         if self._ticket is ticket:
-            await chains.prefill(self._context.redis, replace(ticket, tool_list=name))
+            # It belongs to no turn, so to no trace.
+            await chains.prefill(self._context.redis, replace(ticket, tool_list=name, traceparent=""))

@@ -7,6 +7,7 @@ before that costs no more than the head start: the turn then goes by a claim, li
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import Final
 
@@ -34,12 +35,14 @@ class StreamingUtterance:
 
     Attributes:
         ticket: what its ASR task was sent with.
+        opened_at_s: Unix time of its beginning.
         failed: no task reads it any more; it has to be sent another way.
     """
 
     def __init__(self, context: FrontContext, ticket: TurnTicket) -> None:
         """Open it: the first packets follow at once, the task after them."""
         self.ticket = ticket
+        self.opened_at_s = time.time()
         self.failed = False
         self._context = context
         context.turns.utterances[ticket.turn_id] = self

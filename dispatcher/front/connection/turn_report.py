@@ -78,8 +78,8 @@ class TurnReport:
         clock: PlayoutClock,
         timings: Mapping[str, str | float],
         server_id: str,
-    ) -> None:
-        """Write the log line and the record; neither waits for anything.
+    ) -> dict[str, str | float]:
+        """Write the log line and the record, which is returned; neither waits for anything.
 
         Args:
             redis: takes the record.
@@ -107,6 +107,7 @@ class TurnReport:
         }
         record_stream.add(redis, "turn", record)
         turn_log.add(redis, outcome=self.outcome, asked=bool(said), typed=self._is_typed, figures=record)
+        return record
 
     def _print_for_screen(self, ticket: TurnTicket, said: str, timings: Mapping[str, str | float]) -> None:
         """Print the turn for the screen of `dispatcher up`, which keeps it out of every file."""

@@ -56,6 +56,7 @@ class TurnRunner:
         self._context = context
         self._device = device
         self._phrase = utterance.phrase
+        self._streamed_since_s = utterance.streaming.opened_at_s if utterance.streaming else None
         self._number = 0
         self._on_end = on_end
         self._turn = _turn_of(utterance, context)
@@ -229,7 +230,7 @@ class TurnRunner:
         if self._turn.spoken and self._player.sentences and not self._phrase:
             _remember(context, ticket.device_id, self.transcript, " ".join(self._player.sentences))
         self._report.reason = self._report.reason or self._turn.ended_because
-        self._report.publish(
+        record = self._report.publish(
             context.redis,
             ticket,
             said=self.transcript,
@@ -238,6 +239,8 @@ class TurnRunner:
             timings=self._turn.timings,
             server_id=context.front_id,
         )
+        if context.tracer and ticket.traceparent:
+            context.tracer.add_turn(ticket, record, began_s=self._streamed_since_s)
 
 
 def _with_step(utterance: Utterance, context: FrontContext) -> Utterance:

@@ -1,4 +1,4 @@
-"""One stack for all tests of personas, devices and memory."""
+"""One stack for all tests of personas, devices, memory and traces."""
 
 from __future__ import annotations
 
@@ -8,17 +8,28 @@ import pytest
 
 from tests.integration.people.tapped_stack import PERSONAS, TappedInstances, tapped
 from tests.support.instances import Instances
+from tests.support.services.fake_service import in_a_thread
+from tests.support.services.otlp_collector import OtlpCollector
 from tests.support.stack import Stack, write_config
 
 
 @pytest.fixture(scope="session")
+def collector() -> Iterator[OtlpCollector]:
+    """What the stack sends its traces to."""
+    with in_a_thread(OtlpCollector) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
 def running_tapped_stack(
-    tmp_path_factory: pytest.TempPathFactory, running_instances: Instances
+    tmp_path_factory: pytest.TempPathFactory, running_instances: Instances, collector: OtlpCollector
 ) -> Iterator[Stack]:
     """The stack, for the whole session; tests take `tapped_stack`."""
     folder = tmp_path_factory.mktemp("house")
     instances = tapped(folder, running_instances)
     stack = Stack(folder, instances)
+    for process in stack.processes:
+        process.environ |= collector.environ
     memory = {"enabled": True, "idle": "10ms"}
     write_config(folder / "stack.yaml", instances, personas=dict(PERSONAS), memory=memory)
     try:

@@ -67,6 +67,10 @@ class TappedInstances(Instances):
         self.forget_asked()
         return found
 
+    def traceparents(self) -> set[str]:
+        """Return the traces that the requests to the LLM belong to, as their header has it."""
+        return self.taps[0].traceparents()
+
     def prompts(self) -> list[str]:
         """Return the system prompts of answers that were asked for since the last look."""
         bodies = [body for _, body in self.taps[0].requests()]

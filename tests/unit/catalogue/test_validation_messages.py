@@ -108,7 +108,7 @@ def test_all_problems_come_at_once_in_the_files_order(catalogue_file: CatalogueF
         "9: playback: was 3; expected a mapping",
         (
             "10: extra: unknown key; known here: load_balancing, conversation, playback, kpis, alerts, "
-            "tuner, phrase_cache, overload, usage, mcp_servers"
+            "tuner, phrase_cache, overload, usage, console, mcp_servers"
         ),
     ]
 
