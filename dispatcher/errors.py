@@ -33,6 +33,7 @@ import re
 from typing import Final, Literal
 
 NO_ANSWER: Final = "no answer in time"
+BUDGET_SPENT: Final = "is spent, and no local instance is left"
 Origin = Literal["ours", "theirs", "caller"]
 # What Python and its libraries write, and the same in plain English; applied from the first to the last.
 _PLAIN_WORDS: Final = tuple(
@@ -197,7 +198,7 @@ class BudgetSpent(NoInstanceAvailable):
 
     def __init__(self, service: str, budget: str) -> None:
         """Remember which service, and which budget."""
-        super().__init__(service, f"budget {budget} is spent, and no local instance is left")
+        super().__init__(service, f"budget {budget} {BUDGET_SPENT}")
         self.budget = budget
 
 

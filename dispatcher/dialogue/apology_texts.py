@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, Literal
 
+from dispatcher.errors import BUDGET_SPENT
 from dispatcher.messages import Language
 
 # A tool may have done what was asked for before the answer failed, or some of the answer was played.
 # "admit" is for a client in the name of a device that is bound to another one, "busy" for a turn that is not
-# begun because too many wait.
-Kind = Literal["sorry", "done", "cut", "busy", "admit"]
+# begun because too many wait, "spent" for one whose budget is used up.
+Kind = Literal["sorry", "done", "cut", "busy", "spent", "admit"]
 APOLOGIES: Final[Mapping[tuple[Kind, Language], str]] = {
     ("sorry", "en"): "Sorry, I could not answer that. Please try again.",
     ("sorry", "zh"): "抱歉，我暂时回答不了，请再试一次。",
@@ -22,4 +23,13 @@ APOLOGIES: Final[Mapping[tuple[Kind, Language], str]] = {
     ("cut", "zh"): "不过我没能把话说完。",
     ("busy", "en"): "Too many at once. Please try again in a moment.",
     ("busy", "zh"): "现在问的人太多了，请过一会儿再试。",
+    ("spent", "en"): "The budget for my answers is used up for now.",
+    ("spent", "zh"): "回答的额度暂时用完了，请以后再试。",
 }
+
+
+def kind_of(reason: str, *, is_tool_done: bool) -> Kind:
+    """Return the apology for a turn without an answer, by its reason and whether a tool acted."""
+    if is_tool_done:
+        return "done"
+    return "spent" if reason.endswith(BUDGET_SPENT) else "sorry"

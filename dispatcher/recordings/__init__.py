@@ -11,6 +11,8 @@
 | cut_zh.wav | the same in Mandarin | 24 kHz, as devices hear |
 | busy_en.wav | "Too many at once. Please try again in a moment." | 24 kHz, as devices hear |
 | busy_zh.wav | the same in Mandarin | 24 kHz, as devices hear |
+| spent_en.wav | "The budget for my answers is used up for now." | 24 kHz, as devices hear |
+| spent_zh.wav | the same in Mandarin | 24 kHz, as devices hear |
 
 All are mono s16 WAV, made by `make.py` beside this module with the built-in speech engines.
 """

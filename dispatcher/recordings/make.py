@@ -65,6 +65,8 @@ PHRASES: Final = tuple(
         ("cut_zh", "不过我没能把话说完。"),
         ("busy_en", "Too many at once. Please try again in a moment."),
         ("busy_zh", "现在问的人太多了，请过一会儿再试。"),
+        ("spent_en", "The budget for my answers is used up for now."),
+        ("spent_zh", "回答的额度暂时用完了，请以后再试。"),
     )
 )
 

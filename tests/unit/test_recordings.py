@@ -22,6 +22,8 @@ RATES_HZ = {
     "hello.wav": 16_000,
     "sorry_en.wav": 24_000,
     "sorry_zh.wav": 24_000,
+    "spent_en.wav": 24_000,
+    "spent_zh.wav": 24_000,
 }
 
 

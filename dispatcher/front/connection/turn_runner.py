@@ -12,6 +12,7 @@ import structlog
 from dispatcher.audio import packets
 from dispatcher.catalogue.conversation import Conversation
 from dispatcher.dialogue import steps
+from dispatcher.dialogue.apology_texts import kind_of
 from dispatcher.dialogue.emotion import EMOTION_EMOJI
 from dispatcher.dialogue.history import Message
 from dispatcher.dialogue.turn import Turn
@@ -166,7 +167,7 @@ class TurnRunner:
                 self._report.mark("reply_ready_ms")
                 self._player.finish()
             case steps.Apologise(reason):
-                kind: apology.Kind = "done" if self._tasks.is_tool_done else "sorry"
+                kind = kind_of(reason, is_tool_done=self._tasks.is_tool_done)
                 self._apologise(reason, outcome="apologised", kind=kind)
             case steps.BreakOff(reason):
                 self._report.mark("reply_ready_ms")

@@ -56,14 +56,14 @@ def texts(rules: Conversation, chosen: str = "") -> list[str]:
 
 def test_apologies_fillers_and_greeting_are_in_the_language_of_the_persona() -> None:
     assert texts(RULES)[-2:] == ["Let me see.", "Hi."]
-    assert len(texts(RULES)) == 6
+    assert len(texts(RULES)) == 7
     both = replace(RULES, language="auto")
-    assert len(texts(both)) == 10
+    assert len(texts(both)) == 12
     (hello,) = (each for each in fixed_phrases(both, character(both, "")) if each.text == "Hi.")
     assert hello.language == "en"
     kids = replace(RULES, personas={"kids": Persona(language="zh", greeting="你好")})
     assert texts(kids, "kids")[-1] == "你好"
-    assert len(texts(kids, "kids")) == 5
+    assert len(texts(kids, "kids")) == 6
 
 
 def test_only_so_many_personas_are_filled() -> None:
@@ -104,7 +104,7 @@ async def made(
 async def test_missing_phrases_are_made_one_after_the_other_until_all_are_there(redis: RedisClient) -> None:
     cache = PhraseCache(redis, redis)
     filler = PhraseFiller(redis=redis, phrases=cache, catalogue=lambda: ON)
-    for _ in range(6):
+    for _ in range(7):
         is_filling, ticket = await asyncio.gather(filler.fill_one(now_s=0), made(redis, cache))
         assert is_filling
         assert (ticket["language"], ticket["reply_stream"]) == ("en", NO_FRONT)
@@ -121,7 +121,7 @@ async def test_a_phrase_that_a_voice_does_not_speak_is_tried_again_an_hour_later
     await redis.execute("LPUSH", "tts", "of a turn")
     assert await filler.fill_one(now_s=20), "the queue is not empty"
     await redis.execute("DEL", "tts")
-    assert all([await tried(filler, now_s=30) for _ in range(5)]), "the other phrases"
+    assert all([await tried(filler, now_s=30) for _ in range(6)]), "the other phrases"
     assert not await tried(filler, now_s=40)
     current[0] = with_voices(replace(VOICE, voice="mended"))
     assert await tried(filler, now_s=50), "another voice may speak it"
@@ -144,7 +144,7 @@ async def test_what_a_stand_in_spoke_is_not_made_again_within_the_hour(redis: Re
     await instance_table.publish(redis, both)
     cache = PhraseCache(redis, redis)
     filler = PhraseFiller(redis=redis, phrases=cache, catalogue=lambda: both)
-    for _ in range(6):
+    for _ in range(7):
         await asyncio.gather(filler.fill_one(now_s=0), made(redis, cache, catalogue=both, speaker=SPARE))
     for key in await redis.execute("KEYS", "*"):
         if b"phrase" in key:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import get_args
 
-from dispatcher.dialogue.apology_texts import APOLOGIES, Kind
+from dispatcher.dialogue.apology_texts import APOLOGIES, Kind, kind_of
+from dispatcher.errors import BudgetSpent, InstanceFailed
 from dispatcher.messages import Language
 
 
@@ -12,3 +13,10 @@ def test_every_kind_of_apology_is_said_in_every_language_as_a_whole_sentence() -
     spoken = set(get_args(Language)) - {"auto"}
     assert set(APOLOGIES) == {(kind, language) for kind in get_args(Kind) for language in spoken}
     assert all(text.endswith((".", "。")) for text in APOLOGIES.values())
+
+
+def test_a_budget_that_is_used_up_has_a_phrase_of_its_own() -> None:
+    spent, failed = f"llm: {BudgetSpent('llm', 'kids')}", f"llm: {InstanceFailed('llm-1', 'HTTP 500')}"
+    assert kind_of(spent, is_tool_done=False) == "spent"
+    assert kind_of(failed, is_tool_done=False) == "sorry"
+    assert kind_of(spent, is_tool_done=True) == "done"
