@@ -17,7 +17,7 @@ Rules = TypeVar("Rules", Persona, Conversation)
 
 _ADAPTER: Final = TypeAdapter(Catalogue)
 # Sections of the file that a catalogue has under the same name, and that are written as they are.
-SAME_SECTIONS: Final = ("conversation", "playback", "kpis", "alerts", "tuner", "overload", "usage")
+SAME_SECTIONS: Final = ("conversation", "playback", "kpis", "alerts", "tuner", "overload", "usage", "console")
 
 
 def as_yaml(catalogue: Catalogue) -> str:

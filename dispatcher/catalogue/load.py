@@ -63,6 +63,7 @@ def _catalogue(root: Root, path: str, *, log_warnings: bool) -> Catalogue:
         phrase_cache=root.phrase_cache,
         overload=root.overload,
         usage=root.usage,
+        console=root.console,
         mcp_servers=tuple(replace(server, name=name) for name, server in root.mcp_servers.items()),
     )
 

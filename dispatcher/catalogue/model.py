@@ -205,6 +205,17 @@ class AlertRules(Section):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConsoleRules(Section):
+    """What the console shows beyond figures and names.
+
+    Attributes:
+        transcripts: fronts keep the words of the last turns, and an opened turn shows them.
+    """
+
+    transcripts: Switch = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TunerRules(Section):
     """How far the tuner may go: say nothing, say what it would do, or do it."""
 
@@ -254,6 +265,7 @@ class Catalogue:
     phrase_cache: PhraseRules = NO_PHRASES
     overload: OverloadRules = field(default_factory=OverloadRules)
     usage: UsageRules = field(default_factory=UsageRules)
+    console: ConsoleRules = field(default_factory=ConsoleRules)
     mcp_servers: tuple[McpServer, ...] = ()
 
     def instance(self, name: str) -> Instance:

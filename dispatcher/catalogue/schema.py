@@ -15,6 +15,7 @@ from dispatcher.catalogue.mcp_server import McpServer
 from dispatcher.catalogue.model import (
     NO_PHRASES,
     AlertRules,
+    ConsoleRules,
     HealthRules,
     PhraseCache,
     Playback,
@@ -73,4 +74,5 @@ class Root(Section):
     phrase_cache: PhraseCache = NO_PHRASES
     overload: OverloadRules = field(default_factory=OverloadRules)
     usage: UsageSection = field(default_factory=UsageRules)
+    console: ConsoleRules = field(default_factory=ConsoleRules)
     mcp_servers: Mapping[InstanceName, McpServer] = field(default_factory=dict)

@@ -1,4 +1,7 @@
-"""Log of the last turns of all fronts, in short: the KPIs of response and errors are made of it."""
+"""Log of the last turns of all fronts, in short: the KPIs of response and errors are made of it.
+
+What was said is in it only where `console: {transcripts: true}` keeps it.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ _ASR_TIME: Final = "asr_ms"
 _REPLY_TIMES: Final = ("llm_first_sentence_ms", "tts_first_audio_ms")
 _MAX_CHARACTERS: Final = 300
 _TEXTS: Final = ("turn", "device", "reason")
+MAX_WORDS_CHARACTERS: Final = 2_000
 _PROMPT: Final = ("llm_prompt_tokens", "llm_cached_tokens")
 _CACHED: Final = "cached_phrases"
 _STEP: Final = "overload_step"
@@ -39,6 +43,7 @@ class TurnEnd:
         cached_phrases: how much was spoken from the phrase cache.
         overload_step: on which it began.
         ended_at_s: Unix time.
+        said, answered: words of the user and of the answer, where they are kept.
     """
 
     outcome: str
@@ -51,9 +56,19 @@ class TurnEnd:
     cached_phrases: int = field(default=0, compare=False)
     overload_step: int = field(default=0, compare=False)
     ended_at_s: float = field(default=0, compare=False)
+    said: str = field(default="", compare=False)
+    answered: str = field(default="", compare=False)
 
 
-def add(redis: RedisClient, *, outcome: str, asked: bool, typed: bool, figures: Mapping[str, Any]) -> None:
+def add(
+    redis: RedisClient,
+    *,
+    outcome: str,
+    asked: bool,
+    typed: bool,
+    figures: Mapping[str, Any],
+    words: tuple[str, str] | None = None,
+) -> None:
     """Add a finished turn; the oldest beyond the last thousand goes.
 
     Args:
@@ -63,10 +78,14 @@ def add(redis: RedisClient, *, outcome: str, asked: bool, typed: bool, figures: 
         typed: whether no speech had to be recognised.
         figures: the turn's times in ms by name, its id as `turn`, its `device`, and the `reason` of its end,
             if it has one; what is not needed here is left out.
+        words: what was said and answered, where the catalogue has it kept.
     """
     times = {name: figures[name] for name in _KEPT if isinstance(figures.get(name), (int, float))}
     turn = {"at_s": round(time.time(), 3), "outcome": outcome, "asked": asked, "typed": typed, **times}
     turn |= {name: str(figures[name])[:_MAX_CHARACTERS] for name in _TEXTS if figures.get(name)}
+    if words is not None:
+        said, answered = words
+        turn |= {"said": said[:MAX_WORDS_CHARACTERS], "answered": answered[:MAX_WORDS_CHARACTERS]}
     redis.send_nowait("LPUSH", keys.TURNS, json.dumps(turn))
     redis.send_nowait("LTRIM", keys.TURNS, 0, TURNS_KEPT - 1)
 
@@ -112,6 +131,8 @@ def _end(turn: Mapping[str, Any]) -> TurnEnd:
         cached_phrases=turn.get(_CACHED, 0),
         overload_step=turn.get(_STEP, 0),
         ended_at_s=turn.get("at_s", 0),
+        said=turn.get("said", ""),
+        answered=turn.get("answered", ""),
     )
 
 

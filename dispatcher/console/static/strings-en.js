@@ -113,6 +113,8 @@ export const en = {
   "turns.played": "played by",
   "turns.tokens": "{n} prompt tokens, {cached} cached",
   "turns.id": "Turn",
+  "turns.said": "Said:",
+  "turns.answered": "Answered:",
   "turns.loading": "One moment…",
   "turns.unreachable": "The console does not answer.",
   "turns.among": "among",

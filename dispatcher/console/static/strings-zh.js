@@ -113,6 +113,8 @@ export const zh = {
   "turns.played": "播放完毕于",
   "turns.tokens": "提示词 {n} 个词元，其中缓存 {cached}",
   "turns.id": "对话",
+  "turns.said": "用户说：",
+  "turns.answered": "回答：",
   "turns.loading": "请稍候…",
   "turns.unreachable": "控制台无响应。",
   "turns.among": "候选",

@@ -141,8 +141,14 @@ function explained(turn) {
     h("p", { class: "facts" }, [...facts.filter(Boolean), ...told, ...tokens].join(" · ")),
     turn.reason && h("p", { class: "facts" }, turn.reason),
     h("p", { class: "facts" }, `${t("turns.id")} `, h("code", {}, turn.turn)),
+    ...words(why[turn.turn]?.end),
     calls(why[turn.turn]),
   ];
+}
+
+/** What was said and answered, where the YAML shows it. */
+function words(end) {
+  return ["said", "answered"].filter((name) => end?.[name]).map((name) => h("p", { class: "words", "data-words": name }, h("b", {}, t(`turns.${name}`)), " ", end[name]));
 }
 
 function calls(found) {

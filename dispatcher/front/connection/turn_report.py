@@ -78,6 +78,7 @@ class TurnReport:
         clock: PlayoutClock,
         timings: Mapping[str, str | float],
         server_id: str,
+        words: tuple[str, str] | None = None,
     ) -> dict[str, str | float]:
         """Write the log line and the record, which is returned; neither waits for anything.
 
@@ -89,6 +90,7 @@ class TurnReport:
             clock: of its frames.
             timings: what the stages reported: instances, waits, times in ms.
             server_id: the front.
+            words: what was said and answered, where the catalogue has it kept for the console.
         """
         if clock.first_frame_at is not None:
             self.mark("first_audio_ms", clock.first_frame_at)
@@ -96,17 +98,13 @@ class TurnReport:
         facts: dict[str, str | float] = {"outcome": self.outcome, "sentences": sentences}
         facts |= {"frames": clock.sent, "gaps": clock.gaps, **self._silence, **self.marks, **timings}
         reason = {"reason": self.reason} if self.reason else {}
-        log.info("turn finished", turn=ticket.turn_id, device=ticket.device_id, **facts, **reason)
-        record = {
-            **facts,
-            "turn": ticket.turn_id,
-            "device": ticket.device_id,
-            "server": server_id,
-            "reason": self.reason,
-            "started_at_ms": round((time.time() - (self._now() - self._began_at)) * 1000),
-        }
+        ids: dict[str, str | float] = {"turn": ticket.turn_id, "device": ticket.device_id}
+        log.info("turn finished", **ids, **facts, **reason)
+        began_at_ms = round((time.time() - (self._now() - self._began_at)) * 1000)
+        record = {**facts, **ids, "server": server_id, "reason": self.reason, "started_at_ms": began_at_ms}
         record_stream.add(redis, "turn", record)
-        turn_log.add(redis, outcome=self.outcome, asked=bool(said), typed=self._is_typed, figures=record)
+        typed = self._is_typed
+        turn_log.add(redis, outcome=self.outcome, asked=bool(said), typed=typed, figures=record, words=words)
         return record
 
     def _print_for_screen(self, ticket: TurnTicket, said: str, timings: Mapping[str, str | float]) -> None:

@@ -227,9 +227,10 @@ class TurnRunner:
         if not context.turns.remove(ticket.turn_id):
             return
         self._tasks.remove_audio()
+        answered = " ".join(self._player.sentences)
         # What was spoken over was not played, so the LLM is not given it as said.
         if self._turn.spoken and self._player.sentences and not self._phrase:
-            _remember(context, ticket.device_id, self.transcript, " ".join(self._player.sentences))
+            _remember(context, ticket.device_id, self.transcript, answered)
         self._report.reason = self._report.reason or self._turn.ended_because
         record = self._report.publish(
             context.redis,
@@ -239,6 +240,7 @@ class TurnRunner:
             clock=self._player.clock,
             timings=self._turn.timings,
             server_id=context.front_id,
+            words=(self.transcript, answered) if context.catalogue.console.transcripts else None,
         )
         if context.tracer and ticket.traceparent:
             context.tracer.add_turn(ticket, record, began_s=self._streamed_since_s)

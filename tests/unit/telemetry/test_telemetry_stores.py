@@ -142,6 +142,19 @@ async def test_the_silence_before_a_turn_is_kept(redis: RedisClient) -> None:
     assert (end.first_audio_ms, end.silence_ms) == (880.0, 704)
 
 
+async def test_words_are_kept_where_they_are_given_and_never_whole_books(redis: RedisClient) -> None:
+    figures = {"turn": "2f9edb", "reason": "none"}
+    turn_log.add(redis, outcome="answered", asked=True, typed=False, figures=figures)
+    silent = await turn_log.read_end(redis, "2f9edb")
+    assert silent is not None
+    assert (silent.said, silent.answered) == ("", "")
+    words = ("<b>When?</b>", "Soon. " * 1_000)
+    turn_log.add(redis, outcome="answered", asked=True, typed=False, figures=figures, words=words)
+    told = await turn_log.read_end(redis, "2f9edb")
+    assert told is not None
+    assert (told.said, len(told.answered)) == ("<b>When?</b>", turn_log.MAX_WORDS_CHARACTERS)
+
+
 async def test_the_last_turn_of_a_device_is_found_with_why_it_ended(redis: RedisClient) -> None:
     turn_log.add(
         redis,
