@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from dispatcher.chains import sent_at_s
+from dispatcher.control.overrides import OverloadPin, read_overrides
 from dispatcher.dialogue_store.phrase_figures import PhraseFigures, read_figures_if_there
 from dispatcher.messages import QUEUES
 from dispatcher.redis_client import keys
@@ -45,6 +46,7 @@ class ConsoleSnapshot:
         took_s: how long all of it took to read.
         revision: of the active catalogue; 0 where none is.
         worker_ids: worker processes that show life, with the queues of each.
+        overload_pin: step of overload that an operator chose; None where the load decides.
     """
 
     overview: Overview
@@ -59,6 +61,7 @@ class ConsoleSnapshot:
     took_s: float
     revision: int = 0
     worker_ids: Mapping[str, str] = field(default_factory=dict)
+    overload_pin: OverloadPin | None = None
 
 
 async def take_snapshot(redis: RedisClient, cache: RedisClient) -> ConsoleSnapshot:
@@ -80,6 +83,7 @@ async def take_snapshot(redis: RedisClient, cache: RedisClient) -> ConsoleSnapsh
         phrases = group.create_task(read_figures_if_there(cache))
         revision = group.create_task(redis.execute("HGET", keys.CATALOGUE, "revision"))
         workers_seen = group.create_task(_worker_ids(redis))
+        overrides = group.create_task(read_overrides(redis))
     return ConsoleSnapshot(
         overview=overview.result(),
         canaries=canaries.result(),
@@ -93,6 +97,7 @@ async def take_snapshot(redis: RedisClient, cache: RedisClient) -> ConsoleSnapsh
         took_s=time.monotonic() - began_at_s,
         revision=int(revision.result() or 0),
         worker_ids=workers_seen.result(),
+        overload_pin=overrides.result().overload_pin,
     )
 
 

@@ -68,21 +68,23 @@ def overload_of(fronts: Mapping[str, FrontCounts], pin: OverloadPin | None) -> O
     )
 
 
-async def pin_step(redis: RedisClient, step: int | None) -> OverloadPin | None:
+async def pin_step(redis: RedisClient, step: int | None, *, by: str = "") -> OverloadPin | None:
     """Have all fronts take a step, whatever the load is; None lets the load decide again.
+
+    `by` says who wants it; without it, the user of this process.
 
     Raises:
         StateError: Redis is out of reach.
     """
-    pin = None if step is None else OverloadPin(step=step, by=_operator(), at_s=round(time.time()))
+    # A pin is words with spaces between them.
+    who = "_".join((by or _operator()).split())
+    pin = None if step is None else OverloadPin(step=step, by=who, at_s=round(time.time()))
     await set_override(redis, OVERLOAD_PIN, pin.as_text() if pin else None)
     return pin
 
 
 def _operator() -> str:
     try:
-        who = f"{getpass.getuser()}@{socket.gethostname()}"
+        return f"{getpass.getuser()}@{socket.gethostname()}"
     except (OSError, KeyError, ImportError):  # no such user, as in many a container
-        who = socket.gethostname()
-    # A pin is words with spaces between them.
-    return "_".join(who.split())
+        return socket.gethostname()

@@ -28,10 +28,16 @@ async def read(sources: FeedSources, snapshot: ConsoleSnapshot) -> Mapping[str, 
     ]
     memory = {"used_bytes": snapshot.memory.used_bytes, "limit_bytes": snapshot.memory.limit_bytes}
     backlog = snapshot.records.backlog if snapshot.records else 0
-    overload = overload_of(snapshot.fronts, None)
+    overload = overload_of(snapshot.fronts, snapshot.overload_pin)
+    pin = None if overload.pin is None else {"step": overload.pin.step, "by": overload.pin.by}
     return {
         "queues": rows,
         "redis_memory": memory,
         "records_backlog": backlog,
-        "overload": {"step": overload.step, "line_s": overload.line_s, "turned_away": overload.turned_away},
+        "overload": {
+            "step": overload.step,
+            "line_s": overload.line_s,
+            "turned_away": overload.turned_away,
+            "pin": pin,
+        },
     }

@@ -13,8 +13,9 @@ const OFFERED = {
   instance: ["drain", "restore", "eject", "weight", "cap"],
   device: ["name", "persona", "language", "alert", "block", "unblock", "reboot"],
   experiment: ["undo"],
+  overload: ["pin"],
 };
-const WITH_VALUE = ["eject", "weight", "cap", "name", "persona", "language", "alert"];
+const WITH_VALUE = ["pin", "eject", "weight", "cap", "name", "persona", "language", "alert"];
 const WITH_TIME = ["weight", "cap"];
 /** What a value is now, so that to confirm changes nothing that was not typed. */
 const CURRENT = {
@@ -31,7 +32,7 @@ const BEGUN_S = 30;
 let session = { name: null, csrf: null, may_read: true };
 const dialogs = {};
 /** What values there are to choose from; others can be typed where none are listed. */
-const choices = { language: ["en", "zh", "auto"], persona: [] };
+const choices = { language: ["en", "zh", "auto"], persona: [], pin: ["0", "1", "2", "3", "4", "5", "auto"] };
 let instances = {};
 let devices = {};
 /** What goes on when somebody has signed in. */

@@ -1,5 +1,6 @@
 // Queues: what waits, for how long, and who takes it.
 
+import { offer } from "./actions.js";
 import { h } from "./dom.js";
 import { digits, megabytes, ms, NONE, span, word } from "./format.js";
 import { t } from "./i18n.js";
@@ -11,10 +12,11 @@ const COLUMNS = ["queue", "depth", "oldest", "wait", "slotWait", "workers"];
 export function render({ queues }) {
   const limit = queues.redis_memory.limit_bytes;
   const memory = megabytes(queues.redis_memory.used_bytes) + (limit ? ` / ${megabytes(limit)}` : "");
-  const { step, line_s, turned_away } = queues.overload;
-  const overload = step || turned_away ? [h("p", { class: "note", "data-overload": step }, t("queues.overload", { step, means: t(`overload.${step}`), line: span(line_s), n: digits(turned_away) }))] : [];
+  const { step, line_s, turned_away, pin } = queues.overload;
+  const told = t("queues.overload", { step, means: t(`overload.${step}`), line: span(line_s), n: digits(turned_away) });
+  const pinned = pin ? ` · ${t("queues.pinned", { step: pin.step, by: pin.by })}` : "";
   return [
-    ...overload,
+    h("p", { class: "note", "data-overload": step, "data-pinned": pin ? pin.step : false }, told, pinned, " ", offer("overload", "overload")),
     h(
       "table",
       { class: "plain" },

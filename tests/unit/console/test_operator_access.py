@@ -23,6 +23,7 @@ from dispatcher.console.operator_sessions import (
     TooManyTriesError,
 )
 from dispatcher.control import tuner_store
+from dispatcher.control.overload_status import read_overload
 from dispatcher.control.rules.actions import Action, Change
 from dispatcher.control.rules.evidence import Measures
 from dispatcher.control.rules.experiment import TunerExperiment
@@ -172,6 +173,19 @@ async def test_devices_are_named_blocked_and_let_in_again(redis: RedisClient, cl
     assert not (await registry.read(redis, MAC)).blocked
 
 
+async def test_the_step_of_overload_is_pinned_in_the_name_of_who_signed_in(
+    redis: RedisClient, client: Client
+) -> None:
+    csrf = (await sign_in(client))[1]["csrf"]
+    assert (await act(client, csrf, action="pin", subject="overload", value="2"))[0] == 200
+    pin = (await read_overload(redis)).pin
+    assert pin is not None
+    assert (pin.step, pin.by) == (2, "Ada")
+    assert (await act(client, csrf, action="pin", subject="overload", value="auto"))[0] == 200
+    assert (await read_overload(redis)).pin is None
+    assert [each["value"] for each in await read_actions(redis)] == ["auto", "2"]
+
+
 @pytest.mark.parametrize(
     ("action", "status", "text"),
     [
@@ -186,6 +200,7 @@ async def test_devices_are_named_blocked_and_let_in_again(redis: RedisClient, cl
             400,
             "value: was '-5'; expected a number above 0",
         ),
+        ({"action": "pin", "subject": "overload", "value": "6"}, 400, "value: was '6'; expected one of 0"),
         ({"action": "undo", "subject": "7"}, 400, "experiment 7 is not in force"),
         ({"action": "undo", "subject": "1.5"}, 400, "subject: was '1.5'; expected a number"),
         ({"action": "undo", "subject": "x"}, 400, "subject: was 'x'; expected a number"),
