@@ -155,12 +155,12 @@ class TurnTicket:
 
     @classmethod
     def from_payload(cls, payload: dict[str, Any]) -> Self:
-        """Return the ticket of a task's argument.
+        """Return the ticket of a task's argument, without what a newer version added to it.
 
         Raises:
-            TypeError: a field is missing or unknown (a message of another version).
+            TypeError: a field is missing (a message of another version).
         """
-        return cls(**payload)
+        return cls(**{name: value for name, value in payload.items() if name in cls.__slots__})
 
     def with_text(self, text: str, language: Language) -> Self:
         """Return the ticket with the transcript and its language filled in."""

@@ -26,6 +26,7 @@ from dispatcher.supervisor.resolve_settings import resolve_settings
 from dispatcher.telemetry.kpi_store import read_snapshot
 from dispatcher.telemetry.kpi_table import kpi_view
 from dispatcher.telemetry.status_fields import status_fields
+from dispatcher.telemetry.usage_counters import read_crowding
 from dispatcher.terminal.console import make_console
 
 STATUS_INTERVAL_S: Final = 1.0
@@ -77,12 +78,13 @@ async def view_or_reason(redis: RedisClient, redis_url: str) -> RenderableType:
 
 
 async def _view(redis: RedisClient) -> RenderableType:
-    overview, snapshot, phrases, overload, budgets = await asyncio.gather(
+    overview, snapshot, phrases, overload, budgets, crowding = await asyncio.gather(
         read_overview(redis),
         read_snapshot(redis),
         _phrases(redis),
         read_overload(redis),
         read_budgets(redis),
+        read_crowding(redis),
     )
     view = status_view(overview, kpi_view(snapshot))
     if overload.in_words():
@@ -91,6 +93,8 @@ async def _view(redis: RedisClient) -> RenderableType:
         view = Group(view, Text(""), Text(phrases.in_words()))
     if budgets:
         view = Group(view, Text(""), *map(_budget_line, budgets))
+    if crowding:
+        view = Group(view, Text(""), Text(crowding, style="yellow"))
     data_dir = resolve_settings().data_dir
     disk = sample_disk(data_dir)
     if disk is None or not disk.trouble:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import dataclass
 from typing import Final
@@ -9,6 +10,7 @@ from typing import Final
 from dispatcher.catalogue.model import Catalogue, Instance
 from dispatcher.messages import Service
 from dispatcher.redis_client import keys as redis_keys
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.redis_client.lua_script import RestOperands, Value
 from dispatcher.routing.rules.budgets import AppliedBudget, applied_budgets, used_of
 from dispatcher.routing.rules.usage import Amounts, cost_of, day_of
@@ -57,6 +59,31 @@ class Budgets:
 
 
 NO_BUDGETS: Final = Budgets()
+
+
+async def read_barred(redis: RedisClient, catalogue: Catalogue) -> dict[Service, frozenset[str]]:
+    """Return the paid instances that get no call of any device, since a budget that is of all is spent.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    of = {service: budgets_of(catalogue, service, "", "") for service in catalogue.services}
+    applied = {each.counter: each for budgets in of.values() for each in budgets.applied}
+    looks = (redis.submit(("HMGET", redis_keys.BUDGET_PREFIX + name, "period", "spent")) for name in applied)
+    found = zip(applied.values(), await asyncio.gather(*looks), strict=True)
+    spent = {
+        each.counter
+        for each, (period, amount) in found
+        if (period or b"").decode() >= each.period and float(amount or 0) >= each.limit
+    }
+    return {
+        service: frozenset(
+            name
+            for name in budgets.paid
+            if any(each.counter in spent and each.covers(name) for each in budgets.applied)
+        )
+        for service, budgets in of.items()
+    }
 
 
 def budgets_of(catalogue: Catalogue, service: Service, device_id: str, persona: str) -> Budgets:

@@ -50,6 +50,11 @@ class CallUsage:
         """What was used."""
         return {**self.counted, **self.reported}
 
+    def note_failure(self) -> None:
+        """Count nothing by ourselves where the call failed before anything came, as by silence."""
+        if not any(self.reported.values()) and not self.counted.get("completion_tokens"):
+            self.counted.clear()
+
     @property
     def is_counted(self) -> bool:
         """Whether some of it is known by our count alone."""

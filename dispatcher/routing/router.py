@@ -116,6 +116,7 @@ class Router:
             outcome = "ok" if clock.teaches else "ignored"
         except InstanceError as error:
             outcome, failure = "failed" if error.counts else "ignored", error
+            usage.note_failure()
             raise
         finally:
             if mode == "probe" and failure is None and clock.first_ms is not None:

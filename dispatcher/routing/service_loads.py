@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from dispatcher.messages import SERVICES, Service
@@ -19,6 +19,7 @@ _LOADS: Final = Script.load(
     constants=constants,
     repeatable=True,
 )
+_NONE: Final[Mapping[Service, Collection[str]]] = {}
 _FIRST_DUE_MS: Final[Mapping[Service, int]] = {"tts": round(constants.FIRST_SENTENCE_DUE_S * 1000)}
 
 
@@ -26,15 +27,22 @@ def _keys_of(service: Service) -> tuple[str, ...]:
     return keys.fleet(service), keys.waiting(service), keys.rounds(service), service
 
 
-def _words_of(service: Service) -> tuple[str, str, int]:
-    return keys.instance(service, ""), keys.leases(service, ""), _FIRST_DUE_MS.get(service, 0)
+def _words_of(service: Service, barred: Mapping[Service, Collection[str]]) -> tuple[str, str, int, str]:
+    names = ",".join(barred.get(service, ()))
+    return keys.instance(service, ""), keys.leases(service, ""), _FIRST_DUE_MS.get(service, 0), f",{names},"
 
 
-async def read_loads(redis: RedisClient, *, now_ms: float | None = None) -> dict[Service, ServiceLoad]:
+async def read_loads(
+    redis: RedisClient,
+    *,
+    barred: Mapping[Service, Collection[str]] = _NONE,
+    now_ms: float | None = None,
+) -> dict[Service, ServiceLoad]:
     """Return the load of each service.
 
     Args:
         redis: shared state and broker.
+        barred: instances that get no call for want of a budget (`read_barred`).
         now_ms: the time of a simulation; without it the clock of Redis counts.
 
     Raises:
@@ -45,7 +53,7 @@ async def read_loads(redis: RedisClient, *, now_ms: float | None = None) -> dict
         keys={"workers": keys.WORKERS},
         rest_keys=[key for each in SERVICES for key in _keys_of(each)],
         arguments={"now_ms": now_ms, "lost_after_ms": round(LOST_AFTER_S * 1000)},
-        rest=[word for each in SERVICES for word in _words_of(each)],
+        rest=[word for each in SERVICES for word in _words_of(each, barred)],
     )
     return {
         service: ServiceLoad(

@@ -7,13 +7,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+import structlog
+
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.redis_client.lua_script import Script
 from dispatcher.routing.call_usage import SEPARATOR
+from dispatcher.routing.rules.constants import USAGE_COUNTERS_MAX, USAGE_OTHERS
 from dispatcher.routing.rules.usage import KEPT
 from dispatcher.telemetry.record_stream import RECORDS_MAXLEN
 
+log = structlog.get_logger(__name__)
 # Far below what an entry of the stream may have.
 COUNTERS_PER_ENTRY: Final = 100
 _TAKE: Final = Script.load("dispatcher.telemetry", "take_usage")
@@ -47,7 +51,28 @@ async def move_to_stream(redis: RedisClient) -> int:
         keys={"usage": keys.USAGE, "records": keys.RECORDS},
         arguments={"maxlen": RECORDS_MAXLEN, "most": COUNTERS_PER_ENTRY},
     )
+    if notice := crowding(int(moved)):
+        log.warning("usage of many devices is one row", counters=int(moved), reason=notice)
     return int(moved)
+
+
+async def read_crowding(redis: RedisClient) -> str:
+    """Return what is wrong with the counters that wait; empty where they are few.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    return crowding(int(await redis.execute("HLEN", keys.USAGE)))
+
+
+def crowding(counters: int) -> str:
+    """Return what so many counters mean; empty where they are few."""
+    if counters < USAGE_COUNTERS_MAX:
+        return ""
+    return (
+        f"usage: {counters} counters wait for the records, "
+        f"so what other devices use is counted under {USAGE_OTHERS}"
+    )
 
 
 def amounts_in(fields: Mapping[str, Any]) -> dict[UsageKey, dict[str, float]]:

@@ -83,8 +83,12 @@ class Fleet:
     async def hold_on(self, count: int) -> None:
         """Make calls that do not end, and whose leases somebody renews however long the test takes."""
         for slot in [await self.pick() for _ in range(count)]:
-            held = keys.leases(slot.service, slot.name)
-            await self.redis.execute("ZADD", held, time.time() * 1000 + LONG_MS, slot.lease_id)
+            await self.renew_for_long(slot)
+
+    async def renew_for_long(self, slot: Slot) -> None:
+        """Hold a slot for longer than any test takes, as if its lease were renewed all the time."""
+        held = keys.leases(slot.service, slot.name)
+        await self.redis.execute("ZADD", held, time.time() * 1000 + LONG_MS, slot.lease_id)
 
     async def finish(self, slot: Slot, outcome: Outcome, *, latency_ms: float = 100) -> str:
         """End a call; return what that changed."""

@@ -211,6 +211,10 @@ async def test_nothing_that_was_said_is_shown_of_the_stage_that_celery_sends(bro
     assert (request.argsrepr, request.kwargsrepr) == ("('turn-1',)", "{}")
 
 
+def test_what_a_newer_version_added_to_a_ticket_is_left_out() -> None:
+    assert TurnTicket.from_payload({**SPOKEN.as_payload(), "later": 1}) == SPOKEN
+
+
 async def test_every_message_is_a_task_of_its_own(broker: Broker) -> None:
     redis = broker.redis()
     for _ in range(2):

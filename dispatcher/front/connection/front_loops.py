@@ -120,13 +120,13 @@ async def resend_lost(context: FrontContext) -> None:
         try:
             messages, _ = await asyncio.gather(
                 worker_heartbeats.take_lost(context.redis, grace_s=interval_s - LOST_POLL_INTERVAL_S),
-                context.loads.refresh(context.redis),
+                context.loads.refresh(context.redis, context.catalogue),
             )
         except StateError:  # the reply pump logs that Redis is unreachable
             continue
         context.ladder.follow(context.catalogue.overload)
         stages = [stage for message in messages if (stage := chains.lost_stage(message)) is not None]
         if stages:
-            log.warning("worker lost", stages=len(stages))
+            log.warning("worker lost", stages=len(stages), usage="what its calls used is not counted")
         for stream, reply in stages:
             replies.send(context.redis, stream, reply)

@@ -7,9 +7,11 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Final
 
+from dispatcher.catalogue.model import Catalogue
 from dispatcher.errors import StateError
 from dispatcher.messages import SERVICES, Service
 from dispatcher.redis_client.client import RedisClient
+from dispatcher.routing.applied_budgets import read_barred
 from dispatcher.routing.rules.prediction import ServiceLoad, first_audio_s, line_s
 from dispatcher.routing.service_loads import read_loads
 
@@ -46,11 +48,12 @@ class ServiceLoads:
             service: load.queued_s + since_s if load.queued else 0.0 for service, load in self.current.items()
         }
 
-    async def refresh(self, redis: RedisClient) -> None:
+    async def refresh(self, redis: RedisClient, catalogue: Catalogue) -> None:
         """Read the loads again; without Redis they are unknown."""
         before, noted = self._sent.copy(), self._noted
         try:
-            self.current = await read_loads(redis)
+            barred = await read_barred(redis, catalogue) if catalogue.usage.budgets else {}
+            self.current = await read_loads(redis, barred=barred)
             self._read_at_s = time.monotonic()
         except StateError:  # the reply pump logs that Redis is unreachable
             self.current = {}

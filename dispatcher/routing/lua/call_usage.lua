@@ -6,9 +6,14 @@
 
 local budget_count = math.max(0, #KEYS - FIRST_REST_KEY)
 local first_budget = #ARGV + 1 - 3 * budget_count
-if KEYS[FIRST_REST_KEY] and redis.call("HLEN", KEYS[FIRST_REST_KEY]) < USAGE_COUNTERS_MAX then
+local usage, counted = KEYS[FIRST_REST_KEY], ARGV[FIRST_REST]
+if usage and first_budget > FIRST_REST + 1 then
+  -- More devices than anybody has are counted together: what an instance used in all stays right.
+  if redis.call("HLEN", usage) >= USAGE_COUNTERS_MAX and redis.call("HEXISTS", usage, counted .. "\31calls") == 0 then
+    counted = string.gsub(counted, "\31[^\31]*\31[^\31]*$", "\31" .. USAGE_OTHERS .. "\31")
+  end
   for at = FIRST_REST + 1, first_budget - 1, 2 do
-    redis.call("HINCRBYFLOAT", KEYS[FIRST_REST_KEY], ARGV[FIRST_REST] .. "\31" .. ARGV[at], ARGV[at + 1])
+    redis.call("HINCRBYFLOAT", usage, counted .. "\31" .. ARGV[at], ARGV[at + 1])
   end
 end
 

@@ -1,8 +1,9 @@
 -- Load of services at this moment, for the prediction of first audio (dispatcher/routing/rules/prediction.py).
 --
 -- keys  workers; then for each service fleet:{service}, waiting:{service}, rounds:{service} and its queue
--- args  now_ms · lost_after_ms; then for each service how the keys of its instances and of their leases begin, and in
---       how many ms the first call of a turn is due there
+-- args  now_ms · lost_after_ms; then for each service how the keys of its instances and of their leases begin, in how
+--       many ms the first call of a turn is due there, and the instances that get no call (comma-joined, with commas
+--       around)
 -- Returns  for each service {slots of instances in service, leases on them, calls in line before the first one of a
 --          turn, tasks in the queue, age in ms of the oldest of these, usual time in ms of a call, to its first result
 --          ("" before the first call), worker processes that read the queue}
@@ -32,12 +33,12 @@ local function instance_at(key)
   }
 end
 
-local function instances_of(names, prefix, leases_prefix)
+local function instances_of(names, prefix, leases_prefix, barred)
   local found, relied_on = {}, false
   for name in string.gmatch(names, "[^,]+") do
     local it = instance_at(prefix .. name)
     it.in_flight = redis.call("ZCOUNT", leases_prefix .. name, "(" .. now, "+inf")
-    if it.serves then
+    if it.serves and not string.find(barred, "," .. name .. ",", 1, true) then
       found[#found + 1] = it
       relied_on = relied_on or not it.is_standby
     end
@@ -91,8 +92,8 @@ end
 
 local function load_of(at)
   local fleet = redis.call("HMGET", KEYS[at], "names", "cap")
-  local queue, rest = KEYS[at + 3], FIRST_REST + 3 * (at - 2) / 4
-  local all, relied_on = instances_of(fleet[1] or "", ARGV[rest], ARGV[rest + 1])
+  local queue, rest = KEYS[at + 3], FIRST_REST + at - 2
+  local all, relied_on = instances_of(fleet[1] or "", ARGV[rest], ARGV[rest + 1], ARGV[rest + 3])
   local used, slots, in_flight = {}, 0, 0
   for _, it in ipairs(all) do
     if not (relied_on and it.is_standby) then

@@ -12,8 +12,10 @@ PRIORITIES: Final = ("high", "normal", "low", "standby")
 # Leases, waiting calls and what goes with them; each lease has a time of its own.
 SLOT_KEYS_TTL_MS: Final = 60_000
 
-# Counters of usage that wait for the drain of records: more than so many are devices that nobody has.
+# Counters of usage that wait for the drain of records: more than so many are devices that nobody has, and
+# what these use is counted under one name.
 USAGE_COUNTERS_MAX: Final = 20_000
+USAGE_OTHERS: Final = "(others)"
 
 # Budgets: local instances come first from such a share of one on; what was spent is kept beyond the longest
 # month.

@@ -177,9 +177,11 @@ async def test_watch_goes_on_until_it_is_interrupted(
 
 async def test_why_tells_each_call_of_a_turn(fleet: Fleet, command: Command) -> None:
     slots = [await fleet.try_pick(turn_id=TURN) for _ in range(3)]
-    first, second, _ = slots
+    first, second, third = slots
     assert isinstance(first, Slot)
     assert isinstance(second, Slot)
+    assert isinstance(third, Slot)
+    await fleet.renew_for_long(third)
     await fleet.finish(first, "failed", latency_ms=40)
     await fleet.finish(second, "ok", latency_ms=312)
     said = await command("why", TURN[:8])

@@ -17,13 +17,14 @@ from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient, connect
 from dispatcher.redis_client.decoding import as_text
 from dispatcher.routing import decisions, instance_table, leases
-from dispatcher.routing.applied_budgets import Budgets, budgets_of
+from dispatcher.routing.applied_budgets import Budgets, budgets_of, read_barred
 from dispatcher.routing.budget_views import read_budgets
 from dispatcher.routing.call_usage import Payer
 from dispatcher.routing.leases import NoSlot, Slot
 from dispatcher.routing.router import Router
 from dispatcher.routing.rules.budgets import LARGE_CALL, counter_of
 from dispatcher.routing.rules.usage import day_of
+from dispatcher.routing.service_loads import read_loads
 from tests.support.broker import Broker
 from tests.support.fleet import Fleet, catalogue_of, llm
 from tests.support.waiting import soon
@@ -270,6 +271,18 @@ async def test_the_status_tells_what_is_spent(fleet: Fleet) -> None:
     assert (near.state, fresh.state) == ("near", "ok")
     assert near.in_words() == "budget b: 1.75 of 2 CNY this month: local instances first"
     assert replace(near, spent=2).in_words().endswith("local instances only")
+
+
+async def test_a_spent_budget_of_all_devices_leaves_no_free_paid_places(fleet: Fleet) -> None:
+    of_one = Budget(per="day", device=KITCHEN.device_id, cost=1)
+    house = await house_of(fleet, CLOUD, LOCAL, b=Budget(per="day", cost=2), one=of_one)
+    await house.call()
+    assert await read_barred(fleet.redis, house.catalogue) == {"asr": set(), "llm": set(), "tts": set()}
+    await house.call(Payer())
+    barred = await read_barred(fleet.redis, house.catalogue)
+    assert barred["llm"] == {"cloud"}
+    assert (await read_loads(fleet.redis))["llm"].slots == 200
+    assert (await read_loads(fleet.redis, barred=barred))["llm"].slots == 100
 
 
 async def test_without_budgets_nothing_of_them_is_read(fleet: Fleet) -> None:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
+from structlog.testing import capture_logs
 
 from dispatcher.catalogue.model import Catalogue
 from dispatcher.catalogue.usage_rules import Price, UsageRules
@@ -16,6 +17,7 @@ from dispatcher.redis_client.decoding import as_text
 from dispatcher.routing.call_usage import CallUsage, Payer
 from dispatcher.routing.router import Router
 from dispatcher.routing.rules import constants
+from dispatcher.telemetry import usage_counters
 from tests.support.fleet import Fleet, catalogue_of, llm
 
 PRICED = replace(llm("A"), price=Price(prompt_tokens=2, completion_tokens=8))
@@ -31,9 +33,9 @@ async def router(fleet: Fleet) -> AsyncIterator[Router]:
     assert await fleet.in_flight("A") == 0
 
 
-async def use(router: Router, **amounts: float) -> None:
-    """Make a call of the kitchen that uses so much."""
-    async with router.lease("llm", turn_id="t", deadline_at_s=time.time() + 9, payer=KITCHEN) as lease:
+async def use(router: Router, *, payer: Payer = KITCHEN, **amounts: float) -> None:
+    """Make a call, of the kitchen by default, that uses so much."""
+    async with router.lease("llm", turn_id="t", deadline_at_s=time.time() + 9, payer=payer) as lease:
         lease.usage.reported.update(amounts)  # type: ignore[arg-type]
 
 
@@ -52,16 +54,21 @@ async def test_calls_add_up_with_their_cost(fleet: Fleet, router: Router) -> Non
     )
 
 
-async def test_a_call_that_failed_after_a_part_is_counted_and_marked(fleet: Fleet, router: Router) -> None:
-    async def fail() -> None:
+async def test_a_call_that_failed_after_a_part_is_counted_and_marked_and_a_silent_one_is_not(
+    fleet: Fleet, router: Router
+) -> None:
+    async def fail(*, silent: bool) -> None:
         async with router.lease("llm", turn_id="t", deadline_at_s=time.time() + 9, payer=KITCHEN) as lease:
-            lease.usage.counted["prompt_tokens"] = 500
+            lease.usage.counted |= {"prompt_tokens": 500, "completion_tokens": 0 if silent else 10}
             raise InstanceFailed("A", "HTTP 500")
 
     with pytest.raises(InstanceFailed):
-        await fail()
+        await fail(silent=True)
+    assert await counters(fleet) == {}
+    with pytest.raises(InstanceFailed):
+        await fail(silent=False)
     assert await counters(fleet) == pytest.approx(
-        {"calls": 1, "counted_calls": 1, "prompt_tokens": 500, "cost": 0.001}
+        {"calls": 1, "counted_calls": 1, "prompt_tokens": 500, "completion_tokens": 10, "cost": 0.00108}
     )
 
 
@@ -83,10 +90,22 @@ async def test_nothing_is_counted(fleet: Fleet, router: Router, catalogue: Catal
 
 
 async def test_a_flood_of_devices_does_not_fill_redis(fleet: Fleet, router: Router) -> None:
+    await use(router, prompt_tokens=1000)
     many = [word for number in range(constants.USAGE_COUNTERS_MAX) for word in (f"d{number}", 1)]
     await fleet.redis.execute("HSET", keys.USAGE, *many)
-    await use(router, prompt_tokens=1000)
-    assert await fleet.redis.execute("HLEN", keys.USAGE) == constants.USAGE_COUNTERS_MAX
+    assert constants.USAGE_OTHERS in await usage_counters.read_crowding(fleet.redis)
+    for device in ("02:00:00:00:00:01", "02:00:00:00:00:02", "02:00:00:00:00:03"):
+        await use(router, payer=Payer(device_id=device, persona="kids"), prompt_tokens=1000)
+    found = as_text(await fleet.redis.execute("HGETALL", keys.USAGE))
+    totals = usage_counters.amounts_in({"counters": found})
+    assert {(key.device, key.persona): amounts["calls"] for key, amounts in totals.items()} == {
+        (KITCHEN.device_id, "kids"): 2,
+        (constants.USAGE_OTHERS, ""): 2,
+    }
+    with capture_logs() as logged:
+        await usage_counters.move_to_stream(fleet.redis)
+    assert [each["event"] for each in logged] == ["usage of many devices is one row"]
+    assert await usage_counters.read_crowding(fleet.redis) == ""
 
 
 def test_what_the_instance_says_comes_in_the_place_of_our_count() -> None:

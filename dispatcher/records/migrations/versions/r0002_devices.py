@@ -27,6 +27,8 @@ def upgrade() -> None:
         mysql_charset="utf8mb4",
         mariadb_engine="InnoDB",
         mariadb_charset="utf8mb4",
+        # MariaDB keeps a table whose step was broken off before it was noted.
+        if_not_exists=True,
     )
 
 
