@@ -193,6 +193,8 @@ install_project() {
     echo "environment 4/4: this project"
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-index \
         --no-deps --no-build-isolation --editable .
+    # Else the processes of the first start compile all of it at once, and where none may write byte code each start does.
+    PYTHONDONTWRITEBYTECODE= .venv/bin/python -m compileall -q dispatcher workers || :
 }
 
 # Imported once, it has the byte code of the few of its files that are needed; all 800 would take three times as long.

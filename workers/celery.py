@@ -13,11 +13,9 @@ from celery import Celery
 
 from dispatcher.messages import CONTROL_QUEUE
 
+COMMON_MODULES: Final = ("workers.canary", "workers.log_form", "workers.signals")
 # A worker takes over the queues of stages whose workers are all lost, so each has the tasks of all stages.
-TURN_MODULES: Final = (
-    *("workers.asr", "workers.llm", "workers.tts", "workers.canary"),
-    *("workers.log_form", "workers.signals"),
-)
+TURN_MODULES: Final = ("workers.asr", "workers.llm", "workers.tts", *COMMON_MODULES)
 BEAT_MODULES: Final = ("workers.log_form",)
 CONTROL_MODULE: Final = "workers.control"
 
@@ -40,6 +38,8 @@ def task_modules(argv: Sequence[str]) -> list[str]:
         if option.startswith(flag)
         for name in option.removeprefix(flag).split(",")
     ]
+    if set(queues) == {CONTROL_QUEUE}:  # it takes over no other queue
+        return [*COMMON_MODULES, CONTROL_MODULE]
     return [*TURN_MODULES] if queues and CONTROL_QUEUE not in queues else [*TURN_MODULES, CONTROL_MODULE]
 
 

@@ -21,7 +21,7 @@ from dispatcher.catalogue.model import Instance
 from dispatcher.errors import ConfigError, InstanceBusy, InstanceError, InstanceUnreachable, StartError
 from dispatcher.providers.http import new_session
 from dispatcher.providers.tts.edge_tts import VOICES, EdgeTts
-from dispatcher.speech_text import clean
+from dispatcher.speech_text.cleaner import clean
 
 log = structlog.get_logger(__name__)
 

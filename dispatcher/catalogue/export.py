@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any, Final, TypeVar
 
-from pydantic import TypeAdapter
-
+from dispatcher.catalogue.codec import catalogue_adapter
 from dispatcher.catalogue.conversation import Conversation
 from dispatcher.catalogue.document import write_document
 from dispatcher.catalogue.model import Catalogue
@@ -15,7 +14,6 @@ from dispatcher.catalogue.personas import Persona
 
 Rules = TypeVar("Rules", Persona, Conversation)
 
-_ADAPTER: Final = TypeAdapter(Catalogue)
 # Sections of the file that a catalogue has under the same name, and that are written as they are.
 SAME_SECTIONS: Final = ("conversation", "playback", "kpis", "alerts", "tuner", "overload", "usage", "console")
 
@@ -27,7 +25,7 @@ def as_yaml(catalogue: Catalogue) -> str:
         for service, config in catalogue.services.items()
     }
     whole = replace(catalogue, services=services, conversation=with_edits_written(catalogue.conversation))
-    found = _plain(_ADAPTER.dump_python(whole, mode="json", by_alias=True, exclude_defaults=True))
+    found = _plain(catalogue_adapter().dump_python(whole, mode="json", by_alias=True, exclude_defaults=True))
     balancing = {
         "global_settings": found.get("health", {}),
         "nginx_proxy": found.get("nginx", {}),

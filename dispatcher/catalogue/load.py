@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import fields, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, get_args
 
@@ -24,7 +25,12 @@ log = structlog.get_logger(__name__)
 
 # Decode queue of firmware 2.5 and later; 2.x before it holds 40. Source: 78/xiaozhi-esp32, PR 2191.
 MOST_LEAD_FRAMES: Final = 20
-_ROOT: Final = TypeAdapter(Root)
+
+
+@cache
+def _root() -> TypeAdapter[Root]:
+    """Return the schema of a file, built on first use: 60 ms of CPU, which is for who reads one."""
+    return TypeAdapter(Root)
 
 
 def load_catalogue(
@@ -73,7 +79,7 @@ def _checked(document: Document, environ: Mapping[str, str]) -> Root:
     data, bare = completed(document.data)
     problems = [*document.problems, *catalogue_problems(data, environ, may_lack_keys=bare)]
     try:
-        root = _ROOT.validate_python(_with_services(data))
+        root = _root().validate_python(_with_services(data))
     except ValidationError as error:
         problems += schema_problems(error)
         raise ConfigError(report(document, problems)) from error

@@ -19,7 +19,7 @@ from dispatcher.pipeline.attempt_runner import LostHedge
 from dispatcher.pipeline.reply_publisher import ReplyPublisher
 from dispatcher.pipeline.stage import THINKING_STALL_TIMEOUT_S, without_stalls
 from dispatcher.routing.router import Lease
-from dispatcher.speech_text import BlockStream, clean
+from dispatcher.speech_text.block_stream import BlockStream
 from dispatcher.tools.model import ChatPiece, Progress, PromptUsage, ToolCall
 
 log = structlog.get_logger(__name__)
@@ -181,6 +181,9 @@ class ReplyWriter:
         await self._send_each([ASSENTS["zh" if self._publisher.language == "zh" else "en"]])
 
     async def _send_each(self, sentences: list[str]) -> None:
+        # Its patterns are the LLM worker's (`WarmUp.run`); each worker imports this module.
+        from dispatcher.speech_text.cleaner import clean  # noqa: PLC0415
+
         publisher = self._publisher
         for sentence in sentences:
             text = clean(sentence, language=publisher.language)

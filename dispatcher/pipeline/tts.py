@@ -27,7 +27,6 @@ from dispatcher.providers.protocols import PacketTtsProvider
 from dispatcher.routing.leases import WaitingOrder
 from dispatcher.routing.router import Lease
 from dispatcher.routing.rules.constants import FIRST_SENTENCE_DUE_S
-from dispatcher.speech_text import normalize
 
 # The first packets leave at once, others wait for ten: one entry for each cost 24 ms of CPU per turn more.
 PACKETS_PER_REPLY: Final = 10
@@ -89,7 +88,7 @@ async def synthesize(
     async def attempt_on(attempt: Attempt, lease: Lease) -> None:
         voice = voice_at(voices, lease.instance) or lease.instance.voice
         speaker = replace(lease.instance, voice=voice)
-        words = normalize(text, ticket.language) if speaker.normalize_text else text
+        words = _words_for(speaker, text, ticket)
         stream = metered_speech(_stream(context, speaker, words, ticket), lease.usage, words)
         async with aclosing(without_stalls(lease, stream)) as pieces:
             async for piece in pieces:
@@ -104,6 +103,15 @@ async def synthesize(
         await HedgedCall(context, _profile(ticket, index, due_at_s), attempt_on).run()
     finally:
         speech.release()
+
+
+def _words_for(speaker: Instance, text: str, ticket: TurnTicket) -> str:
+    """Return a sentence as an instance takes it; the patterns are imported by a TTS worker (`WarmUp.run`)."""
+    if not speaker.normalize_text:
+        return text
+    from dispatcher.speech_text.normalization import normalize  # noqa: PLC0415
+
+    return normalize(text, ticket.language)
 
 
 def _profile(ticket: TurnTicket, index: int, due_at_s: float | None) -> CallProfile:

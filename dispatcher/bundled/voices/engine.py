@@ -22,7 +22,8 @@ from dispatcher.bundled.voices.loudness import JOIN_S, LEAD_OUT_S, finished, gai
 from dispatcher.bundled.voices.script_runs import ScriptRun, script_runs, sentences
 from dispatcher.bundled.voices.voice import Voice
 from dispatcher.errors import StartError
-from dispatcher.speech_text import clean, normalize
+from dispatcher.speech_text.cleaner import clean
+from dispatcher.speech_text.normalization import normalize
 
 # The first audio waits for a whole piece, so a long sentence is spoken clause by clause.
 LONGEST_PIECE: Final[Mapping[SpokenLanguage, int]] = {"en": 160, "zh": 40}

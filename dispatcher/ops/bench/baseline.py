@@ -25,7 +25,8 @@ from dispatcher.ops.bench.device_speech import speech_pcm
 from dispatcher.ops.bench.measuring_process import carry_out, report_turn
 from dispatcher.ops.bench.samples import Samples, TurnSample
 from dispatcher.providers.registry import Providers
-from dispatcher.speech_text import BlockStream, clean
+from dispatcher.speech_text.block_stream import BlockStream
+from dispatcher.speech_text.cleaner import clean
 
 PAUSE_S: Final = 0.1
 # No pacing between the speech and the device: its queue holds a whole reply.

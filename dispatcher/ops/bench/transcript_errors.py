@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from dispatcher.bundled.engines import SpokenLanguage
-from dispatcher.speech_text import normalize
+from dispatcher.speech_text.normalization import normalize
 
 # Traditional characters of everyday words, and the other names of 2, 1 and 0.
 _ONE_FORM: Final = str.maketrans(

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatcher.dialogue.sentences import SentenceSplitter
-from dispatcher.speech_text import BlockStream, clean
+from dispatcher.speech_text.block_stream import BlockStream
+from dispatcher.speech_text.cleaner import clean
 
 REPLY = st.lists(
     st.sampled_from([

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.speech_text import clean
+from dispatcher.speech_text.cleaner import clean
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from workers.celery import BEAT_MODULES, CONTROL_MODULE, TURN_MODULES, task_modules
+from workers.celery import BEAT_MODULES, COMMON_MODULES, CONTROL_MODULE, TURN_MODULES, task_modules
 
 CELERY = "/somewhere/bin/celery"
 ALL = [*TURN_MODULES, CONTROL_MODULE]
@@ -19,7 +19,7 @@ ALL = [*TURN_MODULES, CONTROL_MODULE]
         ("-A workers worker -Q llm", [*TURN_MODULES]),
         ("-A workers worker --queues=asr,tts -c 4", [*TURN_MODULES]),
         ("-A workers worker -Q llm,control", ALL),
-        ("-A workers worker --queues control", ALL),
+        ("-A workers worker --queues control", [*COMMON_MODULES, CONTROL_MODULE]),
         ("-A workers worker", ALL),
         ("-A workers inspect registered", ALL),
         ("-A workers beat", [*BEAT_MODULES]),
