@@ -8,6 +8,8 @@ import click
 
 from dispatcher.catalogue import Catalogue, load_catalogue
 from dispatcher.catalogue.changes import describe_changes
+from dispatcher.control.added_instances import with_overrides
+from dispatcher.control.overrides import read_overrides
 from dispatcher.ops.redis_session import redis_command
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import instance_table
@@ -36,6 +38,7 @@ def reload(config: Path | None) -> None:
 async def _publish(redis: RedisClient, catalogue: Catalogue) -> list[str]:
     """Activate the catalogue; return the lines that say what that changes."""
     before = await instance_table.read_active(redis)
+    catalogue = with_overrides(catalogue, await read_overrides(redis))
     after = await instance_table.publish(redis, catalogue)
     if before is None:
         return [f"{catalogue.path} is in force, the first one"]

@@ -10,7 +10,7 @@ from typing import Final
 import structlog
 
 from dispatcher.catalogue.model import Catalogue, Instance
-from dispatcher.control.overrides import read_overrides
+from dispatcher.control.overrides import RuntimeOverrides, read_overrides
 from dispatcher.control.persona_edits import with_edited
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing.active_catalogue import ActiveCatalogue
@@ -48,17 +48,22 @@ def with_added(catalogue: Catalogue, added: Mapping[str, str]) -> Catalogue:
     return replace(catalogue, services=services)
 
 
+def with_overrides(catalogue: Catalogue, overrides: RuntimeOverrides) -> Catalogue:
+    """Return the catalogue of a YAML with all that stands over it: further instances, and edited personas."""
+    return with_edited(with_added(catalogue, overrides.added_instances), overrides.personas)
+
+
 async def reconcile(redis: RedisClient, active: ActiveCatalogue) -> None:
     """Activate the catalogue with those further instances and edited personas that the overrides name.
 
-    It counts as chosen a moment after the YAML: a save that comes later wins, and gets them again.
+    It counts as chosen a moment after the YAML: a save that comes later wins, and has them as well.
 
     Raises:
         StateError: Redis is out of reach.
     """
     overrides = await read_overrides(redis)
     # The catalogue of this moment: a reload may have come while Redis answered.
-    wanted = with_edited(with_added(active.current, overrides.added_instances), overrides.personas)
+    wanted = with_overrides(active.current, overrides)
     if wanted == active.current:
         return
     if await active.adopt(wanted, activated_at_ms=active.activated_at_ms + 1):

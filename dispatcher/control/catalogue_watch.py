@@ -9,6 +9,7 @@ from typing import Final
 import structlog
 
 from dispatcher.control import added_instances
+from dispatcher.control.overrides import read_overrides
 from dispatcher.control.watched_file import SavedCatalogue, WatchedFile
 from dispatcher.errors import ConfigError, StateError
 from dispatcher.redis_client.client import RedisClient
@@ -62,6 +63,8 @@ class CatalogueWatch:
         age_s = max(0.0, time.time() - saved.saved_at_s)
         seconds, microseconds = await self._redis.execute("TIME")
         now_ms = int(seconds) * 1000 + int(microseconds) // 1000
-        is_active = await self._active.adopt(saved.catalogue, activated_at_ms=now_ms - round(age_s * 1000))
+        # No turn between this and the next reconcile goes by what an operator edited otherwise.
+        wanted = added_instances.with_overrides(saved.catalogue, await read_overrides(self._redis))
+        is_active = await self._active.adopt(wanted, activated_at_ms=now_ms - round(age_s * 1000))
         event = "catalogue reloaded" if is_active else "catalogue saved before the last reload, which stays"
         log.info(event, file=saved.catalogue.path, revision=self._active.revision)

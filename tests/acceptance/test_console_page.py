@@ -135,6 +135,9 @@ async def test_a_turn_that_is_opened_or_linked_tells_why_its_calls_went_where_th
     await expect(calls.filter(has_text="LLM → llm-").first).to_be_visible(timeout=PAGE_TIMEOUT_MS)
     await expect(calls.first).to_contain_text("among")
     await page.goto("about:blank")
+    await page.goto(f"{console.url}/#device=02:00:00:00:00:ff")
+    await expect(page.locator("#turns .note")).to_contain_text("No turn of", timeout=PAGE_TIMEOUT_MS)
+    await page.goto("about:blank")
     await page.goto(f"{console.url}/#turn={newest[:6]}")
     await expect(calls.first).to_be_visible(timeout=PAGE_TIMEOUT_MS)
 

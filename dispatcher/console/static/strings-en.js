@@ -99,6 +99,7 @@ export const en = {
   "queue.control": "Control",
   "turns.title": "Last turns",
   "turns.none": "No turn yet. Talk to a device, or open the talk page.",
+  "turns.noneOf": "No turn of {device} is among the last.",
   "turns.stage.asr": "ASR",
   "turns.stage.llm": "LLM",
   "turns.stage.tts": "TTS",

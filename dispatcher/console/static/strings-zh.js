@@ -99,6 +99,7 @@ export const zh = {
   "queue.control": "控制",
   "turns.title": "最近的对话",
   "turns.none": "还没有对话。对设备说句话，或者打开对话页。",
+  "turns.noneOf": "最近的对话里没有设备 {device} 的。",
   "turns.stage.asr": "ASR",
   "turns.stage.llm": "LLM",
   "turns.stage.tts": "TTS",

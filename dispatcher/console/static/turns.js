@@ -55,7 +55,8 @@ export function render({ turns, devices, linkedCalls }) {
   const scaleMs = scale(turns.turns);
   const legend = h("p", { class: "legend" }, [...STAGES, "play"].map((stage) => h("span", { class: stage }, t(`turns.stage.${stage}`))));
   queueMicrotask(() => reveal(turns.turns.find(isLinked)));
-  return [earlier, legend, ...turns.turns.map((turn) => row(turn, names, scaleMs))];
+  const missing = linked?.device && !turns.turns.some(isLinked) ? h("p", { class: "note" }, t("turns.noneOf", { device: linked.device })) : null;
+  return [earlier, missing, legend, ...turns.turns.map((turn) => row(turn, names, scaleMs))];
 }
 
 function isLinked(turn) {

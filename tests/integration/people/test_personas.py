@@ -45,7 +45,8 @@ async def test_a_persona_edited_in_the_console_speaks_the_next_turn(
             headers = {"X-CSRF-Token": (await response.json())["csrf"]}
 
         async def edit(**texts: str) -> None:
-            body = {"persona": "shop", **texts}
+            async with console.get("/persona", params={"persona": "shop"}) as response:
+                body = {"persona": "shop", "seen": (await response.json())["seen"], **texts}
             async with console.post("/persona", json=body, headers=headers) as response:
                 assert response.status == 200, await response.text()
 

@@ -10,7 +10,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from dispatcher.catalogue.model import Catalogue, Instance, ServiceConfig
+from dispatcher.catalogue.personas import Persona
 from dispatcher.control.catalogue_watch import CatalogueWatch
+from dispatcher.control.persona_edits import edit_persona
 from dispatcher.control.watched_file import SavedCatalogue, WatchedFile
 from dispatcher.errors import ConfigError, StateError
 from dispatcher.messages import Service
@@ -75,6 +77,19 @@ async def test_a_save_becomes_active(redis: RedisClient) -> None:
     watch, live = await watching(redis, Saves(SavedCatalogue(SAVED, time.time() - 2)))
     await watch.poll()
     assert await active(redis) == "B" == name_in(live.current)
+
+
+async def test_what_an_operator_edited_is_over_a_save_from_the_first_moment(redis: RedisClient) -> None:
+    watch, _ = await watching(redis, Saves(SavedCatalogue(SAVED, time.time() - 2)))
+    await edit_persona(redis, "kids", Persona(name="Bobo"))
+    before = await instance_table.read_active(redis)
+    await watch.poll()
+    after = await instance_table.read_active(redis)
+    assert before is not None
+    assert after is not None
+    assert name_in(after.catalogue) == "B"
+    assert after.catalogue.conversation.edited == {"kids": Persona(name="Bobo")}
+    assert after.revision == before.revision + 1, "none lies between that has not been edited"
 
 
 async def test_a_save_that_is_seen_late_never_overrides_a_later_reload(redis: RedisClient) -> None:
