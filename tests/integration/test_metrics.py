@@ -17,8 +17,13 @@ from urllib.request import urlopen
 import pytest
 import yaml
 from celery import Celery
+from redis import Redis
 
 from dispatcher.messages import CANARY, CONTROL_QUEUE, JUDGE_KPIS, QUEUES
+from dispatcher.redis_client import keys
+from dispatcher.redis_client.client import RedisClient, connect
+from dispatcher.routing.call_usage import SEPARATOR
+from dispatcher.telemetry.usage_counters import move_to_stream
 from tests.support.broker import give_up
 from tests.support.console import ConsoleProcess
 from tests.support.processes import BIN, ROOT, Process, free_port, own_environment
@@ -73,6 +78,9 @@ def console(running_stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> I
     running = ConsoleProcess(running_stack.environ, tmp_path_factory.mktemp("console"))
     running.start()
     asyncio.run(_take_turn(running_stack))
+    with Redis.from_url(running_stack.broker.url) as client:
+        # As the call of an instance that has a price.
+        client.hset(keys.USAGE, SEPARATOR.join(("2026-12-01", "llm", "llm-1", "measured", "", "cost")), 0.25)
     app = Celery("ticks", broker=running_stack.broker.url, set_as_current=False)
     app.send_task(JUDGE_KPIS, queue=CONTROL_QUEUE)
     for queue in QUEUES:
@@ -81,6 +89,7 @@ def console(running_stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> I
     answered = 'xiaozhi_turns_total{outcome="answered"} 1.0'
     eventually(lambda: answered in running.get("/metrics"), what="the turn is counted")
     eventually(lambda: "xiaozhi_kpi_state{" in running.get("/metrics"), what="the KPIs are shown")
+    eventually(lambda: _is_usage_counted(running_stack, running), what="usage is counted")
     yield running
     running.stop()
 
@@ -94,6 +103,19 @@ def prometheus(console: ConsoleProcess, tmp_path_factory: pytest.TempPathFactory
     eventually(lambda: running.series(recorded), what="rules are evaluated")
     yield running
     running.stop()
+
+
+def _is_usage_counted(stack: Stack, console: ConsoleProcess) -> bool:
+    """Move usage into the records, as the drain does every second, and return whether it was counted."""
+    asyncio.run(_move_usage(stack))
+    text, names = console.get("/metrics"), ("llm_tokens", "tts_characters", "speech_seconds", "usage_cost")
+    return all(f"xiaozhi_{name}_total{{" in text for name in names)
+
+
+async def _move_usage(stack: Stack) -> None:
+    redis = RedisClient(connect(stack.broker.url))
+    await move_to_stream(redis)
+    await redis.close()
 
 
 async def _take_turn(stack: Stack) -> None:
