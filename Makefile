@@ -69,7 +69,7 @@ fuzz: ## every reader of bytes from outside against odd inputs: make fuzz [ARGS=
 	@$(ENVIRONMENT) dev
 	@$(BIN)/python -m tests.fuzz.fuzz_trial $(ARGS)
 
-accept: ## all benches and trials (two hours on a quiet machine), their figures in README and docs: make accept [ARGS="--only overload"]
+accept: ## all benches and trials (an hour or more, on a quiet machine), their figures in README and docs: make accept [ARGS="--only overload"]
 	@$(ENVIRONMENT) dev
 	@$(BIN)/python -m tests.acceptance.accept $(ARGS)
 

@@ -62,6 +62,7 @@ SUBJECTS: Final = tuple(
         ("phrases", "dispatcher bench phrases", "--turns 2"),
         ("endpointing", "dispatcher bench endpointing", ""),
         ("voices", "dispatcher bench voices --voice hibari --voice baker", "--sentences 2"),
+        ("simulate", "python -m tests.simulation.simulate", "1"),
         ("fuzz", "python -m tests.fuzz.fuzz_trial --cases 100000", "--cases 500"),
         ("hostile", "python -m tests.hostile.hostile_trial", "--only garbage --seconds 5"),
         ("chaos", "python -m tests.chaos.chaos_trial", "--faults 2 --devices 4"),

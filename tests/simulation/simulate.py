@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
+import json
 import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
-from typing import Final, get_args
+from typing import Any, Final, TypeAlias, get_args
 
 from dispatcher.messages import Algorithm
 from dispatcher.redis_client.client import RedisClient, connect
@@ -20,6 +22,9 @@ from tests.simulation.slow_instance import LatenessFigures, SlowInstanceDay, mea
 from tests.simulation.weighing import FLEETS, Unequal, Weighed, weigh
 from tests.simulation.yardsticks import SIMPLE_RULES
 from tests.support.broker import Broker
+
+Cells: TypeAlias = dict[str, Any]
+Tables: TypeAlias = dict[str, Cells]
 
 RUNS: Final = 24
 HEADER: Final = (
@@ -40,21 +45,24 @@ WEIGHTS_HEADER: Final = (
 )
 
 
-async def main(url: str, runs: int) -> None:
-    """Run every scenario under every balancer and print as it goes."""
+async def main(url: str, runs: int) -> Tables:
+    """Run every scenario under every balancer, print as it goes, and return all tables by name."""
+    found: Tables = {}
     redis = RedisClient(connect(url))
     started = time.monotonic()
     for scenario in SCENARIOS:
-        await _print_scenario(redis, scenario, range(runs))
-    await _print_slow_instance(redis, max(1, runs // 4))
-    await _print_weights(redis, range(min(runs, WEIGHED_RUNS)))
+        found[scenario.name] = await _print_scenario(redis, scenario, range(runs))
+    found["slow"] = await _print_slow_instance(redis, max(1, runs // 4))
+    found["weights"] = await _print_weights(redis, range(min(runs, WEIGHED_RUNS)))
     await redis.close()
     _print("\nThe tuner, twelve hours a run (docs/tuner.md)\n")
-    _print("\n".join(tuner_days.table(range(max(1, runs // 4)))))
+    header, _, *rows = tuner_days.table(range(max(1, runs // 4)))
+    found["tuner"] = _print_table(header, rows)
     _print(f"\n{time.monotonic() - started:.0f} s")
+    return found
 
 
-async def _print_scenario(redis: RedisClient, scenario: Scenario, seeds: range) -> None:
+async def _print_scenario(redis: RedisClient, scenario: Scenario, seeds: range) -> Cells:
     measured = await figures.of_scripts(redis, scenario, seeds)
     _print(f"\n{scenario.name}  {scenario.title}")
     _print(
@@ -62,23 +70,23 @@ async def _print_scenario(redis: RedisClient, scenario: Scenario, seeds: range) 
         f"{scenario.calls_per_s:.1f} calls/s; {measured.runs} runs of {scenario.seconds:g} s, "
         f"{measured.calls} calls\n"
     )
-    _print(HEADER)
-    _print("| --- " * (HEADER.count("|") - 1) + "|")
-    _print(_row("ideal single line", await figures.of_ideal(scenario, seeds)))
-    _print(_row(f"**{scenario.algorithm}**", measured))
-    for rule in SIMPLE_RULES:
-        _print(_row(rule, await figures.of_simple(scenario, rule, seeds)))
+    rows = [
+        _row("ideal single line", await figures.of_ideal(scenario, seeds)),
+        _row(f"**{scenario.algorithm}**", measured),
+    ]
+    rows += [_row(rule, await figures.of_simple(scenario, rule, seeds)) for rule in SIMPLE_RULES]
+    return _print_table(HEADER, rows)
 
 
-async def _print_slow_instance(redis: RedisClient, runs: int) -> None:
+async def _print_slow_instance(redis: RedisClient, runs: int) -> Cells:
     """Print what users hear while one of two LLM instances is slow; rare turns need more runs."""
     _print("\nSlow  one of two LLM instances: first token after 3.0 s instead of 0.3 s, for ten minutes\n")
-    _print(HOUSE_HEADER)
-    _print("| --- " * (HOUSE_HEADER.count("|") - 1) + "|")
+    rows = []
     for turns_per_s, times in HOUSE_RATES.items():
         for algorithm in get_args(Algorithm):
             day = SlowInstanceDay(algorithm=algorithm, turns_per_s=turns_per_s)
-            _print(_slow_instance_row(day, await measure(redis, day, range(runs * times))))
+            rows.append(_slow_instance_row(day, await measure(redis, day, range(runs * times))))
+    return _print_table(HOUSE_HEADER, rows)
 
 
 def _slow_instance_row(day: SlowInstanceDay, of: LatenessFigures) -> str:
@@ -89,12 +97,10 @@ def _slow_instance_row(day: SlowInstanceDay, of: LatenessFigures) -> str:
     )
 
 
-async def _print_weights(redis: RedisClient, seeds: range) -> None:
+async def _print_weights(redis: RedisClient, seeds: range) -> Cells:
     _print("\nWeights  weighted round robin, configured alike, adjusted once a minute for 30 minutes\n")
-    _print(WEIGHTS_HEADER)
-    _print("| --- " * (WEIGHTS_HEADER.count("|") - 1) + "|")
-    for unequal in FLEETS:
-        _print(_weights_row(unequal, await weigh(redis, unequal, seeds)))
+    rows = [_weights_row(unequal, await weigh(redis, unequal, seeds)) for unequal in FLEETS]
+    return _print_table(WEIGHTS_HEADER, rows)
 
 
 def _weights_row(unequal: Unequal, runs: Sequence[Weighed]) -> str:
@@ -118,16 +124,32 @@ def _row(name: str, of: Figures) -> str:
     )
 
 
+def _print_table(header: str, rows: Sequence[str]) -> Cells:
+    """Print a table, and return its cells."""
+    _print("\n".join([header, "| --- " * (header.count("|") - 1) + "|", *rows]))
+    return {"columns": _cells(header), "rows": [_cells(row) for row in rows]}
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
 def _print(text: str) -> None:
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("runs", type=int, nargs="?", default=RUNS, help="of each scenario")
+    parser.add_argument("--json", default="", metavar="FILE", help="write all tables")
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         broker = Broker(Path(folder))
         broker.start()
         try:
-            asyncio.run(main(broker.url, int(sys.argv[1]) if len(sys.argv) > 1 else RUNS))
+            tables = asyncio.run(main(broker.url, options.runs))
         finally:
             broker.kill()
+    if options.json:
+        Path(options.json).write_text(json.dumps({"tables": tables}, ensure_ascii=False, indent=1))
