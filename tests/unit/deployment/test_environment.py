@@ -132,6 +132,16 @@ def test_sensevoice_is_installed_once_and_only_where_asr_model_asks_for_it(scrip
     assert (script.count_of("run.txt"), script.count_of("sensevoice.txt")) == (1, 1)
 
 
+def test_the_sdk_of_traces_is_installed_once_and_only_where_a_collector_is_named(
+    script: NotingScript,
+) -> None:
+    script.run(OTEL_EXPORTER_OTLP_ENDPOINT="").check_returncode()
+    assert script.count_of("otel.txt") == 0
+    for _ in range(2):
+        script.run(OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:4318").check_returncode()
+    assert script.count_of("otel.txt") == 1
+
+
 def test_sensevoice_is_not_installed_where_no_built_in_instance_runs(script: NotingScript) -> None:
     script.run(ASR_MODEL="sensevoice", MODELS="none").check_returncode()
     assert script.count_of("sensevoice.txt") == 0
