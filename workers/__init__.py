@@ -2,4 +2,6 @@
 
 from __future__ import annotations
 
-import dispatcher.lean_structlog  # noqa: F401  before whatever imports structlog
+from dispatcher.lean_imports import import_without_extras
+
+import_without_extras("structlog", "redis")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from dispatcher.data_dir import make_private
+from dispatcher.lean_imports import import_without_extras
 
 
 @click.command("front")
@@ -13,7 +14,7 @@ def front() -> None:
 
     Address, limits and folders come from the environment (FRONT_HOST, FRONT_PORT, REDIS_URL ...).
     """
-    import dispatcher.lean_structlog  # noqa: F401, PLC0415  before whatever imports structlog
+    import_without_extras("structlog", "redis")
     from dispatcher.front.http.app import run_front  # noqa: PLC0415  the group's help must not load aiohttp
 
     make_private()

@@ -7,6 +7,7 @@ from typing import Final
 import click
 
 from dispatcher.data_dir import make_private
+from dispatcher.lean_imports import import_without_extras
 from dispatcher.messages import SERVICES, Service
 
 DEFAULT_PORTS: Final[dict[Service, int]] = {"asr": 8100, "llm": 8200, "tts": 8300}
@@ -39,7 +40,7 @@ def instance(
     It speaks the OpenAI HTTP dialect. docs/builtin.md lists the engines and their options.
     """
     # The group's help must not load aiohttp.
-    import dispatcher.lean_structlog  # noqa: F401, PLC0415  before whatever imports structlog
+    import_without_extras("structlog")
     from dispatcher.bundled.registry import default_engine  # noqa: PLC0415
     from dispatcher.bundled.server import run_instance  # noqa: PLC0415
     from dispatcher.logs import configure_logging  # noqa: PLC0415

@@ -12,21 +12,35 @@ CELERY = (
     "from workers.celery import app; app.loader.import_default_modules()"
 )
 # Never needed before the first turn, wherever it is.
-ANYWHERE = {"rich", "sqlalchemy", "alembic", "mcp", "numpy", "av", "prompt_toolkit", "pygments"}
+ANYWHERE = {
+    "rich",
+    "opentelemetry",
+    "sqlalchemy",
+    "alembic",
+    "mcp",
+    "numpy",
+    "av",
+    "prompt_toolkit",
+    "pygments",
+}
 SPEECH = {"dispatcher.speech_text.cleaner", "dispatcher.speech_text.normalization", "markdown_it"}
+FRONT = (
+    "from dispatcher.cli.front import import_without_extras; import_without_extras('structlog', 'redis');"
+    "import dispatcher.front.http.app"
+)
 CONTROL = CELERY.format(words="'worker', '-Q', 'control'")
 STAGES = {"workers.asr", "workers.llm", "workers.tts"}
 # Start of each, what it does without, and how many modules beside Python's own it may import.
 STARTS = {
     "stage worker": (CELERY.format(words="'worker', '-Q', 'asr'"), {"aiohttp.web", *SPEECH}, 625),
     "control worker": (
-        CELERY.format(words="'worker', '-Q', 'control'"),
+        CONTROL,
         {"aiohttp.web", *SPEECH, *STAGES},
         645,
     ),
     "beat": (CELERY.format(words="'beat'"), {"aiohttp", "dispatcher.pipeline", *SPEECH, *STAGES}, 405),
     "front": (
-        "import dispatcher.cli.front, dispatcher.lean_structlog, dispatcher.front.http.app",
+        FRONT,
         {"celery", "kombu", *SPEECH},
         510,
     ),
