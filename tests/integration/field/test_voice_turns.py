@@ -54,6 +54,8 @@ async def listener(field_stack: Stack, field: FieldServer) -> AsyncIterator[Fiel
 async def speaker(field_stack: Stack, field: FieldServer) -> AsyncIterator[FieldServer]:
     """The field's TTS server in service; the timed ones stand by."""
     field.script.llm["spoken"] = [Answer(parts=[text_event(NOON), DONE])]
+    # A check may call it before a test says what it answers, and would learn refusals from no answer.
+    field.script.speech = Answer(content_type="audio/pcm", parts=[HALF_A_SECOND])
     await _activate(field_stack, field, "tts", "tts-field")
     yield field
     await field_stack.activate(field_stack.own_catalogue)
