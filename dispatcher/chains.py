@@ -22,6 +22,7 @@ from dispatcher.messages import PREFILL, RESPOND, SYNTHESIZE, TRANSCRIBE, Keep, 
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.redis_client.lua_script import Script
+from dispatcher.turn_store import utterance_audio
 
 PUSH: Final = Script.load("dispatcher.redis_client", "clock", "push", repeatable=True)
 # Longer than anybody tries to send the same message (dispatcher/redis_client/client.py).
@@ -43,6 +44,21 @@ async def start_turn(redis: RedisClient, ticket: TurnTicket) -> int:
         return await _push(redis, RESPOND, [ticket.as_payload()], ticket)
     following = _signature(RESPOND, ticket)
     return await _push(redis, TRANSCRIBE, [ticket.as_payload()], ticket, chain=[following])
+
+
+async def start_recorded(redis: RedisClient, cache: RedisClient, ticket: TurnTicket, packed: bytes) -> int:
+    """Store the packed packets of an utterance, and send the chain of its turn as `start_turn` does.
+
+    Raises:
+        StateError: the broker or the cache is out of reach.
+    """
+    stored = utterance_audio.put(cache, ticket.turn_id, packed)
+    if cache is not redis:
+        await stored
+    try:
+        return await start_turn(redis, ticket)  # in one batch with the audio, and after it
+    finally:
+        await stored
 
 
 async def follow(redis: RedisClient, chain: Sequence[Any], ticket: TurnTicket, *, parent_id: str) -> bool:

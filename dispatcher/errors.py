@@ -15,7 +15,8 @@ DispatcherError
 ├── DeadlineExceeded         the turn's time is over; nobody waits for the result
 ├── TurnCancelled            a barge-in ended the turn (control flow, not a fault)
 ├── NoInstanceAvailable      no healthy instance, or none free before the deadline
-│   └── BudgetSpent          those that are left are paid, and their budget is spent
+│   ├── BudgetSpent          those that are left are paid, and their budget is spent
+│   └── SpareSlotTaken       a real call took the slot of one that was made ahead
 └── InstanceError            one call to one instance failed
     ├── InstanceUnreachable  connect error or time-out; retryable
     ├── InstanceFailed       5xx, a broken stream or a nonsense answer; retryable
@@ -200,6 +201,14 @@ class BudgetSpent(NoInstanceAvailable):
         """Remember which service, and which budget."""
         super().__init__(service, f"budget {budget} {BUDGET_SPENT}")
         self.budget = budget
+
+
+class SpareSlotTaken(NoInstanceAvailable):
+    """A call on a spare slot had begun, and a real call took the slot."""
+
+    def __init__(self, service: str) -> None:
+        """Remember which service."""
+        super().__init__(service, "a real call took its slot")
 
 
 class InstanceError(DispatcherError):

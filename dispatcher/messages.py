@@ -122,6 +122,7 @@ class TurnTicket:
         spoken_count: how many sentences that is; the reply goes on with this index.
         overload_step: of dispatcher/routing/rules/overload.py, on which the turn began.
         traceparent: of the turn's trace, as W3C writes it; empty where it is not traced.
+        speculative: the utterance may not be over; the front plays nothing of the turn until it is committed.
     """
 
     turn_id: str
@@ -140,6 +141,7 @@ class TurnTicket:
     spoken_count: int = 0
     overload_step: int = 0
     traceparent: str = ""
+    speculative: bool = False
 
     def as_payload(self) -> dict[str, Any]:
         """Return the ticket as JSON-ready fields, without those that only few turns have."""
@@ -151,6 +153,8 @@ class TurnTicket:
             del fields["overload_step"]
         if not self.traceparent:
             del fields["traceparent"]
+        if not self.speculative:
+            del fields["speculative"]
         return fields
 
     @classmethod
@@ -190,7 +194,8 @@ class Reply:
             `packets`, `last` on the sentence's final entry; `text` = the cache that it came from) ·
             tool (`text` = a call for the device, empty where a server is called; `last` = that is
             over) · end (`index` = number of sentences, `text` = why it was ended before its model did) ·
-            failed (`text` = stage and reason) · lost (its worker is gone: `text` = stage, `index`).
+            failed (`text` = stage and reason) · lost (its worker is gone, or it was speculative and
+            ended without a result: `text` = stage, `index`).
         index: number of the sentence, from 0.
         text: transcript, sentence, emotion or reason.
         packets: audio packed by `dispatcher.audio.packets.pack`.

@@ -21,12 +21,13 @@ from dispatcher.catalogue.fields import (
     Switch,
     Text,
     Voices,
+    WasteShare,
     Words,
     Zone,
 )
 from dispatcher.catalogue.personas import DeviceRule, MemoryRules, Persona
 from dispatcher.catalogue.section import Section, key, or_defaults
-from dispatcher.messages import Language, canonical_device_id
+from dispatcher.messages import Language, Service, canonical_device_id
 
 FILLER_PHRASES: Final[Mapping[str, tuple[str, ...]]] = {
     "zh": ("嗯，让我想想。", "稍等，我想一下。", "好的，请稍等。"),
@@ -108,6 +109,22 @@ class PrefillRules(Section):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SpeculationRules(Section):
+    """When a turn begins at a pause in auto and realtime listening, before it is the end (docs/adr/0041).
+
+    Attributes:
+        pause_ms: silence after which it begins.
+        waste_budget: share of all LLM calls that may be made for speech that went on.
+        paid: instances that have a key take part as well.
+    """
+
+    enabled: Switch = True
+    pause_ms: Count = 200
+    waste_budget: WasteShare = 0.2
+    paid: Switch = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation(Section):
     """How the dialogue goes.
 
@@ -124,6 +141,7 @@ class Conversation(Section):
         max_reply_s: spoken time after which a reply ends at the next end of a sentence.
         prefix_affinity: the LLM that served a dialogue is preferred for its next turns, within bounds.
         prefill: whether an LLM reads the beginning of a prompt while the user speaks.
+        speculation: whether a turn begins at a pause that may be the end of the utterance.
         filler: what is said while nothing of the answer is audible.
         name, voices, greeting, goodbyes, timezone, place: as in `Persona`, for devices to which nothing
             narrower is said.
@@ -152,6 +170,9 @@ class Conversation(Section):
     prefill: Annotated[PrefillRules, BeforeValidator(_enabled)] = field(
         default_factory=lambda: PrefillRules(enabled=False)
     )
+    speculation: Annotated[SpeculationRules, BeforeValidator(_enabled)] = field(
+        default_factory=lambda: SpeculationRules(enabled=False)
+    )
     filler: Annotated[FillerRules, BeforeValidator(_switched)] = field(default_factory=FillerRules)
     personas: Mapping[InstanceName, Annotated[Persona, BeforeValidator(or_defaults)]] = field(
         default_factory=dict
@@ -173,10 +194,9 @@ class Conversation(Section):
         edit = self.edited.get("")
         return (edit.language if edit else None) or self.language
 
-    @property
-    def uses_spare_slots(self) -> bool:
-        """Whether some calls may hold slots that real calls take from them."""
-        return self.prefill.enabled
+    def uses_spare_slots(self, service: Service) -> bool:
+        """Return whether some calls to a service may hold slots that real calls take from them."""
+        return self.speculation.enabled or (service == "llm" and self.prefill.enabled)
 
     @model_validator(mode="before")
     @classmethod

@@ -194,6 +194,7 @@ Weight = Annotated[
 Count = Annotated[int, Field(ge=1, strict=True), expected("a whole number of at least 1"), _sane_count]
 CountOrNone = Annotated[int, Field(ge=0, strict=True), expected("a whole number of at least 0"), _sane_count]
 Ratio = Annotated[float, Field(ge=0, le=1, strict=True), expected("a number of 0 to 1")]
+WasteShare = Annotated[float, Field(gt=0, le=0.9, strict=True), expected("a number above 0, at most 0.9")]
 Complexity = Annotated[int, Field(ge=0, le=10, strict=True), expected("a whole number of 0 (cheapest) to 10")]
 Frames = Annotated[int, Field(ge=1, le=40, strict=True), expected("a whole number of 1 to 40")]
 Duration = Annotated[

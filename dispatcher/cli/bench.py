@@ -13,11 +13,25 @@ from dispatcher.ops.bench.overload_bench import overload
 from dispatcher.ops.bench.phrase_bench import phrases
 from dispatcher.ops.bench.prefix_bench import prefix
 from dispatcher.ops.bench.routing_bench import routing
+from dispatcher.ops.bench.speculation_bench import speculation
 from dispatcher.ops.bench.voice_bench import voices
 
 
 @click.group(
-    "bench", commands=[devices, cost, growth, routing, prefix, endpointing, phrases, faults, overload, voices]
+    "bench",
+    commands=[
+        devices,
+        cost,
+        growth,
+        routing,
+        prefix,
+        endpointing,
+        speculation,
+        phrases,
+        faults,
+        overload,
+        voices,
+    ],
 )
 def bench() -> None:
     """Measure how many devices this machine serves, how it balances, what faults cost, how voices sound."""

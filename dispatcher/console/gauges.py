@@ -137,6 +137,11 @@ def _of_phrases(name: str, text: str, attribute: str, *, is_counter: bool = Fals
     return _Row(f"phrase_cache_{name}", text, (), samples, is_counter)
 
 
+def _of_speculation(name: str, text: str) -> _Row:
+    value = attrgetter(name)
+    return _Row(f"speculation_{name}", text, (), _one(lambda each: value(each.speculation)), is_counter=True)
+
+
 def _one(value: Callable[[ConsoleSnapshot], float | None]) -> Callable[[ConsoleSnapshot], list[Sample]]:
     return lambda snapshot: [((), value(snapshot))]
 
@@ -238,6 +243,10 @@ _ROWS: Final = (
     _of_phrases("evictions", "Phrases put out to make room.", "evicted", is_counter=True),
     _of_phrases("bytes", "Packets that are kept.", "used_bytes"),
     _of_phrases("saved_seconds", "TTS time that recent hits saved.", "saved_s"),
+    _of_speculation("started", "Turns begun at a pause."),
+    _of_speculation("committed", "Those of them whose pause was the end of speech."),
+    _of_speculation("wasted", "LLM calls that were made in vain."),
+    _of_speculation("calls", "Turns that an LLM answered while it was on."),
     _Row("redis_memory_bytes", "Memory of the Redis.", (), _one(lambda each: each.memory.used_bytes)),
     _Row("redis_memory_limit_bytes", "0 is no limit.", (), _one(lambda each: each.memory.limit_bytes)),
     _Row("redis_read_seconds", "How long this scrape took to read it.", (), _one(lambda each: each.took_s)),

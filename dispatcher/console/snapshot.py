@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from dispatcher.chains import sent_at_s
 from dispatcher.control.overrides import OverloadPin, read_overrides
@@ -19,6 +19,7 @@ from dispatcher.telemetry.canaries import CanaryView, read_canaries
 from dispatcher.telemetry.front_presence import FrontCounts, read_fronts
 from dispatcher.telemetry.kpi_store import KpiSnapshot, read_snapshot
 from dispatcher.telemetry.record_stream import StreamState, read_state
+from dispatcher.telemetry.speculation_figures import SpeculationFigures, read_figures
 from dispatcher.turn_store.worker_heartbeats import count_workers, read_beats
 
 WORKER_SILENCE_S: Final = 5
@@ -62,6 +63,7 @@ class ConsoleSnapshot:
     revision: int = 0
     worker_ids: Mapping[str, str] = field(default_factory=dict)
     overload_pin: OverloadPin | None = None
+    speculation: SpeculationFigures = field(default_factory=SpeculationFigures)
 
 
 async def take_snapshot(redis: RedisClient, cache: RedisClient) -> ConsoleSnapshot:
@@ -83,7 +85,7 @@ async def take_snapshot(redis: RedisClient, cache: RedisClient) -> ConsoleSnapsh
         phrases = group.create_task(read_figures_if_there(cache))
         revision = group.create_task(redis.execute("HGET", keys.CATALOGUE, "revision"))
         workers_seen = group.create_task(_worker_ids(redis))
-        overrides = group.create_task(read_overrides(redis))
+        load = group.create_task(_of_load(redis))
     return ConsoleSnapshot(
         overview=overview.result(),
         canaries=canaries.result(),
@@ -97,8 +99,14 @@ async def take_snapshot(redis: RedisClient, cache: RedisClient) -> ConsoleSnapsh
         took_s=time.monotonic() - began_at_s,
         revision=int(revision.result() or 0),
         worker_ids=workers_seen.result(),
-        overload_pin=overrides.result().overload_pin,
+        **load.result(),
     )
+
+
+async def _of_load(redis: RedisClient) -> dict[str, Any]:
+    """Return what an operator pinned of the ladder of overload, and the figures of speculation."""
+    overrides, speculation = await asyncio.gather(read_overrides(redis), read_figures(redis))
+    return {"overload_pin": overrides.overload_pin, "speculation": speculation}
 
 
 async def _worker_ids(redis: RedisClient) -> dict[str, str]:

@@ -71,6 +71,8 @@ class Endpointer:
     Attributes:
         pause: number of the pause under way, for `judge`; None while nobody pauses.
         ended_silence_ms: silence at the end of the utterance that just ended; 0 from the next `reset` on.
+        heard_ms: speech of the utterance, or of the last one, and the time since it was heard, which a click
+            breaks as well.
     """
 
     def __init__(self, rules: EndpointRules) -> None:
@@ -78,6 +80,7 @@ class Endpointer:
         self._rules = rules
         self.pause: int | None = None
         self.ended_silence_ms = 0
+        self.heard_ms = (0, 0)
         self._pauses = 0
         self._silence_ms = 0
         self._ending_silence_ms = rules.silence_ms
@@ -109,6 +112,7 @@ class Endpointer:
         self._count_burst(probability)
         if not self._in_speech:
             return self._start_when_speech_is_certain()
+        self._count_voice(probability)
         self._utterance_ms += self._rules.window_ms
         self._silence_ms += self._rules.window_ms
         if self._burst_ms >= self._rules.min_speech_ms:
@@ -138,7 +142,15 @@ class Endpointer:
             return None
         self._in_speech = True
         self._utterance_ms = self._burst_ms
+        self.heard_ms = (self._burst_ms, 0)
         return "speech_started"
+
+    def _count_voice(self, probability: float) -> None:
+        voice_ms, quiet_ms = self.heard_ms
+        if probability >= self._rules.start_probability:
+            self.heard_ms = (voice_ms + self._rules.window_ms, 0)
+        else:
+            self.heard_ms = (voice_ms, quiet_ms + self._rules.window_ms)
 
     def _begin_pause(self) -> EndpointEvent | None:
         pause_ms = self._rules.pause_ms

@@ -25,6 +25,7 @@ from dispatcher.routing.overview_tables import status_view
 from dispatcher.supervisor.resolve_settings import resolve_settings
 from dispatcher.telemetry.kpi_store import read_snapshot
 from dispatcher.telemetry.kpi_table import kpi_view
+from dispatcher.telemetry.speculation_figures import read_figures
 from dispatcher.telemetry.status_fields import status_fields
 from dispatcher.telemetry.usage_counters import read_crowding
 from dispatcher.terminal.console import make_console
@@ -34,14 +35,16 @@ STATUS_INTERVAL_S: Final = 1.0
 
 async def show_json(redis: RedisClient) -> None:
     """Print all that is known as one JSON object."""
-    overview, snapshot, phrases, overload, budgets = await asyncio.gather(
+    overview, snapshot, phrases, overload, budgets, speculation = await asyncio.gather(
         read_overview(redis),
         read_snapshot(redis),
         _phrases(redis),
         read_overload(redis),
         read_budgets(redis),
+        read_figures(redis),
     )
-    found = {**status_fields(overview, snapshot, phrases, budgets), "overload": asdict(overload)}
+    found = status_fields(overview, snapshot, phrases, budgets, speculation=speculation)
+    found["overload"] = asdict(overload)
     click.echo(json.dumps(found, ensure_ascii=False))
 
 
@@ -86,6 +89,7 @@ async def _view(redis: RedisClient) -> RenderableType:
         read_budgets(redis),
         read_crowding(redis),
     )
+    speculation = await read_figures(redis)
     view = status_view(overview, kpi_view(snapshot))
     if overload.in_words():
         view = Group(view, Text(""), Text(overload.in_words(), style="yellow"))
@@ -95,6 +99,8 @@ async def _view(redis: RedisClient) -> RenderableType:
         view = Group(view, Text(""), *map(_budget_line, budgets))
     if crowding:
         view = Group(view, Text(""), Text(crowding, style="yellow"))
+    if speculation.started:
+        view = Group(view, Text(""), Text(speculation.in_words()))
     data_dir = resolve_settings().data_dir
     disk = sample_disk(data_dir)
     if disk is None or not disk.trouble:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import math
-import time
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from dispatcher.catalogue.model import Instance
-from dispatcher.errors import InstanceError, InstanceUnreachable, NoInstanceAvailable
+from dispatcher.errors import InstanceError, InstanceUnreachable, NoInstanceAvailable, SpareSlotTaken
 from dispatcher.pipeline.attempt import Attempt, AttemptState, CallProfile
 from dispatcher.pipeline.loop_thread import LoopThread
 from dispatcher.pipeline.usage_metering import payer_of
@@ -19,7 +18,9 @@ from dispatcher.pipeline.wait_notice import WaitNotice
 from dispatcher.pipeline.worker_context import WorkerContext
 from dispatcher.routing.leases import PickMode, Slot
 from dispatcher.routing.router import Lease
+from dispatcher.routing.spare_slots import SPARE_ORDER
 from dispatcher.telemetry.tracing.spans import CallPart
+from dispatcher.turn_store.commitment import is_committed
 
 Result = TypeVar("Result")
 # Calls an instance, takes the win (`Attempt.try_win`) when it has a result, and may raise LostHedge.
@@ -113,6 +114,7 @@ class AttemptRunner(Generic[Result]):
 
         Raises:
             NoInstanceAvailable: none did.
+            SpareSlotTaken: one did, for a speculation, and a real call took its slot.
             LostHedge: another attempt has won, or this one was observed and still thinks.
             InstanceUnreachable: it was observed, and no first result came.
         """
@@ -120,19 +122,25 @@ class AttemptRunner(Generic[Result]):
         for request in requests:
             try:
                 return await self._lease_and_call(attempt, request)
+            except SpareSlotTaken:
+                raise
             except NoInstanceAvailable as error:
                 nothing = error
         raise nothing or NoInstanceAvailable(self._profile.service, "none was asked for")
 
     async def _lease_and_call(self, attempt: Attempt, request: LeaseRequest) -> Result:
-        ticket = self._profile.ticket
+        ticket, order, excluded = self._profile.ticket, self._profile.order, request.excluded
+        deadline_at_s, mode = ticket.deadline_at_s if request.waits else 0.0, request.mode or self._mode
+        if ticket.speculative and not await is_committed(self._context.redis, ticket.turn_id):
+            order, deadline_at_s, mode = SPARE_ORDER, 0.0, request.mode or "spare"
+            excluded = {*excluded, *self._not_for_speculation()}
         async with self._context.router.lease(
             self._profile.service,
             turn_id=ticket.turn_id,
-            deadline_at_s=ticket.deadline_at_s if request.waits else time.time(),
-            excluded=request.excluded,
-            mode=request.mode or self._mode,
-            order=self._profile.order,
+            deadline_at_s=deadline_at_s,
+            excluded=excluded,
+            mode=mode,
+            order=order,
             dialogue=self._profile.dialogue,
             payer=payer_of(self._context, ticket),
             on_wait=self._wait_notice.note,
@@ -164,6 +172,12 @@ class AttemptRunner(Generic[Result]):
         finally:
             attempt.timeout = None
             self._context.hedging.late.clear_late(attempt)
+
+    def _not_for_speculation(self) -> Collection[str]:
+        """Return the instances that cost money, unless the operator wants it."""
+        catalogue = self._context.catalogue
+        is_paid = catalogue.conversation.speculation.paid
+        return () if is_paid else catalogue.services[self._profile.service].paid
 
     def _instances(self) -> tuple[Instance, ...]:
         return self._context.catalogue.services[self._profile.service].instances

@@ -18,6 +18,7 @@ from dispatcher.pipeline.phrase_speech import find_phrase, played
 from dispatcher.pipeline.stage import reply
 from dispatcher.pipeline.worker_context import WorkerContext
 from dispatcher.tools.model import ToolCall
+from dispatcher.turn_store.commitment import is_committed
 
 
 class ReplyPublisher:
@@ -83,6 +84,17 @@ class ReplyPublisher:
         """Return whether one more sentence may be sent; a reply that is too long or a loop is ended."""
         self.ended_because = self.ended_because or self._limits.refusal(text)
         return not self.ended_because
+
+    async def is_held(self) -> bool:
+        """Return whether this is a speculation, of which one sentence may be spoken and no tool called.
+
+        Raises:
+            StateError: Redis is out of reach.
+        """
+        ticket = self._ticket
+        if ticket.speculative and await is_committed(self._context.redis, ticket.turn_id):
+            self._ticket = replace(ticket, speculative=False)
+        return self._ticket.speculative
 
     async def send_sentence(self, sentence: str, text: str, timings: dict[str, str | float]) -> None:
         """Have a sentence shown as it is cleaned, and spoken.

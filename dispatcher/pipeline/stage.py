@@ -74,9 +74,7 @@ def run_stage(
         except (DeadlineExceeded, TimeoutError):
             log.warning("stage dropped, its deadline passed")
         except DispatcherError as error:
-            log.warning("stage failed", reason=in_words(error), error=type(error).__name__)
-            failure = _send_failure(context, ticket, f"{stage}: {in_words(error)}", index)
-            context.run(failure, timeout_s=FAILURE_TIMEOUT_S)
+            context.run(_send_failure(context, ticket, stage, index, error), timeout_s=FAILURE_TIMEOUT_S)
     return None
 
 
@@ -91,8 +89,16 @@ async def _until(
             return await work(context)
 
 
-async def _send_failure(context: WorkerContext, ticket: TurnTicket, reason: str, index: int) -> None:
-    reply(context, ticket, "failed", index=index, text=reason)
+async def _send_failure(
+    context: WorkerContext, ticket: TurnTicket, stage: Service, index: int, error: DispatcherError
+) -> None:
+    """Send the front why a stage failed; one of a speculation has only to be made again, as a real one."""
+    if ticket.speculative:
+        log.debug("speculative stage ended", reason=in_words(error))
+        reply(context, ticket, "lost", index=index, text=stage)
+        return
+    log.warning("stage failed", reason=in_words(error), error=type(error).__name__)
+    reply(context, ticket, "failed", index=index, text=f"{stage}: {in_words(error)}")
 
 
 def reply(context: WorkerContext, ticket: TurnTicket, kind: ReplyKind, **fields: Unpack[ReplyFields]) -> None:

@@ -23,6 +23,8 @@
 | claim:{turn} | string | front | asr worker | 90 s; at CACHE_URL |
 | utterance:{turn} | stream | front | asr worker | 90 s, refreshed; MAXLEN 5 000; at CACHE_URL |
 | cancelled:{turn} | string | front | pick script | 90 s |
+| committed:{turn} | string | front | workers, yield script | 90 s; of a speculative turn |
+| speculation | hash | fronts | status, console | none: one, counts |
 | replies:{front} | stream | workers | its front | 60 s, refreshed; MAXLEN |
 | tools:{digest} | string | front | llm worker | 1 h, refreshed by turns; one per list of tools |
 | answer:{call} | string | front | llm worker | 30 s |
@@ -70,7 +72,7 @@
 from __future__ import annotations
 
 import socket
-from typing import Final
+from typing import Final, Literal
 
 from dispatcher.messages import Service
 
@@ -102,6 +104,7 @@ RECORDS_DRAINED: Final = "records-drained"
 RECORDS_DRAINER: Final = "records-drainer"
 RECORDS_UNKNOWN: Final = "records-unknown"
 OVERRIDES: Final = "knobs"
+SPECULATION: Final = "speculation"
 WORKERS: Final = "workers"
 DROPPED_MESSAGES: Final = "dropped-messages"
 TUNER_STATE: Final = "tuner-state"
@@ -145,23 +148,13 @@ def waiting(service: Service) -> str:
     return f"waiting:{service}"
 
 
-def seen(service: Service) -> str:
-    """Name when each waiting call last looked, so that those of a dead process fall away."""
-    return f"seen:{service}"
-
-
-def excluded(service: Service) -> str:
-    """Name the instances that failed a waiting call already, comma-joined by its lease id."""
-    return f"excluded:{service}"
-
-
-def rounds(service: Service) -> str:
-    """Name the rounds of a waiting line: of the line, the next one of each sharer, that of each call."""
-    return f"rounds:{service}"
+def line(part: Literal["seen", "excluded", "rounds"], service: Service) -> str:
+    """Name what is known of waiting calls: when each last looked, what failed it, the rounds of shares."""
+    return f"{part}:{service}"
 
 
 def spare(service: Service) -> str:
-    """Name the calls on spare slots: lease id to instance and when it began."""
+    """Name the calls on spare slots: lease id to instance, when it began, and its turn."""
     return f"spare:{service}"
 
 
@@ -188,6 +181,11 @@ def utterance(turn_id: str) -> str:
 def cancelled(turn_id: str) -> str:
     """Name the flag that a barge-in leaves for stages that are still queued."""
     return f"cancelled:{turn_id}"
+
+
+def committed(turn_id: str) -> str:
+    """Name the flag of a speculative turn whose utterance is over: it is a turn like any other now."""
+    return f"committed:{turn_id}"
 
 
 def reply_stream(front_id: str) -> str:

@@ -161,9 +161,9 @@ def _service_keys(service: Service) -> NamedValues:
         "fleet": keys.fleet(service),
         "leaving": keys.leaving(service),
         "waiting": keys.waiting(service),
-        "seen": keys.seen(service),
-        "excluded": keys.excluded(service),
-        "rounds": keys.rounds(service),
+        "seen": keys.line("seen", service),
+        "excluded": keys.line("excluded", service),
+        "rounds": keys.line("rounds", service),
         "decisions": keys.DECISIONS,
     }
 

@@ -154,15 +154,14 @@ async def count_waiting(redis: RedisClient, service: Service) -> int:
     """Return how many calls wait for a slot of a service; StateError where Redis is out of reach."""
     clock = await redis.execute("TIME")
     now_ms = int(clock[0]) * 1000 + int(clock[1]) // 1000
-    return int(
-        await redis.execute("ZCOUNT", keys.seen(service), f"({now_ms - constants.WAITER_TTL_MS}", "+inf")
-    )
+    since = f"({now_ms - constants.WAITER_TTL_MS}"
+    return int(await redis.execute("ZCOUNT", keys.line("seen", service), since, "+inf"))
 
 
 async def _read_service(redis: RedisClient, fleet: Published, now_ms: int) -> ServiceView:
-    names = (*fleet.names, *fleet.leaving)
+    names, since = (*fleet.names, *fleet.leaving), f"({now_ms - constants.WAITER_TTL_MS}"
     waiting, views = await asyncio.gather(
-        redis.submit(("ZCOUNT", keys.seen(fleet.service), f"({now_ms - constants.WAITER_TTL_MS}", "+inf")),
+        redis.submit(("ZCOUNT", keys.line("seen", fleet.service), since, "+inf")),
         asyncio.gather(*(_read_instance(redis, fleet.service, name, now_ms=now_ms) for name in names)),
     )
     configured, left = views[: len(fleet.names)], views[len(fleet.names) :]

@@ -111,7 +111,7 @@ class Router:
         wait_ms, usage = clock.begin(), CallUsage(payer=payer, budgets=look.keywords["budgets"].of(slot.name))
         try:
             instance = await self._instance(slot.name)
-            with self.spare_slots.held(slot, instance) if order is SPARE_ORDER else nullcontext():
+            with self.spare_slots.held(slot, instance, turn_id) if order is SPARE_ORDER else nullcontext():
                 yield Lease(instance=instance, slot=slot, wait_ms=wait_ms, clock=clock, usage=usage)
             outcome = "ok" if clock.teaches else "ignored"
         except InstanceError as error:
@@ -171,7 +171,7 @@ class Router:
                     await self.active.sync()
                     continue
                 self._refuse(service, picked, deadline_at_s, lease_id)
-                if service == "llm" and self.active.current.conversation.uses_spare_slots:
+                if self.active.current.conversation.uses_spare_slots(service):
                     await self._ask_for_spare_slot(service, lease_id, look.keywords["excluded"])
                 on_wait()
                 await self.line.wait(service, lease_id, ahead=picked.ahead)

@@ -24,7 +24,7 @@ _FIRST_DUE_MS: Final[Mapping[Service, int]] = {"tts": round(constants.FIRST_SENT
 
 
 def _keys_of(service: Service) -> tuple[str, ...]:
-    return keys.fleet(service), keys.waiting(service), keys.rounds(service), service
+    return keys.fleet(service), keys.waiting(service), keys.line("rounds", service), service
 
 
 def _words_of(service: Service, barred: Mapping[Service, Collection[str]]) -> tuple[str, str, int, str]:

@@ -1,8 +1,9 @@
 """Calls on spare slots: behind every real call, and ended where a real call waits for their slot.
 
-Requests that only have an LLM read a prompt ahead are made so. Such a call does not wait for a slot, leaves
+Requests that only have an LLM read a prompt ahead are made so, and those of a speculative turn.
+Such a call does not wait for a slot, leaves
 half of an instance's slots free, and is marked, so that a real call that finds every slot taken has the
-youngest of them end (docs/adr/0042-prefill.md).
+youngest of them end (docs/adr/0042-prefill.md, 0041-speculation.md).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from dispatcher.catalogue.model import Instance
-from dispatcher.errors import NoInstanceAvailable
+from dispatcher.errors import NoInstanceAvailable, SpareSlotTaken
 from dispatcher.messages import Service
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
@@ -41,6 +42,7 @@ async def ask_for_slot(redis: RedisClient, service: Service, excluded: Collectio
     named = {
         "excluded": ",".join(excluded),
         "leases_prefix": keys.leases(service, ""),
+        "committed_prefix": keys.committed(""),
         "yield_channel": YIELD_CHANNEL,
     }
     return bool(await redis.run(_YIELD, keys={"spare": keys.spare(service)}, arguments=named))
@@ -65,11 +67,12 @@ class SpareSlots:
         return len(self._tasks)
 
     @contextmanager
-    def held(self, slot: Slot, instance: Instance) -> Iterator[None]:
-        """Let a real call take the slot while the block lasts.
+    def held(self, slot: Slot, instance: Instance, turn_id: str) -> Iterator[None]:
+        """Let a real call take the slot while the block lasts and the turn is not committed.
 
         Raises:
-            NoInstanceAvailable: the slot was no spare one, or a real call took it.
+            NoInstanceAvailable: the slot was no spare one.
+            SpareSlotTaken: a real call took it.
             StateError: too many commands wait for Redis already.
         """
         if "panic" in slot.reason or slot.in_flight > max(1.0, instance.max_concurrent * SPARE_SLOTS_RATIO):
@@ -77,7 +80,7 @@ class SpareSlots:
         task = asyncio.current_task()
         if task is None:
             raise RuntimeError("held() belongs inside a coroutine")
-        self._mark(slot)
+        self._mark(slot, turn_id)
         self._tasks[slot.lease_id] = task
         self.on_changed()
         try:
@@ -85,7 +88,7 @@ class SpareSlots:
         except asyncio.CancelledError:
             # A barge-in beside it is one more request to cancel, which stays.
             if slot.lease_id in self._asked and task.uncancel() == 0:
-                raise NoInstanceAvailable(slot.service, "a real call took its slot") from None
+                raise SpareSlotTaken(slot.service) from None
             raise
         finally:
             del self._tasks[slot.lease_id]
@@ -99,7 +102,7 @@ class SpareSlots:
             self._asked.add(lease_id)
             task.cancel()
 
-    def _mark(self, slot: Slot) -> None:
-        key = keys.spare(slot.service)
-        self._redis.send_nowait("HSET", key, slot.lease_id, f"{slot.name} {time.time() * 1000:.0f}")
+    def _mark(self, slot: Slot, turn_id: str) -> None:
+        key, began_ms = keys.spare(slot.service), time.time() * 1000
+        self._redis.send_nowait("HSET", key, slot.lease_id, f"{slot.name} {began_ms:.0f} {turn_id}")
         self._redis.send_nowait("PEXPIRE", key, SLOT_KEYS_TTL_MS)

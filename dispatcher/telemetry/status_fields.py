@@ -10,6 +10,7 @@ from dispatcher.dialogue_store.phrase_figures import PhraseFigures
 from dispatcher.routing.budget_views import BudgetView
 from dispatcher.routing.overview import Overview
 from dispatcher.telemetry.kpi_store import KpiSnapshot
+from dispatcher.telemetry.speculation_figures import NO_SPECULATION, SpeculationFigures
 
 
 def status_fields(
@@ -17,11 +18,13 @@ def status_fields(
     kpis: KpiSnapshot | None,
     phrases: PhraseFigures | None,
     budgets: Sequence[BudgetView] = (),
+    speculation: SpeculationFigures = NO_SPECULATION,
 ) -> dict[str, Any]:
-    """Return all that is known of instances, queues, KPIs, the phrase cache and budgets."""
+    """Return all that is known of instances, queues, KPIs, the phrase cache, budgets and speculation."""
     return {
         **asdict(overview),
         "kpis": None if kpis is None else asdict(kpis),
         "phrase_cache": None if phrases is None else asdict(phrases),
         "budgets": [{**asdict(each), "state": each.state} for each in budgets],
+        "speculation": asdict(speculation),
     }

@@ -36,7 +36,10 @@ def _wait_text(end: TurnEnd) -> Text:
     if end.first_audio_ms is None:
         return Text("nothing was heard")
     silence = f", of it {end.silence_ms:.0f} ms of silence before the turn began" if end.silence_ms else ""
-    return Text(f"heard {end.silence_ms + end.first_audio_ms:.0f} ms after the end of speech{silence}")
+    heard = f"heard {end.silence_ms + end.first_audio_ms:.0f} ms after the end of speech{silence}"
+    if end.speculated_ms is not None:
+        heard += f"; begun {end.speculated_ms:.0f} ms before that silence was over"
+    return Text(heard)
 
 
 def _end_text(end: TurnEnd) -> Text:

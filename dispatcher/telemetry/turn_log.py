@@ -25,7 +25,8 @@ MAX_WORDS_CHARACTERS: Final = 2_000
 _PROMPT: Final = ("llm_prompt_tokens", "llm_cached_tokens")
 _CACHED: Final = "cached_phrases"
 _STEP: Final = "overload_step"
-_KEPT: Final = ("first_audio_ms", "silence_ms", _ASR_TIME, *_REPLY_TIMES, *_PROMPT, _CACHED, _STEP)
+_AHEAD: Final = "speculated_ms"
+_KEPT: Final = ("first_audio_ms", "silence_ms", _ASR_TIME, *_REPLY_TIMES, *_PROMPT, _CACHED, _STEP, _AHEAD)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +45,7 @@ class TurnEnd:
         overload_step: on which it began.
         ended_at_s: Unix time.
         said, answered: words of the user and of the answer, where they are kept.
+        speculated_ms: so long before the end of speech was found the turn began; None where it did not.
     """
 
     outcome: str
@@ -58,6 +60,7 @@ class TurnEnd:
     ended_at_s: float = field(default=0, compare=False)
     said: str = field(default="", compare=False)
     answered: str = field(default="", compare=False)
+    speculated_ms: float | None = field(default=None, compare=False)
 
 
 def add(
@@ -103,6 +106,16 @@ async def read_end(redis: RedisClient, turn_id: str) -> TurnEnd | None:
     return None
 
 
+async def read_ends(redis: RedisClient, *, since_s: float) -> list[TurnEnd]:
+    """Return how the turns ended that did since a Unix time, as far as they are kept.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    kept = map(json.loads, await redis.execute("LRANGE", keys.TURNS, 0, TURNS_KEPT - 1))
+    return [_end(turn) for turn in kept if turn["at_s"] >= since_s]
+
+
 async def read_last_end(redis: RedisClient, device_id: str, *, since_s: float) -> TurnEnd | None:
     """Return how the last turn of a device ended; None where none ended since a Unix time.
 
@@ -133,6 +146,7 @@ def _end(turn: Mapping[str, Any]) -> TurnEnd:
         ended_at_s=turn.get("at_s", 0),
         said=turn.get("said", ""),
         answered=turn.get("answered", ""),
+        speculated_ms=turn.get(_AHEAD),
     )
 
 

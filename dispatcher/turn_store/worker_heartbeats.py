@@ -107,7 +107,12 @@ async def take_lost(redis: RedisClient, *, grace_s: float = 0.0) -> list[bytes]:
     services = [
         key
         for each in SERVICES
-        for key in (keys.fleet(each), keys.waiting(each), keys.seen(each), keys.excluded(each))
+        for key in (
+            keys.fleet(each),
+            keys.waiting(each),
+            keys.line("seen", each),
+            keys.line("excluded", each),
+        )
     ]
     messages = await redis.run(
         _TAKE_LOST,

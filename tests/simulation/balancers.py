@@ -95,7 +95,9 @@ class Scripts:
     async def _first_who_may_use(self, name: str) -> str | None:
         in_line: list[bytes] = await self._redis.execute("ZRANGE", keys.waiting(self._service), 0, -1)
         for call_id in in_line:
-            barred: bytes | None = await self._redis.execute("HGET", keys.excluded(self._service), call_id)
+            barred: bytes | None = await self._redis.execute(
+                "HGET", keys.line("excluded", self._service), call_id
+            )
             if name.encode() not in (barred or b"").split(b","):
                 return call_id.decode()
         return None

@@ -15,7 +15,20 @@ from dispatcher.chains import PUSH
 from dispatcher.redis_client.client import RedisClient
 
 # Commands that only write, and do nothing here.
-WRITES = {"PING", "XADD", "XTRIM", "LTRIM", "EXPIRE", "SET", "HSET", "ZADD", "UNLINK", "DEL", "PUBLISH"}
+WRITES = {
+    "PING",
+    "XADD",
+    "XTRIM",
+    "LTRIM",
+    "EXPIRE",
+    "SET",
+    "HSET",
+    "HINCRBY",
+    "ZADD",
+    "UNLINK",
+    "DEL",
+    "PUBLISH",
+}
 
 
 class MemoryRedis:

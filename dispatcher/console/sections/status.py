@@ -12,4 +12,4 @@ from dispatcher.telemetry.status_fields import status_fields
 
 async def read(_: FeedSources, snapshot: ConsoleSnapshot) -> Mapping[str, Any]:
     """Return the status of the deployment."""
-    return status_fields(snapshot.overview, snapshot.kpis, snapshot.phrases)
+    return status_fields(snapshot.overview, snapshot.kpis, snapshot.phrases, speculation=snapshot.speculation)

@@ -35,6 +35,7 @@ from dispatcher.host_metrics.host import HostMeter
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import REDIS_RECONNECT_TIMEOUT_S, RedisClient, cache_client, connect
 from dispatcher.routing.active_catalogue import ActiveCatalogue, activated_at_s
+from dispatcher.routing.rules.speculation import WasteBudget
 from dispatcher.settings import Settings
 from dispatcher.telemetry.tracing.otlp_export import start_tracer
 from dispatcher.telemetry.tracing.tracer import Tracer
@@ -70,6 +71,7 @@ class FrontContext:
         turns: turns under way, to which replies are routed.
         loads: of the services, for the prediction of first audio.
         ladder: the step of overload, by these loads.
+        waste_budget: of turns that begin at a pause.
         device_limit: how many devices this front could take.
         connection_limiter, socket_limiter: of the port, and of sockets of devices among its connections.
         tracer: makes spans of turns; None where nobody collects them.
@@ -93,6 +95,7 @@ class FrontContext:
     devices: dict[str, ConnectedDevice] = field(default_factory=dict)
     turns: RunningTurns = field(default_factory=RunningTurns)
     tracer: Tracer | None = None
+    waste_budget: WasteBudget = field(default_factory=WasteBudget)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set, init=False, repr=False)
 
     @classmethod

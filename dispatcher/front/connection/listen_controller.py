@@ -18,9 +18,10 @@ from dispatcher.front.connection.front_context import FrontContext
 from dispatcher.front.connection.microphone import Microphone
 from dispatcher.front.connection.prefill_request import PrefillRequests
 from dispatcher.front.connection.protocol import AudioParams, Listen
-from dispatcher.front.connection.streaming_utterance import StreamingUtterance, StreamingUtterances
+from dispatcher.front.connection.speculative_turn import Speculations
+from dispatcher.front.connection.streaming_utterance import StreamingUtterances
 from dispatcher.front.connection.turn_runner import TurnRunner
-from dispatcher.front.connection.turn_tasks import Utterance
+from dispatcher.front.connection.turn_tasks import BegunUtterance, Utterance
 
 OnAnswered = Callable[[str], None]
 
@@ -28,7 +29,7 @@ OnAnswered = Callable[[str], None]
 class ListenController:
     """Controller of one device's microphone and of its one turn.
 
-    Twelve attributes and few methods: an utterance is recorded, streamed and done ahead side by side.
+    Thirteen attributes and few methods: an utterance is recorded, streamed and done ahead side by side.
 
     Attributes:
         microphone: records as the device said in its hello.
@@ -58,6 +59,8 @@ class ListenController:
         # A connection keeps to what was switched on when it began: what is off costs a turn nothing.
         is_on = context.catalogue.conversation.prefill.enabled
         self._prefills = PrefillRequests(context, profile) if is_on else None
+        is_on = context.catalogue.conversation.speculation.enabled
+        self._speculations = Speculations(context, profile) if is_on else None
 
     @property
     def is_busy(self) -> bool:
@@ -94,6 +97,14 @@ class ListenController:
                 await self._obey(self._session.listen_stop())
         if self._session.is_uttered(hears_speech=self.microphone.in_speech):
             await self._streaming.stream(self.microphone)
+            if self._speculations is not None and self._session.watches_speech:
+                await self._speculate(self._speculations)
+
+    async def _speculate(self, speculations: Speculations) -> None:
+        """Begin a turn at a pause, where the utterance is not streamed as it is spoken anyway."""
+        has_begun = not self._streaming.is_open and await speculations.follow(self.microphone, self.tools)
+        if has_begun and self._prefills is not None:
+            self._prefills.end()
 
     async def on_listen(self, message: Listen) -> None:
         """Act on a `listen` message: the microphone went on or off, or text came."""
@@ -118,7 +129,7 @@ class ListenController:
 
     def close(self) -> None:
         """Drop what is under way: the device has disconnected."""
-        self._streaming.discard()
+        self._discard_begun()
         if self._prefills is not None:
             self._prefills.end()
         if self.turn is not None:
@@ -145,13 +156,13 @@ class ListenController:
         for command in commands:
             match command:
                 case Command.OPEN_UTTERANCE:
-                    self._streaming.discard()
+                    self._discard_begun()
                     self.microphone.open()
                 case Command.SEND_UTTERANCE:
-                    streaming = self._streaming.take(self.microphone)
+                    begun = self._take_begun()
                     silence_ms = self.microphone.ended_silence_ms
                     recording = tuple(self.microphone.take())
-                    await self._start_turn(recording=recording, streaming=streaming, silence_ms=silence_ms)
+                    await self._start_turn(recording=recording, begun=begun, silence_ms=silence_ms)
                 case Command.SEND_TEXT | Command.SEND_GREETING:
                     await self._start_turn(text=text, phrase=greeting)
                 case Command.CANCEL_TURN:
@@ -161,21 +172,32 @@ class ListenController:
                 case Command.SAY_STOP:
                     self._writer.send("tts", state="stop")
         if self._session.phase is not Phase.LISTENING:
-            self._streaming.discard()
+            self._discard_begun()
+
+    def _take_begun(self) -> BegunUtterance | None:
+        """Hand over what was begun of the utterance that is over now."""
+        ahead = None if self._speculations is None else self._speculations.take(self.microphone)
+        return self._streaming.take(self.microphone) or ahead
+
+    def _discard_begun(self) -> None:
+        """Drop what was begun of an utterance before its end."""
+        self._streaming.discard()
+        if self._speculations is not None:
+            self._speculations.discard()
 
     async def _start_turn(
         self,
         *,
         recording: tuple[bytes, ...] = (),
-        streaming: StreamingUtterance | None = None,
+        begun: BegunUtterance | None = None,
         silence_ms: int = 0,
         text: str = "",
         phrase: str = "",
     ) -> None:
         known = await self._profile.registered()
         refusal = self._profile.refusal(known)
-        if streaming is not None and (refusal or not recording):
-            streaming.discard()
+        if begun is not None and (refusal or not recording):
+            begun.discard()
         if refusal:
             await self._writer.close(code=BLOCKED_CODE, reason=refusal)
         elif not recording and not text:
@@ -183,13 +205,14 @@ class ListenController:
         else:
             timeout_s = self._context.catalogue.conversation.turn_timeout_s
             ticket = await self._profile.new_ticket(self.microphone.params, timeout_s=timeout_s, text=text)
-            if streaming is not None:
-                begun = streaming.ticket
-                ticket = replace(ticket, turn_id=begun.turn_id, traceparent=begun.traceparent)
+            if begun is not None:
+                first = begun.ticket
+                ticket = replace(ticket, turn_id=first.turn_id, tool_list=first.tool_list)
+                ticket = replace(ticket, traceparent=first.traceparent)
             said = Utterance(
                 ticket=ticket, device_name=known.name, recording=recording, silence_ms=silence_ms
             )
-            self._run(replace(said, phrase=phrase, streaming=streaming, tools=self.tools))
+            self._run(replace(said, phrase=phrase, begun=begun, tools=self.tools))
 
     def _run(self, utterance: Utterance) -> None:
         # A phrase has no LLM read the prompt.

@@ -93,6 +93,11 @@ class SpeechDetector:
         """Silence that ended the utterance just now; 0 where something else did."""
         return self._endpointer.ended_silence_ms
 
+    @property
+    def heard_ms(self) -> tuple[int, int]:
+        """Speech of the utterance, or of the last one, and the time since it was heard."""
+        return self._endpointer.heard_ms
+
     async def load(self) -> None:
         """Load the speech model aside from the loop; the first device that needs it waits for it.
 
@@ -182,6 +187,15 @@ class Microphone:
     def ended_silence_ms(self) -> int:
         """Silence that ended the utterance just now; 0 where something else did, and once it is taken."""
         return self._speech.ended_silence_ms
+
+    @property
+    def heard_ms(self) -> tuple[int, int]:
+        """Speech of the utterance, or of the last one, and the time since it was heard."""
+        return self._speech.heard_ms
+
+    def recorded(self) -> list[bytes]:
+        """Return the recording so far, which goes on."""
+        return self._recording.packets()
 
     async def load_speech_model(self) -> None:
         """Get ready to watch for speech; errors as in `SpeechDetector.load`."""

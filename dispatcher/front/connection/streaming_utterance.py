@@ -110,6 +110,11 @@ class StreamingUtterances:
         self._catalogue: Catalogue | None = None
         self._can_stream = False
 
+    @property
+    def is_open(self) -> bool:
+        """Whether an utterance is streamed."""
+        return self._open is not None
+
     async def stream(self, microphone: Microphone) -> None:
         """Stream what the utterance under way has grown by; the first time, open it."""
         if self._open is None and not self._is_possible():

@@ -33,7 +33,13 @@ class TurnReport:
     """
 
     def __init__(
-        self, now: Callable[[], float], *, is_typed: bool, device_name: str = "", silence_ms: int = 0
+        self,
+        now: Callable[[], float],
+        *,
+        is_typed: bool,
+        device_name: str = "",
+        silence_ms: int = 0,
+        ahead_at: float | None = None,
     ) -> None:
         """Begin now.
 
@@ -42,6 +48,7 @@ class TurnReport:
             is_typed: no speech has to be recognised.
             device_name: what an operator calls the device.
             silence_ms: after which the end of speech was found; it was before everything that is marked.
+            ahead_at: when the turn was begun, by that clock, at the pause that was the end; None where not.
         """
         self.outcome = "answered"
         self.reason = ""
@@ -51,6 +58,8 @@ class TurnReport:
         self._device_name = device_name
         self._silence = {"silence_ms": silence_ms} if silence_ms else {}
         self._began_at = now()
+        if ahead_at is not None:
+            self.marks["speculated_ms"] = round((self._began_at - ahead_at) * 1000, 1)
 
     def mark(self, name: str, at: float | None = None) -> None:
         """Take down when something was ready first: now, or at a time of the clock."""

@@ -21,6 +21,7 @@ from dispatcher.dialogue_store.phrase_cache import CACHE_NAME
 from dispatcher.front.connection import apology
 from dispatcher.front.connection.front_context import FrontContext
 from dispatcher.front.connection.playback import Player, ReplyOutput
+from dispatcher.front.connection.speculative_turn import SpeculativeTurn, note_llm_call
 from dispatcher.front.connection.turn_report import TurnReport
 from dispatcher.front.connection.turn_tasks import TurnTasks, Utterance
 from dispatcher.messages import Language, Reply
@@ -57,7 +58,7 @@ class TurnRunner:
         self._context = context
         self._device = device
         self._phrase = utterance.phrase
-        self._streamed_since_s = utterance.streaming.opened_at_s if utterance.streaming else None
+        self._begun_since_s = utterance.begun.opened_at_s if utterance.begun else None
         self._number = 0
         self._on_end = on_end
         self._turn = _turn_of(utterance, context)
@@ -69,6 +70,7 @@ class TurnRunner:
             is_typed=not utterance.recording,
             device_name=utterance.device_name,
             silence_ms=utterance.silence_ms,
+            ahead_at=utterance.begun.began_at if isinstance(utterance.begun, SpeculativeTurn) else None,
         )
 
     def start(self) -> None:
@@ -228,6 +230,8 @@ class TurnRunner:
             return
         self._tasks.remove_audio()
         answered = " ".join(self._player.sentences)
+        if self.transcript and not self._phrase:
+            note_llm_call(context)
         # What was spoken over was not played, so the LLM is not given it as said.
         if self._turn.spoken and self._player.sentences and not self._phrase:
             _remember(context, ticket.device_id, self.transcript, answered)
@@ -243,7 +247,7 @@ class TurnRunner:
             words=(self.transcript, answered) if context.catalogue.console.transcripts else None,
         )
         if context.tracer and ticket.traceparent:
-            context.tracer.add_turn(ticket, record, began_s=self._streamed_since_s)
+            context.tracer.add_turn(ticket, record, began_s=self._begun_since_s)
 
 
 def _with_step(utterance: Utterance, context: FrontContext) -> Utterance:

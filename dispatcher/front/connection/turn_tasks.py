@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import structlog
 
@@ -18,12 +19,15 @@ from dispatcher.dialogue_store.phrase_cache import CACHE_NAME, FoundPhrase
 from dispatcher.errors import StateError
 from dispatcher.front.connection.device_tool_client import DeviceToolClient, answer_call
 from dispatcher.front.connection.front_context import FrontContext
+from dispatcher.front.connection.speculative_turn import SpeculativeTurn
 from dispatcher.front.connection.streaming_utterance import StreamingUtterance
 from dispatcher.messages import Keep, Language, Reply, TurnTicket
 from dispatcher.redis_client import keys
 from dispatcher.turn_store import utterance_audio
 
 log = structlog.get_logger(__name__)
+
+BegunUtterance: TypeAlias = StreamingUtterance | SpeculativeTurn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +37,8 @@ class Utterance:
     Attributes:
         device_name: what an operator calls the device; empty where nobody named it.
         phrase: the whole reply where it is known already, such as a greeting.
-        streaming: the packets were streamed while they were spoken, and an ASR task has them already.
+        begun: its packets were streamed while they were spoken, and an ASR task has them already; or its
+            tasks were sent at the pause that was its end.
         tools: those of the device, the only ones that its turn can call.
         silence_ms: that ended it, where the device did not.
     """
@@ -42,7 +47,7 @@ class Utterance:
     device_name: str = ""
     recording: tuple[bytes, ...] = ()
     phrase: str = ""
-    streaming: StreamingUtterance | None = None
+    begun: BegunUtterance | None = None
     tools: DeviceToolClient | None = None
     silence_ms: int = 0
 
@@ -83,8 +88,20 @@ class TurnTasks:
         self._wall_clock_lead_s = _wall_clock_lead_s()
 
     def start(self) -> None:
-        """Send the first task: of the ASR stage, of the LLM stage where the text is known."""
-        self._context.spawn(self._start())
+        """Send the first task: of the ASR stage, of the LLM stage where the text is known.
+
+        Those of a speculation are at work already: what came of them by now is taken in.
+        """
+        if not isinstance(self._utterance.begun, SpeculativeTurn):
+            self._context.spawn(self._start())
+            return
+        try:
+            kept = self._utterance.begun.commit()
+        except StateError as error:
+            self._on_failure(str(error))
+            return
+        for reply in kept:
+            self._on_reply(reply)
 
     def speak(self, text: str) -> None:
         """Have a phrase spoken that needs no LLM."""
@@ -99,15 +116,18 @@ class TurnTasks:
             alive_s: how long the LLM was known to be thinking.
         """
         event = "stage lost with its worker, sent again" if late.is_lost else "stage late, sent again"
-        log.warning(event, turn=self.ticket.turn_id, stage=late.stage, attempt=late.attempt)
+        # That of a speculation had no spare slot, or lost it to a real call.
+        is_usual = late.is_lost and isinstance(self._utterance.begun, SpeculativeTurn)
+        write = log.debug if is_usual else log.warning
+        write(event, turn=self.ticket.turn_id, stage=late.stage, attempt=late.attempt)
         ticket = self._resent(late.attempt, alive_s)
         if late.stage == "tts":
             tts = chains.synthesize(self._context.redis, ticket, index=late.index, text=late.text)
             self._context.spawn(tts)
             return
         text = transcript if late.stage == "llm" else ""
-        # Whatever became of the stream of an utterance: this time the whole of it goes the common way.
-        stores_audio = self._utterance.streaming is not None and not text
+        # Whatever became of what was sent before its end: this time the whole of it goes the common way.
+        stores_audio = self._utterance.begun is not None and not text
         ticket = replace(ticket, text=text, spoken=late.text, spoken_count=late.index)
         self._context.spawn(self._start_turn(ticket, stores_audio=stores_audio))
 
@@ -144,6 +164,8 @@ class TurnTasks:
     def cancel(self) -> None:
         """Drop what is queued or at work for the turn."""
         self._is_cancelled = True
+        if self._utterance.begun is not None:
+            self._utterance.begun.release()
         try:
             utterance_audio.cancel(self._context.redis, self.ticket.turn_id)
         except StateError as error:  # its tasks run to their end then, and their replies are dropped here
@@ -159,10 +181,10 @@ class TurnTasks:
             self.ticket = replace(self.ticket, tool_list=await self._utterance.tools.list_name())
         if self._is_cancelled:
             return
-        if self._utterance.streaming is None:
-            await self._send(self._start_turn(self.ticket, stores_audio=not self.ticket.text))
+        if isinstance(self._utterance.begun, StreamingUtterance):
+            self._utterance.begun.finish(self.ticket)
         else:
-            self._utterance.streaming.finish(self.ticket)
+            await self._send(self._start_turn(self.ticket, stores_audio=not self.ticket.text))
 
     async def _speak(self, ticket: TurnTicket, index: int, text: str) -> int:
         """Take a phrase from the cache, else have it made and kept; return the length of the TTS queue."""
@@ -188,16 +210,10 @@ class TurnTasks:
             self._on_failure(f"queue has {length} tasks, at most {limit} are let in")
 
     async def _start_turn(self, ticket: TurnTicket, *, stores_audio: bool) -> int:
-        redis, cache = self._context.redis, self._context.cache_redis
         if not stores_audio:
-            return await chains.start_turn(redis, ticket)
-        stored = utterance_audio.put(cache, ticket.turn_id, packets.pack(self._utterance.recording))
-        if cache is not redis:
-            await stored
-        try:
-            return await chains.start_turn(redis, ticket)  # in one batch with the audio, and after it
-        finally:
-            await stored
+            return await chains.start_turn(self._context.redis, ticket)
+        packed = packets.pack(self._utterance.recording)
+        return await chains.start_recorded(self._context.redis, self._context.cache_redis, ticket, packed)
 
     def _resent(self, attempt: int, alive_s: float) -> TurnTicket:
         """Return the ticket of another sending; the time that the LLM spent thinking does not count.

@@ -11,7 +11,8 @@ from dispatcher.recordings import recording
 SPEECH_S: Final = 1.5
 
 
-def speech_pcm() -> bytes:
-    """Return the utterance of each device, as s16le at 16 kHz."""
+def speech_pcm(*, pause_ms: int = 0) -> bytes:
+    """Return the utterance of each device, as s16le at 16 kHz, with a pause in its middle."""
     pcm, _ = read_wav(recording("hello.wav"))
-    return pcm[: int(SPEECH_S * UPLINK_RATE_HZ) * 2]
+    middle, end = (int(seconds * UPLINK_RATE_HZ) * 2 for seconds in (SPEECH_S / 2, SPEECH_S))
+    return pcm[:middle] + bytes(pause_ms * UPLINK_RATE_HZ // 1000 * 2) + pcm[middle:end]

@@ -20,18 +20,28 @@ from dispatcher.ops.talk.apology_reason import is_apology, is_turned_away
 
 TURN_TIMEOUT_S: Final = 60.0
 AUDIBLE_MS: Final = 2_000
-RECOVERY_TIMEOUT_S: Final = 30.0
+# In the middle of an utterance that hesitates; shorter than any silence that ends one.
+PAUSE_MS: Final = 400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OverloadLoadPlan:
-    """Extent of the load: so many devices begin turns for so long, after their start over `ramp_s`."""
+    """Extent of the load: so many devices begin turns for so long, after their start over `ramp_s`.
+
+    Attributes:
+        is_auto: the devices send silence after their speech, and not that it ended.
+        hesitant_ratio: share of the utterances that have a pause in the middle.
+        recovery_timeout_s: for so long after it a device looks whether turns are late.
+    """
 
     url: str
     devices: int
     seconds: float
     ramp_s: float = 3.0
     seed: int = 1
+    is_auto: bool = False
+    hesitant_ratio: float = 0.0
+    recovery_timeout_s: float = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +62,9 @@ class OverloadLoad:
     def __init__(self, plan: OverloadLoadPlan, session: aiohttp.ClientSession) -> None:
         """Encode the speech that all of them say."""
         self._plan, self._session = plan, session
-        self._options = DeviceOptions(keep_audio=False)
+        self._options = DeviceOptions(keep_audio=False, mode="auto" if plan.is_auto else "manual")
         self._speech = encode(speech_pcm(), self._options)
+        self._hesitant = encode(speech_pcm(pause_ms=PAUSE_MS), self._options)
         self._began_at = time.monotonic()
         self.turns: list[OverloadTurn] = []
 
@@ -72,7 +83,8 @@ class OverloadLoad:
             try:
                 async with connect(self._session, Address(url=self._plan.url), self._named(number)) as device:
                     while self._now_s() < self._plan.seconds:
-                        await self._hold_turn(device, number)
+                        is_hesitant = rng.random() < self._plan.hesitant_ratio
+                        await self._hold_turn(device, number, is_hesitant=is_hesitant)
                         await asyncio.sleep(rng.uniform(*PAUSE_S))
             except DispatcherError:
                 lost = OverloadTurn(
@@ -83,16 +95,17 @@ class OverloadLoad:
     async def _recover(self) -> float:
         """Begin a turn twice a second after the load, until one is audible in time."""
         await asyncio.sleep(self._plan.seconds - self._now_s())
-        end_s = self._now_s() + RECOVERY_TIMEOUT_S
+        end_s = self._now_s() + self._plan.recovery_timeout_s
         async with connect(self._session, Address(url=self._plan.url), self._named(0)) as device:
             while (begun_s := self._now_s()) < end_s:
                 result = await device.turn_text("What time is it?", timeout_s=TURN_TIMEOUT_S)
                 if (result.first_audio_ms or TURN_TIMEOUT_S * 1000) < AUDIBLE_MS and not is_apology(result):
                     return max(0.0, begun_s - self._plan.seconds)
-        return RECOVERY_TIMEOUT_S
+        return self._plan.recovery_timeout_s
 
-    async def _hold_turn(self, device: Any, number: int) -> None:
-        result = await device.turn(paced(self._speech, self._options.frame_ms), timeout_s=TURN_TIMEOUT_S)
+    async def _hold_turn(self, device: Any, number: int, *, is_hesitant: bool) -> None:
+        speech = self._hesitant if is_hesitant else self._speech
+        result = await device.turn(paced(speech, self._options.frame_ms), timeout_s=TURN_TIMEOUT_S)
         answered = result.first_audio_ms is not None and not is_apology(result)
         turn = OverloadTurn(
             device=number,

@@ -23,7 +23,8 @@ def test_prefill_is_off_unless_it_is_switched_on(
 ) -> None:
     catalogue = catalogue_file.loads_as(file_with(more=f"conversation:\n  prefill: {text}\n"))
     assert catalogue.conversation.prefill == rules
-    assert catalogue.conversation.uses_spare_slots is rules.enabled
+    assert catalogue.conversation.uses_spare_slots("llm") is rules.enabled
+    assert not catalogue.conversation.uses_spare_slots("tts")
     assert decode(encode(catalogue)).conversation.prefill == rules
 
 

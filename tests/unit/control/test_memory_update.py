@@ -32,7 +32,7 @@ async def test_a_summary_is_dropped_when_a_turn_waits(redis: RedisClient) -> Non
 
     task = asyncio.create_task(unless_turn_waits(redis, write_for_ever()))
     await asyncio.sleep(0)
-    await redis.execute("ZADD", keys.seen("llm"), round(time.time() * 1000), "a-turn")
+    await redis.execute("ZADD", keys.line("seen", "llm"), round(time.time() * 1000), "a-turn")
     with pytest.raises(TurnCancelled):
         await asyncio.wait_for(task, 20)
     assert ended == ["closed"]
@@ -47,7 +47,7 @@ async def test_a_summary_that_nobody_disturbs_is_returned(redis: RedisClient) ->
 
 async def test_no_summary_begins_while_a_turn_waits(redis: RedisClient) -> None:
     assert await has_free_slot(redis)
-    await redis.execute("ZADD", keys.seen("llm"), round(time.time() * 1000), "a-turn")
+    await redis.execute("ZADD", keys.line("seen", "llm"), round(time.time() * 1000), "a-turn")
     assert not await has_free_slot(redis)
 
 

@@ -13,6 +13,7 @@ from dispatcher.errors import (
     InstanceFailed,
     InstanceUnreachable,
     NoInstanceAvailable,
+    SpareSlotTaken,
     TurnCancelled,
 )
 from dispatcher.pipeline import stage
@@ -66,6 +67,12 @@ def test_the_front_is_sent_a_failure_and_the_sentence_that_it_is_about(
     (reply,) = worker.redis.replies
     assert (reply.kind, reply.index) == ("failed", 3)
     assert reply.text.startswith("tts: ")
+
+
+def test_a_stage_of_a_speculation_has_only_to_be_made_again(worker: FakeWorker) -> None:
+    assert run_stage("tts", ticket_of(speculative=True), raising(SpareSlotTaken("tts")), index=0) is None
+    (reply,) = worker.redis.replies
+    assert (reply.kind, reply.text, reply.index) == ("lost", "tts", 0)
 
 
 @pytest.mark.parametrize("error", [TurnCancelled("barge-in"), DeadlineExceeded("1 s late"), TimeoutError()])

@@ -206,7 +206,7 @@ async def test_a_call_that_does_not_fit_beside_others_waits_for_the_end_of_one(f
     await fleet.finish(first, "ok")
     picked = await leases.pick(fleet.redis, "llm", **within)  # type: ignore[arg-type]
     assert isinstance(picked, Slot)
-    assert await fleet.redis.execute("HLEN", keys.excluded("llm")) == 0
+    assert await fleet.redis.execute("HLEN", keys.line("excluded", "llm")) == 0
 
 
 async def test_at_82_percent_calls_that_are_made_at_once_are_all_served(fleet: Fleet) -> None:

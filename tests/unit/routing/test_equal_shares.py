@@ -42,7 +42,7 @@ class FullService:
         redis, device = self.fleet.redis, self.devices[call]
         if waiting := await redis.execute("ZRANGE", keys.waiting("llm"), 0, -1):
             await redis.execute(
-                "ZADD", keys.seen("llm"), *(word for id_ in waiting for word in (self.now_ms, id_))
+                "ZADD", keys.line("seen", "llm"), *(word for id_ in waiting for word in (self.now_ms, id_))
             )
         order = WaitingOrder(sharer=device) if self.is_shared else FIRST_COME
         found = await leases.pick(redis, "llm", turn_id=TURN, lease_id=call, order=order, now_ms=self.now_ms)

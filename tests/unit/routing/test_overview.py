@@ -113,7 +113,7 @@ async def test_a_caller_that_looks_no_more_is_no_longer_waiting(fleet: Fleet, re
     await fleet.configure("round_robin", llm("A", cap=1))
     await fleet.hold(1)
     await leases.pick(redis, "llm", turn_id="a-turn", lease_id="died")
-    await redis.execute("ZINCRBY", keys.seen("llm"), -WAITER_TTL_MS, "died")
+    await redis.execute("ZINCRBY", keys.line("seen", "llm"), -WAITER_TTL_MS, "died")
     assert (await read_overview(redis)).services[1].waiting == 0
 
 

@@ -241,3 +241,12 @@ async def test_why_says_that_a_call_was_on_a_spare_slot(fleet: Fleet, router: Ro
     await ahead.end()
     (decision,) = await decisions.of_turn(fleet.redis, "5f0c1d2a")
     assert SPARE_REASON in decision.reason
+
+
+async def test_a_call_of_a_turn_that_was_committed_is_real_and_keeps_its_slot(
+    fleet: Fleet, router: Router
+) -> None:
+    ahead = await begun(router, "ahead", is_spare=True)
+    await fleet.redis.execute("SET", keys.committed("ahead"), 1, "EX", keys.TURN_TTL_S)
+    assert not await ask_for_slot(fleet.redis, "llm", ())
+    assert SPARE_REASON in await ahead.end()

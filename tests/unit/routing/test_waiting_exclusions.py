@@ -132,13 +132,13 @@ async def test_what_is_kept_of_a_waiting_call_goes_with_it(
 ) -> None:
     for caller in ("leaves", "dies", "is served"):
         assert await looks(fleet, caller, excluded="A") == FULL
-    assert await redis.execute("HLEN", keys.excluded("llm")) == 3
-    assert 0 < await redis.execute("PTTL", keys.excluded("llm")) <= 60_000
+    assert await redis.execute("HLEN", keys.line("excluded", "llm")) == 3
+    assert 0 < await redis.execute("PTTL", keys.line("excluded", "llm")) <= 60_000
     leases.leave(redis, "llm", "leaves")
-    await redis.execute("ZINCRBY", keys.seen("llm"), -GONE_MS, "dies")
+    await redis.execute("ZINCRBY", keys.line("seen", "llm"), -GONE_MS, "dies")
     await fleet.finish(held["B"], "ok")
     assert await gets(fleet, "is served", excluded="A") == "B"
-    left = [keys.excluded("llm"), keys.waiting("llm"), keys.seen("llm")]
+    left = [keys.line("excluded", "llm"), keys.waiting("llm"), keys.line("seen", "llm")]
     assert await redis.execute("EXISTS", *left) == 0
 
 

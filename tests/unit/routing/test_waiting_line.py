@@ -35,7 +35,7 @@ async def line_up(fleet: Fleet, *callers: str) -> None:
 
 async def looked_long_ago(redis: RedisClient, caller: str) -> None:
     """Move a caller's last look into the past, instead of waiting."""
-    await redis.execute("ZINCRBY", keys.seen("llm"), -GONE_S * 1000, caller)
+    await redis.execute("ZINCRBY", keys.line("seen", "llm"), -GONE_S * 1000, caller)
 
 
 async def test_a_freed_slot_goes_to_the_call_that_came_first(fleet: Fleet) -> None:
@@ -82,7 +82,7 @@ async def test_a_single_look_takes_no_place_in_line(fleet: Fleet, redis: RedisCl
     await fleet.configure("round_robin", llm("A", cap=1))
     await fleet.pick()
     assert await fleet.try_pick() == FULL
-    assert await redis.execute("EXISTS", keys.waiting("llm"), keys.seen("llm")) == 0
+    assert await redis.execute("EXISTS", keys.waiting("llm"), keys.line("seen", "llm")) == 0
 
 
 async def test_a_call_of_a_dead_process_loses_its_place(fleet: Fleet, redis: RedisClient) -> None:
@@ -227,4 +227,4 @@ async def test_a_call_that_does_not_wait_leaves_no_trace_of_shares(fleet: Fleet)
     assert isinstance(
         await leases.pick(fleet.redis, "llm", turn_id=TURN, lease_id="at once", order=order), Slot
     )
-    assert not await fleet.redis.execute("EXISTS", keys.rounds("llm"))
+    assert not await fleet.redis.execute("EXISTS", keys.line("rounds", "llm"))

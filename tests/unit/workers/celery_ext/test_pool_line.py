@@ -88,7 +88,7 @@ def test_a_task_on_a_spare_slot_takes_no_place_of_the_pool_from_a_real_one(
 
     async def read_ahead(number: int) -> None:
         slot = Slot(service="llm", name="llm-1", lease_id=f"spare-{number}", in_flight=1, reason="")
-        with spare.held(slot, instance):
+        with spare.held(slot, instance, f"turn-{number}"):
             await door.wait()
 
     async def answer(number: int) -> None:
