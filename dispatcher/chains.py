@@ -116,7 +116,7 @@ def sent_at_s(message: bytes) -> float | None:
     """Return the Unix time at which a message of a stage was sent; None where it does not say."""
     try:
         return float(json.loads(message)["headers"]["sent_at_s"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError):
         return None
 
 
@@ -136,7 +136,7 @@ def lost_stage(message: bytes) -> tuple[str, Reply] | None:
         payload, *rest = json.loads(base64.b64decode(body) if is_packed else body)[0]
         ticket = TurnTicket.from_payload(payload)
         index = int(rest[0]) if rest else 0
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError):
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError):
         return None
     lost = Reply(turn_id=ticket.turn_id, attempt=ticket.attempt, kind="lost", index=index, text=queue)
     return ticket.reply_stream, lost

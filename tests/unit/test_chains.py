@@ -262,3 +262,14 @@ async def test_a_message_that_was_lost_with_its_worker_says_which_stage_of_which
 )
 def test_a_message_that_is_no_stage_of_ours_was_lost_without_a_word(message: bytes) -> None:
     assert chains.lost_stage(message) is None
+
+
+def test_a_message_with_an_endless_number_says_no_time_and_is_no_stage() -> None:
+    endless = "9" * 400
+    assert chains.sent_at_s(f'{{"headers": {{"sent_at_s": {endless}}}}}'.encode()) is None
+    ticket = json.dumps(
+        {"turn_id": "t", "attempt": 1, "device_id": "d", "reply_stream": "s", "deadline_at_s": 1.0}
+    )
+    body = json.dumps(f"[[{ticket}, 1e999]]")
+    stage = f'{{"headers": {{"task": "llm.respond"}}, "properties": {{}}, "body": {body}}}'
+    assert chains.lost_stage(stage.encode()) is None
