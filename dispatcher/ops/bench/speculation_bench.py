@@ -181,7 +181,7 @@ def row_of(
 
 def speculation_table(rows: Sequence[SpeculationRow]) -> Table:
     """Return a row for each level, without and with speculation, and the gain of the second."""
-    columns = ("ahead", "turns", "p50/p95", f"in {GOAL_MS}", "unanswered", "gain", "begun/played", "in vain")
+    columns = ("ahead", "turns", "p50/p95", f"in {GOAL_MS}", "lost", "gain", "begun/played", "in vain")
     table = bench_table("load", *columns)
     without = {row.level: row for row in rows if not row.is_on}
     for row in rows:
