@@ -10,9 +10,9 @@ import pytest
 from tests.architecture.tree import syntax
 
 
-@pytest.fixture(scope="package", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def _syntax_trees() -> Iterator[None]:
-    """Keep millions of nodes from the collector, and from the tests of other folders."""
+    """Keep millions of nodes from the collector, and from the tests of other modules."""
     gc.disable()
     yield
     syntax.cache_clear()

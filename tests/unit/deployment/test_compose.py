@@ -128,8 +128,8 @@ def test_every_queue_has_its_worker_and_there_is_one_beat(services: dict[str, di
 
 
 def test_every_variable_of_ours_is_a_setting(services: dict[str, dict[str, Any]]) -> None:
-    # TZ is the C library's own.
-    known = {"TZ", *(name.upper() for name in Settings.model_fields)}
+    # TZ is the C library's own, the other one OpenTelemetry's.
+    known = {"TZ", "OTEL_EXPORTER_OTLP_ENDPOINT", *(name.upper() for name in Settings.model_fields)}
     for name in ("front-1", "front-2", "worker-llm", "control", "beat"):
         assert services[name]["environment"].keys() <= known, name
 
