@@ -15,7 +15,9 @@ PARALLEL := --numprocesses $(or $(JOBS),3) --dist loadscope --no-loadscope-reord
 # Rooms whose every branch a test has to take, `source` of [tool.coverage.run]; measuring slows only their tests.
 PURE := $(addprefix tests/unit/,kpis routing/rules control/rules dialogue speech_text)
 PURE_TESTS := $(PARALLEL) $(PURE) --cov --cov-report term
-OTHER_TESTS := $(PARALLEL) $(addprefix --ignore ,$(PURE))
+# Trials fill the machine by themselves, and a restart under load is judged by it: these have it alone.
+TRIALS := $(addprefix tests/,chaos hostile integration/upgrade)
+OTHER_TESTS := $(PARALLEL) $(addprefix --ignore ,$(PURE) $(TRIALS))
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,7 +30,7 @@ test: ## all checks and all tests, pure packages covered in full: make test [JOB
 	@$(ENVIRONMENT) dev
 	@failed=0; $(MAKE) --no-print-directory check || failed=1; \
 	tests() { $(BIN)/python -m pytest "$$@" || failed=1; }; \
-	$(if $(ARGS),tests $(ARGS),tests $(PURE_TESTS); tests $(OTHER_TESTS)); exit $$failed
+	$(if $(ARGS),tests $(ARGS),tests $(PURE_TESTS); tests $(OTHER_TESTS); tests $(TRIALS)); exit $$failed
 
 check: ## ruff, formatting, mypy --strict, layers, dependencies, browser code, Lua
 	@$(ENVIRONMENT) dev

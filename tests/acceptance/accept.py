@@ -61,6 +61,7 @@ SUBJECTS: Final = tuple(
         ("prefill", "dispatcher bench prefix --prefill", "--dialogues 2 --turns 2"),
         ("phrases", "dispatcher bench phrases", "--turns 2"),
         ("endpointing", "dispatcher bench endpointing", ""),
+        ("speculation", "dispatcher bench speculation", "--levels 30 --seconds 5"),
         ("voices", "dispatcher bench voices --voice hibari --voice baker", "--sentences 2"),
         ("simulate", "python -m tests.simulation.simulate", "1"),
         ("fuzz", "python -m tests.fuzz.fuzz_trial --cases 100000", "--cases 500"),

@@ -234,7 +234,12 @@ def bench_catalogue(endpoints: Mapping[str, tuple[str, int]]) -> dict[str, Any]:
         f"{service}_services": {
             "algorithm": algorithm,
             "instances": [
-                {"name": name, "endpoint": f"http://127.0.0.1:{port}", "max_concurrent": SLOTS}
+                {
+                    "name": name,
+                    "endpoint": f"http://127.0.0.1:{port}",
+                    "model": f"timed-{service}",
+                    "max_concurrent": SLOTS,
+                }
                 for name, (of, port) in endpoints.items()
                 if of == service
             ],

@@ -78,11 +78,11 @@ async def test_a_registry_and_its_memory_come_back_to_a_redis_that_lost_everythi
     with redis(tapped_stack) as client:
 
         async def is_back() -> bool:
-            return bool(client.hget(keys.device(name), "name") == "study")
+            known = client.hget(keys.device(name), "name"), client.hget(keys.memory(name), "text")
+            blocked = client.hget(keys.device("02:00:00:00:21:02"), "blocked")
+            return (*known, blocked) == ("study", "我叫小明", "1")
 
-        await soon(is_back, what="the registry is back")
-        assert client.hget(keys.memory(name), "text") == "我叫小明"
-        assert client.hget(keys.device("02:00:00:00:21:02"), "blocked") == "1"
+        await soon(is_back, what="the registry and the memory are back")
 
 
 async def test_forget_erases_dialogue_and_memory_everywhere(tapped_stack: Stack) -> None:
