@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
+import logging
 from typing import Any
 
-from celery.exceptions import CPendingDeprecationWarning
 from celery.signals import worker_init, worker_process_init, worker_ready, worker_shutdown
 
 from dispatcher.pipeline.loop_thread import LOOP_START_TIMEOUT_S
@@ -35,8 +34,9 @@ def warm_up_process(**_: Any) -> None:
 @worker_ready.connect
 def warm_up_worker(sender: Any, **_: Any) -> None:
     """Warm up the worker and show that its queues are served."""
-    # Celery shows these always since its start; an operator whose broker went away has no use for its plans.
-    warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)
+    # An operator whose broker went away has no use for Celery's plans. Filters of `warnings` would not hide
+    # them: a thread that leaves `catch_warnings` meanwhile puts back those of before.
+    logging.getLogger("py.warnings").addFilter(_is_for_operators)
     queues = list(sender.app.amqp.queues.consume_from)
     context = process_context()
     warm_up = WarmUp(context, queues, lambda: int(sender.pool.limit))
@@ -48,6 +48,10 @@ def warm_up_worker(sender: Any, **_: Any) -> None:
     if TAKEN.worker:  # from here on it takes messages, and nobody else need take over its queues
         TAKEN.on_missed = sender.take_over
         context.keep_running(TAKEN.follow())
+
+
+def _is_for_operators(record: logging.LogRecord) -> bool:
+    return "CPendingDeprecationWarning" not in record.getMessage()
 
 
 @worker_shutdown.connect
