@@ -14,7 +14,7 @@ from typing import Any, Final
 import yaml
 
 from dispatcher.errors import StartError
-from dispatcher.messages import QUEUES, SERVICES, WEBSOCKET_PATH
+from dispatcher.messages import QUEUES, SERVICES, WEBSOCKET_PATH, Service
 from dispatcher.ops.bench import call_counter
 from dispatcher.ops.bench.progress import BenchProgress
 from dispatcher.settings import Settings
@@ -133,6 +133,26 @@ def plan_stack(folder: Path, config: Path | None, *, tts_workers: int = 1) -> St
         environment=_environment(folder, config, broker_port=broker_port, front_port=front_port),
         front_port=front_port,
     )
+
+
+def plan_loaded(
+    folder: Path, sections: Mapping[str, Any], *, llm_places: int, service: Service, options: str
+) -> StackPlan:
+    """Return a stack for a bench of load: few LLM places, sections of the YAML, a service's timed instances.
+
+    `options` are those of the timed instances of `service`.
+    """
+    plan = plan_stack(folder, None)
+    settings = {**yaml.safe_load(plan.config.read_text("utf-8")), **sections}
+    for instance in (found := settings["load_balancing"]["api_gateway"]["llm_services"]["instances"]):
+        instance["max_concurrent"] = llm_places // len(found)
+    plan.config.write_text(yaml.safe_dump(settings), "utf-8")
+    its = f" instance {service} "
+    lines = (
+        replace(line, command=f"{line.command} {options}") if its in line.command else line
+        for line in plan.lines
+    )
+    return replace(plan, lines=tuple(lines))
 
 
 @asynccontextmanager

@@ -12,24 +12,28 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
-import yaml
 from rich.console import Console
 from rich.table import Table
 
-from dispatcher.ops.bench.bench_stack import StackPlan, plan_stack, ready_stack
+from dispatcher.ops.bench.bench_stack import StackPlan, plan_loaded, ready_stack
 from dispatcher.ops.bench.bench_tables import bench_table, json_option
 from dispatcher.ops.bench.device_bench import parse_counts
 from dispatcher.ops.bench.measuring_process import measure
-from dispatcher.ops.bench.overload_load import AUDIBLE_MS, TURN_TIMEOUT_S, OverloadLoadPlan, OverloadTurn
+from dispatcher.ops.bench.overload_load import (
+    AUDIBLE_MS,
+    PLACES,
+    TURN_TIMEOUT_S,
+    OverloadLoadPlan,
+    OverloadTurn,
+    devices_at,
+)
 from dispatcher.ops.bench.progress import BenchProgress
 from dispatcher.ops.interruptible import run_interruptible
 from dispatcher.percentile import percentile
-from dispatcher.supervisor.procfile import Line
 from dispatcher.terminal.figures import write_results
 
 DEFAULT_LEVELS: Final = "60,100,200,300"
 # Eight places of 2.7 s: 0.3 s to the first token, and 47 tokens.
-PLACES: Final = 8
 HOLD_S: Final = 2.7
 TOKENS_PER_S: Final = 47 / (HOLD_S - 0.3)
 # A turn that waits for nothing, with its speech, its playback and the pause after it.
@@ -114,25 +118,15 @@ async def run_bench(
 
 def overload_stack(folder: Path, *, is_on: bool) -> StackPlan:
     """Return a stack with eight LLM places, and with room for all that comes before and after them."""
-    plan = plan_stack(folder, None)
-    settings = yaml.safe_load(plan.config.read_text("utf-8"))
-    settings["overload"] = {"enabled": is_on}
-    for instance in (found := settings["load_balancing"]["api_gateway"]["llm_services"]["instances"]):
-        instance["max_concurrent"] = PLACES // len(found)
-    plan.config.write_text(yaml.safe_dump(settings), "utf-8")
-    lines = [
-        Line(name=line.name, command=f"{line.command} --set tokens_per_s={TOKENS_PER_S:.2f}")
-        if " instance llm " in line.command
-        else line
-        for line in plan.lines
-    ]
-    return replace(plan, lines=tuple(lines))
+    options = f"--set tokens_per_s={TOKENS_PER_S:.2f}"
+    sections = {"overload": {"enabled": is_on}}
+    return plan_loaded(folder, sections, llm_places=PLACES, service="llm", options=options)
 
 
 async def _run_level(
     plan: StackPlan, variant: str, level: int, seconds: float, progress: BenchProgress
 ) -> OverloadRow:
-    devices = max(1, round(level / 100 * CYCLE_S * PLACES / HOLD_S))
+    devices = devices_at(level, cycle_s=CYCLE_S, hold_s=HOLD_S)
     load = OverloadLoadPlan(url=plan.url, devices=devices, seconds=seconds)
     before, steps_before = count_resent(plan), len(steps_taken(plan))
     with progress.step(f"{level} %, overload {variant}", round(devices * seconds / CYCLE_S)) as on_turn:

@@ -19,9 +19,22 @@ from dispatcher.ops.bench.measuring_process import carry_out, report_turn
 from dispatcher.ops.talk.apology_reason import is_apology, is_turned_away
 
 TURN_TIMEOUT_S: Final = 60.0
+# Of the LLM, which are what there is too little of.
+PLACES: Final = 8
 AUDIBLE_MS: Final = 2_000
 # In the middle of an utterance that hesitates; shorter than any silence that ends one.
 PAUSE_MS: Final = 400
+
+
+def devices_at(level: int, *, cycle_s: float, hold_s: float) -> int:
+    """Return how many devices ask for `level` per cent of what the places can take.
+
+    Args:
+        level: in per cent.
+        cycle_s: from a turn to the next one of a device that waits for nothing.
+        hold_s: for how long a call holds a place.
+    """
+    return max(1, round(level / 100 * cycle_s * PLACES / hold_s))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

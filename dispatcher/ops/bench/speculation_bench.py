@@ -10,33 +10,30 @@ import math
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
 import click
-import yaml
 from rich.console import Console
 from rich.table import Table
 
-from dispatcher.ops.bench.bench_stack import StackPlan, plan_stack, ready_stack
+from dispatcher.ops.bench.bench_stack import StackPlan, plan_loaded, ready_stack
 from dispatcher.ops.bench.bench_tables import bench_table, json_option
 from dispatcher.ops.bench.device_bench import parse_counts
 from dispatcher.ops.bench.measuring_process import measure
-from dispatcher.ops.bench.overload_load import TURN_TIMEOUT_S, OverloadLoadPlan
+from dispatcher.ops.bench.overload_load import PLACES, TURN_TIMEOUT_S, OverloadLoadPlan, devices_at
 from dispatcher.ops.bench.progress import BenchProgress
 from dispatcher.ops.interruptible import run_interruptible
 from dispatcher.percentile import percentile
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient, connect
-from dispatcher.supervisor.procfile import Line
 from dispatcher.telemetry.speculation_figures import SpeculationFigures, read_figures
 from dispatcher.telemetry.turn_log import TurnEnd, read_ends
 from dispatcher.terminal.figures import write_results
 
 DEFAULT_LEVELS: Final = "30,60,90,110"
 # Eight places of 1.5 s: 0.3 s to the first token, and 47 tokens at 40 a second.
-PLACES: Final = 8
 HOLD_S: Final = 1.5
 # Answers are short, so that there are many turns in little time.
 TTS_OPTIONS: Final = "--set audio_s_per_character=0.02"
@@ -118,25 +115,14 @@ async def run_bench(
 def speculation_stack(folder: Path, *, rules: dict[str, int] | None) -> StackPlan:
     """Return a stack with eight LLM places and short answers; no rules switch speculation off."""
     folder.mkdir()
-    plan = plan_stack(folder, None)
-    settings = yaml.safe_load(plan.config.read_text("utf-8"))
-    settings["conversation"] = {"speculation": False if rules is None else {"enabled": True, **rules}}
-    for instance in (found := settings["load_balancing"]["api_gateway"]["llm_services"]["instances"]):
-        instance["max_concurrent"] = PLACES // len(found)
-    plan.config.write_text(yaml.safe_dump(settings), "utf-8")
-    lines = [
-        Line(name=line.name, command=f"{line.command} {TTS_OPTIONS}")
-        if " instance tts " in line.command
-        else line
-        for line in plan.lines
-    ]
-    return replace(plan, lines=tuple(lines))
+    sections = {"conversation": {"speculation": False if rules is None else {"enabled": True, **rules}}}
+    return plan_loaded(folder, sections, llm_places=PLACES, service="tts", options=TTS_OPTIONS)
 
 
 async def _run_level(
     plan: StackPlan, level: int, seconds: float, progress: BenchProgress, *, is_on: bool
 ) -> SpeculationRow:
-    devices = max(1, round(level / 100 * CYCLE_S * PLACES / HOLD_S))
+    devices = devices_at(level, cycle_s=CYCLE_S, hold_s=HOLD_S)
     load = OverloadLoadPlan(
         url=plan.url,
         devices=devices,
