@@ -101,6 +101,10 @@ class Record:
     fields: dict[str, Any]
 
 
+# Outcomes of a turn whose user has no whole answer.
+FAILED_OUTCOMES: Final = frozenset({"apologised", "cut", "turned away"})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnTicket:
     """What every task of a turn carries.

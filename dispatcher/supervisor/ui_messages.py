@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from rich.text import Text
 
+from dispatcher.messages import FAILED_OUTCOMES
 from dispatcher.supervisor.process_output import Level
 from dispatcher.supervisor.process_spec import Role
 from dispatcher.telemetry.kpi_table import label_of, value_text
@@ -121,7 +122,7 @@ def turn_line(sent: str, now: datetime) -> Text | None:
     text.append(said)
     text.append(f" {outcome}{_after(turn)}", style="green" if outcome == "answered" else "yellow")
     text.append(f"{instances} turn {turn_id}", style="dim")
-    if outcome in {"apologised", "turned away", "cut"}:
+    if outcome in FAILED_OUTCOMES:
         reason = printable(turn.get("reason"), longest=3 * SHOWN_CHARACTERS)
         text.append(f": {reason}; dispatcher why {turn_id}", style="yellow")
     return text

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -99,8 +99,7 @@ async def read_end(redis: RedisClient, turn_id: str) -> TurnEnd | None:
     Raises:
         StateError: Redis is out of reach.
     """
-    for one in await redis.execute("LRANGE", keys.TURNS, 0, TURNS_KEPT - 1):
-        turn = json.loads(one)
+    for turn in await _kept(redis):
         if turn.get("turn", "").startswith(turn_id):
             return _end(turn)
     return None
@@ -112,8 +111,7 @@ async def read_ends(redis: RedisClient, *, since_s: float) -> list[TurnEnd]:
     Raises:
         StateError: Redis is out of reach.
     """
-    kept = map(json.loads, await redis.execute("LRANGE", keys.TURNS, 0, TURNS_KEPT - 1))
-    return [_end(turn) for turn in kept if turn["at_s"] >= since_s]
+    return [_end(turn) for turn in await _kept(redis) if turn["at_s"] >= since_s]
 
 
 async def read_last_end(redis: RedisClient, device_id: str, *, since_s: float) -> TurnEnd | None:
@@ -122,13 +120,17 @@ async def read_last_end(redis: RedisClient, device_id: str, *, since_s: float) -
     Raises:
         StateError: Redis is out of reach.
     """
-    for one in await redis.execute("LRANGE", keys.TURNS, 0, TURNS_KEPT - 1):
-        turn = json.loads(one)
+    for turn in await _kept(redis):
         if turn["at_s"] < since_s:
             return None
         if turn.get("device") == device_id:
             return _end(turn)
     return None
+
+
+async def _kept(redis: RedisClient) -> Iterator[Mapping[str, Any]]:
+    """Return the turns that are kept, the newest first; each is read as it is looked at."""
+    return map(json.loads, await redis.execute("LRANGE", keys.TURNS, 0, TURNS_KEPT - 1))
 
 
 def _end(turn: Mapping[str, Any]) -> TurnEnd:

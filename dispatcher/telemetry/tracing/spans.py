@@ -15,7 +15,7 @@ from yarl import URL
 
 from dispatcher.catalogue.model import Instance
 from dispatcher.errors import DispatcherError, InstanceError, TurnCancelled, in_words
-from dispatcher.messages import Service, TurnTicket
+from dispatcher.messages import FAILED_OUTCOMES, Service, TurnTicket
 from dispatcher.routing.router import Lease
 
 Attributes: TypeAlias = "Mapping[str, str | float]"
@@ -28,7 +28,6 @@ _MOMENTS: Final = (
     *("first_audio_ms", "reply_ready_ms", "played_ms"),
 )
 _NOT_ATTRIBUTES: Final = frozenset({*_MOMENTS, "turn", "reason", "started_at_ms"})
-_FAILED: Final = frozenset({"apologised", "cut", "turned away"})
 _VERBS: Final[Mapping[Service, str]] = {"asr": "transcribe", "llm": "chat", "tts": "speak"}
 # Units of usage, as OpenTelemetry names them; the others have no name there.
 _TOKENS: Final = {
@@ -135,7 +134,7 @@ def turn_span(
         if name in record
     ]
     facts = {f"xiaozhi.turn.{name}": fact for name, fact in record.items() if name not in _NOT_ATTRIBUTES}
-    reason, failed = str(record.get("reason", "")), record["outcome"] in _FAILED
+    reason, failed = str(record.get("reason", "")), record["outcome"] in FAILED_OUTCOMES
     return SpanRecord(
         name="turn",
         kind="SERVER",

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, Final, Protocol, TypeVar
 
@@ -73,15 +75,8 @@ class Tracer:
         sent_at_s: float | None,
     ) -> Result:
         """Return what a stage returns, and add its span."""
-        began_s, error = time.time(), None
-        try:
+        with self._spanned(partial(stage_span, ticket, stage, index, sent_at_s=sent_at_s)):
             return await work
-        except BaseException as raised:
-            error = raised
-            raise
-        finally:
-            times = (began_s, time.time())
-            self._export.add(stage_span(ticket, stage, index, sent_at_s=sent_at_s, times=times, error=error))
 
     async def call(
         self,
@@ -95,17 +90,29 @@ class Tracer:
 
         `part` returns, at the end of the call, its place among the attempts.
         """
-        began_s, parent = time.time(), stage_id(ticket, lease.instance.service, index)
-        outside, error = _CALL.set(call_id(parent, lease.slot.lease_id)), None
+        parent = stage_id(ticket, lease.instance.service, index)
+
+        def span(*, times: tuple[float, float], error: BaseException | None) -> SpanRecord:
+            return call_span(parent, lease, part(error), times=times, error=error)
+
+        with self._spanned(span):
+            outside = _CALL.set(call_id(parent, lease.slot.lease_id))
+            try:
+                return await work
+            finally:
+                _CALL.reset(outside)
+
+    @contextmanager
+    def _spanned(self, span: Callable[..., SpanRecord]) -> Iterator[None]:
+        """Add the span of the block, made of the times of both its ends and of its error."""
+        began_s, error = time.time(), None
         try:
-            return await work
+            yield
         except BaseException as raised:
             error = raised
             raise
         finally:
-            _CALL.reset(outside)
-            times = (began_s, time.time())
-            self._export.add(call_span(parent, lease, part(error), times=times, error=error))
+            self._export.add(span(times=(began_s, time.time()), error=error))
 
     def http_tracing(self) -> aiohttp.TraceConfig:
         """Return what adds `traceparent` to the requests of calls, and a span for each."""

@@ -106,8 +106,8 @@ async def test_a_collector_that_refuses_costs_one_line_and_one_when_it_is_back(
                 return event in events
 
             collector.fault = "busy"
-            await soon(lambda: is_logged("traces are not taken, their spans are dropped"), what="it is told")
+            await soon(lambda: is_logged("traces are not taken, their spans are dropped"), what="a line")
             collector.fault = ""
-            await soon(lambda: is_logged("traces are taken again"), what="it is told")
+            await soon(lambda: is_logged("traces are taken again"), what="a line")
         await export.close()
     assert events == ["traces are not taken, their spans are dropped", "traces are taken again"]
