@@ -29,7 +29,6 @@ from dispatcher.pipeline.worker_context import WorkerContext
 from dispatcher.routing.router import Lease, remaining_s
 from dispatcher.routing.rules.overload import OverloadStep
 from dispatcher.tools.model import ToolCall
-from dispatcher.turn_store.commitment import COMMIT_POLL_INTERVAL_S
 
 
 async def respond(context: WorkerContext, ticket: TurnTicket) -> None:
@@ -50,8 +49,7 @@ async def respond(context: WorkerContext, ticket: TurnTicket) -> None:
                 prompt_of(context, ticket, persona, language),
             )
             while calls := await _write_round(context, ticket, publisher, messages, toolbox):
-                while await publisher.is_held():  # noqa: ASYNC110  what is waited for stands in Redis
-                    await asyncio.sleep(COMMIT_POLL_INTERVAL_S)
+                await publisher.wait_until_committed()
                 messages += [
                     publisher.as_message(calls),
                     *await toolbox.run(calls, deadline_at_s=publisher.liveness.deadline_at_s),

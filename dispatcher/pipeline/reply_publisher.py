@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Unpack
 
@@ -18,7 +18,7 @@ from dispatcher.pipeline.phrase_speech import find_phrase, played
 from dispatcher.pipeline.stage import reply
 from dispatcher.pipeline.worker_context import WorkerContext
 from dispatcher.tools.model import ToolCall
-from dispatcher.turn_store.commitment import is_committed
+from dispatcher.turn_store.commitment import COMMIT_POLL_INTERVAL_S, is_committed
 
 
 class ReplyPublisher:
@@ -85,16 +85,23 @@ class ReplyPublisher:
         self.ended_because = self.ended_because or self._limits.refusal(text)
         return not self.ended_because
 
-    async def is_held(self) -> bool:
-        """Return whether this is a speculation, of which one sentence may be spoken and no tool called.
+    async def wait_until_committed(self, on_wait: Callable[[], object] | None = None) -> None:
+        """Return once this is no speculation, of which one sentence may be spoken and no tool called.
+
+        Args:
+            on_wait: called before each pause.
 
         Raises:
             StateError: Redis is out of reach.
         """
         ticket = self._ticket
-        if ticket.speculative and await is_committed(self._context.redis, ticket.turn_id):
-            self._ticket = replace(ticket, speculative=False)
-        return self._ticket.speculative
+        if not ticket.speculative:
+            return
+        while not await is_committed(self._context.redis, ticket.turn_id):
+            if on_wait is not None:
+                on_wait()
+            await asyncio.sleep(COMMIT_POLL_INTERVAL_S)
+        self._ticket = replace(ticket, speculative=False)
 
     async def send_sentence(self, sentence: str, text: str, timings: dict[str, str | float]) -> None:
         """Have a sentence shown as it is cleaned, and spoken.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Final
@@ -22,7 +21,6 @@ from dispatcher.pipeline.stage import THINKING_STALL_TIMEOUT_S, without_stalls
 from dispatcher.routing.router import Lease
 from dispatcher.speech_text.block_stream import BlockStream
 from dispatcher.tools.model import ChatPiece, Progress, PromptUsage, ToolCall
-from dispatcher.turn_store.commitment import COMMIT_POLL_INTERVAL_S
 
 log = structlog.get_logger(__name__)
 
@@ -198,9 +196,8 @@ class ReplyWriter:
             self._timings.setdefault("llm_first_sentence_ms", self._elapsed_ms())
             if self._text.mood and not publisher.count:
                 publisher.send("emotion", text=self._text.mood)
-            while publisher.count and await publisher.is_held():
-                self._attempt.mark_alive()
-                await asyncio.sleep(COMMIT_POLL_INTERVAL_S)
+            if publisher.count:
+                await publisher.wait_until_committed(self._attempt.mark_alive)
             await publisher.send_sentence(sentence, text, self._timings)
 
     def _win(self) -> None:
