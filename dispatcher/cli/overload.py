@@ -6,12 +6,10 @@ from typing import Final
 
 import click
 
-from dispatcher.control.overload_status import pin_step, read_overload
+from dispatcher.control.overload_status import PIN_CHOICES, pin_as_chosen, read_overload
 from dispatcher.ops.redis_session import redis_command
 from dispatcher.redis_client.client import RedisClient
-from dispatcher.routing.rules.overload import OverloadStep
 
-AUTO: Final = "auto"
 NOTHING: Final = "overload: step 0, full answers"
 
 
@@ -40,14 +38,11 @@ async def show(redis: RedisClient) -> None:
 
 
 @overload.command("pin", short_help="Take a step, whatever the load; auto ends that.")
-@click.argument(
-    "step", type=click.Choice([*(str(int(step)) for step in OverloadStep), AUTO]), metavar="STEP|auto"
-)
+@click.argument("step", type=click.Choice(PIN_CHOICES), metavar="STEP|auto")
 @redis_command
 async def pin(redis: RedisClient, step: str) -> None:
     """Have all fronts take STEP (0 to 5), whatever the load is; `auto` lets the load decide again.
 
     Who pinned it, and when, is kept and shown by `dispatcher status`.
     """
-    pinned = await pin_step(redis, None if step == AUTO else int(step))
-    click.echo(f"overload: {pinned.in_words()}" if pinned else "overload: the load decides from now on")
+    click.echo(await pin_as_chosen(redis, step))

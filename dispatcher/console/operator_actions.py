@@ -14,20 +14,17 @@ from dispatcher.console.access import require_operator
 from dispatcher.console.action_log import kept
 from dispatcher.console.context import CONSOLE
 from dispatcher.console.request_texts import read_object, require_printable, text_of
-from dispatcher.control.overload_status import pin_step
+from dispatcher.control.overload_status import PIN_CHOICES, pin_as_chosen
 from dispatcher.errors import ConfigError, DispatcherError, StateError, UnknownName
 from dispatcher.messages import Language
 from dispatcher.ops import device_admin, tuner_admin
 from dispatcher.ops.instance_holds import LEAST_S, LONGEST_S, hold_instance, seconds_of
 from dispatcher.redis_client.client import RedisClient, connect
 from dispatcher.routing import admin
-from dispatcher.routing.rules.overload import OverloadStep
 from dispatcher.web_assets import SECURITY_HEADERS
 
 MAX_NAME: Final = 64
 UNDO_TIMEOUT_S: Final = 10.0
-AUTO: Final = "auto"
-STEPS: Final = (*(str(int(step)) for step in OverloadStep), AUTO)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,10 +129,9 @@ async def _hold(redis: RedisClient, asked: ActionRequest, field: admin.HeldField
 
 
 async def _pin(redis: RedisClient, asked: ActionRequest) -> str:
-    if asked.value not in STEPS:
-        raise ValueError(f"value: was {asked.value!r}; expected one of {', '.join(STEPS)}")
-    pinned = await pin_step(redis, None if asked.value == AUTO else int(asked.value), by=asked.who)
-    return f"overload: {pinned.in_words()}" if pinned else "overload: the load decides from now on"
+    if asked.value not in PIN_CHOICES:
+        raise ValueError(f"value: was {asked.value!r}; expected one of {', '.join(PIN_CHOICES)}")
+    return await pin_as_chosen(redis, asked.value, by=asked.who)
 
 
 async def _undo(redis: RedisClient, asked: ActionRequest) -> str:

@@ -8,11 +8,16 @@ import socket
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from dispatcher.control.overrides import OVERLOAD_PIN, OverloadPin, read_overrides, set_override
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing.rules.overload import OverloadStep
 from dispatcher.telemetry.front_presence import FrontCounts, read_fronts
+
+# What an operator may pin: a step by its number, or that the load decides.
+AUTO: Final = "auto"
+PIN_CHOICES: Final = (*(str(int(step)) for step in OverloadStep), AUTO)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +71,12 @@ def overload_of(fronts: Mapping[str, FrontCounts], pin: OverloadPin | None) -> O
         fronts={front_id: front.overload_step for front_id, front in fronts.items()},
         pin=pin,
     )
+
+
+async def pin_as_chosen(redis: RedisClient, choice: str, *, by: str = "") -> str:
+    """Pin one of PIN_CHOICES as `pin_step` does, and return what holds then in words."""
+    pinned = await pin_step(redis, None if choice == AUTO else int(choice), by=by)
+    return f"overload: {pinned.in_words()}" if pinned else "overload: the load decides from now on"
 
 
 async def pin_step(redis: RedisClient, step: int | None, *, by: str = "") -> OverloadPin | None:

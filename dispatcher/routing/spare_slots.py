@@ -1,9 +1,8 @@
 """Calls on spare slots: behind every real call, and ended where a real call waits for their slot.
 
-Requests that only have an LLM read a prompt ahead are made so, and those of a speculative turn.
-Such a call does not wait for a slot, leaves
-half of an instance's slots free, and is marked, so that a real call that finds every slot taken has the
-youngest of them end (docs/adr/0042-prefill.md, 0041-speculation.md).
+Requests that only have an LLM read a prompt ahead are made so, and those of a speculative turn. Such a call
+does not wait for a slot, leaves half of an instance's slots free, and is marked, so that a real call that
+finds every slot taken has the youngest of them end (docs/adr/0042-prefill.md, 0041-speculation.md).
 """
 
 from __future__ import annotations

@@ -207,8 +207,9 @@ class ListenController:
             ticket = await self._profile.new_ticket(self.microphone.params, timeout_s=timeout_s, text=text)
             if begun is not None:
                 first = begun.ticket
-                ticket = replace(ticket, turn_id=first.turn_id, tool_list=first.tool_list)
-                ticket = replace(ticket, traceparent=first.traceparent)
+                ticket = replace(
+                    ticket, turn_id=first.turn_id, tool_list=first.tool_list, traceparent=first.traceparent
+                )
             said = Utterance(
                 ticket=ticket, device_name=known.name, recording=recording, silence_ms=silence_ms
             )

@@ -1,7 +1,7 @@
 -- Put a task into a queue, once: a caller that lost the answer may repeat it.
 --
 -- keys     queue · sent: of the task
--- args     message: its header sent_at_s is set to the time of Redis, by which its age is told, whatever the clock of
+-- args     message: its header sent_at_s is set to the time of Redis, by which its age is read, whatever the clock of
 --          the sender · sent_ttl_s: for so long a repetition is known as one
 -- Returns  the length of the queue
 
