@@ -9,10 +9,8 @@ from typing import Final
 
 from dispatcher.bundled.assistant.arithmetic import work_out
 from dispatcher.bundled.assistant.clock import tell_day, tell_time
-from dispatcher.bundled.assistant.durations import count_time, refuse_alarm
 from dispatcher.bundled.assistant.query import Query, language_of
 from dispatcher.bundled.assistant.small_talk import decline, tell
-from dispatcher.bundled.assistant.small_tasks import pick_number
 from dispatcher.bundled.assistant.units import as_question, parse_conversion, unit_of
 
 _MARK: Final = re.compile(
@@ -45,7 +43,6 @@ _OPERATION: Final = re.compile(
     r"|除以)\d.*|的?平方"
 )
 _RESULT: Final = re.compile(r"(?:is |等于)(-?\d+(?:\.\d+)?)[.。]$")
-_LENGTH: Final = re.compile(r"\d+(?:\.\d+)?个?半? ?(?:seconds?|minutes?|hours?|小时|钟头|分钟|秒)")
 _DAY: Final = re.compile(
     r"(?:the )?(?:day (?:after|before) )?(?:tomorrow|yesterday|today)|大?后天|明天|前天|昨天|今天"
 )
@@ -86,14 +83,14 @@ def _resolved(query: Query, before: Sequence[Query]) -> Query | None:
 
 
 def _repeated(before: Query) -> str | None:
-    return before.said if tell(before) or pick_number(before) else None
+    return before.said if tell(before) else None
 
 
 def _changed(before: Query, rest: str) -> str | None:
     """Return the earlier question with one thing in it changed."""
     if not rest:
         return None
-    ways = (_conversion, _duration, _sum, _day, _place, _unknown)
+    ways = (_conversion, _sum, _day, _place, _unknown)
     return next((question for way in ways if (question := way(before, rest))), None)
 
 
@@ -116,13 +113,6 @@ def _conversion(before: Query, rest: str) -> str | None:
     else:
         return None
     return as_question(asked, before.language)
-
-
-def _duration(before: Query, rest: str) -> str | None:
-    length = _LENGTH.match(rest.removeprefix("in ").removeprefix("for "))
-    if length is None or not (count_time(before) or refuse_alarm(before)):
-        return None
-    return _LENGTH.sub(length[0], before.figures, count=1)
 
 
 def _sum(before: Query, rest: str) -> str | None:
