@@ -21,6 +21,8 @@ Algorithm = Literal[
 Priority = Literal["high", "normal", "low", "standby"]
 Thinking = Literal["off", "auto"]
 TunerMode = Literal["off", "observe", "act"]
+# What a connected device does: nothing, it listens, it waits for its answer, or it speaks that.
+Activity = Literal["", "listening", "answering", "speaking"]
 # Speech that is kept for the next time it is wanted: none, a sentence of an answer, or a phrase of our own.
 Keep = Literal["", "sentence", "fixed"]
 
@@ -173,6 +175,18 @@ class TurnTicket:
     def with_text(self, text: str, language: Language) -> Self:
         """Return the ticket with the transcript and its language filled in."""
         return replace(self, text=text, language=language)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DevicePresence:
+    """A connected device as its front reports it every few seconds.
+
+    Attributes:
+        heard_at_s: Unix time at which it sent something last.
+    """
+
+    heard_at_s: float
+    activity: Activity = ""
 
 
 class ReplyFields(TypedDict, total=False):

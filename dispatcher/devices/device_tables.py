@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dispatcher.devices.registry import Registered
+from dispatcher.messages import DevicePresence
 from dispatcher.terminal.console import duration
 from dispatcher.terminal.tables import Column, ResponsiveTable, table_of
 
@@ -23,26 +24,26 @@ NONE_YET = "no device was here yet; point one to the OTA address (docs/devices.m
 SPARE_DEVICE_COLUMNS: Final = ("firmware", "board", "language", "persona", "last heard", "connected", "code")
 
 
-def devices_view(devices: Sequence[Registered], seen_at_s: Mapping[str, float]) -> RenderableType:
+def devices_view(devices: Sequence[Registered], connected: Mapping[str, DevicePresence]) -> RenderableType:
     """Return a row for each device; columns in which none has anything to say are left out.
 
     Args:
         devices: known ones.
-        seen_at_s: of those that are connected, the Unix time of the last frame of each.
+        connected: those of them that are, by id.
     """
     if not devices:
         return Text(NONE_YET, style="yellow")
-    rows = [_cells(device, seen_at_s.get(device.device_id)) for device in devices]
+    rows = [_cells(device, connected.get(device.device_id)) for device in devices]
     return ResponsiveTable(
         lambda left_out: (table_of(rows, _COLUMNS, left_out=left_out, style=_style),),
         spare=SPARE_DEVICE_COLUMNS,
     )
 
 
-def device_view(device: Registered, seen_at_s: float | None, *, remembered: int) -> RenderableType:
+def device_view(device: Registered, presence: DevicePresence | None, *, remembered: int) -> RenderableType:
     """Return all that is known of one device; of its users only how much is remembered."""
     grid = Table.grid(padding=(0, 2))
-    cells = {**_cells(device, seen_at_s), "first seen": moment(device.first_seen_ms)}
+    cells = {**_cells(device, presence), "first seen": moment(device.first_seen_ms)}
     cells["remembered"] = f"{remembered} characters" if remembered else "nothing"
     for name, text in cells.items():
         if text:
@@ -50,10 +51,14 @@ def device_view(device: Registered, seen_at_s: float | None, *, remembered: int)
     return grid
 
 
-def as_json(device: Registered, seen_at_s: float | None = None) -> Mapping[str, Any]:
+def as_json(device: Registered, presence: DevicePresence | None = None) -> Mapping[str, Any]:
     """Return a device for scripts; `last_heard_ms` is 0 for one that is not connected."""
     told = {name: value for name, value in asdict(device).items() if name not in _DIGESTS}
-    connected = {"connected": seen_at_s is not None, "last_heard_ms": round((seen_at_s or 0) * 1000)}
+    connected = {
+        "connected": presence is not None,
+        "activity": presence.activity if presence else "",
+        "last_heard_ms": round(presence.heard_at_s * 1000) if presence else 0,
+    }
     return {**told, "state": state_of(device), **connected}
 
 
@@ -89,14 +94,14 @@ def _style(cells: dict[str, str]) -> str:
     return "red" if cells["state"] == "blocked" else ""
 
 
-def _last_heard(device: Registered, seen_at_s: float | None) -> str:
+def _last_heard(device: Registered, presence: DevicePresence | None) -> str:
     """Return how long ago a connected device was heard, and when another one came last."""
-    if seen_at_s is None:
+    if presence is None:
         return moment(device.last_seen_ms)
-    return f"{duration(max(0.0, time.time() - seen_at_s))} ago"
+    return f"{duration(max(0.0, time.time() - presence.heard_at_s))} ago"
 
 
-def _cells(device: Registered, seen_at_s: float | None) -> dict[str, str]:
+def _cells(device: Registered, presence: DevicePresence | None) -> dict[str, str]:
     return {
         "device": device.device_id,
         "name": device.name,
@@ -106,7 +111,7 @@ def _cells(device: Registered, seen_at_s: float | None) -> dict[str, str]:
         "language": device.language or "",
         "board": device.board,
         "firmware": device.firmware,
-        "connected": "" if seen_at_s is None else "yes",
-        "last heard": _last_heard(device, seen_at_s),
+        "connected": (presence.activity or "yes") if presence else "",
+        "last heard": _last_heard(device, presence),
         "waiting since": moment(device.waiting_since_ms),
     }

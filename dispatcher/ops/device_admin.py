@@ -40,10 +40,10 @@ async def show_device(redis: RedisClient, word: str, *, json_wanted: bool) -> Re
     """Return all that is known of a device; of its users only how much is remembered."""
     device = await find(redis, word)
     remembered = len((await memory.read(redis, device.device_id)).text)
-    seen_at_s = (await front_presence.read_connected(redis)).get(device.device_id)
+    presence = (await front_presence.read_connected(redis)).get(device.device_id)
     if not json_wanted:
-        return device_view(device, seen_at_s, remembered=remembered)
-    known = {**as_json(device, seen_at_s), "remembered_characters": remembered}
+        return device_view(device, presence, remembered=remembered)
+    known = {**as_json(device, presence), "remembered_characters": remembered}
     return json.dumps(known, ensure_ascii=False)
 
 

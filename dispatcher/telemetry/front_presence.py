@@ -1,4 +1,4 @@
-"""Presence of the fronts, each published every few seconds: devices, and how many of them are busy."""
+"""Presence of the fronts, each published every few seconds: devices, and what each of them does."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from dispatcher.messages import DevicePresence
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.redis_client.decoding import as_text
@@ -18,6 +19,7 @@ FRONT_TTL_S: Final = 15
 PRESENCE_INTERVAL_S: Final = 3.0
 # Longer than the hash of a front lives: a front without a report for so long has ended.
 PRESENCE_TTL_S: Final = 60.0
+NO_DEVICES: Final[Mapping[str, DevicePresence]] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,12 +46,14 @@ class FrontCounts:
 
 
 def publish(
-    redis: RedisClient, front_id: str, counts: FrontCounts, *, heard_at_s: Mapping[str, float] | None = None
+    redis: RedisClient, front_id: str, counts: FrontCounts, devices: Mapping[str, DevicePresence] = NO_DEVICES
 ) -> None:
-    """Write a front's counts, and when each of its devices was last heard; both are gone soon after it is."""
-    heard = json.dumps({device_id: round(at_s) for device_id, at_s in (heard_at_s or {}).items()})
+    """Write a front's counts and its devices; both are gone soon after it is."""
+    heard = {device_id: round(device.heard_at_s) for device_id, device in devices.items()}
+    activity = {device_id: device.activity for device_id, device in devices.items() if device.activity}
     redis.send_nowait(
-        *("HSET", keys.front(front_id), "devices", counts.devices, "busy", counts.busy, "heard", heard),
+        *("HSET", keys.front(front_id), "devices", counts.devices, "busy", counts.busy),
+        *("heard", json.dumps(heard), "activity", json.dumps(activity)),
         *("in_turn", counts.in_turn, "turns_begun", counts.turns_begun),
         *("overload_step", counts.overload_step, "line_ms", counts.line_ms),
         *("turned_away", counts.turned_away),
@@ -58,18 +62,20 @@ def publish(
     redis.send_nowait("ZADD", keys.FRONTS, round(time.time(), 1), front_id)
 
 
-async def read_connected(redis: RedisClient) -> dict[str, float]:
-    """Return the devices that are connected to any front, with the Unix time at which each was last heard.
+async def read_connected(redis: RedisClient) -> dict[str, DevicePresence]:
+    """Return the devices that are connected to any front, by id.
 
     Raises:
         StateError: Redis is out of reach.
     """
     ids = [front_id.decode() for front_id in await redis.execute("ZRANGE", keys.FRONTS, 0, -1)]
-    told = await asyncio.gather(*(redis.submit(("HGET", keys.front(front_id), "heard")) for front_id in ids))
-    found: dict[str, float] = {}
-    for heard in told:
+    looks = (redis.submit(("HMGET", keys.front(front_id), "heard", "activity")) for front_id in ids)
+    found: dict[str, DevicePresence] = {}
+    for heard, activity in await asyncio.gather(*looks):
+        doing = json.loads(activity or "{}")  # a front of an older version does not say
         for device_id, at_s in json.loads(heard or "{}").items():
-            found[device_id] = max(float(at_s), found.get(device_id, 0.0))
+            if device_id not in found or found[device_id].heard_at_s < at_s:
+                found[device_id] = DevicePresence(heard_at_s=at_s, activity=doing.get(device_id, ""))
     return found
 
 

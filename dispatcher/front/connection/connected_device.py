@@ -9,6 +9,7 @@ import structlog
 
 from dispatcher.devices.device_commands import DeviceCommand
 from dispatcher.front.connection.device_writer import DeviceWriter
+from dispatcher.messages import Activity
 
 log = structlog.get_logger(__name__)
 
@@ -34,8 +35,8 @@ class ConnectedDevice(Protocol):
         ...
 
     @property
-    def is_busy(self) -> bool:
-        """Whether it is in a turn or listening."""
+    def activity(self) -> Activity:
+        """What it does at this moment; "" where nobody talks to it."""
         ...
 
     @property

@@ -16,6 +16,7 @@ from dispatcher.front.connection.device_writer import DeviceWriter
 from dispatcher.front.connection.front_context import FrontContext
 from dispatcher.front.connection.listen_controller import ListenController
 from dispatcher.front.connection.microphone import Microphone
+from dispatcher.messages import Activity
 
 log = structlog.get_logger(__name__)
 
@@ -70,9 +71,9 @@ class DeviceConnection:
         return self._reader.received_at_s
 
     @property
-    def is_busy(self) -> bool:
-        """Whether it is in a turn or listening."""
-        return self._listen.is_busy
+    def activity(self) -> Activity:
+        """What the device does at this moment."""
+        return self._listen.activity
 
     @property
     def awaits_answer(self) -> bool:

@@ -22,6 +22,7 @@ from dispatcher.front.connection.speculative_turn import Speculations
 from dispatcher.front.connection.streaming_utterance import StreamingUtterances
 from dispatcher.front.connection.turn_runner import TurnRunner
 from dispatcher.front.connection.turn_tasks import BegunUtterance, Utterance
+from dispatcher.messages import Activity
 
 OnAnswered = Callable[[str], None]
 
@@ -63,9 +64,11 @@ class ListenController:
         self._speculations = Speculations(context, profile) if is_on else None
 
     @property
-    def is_busy(self) -> bool:
-        """Whether the device is in a turn or listening."""
-        return self.turn is not None or self._session.records
+    def activity(self) -> Activity:
+        """What the device does; a microphone that is on while a reply is spoken waits for a barge-in."""
+        if self.turn is not None:
+            return "speaking" if self.turn.is_speaking else "answering"
+        return "listening" if self._session.records else ""
 
     @property
     def awaits_answer(self) -> bool:

@@ -1,4 +1,4 @@
-"""Presence of a front in Redis: its devices, when each last sent something, and how many are busy."""
+"""Presence of a front in Redis: its devices, when each last sent something, and what it does."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from contextlib import suppress
 
 from dispatcher.errors import StateError
 from dispatcher.front.connection.front_context import FrontContext
+from dispatcher.messages import DevicePresence
 from dispatcher.telemetry import front_presence
 
 
@@ -31,14 +32,17 @@ class PresenceLoop:
             StateError: too many commands wait for Redis already.
         """
         context = self._context
+        devices = {
+            device_id: DevicePresence(heard_at_s=device.received_at_s, activity=device.activity)
+            for device_id, device in context.devices.items()
+        }
         counts = front_presence.FrontCounts(
-            devices=len(context.devices),
-            busy=sum(device.is_busy for device in context.devices.values()),
+            devices=len(devices),
+            busy=sum(bool(device.activity) for device in devices.values()),
             in_turn=len(context.turns),
             turns_begun=context.turns.begun,
             overload_step=int(context.ladder.step),
             line_ms=round(context.ladder.line_s * 1000),
             turned_away=context.ladder.turned_away,
         )
-        received_at_s = {device_id: device.received_at_s for device_id, device in context.devices.items()}
-        front_presence.publish(context.redis, context.front_id, counts, heard_at_s=received_at_s)
+        front_presence.publish(context.redis, context.front_id, counts, devices)

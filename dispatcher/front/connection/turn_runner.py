@@ -73,6 +73,11 @@ class TurnRunner:
             ahead_at=utterance.begun.began_at if isinstance(utterance.begun, SpeculativeTurn) else None,
         )
 
+    @property
+    def is_speaking(self) -> bool:
+        """Whether the device has been sent sound: a filler, an answer or an apology."""
+        return bool(self._player.clock.sent)
+
     def start(self) -> None:
         """Send the first task; where there are too many, or the broker is unreachable, an apology follows."""
         ticket = self._tasks.ticket

@@ -26,11 +26,13 @@ async def test_devices_busy_ones_and_turns_are_counted_and_each_turn_is_kept_in_
     async with stack.front.device("quiet"), stack.front.device("talker") as talker:
         await talker.listen("start", mode="manual")
         await soon(lambda: counted(2, 1), what="two devices, one that listens")
+        connected = await read_connected(redis)
+        assert (connected["quiet"].activity, connected["talker"].activity) == ("", "listening")
         await talker.listen("stop")
         await talker.says()
-        heard = await read_connected(redis)
-        assert {"quiet", "talker"} <= heard.keys()
-        assert all(time.time() - 60 < at_s <= time.time() + 1 for at_s in heard.values())
+        connected = await read_connected(redis)
+        assert {"quiet", "talker"} <= connected.keys()
+        assert all(time.time() - 60 < each.heard_at_s <= time.time() + 1 for each in connected.values())
         quiet = await soon(lambda: counted(2, 0), what="two devices, none busy")
         assert quiet is not None
         assert quiet.turns_begun >= 1

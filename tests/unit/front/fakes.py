@@ -18,7 +18,7 @@ from dispatcher.front.connection.device_writer import DeviceWriter
 from dispatcher.front.connection.front_context import FrontContext
 from dispatcher.front.connection.playback import Pacer
 from dispatcher.host_metrics.host import HostSample
-from dispatcher.messages import Service
+from dispatcher.messages import Activity, Service
 from dispatcher.redis_client import keys
 from dispatcher.settings import Settings
 from tests.unit.front.playout import Clock
@@ -100,7 +100,7 @@ class FakeDevice:
     """A connected device as the rest of the front uses it."""
 
     socket: FakeSocket = field(default_factory=FakeSocket)
-    is_busy: bool = False
+    activity: Activity = ""
     awaits_answer: bool = False
     received_at_s: float = 1.0
     invalidated: int = 0

@@ -9,6 +9,7 @@ from typing import cast
 
 import pytest
 
+from dispatcher.audio.packets import pack
 from dispatcher.catalogue.conversation import Endpointing
 from dispatcher.catalogue.model import Instance, ServiceConfig
 from dispatcher.device_simulator import DeviceOptions
@@ -164,16 +165,16 @@ async def test_a_device_that_may_take_no_turn_is_disconnected(fields: dict[str, 
 
 async def test_an_answer_is_awaited_from_the_first_word_to_the_end_of_the_turn() -> None:
     device = listening(fake_front())
-    assert (device.controller.is_busy, device.controller.awaits_answer) == (False, False)
+    assert (device.controller.activity, device.controller.awaits_answer) == ("", False)
     await device.sends("start")
-    assert (device.controller.is_busy, device.controller.awaits_answer) == (True, True)
+    assert (device.controller.activity, device.controller.awaits_answer) == ("listening", True)
     await device.controller.on_packet(PACKET)
     await device.sends("stop")
-    assert (device.controller.is_busy, device.controller.awaits_answer) == (True, True)
+    assert (device.controller.activity, device.controller.awaits_answer) == ("answering", True)
 
     await device.controller.abort()
 
-    assert (device.controller.is_busy, device.controller.awaits_answer) == (False, False)
+    assert (device.controller.activity, device.controller.awaits_answer) == ("", False)
 
 
 async def test_an_open_microphone_that_finds_no_speech_awaits_nothing() -> None:
@@ -181,7 +182,22 @@ async def test_an_open_microphone_that_finds_no_speech_awaits_nothing() -> None:
 
     await device.sends("start", mode="auto")
 
-    assert (device.controller.is_busy, device.controller.awaits_answer) == (True, False)
+    assert (device.controller.activity, device.controller.awaits_answer) == ("listening", False)
+
+
+async def test_a_device_speaks_from_the_first_sound_that_it_is_sent() -> None:
+    device = listening(fake_front())
+    await device.says()
+    (ticket,) = device.front.queued("asr")
+    transcript = Reply(turn_id=ticket["turn_id"], attempt=1, kind="transcript", text="When do we eat?")
+    device.front.context.turns.route(transcript)
+    seen = [device.controller.activity]
+
+    device.front.context.turns.route(replace(transcript, kind="sentence", text="At noon."))
+    device.front.context.turns.route(replace(transcript, kind="audio", packets=pack([PACKET])))
+    device.front.clock.advance()
+
+    assert [*seen, device.controller.activity] == ["answering", "speaking"]
 
 
 async def test_the_end_of_a_turn_is_reported_with_what_was_said() -> None:

@@ -10,9 +10,10 @@ from dispatcher.redis_client import keys
 from tests.unit.front.fakes import FakeDevice, fake_front, settle
 
 
-async def test_a_front_publishes_its_devices_and_how_many_are_busy() -> None:
+async def test_a_front_publishes_its_devices_and_what_they_do() -> None:
     front = fake_front()
-    front.context.devices.update({"one": FakeDevice(received_at_s=7.4), "two": FakeDevice(is_busy=True)})
+    talker = FakeDevice(activity="speaking")
+    front.context.devices.update({"one": FakeDevice(received_at_s=7.4), "two": talker})
 
     PresenceLoop(front.context).publish()
     await settle()
@@ -23,6 +24,7 @@ async def test_a_front_publishes_its_devices_and_how_many_are_busy() -> None:
     assert (fields["devices"], fields["busy"], fields["in_turn"]) == ("2", "1", "0")
     assert (fields["overload_step"], fields["line_ms"], fields["turned_away"]) == ("0", "0", "0")
     assert json.loads(fields["heard"]) == {"one": 7, "two": 1}
+    assert json.loads(fields["activity"]) == {"two": "speaking"}
 
 
 async def test_it_publishes_at_once_and_until_it_is_cancelled() -> None:
