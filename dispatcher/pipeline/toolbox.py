@@ -6,7 +6,7 @@ A second sending of the turn finds that the first one acted and ends.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -38,6 +38,8 @@ ANSWER_MARGIN_S: Final = 3.0
 # A device's front counts the ten seconds; its answer travels a little longer.
 DEVICE_ANSWER_MARGIN_S: Final = 1.0
 
+# Where a tool is that no tool server has.
+_DEVICE: Final = "device"
 _CLOCK: Final = ListedTool(
     name=NOW_TOOL.name, description=NOW_TOOL.description, parameters=NOW_TOOL.parameters
 )
@@ -141,11 +143,18 @@ class Toolbox:
         arguments = read_json(call.arguments)
         problem = argument_problem(offer.tool.parameters, arguments)
         if problem:
-            log.info("tool not called", tool=call.name, server=offer.server or "device")
+            log.info("tool not called", tool=call.name, server=offer.server or _DEVICE)
             return ToolResult(text=f"not done: {problem}", failed=True)
         if offer.listed is _CLOCK:
             return self._local_time(str(arguments.get("timezone") or ""))
-        return await self._call(offer, fitted(offer.tool.parameters, arguments))
+        made = self._call(offer, fitted(offer.tool.parameters, arguments))
+        return await self._traced(made, call, offer)
+
+    async def _traced(self, made: Awaitable[ToolResult], call: ToolCall, offer: _Offer) -> ToolResult:
+        if not (self._ticket.traceparent and self._context.tracer):
+            return await made
+        server, number = offer.server or _DEVICE, self._asked
+        return await self._context.tracer.tool(made, self._ticket, call, server, number=number)
 
     def _local_time(self, timezone: str) -> ToolResult:
         try:
@@ -176,7 +185,7 @@ class Toolbox:
         took_ms = round((now() - began_at) * 1000, 1)
         self.called += 1
         self.took_ms = round(self.took_ms + took_ms, 1)
-        server = offer.server or "device"
+        server = offer.server or _DEVICE
         log.info("tool called", tool=offer.listed.name, server=server, failed=result.failed, ms=took_ms)
         return result
 

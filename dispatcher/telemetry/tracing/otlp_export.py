@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import structlog
 
-from dispatcher.telemetry.tracing.spans import SpanId, SpanRecord
+from dispatcher.telemetry.tracing.span_record import SpanId, SpanRecord
 from dispatcher.telemetry.tracing.tracer import Tracer
 
 log = structlog.get_logger(__name__)

@@ -1,15 +1,13 @@
-"""Spans of a turn, mapped from its record, its stages, and its calls to instances; pure.
+"""Spans of a turn, mapped from its record, its stages, and its calls to instances and tools; pure.
 
-Ids follow from what every process knows (the turn, the stage, the lease), so no process has to ask another
-one for a parent. Source of the names: OpenTelemetry semantic conventions for generative AI, messaging, HTTP.
+Source of the names: OpenTelemetry semantic conventions for generative AI, messaging, HTTP.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Final, Literal, TypeAlias
+from dataclasses import dataclass
+from typing import Final
 
 from yarl import URL
 
@@ -17,10 +15,8 @@ from dispatcher.catalogue.model import Instance
 from dispatcher.errors import DispatcherError, InstanceError, TurnCancelled, in_words
 from dispatcher.messages import FAILED_OUTCOMES, Service, TurnTicket
 from dispatcher.routing.router import Lease
-
-Attributes: TypeAlias = "Mapping[str, str | float]"
-# As OpenTelemetry names them.
-Kind = Literal["SERVER", "CONSUMER", "CLIENT"]
+from dispatcher.telemetry.tracing.span_record import Attributes, SpanId, SpanRecord
+from dispatcher.tools.model import ToolCall, ToolResult
 
 # Moments of a turn that its record has, in ms after the end of speech.
 _MOMENTS: Final = (
@@ -35,69 +31,6 @@ _TOKENS: Final = {
     "completion_tokens": "gen_ai.usage.output_tokens",
     "cached_tokens": "gen_ai.usage.cache_read.input_tokens",
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpanId:
-    """Trace and number of a span, as W3C writes them.
-
-    Attributes:
-        trace: 32 hexadecimal digits; those of the turn's id.
-        number: 16 hexadecimal digits.
-    """
-
-    trace: str
-    number: str
-
-    @classmethod
-    def of_turn(cls, turn_id: str) -> SpanId:
-        """Return the root of a turn's trace, whose id is 32 hexadecimal digits."""
-        return cls(trace=turn_id, number=_digits(turn_id))
-
-    @classmethod
-    def parse(cls, traceparent: str) -> SpanId:
-        """Return what a `traceparent` of ours names."""
-        _, trace, number, _ = traceparent.split("-")
-        return cls(trace=trace, number=number)
-
-    def child(self, *parts: str | int) -> SpanId:
-        """Return the span of the same trace that these parts name."""
-        return SpanId(trace=self.trace, number=_digits(self.trace, *parts))
-
-    @property
-    def traceparent(self) -> str:
-        """The header of W3C Trace Context, version 00, of a trace that is sampled."""
-        return f"00-{self.trace}-{self.number}-01"
-
-
-def _digits(*parts: str | int) -> str:
-    return hashlib.blake2b("\0".join(map(str, parts)).encode(), digest_size=8).hexdigest()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpanRecord:
-    """One finished span.
-
-    Attributes:
-        parent: number of the parent, empty for a root.
-        started_s, ended_s: Unix time.
-        moments: names and Unix times of what happened in between.
-        linked: number of a span of this trace because of which there is this one; empty for none.
-        error: class of the error; empty where it went well.
-        error_text: in words, as in the log.
-    """
-
-    name: str
-    kind: Kind
-    span: SpanId
-    parent: str = ""
-    started_s: float
-    ended_s: float
-    attributes: Attributes = field(default_factory=dict)
-    moments: tuple[tuple[str, float], ...] = ()
-    linked: str = ""
-    error: str = ""
-    error_text: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,6 +148,40 @@ def call_span(
     )
 
 
+def tool_span(
+    ticket: TurnTicket,
+    call: ToolCall,
+    server: str,
+    *,
+    number: int,
+    times: tuple[float, float],
+    outcome: ToolResult | BaseException,
+) -> SpanRecord:
+    """Return the span of call `number` of a turn to a tool of `server`, or of its device.
+
+    Without arguments and result: both quote the user.
+    """
+    stage, (name, text) = stage_id(ticket, "llm", 0), _error_of(outcome)
+    attributes = {
+        "gen_ai.operation.name": "execute_tool",
+        "gen_ai.tool.name": call.name,
+        "gen_ai.tool.call.id": call.id,
+        "gen_ai.tool.type": "function",
+        "xiaozhi.tool.server": server,
+    }
+    return SpanRecord(
+        name=f"execute_tool {call.name}",
+        kind="INTERNAL",
+        span=stage.child("tool", number),
+        parent=stage.number,
+        started_s=times[0],
+        ended_s=times[1],
+        attributes=attributes,
+        error=name,
+        error_text=text,
+    )
+
+
 def request_span(
     span: SpanId,
     parent: SpanId,
@@ -281,11 +248,13 @@ def _used(lease: Lease) -> Attributes:
     return {**named, **({"xiaozhi.usage.is_counted": True} if usage.is_counted else {})}
 
 
-def _error_of(error: BaseException | None) -> tuple[str, str]:
+def _error_of(error: BaseException | ToolResult | None) -> tuple[str, str]:
     """Return class and words of an error; nothing for a cancellation.
 
     Others than ours may quote what they failed on, words of the user or a signed address, and stay without.
     """
+    if isinstance(error, ToolResult):
+        return ("ToolFailed" if error.failed else ""), ""
     if not isinstance(error, Exception) or isinstance(error, TurnCancelled):
         return "", ""
     return type(error).__name__, in_words(error) if isinstance(error, DispatcherError) else ""

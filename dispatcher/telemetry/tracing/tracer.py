@@ -19,17 +19,18 @@ import aiohttp
 
 from dispatcher.messages import Service, TurnTicket
 from dispatcher.routing.router import Lease
+from dispatcher.telemetry.tracing.span_record import SpanId, SpanRecord
 from dispatcher.telemetry.tracing.spans import (
     CallPart,
-    SpanId,
-    SpanRecord,
     call_id,
     call_span,
     request_span,
     stage_id,
     stage_span,
+    tool_span,
     turn_span,
 )
+from dispatcher.tools.model import ToolCall, ToolResult
 
 Result = TypeVar("Result")
 # Of the call that the running task makes; HTTP requests outside of calls, such as health checks, have none.
@@ -101,6 +102,22 @@ class Tracer:
                 return await work
             finally:
                 _CALL.reset(outside)
+
+    async def tool(
+        self, work: Awaitable[ToolResult], ticket: TurnTicket, call: ToolCall, server: str, *, number: int
+    ) -> ToolResult:
+        """Return what a tool returns, and add the span of call `number` of its turn."""
+        outcome: ToolResult | BaseException
+        began_s = time.time()
+        try:
+            outcome = result = await work
+        except BaseException as error:
+            outcome = error
+            raise
+        finally:
+            times = (began_s, time.time())
+            self._export.add(tool_span(ticket, call, server, number=number, times=times, outcome=outcome))
+        return result
 
     @contextmanager
     def _spanned(self, span: Callable[..., SpanRecord]) -> Iterator[None]:

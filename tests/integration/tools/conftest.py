@@ -14,6 +14,8 @@ from dispatcher.messages import Service
 from tests.support.instances import Instances
 from tests.support.processes import Process, free_port, stop_all
 from tests.support.scripted_models import ScriptedModels
+from tests.support.services.fake_service import in_a_thread
+from tests.support.services.otlp_collector import OtlpCollector
 from tests.support.stack import Stack
 from tests.support.waiting import eventually
 
@@ -48,6 +50,13 @@ def models() -> Iterator[ScriptedModels]:
 
 
 @pytest.fixture(scope="package")
+def collector() -> Iterator[OtlpCollector]:
+    """What the system sends its traces to."""
+    with in_a_thread(OtlpCollector) as running:
+        yield running
+
+
+@pytest.fixture(scope="package")
 def weather_over_http(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a tool server that runs for all tests here."""
     port = free_port()
@@ -65,6 +74,7 @@ def running_tool_stack(
     running_instances: Instances,
     models: ScriptedModels,
     weather_over_http: str,
+    collector: OtlpCollector,
 ) -> Iterator[Stack]:
     services = {"asr": (), "llm": (), "tts": running_instances.of("tts")}
     instances = ToolInstances(by_service=services, taps=(), models=models)  # type: ignore[arg-type]
@@ -77,7 +87,7 @@ def running_tool_stack(
     }
     path.write_text(yaml.safe_dump(content, allow_unicode=True), encoding="utf-8")
     for process in stack.processes:
-        process.environ["WEATHER_SOURCE"] = SOURCE
+        process.environ |= {"WEATHER_SOURCE": SOURCE, **collector.environ}
     with stack.running():
         yield stack
 

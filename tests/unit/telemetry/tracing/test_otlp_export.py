@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from dispatcher.telemetry.tracing.otlp_export import OtlpExport, is_wanted, start_tracer
-from dispatcher.telemetry.tracing.spans import SpanRecord
+from dispatcher.telemetry.tracing.span_record import SpanRecord
 from tests.support.processes import free_port
 from tests.support.services.otlp_collector import OtlpCollector
 from tests.support.waiting import soon

@@ -15,9 +15,9 @@ from dispatcher.routing.call_clock import CallClock
 from dispatcher.routing.call_usage import CallUsage
 from dispatcher.routing.leases import Slot
 from dispatcher.routing.router import Lease
+from dispatcher.telemetry.tracing.span_record import SpanId
 from dispatcher.telemetry.tracing.spans import (
     CallPart,
-    SpanId,
     call_id,
     call_span,
     request_span,

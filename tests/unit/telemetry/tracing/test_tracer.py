@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import aiohttp
@@ -10,9 +11,11 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from dispatcher.errors import InstanceFailed
-from dispatcher.telemetry.tracing.spans import CallPart, SpanId, SpanRecord, call_id, stage_id
+from dispatcher.errors import InstanceFailed, StateError
+from dispatcher.telemetry.tracing.span_record import SpanId, SpanRecord
+from dispatcher.telemetry.tracing.spans import CallPart, call_id, stage_id
 from dispatcher.telemetry.tracing.tracer import Tracer
+from dispatcher.tools.model import ToolCall, ToolResult
 from tests.unit.pipeline.fake_worker import ticket_of
 from tests.unit.telemetry.tracing.test_spans import ROOT, TICKET, TURN, lease_of
 
@@ -57,6 +60,37 @@ async def test_a_stage_returns_what_it_did_and_raises_what_it_raised() -> None:
     with pytest.raises(InstanceFailed):
         await Tracer(kept).stage(fails(), TICKET, "llm", 0, sent_at_s=None)
     assert [span.error for span in kept.spans] == ["", "InstanceFailed"]
+
+
+async def test_a_tool_that_is_called_is_a_span_below_its_task_without_words() -> None:
+    kept, call = KeptSpans(), ToolCall(id="7", name="light", arguments='{"where": "bedroom"}')
+    is_on, no_bulb = ToolResult(text="it is on"), ToolResult(text="no bulb", failed=True)
+    outcomes: list[ToolResult | StateError] = [is_on, no_bulb, StateError("away")]
+
+    async def called(outcome: ToolResult | StateError) -> ToolResult:
+        if isinstance(outcome, StateError):
+            raise outcome
+        return outcome
+
+    for number, outcome in enumerate(outcomes, start=1):
+        with suppress(StateError):
+            await Tracer(kept).tool(called(outcome), TICKET, call, "device", number=number)
+    assert {(span.name, span.kind, span.parent) for span in kept.spans} == {
+        ("execute_tool light", "INTERNAL", stage_id(TICKET, "llm", 0).number)
+    }
+    assert [(span.error, span.error_text) for span in kept.spans] == [
+        ("", ""),
+        ("ToolFailed", ""),
+        ("StateError", "away"),
+    ]
+    assert len({span.span for span in kept.spans}) == 3
+    assert kept.spans[0].attributes == {
+        "gen_ai.operation.name": "execute_tool",
+        "gen_ai.tool.name": "light",
+        "gen_ai.tool.call.id": "7",
+        "gen_ai.tool.type": "function",
+        "xiaozhi.tool.server": "device",
+    }
 
 
 def server_of(seen: list[str | None]) -> TestServer:
