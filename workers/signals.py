@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from typing import Any
 
 from celery.signals import worker_init, worker_process_init, worker_ready, worker_shutdown
@@ -42,9 +43,13 @@ def warm_up_worker(sender: Any, **_: Any) -> None:
     warm_up = WarmUp(context, queues, lambda: int(sender.pool.limit))
     context.run(warm_up.run(), timeout_s=LOOP_START_TIMEOUT_S)
     if context.settings.metrics_port:
-        from workers.celery_ext.worker_metrics import serve_metrics  # noqa: PLC0415  0.6 MB that few need
+        from workers.celery_ext.worker_metrics import (  # noqa: PLC0415  0.6 MB that few need
+            PICKS_KEPT,
+            serve_metrics,
+        )
 
-        serve_metrics(context.settings, context.loop, TAKEN, lambda: int(sender.pool.limit))
+        picks_s = context.router.pick_times_s = deque(maxlen=PICKS_KEPT)
+        serve_metrics(context.settings, context.loop, TAKEN, lambda: int(sender.pool.limit), picks_s)
     if TAKEN.worker:  # from here on it takes messages, and nobody else need take over its queues
         TAKEN.on_missed = sender.take_over
         context.keep_running(TAKEN.follow())

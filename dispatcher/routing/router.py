@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
@@ -68,6 +69,7 @@ class Router:
         active: tells what an instance's name means; a call under way keeps the instance that it was given.
         line: calls of this process that wait for a slot.
         spare_slots: calls that end where a real call waits for their slots.
+        pick_times_s: how long picks took, until somebody takes them; None where nobody does.
     """
 
     def __init__(self, redis: RedisClient, catalogue: Catalogue, *, activated_at_s: float = 0.0) -> None:
@@ -75,6 +77,7 @@ class Router:
         self.line = WaitingLine(redis)
         self.active = ActiveCatalogue(redis, catalogue, activated_at_s=activated_at_s)
         self.spare_slots = SpareSlots(redis)
+        self.pick_times_s: deque[float] | None = None
         self._redis = redis
         self._looked_at: Catalogue | None = None
         self._barred: dict[Service, frozenset[str]] = {}
@@ -180,14 +183,18 @@ class Router:
 
     async def _look(self, service: Service, lease_id: str, look: Look) -> Slot | NoSlot:
         """Ask for a slot; one that arrives when the caller is gone is given back at once."""
+        began_s = time.perf_counter()
         looking = asyncio.get_running_loop().create_task(look(lease_id=lease_id))
         try:
-            return await asyncio.shield(looking)
+            picked = await asyncio.shield(looking)
         except asyncio.CancelledError:
             undoing = asyncio.get_running_loop().create_task(self._undo(looking, service, lease_id, look))
             self._abandoned.add(undoing)
             undoing.add_done_callback(self._abandoned.discard)
             raise
+        if self.pick_times_s is not None:
+            self.pick_times_s.append(time.perf_counter() - began_s)
+        return picked
 
     async def _ask_for_spare_slot(self, service: Service, lease_id: str, excluded: Collection[str]) -> None:
         """Have a call on a spare slot end; a call that ends meanwhile leaves its place in line."""
