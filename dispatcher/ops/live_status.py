@@ -6,26 +6,26 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
-from typing import Final
+from typing import Final, NamedTuple
 
 import click
 from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from dispatcher.control.overload_status import read_overload
+from dispatcher.control.overload_status import OverloadStatus, read_overload
 from dispatcher.dialogue_store.phrase_figures import PhraseFigures, read_figures_if_there
 from dispatcher.errors import StateError
 from dispatcher.host_metrics.disk import sample_disk
 from dispatcher.ops.redis_session import explain
 from dispatcher.redis_client.client import RedisClient, cache_client
 from dispatcher.routing.budget_views import BudgetView, read_budgets
-from dispatcher.routing.overview import read_overview
+from dispatcher.routing.overview import Overview, read_overview
 from dispatcher.routing.overview_tables import status_view
 from dispatcher.supervisor.resolve_settings import resolve_settings
-from dispatcher.telemetry.kpi_store import read_snapshot
+from dispatcher.telemetry.kpi_store import KpiSnapshot, read_snapshot
 from dispatcher.telemetry.kpi_table import kpi_view
-from dispatcher.telemetry.speculation_figures import read_figures
+from dispatcher.telemetry.speculation_figures import SpeculationFigures, read_figures
 from dispatcher.telemetry.status_fields import status_fields
 from dispatcher.telemetry.usage_counters import read_crowding
 from dispatcher.terminal.console import make_console
@@ -33,18 +33,24 @@ from dispatcher.terminal.console import make_console
 STATUS_INTERVAL_S: Final = 1.0
 
 
+class _Status(NamedTuple):
+    """All that is shown, of one moment."""
+
+    overview: Overview
+    kpis: KpiSnapshot | None
+    phrases: PhraseFigures | None
+    overload: OverloadStatus
+    budgets: tuple[BudgetView, ...]
+    crowding: str
+    speculation: SpeculationFigures
+
+
 async def show_json(redis: RedisClient) -> None:
     """Print all that is known as one JSON object."""
-    overview, snapshot, phrases, overload, budgets, speculation = await asyncio.gather(
-        read_overview(redis),
-        read_snapshot(redis),
-        _phrases(redis),
-        read_overload(redis),
-        read_budgets(redis),
-        read_figures(redis),
-    )
-    found = status_fields(overview, snapshot, phrases, budgets, speculation=speculation)
-    found["overload"] = asdict(overload)
+    seen = await _read(redis)
+    found = status_fields(
+        seen.overview, seen.kpis, seen.phrases, seen.budgets, speculation=seen.speculation
+    ) | {"overload": asdict(seen.overload), "crowding": seen.crowding}
     click.echo(json.dumps(found, ensure_ascii=False))
 
 
@@ -80,8 +86,8 @@ async def view_or_reason(redis: RedisClient, redis_url: str) -> RenderableType:
         return Text(explain(error, redis_url), style="red")
 
 
-async def _view(redis: RedisClient) -> RenderableType:
-    overview, snapshot, phrases, overload, budgets, crowding = await asyncio.gather(
+async def _read(redis: RedisClient) -> _Status:
+    found = await asyncio.gather(
         read_overview(redis),
         read_snapshot(redis),
         _phrases(redis),
@@ -89,24 +95,33 @@ async def _view(redis: RedisClient) -> RenderableType:
         read_budgets(redis),
         read_crowding(redis),
     )
-    speculation = await read_figures(redis)
-    view = status_view(overview, kpi_view(snapshot))
-    if overload.in_words():
-        view = Group(view, Text(""), Text(overload.in_words(), style="yellow"))
+    return _Status(*found, await read_figures(redis))
+
+
+async def _view(redis: RedisClient) -> RenderableType:
+    seen = await _read(redis)
+    phrases, speculation = seen.phrases, seen.speculation
+    lines: list[Text] = []
+    if seen.overload.in_words():
+        lines += [Text(""), Text(seen.overload.in_words(), style="yellow")]
     if phrases is not None and phrases.hits + phrases.misses:
-        view = Group(view, Text(""), Text(phrases.in_words()))
-    if budgets:
-        view = Group(view, Text(""), *map(_budget_line, budgets))
-    if crowding:
-        view = Group(view, Text(""), Text(crowding, style="yellow"))
+        lines += [Text(""), Text(phrases.in_words())]
+    if seen.budgets:
+        lines += [Text(""), *map(_budget_line, seen.budgets)]
+    if seen.crowding:
+        lines += [Text(""), Text(seen.crowding, style="yellow")]
     if speculation.started:
-        view = Group(view, Text(""), Text(speculation.in_words()))
+        lines += [Text(""), Text(speculation.in_words())]
+    return Group(*_warning_of_disk(), status_view(seen.overview, kpi_view(seen.kpis)), *lines)
+
+
+def _warning_of_disk() -> list[Text]:
     data_dir = resolve_settings().data_dir
     disk = sample_disk(data_dir)
     if disk is None or not disk.trouble:
-        return view
+        return []
     warning = f"{data_dir}: {disk.trouble}: turns go on, logs, records and dialogues are not kept"
-    return Group(Text(warning, style="bold red"), Text(""), view)
+    return [Text(warning, style="bold red"), Text("")]
 
 
 def _budget_line(budget: BudgetView) -> Text:

@@ -20,6 +20,7 @@ async def test_scripts_get_one_object(redis: RedisClient, capsys: pytest.Capture
     await show_json(redis)
     known = json.loads(capsys.readouterr().out)
     assert known["kpis"] is None
+    assert (known["overload"]["step"], known["crowding"]) == (0, "")
     names = [one["name"] for service in known["services"] for one in service["instances"]]
     assert names == ["A"]
 
