@@ -23,10 +23,10 @@ from dispatcher.console.live_feed import SNAPSHOT_TIMEOUT_S, FeedSources, LiveFe
 from dispatcher.console.operator_actions import act
 from dispatcher.console.operator_sessions import OperatorSessions
 from dispatcher.console.page import add_console_page
+from dispatcher.console.page_sections import SECTIONS
 from dispatcher.console.persona_editor import add_persona_editor
 from dispatcher.console.recent_turns import RecentTurns
 from dispatcher.console.record_queries import RecordQueries, open_store
-from dispatcher.console.sections import SECTIONS
 from dispatcher.console.snapshot import ConsoleSnapshot, take_snapshot
 from dispatcher.console.store_probe import StoreProbe
 from dispatcher.console.stream_metrics import StreamMetrics
@@ -135,11 +135,8 @@ async def _snapshot(console: ConsoleContext) -> ConsoleSnapshot | None:
     try:
         async with asyncio.timeout(SNAPSHOT_TIMEOUT_S):
             return await take_snapshot(console.redis, console.cache_redis)
-    except (TimeoutError, ExceptionGroup) as error:
-        cause = error.exceptions[0] if isinstance(error, ExceptionGroup) else error
-        if not isinstance(cause, (StateError, TimeoutError)):
-            raise
-        log.warning("redis not readable", reason=in_words(cause))
+    except (TimeoutError, StateError) as error:
+        log.warning("redis not readable", reason=in_words(error))
         return None
 
 

@@ -1,4 +1,4 @@
-"""Calls of the last turns, as the stream of decisions has them: which pick was a hedge, which a retry."""
+"""Calls of the last turns, as the stream of decisions has them: hedges, retries, and what was in vain."""
 
 from __future__ import annotations
 
@@ -9,6 +9,24 @@ from typing import Final, Literal, NamedTuple
 from dispatcher.routing.rules.constants import FAILED_THIS_CALL, PROBE_REASON
 
 PickKind = Literal["call", "probe", "hedge", "retry"]
+
+
+class SeenCall(NamedTuple):
+    """What an entry of the stream means.
+
+    Attributes:
+        kind: of a pick; "" where its call is not known.
+        is_wasted: an end whose result nobody used: it failed, was given up, or came after that of its hedge.
+    """
+
+    kind: PickKind | Literal["end", ""]
+    service: str = ""
+    is_wasted: bool = False
+
+
+NOT_SEEN: Final = SeenCall("")
+# Ends whose instance time was for nothing; a probe shows how the instance does.
+_IN_VAIN: Final = ("failed", "ignored")
 
 # So many stages of turns are remembered; a turn lasts 20 s, and fifty devices begin a few a second.
 MAX_STAGES: Final = 2_000
@@ -30,36 +48,49 @@ class CallHistory:
         """Remember nothing."""
         self._leases: OrderedDict[str, _Call] = OrderedDict()
         self._stages: OrderedDict[tuple[str, str], dict[str, str]] = OrderedDict()
+        # The other lease of a hedged call; "" once that has won.
+        self._rivals: OrderedDict[str, str] = OrderedDict()
 
-    def observe(self, fields: Mapping[str, str]) -> str:
-        """Remember an entry of the stream; return the kind of a pick, the service of an end, or ""."""
+    def observe(self, fields: Mapping[str, str]) -> SeenCall:
+        """Remember an entry of the stream, and return what it means."""
         if "outcome" in fields:
-            return self.end(fields)
+            return self._end(fields)
         is_pick = {"turn", "service", "instance", "lease"} <= fields.keys()
-        return self.pick(fields) if is_pick else ""
+        return self._pick(fields) if is_pick else NOT_SEEN
 
-    def pick(self, fields: Mapping[str, str]) -> PickKind:
-        """Remember a pick of the stream, and return what it was."""
-        call = _Call(fields["turn"], fields["service"], fields["instance"])
+    def _pick(self, fields: Mapping[str, str]) -> SeenCall:
+        call, lease = _Call(fields["turn"], fields["service"], fields["instance"]), fields["lease"]
         known = self._stages.setdefault(call[:2], {})
         kind = _kind_of(fields, known)
+        if kind == "hedge":
+            self._pair(call, lease)
         if kind != "probe":
             known[call.instance] = "under way"
-        self._leases[fields["lease"]] = call
-        for held in (self._leases, self._stages):
+        self._leases[lease] = call
+        for held in (self._leases, self._stages, self._rivals):
             while len(held) > MAX_STAGES:
                 held.popitem(last=False)
-        return kind
+        return SeenCall(kind, call.service)
 
-    def end(self, fields: Mapping[str, str]) -> str:
-        """Remember an end of the stream, and return the service; "" where its pick was not seen."""
-        call = self._leases.pop(fields["lease"], None)
+    def _pair(self, call: _Call, lease: str) -> None:
+        """Remember beside which call of its stage a hedge is made: the last one that has not ended."""
+        others = (other for other, known in reversed(self._leases.items()) if known[:2] == call[:2])
+        late = next(others, None)
+        if late is not None:
+            self._rivals |= {late: lease, lease: late}
+
+    def _end(self, fields: Mapping[str, str]) -> SeenCall:
+        lease, outcome = fields["lease"], fields["outcome"]
+        call = self._leases.pop(lease, None)
         if call is None:
-            return ""
+            return NOT_SEEN
         known = self._stages.get(call[:2], {})
         if known.get(call.instance) == "under way":
-            known[call.instance] = fields["outcome"]
-        return call.service
+            known[call.instance] = outcome
+        rival = self._rivals.pop(lease, None)
+        if rival and outcome == "ok":
+            self._rivals[rival] = ""
+        return SeenCall("end", call.service, is_wasted=outcome in _IN_VAIN or rival == "")
 
 
 def _kind_of(fields: Mapping[str, str], known: Mapping[str, str]) -> PickKind:

@@ -1,40 +1,62 @@
-"""Events of the fleet: ejections, returns, reloads and restarts, by comparing one snapshot with the next."""
+"""Events of the fleet: ejections, returns, reloads, restarts, canaries; each snapshot against the last."""
 
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Iterator, Mapping
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from dispatcher.console.snapshot import ConsoleSnapshot
+from dispatcher.percentile import percentile
 from dispatcher.routing.overview import InstanceView
+from dispatcher.telemetry.canaries import CanaryView
 
 EVENTS_SHOWN: Final = 60
+# Of each queue; one comes every few seconds.
+CANARIES_REMEMBERED: Final = 60
 OUT_OF_SERVICE: Final = frozenset({"ejected", "down", "failing", "draining", "not configured", "leaving"})
 
 Event = dict[str, Any]
 
 
 class FleetEvents:
-    """Events since the console started, newest first."""
+    """Events since the console started, newest first, and how long the last canaries waited."""
 
     def __init__(self) -> None:
         """Know nothing; the first snapshot is only what later ones are compared with."""
         self._events: deque[Event] = deque(maxlen=EVENTS_SHOWN)
         self._before: ConsoleSnapshot | None = None
         self._out_since_s: dict[str, float] = {}
+        self._waits_ms: defaultdict[str, deque[float]] = defaultdict(
+            lambda: deque(maxlen=CANARIES_REMEMBERED)
+        )
 
     def observe(self, snapshot: ConsoleSnapshot, *, at_s: float | None = None) -> None:
         """Note what changed since the last snapshot."""
         now_s = time.time() if at_s is None else at_s
         before, self._before = self._before, snapshot
+        self._add_canaries(before.canaries if before else (), snapshot.canaries)
         if before is None:
             self._out_since_s = {each.name: now_s for each in snapshot.overview.instances if _is_out(each)}
             return
         found = (*self._of_instances(before, snapshot, now_s), *_of_processes(before, snapshot))
         for event in found:
             self._events.appendleft({"at_s": round(now_s, 1), **event})
+
+    def queue_wait_p95_ms(self) -> dict[str, float | None]:
+        """Return how long canaries waited in their queue, of the last that were seen."""
+        return {queue: percentile(waits, 0.95) for queue, waits in self._waits_ms.items()}
+
+    def _add_canaries(self, before: Iterable[CanaryView], now: Iterable[CanaryView]) -> None:
+        """Remember the waits of canaries that were taken since: the last one of a queue is a younger one."""
+        ages_s = {each.queue: each.consumed_s_ago for each in before}
+        for each in now:
+            if each.delay_ms is None or each.consumed_s_ago is None:
+                continue
+            age_s = ages_s.get(each.queue)
+            if age_s is None or each.consumed_s_ago < age_s:
+                self._waits_ms[each.queue].append(each.delay_ms)
 
     def newest(self) -> list[Event]:
         """Return the events, newest first."""

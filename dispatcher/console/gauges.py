@@ -206,6 +206,12 @@ _ROWS: Final = (
         ("queue",),
         lambda each: [((queue,), each.workers.get(queue, 0)) for queue in QUEUES],
     ),
+    _Row(
+        "queue_slots",
+        "Tasks that the workers of a queue run at once.",
+        ("queue",),
+        lambda each: [((queue,), each.pools.get(queue, 0)) for queue in QUEUES],
+    ),
     _Row("fronts", "Fronts that show life.", (), _one(lambda each: len(each.fronts))),
     _Row("devices", "Devices over all fronts.", ("state",), _devices),
     _Row(

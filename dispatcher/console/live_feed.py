@@ -122,7 +122,7 @@ class LiveFeed:
                 self._sources.events.observe(snapshot)
                 found = await self._read_sections(snapshot, now_s) if self._viewers else {}
             self._redis_trouble = None
-        except (TimeoutError, StateError, ExceptionGroup) as error:
+        except (TimeoutError, StateError) as error:
             found = {}
             self._note_trouble(error)
         await self._publish(found)
@@ -141,14 +141,11 @@ class LiveFeed:
         self._due_at_s |= {each.name: now_s + each.period_s - FEED_INTERVAL_S / 2 for each in due}
         return found
 
-    def _note_trouble(self, error: Exception) -> None:
-        cause = error.exceptions[0] if isinstance(error, ExceptionGroup) else error
-        if not isinstance(cause, (StateError, TimeoutError)):
-            raise error
+    def _note_trouble(self, error: TimeoutError | StateError) -> None:
         if self._redis_trouble is None:
-            log.warning("redis not readable", reason=in_words(cause))
+            log.warning("redis not readable", reason=in_words(error))
             self._redis_trouble = {"since_s": round(time.time(), 1)}
-        self._redis_trouble["reason"] = in_words(cause)
+        self._redis_trouble["reason"] = in_words(error)
 
     async def _publish(self, found: Mapping[str, Any]) -> None:
         records = self._sources.records

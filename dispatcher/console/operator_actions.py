@@ -112,14 +112,6 @@ async def _eject(redis: RedisClient, asked: ActionRequest) -> str:
     return f"{asked.subject}: ejected for {seconds:g} s"
 
 
-async def _weight(redis: RedisClient, asked: ActionRequest) -> str:
-    return await _hold(redis, asked, "weight")
-
-
-async def _cap(redis: RedisClient, asked: ActionRequest) -> str:
-    return await _hold(redis, asked, "cap")
-
-
 async def _hold(redis: RedisClient, asked: ActionRequest, field: admin.HeldField) -> str:
     try:
         for_s = seconds_of(asked.lasts) if asked.lasts else None
@@ -150,27 +142,11 @@ async def _name(redis: RedisClient, asked: ActionRequest) -> str:
     return await device_admin.mark(redis, asked.subject, "name", asked.value)
 
 
-async def _persona(redis: RedisClient, asked: ActionRequest) -> str:
-    return await device_admin.set_persona(redis, asked.subject, asked.value or device_admin.DEFAULT)
-
-
 async def _language(redis: RedisClient, asked: ActionRequest) -> str:
     if asked.value and asked.value not in get_args(Language):
         known = ", ".join(get_args(Language))
         raise ValueError(f"value: was {asked.value!r}; expected one of {known}, or nothing")
     return await device_admin.mark(redis, asked.subject, "language", asked.value)
-
-
-async def _block(redis: RedisClient, asked: ActionRequest) -> str:
-    return await device_admin.block(redis, asked.subject)
-
-
-async def _unblock(redis: RedisClient, asked: ActionRequest) -> str:
-    return await device_admin.mark(redis, asked.subject, "blocked", "")
-
-
-async def _reboot(redis: RedisClient, asked: ActionRequest) -> str:
-    return await device_admin.reboot(redis, asked.subject)
 
 
 async def _alert(redis: RedisClient, asked: ActionRequest) -> str:
@@ -194,15 +170,17 @@ ACTIONS: Final[Mapping[str, OperatorAction]] = {
     "drain": _drain,
     "restore": _restore,
     "eject": _eject,
-    "weight": _weight,
-    "cap": _cap,
+    "weight": lambda redis, asked: _hold(redis, asked, "weight"),
+    "cap": lambda redis, asked: _hold(redis, asked, "cap"),
     "undo": _undo,
     "pin": _pin,
     "name": _name,
-    "persona": _persona,
+    "persona": lambda redis, asked: device_admin.set_persona(
+        redis, asked.subject, asked.value or device_admin.DEFAULT
+    ),
     "language": _language,
-    "block": _block,
-    "unblock": _unblock,
-    "reboot": _reboot,
+    "block": lambda redis, asked: device_admin.block(redis, asked.subject),
+    "unblock": lambda redis, asked: device_admin.mark(redis, asked.subject, "blocked", ""),
+    "reboot": lambda redis, asked: device_admin.reboot(redis, asked.subject),
     "alert": _alert,
 }

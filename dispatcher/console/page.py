@@ -11,8 +11,8 @@ from aiohttp import web
 
 from dispatcher.console.access import may_read, require_reader
 from dispatcher.console.context import CONSOLE
+from dispatcher.console.page_sections import explain
 from dispatcher.console.record_queries import SPANS
-from dispatcher.console.sections.turns import explain
 from dispatcher.errors import StateError, UnknownName
 from dispatcher.front.http.pages import STATIC as TALK_STATIC
 from dispatcher.front.http.pages import link_attributes

@@ -6,6 +6,7 @@ from collections import Counter, OrderedDict, deque
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from dispatcher.console.call_history import SeenCall
 from dispatcher.messages import SERVICES
 from dispatcher.percentile import percentile
 
@@ -32,10 +33,10 @@ class RecentTurns:
         self._turns: deque[dict[str, Any]] = deque(maxlen=TURNS_REMEMBERED)
         self._calls: OrderedDict[str, Counter[str]] = OrderedDict()
 
-    def add_decision(self, fields: Mapping[str, str], seen: str) -> None:
+    def add_decision(self, fields: Mapping[str, str], seen: SeenCall) -> None:
         """Count a pick for its turn."""
-        if seen and "outcome" not in fields:
-            self._calls.setdefault(fields["turn"], Counter())[seen] += 1
+        if seen.kind not in ("", "end"):
+            self._calls.setdefault(fields["turn"], Counter())[seen.kind] += 1
             while len(self._calls) > _CALLS_REMEMBERED:
                 self._calls.popitem(last=False)
 

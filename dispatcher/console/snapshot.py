@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -20,7 +21,7 @@ from dispatcher.telemetry.front_presence import FrontCounts, read_fronts
 from dispatcher.telemetry.kpi_store import KpiSnapshot, read_snapshot
 from dispatcher.telemetry.record_stream import StreamState, read_state
 from dispatcher.telemetry.speculation_figures import SpeculationFigures, read_figures
-from dispatcher.turn_store.worker_heartbeats import count_workers, read_beats
+from dispatcher.turn_store.worker_heartbeats import WorkerBeat, count_workers, read_beats
 
 WORKER_SILENCE_S: Final = 5
 
@@ -47,6 +48,7 @@ class ConsoleSnapshot:
         took_s: how long all of it took to read.
         revision: of the active catalogue; 0 where none is.
         worker_ids: worker processes that show life, with the queues of each.
+        pools: tasks that the workers of a queue run at once.
         overload_pin: step of overload that an operator chose; None where the load decides.
     """
 
@@ -62,6 +64,7 @@ class ConsoleSnapshot:
     took_s: float
     revision: int = 0
     worker_ids: Mapping[str, str] = field(default_factory=dict)
+    pools: Mapping[str, int] = field(default_factory=dict)
     overload_pin: OverloadPin | None = None
     speculation: SpeculationFigures = field(default_factory=SpeculationFigures)
 
@@ -70,50 +73,59 @@ async def take_snapshot(redis: RedisClient, cache: RedisClient) -> ConsoleSnapsh
     """Return what holds now in the shared Redis and in the cache.
 
     Raises:
-        ExceptionGroup: of StateError, Redis is out of reach.
+        StateError: Redis is out of reach.
     """
     began_at_s = time.monotonic()
-    async with asyncio.TaskGroup() as group:
-        overview = group.create_task(read_overview(redis))
-        canaries = group.create_task(read_canaries(redis))
-        fronts = group.create_task(read_fronts(redis))
-        workers = group.create_task(count_workers(redis))
-        ages = group.create_task(_oldest_ages(redis))
-        kpis = group.create_task(read_snapshot(redis))
-        records = group.create_task(read_state(redis))
-        memory = group.create_task(_memory(redis))
-        phrases = group.create_task(read_figures_if_there(cache))
-        revision = group.create_task(redis.execute("HGET", keys.CATALOGUE, "revision"))
-        workers_seen = group.create_task(_worker_ids(redis))
-        load = group.create_task(_of_load(redis))
-    return ConsoleSnapshot(
-        overview=overview.result(),
-        canaries=canaries.result(),
-        fronts=fronts.result(),
-        workers=workers.result(),
-        oldest_age_s=ages.result(),
-        kpis=kpis.result(),
-        records=records.result(),
-        memory=memory.result(),
-        phrases=phrases.result(),
-        took_s=time.monotonic() - began_at_s,
-        revision=int(revision.result() or 0),
-        worker_ids=workers_seen.result(),
-        **load.result(),
-    )
+    reads: Mapping[str, Awaitable[Any]] = {
+        "overview": read_overview(redis),
+        "canaries": read_canaries(redis),
+        "fronts": read_fronts(redis),
+        "workers": count_workers(redis),
+        "oldest_age_s": _oldest_ages(redis),
+        "kpis": read_snapshot(redis),
+        "records": read_state(redis),
+        "memory": _memory(redis),
+        "phrases": read_figures_if_there(cache),
+        "revision": _revision(redis),
+        "worker_ids": _worker_ids(redis),
+        "pools": _pools(redis),
+        "overload_pin": _overload_pin(redis),
+        "speculation": read_figures(redis),
+    }
+    found = await asyncio.gather(*reads.values())
+    return ConsoleSnapshot(**dict(zip(reads, found, strict=True)), took_s=time.monotonic() - began_at_s)
 
 
-async def _of_load(redis: RedisClient) -> dict[str, Any]:
-    """Return what an operator pinned of the ladder of overload, and the figures of speculation."""
-    overrides, speculation = await asyncio.gather(read_overrides(redis), read_figures(redis))
-    return {"overload_pin": overrides.overload_pin, "speculation": speculation}
+async def _revision(redis: RedisClient) -> int:
+    return int(await redis.execute("HGET", keys.CATALOGUE, "revision") or 0)
 
 
-async def _worker_ids(redis: RedisClient) -> dict[str, str]:
+async def _overload_pin(redis: RedisClient) -> OverloadPin | None:
+    return (await read_overrides(redis)).overload_pin
+
+
+async def _live_workers(redis: RedisClient) -> list[WorkerBeat]:
     """Return the workers that are there; a pause of a moment on a busy machine is no end."""
     clock, beats = await asyncio.gather(redis.submit(("TIME",)), read_beats(redis))
     since_ms = (int(clock[0]) - WORKER_SILENCE_S) * 1000
-    return {each.worker: each.worker.split(":")[2] for each in beats if each.at_ms >= since_ms}
+    return [each for each in beats if each.at_ms >= since_ms]
+
+
+async def _worker_ids(redis: RedisClient) -> dict[str, str]:
+    return {each.worker: ",".join(each.queues) for each in await _live_workers(redis)}
+
+
+async def _pools(redis: RedisClient) -> dict[str, int]:
+    """Return how many tasks the workers of each queue run at once, as they write every ten seconds."""
+    workers = await _live_workers(redis)
+    signs = [
+        (queue, keys.worker_ready(queue, each.pid, each.host)) for each in workers for queue in each.queues
+    ]
+    sizes = await asyncio.gather(*(redis.submit(("GET", sign)) for _, sign in signs))
+    pools: Counter[str] = Counter()
+    for (queue, _), size in zip(signs, sizes, strict=True):
+        pools[queue] += int(size or 0)
+    return pools
 
 
 async def _oldest_ages(redis: RedisClient) -> dict[str, float]:

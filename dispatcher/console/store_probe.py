@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from dispatcher.console.record_queries import ask_if_there
 from dispatcher.errors import RecordsError
 
 if TYPE_CHECKING:
@@ -45,17 +46,18 @@ class StoreProbe:
 
 
 def _ask(engine: Engine) -> StoreAnswer:
-    from sqlalchemy import text  # noqa: PLC0415  behind the check for the extra
-
-    from dispatcher.records.engine import identity_of, transaction  # noqa: PLC0415
-
-    began_at_s = time.monotonic()
-    # To open a file of SQLite would make it.
-    if engine.url.drivername == "sqlite" and identity_of(engine.url) is None:
-        return StoreAnswer(took_s=None)
     try:
-        with transaction(engine) as connection:
-            connection.execute(text("SELECT 1"))
+        return StoreAnswer(took_s=ask_if_there(engine, _time))
     except RecordsError:
         return StoreAnswer(took_s=None)
-    return StoreAnswer(took_s=time.monotonic() - began_at_s)
+
+
+def _time(engine: Engine) -> float:
+    from sqlalchemy import text  # noqa: PLC0415  behind the check for the extra
+
+    from dispatcher.records.engine import transaction  # noqa: PLC0415
+
+    began_at_s = time.monotonic()
+    with transaction(engine) as connection:
+        connection.execute(text("SELECT 1"))
+    return time.monotonic() - began_at_s

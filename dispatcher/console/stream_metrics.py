@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 
+from dispatcher.console.call_history import SeenCall
 from dispatcher.messages import SERVICES
 from dispatcher.telemetry.usage_counters import amounts_in
 
@@ -49,18 +50,22 @@ class StreamMetrics:
         self._counters = {name: self._counter(name, *row) for name, row in _COUNTERS.items()}
         self._histograms = {name: self._histogram(name, *row) for name, row in _HISTOGRAMS.items()}
 
-    def add_decision(self, fields: Mapping[str, str], seen: str) -> None:
+    def add_decision(self, fields: Mapping[str, str], seen: SeenCall) -> None:
         """Count a pick, or the end of a call, as pick_lease.lua and finish.lua write them."""
-        if not seen:
-            return
-        if "outcome" in fields:
-            self._counters["calls"].labels(seen, fields["outcome"]).inc()
-            if fields["outcome"] == "ok":
-                self._observe("call", fields.get("latency_ms"), seen)
-            return
-        self._counters["route_decisions"].labels(fields["service"], fields["instance"]).inc()
-        if seen in _OF_KIND:
-            self._counters[_OF_KIND[seen]].labels(fields["service"]).inc()
+        if seen.kind == "end":
+            self._add_end(fields, seen)
+        elif seen.kind:
+            self._counters["route_decisions"].labels(seen.service, fields["instance"]).inc()
+            if seen.kind in _OF_KIND:
+                self._counters[_OF_KIND[seen.kind]].labels(seen.service).inc()
+
+    def _add_end(self, fields: Mapping[str, str], seen: SeenCall) -> None:
+        self._counters["calls"].labels(seen.service, fields["outcome"]).inc()
+        if fields["outcome"] == "ok":
+            self._observe("call", fields.get("latency_ms"), seen.service)
+        if seen.is_wasted:
+            latency_s = float(fields.get("latency_ms") or 0) / 1000
+            self._counters["wasted_instance_seconds"].labels(seen.service).inc(latency_s)
 
     def add_record(self, kind: str, fields: Mapping[str, Any]) -> None:
         """Count a record that is an event; gauges show the others."""
@@ -141,6 +146,7 @@ _COUNTERS: Final[Mapping[str, tuple[str, Mapping[str, tuple[str, ...]]]]] = {
     "hedges": ("Calls made beside one that was late.", _BY_SERVICE),
     "retries": ("Calls made after one that had failed.", _BY_SERVICE),
     "probes": ("Calls that only show how an instance does.", _BY_SERVICE),
+    "wasted_instance_seconds": ("Time of calls whose result nobody used.", _BY_SERVICE),
     "llm_tokens": (
         "Tokens of LLM calls; cached ones are part of the prompt.",
         {"instance": (), "kind": ("prompt", "cached", "completion")},

@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from dispatcher.backoff import BackOff
-from dispatcher.console.call_history import CallHistory
+from dispatcher.console.call_history import CallHistory, SeenCall
 from dispatcher.errors import in_words
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.stream_entries import entries_of
@@ -29,8 +29,8 @@ _STREAMS: Final = (keys.DECISIONS, keys.RECORDS)
 class StreamFollower(Protocol):
     """Receiver of what is added to the streams."""
 
-    def add_decision(self, fields: Mapping[str, str], seen: str) -> None:
-        """Take a pick with its kind, or the end of a call with its service; "" where that is not known."""
+    def add_decision(self, fields: Mapping[str, str], seen: SeenCall) -> None:
+        """Take a pick or the end of a call, with what it means."""
         ...
 
     def add_record(self, kind: str, fields: Mapping[str, Any]) -> None:

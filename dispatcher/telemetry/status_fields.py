@@ -25,6 +25,11 @@ def status_fields(
         **asdict(overview),
         "kpis": None if kpis is None else asdict(kpis),
         "phrase_cache": None if phrases is None else asdict(phrases),
-        "budgets": [{**asdict(each), "state": each.state} for each in budgets],
+        "budgets": budget_fields(budgets),
         "speculation": asdict(speculation),
     }
+
+
+def budget_fields(budgets: Sequence[BudgetView]) -> list[dict[str, Any]]:
+    """Return what is spent of each budget, and what that does."""
+    return [{**asdict(each), "state": each.state} for each in budgets]

@@ -46,6 +46,11 @@ class WorkerBeat:
     at_ms: float
 
     @property
+    def queues(self) -> list[str]:
+        """The queues that it consumes."""
+        return self.worker.split(":")[2].split(",")
+
+    @property
     def is_leaving(self) -> bool:
         """Whether it stops of itself."""
         return self.at_ms <= 0
@@ -155,7 +160,7 @@ async def count_workers(redis: RedisClient) -> dict[str, int]:
     clock, beats = await asyncio.gather(redis.submit(("TIME",)), read_beats(redis))
     alive_since_ms = int(clock[0]) * 1000 + int(clock[1]) / 1000 - LOST_AFTER_S * 1000
     alive = (each for each in beats if each.at_ms >= alive_since_ms)
-    return dict(Counter(queue for each in alive for queue in each.worker.split(":")[2].split(",")))
+    return dict(Counter(queue for each in alive for queue in each.queues))
 
 
 def mark_lost(redis: RedisClient, beat: WorkerBeat) -> None:

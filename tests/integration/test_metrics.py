@@ -217,6 +217,7 @@ def test_a_worker_shows_its_tasks_and_its_process(running_stack: Stack, console:
     assert float(values["xiaozhi_worker_slots"]) >= 1
     assert float(values["xiaozhi_worker_tasks_taken_total"]) >= 1
     assert float(values["xiaozhi_worker_loop_lag_seconds"]) >= 0
+    assert 0 < float(values["xiaozhi_worker_pick_seconds_sum"]) < 60
     assert float(values["process_cpu_seconds_total"]) > 0
     eventually(
         lambda: "xiaozhi_worker_tasks_in_hand 0.0" in worker_metrics(running_stack), what="all tasks are over"

@@ -49,7 +49,7 @@ document.querySelector("#page-language").addEventListener("click", () => {
   drawAll();
 });
 for (const [name, section] of Object.entries(SECTIONS)) section.start?.(document.getElementById(name), update);
-follow(["status", "queues", "turns", "devices", "personas", "tuner", "alerts", "events", "actions"], update, actions.checkSession);
+follow(["status", "queues", "turns", "devices", "personas", "tuner", "alerts", "events", "actions", "budgets"], update, actions.checkSession);
 setInterval(() => WITH_AGES.forEach((name) => draw(name, SECTIONS[name])), AGES_MS);
 // For tests and for the curious.
 window.shown = known;

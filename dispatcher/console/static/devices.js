@@ -21,18 +21,24 @@ export function render({ devices }) {
   ];
 }
 
+/** What a connected device does, as its front last reported it. */
+function doing(each) {
+  if (!each.connected) return t("devices.away");
+  return each.activity ? word("activity", each.activity) : t("devices.connected");
+}
+
 function row(each) {
   const heard = each.connected ? each.last_heard_ms : each.last_seen_ms;
   const facts = [each.name && each.device_id, each.persona, each.language && word("language", each.language), each.board].filter(Boolean);
   return h(
     "li",
-    { "data-key": each.device_id, "data-device": each.device_id },
+    { "data-key": each.device_id, "data-device": each.device_id, "data-activity": each.activity || false },
     h("i", { class: "dot", "data-tone": each.blocked ? "bad" : each.connected ? "good" : "quiet" }),
     h("div", { class: "what" }, h("span", { class: "title" }, each.name || each.device_id), h("span", { class: "sub" }, facts.join(" · "))),
     h(
       "div",
       { class: "when" },
-      h("span", {}, each.state ? word("device", each.state) : t(each.connected ? "devices.connected" : "devices.away")),
+      h("span", {}, each.state ? word("device", each.state) : doing(each)),
       h("span", { class: "sub" }, [heard ? ago(heard / 1000) : "", each.gaps ? t("devices.gaps", { n: each.gaps }) : ""].filter(Boolean).join(" · ")),
     ),
     offer("device", each.device_id),

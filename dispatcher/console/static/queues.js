@@ -29,14 +29,15 @@ export function render({ queues }) {
 
 function row(each) {
   const workers = each.is_consumed ? digits(each.workers) : h("span", { class: "pill", "data-tone": "bad", title: t("queues.notConsumed") }, `${digits(each.workers)} !`);
+  const pool = each.pool ? h("small", { title: t("queues.pool", { n: each.pool }) }, ` × ${digits(each.pool / (each.workers || 1))}`) : null;
   return h(
     "tr",
     { "data-key": each.queue, "data-queue": each.queue },
     h("th", { scope: "row" }, word("queue", each.queue)),
     h("td", { class: each.depth ? "warn" : "" }, digits(each.depth)),
     h("td", {}, each.depth && each.oldest_age_s !== null ? span(each.oldest_age_s) : NONE),
-    h("td", {}, ms(each.queue_wait_ms)),
+    h("td", { title: t("queues.lastWait", { ms: ms(each.queue_wait_ms) }) }, ms(each.queue_wait_p95_ms)),
     h("td", {}, ms(each.slot_wait_p95_ms)),
-    h("td", {}, workers),
+    h("td", {}, workers, pool),
   );
 }

@@ -6,7 +6,7 @@ import { t } from "./i18n.js";
 import { lineChart } from "./line-chart.js";
 
 export const NEEDS = [];
-export const USES = ["usage", "resized"];
+export const USES = ["usage", "budgets", "resized"];
 
 const SPANS = ["day", "week", "month"];
 const GROUPINGS = ["instance", "device", "persona", "day"];
@@ -14,6 +14,7 @@ const COLUMNS = ["calls", "prompt_tokens", "cached_tokens", "completion_tokens",
 const REFRESH_MS = 60_000;
 const DAY_MS = 86_400_000;
 const SHOWN = 12;
+const PLACES = 2;
 let span = "week";
 let by = "instance";
 
@@ -37,11 +38,33 @@ export function start(element, update) {
   load();
 }
 
-export function render({ usage }) {
+export function render({ usage, budgets: known }) {
   const bar = h("div", { class: "usage-bar" }, tabs("span", SPANS, span), tabs("by", GROUPINGS, by), h("a", { class: "quiet", href: `usage/${span}/csv?by=${by}`, download: "usage.csv" }, t("usage.csv")));
-  if (!usage || usage.trouble) return [bar, h("p", { class: "nothing" }, usage?.trouble || t("charts.loading"))];
-  if (!usage.rows.length) return [bar, h("p", { class: "nothing" }, t("usage.none"))];
-  return [bar, plot(usage), table(usage)];
+  const budgets = spent(known?.budgets ?? []);
+  if (!usage || usage.trouble) return [bar, budgets, h("p", { class: "nothing" }, usage?.trouble || t("charts.loading"))];
+  if (!usage.rows.length) return [bar, budgets, h("p", { class: "nothing" }, t("usage.none"))];
+  return [bar, budgets, plot(usage), table(usage)];
+}
+
+/** What is spent of each budget, and what that does. */
+function spent(budgets) {
+  return budgets.length ? h("ul", { class: "budgets", "data-key": "budgets" }, budgets.map(budget)) : null;
+}
+
+function short(amount) {
+  return digits(amount, Number.isInteger(amount) ? 0 : PLACES);
+}
+
+function budget(each) {
+  const told = t("usage.budget", { name: each.name, spent: short(each.spent), limit: short(each.limit), unit: each.unit, per: t(`usage.per.${each.per}`) });
+  const share = Math.min(1, each.limit ? each.spent / each.limit : 1);
+  return h(
+    "li",
+    { "data-key": each.name, "data-budget": each.name, "data-state": each.state },
+    h("span", {}, told),
+    each.state === "ok" ? null : h("span", { class: "pill", "data-tone": each.state === "spent" ? "bad" : "warn" }, t(`budget.${each.state}`)),
+    h("span", { class: "bar", "aria-hidden": "true" }, h("i", { class: each.state === "spent" ? "full" : "", style: { "--share": share } })),
+  );
 }
 
 function tabs(kind, names, chosen) {

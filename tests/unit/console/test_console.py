@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,9 +15,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from dispatcher import chains
 from dispatcher.console.app import create_console
 from dispatcher.messages import TurnTicket
+from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient, connect
 from dispatcher.settings import Settings
 from dispatcher.telemetry import record_stream
+from dispatcher.turn_store.worker_heartbeats import beat, worker_id
 from tests.support.broker import Broker
 from tests.support.fleet import Fleet, llm
 from tests.support.waiting import soon
@@ -90,6 +93,18 @@ async def test_a_queue_shows_its_depth_and_the_age_of_its_oldest_message(
     assert await console.value("xiaozhi_queue_depth", queue="tts") == 1
     assert age_s is not None
     assert 0 < age_s < 5
+
+
+async def test_a_queue_shows_how_many_tasks_its_workers_run_at_once(
+    redis: RedisClient, console: Console
+) -> None:
+    worker = worker_id(["llm", "tts"])
+    await beat(redis, worker)
+    for queue, size in (("llm", 16), ("tts", 4)):
+        await redis.execute("SET", keys.worker_ready(queue, os.getpid()), size)
+    shown = await console.scrape()
+    slots = {queue: shown["xiaozhi_queue_slots", (("queue", queue),)] for queue in ("asr", "llm", "tts")}
+    assert slots == {"asr": 0, "llm": 16, "tts": 4}
 
 
 async def test_records_are_counted_as_they_come(redis: RedisClient, console: Console) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from dispatcher.catalogue.model import ConsoleRules
-from dispatcher.console.sections.turns import explain
+from dispatcher.console.page_sections import explain
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import instance_table
 from dispatcher.telemetry import turn_log

@@ -10,6 +10,7 @@ import pytest
 from dispatcher.console.fleet_events import FleetEvents
 from dispatcher.console.snapshot import ConsoleSnapshot, RedisMemory
 from dispatcher.routing.overview import InstanceView, Overview, ServiceView, State
+from dispatcher.telemetry.canaries import CanaryView
 from tests.unit.instance_views import READY
 
 
@@ -80,3 +81,15 @@ def test_reloads_and_restarts_are_told() -> None:
     )
     told = [(each["kind"], each["subject"]) for each in found]
     assert told == [("reloaded", "revision 2"), ("worker started", "llm"), ("worker ended", "llm")]
+
+
+def test_the_wait_of_a_queue_is_that_of_its_canaries_each_seen_once() -> None:
+    first = CanaryView(queue="llm", consumed_s_ago=1.0, delay_ms=400.0, period_s=5.0, lost=False)
+    again, second = replace(first, consumed_s_ago=2.0), replace(first, consumed_s_ago=0.5, delay_ms=2.0)
+    events = FleetEvents()
+    for canary in (first, again, *[second, replace(second, consumed_s_ago=1.5)] * 30):
+        events.observe(snapshot(canaries=(canary,)))
+    assert events.queue_wait_p95_ms() == {"llm": 2.0}
+    events = FleetEvents()
+    events.observe(snapshot(canaries=(first,)))
+    assert events.queue_wait_p95_ms() == {"llm": 400.0}

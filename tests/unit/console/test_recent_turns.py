@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dispatcher.console.call_history import SeenCall
 from dispatcher.console.recent_turns import TURNS_SHOWN, RecentTurns
 
 PICK = {"turn": "a", "service": "llm", "instance": "llm-1", "lease": "1", "reason": "", "candidates": "llm-1"}
@@ -11,8 +12,8 @@ HEDGE = PICK | {"lease": "2", "instance": "llm-2", "candidates": "llm-1 failed t
 def test_a_turn_shows_its_calls_whichever_of_the_two_streams_comes_first() -> None:
     turns = RecentTurns()
     turns.add_record("turn", {"turn": "a", "outcome": "answered", "text": "secret"})
-    turns.add_decision(PICK, "call")
-    turns.add_decision(HEDGE, "hedge")
+    turns.add_decision(PICK, SeenCall("call", "llm"))
+    turns.add_decision(HEDGE, SeenCall("hedge", "llm"))
     turns.add_record("kpi", {"turn": "b"})
     assert turns.newest() == [{"turn": "a", "outcome": "answered", "calls": {"call": 1, "hedge": 1}}]
 

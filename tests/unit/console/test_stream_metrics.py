@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dispatcher.console.call_history import MAX_STAGES, CallHistory
+from dispatcher.console.call_history import MAX_STAGES, NOT_SEEN, CallHistory
 from dispatcher.console.stream_metrics import StreamMetrics
 from dispatcher.routing.call_usage import SEPARATOR
 from dispatcher.routing.rules.constants import FAILED_THIS_CALL, PROBE_REASON
@@ -37,34 +37,49 @@ def value(metrics: StreamMetrics, name: str, **labels: str) -> float | None:
 
 def test_a_pick_beside_a_call_under_way_is_a_hedge() -> None:
     history = CallHistory()
-    assert history.pick(pick("a")) == "call"
-    assert history.pick(pick("b", "l2", without="a")) == "hedge"
+    assert history.observe(pick("a")).kind == "call"
+    assert history.observe(pick("b", "l2", without="a")).kind == "hedge"
 
 
 def test_a_pick_after_a_call_that_failed_is_a_retry() -> None:
     history = CallHistory()
-    history.pick(pick("a"))
-    assert history.end(end("failed")) == "llm"
-    assert history.pick(pick("b", "l2", without="a")) == "retry"
+    history.observe(pick("a"))
+    assert history.observe(end("failed")) == ("end", "llm", True)
+    assert history.observe(pick("b", "l2", without="a")).kind == "retry"
 
 
 def test_an_instance_that_stands_by_makes_neither() -> None:
     history = CallHistory()
-    assert history.pick(pick("a", without="b")) == "call"
-    history.end(end("ok"))
-    assert history.pick(pick("a", "l2", turn="t2", without="b")) == "call"
+    assert history.observe(pick("a", without="b")).kind == "call"
+    history.observe(end("ok"))
+    assert history.observe(pick("a", "l2", turn="t2", without="b")).kind == "call"
 
 
 def test_a_probe_is_told_by_its_reason() -> None:
-    assert CallHistory().pick(pick("a", why=PROBE_REASON)) == "probe"
+    assert CallHistory().observe(pick("a", why=PROBE_REASON)).kind == "probe"
 
 
 def test_calls_whose_end_never_comes_are_forgotten() -> None:
     history = CallHistory()
     for number in range(MAX_STAGES + 1):
-        history.pick(pick("a", f"l{number}", turn=f"t{number}"))
-    assert history.end(end("ok", "l0")) == ""
-    assert history.end(end("ok", "l1")) == "llm"
+        history.observe(pick("a", f"l{number}", turn=f"t{number}"))
+    assert history.observe(end("ok", "l0")) == NOT_SEEN
+    assert history.observe(end("ok", "l1")) == ("end", "llm", False)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "wasted_s"),
+    [("ok", "ok", 0.25), ("ok", "ignored", 0.25), ("failed", "ok", 0.25), ("ignored", "ignored", 0.5)],
+)
+def test_of_a_hedged_call_the_time_is_wasted_whose_result_nobody_used(
+    first: str, second: str, wasted_s: float
+) -> None:
+    metrics, history = StreamMetrics(), CallHistory()
+    hedged = (pick("a"), pick("b", "l2", without="a"), end(first, "l2"), end(second))
+    alone = (pick("a", "l3", turn="t2"), end("ok", "l3"), pick("b", "l4", turn="t3"), end("ok", "l4"))
+    for entry in (*hedged, *alone):
+        metrics.add_decision(entry, history.observe(entry))
+    assert value(metrics, "xiaozhi_wasted_instance_seconds_total", service="llm") == wasted_s
 
 
 def test_decisions_are_counted_by_service_and_instance() -> None:
