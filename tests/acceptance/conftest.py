@@ -1,4 +1,4 @@
-"""Fixtures of the browser tests: Chromium, a peer to talk to, and the talk page open on it.
+"""Fixtures of the browser tests: Chromium, a peer to talk to, the talk page open on it, and the console.
 
 They live on one event loop for the whole run, so that Chromium starts once; tests that use them say
 `pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]`.
@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import os
 import wave
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 
+from dispatcher.devices import registry
+from dispatcher.redis_client.client import RedisClient, connect
+from tests.acceptance.console_page import DEVICE, NOT_MARKUP, OPERATOR_PASSWORD, PAGE_TIMEOUT_MS
 from tests.acceptance.talk_page import CHROMIUM, TalkPage, launch, new_tab
 from tests.acceptance.talk_peer import TalkPeer, serve, tone
+from tests.support.console import ConsoleProcess
+from tests.support.stack import Stack
 
 
 @pytest.fixture(scope="session")
@@ -62,3 +67,28 @@ async def talk(browser: Browser, talk_url: str) -> AsyncGenerator[TalkPage]:
     async with new_tab(browser) as tab:
         await tab.opens(talk_url)
         yield tab
+
+
+@pytest.fixture(scope="module")
+def console(running_stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConsoleProcess]:
+    """A console of the whole system."""
+    environ = {**running_stack.environ, "OPERATOR_PASSWORD": OPERATOR_PASSWORD}
+    running = ConsoleProcess(environ, tmp_path_factory.mktemp("console"))
+    running_stack.heal()
+    running.start()
+    yield running
+    running.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def page(browser: Browser, console: ConsoleProcess, stack: Stack) -> AsyncGenerator[Page]:
+    """Its page, live, after a turn of a device whose name looks like markup."""
+    async with stack.front.device(DEVICE) as device:
+        await device.types("How are you today?")
+    redis = RedisClient(connect(stack.broker.url))
+    await registry.set_field(redis, DEVICE, "name", NOT_MARKUP)
+    await redis.close()
+    async with new_tab(browser) as tab:
+        await tab.page.goto(console.url)
+        await expect(tab.page.locator(".turn").first).to_be_visible(timeout=PAGE_TIMEOUT_MS)
+        yield tab.page

@@ -77,6 +77,8 @@ PICTURES: Final = tuple(
 )
 
 
+STARTED: Final = "[data-kpi=instances_healthy]:not([data-tone=bad])"
+STARTED_TIMEOUT_MS: Final = 120_000
 # Taken last, when there are turns to be seen.
 CONSOLE_PICTURES: Final = tuple(
     picture
@@ -125,6 +127,8 @@ async def take_console(browser: Browser, url: str, picture: Picture) -> None:
     async with new_tab(browser, **picture.options) as tab:
         await tab.page.goto(url)
         await tab.page.locator("body[data-feed=live]").wait_for()
+        # Instances that were loading at the start were unhealthy until a while ago.
+        await tab.page.locator(STARTED).wait_for(timeout=STARTED_TIMEOUT_MS)
         if picture.opens:
             await tab.page.locator(picture.opens).first.click()
         await tab.page.locator(picture.waits_for).first.wait_for()

@@ -3,67 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import json
-import re
 import subprocess
-from collections.abc import AsyncGenerator, Iterator
+from contextlib import AsyncExitStack
 from typing import Any, Literal
 
 import pytest
-import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, Locator, Page, expect
+from playwright.async_api import Browser, Page, expect
 from prometheus_client.parser import text_string_to_metric_families
 
-from dispatcher.devices import registry
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient, connect
+from dispatcher.telemetry.front_presence import read_fronts
+from tests.acceptance.console_page import DEVICE, NOT_MARKUP, PAGE_TIMEOUT_MS, signs_in
 from tests.acceptance.talk_page import new_tab
 from tests.support.console import ConsoleProcess
 from tests.support.processes import BIN, own_environment
 from tests.support.stack import Stack
-from tests.support.waiting import WAIT_TIMEOUT_S, soon
+from tests.support.waiting import soon
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
-PASSWORD = "open sesame"
-DEVICE = "02:00:00:00:00:16"
-NOT_MARKUP = "<img src=x onerror=alert(1)>"
 SCREENS = ((360, 740), (768, 1024), (1440, 900))
-PAGE_TIMEOUT_MS = WAIT_TIMEOUT_S * 1000
-
-
-@pytest.fixture(scope="module")
-def console(running_stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConsoleProcess]:
-    environ = {**running_stack.environ, "OPERATOR_PASSWORD": PASSWORD}
-    running = ConsoleProcess(environ, tmp_path_factory.mktemp("console"))
-    running_stack.heal()
-    running.start()
-    yield running
-    running.stop()
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def page(browser: Browser, console: ConsoleProcess, stack: Stack) -> AsyncGenerator[Page]:
-    """The page, live, after a turn of a device whose name looks like markup."""
-    async with stack.front.device(DEVICE) as device:
-        await device.types("How are you today?")
-    redis = RedisClient(connect(stack.broker.url))
-    await registry.set_field(redis, DEVICE, "name", NOT_MARKUP)
-    await redis.close()
-    async with new_tab(browser) as tab:
-        await tab.page.goto(console.url)
-        await expect(tab.page.locator(".turn").first).to_be_visible(timeout=PAGE_TIMEOUT_MS)
-        yield tab.page
-
-
-async def signs_in(page: Page) -> None:
-    """Fill in the dialog that is open."""
-    await page.fill("#sign-in [name=name]", "Ada")
-    await page.fill("#sign-in [name=password]", PASSWORD)
-    await page.click("#sign-in .primary-button")
-    await expect(page.locator("#sign-in")).not_to_be_visible()
+CROWD = 50
 
 
 async def shown(page: Page) -> dict[str, Any]:
@@ -72,29 +35,64 @@ async def shown(page: Page) -> dict[str, Any]:
     return {each["name"]: each for service in status["services"] for each in service["instances"]}
 
 
-def told_by_command(stack: Stack) -> dict[str, Any]:
-    """Return what `dispatcher status --json` says of instances, by name."""
-    command = [str(BIN / "dispatcher"), "status", "--json"]
+def told_by_command(stack: Stack, *words: str) -> Any:
+    """Return what `dispatcher … --json` says."""
+    command = [str(BIN / "dispatcher"), *words, "--json"]
     done = subprocess.run(command, env=own_environment(stack.environ), capture_output=True, check=True)
-    status = json.loads(done.stdout)
-    return {each["name"]: each for service in status["services"] for each in service["instances"]}
+    return json.loads(done.stdout)
 
 
-def scraped(console: ConsoleProcess, name: str) -> dict[str, float]:
-    """Return a metric of instances, by instance."""
+def told_of_instances(stack: Stack) -> dict[str, Any]:
+    """Return what `dispatcher status --json` says of instances, by name."""
+    services = told_by_command(stack, "status")["services"]
+    return {each["name"]: each for service in services for each in service["instances"]}
+
+
+def scraped(console: ConsoleProcess, name: str, label: str = "instance") -> dict[str, float]:
+    """Return a metric by one of its labels."""
     families = text_string_to_metric_families(console.get("/metrics"))
     samples = [sample for family in families for sample in family.samples if sample.name == name]
-    return {sample.labels["instance"]: sample.value for sample in samples}
+    return {sample.labels[label]: sample.value for sample in samples}
 
 
-async def test_page_metrics_command_and_redis_say_the_same(
+async def test_page_metrics_command_and_redis_count_fifty_devices_alike(
     page: Page, console: ConsoleProcess, stack: Stack
 ) -> None:
+    redis = RedisClient(connect(stack.broker.url))
+
+    async def agree() -> bool:
+        listed = await asyncio.to_thread(told_by_command, stack, "devices", "list")
+        metrics = await asyncio.to_thread(scraped, console, "xiaozhi_devices", "state")
+        fronts = (await read_fronts(redis)).values()
+        of_redis = sum(each.devices for each in fronts), sum(each.busy for each in fronts)
+        of_command = sum(each["connected"] for each in listed), sum(bool(each["activity"]) for each in listed)
+        of_page = await page.evaluate("[window.shown.devices.connected, window.shown.devices.busy]")
+        wanted = (CROWD, 1)
+        return wanted == of_redis == of_command == (metrics["connected"], metrics["busy"]) == tuple(of_page)
+
+    async with AsyncExitStack() as opened:
+        crowd = [
+            await opened.enter_async_context(stack.front.device(f"crowd-{number:02}"))
+            for number in range(CROWD)
+        ]
+        await asyncio.gather(*(device.types("How are you today?") for device in crowd))
+        await crowd[0].listen("start", mode="manual")
+        await soon(agree, what="all four agree")
+        summary = page.locator("#devices .note").first
+        await expect(summary).to_contain_text(f"{CROWD} connected, 1 in a turn")
+        row = page.locator("[data-device='crowd-00'] .when")
+        await expect(row).to_contain_text("listening", timeout=PAGE_TIMEOUT_MS)
+    await redis.close()
+    await instances_agree(page, console, stack)
+
+
+async def instances_agree(page: Page, console: ConsoleProcess, stack: Stack) -> None:
+    """Wait until page, metrics, command and Redis say the same of the calls of every instance."""
     await stack.is_given_back()
     redis = RedisClient(connect(stack.broker.url))
 
     async def agree() -> bool:
-        of_page, of_command = await shown(page), await asyncio.to_thread(told_by_command, stack)
+        of_page, of_command = await shown(page), await asyncio.to_thread(told_of_instances, stack)
         in_redis = {
             name: int(await redis.execute("HGET", keys.instance(each["service"], name), "calls") or 0)
             for name, each in of_command.items()
@@ -140,69 +138,6 @@ async def test_a_turn_that_is_opened_or_linked_tells_why_its_calls_went_where_th
     await page.goto("about:blank")
     await page.goto(f"{console.url}/#turn={newest[:6]}")
     await expect(calls.first).to_be_visible(timeout=PAGE_TIMEOUT_MS)
-
-
-async def test_an_operator_steers_instances_and_personas_by_clicking(page: Page, stack: Stack) -> None:
-    del stack
-    row = page.locator("[data-instance='tts-1']")
-    await row.locator(".more").click()
-    await signs_in(page)
-    await page.select_option("#act [name=action]", "drain")
-    await page.fill("#act [name=why]", "new voice")
-    await page.click("#act .primary-button")
-    await expect(row).to_have_attribute("data-state", "draining", timeout=PAGE_TIMEOUT_MS)
-    await row.locator(".more").click()
-    await page.select_option("#act [name=action]", "restore")
-    await page.click("#act .primary-button")
-    await expect(row).to_have_attribute("data-state", re.compile("slow start|ready"), timeout=PAGE_TIMEOUT_MS)
-    kept = page.locator("#actions li")
-    await expect(kept.nth(1)).to_contain_text("new voice", timeout=PAGE_TIMEOUT_MS)
-    await expect(kept.nth(1)).to_contain_text("Ada")
-    await holds_a_weight(page, row)
-    await edits_the_default(page)
-
-
-async def holds_a_weight(page: Page, row: Locator) -> None:
-    """Hold a weight for an hour, and end that."""
-    await row.locator(".more").click()
-    await page.select_option("#act [name=action]", "weight")
-    await page.fill("#act [name=value]", "7")
-    await page.fill("#act [name=for]", "1h")
-    await page.click("#act .primary-button")
-    await expect(row.locator(".held")).to_contain_text("by Ada", timeout=PAGE_TIMEOUT_MS)
-    await row.locator(".more").click()
-    await page.select_option("#act [name=action]", "weight")
-    await page.fill("#act [name=value]", "auto")
-    await page.click("#act .primary-button")
-    await expect(row.locator(".held")).to_have_count(0, timeout=PAGE_TIMEOUT_MS)
-
-
-async def edits_the_default(page: Page) -> None:
-    """Edit what all devices go by, and take it back."""
-    await page.locator("#personas [data-edit='']").click()
-    await page.fill("#persona [name=system_prompt]", "Be brief.")
-    await page.click("#persona .primary-button")
-    await expect(page.locator("#personas .pill")).to_have_count(1, timeout=PAGE_TIMEOUT_MS)
-    await page.locator("#personas [data-edit='']").click()
-    await expect(page.locator("#persona [name=system_prompt]")).to_have_value("Be brief.")
-    await page.click("#persona .reset")
-    await expect(page.locator("#persona [name=system_prompt]")).not_to_have_value("Be brief.")
-    await page.click("#persona .primary-button")
-    await expect(page.locator("#personas .pill")).to_have_count(0, timeout=PAGE_TIMEOUT_MS)
-
-
-async def test_a_killed_instance_is_seen_with_its_reason(page: Page, stack: Stack) -> None:
-    stack.instances.of("llm")[0].kill()
-    row = page.locator("[data-instance='llm-1']")
-    numbers = itertools.count()
-
-    async def is_seen() -> bool:
-        # A dialogue stays where its prompt was read; a new one goes to either.
-        async with stack.front.device(f"new-{next(numbers)}") as device:
-            await device.types("How are you today?")
-        return not (await row.locator(".sub").first.inner_text()).startswith("http")
-
-    await soon(is_seen, what="the reason is on the page")
 
 
 @pytest.mark.usefixtures("page")
