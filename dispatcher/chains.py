@@ -14,8 +14,9 @@ import json
 import time
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from dispatcher.dialogue.language import detect_language
 from dispatcher.messages import PREFILL, RESPOND, SYNTHESIZE, TRANSCRIBE, Keep, Language, Reply, TurnTicket
@@ -120,10 +121,18 @@ def sent_at_s(message: bytes) -> float | None:
         return None
 
 
-def lost_stage(message: bytes) -> tuple[str, Reply] | None:
-    """Return the reply for a stage whose message was lost with its worker, and the stream that it belongs on.
+def stage_reply(
+    message: bytes, kind: Literal["lost", "waiting"], *, has_ended: bool = False
+) -> tuple[str, Reply] | None:
+    """Return what is to be told of a stage by its message, and the stream that it belongs on.
 
-    None for a message that is no stage of a turn, or that another version wrote.
+    Args:
+        message: as it was taken from the queue.
+        kind: it was lost with its worker, or is still in hand of one that was slow to show life.
+        has_ended: that worker is known to have ended.
+
+    Returns:
+        None for a message that is no stage of a turn, or that another version wrote.
     """
     try:
         content = json.loads(message)
@@ -138,8 +147,8 @@ def lost_stage(message: bytes) -> tuple[str, Reply] | None:
         index = int(rest[0]) if rest else 0
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError):
         return None
-    lost = Reply(turn_id=ticket.turn_id, attempt=ticket.attempt, kind="lost", index=index, text=queue)
-    return ticket.reply_stream, lost
+    reply = Reply(turn_id=ticket.turn_id, attempt=ticket.attempt, kind=kind, index=index, text=queue)
+    return ticket.reply_stream, replace(reply, last=has_ended)
 
 
 async def _push(

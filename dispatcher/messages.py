@@ -197,6 +197,7 @@ class ReplyFields(TypedDict, total=False):
     packets: bytes
     last: bool
     timings: dict[str, str | float] | None
+    error: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,17 +209,19 @@ class Reply:
         attempt: which sending of the stage it comes from.
         kind: transcript and emotion (`text`) · alive (the LLM thinks or loads: its time does not
             count, and it is not sent again) · waiting (`text` = stage, `index`: its worker waits for
-            a free slot, so it is not sent again) · sentence (`index`, `text`) · audio (`index`,
-            `packets`, `last` on the sentence's final entry; `text` = the cache that it came from) ·
+            a free slot, or shows life again after it was lost, so it is not sent again) ·
+            sentence (`index`, `text`) · audio (`index`, `packets`, `last` on the sentence's final entry;
+            `text` = the cache that it came from) ·
             tool (`text` = a call for the device, empty where a server is called; `last` = that is
             over) · end (`index` = number of sentences, `text` = why it was ended before its model did) ·
-            failed (`text` = stage and reason) · lost (its worker is gone, or it was speculative and
-            ended without a result: `text` = stage, `index`).
+            failed (`text` = stage and reason, `error`) · lost (its worker shows no life, or it was
+            speculative and ended without a result: `text` = stage, `index`, `last` where its end is known).
         index: number of the sentence, from 0.
         text: transcript, sentence, emotion or reason.
         packets: audio packed by `dispatcher.audio.packets.pack`.
         last: no more audio follows for this sentence.
         timings: facts for the turn's summary line, such as the instance and its time in ms.
+        error: class of the error that a stage failed with, a name of dispatcher/errors.py.
     """
 
     turn_id: str
@@ -229,3 +232,4 @@ class Reply:
     packets: bytes = b""
     last: bool = False
     timings: dict[str, str | float] | None = None
+    error: str = ""

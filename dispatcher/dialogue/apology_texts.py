@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, Literal
 
-from dispatcher.errors import BUDGET_SPENT
+from dispatcher.errors import BudgetSpent
 from dispatcher.messages import Language
 
 # A tool may have done what was asked for before the answer failed, or some of the answer was played.
@@ -28,8 +28,8 @@ APOLOGIES: Final[Mapping[tuple[Kind, Language], str]] = {
 }
 
 
-def kind_of(reason: str, *, is_tool_done: bool) -> Kind:
-    """Return the apology for a turn without an answer, by its reason and whether a tool acted."""
+def kind_of(error: str, *, is_tool_done: bool) -> Kind:
+    """Return the apology for a turn without an answer, by the class of its error and whether a tool acted."""
     if is_tool_done:
         return "done"
-    return "spent" if reason.endswith(BUDGET_SPENT) else "sorry"
+    return "spent" if error == BudgetSpent.__name__ else "sorry"

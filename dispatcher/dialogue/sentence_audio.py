@@ -19,7 +19,7 @@ class SentenceAudio:
         heard: the attempt whose audio is taken, 0 before any came.
         played: packets handed over.
         skip: packets that `heard` repeats and that were handed over before, in whatever groups.
-        losses: sendings that were lost with their worker.
+        lost: sendings that were lost with their workers, of which no sign of life has come since.
     """
 
     text: str = ""
@@ -28,7 +28,7 @@ class SentenceAudio:
     heard: int = 0
     played: int = 0
     skip: int = 0
-    losses: int = 0
+    lost: set[int] = field(default_factory=set)
 
     def try_take(self, reply: Reply) -> bool:
         """Return whether a reply counts: the first sending that delivers is heard, and it alone."""
@@ -56,7 +56,7 @@ class SentenceAudio:
     def send_again(self, attempt: int, *, lost: int = 0) -> None:
         """Have another sending speak it; one that is lost counts no more, should its worker wake up again."""
         if lost:
-            self.losses += 1
+            self.lost.add(lost)
             self.waiting = deque(each for each in self.waiting if each.attempt != lost)
             self.sendings = [each for each in self.sendings if each != lost]
         self.sendings.append(attempt)

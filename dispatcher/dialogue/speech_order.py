@@ -18,7 +18,7 @@ class SpeechOrder:
         spoken: sentences whose audio was handed over, for the history and the log.
         written: sentences of the LLM without a gap, also those not spoken yet.
         total: sentences of the whole reply; None until its end is known.
-        tail_failure: failure of the newest sentence that ended; with the last one the reply breaks off.
+        tail_failure: of the newest sentence that ended; with the last one the reply breaks off.
         current: index of the sentence to be handed over next.
     """
 
@@ -27,7 +27,7 @@ class SpeechOrder:
         self.spoken: list[str] = []
         self.written: list[str] = []
         self.total: int | None = None
-        self.tail_failure = ""
+        self.tail_failure: Reply | None = None
         self.current = 0
         self._sentences: dict[int, SentenceAudio] = {}
 
@@ -92,6 +92,6 @@ class SpeechOrder:
                     self.spoken.append(sentence.text)
                 steps.append(Play(made))
             if reply.last or reply.kind == "failed":
-                self.tail_failure = reply.text if reply.kind == "failed" else ""
+                self.tail_failure = reply if reply.kind == "failed" else None
                 return True
         return False

@@ -11,6 +11,7 @@ from dispatcher.dialogue.steps import Stage
 
 SENDINGS: Final = 2
 # Beyond those: that its worker was lost says nothing of a stage, unless it is the stage that ends them.
+# A worker that shows life again was merely slow, and does not count.
 LOST_SENDINGS: Final = 3
 
 
@@ -19,16 +20,16 @@ class StageAttempts:
 
     Attributes:
         stage: the stage that is waited for.
-        losses: sendings that were lost with their workers.
     """
 
     def __init__(self, stage: Stage) -> None:
         """Count the first sending."""
         self.stage: Stage = stage
-        self.losses = 0
         self._count = self._awaited = 1
         self._llm_attempt = 0
         self._sendings: dict[Stage, int] = {"asr": 1, "llm": 1}
+        self._lost: set[tuple[str, int]] = set()
+        self._found = 0
 
     @property
     def has_llm(self) -> bool:
@@ -36,9 +37,10 @@ class StageAttempts:
         return self._llm_attempt != 0
 
     @property
-    def most_sendings(self) -> int:
-        """Sendings that a stage or a sentence has by now."""
-        return SENDINGS + self.losses
+    def may_send_again(self) -> bool:
+        """Whether the stage has a sending left."""
+        most = SENDINGS + self._found + min(len(self._lost), LOST_SENDINGS)
+        return self._sendings.get(self.stage, most) < most
 
     def next_attempt(self) -> int:
         """Return an attempt for another sending."""
@@ -63,14 +65,18 @@ class StageAttempts:
         self._llm_attempt = self.next_attempt()
         return self._llm_attempt
 
-    def try_spend_sending(self) -> int:
-        """Return the attempt of one more sending of the stage; 0 where it had all of its sendings."""
-        if self._sendings.get(self.stage, self.most_sendings) >= self.most_sendings:
-            return 0
+    def spend_sending(self) -> int:
+        """Return the attempt of one more sending of the stage, which has one left."""
         self._sendings[self.stage] += 1
         self._awaited = self.next_attempt()
         return self._awaited
 
-    def count_loss(self) -> None:
+    def count_loss(self, stage: str, attempt: int) -> None:
         """Allow one sending more for one that was lost with its worker."""
-        self.losses = min(self.losses + 1, LOST_SENDINGS)
+        self._lost.add((stage, attempt))
+
+    def note_life(self, stage: str, attempt: int) -> None:
+        """Count a loss no more whose worker shows life; what was sent for it stays allowed."""
+        if (stage, attempt) in self._lost:
+            self._lost.remove((stage, attempt))
+            self._found += 1

@@ -68,9 +68,10 @@ class Finish:
 
 @dataclass(frozen=True, slots=True)
 class Apologise:
-    """Nothing can be spoken; the reason is for the log."""
+    """Nothing can be spoken; the reason is for the log, the class of its error for what is said."""
 
     reason: str
+    error: str = ""
 
 
 @dataclass(frozen=True, slots=True)

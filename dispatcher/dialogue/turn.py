@@ -41,6 +41,7 @@ def _unknown(_: Stage, __: float) -> float:
 
 
 _NO_QUEUE: Final[Mapping[Service, float]] = {}
+_STAGES: Final[Mapping[ReplyKind, Stage]] = {"transcript": "asr", "audio": "tts"}
 _NO_SPEECH: Final = "tts: no sentence could be spoken"
 
 
@@ -100,6 +101,8 @@ class Turn:
             return []
         if reply.index == FILLER_INDEX:
             return self._with_speech(self._filler.take(reply, now))
+        if reply.kind != "lost":
+            self._recovery.note_life(_stage_of(reply), reply)
         if reply.kind == "waiting":
             self._on_waiting(reply, now)
             return []
@@ -223,15 +226,19 @@ class Turn:
         return steps
 
     def _end(self) -> list[Step]:
-        reason = self._recovery.cut_reason
-        if reason is None:
-            reason = self._speech.tail_failure if self._speech.spoken else _NO_SPEECH
-        has_failed = bool(reason) or self._recovery.cut_reason is not None
-        return self._recovery.give_up(reason) if has_failed else [Finish()]
+        failure, reason = self._speech.tail_failure, self._recovery.cut_reason
+        if reason is None and not self._speech.spoken:
+            return self._recovery.give_up(_NO_SPEECH, failure.error if failure else "")
+        if reason is None and failure is not None:
+            reason = failure.text
+        return [Finish()] if reason is None else self._recovery.give_up(reason)
 
 
-def _stage_of(failure: Reply) -> str:
-    return failure.text.partition(":")[0]
+def _stage_of(reply: Reply) -> str:
+    """Return the stage that a reply comes from, or tells of."""
+    if reply.kind in ("failed", "waiting", "lost"):
+        return reply.text.partition(":")[0]
+    return _STAGES.get(reply.kind, "llm")
 
 
 def _ends(steps: list[Step]) -> bool:

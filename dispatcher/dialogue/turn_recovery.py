@@ -6,6 +6,10 @@
 | failed | given up | resumed | left out |
 | lost | sent again, up to three times | resumed | sent again, up to three times |
 
+A worker is lost when it shows no life for a second, and may yet live on a busy machine. Its work is sent
+again at once. Where that is not possible, a turn gives up if the worker is known to have ended, and else
+waits for it as for any stage. A loss whose worker shows life after all does not count.
+
 A reply is resumed once, from the next sentence, and never after a tool was called: what is done would be
 done twice. It ends with the sentences that there are then.
 """
@@ -14,7 +18,7 @@ from __future__ import annotations
 
 from dispatcher.dialogue.sentence_audio import SentenceAudio
 from dispatcher.dialogue.speech_order import SpeechOrder
-from dispatcher.dialogue.stage_attempts import LOST_SENDINGS, StageAttempts
+from dispatcher.dialogue.stage_attempts import LOST_SENDINGS, SENDINGS, StageAttempts
 from dispatcher.dialogue.steps import Apologise, BreakOff, SendAgain, Step
 from dispatcher.messages import Reply
 
@@ -43,7 +47,9 @@ class TurnRecovery:
         sentence = self._speech.waiting(current)
         if sentence is None:
             return self._resume_or_give_up("llm: the reply stopped")
-        if len(sentence.sendings) >= self._attempts.most_sendings:
+        if len(sentence.lost) > LOST_SENDINGS:
+            return self.give_up("tts: worker lost")
+        if len(sentence.sendings) >= SENDINGS:
             return self.give_up("tts: no answer in time")
         return self._speak_again(current, sentence)
 
@@ -52,49 +58,70 @@ class TurnRecovery:
         is_over = reply.text.startswith("asr:") and self._attempts.stage != "asr"
         if is_over or not self._attempts.is_awaited(reply.attempt):
             return []
-        return self._resume_or_give_up(reply.text)
+        return self._resume_or_give_up(reply.text, reply.error)
 
     def on_lost(self, reply: Reply) -> list[Step]:
-        """Send the work of a lost worker again, unless it was done or sent again since."""
+        """Send the work of a lost worker again, unless it was done or sent again since.
+
+        What cannot be sent again is given up if the worker has ended, and else waited for.
+        """
         if reply.text == "tts":
             return self._on_lost_sentence(reply)
         # Until the LLM says something, a message to it may have been lost with the worker of the ASR.
         is_over = self._speech.total is not None or (reply.text == "asr" and self._attempts.has_llm)
         if is_over or not self._attempts.is_awaited(reply.attempt):
             return []
-        self._attempts.count_loss()
+        self._attempts.count_loss(reply.text, reply.attempt)
+        if not reply.last and not self._may_send_again:
+            return []
         return self._resume("llm: worker lost") if self._speech.written else self._send_again("worker lost")
 
-    def give_up(self, reason: str) -> list[Step]:
-        """End with an apology: for all of the answer, or for the rest of it."""
-        return [BreakOff(reason) if self._speech.spoken else Apologise(reason)]
+    def note_life(self, stage: str, reply: Reply) -> None:
+        """Count a loss no more whose worker shows life by a reply of its stage."""
+        self._attempts.note_life(stage, reply.attempt)
+        sentence = self._speech.waiting(reply.index)
+        if stage == "tts" and sentence is not None:
+            sentence.lost.discard(reply.attempt)
+
+    def give_up(self, reason: str, error: str = "") -> list[Step]:
+        """End with an apology: for all of the answer, or for the rest of it; `error` is as in `Reply`."""
+        return [BreakOff(reason) if self._speech.spoken else Apologise(reason, error)]
+
+    @property
+    def _may_send_again(self) -> bool:
+        if self.has_acted:
+            return False
+        if self._speech.written:
+            return not self._was_resumed
+        return self._speech.is_empty and self._attempts.may_send_again
 
     def _on_lost_sentence(self, reply: Reply) -> list[Step]:
         sentence = self._speech.waiting(reply.index)
         if sentence is None or not sentence.awaits(reply.attempt):
             return []
-        if sentence.losses == LOST_SENDINGS:
-            return self.give_up("tts: worker lost")
-        return self._speak_again(reply.index, sentence, lost=reply.attempt)
+        if len(sentence.lost) < LOST_SENDINGS:
+            return self._speak_again(reply.index, sentence, lost=reply.attempt)
+        sentence.lost.add(reply.attempt)
+        return self.give_up("tts: worker lost") if reply.last else []
 
     def _send_again(self, reason: str) -> list[Step]:
         stage = self._attempts.stage
-        may_repeat = self._speech.is_empty and not self.has_acted
-        attempt = self._attempts.try_spend_sending() if may_repeat else 0
-        return [SendAgain(stage, attempt)] if attempt else self.give_up(f"{stage}: {reason}")
+        if not self._may_send_again:
+            return self.give_up(f"{stage}: {reason}")
+        return [SendAgain(stage, self._attempts.spend_sending())]
 
     def _speak_again(self, index: int, sentence: SentenceAudio, *, lost: int = 0) -> list[Step]:
         attempt = self._attempts.next_attempt()
         sentence.send_again(attempt, lost=lost)
         return [SendAgain("tts", attempt, index, sentence.text)]
 
-    def _resume_or_give_up(self, reason: str) -> list[Step]:
-        return self._resume(reason) if self._speech.written else self.give_up(reason)
+    def _resume_or_give_up(self, reason: str, error: str = "") -> list[Step]:
+        return self._resume(reason) if self._speech.written else self.give_up(reason, error)
 
     def _resume(self, reason: str) -> list[Step]:
         """Have the rest of a broken reply written by another sending, once; else end with what there is."""
         written = self._speech.written
-        if self._was_resumed or self.has_acted:
+        if not self._may_send_again:
             self.cut_reason = reason
             self._speech.total = len(written)
             return []

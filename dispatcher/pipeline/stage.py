@@ -95,10 +95,11 @@ async def _send_failure(
     """Send the front why a stage failed; one of a speculation has only to be made again, as a real one."""
     if ticket.speculative:
         log.debug("speculative stage ended", reason=in_words(error))
-        reply(context, ticket, "lost", index=index, text=stage)
+        reply(context, ticket, "lost", index=index, text=stage, last=True)
         return
-    log.warning("stage failed", reason=in_words(error), error=type(error).__name__)
-    reply(context, ticket, "failed", index=index, text=f"{stage}: {in_words(error)}")
+    reason, name = in_words(error), type(error).__name__
+    log.warning("stage failed", reason=reason, error=name)
+    reply(context, ticket, "failed", index=index, text=f"{stage}: {reason}", error=name)
 
 
 def reply(context: WorkerContext, ticket: TurnTicket, kind: ReplyKind, **fields: Unpack[ReplyFields]) -> None:

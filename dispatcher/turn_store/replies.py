@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from dispatcher.bounded_json import read_json
-from dispatcher.errors import StateError, in_words
+from dispatcher.errors import BUDGET_SPENT, BudgetSpent, StateError, in_words
 from dispatcher.messages import Reply, ReplyKind
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.redis_client.lua_script import Value
@@ -55,6 +55,8 @@ def send(redis: RedisClient, stream: str, reply: Reply) -> None:
         fields += ["last", 1]
     if reply.timings:
         fields += ["timings", json.dumps(reply.timings)]
+    if reply.error:
+        fields += ["error", reply.error]
     command = ("XADD", stream, "NOMKSTREAM", "MAXLEN", "~", REPLIES_MAXLEN, "*", *fields)
     redis.send_nowait(*command, repeatable=True)
 
@@ -69,16 +71,23 @@ def parsed(fields: Mapping[bytes, bytes]) -> list[Reply]:
 
 
 def _parse(fields: Mapping[bytes, bytes]) -> Reply:
+    kind, text = _kind(fields[b"kind"].decode()), fields.get(b"text", b"").decode()
     return Reply(
         turn_id=fields[b"turn"].decode(),
         attempt=int(fields[b"attempt"]),
-        kind=_kind(fields[b"kind"].decode()),
+        kind=kind,
         index=int(fields.get(b"index", 0)),
-        text=fields.get(b"text", b"").decode(),
+        text=text,
         packets=fields.get(b"packets", b""),
         last=b"last" in fields,
         timings=_timings(fields.get(b"timings")),
+        error=fields[b"error"].decode() if b"error" in fields else _error_of(kind, text),
     )
+
+
+def _error_of(kind: ReplyKind, text: str) -> str:
+    """Return the class of an error that a reply does not name: an older worker tells it in words."""
+    return BudgetSpent.__name__ if kind == "failed" and text.endswith(BUDGET_SPENT) else ""
 
 
 def _timings(raw: bytes | None) -> dict[str, str | float] | None:

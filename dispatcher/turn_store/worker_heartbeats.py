@@ -32,13 +32,26 @@ LOST_REMEMBERED_S: Final = 60.0
 _BEAT: Final = Script.load("dispatcher.turn_store", "clock", "beat", repeatable=True)
 _GIVE_BACK: Final = Script.load("dispatcher.turn_store", "give_back", repeatable=True)
 _TAKE_LOST: Final = Script.load("dispatcher.turn_store", "clock", "take_lost")
+_SERVICE_KEYS: Final = tuple(
+    key
+    for each in SERVICES
+    for key in (
+        keys.fleet(each),
+        keys.waiting(each),
+        keys.line("seen", each),
+        keys.line("excluded", each),
+    )
+)
 # Ids of leases begin with it. A process id comes again, that of a container each time; this does not.
 PROCESS_TOKEN: Final = secrets.token_hex(6)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerBeat:
-    """When a worker process showed life last, in ms by the clock of Redis; an idle one has a grace more."""
+    """When a worker process showed life last, in ms by the clock of Redis; an idle one has a grace more.
+
+    Negative where it is known to have ended, 0 where it stopped of itself.
+    """
 
     worker: str
     host: str
@@ -52,8 +65,16 @@ class WorkerBeat:
 
     @property
     def is_leaving(self) -> bool:
-        """Whether it stops of itself."""
+        """Whether it stops of itself, or has ended."""
         return self.at_ms <= 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LostMessage:
+    """A message that a lost worker had in hand; `has_ended`: it did, and does not only show no life."""
+
+    message: bytes
+    has_ended: bool
 
 
 def worker_id(queues: Iterable[str]) -> str:
@@ -99,7 +120,7 @@ def give_back_message(redis: RedisClient, worker: str, queue: str, message: byte
     redis.send_nowait("EVAL", _GIVE_BACK.source, *operands, repeatable=True)
 
 
-async def take_lost(redis: RedisClient, *, grace_s: float = 0.0) -> list[bytes]:
+async def take_lost(redis: RedisClient, *, grace_s: float = 0.0) -> list[LostMessage]:
     """Return the messages of workers that are lost; they are the caller's from here on, and nobody else's.
 
     Args:
@@ -109,20 +130,10 @@ async def take_lost(redis: RedisClient, *, grace_s: float = 0.0) -> list[bytes]:
     Raises:
         StateError: Redis is out of reach.
     """
-    services = [
-        key
-        for each in SERVICES
-        for key in (
-            keys.fleet(each),
-            keys.waiting(each),
-            keys.line("seen", each),
-            keys.line("excluded", each),
-        )
-    ]
-    messages = await redis.run(
+    ended, silent = await redis.run(
         _TAKE_LOST,
         keys={"workers": keys.WORKERS},
-        rest_keys=services,
+        rest_keys=_SERVICE_KEYS,
         arguments={
             "lost_after_ms": round(LOST_AFTER_S * 1000),
             "remembered_ms": round(LOST_REMEMBERED_S * 1000),
@@ -132,7 +143,11 @@ async def take_lost(redis: RedisClient, *, grace_s: float = 0.0) -> list[bytes]:
         },
         rest=[keys.leases(each, "") for each in SERVICES],
     )
-    return list(messages)
+    return [
+        LostMessage(message=message, has_ended=messages is ended)
+        for messages in (ended, silent)
+        for message in messages
+    ]
 
 
 async def read_beats(redis: RedisClient) -> list[WorkerBeat]:
@@ -165,5 +180,4 @@ async def count_workers(redis: RedisClient) -> dict[str, int]:
 
 def mark_lost(redis: RedisClient, beat: WorkerBeat) -> None:
     """Count a worker as lost that is known to have ended, whatever life it showed a moment ago."""
-    lost_at_ms = beat.at_ms - (IDLE_GRACE_S + LOST_AFTER_S) * 1000
-    redis.send_nowait("ZADD", keys.WORKERS, "XX", lost_at_ms, beat.worker, repeatable=True)
+    redis.send_nowait("ZADD", keys.WORKERS, "XX", -abs(beat.at_ms), beat.worker, repeatable=True)

@@ -134,7 +134,7 @@ def _entry(data: bytes) -> None:
 def _stage(data: bytes) -> None:
     """Read the message of a stage whose worker was lost."""
     chains.sent_at_s(data)
-    lost = chains.lost_stage(data)
+    lost = chains.stage_reply(data, "lost")
     if lost is not None:
         assert isinstance(lost[1].index, int)
 

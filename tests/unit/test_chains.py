@@ -241,12 +241,13 @@ async def test_a_message_that_was_lost_with_its_worker_says_which_stage_of_which
     broker.take("asr").execute()  # Celery sends the LLM's message itself, in base64
     chained = broker._channel._get("llm")
 
-    found = [chains.lost_stage(json.dumps(message).encode()) for message in (asr, chained, tts)]
+    messages = [json.dumps(message).encode() for message in (asr, chained, tts)]
+    found = [chains.stage_reply(message, "lost", has_ended=True) for message in messages]
 
     assert [each and each[0] for each in found] == [SPOKEN.reply_stream] * 3
     assert [(each[1].text, each[1].index) for each in found if each] == [("asr", 0), ("llm", 0), ("tts", 3)]
-    assert {(each[1].turn_id, each[1].attempt, each[1].kind) for each in found if each} == {
-        ("turn-1", 2, "lost")
+    assert {(each[1].turn_id, each[1].attempt, each[1].kind, each[1].last) for each in found if each} == {
+        ("turn-1", 2, "lost", True)
     }
 
 
@@ -261,7 +262,7 @@ async def test_a_message_that_was_lost_with_its_worker_says_which_stage_of_which
     ],
 )
 def test_a_message_that_is_no_stage_of_ours_was_lost_without_a_word(message: bytes) -> None:
-    assert chains.lost_stage(message) is None
+    assert chains.stage_reply(message, "lost") is None
 
 
 def test_a_message_with_an_endless_number_says_no_time_and_is_no_stage() -> None:
@@ -272,4 +273,4 @@ def test_a_message_with_an_endless_number_says_no_time_and_is_no_stage() -> None
     )
     body = json.dumps(f"[[{ticket}, 1e999]]")
     stage = f'{{"headers": {{"task": "llm.respond"}}, "properties": {{}}, "body": {body}}}'
-    assert chains.lost_stage(stage.encode()) is None
+    assert chains.stage_reply(stage.encode(), "lost") is None

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Final
 
+from dispatcher import chains
 from dispatcher.errors import StateError
 from dispatcher.pipeline.loop_thread import LoopThread
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
-from dispatcher.turn_store import worker_heartbeats
+from dispatcher.turn_store import replies, worker_heartbeats
 
 # So many ended messages are known again, should Redis have lost that they ended.
 REMEMBERED_MESSAGES: Final = 64
@@ -54,6 +56,7 @@ class TakenMessages:
         self._limit: int | None = None
         self._beat_at_s = 0.0
         self._grace_s = 0.0
+        self._lost_at_s = math.inf
         self._changed = asyncio.Event()
         self._added = asyncio.Event()
 
@@ -164,9 +167,21 @@ class TakenMessages:
                 await asyncio.wait_for(self._added.wait(), self._grace_s)
 
     async def _beat(self) -> None:
+        grace_s = self._grace_s
         with suppress(StateError):
-            missed = await worker_heartbeats.beat(self._redis, self.worker, grace_s=self._grace_s)
+            missed = await worker_heartbeats.beat(self._redis, self.worker, grace_s=grace_s)
+            now_s = time.monotonic()
+            if now_s > self._lost_at_s:
+                self._show_work()
+            self._lost_at_s = now_s + worker_heartbeats.LOST_AFTER_S + grace_s
             self.on_missed(missed)
+
+    def _show_work(self) -> None:
+        """Tell fronts what is still in hand: this worker was late to show life, and counts as lost there."""
+        for _, message in self._messages.values():
+            if (found := chains.stage_reply(message, "waiting")) is not None:
+                stream, reply = found
+                replies.send(self._redis, stream, reply)
 
     def _end(self, number: int, again: bool) -> None:  # noqa: FBT001  passed on by position
         queue, message = self._messages.pop(number, ("", b""))

@@ -125,7 +125,11 @@ async def resend_lost(context: FrontContext) -> None:
         except StateError:  # the reply pump logs that Redis is unreachable
             continue
         context.ladder.follow(context.catalogue.overload)
-        stages = [stage for message in messages if (stage := chains.lost_stage(message)) is not None]
+        stages = [
+            stage
+            for lost in messages
+            if (stage := chains.stage_reply(lost.message, "lost", has_ended=lost.has_ended)) is not None
+        ]
         if stages:
             log.warning("worker lost", stages=len(stages), usage="what its calls used is not counted")
         for stream, reply in stages:

@@ -107,7 +107,7 @@ class SpeculativeTurn:
             length = context.queue_limit + 1
         if length > context.queue_limit:
             # By then it may be a turn, which sends it again.
-            lost = Reply(turn_id=self.ticket.turn_id, attempt=1, kind="lost", text="asr")
+            lost = Reply(turn_id=self.ticket.turn_id, attempt=1, kind="lost", text="asr", last=True)
             context.turns.route(lost)
 
 

@@ -173,8 +173,8 @@ class TurnRunner:
             case steps.Finish():
                 self._report.mark("reply_ready_ms")
                 self._player.finish()
-            case steps.Apologise(reason):
-                kind = kind_of(reason, is_tool_done=self._tasks.is_tool_done)
+            case steps.Apologise(reason, error):
+                kind = kind_of(error, is_tool_done=self._tasks.is_tool_done)
                 self._apologise(reason, outcome="apologised", kind=kind)
             case steps.BreakOff(reason):
                 self._report.mark("reply_ready_ms")

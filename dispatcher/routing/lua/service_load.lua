@@ -71,7 +71,7 @@ local function workers_by_queue()
     for queue in string.gmatch(string.match(all[at], ":([^:]*):[^:]*$") or "", "[^,]+") do
       if seen > now - tonumber(args.lost_after_ms) then
         found[queue] = (found[queue] or 0) + 1
-      elseif seen > 0 then
+      elseif seen ~= 0 then
         missed[queue] = true
       end
     end

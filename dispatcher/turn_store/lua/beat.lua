@@ -10,7 +10,7 @@ local all = redis.call("ZRANGE", keys.workers, 0, -1, "WITHSCORES")
 for at = 1, #all, 2 do
   local seen = tonumber(all[at + 1])
   for queue in string.gmatch(string.match(all[at], ":([^:]*):[^:]*$") or "", "[^,]+") do
-    if seen > now - tonumber(args.lost_after_ms) then served[queue] = true elseif seen > 0 then missed[queue] = true end
+    if seen > now - tonumber(args.lost_after_ms) then served[queue] = true elseif seen ~= 0 then missed[queue] = true end
   end
 end
 local orphaned = {}

@@ -1,11 +1,12 @@
 -- Take the messages of workers that are lost, and free their slots. Done once, whichever front asks.
 --
--- keys     workers: when each of them, and under WATCH any front, was seen last, in ms; then for each service
---          fleet:{service}, waiting:{service}, seen:{service}, excluded:{service}
+-- keys     workers: when each of them, and under WATCH any front, was seen last, in ms, negative of a worker that is known
+--          to have ended, 0 of one that stopped; then for each service fleet:{service}, waiting:{service}, seen:{service},
+--          excluded:{service}
 -- args     lost_after_ms · remembered_ms: after that · taken_prefix: how the key of taken messages begins · freed_channel:
 --          on which a waiting call is notified of a free slot · grace_ms: so much later the caller asks again; then for
 --          each service how the keys of its leases begin
--- Returns  the messages
+-- Returns  the messages of those that have ended, and of those that show no life
 --
 -- A lost worker is remembered for a while: one that stands still has asked for a message that it gets later.
 
@@ -48,14 +49,15 @@ local function free_slots(prefix)
   end
 end
 
-local lost = {}
+local ended, silent = {}, {}
 local late = redis.call("ZRANGEBYSCORE", keys.workers, "-inf", now - lost_after_ms, "WITHSCORES")
 for at = 1, #late, 2 do
-  local id = late[at]
+  local id, seen = late[at], tonumber(late[at + 1])
+  local lost = seen > 0 and silent or ended
   for _, message in ipairs(redis.call("LRANGE", args.taken_prefix .. id, 0, -1)) do lost[#lost + 1] = message end
   redis.call("DEL", args.taken_prefix .. id)
   -- The last word of its id begins the ids of its leases.
   free_slots(string.match(id, "[^:]*$"))
-  if now - tonumber(late[at + 1]) > lost_after_ms + tonumber(args.remembered_ms) then redis.call("ZREM", keys.workers, id) end
+  if now - math.abs(seen) > lost_after_ms + tonumber(args.remembered_ms) then redis.call("ZREM", keys.workers, id) end
 end
-return lost
+return { ended, silent }

@@ -6,13 +6,33 @@ from dataclasses import replace
 
 from redis import Redis
 
+from dispatcher.catalogue.model import NO_PHRASES
 from dispatcher.catalogue.usage_rules import Budget, Price, UsageRules
+from dispatcher.dialogue.apology_texts import APOLOGIES
 from dispatcher.redis_client import keys
 from dispatcher.routing.rules.budgets import counter_of
 from tests.support.stack import Stack
 from tests.support.waiting import soon
 
 DEVICE = "spender"
+
+
+async def test_who_has_spent_the_budget_of_the_voices_hears_so(stack: Stack) -> None:
+    own = stack.own_catalogue
+    tts = own.services["tts"]
+    instances = tuple(replace(each, price=Price(calls=1)) for each in tts.instances)
+    services = {**own.services, "tts": replace(tts, instances=instances)}
+    budget = Budget(per="day", device=DEVICE, cost=1)
+    usage = UsageRules(budgets={"voices": budget})
+    # Without the cache: other tests had the same sentences spoken.
+    await stack.activate(replace(own, services=services, usage=usage, phrase_cache=NO_PHRASES))
+    async with stack.front.device(DEVICE) as device:
+        await device.types("what is one plus two?")
+        answer = await device.types("what is two plus two?")
+    await stack.activate(own)
+    assert answer.sentences == (APOLOGIES["spent", "en"],)
+    with Redis.from_url(stack.broker.url) as client:
+        client.delete(keys.BUDGET_PREFIX + counter_of("voices", budget))
 
 
 async def test_a_spent_budget_spills_to_the_local_instance(stack: Stack) -> None:

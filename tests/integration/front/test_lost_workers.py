@@ -6,16 +6,18 @@ import asyncio
 import json
 import signal
 import time
-from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
 from typing import Final
 
 import pytest
 from redis import Redis
 
-from dispatcher.messages import Service
+from dispatcher.dialogue.stage_attempts import LOST_SENDINGS
+from dispatcher.messages import SERVICES, Service
 from dispatcher.redis_client import keys
+from dispatcher.turn_store.worker_heartbeats import LOST_AFTER_S
 from tests.support.device import Answer
 from tests.support.instances import SENTENCES, TRANSCRIPT
 from tests.support.processes import Process
@@ -47,6 +49,27 @@ def in_hand(stack: Stack, worker: Process) -> int:
     with Redis.from_url(stack.broker.url) as client:
         lists = [key for key in client.scan_iter(keys.taken("*")) if f":{worker.pid}:".encode() in key]
         return sum(int(client.llen(key)) for key in lists)
+
+
+def shows_life(stack: Stack, worker: Process) -> bool:
+    """Return whether a worker process does not count as lost."""
+    with Redis.from_url(stack.broker.url) as client:
+        seconds, microseconds = client.time()
+        alive_since_ms = (seconds - LOST_AFTER_S) * 1000 + microseconds / 1000
+        living = client.zrangebyscore(keys.WORKERS, alive_since_ms, "+inf")
+    return any(f":{worker.pid}:".encode() in each for each in living)
+
+
+@contextmanager
+def all_stopped(workers: Sequence[Process]) -> Iterator[None]:
+    """Have no processor left for these workers."""
+    for worker in workers:
+        worker.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for worker in workers:
+            worker.send_signal(signal.SIGCONT)
 
 
 def break_off_moves(client: Redis) -> None:
@@ -97,6 +120,38 @@ async def test_what_the_last_worker_of_a_queue_had_in_hand_is_done_at_once_by_ot
     }
     assert len(stack.front.events(LOST, printed)) > 1
     assert took_s < SOON_S
+
+
+@pytest.mark.usefixtures("patient")
+async def test_workers_that_are_slow_to_show_life_again_and_again_cost_a_turn_none_of_its_answer(
+    stack: Stack,
+) -> None:
+    stages, printed = [stack.workers[service] for service in SERVICES], stack.front.printed_bytes()
+
+    async def show_life() -> bool:
+        return all(shows_life(stack, worker) for worker in stages)
+
+    async with asked(stack, "starved", "tts", count=1) as (turn,):
+        for instance in stack.instances.of("tts"):
+            instance.fault("slow", 20 * SLOW)
+        for number in range(LOST_SENDINGS + 2):
+            lost = len(stack.front.events(LOST, printed))
+
+            async def has_some() -> bool:
+                return turn.done() or any(in_hand(stack, worker) for worker in stages)
+
+            async def is_lost(lost: int = lost) -> bool:
+                return turn.done() or len(stack.front.events(LOST, printed)) > lost
+
+            await soon(has_some, what="a worker has a sentence in hand")
+            with all_stopped(stages):
+                await soon(is_lost, what="it counts as lost")
+                if number > LOST_SENDINGS:
+                    for instance in stack.instances.of("tts"):
+                        instance.fault("none")
+            await soon(show_life, what="all of them show life again")
+        answer = await turn
+    assert answer.sentences == SENTENCES
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from dispatcher.audio.packets import pack
 from dispatcher.dialogue.steps import Play
 from dispatcher.messages import Reply, ReplyKind
@@ -35,12 +37,12 @@ def alive(*, attempt: int = 1) -> Reply:
     return _reply("alive", attempt)
 
 
-def failed(reason: str, *, index: int = 0, attempt: int = 1) -> Reply:
-    return _reply("failed", attempt, index=index, text=reason)
+def failed(reason: str, *, index: int = 0, attempt: int = 1, error: str = "") -> Reply:
+    return replace(_reply("failed", attempt, index=index, text=reason), error=error)
 
 
-def lost(stage: str, *, index: int = 0, attempt: int = 1) -> Reply:
-    return _reply("lost", attempt, index=index, text=stage)
+def lost(stage: str, *, index: int = 0, attempt: int = 1, has_ended: bool = False) -> Reply:
+    return _reply("lost", attempt, index=index, text=stage, last=has_ended)
 
 
 def _reply(
@@ -51,5 +53,5 @@ def _reply(
     )
 
 
-def waiting(stage: str, *, index: int = 0) -> Reply:
-    return _reply("waiting", 1, index=index, text=stage)
+def waiting(stage: str, *, index: int = 0, attempt: int = 1) -> Reply:
+    return _reply("waiting", attempt, index=index, text=stage)

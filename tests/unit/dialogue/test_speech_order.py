@@ -49,10 +49,10 @@ def test_a_failure_of_the_newest_sentence_is_the_tail() -> None:
     speech = order_of("One.", "Two.")
     speech.add_audio(failed("tts: refused", index=0))
     speech.hand_over()
-    assert speech.tail_failure == "tts: refused"
+    assert speech.tail_failure == failed("tts: refused")
     speech.add_audio(audio(1, b"2", last=True))
     speech.hand_over()
-    assert speech.tail_failure == ""
+    assert speech.tail_failure is None
 
 
 def test_a_reply_is_complete_when_its_last_sentence_was_handed_over() -> None:

@@ -5,32 +5,50 @@ from dispatcher.dialogue.stage_attempts import LOST_SENDINGS, SENDINGS, StageAtt
 
 def test_no_two_sendings_share_an_attempt() -> None:
     attempts = StageAttempts("asr")
-    assert [attempts.next_attempt(), attempts.try_spend_sending(), attempts.replace_llm()] == [2, 3, 4]
+    assert [attempts.next_attempt(), attempts.spend_sending(), attempts.replace_llm()] == [2, 3, 4]
 
 
 def test_a_stage_is_sent_again_once() -> None:
     attempts = StageAttempts("llm")
-    assert attempts.try_spend_sending() == SENDINGS
-    assert not attempts.try_spend_sending()
+    assert attempts.spend_sending() == SENDINGS
+    assert not attempts.may_send_again
 
 
 def test_a_lost_worker_allows_one_sending_more_up_to_a_bound() -> None:
     attempts = StageAttempts("llm")
-    for _ in range(LOST_SENDINGS + 2):
-        attempts.count_loss()
-    spent = [attempts.try_spend_sending() for _ in range(10)]
-    assert len([attempt for attempt in spent if attempt]) == SENDINGS - 1 + LOST_SENDINGS
+    for attempt in range(LOST_SENDINGS + 2):
+        attempts.count_loss("llm", attempt)
+    assert sendings_left(attempts) == SENDINGS - 1 + LOST_SENDINGS
+
+
+def test_a_loss_whose_worker_shows_life_again_does_not_count() -> None:
+    attempts = StageAttempts("llm")
+    for attempt in range(9):
+        attempts.count_loss("llm", attempt)
+        attempts.note_life("llm", attempt)
+    attempts.note_life("llm", 1)
+    attempts.count_loss("llm", 9)
+    assert sendings_left(attempts) == SENDINGS - 1 + 9 + 1, "each had a sending, and one is lost in earnest"
+
+
+def sendings_left(attempts: StageAttempts) -> int:
+    """Return how often a stage may be sent again."""
+    count = 0
+    while attempts.may_send_again:
+        attempts.spend_sending()
+        count += 1
+    return count
 
 
 def test_audio_of_a_sentence_is_no_stage_that_is_sent_again_as_a_whole() -> None:
     attempts = StageAttempts("llm")
     attempts.stage = "tts"
-    assert not attempts.try_spend_sending()
+    assert not attempts.may_send_again
 
 
 def test_the_newest_sending_is_awaited_until_an_llm_delivers() -> None:
     attempts = StageAttempts("llm")
-    newer = attempts.try_spend_sending()
+    newer = attempts.spend_sending()
     assert (attempts.is_awaited(1), attempts.is_awaited(newer)) == (False, True)
 
     assert attempts.try_win_llm(1)
@@ -47,6 +65,6 @@ def test_a_replaced_llm_is_heard_no_more() -> None:
 
 def test_a_transcript_names_the_attempt_that_goes_on() -> None:
     attempts = StageAttempts("asr")
-    attempts.try_spend_sending()
+    attempts.spend_sending()
     attempts.await_attempt(1)
     assert attempts.is_awaited(1)

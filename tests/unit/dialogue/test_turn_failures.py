@@ -19,6 +19,18 @@ def test_an_llm_that_cannot_answer_is_apologised_for() -> None:
         assert heard(typed=typed).gets(failed("llm: refused")) == [Apologise("llm: refused")]
 
 
+def test_the_class_of_the_error_is_told_whatever_its_words_are() -> None:
+    spent = failed("llm: geen budget", error="BudgetSpent")
+    assert heard().gets(spent) == [Apologise("llm: geen budget", "BudgetSpent")]
+
+
+def test_a_reply_without_a_voice_is_apologised_for_by_the_error_of_its_last_sentence() -> None:
+    clock = heard()
+    clock.gets(sentence(0, "One."), end(1))
+    (step,) = clock.gets(failed("tts: budget voices is spent", error="BudgetSpent"))
+    assert step == Apologise("tts: no sentence could be spoken", "BudgetSpent")
+
+
 def test_a_sending_that_failed_late_does_not_end_the_one_that_took_its_place() -> None:
     clock = Clock(typed=False)
     clock.waits()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from dispatcher.dialogue.stage_attempts import LOST_SENDINGS
-from dispatcher.dialogue.steps import Apologise, CallTool, Finish, SendAgain, ShowTranscript, Subtitle
-from tests.unit.dialogue.replies import _reply, audio, end, failed, lost, play, sentence, transcript
+from dispatcher.dialogue.steps import Apologise, CallTool, Finish, SendAgain, ShowTranscript, Step, Subtitle
+from tests.unit.dialogue.replies import _reply, audio, end, failed, lost, play, sentence, transcript, waiting
 from tests.unit.dialogue.test_turn import Clock, heard
 
 
@@ -97,18 +97,97 @@ def test_a_reply_that_was_lost_after_it_called_a_tool_is_apologised_for_at_once(
     clock = heard()
     assert clock.gets(_reply("tool", 1, text="call")) == [CallTool("call")]
 
-    assert clock.gets(lost("llm")) == [Apologise("llm: worker lost")]
+    assert clock.gets(lost("llm", has_ended=True)) == [Apologise("llm: worker lost")]
+
+
+def test_a_reply_that_called_a_tool_goes_on_where_its_worker_was_merely_slow() -> None:
+    clock = heard()
+    clock.gets(_reply("tool", 1, text="call"), lost("llm"))
+
+    assert clock.gets(sentence(0, "Done."), end(1), audio(0, b"1", last=True)) == [
+        Subtitle("Done."),
+        play(b"1"),
+        Finish(),
+    ]
+
+
+def test_a_reply_that_was_resumed_goes_on_where_its_second_worker_was_merely_slow() -> None:
+    clock = heard()
+    clock.gets(sentence(0, "One."), audio(0, b"1", last=True))
+    assert clock.gets(lost("llm")) == [SendAgain("llm", 2, 1, "One.")]
+    assert clock.gets(lost("llm", attempt=2)) == []
+
+    assert clock.gets(sentence(1, "Two.", attempt=2), end(2, attempt=2)) == []
+    assert clock.gets(audio(1, b"2", last=True, attempt=2)) == [Subtitle("Two."), play(b"2"), Finish()]
+
+
+def waiting_for(stage: str) -> Clock:
+    """Return a turn that waits for a stage."""
+    clock = Clock(typed=False) if stage == "asr" else heard()
+    if stage == "tts":
+        clock.gets(sentence(0, "One."))
+    return clock
+
+
+def lose_all(clock: Clock, stage: str, *, has_ended: bool) -> list[Step]:
+    """Lose each sending of a stage, whenever there is one, and return what the turn did."""
+    steps: list[Step] = []
+    for attempt in range(1, 9):
+        steps += clock.gets(lost(stage, attempt=attempt, has_ended=has_ended))
+    return steps
 
 
 @pytest.mark.parametrize("stage", ["asr", "llm", "tts"])
 def test_a_stage_that_ends_every_worker_that_takes_it_is_given_up(stage: str) -> None:
-    clock = Clock(typed=False) if stage == "asr" else heard()
-    if stage == "tts":
-        clock.gets(sentence(0, "One."))
-    steps = [clock.gets(lost(stage, attempt=attempt)) for attempt in range(1, 9)]
+    steps = lose_all(waiting_for(stage), stage, has_ended=True)
 
-    assert sum(isinstance(step, SendAgain) for each in steps for step in each) <= 4
-    assert Apologise(f"{stage}: worker lost") in [step for each in steps for step in each]
+    assert sum(isinstance(step, SendAgain) for step in steps) <= 4
+    assert steps[-1] == Apologise(f"{stage}: worker lost")
+
+
+@pytest.mark.parametrize("stage", ["asr", "llm", "tts"])
+def test_a_stage_that_hangs_every_worker_that_takes_it_is_given_up_when_it_is_late(stage: str) -> None:
+    clock = waiting_for(stage)
+    steps = lose_all(clock, stage, has_ended=False)
+
+    assert sum(isinstance(step, SendAgain) for step in steps) <= 4
+    assert not any(isinstance(step, Apologise) for step in steps)
+    assert isinstance(clock.waits()[-1], Apologise)
+
+
+@pytest.mark.parametrize("stage", ["asr", "llm", "tts"])
+def test_workers_that_live_after_all_cost_no_stage_its_turn_however_often_they_are_slow(stage: str) -> None:
+    clock, attempt = waiting_for(stage), 1
+    for _ in range(4 * LOST_SENDINGS):
+        (again,) = clock.gets(lost(stage, attempt=attempt))
+        assert isinstance(again, SendAgain)
+        clock.gets(waiting(stage, attempt=attempt))
+        attempt = again.attempt
+
+    assert not clock.turn.over
+    if stage == "tts":
+        assert clock.gets(audio(0, b"old", last=True), audio(0, b"new", last=True, attempt=attempt)) == [
+            Subtitle("One."),
+            play(b"new"),
+        ]
+
+
+def test_a_worker_that_is_slow_at_the_last_sending_of_a_sentence_is_waited_for() -> None:
+    clock = waiting_for("tts")
+    for attempt in range(1, LOST_SENDINGS + 2):
+        clock.gets(lost("tts", attempt=attempt))
+
+    last = audio(0, b"1", last=True, attempt=LOST_SENDINGS + 1)
+    assert clock.gets(last) == [Subtitle("One."), play(b"1")]
+
+
+def test_a_sentence_whose_last_worker_is_dead_is_sent_again_where_another_one_lives() -> None:
+    clock = waiting_for("tts")
+    for attempt in range(1, LOST_SENDINGS + 2):
+        clock.gets(lost("tts", attempt=attempt))
+    clock.gets(waiting("tts", attempt=2))
+
+    assert clock.waits() == [SendAgain("tts", LOST_SENDINGS + 2, 0, "One.")]
 
 
 def test_a_lost_worker_takes_nothing_from_the_second_chance_of_a_stage_that_is_late() -> None:
@@ -126,4 +205,5 @@ def test_a_sentence_that_is_lost_again_and_again_ends_the_turn() -> None:
     assert clock.gets(lost("tts", attempt=9)) == [], "another sending than the one that is awaited"
     for attempt in range(1, LOST_SENDINGS + 1):
         assert clock.gets(lost("tts", attempt=attempt)) == [SendAgain("tts", attempt + 1, 0, "One.")]
-    assert clock.gets(lost("tts", attempt=LOST_SENDINGS + 1)) == [Apologise("tts: worker lost")]
+    dead = lost("tts", attempt=LOST_SENDINGS + 1, has_ended=True)
+    assert clock.gets(dead) == [Apologise("tts: worker lost")]

@@ -18,7 +18,7 @@ from dispatcher.audio.packets import unpack
 from dispatcher.dialogue.steps import Apologise, BreakOff, Finish, Play, SendAgain, Step, Subtitle
 from dispatcher.dialogue.turn import Turn
 from dispatcher.messages import Reply
-from tests.unit.dialogue.replies import audio, end, failed, play, sentence, transcript
+from tests.unit.dialogue.replies import audio, end, failed, lost, play, sentence, transcript
 
 LATE_S = 10.0
 # For each sentence of a reply, how many pieces of audio it has.
@@ -92,7 +92,7 @@ def test_replies_that_come_twice_are_spoken_once(shapes: list[Shape], data: st.D
 
 @dataclass
 class Workers:
-    """Stages that answer, fail, fall silent or answer late, as hypothesis draws it.
+    """Stages that answer, fail, fall silent, are lost or answer late, as hypothesis draws it.
 
     Attributes:
         shape: of every reply, whoever makes it.
@@ -127,14 +127,20 @@ class Workers:
         if not waiting:
             return None
         stream = waiting[data.draw(st.integers(0, len(waiting) - 1), label="stream")]
-        match data.draw(st.sampled_from(["answer"] * 6 + ["fail", "silence"]), label="what"):
+        what = data.draw(st.sampled_from(["answer"] * 6 + ["fail", "silence", "dead", "slow"]), label="what")
+        stage = {"transcript": "asr", "audio": "tts"}.get(stream[0].kind, "llm")
+        match what:
             case "answer":
                 return stream.popleft()
             case "fail":
                 broken = stream[0]
                 stream.clear()
-                stage = {"transcript": "asr", "audio": "tts"}.get(broken.kind, "llm")
                 return failed(f"{stage}: away", index=broken.index, attempt=broken.attempt)
+            case "dead" | "slow":
+                loss = lost(stage, index=stream[0].index, attempt=stream[0].attempt, has_ended=what == "dead")
+                if what == "dead":
+                    stream.clear()
+                return loss
             case _:
                 stream.clear()
                 return None

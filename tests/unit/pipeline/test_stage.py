@@ -65,14 +65,14 @@ def test_the_front_is_sent_a_failure_and_the_sentence_that_it_is_about(
 ) -> None:
     assert run_stage("tts", ticket_of(), raising(error), index=3) is None
     (reply,) = worker.redis.replies
-    assert (reply.kind, reply.index) == ("failed", 3)
+    assert (reply.kind, reply.index, reply.error) == ("failed", 3, type(error).__name__)
     assert reply.text.startswith("tts: ")
 
 
 def test_a_stage_of_a_speculation_has_only_to_be_made_again(worker: FakeWorker) -> None:
     assert run_stage("tts", ticket_of(speculative=True), raising(SpareSlotTaken("tts")), index=0) is None
     (reply,) = worker.redis.replies
-    assert (reply.kind, reply.text, reply.index) == ("lost", "tts", 0)
+    assert (reply.kind, reply.text, reply.index, reply.last) == ("lost", "tts", 0, True)
 
 
 @pytest.mark.parametrize("error", [TurnCancelled("barge-in"), DeadlineExceeded("1 s late"), TimeoutError()])

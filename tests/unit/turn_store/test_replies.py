@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 from structlog.testing import capture_logs
@@ -11,7 +12,7 @@ from structlog.testing import capture_logs
 from dispatcher.audio.packets import pack
 from dispatcher.dialogue.history import Message
 from dispatcher.dialogue_store import recent_history
-from dispatcher.errors import StateError, TurnCancelled
+from dispatcher.errors import BudgetSpent, StateError, TurnCancelled
 from dispatcher.messages import Reply
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient, connect
@@ -36,7 +37,7 @@ KINDS = [
     Reply(turn_id="t", attempt=1, kind="audio", index=3, packets=pack([EVERY_BYTE, b"\0", b"\r\n"])),
     Reply(turn_id="t", attempt=1, kind="audio", index=3, packets=b"\0\0", last=True, timings={}),
     Reply(turn_id="t", attempt=1, kind="end", index=4),
-    Reply(turn_id="t", attempt=1, kind="failed", text="tts: instance is gone", index=2),
+    Reply(turn_id="t", attempt=1, kind="failed", text="tts: gone", index=2, error="InstanceUnreachable"),
 ]
 
 
@@ -64,19 +65,18 @@ async def test_every_kind_of_reply_arrives_as_it_was_sent(
 ) -> None:
     replies.send(redis, STREAM, reply)
     (got,) = await read(reader, 1)
-    assert got == (reply if reply.timings else _without_timings(reply))
+    assert got == replace(reply, timings=reply.timings or None)
 
 
-def _without_timings(reply: Reply) -> Reply:
-    return Reply(
-        turn_id=reply.turn_id,
-        attempt=reply.attempt,
-        kind=reply.kind,
-        index=reply.index,
-        text=reply.text,
-        packets=reply.packets,
-        last=reply.last,
-    )
+@pytest.mark.parametrize(
+    ("told", "error"), [(str(BudgetSpent("llm", "kids")), "BudgetSpent"), ("no llm instance is free", "")]
+)
+async def test_a_failure_of_an_older_worker_says_in_words_what_its_error_is(
+    redis: RedisClient, reader: ReplyReader, told: str, error: str
+) -> None:
+    replies.send(redis, STREAM, Reply(turn_id="t", attempt=1, kind="failed", text=f"llm: {told}"))
+    (got,) = await read(reader, 1)
+    assert got.error == error
 
 
 async def test_replies_arrive_in_order_and_none_twice(redis: RedisClient, reader: ReplyReader) -> None:

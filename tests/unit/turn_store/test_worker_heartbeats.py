@@ -11,6 +11,7 @@ from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing.leases import NoSlot, Slot
 from dispatcher.turn_store import worker_heartbeats
+from dispatcher.turn_store.worker_heartbeats import LostMessage
 from tests.support.fleet import Fleet, llm
 
 LIVING = "here:1:asr:aaaaaaaaaaaa"
@@ -51,6 +52,11 @@ async def passes(redis: RedisClient, seconds: float) -> None:
     await redis.execute("ZINCRBY", keys.WORKERS, -seconds * 1000, GONE)
 
 
+async def messages_of_lost(redis: RedisClient, *, grace_s: float = 0.0) -> list[bytes]:
+    """Return what lost workers had in hand."""
+    return [lost.message for lost in await worker_heartbeats.take_lost(redis, grace_s=grace_s)]
+
+
 async def known(redis: RedisClient) -> set[bytes]:
     return set(await redis.execute("ZRANGE", keys.WORKERS, 0, -1))
 
@@ -58,7 +64,7 @@ async def known(redis: RedisClient) -> set[bytes]:
 async def test_of_many_fronts_one_is_given_what_a_lost_worker_had_in_hand(watched: RedisClient) -> None:
     found = await asyncio.gather(*(worker_heartbeats.take_lost(watched) for _ in range(8)))
 
-    assert sorted(message for each in found for message in each) == [b"one", b"two"]
+    assert sorted(lost.message for each in found for lost in each) == [b"one", b"two"]
     assert await watched.execute("LRANGE", keys.taken(LIVING), 0, -1) == [b"kept"]
 
 
@@ -66,14 +72,14 @@ async def test_a_message_that_a_stopped_worker_is_given_late_is_found_as_well(wa
     await worker_heartbeats.take_lost(watched)
     await watched.execute("LPUSH", keys.taken(GONE), "swallowed")
 
-    assert await worker_heartbeats.take_lost(watched) == [b"swallowed"]
+    assert await messages_of_lost(watched) == [b"swallowed"]
 
 
 async def test_a_lost_worker_is_forgotten_after_a_while_and_a_leaving_one_at_once(
     watched: RedisClient,
 ) -> None:
     worker_heartbeats.leave(watched, LIVING)
-    assert sorted(await worker_heartbeats.take_lost(watched)) == [b"kept", b"one", b"two"]
+    assert sorted(await messages_of_lost(watched)) == [b"kept", b"one", b"two"]
     assert await known(watched) == {b"watch", GONE.encode()}
     await passes(watched, worker_heartbeats.LOST_REMEMBERED_S)
     await worker_heartbeats.take_lost(watched)
@@ -99,7 +105,7 @@ async def test_an_idle_worker_is_missed_later_and_a_front_that_asks_seldom_finds
     await redis.execute("ZINCRBY", keys.WORKERS, -worker_heartbeats.IDLE_BEAT_INTERVAL_S * 1000, "watch")
     assert await worker_heartbeats.take_lost(redis, grace_s=grace_s) == []
     await passes(redis, grace_s / 2)
-    assert await worker_heartbeats.take_lost(redis, grace_s=grace_s) == [b"one"]
+    assert await messages_of_lost(redis, grace_s=grace_s) == [b"one"]
 
 
 async def test_a_worker_that_takes_a_message_has_no_grace_any_more(redis: RedisClient) -> None:
@@ -135,7 +141,18 @@ async def test_a_worker_that_is_known_to_have_ended_is_lost_before_it_is_missed(
     (beat,) = [beat for beat in await worker_heartbeats.read_beats(watched) if beat.worker == LIVING]
     assert (beat.host, beat.pid, beat.is_leaving) == ("here", 1, False)
     worker_heartbeats.mark_lost(watched, beat)
-    assert b"kept" in await worker_heartbeats.take_lost(watched)
+    assert await worker_heartbeats.take_lost(watched) == [
+        LostMessage(message=b"kept", has_ended=True),
+        LostMessage(message=b"two", has_ended=False),
+        LostMessage(message=b"one", has_ended=False),
+    ]
+    assert LIVING.encode() in await known(watched), "it may have been given one more"
+
+
+async def test_the_queue_of_a_worker_that_has_ended_is_missed(watched: RedisClient) -> None:
+    (beat,) = [beat for beat in await worker_heartbeats.read_beats(watched) if beat.worker == LIVING]
+    worker_heartbeats.mark_lost(watched, beat)
+    assert "asr" in await worker_heartbeats.beat(watched, "there:1:control:bbbbbbbbbbbb")
 
 
 async def test_a_queue_whose_workers_are_all_lost_is_missed_until_one_is_back(watched: RedisClient) -> None:

@@ -21,6 +21,7 @@ from dispatcher.routing import instance_table
 from dispatcher.settings import Settings
 from dispatcher.telemetry import front_presence
 from dispatcher.turn_store import worker_heartbeats
+from dispatcher.turn_store.worker_heartbeats import LostMessage
 from tests.support.broker import Broker
 from tests.support.fleet import catalogue_of, llm
 from tests.support.processes import free_port
@@ -80,9 +81,9 @@ async def test_messages_of_a_lost_worker_are_taken_once(
 ) -> None:
     taken: list[int] = []
 
-    async def take_lost(_: RedisClient, *, grace_s: float) -> list[bytes]:  # noqa: ARG001  of the real one
+    async def take_lost(_: RedisClient, *, grace_s: float) -> list[LostMessage]:  # noqa: ARG001
         taken.append(1)
-        return [b"no task of a turn"]
+        return [LostMessage(message=b"no task of a turn", has_ended=True)]
 
     monkeypatch.setattr(worker_heartbeats, "take_lost", take_lost)
     monkeypatch.setattr(front_loops, "LOST_POLL_INTERVAL_S", 0.01)

@@ -8,6 +8,8 @@ from typing import cast
 import pytest
 from redis.asyncio import Redis
 
+from dispatcher import chains
+from dispatcher.messages import TurnTicket
 from dispatcher.pipeline.loop_thread import LoopThread
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.turn_store import worker_heartbeats
@@ -58,6 +60,44 @@ def test_a_worker_that_takes_a_message_is_missed_without_grace_within_a_beat(bea
     run_in_virtual_time(scenario())
     assert len(beats) >= WATCHED_S / worker_heartbeats.BEAT_INTERVAL_S
     assert set(beats) == {0.0}
+
+
+@pytest.mark.parametrize(("late_s", "shown"), [(1.5, 1), (0.5, 0)])
+def test_a_worker_that_was_late_to_show_life_tells_what_it_still_works_on(
+    monkeypatch: pytest.MonkeyPatch, late_s: float, shown: int
+) -> None:
+    delay_beats(monkeypatch, [0.0, 0.0, late_s])
+
+    async def scenario() -> None:
+        monkeypatch.setattr(
+            "workers.celery_ext.taken.time.monotonic", lambda: asyncio.get_running_loop().time()
+        )
+        server = MemoryRedis()
+        redis = server.redis()
+        taken = TakenMessages()
+        taken.begin(["tts"])
+        taken.connect(cast("LoopThread", None), redis)
+        ticket = TurnTicket(turn_id="t", attempt=2, device_id="d", reply_stream="s", deadline_at_s=9e9)
+        await chains.synthesize(redis, ticket, index=3, text="One.")
+        taken.add("tts", server.lists["tts"][0].encode())
+        following = asyncio.create_task(taken.follow())
+        await asyncio.sleep(WATCHED_S)
+        following.cancel()
+        told = [words for words in server.commands if words[0] == "XADD"]
+        assert len(told) == shown
+        assert all({"s", "waiting", "tts", "index", "3"} <= set(words) for words in told)
+
+    run_in_virtual_time(scenario())
+
+
+def delay_beats(monkeypatch: pytest.MonkeyPatch, delays: list[float]) -> None:
+    """Let the first heartbeats reach Redis late."""
+
+    async def beat(_: RedisClient, worker: str, *, grace_s: float) -> set[str]:  # noqa: ARG001
+        await asyncio.sleep(delays.pop(0) if delays else 0.0)
+        return set()
+
+    monkeypatch.setattr(worker_heartbeats, "beat", beat)
 
 
 def test_a_message_is_given_back_though_the_connection_broke_on_the_way() -> None:
