@@ -9,8 +9,8 @@ import asyncio
 import secrets
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, Literal
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal, cast
 
 import structlog
 
@@ -134,16 +134,12 @@ class PhraseCache:
             self._skip_until = time.monotonic() + SKIP_AFTER_FAILURE_S
             log.warning("phrase cache out of reach", reason=str(error) or "no answer in time")
             return _PASS
-        finding, *rest = answer
-        took_ms = round((time.monotonic() - began_at) * 1000, 1)
-        if finding != b"hit":
-            mine = token if finding == b"mine" else ""
-            return FoundPhrase(finding=finding.decode(), ms=took_ms, token=mine)
-        if not _is_sound(rest[0]):
+        found = replace(_found(answer, token), ms=round((time.monotonic() - began_at) * 1000, 1))
+        if found.finding == "hit" and not _is_sound(found.packed):
             log.warning("phrase is not readable, removed")
             self.drop(names)
-            return FoundPhrase(finding="keep", ms=took_ms)
-        return FoundPhrase(finding="hit", packed=rest[0], ms=took_ms)
+            return replace(found, finding="keep", packed=b"")
+        return found
 
     async def store(self, made: MadePhrase, catalogue: Catalogue, voices: Mapping[str, str]) -> bool:
         """Keep a phrase, and return whether it is kept; an unreachable cache keeps none."""
@@ -244,6 +240,14 @@ async def clear(cache: RedisClient) -> int:
         StateError: the cache is out of reach.
     """
     return int(await cache.run(_CLEAR, keys=_KEYS))
+
+
+def _found(answer: Sequence[bytes], token: str) -> FoundPhrase:
+    """Return what the script answered to a caller with that token."""
+    finding, *rest = answer
+    mine = token if finding == b"mine" else ""
+    packed = rest[0] if finding == b"hit" else b""
+    return FoundPhrase(finding=cast("Finding", finding.decode()), packed=packed, token=mine)
 
 
 def _configured(catalogue: Catalogue) -> list[Instance]:

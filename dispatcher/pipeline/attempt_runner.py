@@ -7,22 +7,24 @@ import math
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 from dispatcher.catalogue.model import Instance
 from dispatcher.errors import InstanceError, InstanceUnreachable, NoInstanceAvailable, SpareSlotTaken
-from dispatcher.pipeline.attempt import Attempt, AttemptState, CallProfile
+from dispatcher.pipeline.attempt import Attempt, AttemptState, CallProfile, now
 from dispatcher.pipeline.loop_thread import LoopThread
+from dispatcher.pipeline.stage import reply
 from dispatcher.pipeline.usage_metering import payer_of
-from dispatcher.pipeline.wait_notice import WaitNotice
 from dispatcher.pipeline.worker_context import WorkerContext
 from dispatcher.routing.leases import PickMode, Slot
 from dispatcher.routing.router import Lease
 from dispatcher.routing.spare_slots import SPARE_ORDER
 from dispatcher.telemetry.tracing.spans import CallPart
-from dispatcher.turn_store.commitment import is_committed
+from dispatcher.turn_store.commitment import read_commitment
 
 Result = TypeVar("Result")
+# The front waits for a stage for two seconds at least.
+WAIT_NOTICE_INTERVAL_S: Final = 1.0
 # Calls an instance, takes the win (`Attempt.try_win`) when it has a result, and may raise LostHedge.
 AttemptFunction: TypeAlias = "Callable[[Attempt, Lease], Awaitable[Result]]"
 
@@ -74,7 +76,7 @@ class AttemptRunner(Generic[Result]):
         self._profile = profile
         self._function = function
         self._on_leased = on_leased
-        self._wait_notice = WaitNotice(context, profile)
+        self._wait_noted_at = -math.inf
         # The first lease may come with a probe beside it, once there is something to ask a probe.
         may_probe = profile.may_hedge and not math.isinf(profile.ready_at())
         self._usual_mode: PickMode = "relief" if profile.uses_standby else "spare"
@@ -131,7 +133,7 @@ class AttemptRunner(Generic[Result]):
     async def _lease_and_call(self, attempt: Attempt, request: LeaseRequest) -> Result:
         ticket, order, excluded = self._profile.ticket, self._profile.order, request.excluded
         deadline_at_s, mode = ticket.deadline_at_s if request.waits else 0.0, request.mode or self._mode
-        if ticket.speculative and not await is_committed(self._context.redis, ticket.turn_id):
+        if ticket.speculative and not await read_commitment(self._context.redis, ticket.turn_id):
             order, deadline_at_s, mode = SPARE_ORDER, 0.0, request.mode or "spare"
             excluded = {*excluded, *self._not_for_speculation()}
         async with self._context.router.lease(
@@ -143,7 +145,7 @@ class AttemptRunner(Generic[Result]):
             order=order,
             dialogue=self._profile.dialogue,
             payer=payer_of(self._context, ticket),
-            on_wait=self._wait_notice.note,
+            on_wait=self._note_wait,
         ) as lease:
             request.check(lease.slot)
             self._mode = self._usual_mode
@@ -154,6 +156,13 @@ class AttemptRunner(Generic[Result]):
                 part = partial(_part_of, attempt)
                 call = self._context.tracer.call(call, ticket, self._profile.index, lease, part)
             return await call
+
+    def _note_wait(self) -> None:
+        """Let the front know that the call waits in line, so that its stage is not sent a second time."""
+        is_early = now() - self._wait_noted_at < WAIT_NOTICE_INTERVAL_S
+        if not is_early and self._context.catalogue.overload.enabled:
+            self._wait_noted_at, profile = now(), self._profile
+            reply(self._context, profile.ticket, "waiting", index=profile.index, text=profile.service)
 
     async def _call(self, attempt: Attempt, lease: Lease, *, is_probe: bool) -> Result:
         policy = attempt.estimator.policy

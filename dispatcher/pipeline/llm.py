@@ -6,15 +6,16 @@ Where the LLM calls tools, their results go back to it and it writes on; each ro
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Final
 
+from dispatcher.catalogue.model import DEFAULT_MAX_TOKENS, Instance
+from dispatcher.chains import spoken_language
 from dispatcher.dialogue.history import Message, chat_messages, continuation, well_formed
-from dispatcher.dialogue.language import detect_language
 from dispatcher.dialogue.local_time import with_local_time
 from dispatcher.dialogue.memory_prompt import with_memory
 from dispatcher.dialogue.persona import Character, character
-from dispatcher.dialogue.short_answer import with_brief_request, with_fewer_tokens
 from dispatcher.dialogue_store import memory, recent_history
 from dispatcher.messages import Language, TurnTicket
 from dispatcher.pipeline.asr import share_of
@@ -30,6 +31,12 @@ from dispatcher.routing.router import Lease, remaining_s
 from dispatcher.routing.rules.overload import OverloadStep
 from dispatcher.tools.model import ToolCall
 
+# Asked for while too many turns wait.
+_BRIEF_REQUESTS: Final[Mapping[Language, str]] = {
+    "en": "[Answer briefly, in one or two sentences.]",
+    "zh": "[请简短回答，一两句话即可。]",
+}
+
 
 async def respond(context: WorkerContext, ticket: TurnTicket) -> None:
     """Write the reply to the ticket's text, round by round.
@@ -39,7 +46,7 @@ async def respond(context: WorkerContext, ticket: TurnTicket) -> None:
         InstanceError, NoInstanceAvailable, StateError: no instance wrote the reply to its end.
         TurnCancelled: another sending of this turn calls its tools.
     """
-    language = detect_language(ticket.text) if ticket.language == "auto" else ticket.language
+    language = spoken_language(ticket, ticket.text)
     async with asyncio.timeout(remaining_s(ticket.deadline_at_s)) as deadline:
         publisher = ReplyPublisher(context, ticket, deadline, language=language)
         try:
@@ -108,3 +115,17 @@ async def _system_prompt(context: WorkerContext, ticket: TurnTicket, persona: Ch
     if not context.catalogue.conversation.memory.enabled:
         return persona.system_prompt
     return with_memory(persona.system_prompt, (await memory.read(context.redis, ticket.device_id)).text)
+
+
+def with_brief_request(text: str, *, language: Language) -> str:
+    """Return the user's text with the request on a line behind it, for one request only.
+
+    As with the time, what stands before it stays the same, so that a server's prompt cache holds.
+    """
+    return f"{text}\n{_BRIEF_REQUESTS.get(language, _BRIEF_REQUESTS['en'])}"
+
+
+def with_fewer_tokens(instance: Instance, most: int) -> Instance:
+    """Return an instance that writes so many tokens at most; one that thinks needs them for that."""
+    usual = instance.max_tokens or DEFAULT_MAX_TOKENS
+    return instance if instance.thinking == "auto" or usual <= most else replace(instance, max_tokens=most)

@@ -14,7 +14,7 @@ from typing import Final
 
 import structlog
 
-from dispatcher.dialogue.language import detect_language
+from dispatcher.chains import spoken_language
 from dispatcher.dialogue.persona import character
 from dispatcher.errors import InstanceError, NoInstanceAvailable
 from dispatcher.messages import TurnTicket
@@ -41,11 +41,10 @@ async def prefill(context: WorkerContext, ticket: TurnTicket) -> None:
     """
     conversation = context.catalogue.conversation
     persona = character(conversation, ticket.device_id, chosen=ticket.persona)
-    language = detect_language(PLACEHOLDER) if ticket.language == "auto" else ticket.language
     asked = replace(ticket, text=PLACEHOLDER)
     toolbox, messages = await asyncio.gather(
         Toolbox.opened(context, ticket, timezone=persona.timezone),
-        prompt_of(context, asked, persona, language),
+        prompt_of(context, asked, persona, spoken_language(ticket, PLACEHOLDER)),
     )
     try:
         async with context.router.lease(

@@ -18,7 +18,7 @@ from dispatcher.pipeline.phrase_speech import find_phrase, played
 from dispatcher.pipeline.stage import reply
 from dispatcher.pipeline.worker_context import WorkerContext
 from dispatcher.tools.model import ToolCall
-from dispatcher.turn_store.commitment import COMMIT_POLL_INTERVAL_S, is_committed
+from dispatcher.turn_store.commitment import COMMIT_POLL_INTERVAL_S, read_commitment
 
 
 class ReplyPublisher:
@@ -97,7 +97,7 @@ class ReplyPublisher:
         ticket = self._ticket
         if not ticket.speculative:
             return
-        while not await is_committed(self._context.redis, ticket.turn_id):
+        while not await read_commitment(self._context.redis, ticket.turn_id):
             if on_wait is not None:
                 on_wait()
             await asyncio.sleep(COMMIT_POLL_INTERVAL_S)

@@ -42,9 +42,8 @@ async def chat(
     without tools has succeeded: later ones hold calls and results, which are refused for other reasons.
     """
     refused, provider = context.providers.refused, context.providers.llm(instance)
-    refusal = ""
+    refusal, begun = "", False
     if tools and TOOLS_PARAMETER not in refused.of(instance.name):
-        begun = False
         try:
             async with aclosing(provider.chat(instance, messages, tools)) as items:
                 async for item in items:

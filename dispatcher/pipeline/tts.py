@@ -90,14 +90,7 @@ async def synthesize(
         speaker = replace(lease.instance, voice=voice)
         words = _words_for(speaker, text, ticket)
         stream = metered_speech(_stream(context, speaker, words, ticket), lease.usage, words)
-        async with aclosing(without_stalls(lease, stream)) as pieces:
-            async for piece in pieces:
-                if piece and not attempt.has_won:
-                    speech.begin(attempt, lease, speaker)
-                speech.write(piece)
-        if not attempt.has_won:
-            raise InstanceFailed(lease.instance.name, "the speech is empty")
-        speech.close()
+        await speech.read(stream, attempt, lease, speaker)
 
     try:
         await HedgedCall(context, _profile(ticket, index, due_at_s), attempt_on).run()
@@ -139,7 +132,25 @@ class SentenceSpeech:
         self._taken_bytes = 0
         self._skip_bytes = 0
 
-    def begin(self, attempt: Attempt, lease: Lease, speaker: Instance) -> None:
+    async def read(
+        self, stream: AsyncGenerator[bytes, None], attempt: Attempt, lease: Lease, speaker: Instance
+    ) -> None:
+        """Send all that an instance speaks.
+
+        Raises:
+            LostHedge: another one speaks.
+            InstanceFailed: it speaks nothing.
+        """
+        async with aclosing(without_stalls(lease, stream)) as pieces:
+            async for piece in pieces:
+                if piece and not attempt.has_won:
+                    self._begin(attempt, lease, speaker)
+                self._write(piece)
+        if not attempt.has_won:
+            raise InstanceFailed(lease.instance.name, "the speech is empty")
+        self._replies.finish(self._encoder.flush())
+
+    def _begin(self, attempt: Attempt, lease: Lease, speaker: Instance) -> None:
         """Take an instance's audio from here on; as much as an earlier one has spoken already is skipped.
 
         Raises:
@@ -156,7 +167,7 @@ class SentenceSpeech:
             "tts_first_audio_ms": round(attempt.elapsed_s * 1000, 1),
         }
 
-    def write(self, pcm: bytes) -> None:
+    def _write(self, pcm: bytes) -> None:
         """Encode a slice, and send its packets; those that need no encoding are passed on."""
         if isinstance(pcm, OpusPackets):
             self._pass(packets.unpack(pcm))
@@ -175,10 +186,6 @@ class SentenceSpeech:
         self._taken_bytes += len(made) * _FRAME_BYTES
         # Before them comes what an instance that failed has spoken last, where that sent PCM.
         self._replies.add(self._encoder.flush() + made)
-
-    def close(self) -> None:
-        """Send the rest."""
-        self._replies.finish(self._encoder.flush())
 
     def release(self) -> None:
         """Send nothing more, and let the next sentence use the encoder, which starts afresh."""

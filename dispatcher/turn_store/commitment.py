@@ -16,7 +16,7 @@ def commit(redis: RedisClient, turn_id: str) -> None:
     redis.send_nowait("SET", keys.committed(turn_id), 1, "EX", keys.TURN_TTL_S)
 
 
-async def is_committed(redis: RedisClient, turn_id: str) -> bool:
+async def read_commitment(redis: RedisClient, turn_id: str) -> bool:
     """Return whether the turn is marked.
 
     Raises:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from aiohttp import web
 
-from dispatcher.front.admission.client_address import Network, client_address_of
+from dispatcher.front.admission.client_address import ClientAddress
 from dispatcher.front.admission.tokens import Tokens
 from dispatcher.messages import canonical_device_id
 
@@ -65,30 +65,19 @@ def _made_up_id() -> str:
     return f"{_ANONYMOUS}{uuid.uuid4()}"
 
 
-def check_token(
-    request: web.Request,
-    peer: Peer,
-    tokens: Tokens | None,
-    *,
-    trusted: Sequence[Network] = (),
-    public_url: str = "",
-) -> None:
+def check_token(request: web.Request, peer: Peer, tokens: Tokens | None, address: ClientAddress) -> None:
     """Require a valid token of every peer but this host; foreign pages in its browsers need one as well.
 
     Args:
         request: the upgrade request.
         peer: the ids that it names.
         tokens: None where tokens are switched off.
-        trusted: the proxies that may say from where a request comes.
-        public_url: FRONT_PUBLIC_URL, whose pages are our own.
+        address: where the request comes from.
 
     Raises:
         aiohttp.web.HTTPUnauthorized: the token is missing, foreign or too old.
     """
-    if tokens is None:
-        return
-    address = client_address_of(request, trusted, public_url=public_url)
-    if address.is_local:
+    if tokens is None or address.is_local:
         return
     presented = request.headers.get("Authorization") or _query(request, "authorization")
     token = _BEARER.sub("", presented, count=1).strip()

@@ -54,16 +54,13 @@ async def register(context: FrontContext, peer: Peer, details: DeviceDetails) ->
     except (StateError, TimeoutError) as error:
         log.warning("no activation code", device=peer.device_id, reason=str(error) or "no answer in time")
         return {}
-    if known.activated or not known.code:
-        return {}
-    return {
-        "activation": {
-            "code": known.code,
-            "message": f"xiaozhi dispatcher\n{known.code}",
-            "challenge": uuid.uuid4().hex,
-            "timeout_ms": CODE_TIMEOUT_MS,
-        }
-    }
+    return {} if known.activated or not known.code else {"activation": _shown_code(known.code)}
+
+
+def _shown_code(code: str) -> dict[str, Any]:
+    """Return what a device shows and speaks while it has to wait."""
+    message, challenge = f"xiaozhi dispatcher\n{code}", uuid.uuid4().hex
+    return {"code": code, "message": message, "challenge": challenge, "timeout_ms": CODE_TIMEOUT_MS}
 
 
 async def answer_activation(request: web.Request) -> web.Response:

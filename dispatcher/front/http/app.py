@@ -17,10 +17,10 @@ from dispatcher import event_loop
 from dispatcher.catalogue.model import Catalogue
 from dispatcher.errors import StartError
 from dispatcher.front.admission.connection_limiter import raise_descriptor_limit
+from dispatcher.front.connection.connected_device import DRAINED, DRAINED_CODE, ConnectedDevice
 from dispatcher.front.connection.front_context import CONTEXT, FrontContext
 from dispatcher.front.connection.front_loops import run_loops
 from dispatcher.front.http.device_socket import MAX_MESSAGE_BYTES, connect_device
-from dispatcher.front.http.drain import drain
 from dispatcher.front.http.listening import BrokenRequests, ConnectionSite
 from dispatcher.front.http.ota import add_ota
 from dispatcher.front.http.pages import add_pages
@@ -33,6 +33,7 @@ from dispatcher.settings import Settings, load_settings
 
 # Longer than nginx keeps an idle connection to a front, so that no request meets a closed one.
 KEEPALIVE_TIMEOUT_S: Final = 75.0
+DRAIN_POLL_INTERVAL_S: Final = 0.05
 
 
 def create_app(settings: Settings, catalogue: Catalogue) -> web.Application:
@@ -110,3 +111,25 @@ async def _serve(app: web.Application, settings: Settings) -> None:
     finally:
         handover.close()
         await runner.cleanup()
+
+
+async def drain(context: FrontContext) -> None:
+    """Close the connections of all devices, in the order in which they can be spared.
+
+    A device that is neither in a turn nor in the middle of an utterance goes at once: it would begin its next
+    turn here, and lose it. One that is gets `drain_s` to play the whole answer.
+    """
+    context.status.draining = True
+    closing: dict[ConnectedDevice, asyncio.Task[None]] = {}
+    loop = asyncio.get_running_loop()
+    gives_up_at = loop.time() + context.settings.drain_s
+    while any(device not in closing for device in context.devices.values()):
+        is_late = loop.time() >= gives_up_at
+        for device in list(context.devices.values()):
+            if device not in closing and (is_late or not device.awaits_answer):
+                going = device.writer.close(code=DRAINED_CODE, reason=DRAINED)
+                closing[device] = loop.create_task(going)
+        if not is_late:
+            await asyncio.sleep(DRAIN_POLL_INTERVAL_S)
+    # The sockets themselves bound how long a silent peer is waited for.
+    await asyncio.gather(*closing.values(), return_exceptions=True)

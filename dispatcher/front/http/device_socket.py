@@ -31,14 +31,9 @@ async def connect_device(request: web.Request) -> web.StreamResponse:
     peer = read_peer(request)
     settings = context.settings
     address = counted_address(request, settings.trusted_proxies)
+    origin = client_address_of(request, settings.trusted_proxies, public_url=settings.front_public_url)
     try:
-        check_token(
-            request,
-            peer,
-            context.status.tokens,
-            trusted=settings.trusted_proxies,
-            public_url=settings.front_public_url,
-        )
+        check_token(request, peer, context.status.tokens, origin)
     except web.HTTPUnauthorized:
         refusals = context.connection_limiter.refusals
         refusals.note("devices refused, no valid token", address or "this host")
@@ -48,14 +43,16 @@ async def connect_device(request: web.Request) -> web.StreamResponse:
     # Before anything is waited for: of any number at once no more than the limit get past.
     admitted = context.socket_limiter.admit(address, limit=context.max_devices)
     try:
-        profile = await _admit(request, context, peer)
+        profile = await _admit(context, peer, is_local=origin.is_local)
         return await _serve(request, context, profile, admitted)
     finally:
         admitted.release()
 
 
-async def _admit(request: web.Request, context: FrontContext, peer: Peer) -> DeviceProfile:
+async def _admit(context: FrontContext, peer: Peer, *, is_local: bool) -> DeviceProfile:
     """Return the profile of a device that may come in; without Redis none is known as blocked or activated.
+
+    Clients on this host need no code, as they need no token: the talk page, and tests of an operator.
 
     Raises:
         aiohttp.web.HTTPForbidden: the device is blocked, or has to be activated first.
@@ -64,10 +61,7 @@ async def _admit(request: web.Request, context: FrontContext, peer: Peer) -> Dev
     known = await profile.registered()
     if known.blocked:
         raise web.HTTPForbidden(text=f"{peer.device_id} is blocked; `dispatcher devices unblock` lets it in")
-    # Clients on this host need no code, as they need no token: the talk page, and tests of an operator.
-    settings = context.settings
-    address = client_address_of(request, settings.trusted_proxies, public_url=settings.front_public_url)
-    if settings.activation == "on" and not known.activated and not address.is_local:
+    if context.settings.activation == "on" and not known.activated and not is_local:
         raise web.HTTPForbidden(
             text=f"{peer.device_id} is not activated; "
             "it shows a code when it starts, for `dispatcher devices activate`"

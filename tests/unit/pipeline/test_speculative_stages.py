@@ -41,7 +41,7 @@ def paid_worker(*, is_allowed: bool) -> FakeWorker:
     return worker
 
 
-async def test_one_sentence_is_spoken_and_the_others_once_it_is_committed() -> None:
+async def test_one_sentence_is_spoken_and_the_others_once_it_read_commitment() -> None:
     worker = FakeWorker.with_instances(instance_of("llm", "a"))
     worker.providers.scripts["a"].append(ANSWER)
     writing = asyncio.create_task(respond(worker.context, speculative()))
@@ -54,7 +54,7 @@ async def test_one_sentence_is_spoken_and_the_others_once_it_is_committed() -> N
     assert ["speculative" in json.dumps(json.loads(body)) for _, body in worker.redis.pushed] == [True, False]
 
 
-async def test_no_tool_is_called_before_it_is_committed() -> None:
+async def test_no_tool_is_called_before_it_read_commitment() -> None:
     worker = FakeWorker.with_instances(instance_of("llm", "a"))
     worker.providers.scripts["a"] += [[ToolCall(id="1", name="no_such_tool", arguments="{}")], ANSWER[:1]]
     writing = asyncio.create_task(respond(worker.context, speculative()))

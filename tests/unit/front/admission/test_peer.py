@@ -9,6 +9,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
+from dispatcher.front.admission.client_address import client_address_of
 from dispatcher.front.admission.peer import Peer, check_token, read_peer
 from dispatcher.front.admission.tokens import Tokens
 
@@ -29,7 +30,7 @@ def peer_of(asked: web.BaseRequest) -> Peer:
 
 
 def let_in(asked: web.BaseRequest, tokens: Tokens | None = TOKENS) -> None:
-    check_token(asked, peer_of(asked), tokens)  # type: ignore[arg-type]  # as above
+    check_token(asked, peer_of(asked), tokens, client_address_of(asked, ()))  # type: ignore[arg-type]  # as above
 
 
 def token(*, device_id: str = DEVICE, age_s: float = 0) -> str:

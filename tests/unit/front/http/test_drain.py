@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from dispatcher.front.http import drain as drain_module
-from dispatcher.front.http.drain import drain
+from dispatcher.front.http import app
+from dispatcher.front.http.app import drain
 from tests.unit.front.fakes import FakeDevice, FakeFront, fake_front, settle
 
 GOING = (1001, b"server stops")
@@ -22,7 +22,7 @@ def front_with(*devices: FakeDevice, drain_s: float = 30) -> FakeFront:
 async def test_a_front_without_devices_is_drained_at_once() -> None:
     front = front_with()
 
-    async with asyncio.timeout(drain_module.DRAIN_POLL_INTERVAL_S / 2):
+    async with asyncio.timeout(app.DRAIN_POLL_INTERVAL_S / 2):
         await drain(front.context)
 
     assert front.context.status.draining
@@ -31,7 +31,7 @@ async def test_a_front_without_devices_is_drained_at_once() -> None:
 async def test_idle_devices_go_at_once_and_the_others_when_they_have_their_answer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(drain_module, "DRAIN_POLL_INTERVAL_S", 0)
+    monkeypatch.setattr(app, "DRAIN_POLL_INTERVAL_S", 0)
     idle, busy = FakeDevice(), FakeDevice(awaits_answer=True)
     draining = asyncio.create_task(drain(front_with(idle, busy).context))
     await settle()

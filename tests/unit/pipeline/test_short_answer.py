@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dispatcher.catalogue.model import Instance
-from dispatcher.dialogue.short_answer import with_brief_request, with_fewer_tokens
+from dispatcher.pipeline.llm import with_brief_request, with_fewer_tokens
 
 
 def test_the_request_stands_behind_what_was_said_in_its_language() -> None:
