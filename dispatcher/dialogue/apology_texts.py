@@ -28,8 +28,11 @@ APOLOGIES: Final[Mapping[tuple[Kind, Language], str]] = {
 }
 
 
+# In the place of an error: the turn is not begun, or not gone on with, since too many wait.
+TOO_MANY: Final = "too many"
+_KINDS: Final[Mapping[str, Kind]] = {BudgetSpent.__name__: "spent", TOO_MANY: "busy"}
+
+
 def kind_of(error: str, *, is_tool_done: bool) -> Kind:
     """Return the apology for a turn without an answer, by the class of its error and whether a tool acted."""
-    if is_tool_done:
-        return "done"
-    return "spent" if error == BudgetSpent.__name__ else "sorry"
+    return "done" if is_tool_done else _KINDS.get(error, "sorry")

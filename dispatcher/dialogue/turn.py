@@ -48,52 +48,36 @@ _NO_SPEECH: Final = "tts: no sentence could be spoken"
 class Turn:
     """State machine of one turn. Every method takes the time and returns the steps to take now.
 
-    More than twelve methods: one for each event of a turn, and questions of the front about it.
-
     Attributes:
-        transcript: of the utterance, once it is known.
+        transcript: of the utterance, or what was typed, once it is known.
         timings: facts that the stages reported.
         over: the turn has ended; nothing of it is taken in any more.
         ended_because: why the reply was ended before its model did; empty where it was not.
+        clock: of its stages.
+        speech: the reply so far.
     """
 
     def __init__(
         self,
         *,
-        typed: bool,
         now: float,
         stage_timeout_s: float,
+        text: str = "",
         turn_timeout_s: float = math.inf,
         filler_after_s: float = math.inf,
         is_filler_first: bool = False,
     ) -> None:
-        """Start waiting: for the transcript, or for the first sentence when the text was typed."""
-        self.transcript = ""
+        """Start waiting: for the transcript, or for the first sentence where a text was typed."""
+        self.transcript = text
         self.timings: dict[str, str | float] = {}
         self.over = False
         self.ended_because = ""
-        self._clock = StageClock(now, stage_timeout_s)
-        self._ends_at = now + turn_timeout_s
+        self._attempts = StageAttempts("llm" if text else "asr")
+        stage = self._attempts.stage
+        self.clock = StageClock(now, stage_timeout_s, stage=stage, turn_timeout_s=turn_timeout_s)
         self._filler = Filler(now, filler_after_s, is_first=is_filler_first)
-        self._attempts = StageAttempts("llm" if typed else "asr")
-        self._stage_since: tuple[Stage, float] = (self._attempts.stage, now)
-        self._speech = SpeechOrder()
-        self._recovery = TurnRecovery(self._attempts, self._speech)
-
-    @property
-    def late_at(self) -> float:
-        """Time at which the stage that is waited for counts as late."""
-        return self._clock.late_at
-
-    @property
-    def alive_s(self) -> float:
-        """Time that the LLM spent thinking, which counts for no deadline."""
-        return self._clock.alive_s
-
-    @property
-    def spoken(self) -> list[str]:
-        """Sentences whose audio was handed over, for the history and the log."""
-        return self._speech.spoken
+        self.speech = SpeechOrder()
+        self._recovery = TurnRecovery(self._attempts, self.speech)
 
     def on_reply(self, reply: Reply, now: float) -> list[Step]:
         """Take in a reply of a stage."""
@@ -101,28 +85,19 @@ class Turn:
             return []
         if reply.index == FILLER_INDEX:
             return self._with_speech(self._filler.take(reply, now))
+        stage = _stage_of(reply)
         if reply.kind != "lost":
-            self._recovery.note_life(_stage_of(reply), reply)
+            self._recovery.note_life(stage, reply)
         if reply.kind == "waiting":
-            self._on_waiting(reply, now)
+            is_next = stage != "tts" or reply.index == self.speech.current
+            if stage == self._attempts.stage and is_next:
+                self.clock.restart(now)
             return []
-        self._clock.on_reply(reply.kind, now)
+        self.clock.on_reply(reply.kind, now)
         for name, value in (reply.timings or {}).items():
             self.timings.setdefault(name, value)
-        handlers: dict[ReplyKind, Callable[[Reply], list[Step]]] = {
-            "transcript": self._on_transcript,
-            "alive": lambda _: [],
-            "emotion": lambda mood: [ShowEmotion(cast("Emotion", mood.text))],
-            "sentence": self._on_sentence,
-            "audio": self._on_audio,
-            "tool": self._on_tool,
-            "end": self._on_end,
-            "failed": self._on_audio if _stage_of(reply) == "tts" else self._recovery.on_failed,
-            "lost": lambda lost: [_marked(step) for step in self._recovery.on_lost(lost)],
-        }
-        steps = self._with_speech(handlers[reply.kind](reply))
-        if self._attempts.stage != self._stage_since[0]:
-            self._stage_since = (self._attempts.stage, now)
+        steps = self._with_speech(self._take(reply))
+        self.clock.note_stage(self._attempts.stage, now)
         return steps
 
     def on_clock(
@@ -139,46 +114,51 @@ class Turn:
             now: time of the clock.
             predict: returns in how many seconds the first audio is to be expected, of the stage that is
                 waited for and for how long it was; 0 where nothing is known.
-            queued_s: age of the oldest task of each queue: a stage that may still be there is not late,
-                until the turn should be over.
-            unserved_s: for how long each queue that nobody reads has had no worker: a stage of one that had
-                none for as long as a stage may take is given up.
+            queued_s: age of the oldest task of each queue.
+            unserved_s: for how long each queue has had no worker that reads it.
         """
         if self.over:
             return []
-        if self._clock.is_given_up(now, unserved_s.get(self._attempts.stage, 0.0)):
-            return self._with_speech(
-                self._recovery.give_up(f"{self._attempts.stage}: no worker reads its queue")
-            )
+        stage = self._attempts.stage
+        if self.clock.is_given_up(now, unserved_s.get(stage, 0.0)):
+            return self._with_speech(self._recovery.give_up(f"{stage}: no worker reads its queue"))
         if self._filler.is_waiting and self._filler.try_ask(now, self._predicted_s(now, predict)):
             return [AskForFiller(self._attempts.next_attempt())]
         if self._filler.try_end(now):
             return self._with_speech([])
-        if now < self.late_at:
-            return []
-        may_wait = now < self._ends_at + self.alive_s
-        is_queued = queued_s.get(self._attempts.stage, 0.0) >= self._clock.waited_s(now)
-        self._clock.restart(now)
-        return [] if may_wait and is_queued else self._with_speech(self._recovery.on_late())
+        is_late = self.clock.try_expire(now, queued_s.get(stage, 0.0))
+        return self._with_speech(self._recovery.on_late()) if is_late else []
 
     def _predicted_s(self, now: float, predict: Callable[[Stage, float], float]) -> float:
         """Return in how many seconds audio is expected; 0 of an utterance that may be no speech at all."""
-        stage, since = self._stage_since
-        return 0.0 if stage == "asr" else predict(stage, now - since)
-
-    def on_tool_ended(self, now: float) -> None:
-        """Count the LLM's time again: a tool did what it could."""
-        self._clock.end_tool(now)
+        stage = self._attempts.stage
+        return 0.0 if stage == "asr" else predict(stage, self.clock.begun_s(now))
 
     def cancel(self) -> None:
         """Close the turn: a barge-in, or the device has disconnected."""
         self.over = True
 
-    def _on_waiting(self, reply: Reply, now: float) -> None:
-        """Take a stage that waits for a free slot for not late, where the turn waits for that stage."""
-        is_next = reply.text != "tts" or reply.index == self._speech.current
-        if reply.text == self._attempts.stage and is_next:
-            self._clock.restart(now)
+    def _take(self, reply: Reply) -> list[Step]:
+        """Return the steps of a reply, without the speech that is next in order by it."""
+        match reply.kind:
+            case "transcript":
+                return self._on_transcript(reply)
+            case "emotion":
+                return [ShowEmotion(cast("Emotion", reply.text))]
+            case "sentence":
+                if self._attempts.try_win_llm(reply.attempt) and self.speech.add_sentence(reply):
+                    self._attempts.stage = "tts"
+            case "tool":
+                return self._on_tool(reply)
+            case "end":
+                self._on_end(reply)
+            case "audio" | "failed" if _stage_of(reply) == "tts":
+                self.speech.add_audio(reply)
+            case "failed":
+                return self._recovery.on_failed(reply)
+            case "lost":
+                return [_marked(step) for step in self._recovery.on_lost(reply)]
+        return []
 
     def _on_transcript(self, reply: Reply) -> list[Step]:
         if self._attempts.stage != "asr":
@@ -191,43 +171,33 @@ class Turn:
         self._attempts.await_attempt(reply.attempt)
         return [ShowTranscript(reply.text)]
 
-    def _on_sentence(self, reply: Reply) -> list[Step]:
-        if self._attempts.try_win_llm(reply.attempt) and self._speech.add_sentence(reply):
+    def _on_end(self, reply: Reply) -> None:
+        if self._attempts.try_win_llm(reply.attempt):
+            self.speech.end_at(reply.index)
             self._attempts.stage = "tts"
-        return []
-
-    def _on_audio(self, reply: Reply) -> list[Step]:
-        self._speech.add_audio(reply)
-        return []
+            self.ended_because = reply.text
 
     def _on_tool(self, reply: Reply) -> list[Step]:
         """Let a tool take its time; the LLM that calls one first is the one that speaks."""
         if not self._attempts.try_win_llm(reply.attempt):
             return []
         self._recovery.has_acted = True
-        self._clock.start_tool(is_last=reply.last)
+        self.clock.start_tool(is_last=reply.last)
         return [CallTool(reply.text)] if reply.text else []
-
-    def _on_end(self, reply: Reply) -> list[Step]:
-        if self._attempts.try_win_llm(reply.attempt):
-            self._speech.end_at(reply.index)
-            self._attempts.stage = "tts"
-            self.ended_because = reply.text
-        return []
 
     def _with_speech(self, steps: list[Step]) -> list[Step]:
         """Return the steps with the speech that is next in order, and with the end of the turn."""
         if not _ends(steps) and not self._filler.is_speaking:
-            speech = self._speech.hand_over()
+            speech = self.speech.hand_over()
             if any(isinstance(step, Subtitle) for step in speech):
                 self._filler.end()
-            steps = steps + speech + (self._end() if self._speech.is_complete else [])
+            steps = steps + speech + (self._end() if self.speech.is_complete else [])
         self.over = _ends(steps)
         return steps
 
     def _end(self) -> list[Step]:
-        failure, reason = self._speech.tail_failure, self._recovery.cut_reason
-        if reason is None and not self._speech.spoken:
+        failure, reason = self.speech.tail_failure, self._recovery.cut_reason
+        if reason is None and not self.speech.spoken:
             return self._recovery.give_up(_NO_SPEECH, failure.error if failure else "")
         if reason is None and failure is not None:
             reason = failure.text

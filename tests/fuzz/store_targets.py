@@ -118,7 +118,7 @@ def _entry(data: bytes) -> None:
     }
     with capture_logs():
         if b"turn" in fields:
-            turn = Turn(typed=True, now=0.0, stage_timeout_s=10.0)
+            turn = Turn(text="Hi!", now=0.0, stage_timeout_s=10.0)
             for reply in replies.parsed(fields):
                 require_text(reply.text)
                 turn.on_reply(reply, 0.0)

@@ -14,6 +14,7 @@ from typing import Final
 from aiohttp import web
 
 from dispatcher.front.admission.connection_limiter import RefusalLog, address_key
+from dispatcher.settings import Settings
 
 HELLO_TIMEOUT_S: Final = 5.0
 # A device says hello at once; a socket without one after this may be closed to make room.
@@ -143,3 +144,12 @@ class SocketLimiter:
         self._refusals.note(event, admitted.address or "this host")
         self.release(admitted)
         admitted.close()
+
+
+def make_socket_limiter(settings: Settings, refusals: RefusalLog) -> SocketLimiter:
+    """Return the sockets of devices of a front, none so far."""
+    return SocketLimiter(
+        per_address=settings.max_connections_per_address,
+        silent_per_address=settings.max_silent_per_address,
+        refusals=refusals,
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
@@ -21,7 +21,7 @@ from dispatcher.front.admission.connection_limiter import (
     device_limit,
     make_connection_limiter,
 )
-from dispatcher.front.admission.socket_limiter import SocketLimiter
+from dispatcher.front.admission.socket_limiter import SocketLimiter, make_socket_limiter
 from dispatcher.front.admission.token_key import load_key
 from dispatcher.front.admission.tokens import Tokens
 from dispatcher.front.connection.apology import Apologies
@@ -39,6 +39,7 @@ from dispatcher.routing.rules.speculation import WasteBudget
 from dispatcher.settings import Settings
 from dispatcher.telemetry.tracing.otlp_export import start_tracer
 from dispatcher.telemetry.tracing.tracer import Tracer
+from dispatcher.turn_store import utterance_audio
 
 log = structlog.get_logger(__name__)
 
@@ -122,11 +123,7 @@ class FrontContext:
             device_limit=device_limit(settings),
             loads=loads,
             ladder=OverloadLadder(loads),
-            socket_limiter=SocketLimiter(
-                per_address=settings.max_connections_per_address,
-                silent_per_address=settings.max_silent_per_address,
-                refusals=connection_limiter.refusals,
-            ),
+            socket_limiter=make_socket_limiter(settings, connection_limiter.refusals),
             status=FrontStatus(tokens=Tokens(load_key(settings)) if settings.front_auth == "token" else None),
             tracer=start_tracer(os.environ, service_name="xiaozhi-front"),
         )
@@ -151,6 +148,27 @@ class FrontContext:
     def queue_limit(self) -> int:
         """How many tasks may wait in a queue: QUEUE_LIMIT, else one for each device that could come."""
         return self.device_limit if self.settings.queue_limit is None else self.settings.queue_limit
+
+    async def send_task(self, sending: Awaitable[int]) -> str:
+        """Send a task of a turn; return why it cannot be done in time, or nothing.
+
+        Args:
+            sending: returns the length of the task's queue.
+        """
+        try:
+            length = await sending
+        except StateError as error:
+            return str(error)
+        limit = self.queue_limit
+        return f"queue has {length} tasks, at most {limit} are let in" if length > limit else ""
+
+    def cancel_tasks(self, turn_id: str) -> None:
+        """Drop what is queued or at work for a turn, and its audio."""
+        try:
+            utterance_audio.cancel(self.redis, turn_id)
+            self.cache_redis.send_nowait("UNLINK", keys.claim(turn_id), keys.utterance(turn_id))
+        except StateError as error:  # tasks run to their end, their replies are dropped here, keys expire
+            log.warning("turn cannot be cancelled in workers", turn=turn_id, reason=str(error))
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
         """Run something short for a turn; an unreachable Redis is logged, the turn's clock goes on."""

@@ -15,11 +15,9 @@ from dispatcher.front.connection.device_reader import MistakeLog
 from dispatcher.front.connection.device_tool_client import DeviceToolClient
 from dispatcher.front.connection.device_writer import DeviceWriter
 from dispatcher.front.connection.front_context import FrontContext
+from dispatcher.front.connection.head_start import HeadStart
 from dispatcher.front.connection.microphone import Microphone
-from dispatcher.front.connection.prefill_request import PrefillRequests
 from dispatcher.front.connection.protocol import AudioParams, Listen
-from dispatcher.front.connection.speculative_turn import Speculations
-from dispatcher.front.connection.streaming_utterance import StreamingUtterances
 from dispatcher.front.connection.turn_runner import TurnRunner
 from dispatcher.front.connection.turn_tasks import BegunUtterance, Utterance
 from dispatcher.messages import Activity
@@ -29,8 +27,6 @@ OnAnswered = Callable[[str], None]
 
 class ListenController:
     """Controller of one device's microphone and of its one turn.
-
-    Thirteen attributes and few methods: an utterance is recorded, streamed and done ahead side by side.
 
     Attributes:
         microphone: records as the device said in its hello.
@@ -56,12 +52,7 @@ class ListenController:
         self._on_turn_end = on_turn_end
         self._session = Session()
         self.microphone = Microphone(AudioParams(), context.catalogue.conversation, context.pause_judge)
-        self._streaming = StreamingUtterances(context, profile)
-        # A connection keeps to what was switched on when it began: what is off costs a turn nothing.
-        is_on = context.catalogue.conversation.prefill.enabled
-        self._prefills = PrefillRequests(context, profile) if is_on else None
-        is_on = context.catalogue.conversation.speculation.enabled
-        self._speculations = Speculations(context, profile) if is_on else None
+        self._head_start = HeadStart(context, profile)
 
     @property
     def activity(self) -> Activity:
@@ -99,23 +90,15 @@ class ListenController:
                 self._mistakes.note("utterance too long", limit_s=limit_s)
                 await self._obey(self._session.listen_stop())
         if self._session.is_uttered(hears_speech=self.microphone.in_speech):
-            await self._streaming.stream(self.microphone)
-            if self._speculations is not None and self._session.watches_speech:
-                await self._speculate(self._speculations)
-
-    async def _speculate(self, speculations: Speculations) -> None:
-        """Begin a turn at a pause, where the utterance is not streamed as it is spoken anyway."""
-        has_begun = not self._streaming.is_open and await speculations.follow(self.microphone, self.tools)
-        if has_begun and self._prefills is not None:
-            self._prefills.end()
+            may_pause = self._session.watches_speech
+            await self._head_start.follow(self.microphone, self.tools, may_pause=may_pause)
 
     async def on_listen(self, message: Listen) -> None:
         """Act on a `listen` message: the microphone went on or off, or text came."""
         match message.state:
             case "start":
                 await self._obey(self._session.listen_start(message.mode))
-                if self._prefills is not None:
-                    await self._prefills.send(self.tools, self.microphone.params)
+                await self._head_start.prefill(self.tools, self.microphone.params)
                 if self._session.watches_speech:
                     try:
                         await self.microphone.load_speech_model()
@@ -132,9 +115,8 @@ class ListenController:
 
     def close(self) -> None:
         """Drop what is under way: the device has disconnected."""
-        self._discard_begun()
-        if self._prefills is not None:
-            self._prefills.end()
+        self._head_start.discard()
+        self._head_start.end_prefill()
         if self.turn is not None:
             self.turn.cancel(spoken_over=False)
         if self.tools is not None:
@@ -152,17 +134,16 @@ class ListenController:
             await self._obey(self._session.greet(), text, persona.greeting)
         else:
             await self._obey(self._session.abort())
-            if self._prefills is not None:
-                await self._prefills.send(self.tools, self.microphone.params)
+            await self._head_start.prefill(self.tools, self.microphone.params)
 
     async def _obey(self, commands: list[Command], text: str = "", greeting: str = "") -> None:
         for command in commands:
             match command:
                 case Command.OPEN_UTTERANCE:
-                    self._discard_begun()
+                    self._head_start.discard()
                     self.microphone.open()
                 case Command.SEND_UTTERANCE:
-                    begun = self._take_begun()
+                    begun = self._head_start.take(self.microphone)
                     silence_ms = self.microphone.ended_silence_ms
                     recording = tuple(self.microphone.take())
                     await self._start_turn(recording=recording, begun=begun, silence_ms=silence_ms)
@@ -175,18 +156,7 @@ class ListenController:
                 case Command.SAY_STOP:
                     self._writer.send("tts", state="stop")
         if self._session.phase is not Phase.LISTENING:
-            self._discard_begun()
-
-    def _take_begun(self) -> BegunUtterance | None:
-        """Hand over what was begun of the utterance that is over now."""
-        ahead = None if self._speculations is None else self._speculations.take(self.microphone)
-        return self._streaming.take(self.microphone) or ahead
-
-    def _discard_begun(self) -> None:
-        """Drop what was begun of an utterance before its end."""
-        self._streaming.discard()
-        if self._speculations is not None:
-            self._speculations.discard()
+            self._head_start.discard()
 
     async def _start_turn(
         self,
@@ -219,16 +189,13 @@ class ListenController:
             self._run(replace(said, phrase=phrase, begun=begun, tools=self.tools))
 
     def _run(self, utterance: Utterance) -> None:
-        # A phrase has no LLM read the prompt.
-        prefills = None if utterance.phrase else self._prefills
-
         def on_end(spoke: bool) -> None:  # noqa: FBT001  as a runner calls it
-            if prefills is not None:
-                prefills.mark_warm()
+            if not utterance.phrase:
+                self._head_start.mark_read()
             self._end_turn(spoke=spoke)
 
-        if prefills is not None:
-            prefills.end()
+        if not utterance.phrase:  # which has no LLM read the prompt
+            self._head_start.end_prefill()
         self.turn = TurnRunner(self._context, self._writer, utterance, on_end)
         self.turn.start()
 

@@ -6,18 +6,12 @@ import math
 from dataclasses import replace
 from typing import Final
 
-import structlog
-
 from dispatcher import chains
-from dispatcher.errors import StateError
 from dispatcher.front.connection.device_profile import DeviceProfile
 from dispatcher.front.connection.device_tool_client import DeviceToolClient
 from dispatcher.front.connection.front_context import FrontContext
 from dispatcher.front.connection.protocol import AudioParams
 from dispatcher.messages import TurnTicket
-from dispatcher.turn_store import utterance_audio
-
-log = structlog.get_logger(__name__)
 
 # Nobody speaks for longer; what is not read by then is read in the turn.
 PREFILL_TIMEOUT_S: Final = 30.0
@@ -49,10 +43,7 @@ class PrefillRequests:
         self.mark_warm()
         if self._ticket is None:
             return
-        try:
-            utterance_audio.cancel(self._context.redis, self._ticket.turn_id)
-        except StateError as error:  # it ends by itself
-            log.warning("prefill not taken back", turn=self._ticket.turn_id, reason=str(error))
+        self._context.cancel_tasks(self._ticket.turn_id)
         self._ticket = None
 
     def mark_warm(self) -> None:

@@ -78,7 +78,7 @@ class ServiceLoads:
         """
         return line_s(self.current, stage=stage, sent=self._sent_beside(turn))
 
-    def predicted_s(self, stage: Service, *, begun_s: float = 0.0, turn: int = 0) -> float:
+    def predicted_s(self, stage: Service, begun_s: float = 0.0, *, turn: int = 0) -> float:
         """Return in how many seconds a turn's first audio is to be expected, as `first_audio_s` does."""
         return first_audio_s(self.current, stage=stage, begun_s=begun_s, sent=self._sent_beside(turn))
 

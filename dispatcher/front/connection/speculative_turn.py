@@ -11,22 +11,16 @@ import time
 from dataclasses import replace
 from typing import Final
 
-import structlog
-
 from dispatcher import chains
 from dispatcher.audio import packets
-from dispatcher.errors import StateError
 from dispatcher.front.connection.device_profile import DeviceProfile
 from dispatcher.front.connection.device_tool_client import DeviceToolClient
 from dispatcher.front.connection.front_context import FrontContext
 from dispatcher.front.connection.microphone import Microphone
 from dispatcher.messages import Reply, TurnTicket
-from dispatcher.redis_client import keys
 from dispatcher.routing.rules.speculation import has_spare_slots, next_step
 from dispatcher.telemetry import speculation_figures
-from dispatcher.turn_store import commitment, utterance_audio
-
-log = structlog.get_logger(__name__)
+from dispatcher.turn_store import commitment
 
 # A sentence has far fewer; what sends more is not kept.
 MOST_REPLIES: Final = 500
@@ -85,11 +79,7 @@ class SpeculativeTurn:
             return
         self.is_useless = True
         self.release()
-        try:
-            utterance_audio.cancel(self._context.redis, self.ticket.turn_id)
-            self._context.cache_redis.send_nowait("UNLINK", keys.claim(self.ticket.turn_id))
-        except StateError as error:  # its keys expire by themselves
-            log.warning("speculation not taken back", turn=self.ticket.turn_id, reason=str(error))
+        self._context.cancel_tasks(self.ticket.turn_id)
 
     def release(self) -> None:
         """Leave replies to the turn that it became, or to nobody."""
@@ -101,11 +91,8 @@ class SpeculativeTurn:
         if self.is_useless:
             return
         context = self._context
-        try:
-            length = await chains.start_recorded(context.redis, context.cache_redis, self.ticket, packed)
-        except StateError:
-            length = context.queue_limit + 1
-        if length > context.queue_limit:
+        sending = chains.start_recorded(context.redis, context.cache_redis, self.ticket, packed)
+        if await context.send_task(sending):
             # By then it may be a turn, which sends it again.
             lost = Reply(turn_id=self.ticket.turn_id, attempt=1, kind="lost", text="asr", last=True)
             context.turns.route(lost)

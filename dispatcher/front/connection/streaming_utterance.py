@@ -21,8 +21,7 @@ from dispatcher.front.connection.device_profile import DeviceProfile
 from dispatcher.front.connection.front_context import FrontContext
 from dispatcher.front.connection.microphone import Microphone
 from dispatcher.messages import Reply, TurnTicket
-from dispatcher.redis_client import keys
-from dispatcher.turn_store import utterance_audio, utterance_stream
+from dispatcher.turn_store import utterance_stream
 
 log = structlog.get_logger(__name__)
 
@@ -74,11 +73,7 @@ class StreamingUtterance:
     def discard(self) -> None:
         """Drop it, here and at the worker that reads it."""
         self.release()
-        try:
-            utterance_audio.cancel(self._context.redis, self.ticket.turn_id)
-            self._context.cache_redis.send_nowait("UNLINK", keys.utterance(self.ticket.turn_id))
-        except StateError as error:  # its keys expire by themselves
-            log.warning("utterance not taken back", turn=self.ticket.turn_id, reason=str(error))
+        self._context.cancel_tasks(self.ticket.turn_id)
 
     def on_reply(self, reply: Reply) -> None:
         """Take in that the worker gave up; before the end of speech it has nothing else to report."""
@@ -86,13 +81,9 @@ class StreamingUtterance:
             self._fail("its worker is gone" if reply.kind == "lost" else reply.text)
 
     async def _send_task(self) -> None:
-        try:
-            length = await chains.start_turn(self._context.redis, self.ticket)
-        except StateError as error:
-            self._fail(str(error))
-            return
-        if length > self._context.queue_limit:
-            self._fail(f"queue has {length} tasks")
+        sending = chains.start_turn(self._context.redis, self.ticket)
+        if refusal := await self._context.send_task(sending):
+            self._fail(refusal)
 
     def _fail(self, reason: str) -> None:
         self.failed = True
@@ -117,8 +108,10 @@ class StreamingUtterances:
 
     async def stream(self, microphone: Microphone) -> None:
         """Stream what the utterance under way has grown by; the first time, open it."""
-        if self._open is None and not self._is_possible():
-            return
+        if self._open is None:
+            self._follow_catalogue()
+            if not self._can_stream:
+                return
         fresh = microphone.take_unsent(at_least_ms=ENTRY_MS)
         if not fresh:
             return
@@ -151,10 +144,9 @@ class StreamingUtterances:
             self._open.discard()
             self._open = None
 
-    def _is_possible(self) -> bool:
-        """Return whether some instance transcribes streams; looked up once for each catalogue."""
+    def _follow_catalogue(self) -> None:
+        """Look up whether some instance transcribes streams, once for each catalogue."""
         if self._catalogue is not self._context.catalogue:
             self._catalogue = self._context.catalogue
             asr = self._catalogue.services.get("asr")
             self._can_stream = asr is not None and asr.has_streaming_asr
-        return self._can_stream

@@ -9,14 +9,16 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 import structlog
 
+from dispatcher.front.connection.front_context import FrontContext
 from dispatcher.front.connection.playback import PlayoutClock
-from dispatcher.messages import SCREEN_TURN_SIGN, SCREEN_TURNS_VARIABLE, SERVICES, TurnTicket
-from dispatcher.redis_client.client import RedisClient
+from dispatcher.front.connection.speculative_turn import SpeculativeTurn
+from dispatcher.front.connection.turn_tasks import Utterance
+from dispatcher.messages import SCREEN_TURN_SIGN, SCREEN_TURNS_VARIABLE, SERVICES
 from dispatcher.telemetry import record_stream, turn_log
 
 log = structlog.get_logger(__name__)
@@ -32,38 +34,23 @@ class TurnReport:
         marks: when what was ready or played, in ms after the end of speech; and how much of it was kept.
     """
 
-    def __init__(
-        self,
-        now: Callable[[], float],
-        *,
-        is_typed: bool,
-        device_name: str = "",
-        silence_ms: int = 0,
-        ahead_at: float | None = None,
-    ) -> None:
-        """Begin now.
-
-        Args:
-            now: the clock that paces the reply.
-            is_typed: no speech has to be recognised.
-            device_name: what an operator calls the device.
-            silence_ms: after which the end of speech was found; it was before everything that is marked.
-            ahead_at: when the turn was begun, by that clock, at the pause that was the end; None where not.
-        """
+    def __init__(self, context: FrontContext, utterance: Utterance) -> None:
+        """Begin now."""
         self.outcome = "answered"
         self.reason = ""
         self.marks: dict[str, float] = {}
-        self._now = now
-        self._is_typed = is_typed
-        self._device_name = device_name
-        self._silence = {"silence_ms": silence_ms} if silence_ms else {}
-        self._began_at = now()
-        if ahead_at is not None:
-            self.marks["speculated_ms"] = round((self._began_at - ahead_at) * 1000, 1)
+        self._context = context
+        self._utterance = utterance
+        # After which the end of speech was found; it was before everything that is marked.
+        self._silence = {"silence_ms": utterance.silence_ms} if utterance.silence_ms else {}
+        self._began_at = context.pacer.now()
+        if isinstance(utterance.begun, SpeculativeTurn):
+            self.marks["speculated_ms"] = round((self._began_at - utterance.begun.began_at) * 1000, 1)
 
     def mark(self, name: str, at: float | None = None) -> None:
         """Take down when something was ready first: now, or at a time of the clock."""
-        self.marks.setdefault(name, round(((self._now() if at is None else at) - self._began_at) * 1000, 1))
+        at = self._context.pacer.now() if at is None else at
+        self.marks.setdefault(name, round((at - self._began_at) * 1000, 1))
 
     def count_cached(self) -> None:
         """Count something that was spoken from the phrase cache."""
@@ -74,55 +61,64 @@ class TurnReport:
         """Return how long ago speech ended, and the silence by which that was found; nothing for a button."""
         if not self._silence:
             return {}
-        ago_ms = self._silence["silence_ms"] + (self._now() - self._began_at) * 1000
+        ago_ms = self._silence["silence_ms"] + (self._context.pacer.now() - self._began_at) * 1000
         return {**self._silence, "speech_ended_ms_ago": round(ago_ms)}
 
     def publish(
         self,
-        redis: RedisClient,
-        ticket: TurnTicket,
         *,
         said: str,
-        sentences: int,
+        sentences: Sequence[str],
         clock: PlayoutClock,
         timings: Mapping[str, str | float],
-        server_id: str,
-        words: tuple[str, str] | None = None,
-    ) -> dict[str, str | float]:
-        """Write the log line and the record, which is returned; neither waits for anything.
+    ) -> None:
+        """Write the log line, the record and the trace; none waits for anything.
 
         Args:
-            redis: takes the record.
-            ticket: of the turn.
-            said: what the user said or typed, for the operator's own screen alone.
+            said: what the user said or typed, for the operator's own screen and the console alone.
             sentences: of the answer, those that were played.
             clock: of its frames.
             timings: what the stages reported: instances, waits, times in ms.
-            server_id: the front.
-            words: what was said and answered, where the catalogue has it kept for the console.
         """
+        context, ticket, begun = self._context, self._utterance.ticket, self._utterance.begun
         if clock.first_frame_at is not None:
             self.mark("first_audio_ms", clock.first_frame_at)
-        self._print_for_screen(ticket, said, timings)
+        self._print_for_screen(said, timings)
+        record = self._write(len(sentences), clock, timings)
+        turn_log.add(
+            context.redis,
+            outcome=self.outcome,
+            asked=bool(said),
+            typed=not self._utterance.recording,
+            figures=record,
+            words=(said, " ".join(sentences)) if context.catalogue.console.transcripts else None,
+        )
+        if context.tracer and ticket.traceparent:
+            context.tracer.add_turn(ticket, record, began_s=begun.opened_at_s if begun else None)
+
+    def _write(
+        self, sentences: int, clock: PlayoutClock, timings: Mapping[str, str | float]
+    ) -> dict[str, str | float]:
+        """Write the log line and the record, and return that."""
+        ticket = self._utterance.ticket
         facts: dict[str, str | float] = {"outcome": self.outcome, "sentences": sentences}
         facts |= {"frames": clock.sent, "gaps": clock.gaps, **self._silence, **self.marks, **timings}
         reason = {"reason": self.reason} if self.reason else {}
         ids: dict[str, str | float] = {"turn": ticket.turn_id, "device": ticket.device_id}
         log.info("turn finished", **ids, **facts, **reason)
-        began_at_ms = round((time.time() - (self._now() - self._began_at)) * 1000)
-        record = {**facts, **ids, "server": server_id, "reason": self.reason, "started_at_ms": began_at_ms}
-        record_stream.add(redis, "turn", record)
-        typed = self._is_typed
-        turn_log.add(redis, outcome=self.outcome, asked=bool(said), typed=typed, figures=record, words=words)
+        began_at_ms = round((time.time() - (self._context.pacer.now() - self._began_at)) * 1000)
+        about: dict[str, str | float] = {"server": self._context.front_id, "reason": self.reason}
+        record = {**facts, **ids, **about, "started_at_ms": began_at_ms}
+        record_stream.add(self._context.redis, "turn", record)
         return record
 
-    def _print_for_screen(self, ticket: TurnTicket, said: str, timings: Mapping[str, str | float]) -> None:
+    def _print_for_screen(self, said: str, timings: Mapping[str, str | float]) -> None:
         """Print the turn for the screen of `dispatcher up`, which keeps it out of every file."""
         if not (mode := os.environ.get(SCREEN_TURNS_VARIABLE)):
             return
         line = {
-            "turn": ticket.turn_id,
-            "device": self._device_name or ticket.device_id,
+            "turn": self._utterance.ticket.turn_id,
+            "device": self._utterance.device_name or self._utterance.ticket.device_id,
             "said": said if mode == "text" else "",
             "outcome": self.outcome,
             "reason": self.reason,

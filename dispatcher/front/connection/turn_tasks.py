@@ -1,4 +1,4 @@
-"""Tasks of one turn in the queues: its first sending, later ones, what is spoken besides, its end."""
+"""Tasks of one turn in the queues: its first sending, later ones, a tool of the device, its end."""
 
 from __future__ import annotations
 
@@ -12,18 +12,15 @@ import structlog
 from dispatcher import chains
 from dispatcher.audio import packets
 from dispatcher.dialogue.filler import FILLER_INDEX
-from dispatcher.dialogue.persona import voices_of
-from dispatcher.dialogue.phrases import SpokenPhrase
-from dispatcher.dialogue.steps import SendAgain
-from dispatcher.dialogue_store.phrase_cache import CACHE_NAME, FoundPhrase
+from dispatcher.dialogue.steps import AskForFiller, SendAgain
 from dispatcher.errors import StateError
 from dispatcher.front.connection.device_tool_client import DeviceToolClient, answer_call
 from dispatcher.front.connection.front_context import FrontContext
 from dispatcher.front.connection.speculative_turn import SpeculativeTurn
 from dispatcher.front.connection.streaming_utterance import StreamingUtterance
-from dispatcher.messages import Keep, Language, Reply, TurnTicket
+from dispatcher.front.connection.turn_phrases import TurnPhrases
+from dispatcher.messages import Reply, TurnTicket
 from dispatcher.redis_client import keys
-from dispatcher.turn_store import utterance_audio
 
 log = structlog.get_logger(__name__)
 
@@ -55,10 +52,9 @@ class Utterance:
 class TurnTasks:
     """Sender of the tasks of one turn.
 
-    More than twelve methods: one for each task that a turn may need.
-
     Attributes:
         ticket: of the first sending.
+        phrases: that need no LLM.
         is_tool_done: a tool of the device did what was asked for.
     """
 
@@ -78,20 +74,23 @@ class TurnTasks:
             on_reply: takes speech that no task has to make.
         """
         self.ticket = utterance.ticket
+        self.phrases = TurnPhrases(context, utterance.ticket, on_reply)
+        self.is_tool_done = False
         self._context = context
         self._utterance = utterance
         self._on_failure = on_failure
         self._on_reply = on_reply
-        self.is_tool_done = False
-        self._filler_text = ""
         self._is_cancelled = False
         self._wall_clock_lead_s = _wall_clock_lead_s()
 
     def start(self) -> None:
-        """Send the first task: of the ASR stage, of the LLM stage where the text is known.
+        """Send the first task: that of a phrase, of the ASR stage, of the LLM stage where the text is known.
 
         Those of a speculation are at work already: what came of them by now is taken in.
         """
+        if self._utterance.phrase:
+            self._context.spawn(self._send(self.phrases.speak(self.ticket, 0, self._utterance.phrase)))
+            return
         if not isinstance(self._utterance.begun, SpeculativeTurn):
             self._context.spawn(self._start())
             return
@@ -103,57 +102,35 @@ class TurnTasks:
         for reply in kept:
             self._on_reply(reply)
 
-    def speak(self, text: str) -> None:
-        """Have a phrase spoken that needs no LLM."""
-        self._context.spawn(self._send(self._speak(self.ticket, 0, text)))
-
-    def send_again(self, late: SendAgain, *, transcript: str, alive_s: float) -> None:
-        """Send a stage once more: it is late, broke off, or was lost with its worker.
+    def send_step(self, step: SendAgain | AskForFiller, *, said: str, alive_s: float) -> None:
+        """Have a stage done again that is late, broke off or was lost with its worker, or a filler spoken.
 
         Args:
-            late: the stage, and where its reply goes on.
-            transcript: what the user said; the ASR stage is sent its audio instead.
+            step: what is to be sent.
+            said: what the user said; the ASR stage is sent its audio instead.
             alive_s: how long the LLM was known to be thinking.
         """
+        ticket = self._resent(step.attempt, alive_s)
+        if isinstance(step, SendAgain):
+            self._send_again(step, ticket, said)
+        elif phrase := self.phrases.choose_filler(said=said):
+            self._context.spawn(self.phrases.speak(ticket, FILLER_INDEX, phrase))
+
+    def _send_again(self, late: SendAgain, ticket: TurnTicket, said: str) -> None:
         event = "stage lost with its worker, sent again" if late.is_lost else "stage late, sent again"
         # That of a speculation had no spare slot, or lost it to a real call.
         is_usual = late.is_lost and isinstance(self._utterance.begun, SpeculativeTurn)
         write = log.debug if is_usual else log.warning
         write(event, turn=self.ticket.turn_id, stage=late.stage, attempt=late.attempt)
-        ticket = self._resent(late.attempt, alive_s)
         if late.stage == "tts":
             tts = chains.synthesize(self._context.redis, ticket, index=late.index, text=late.text)
             self._context.spawn(tts)
             return
-        text = transcript if late.stage == "llm" else ""
+        text = said if late.stage == "llm" else ""
         # Whatever became of what was sent before its end: this time the whole of it goes the common way.
         stores_audio = self._utterance.begun is not None and not text
         ticket = replace(ticket, text=text, spoken=late.text, spoken_count=late.index)
         self._context.spawn(self._start_turn(ticket, stores_audio=stores_audio))
-
-    def ask_for_filler(self, attempt: int, *, said: str, alive_s: float) -> None:
-        """Have a filler spoken, where the user's language has one."""
-        language = self._context.apologies.language(self.ticket, said=said)
-        phrases = self._context.catalogue.conversation.filler.phrases.get(language, ())
-        # Another phrase in another turn.
-        phrase = phrases[sum(self.ticket.turn_id.encode()) % len(phrases)] if phrases else ""
-        if phrase:
-            ticket = self._resent(attempt, alive_s)
-            self._context.spawn(self._speak(ticket, FILLER_INDEX, phrase))
-            self._filler_text = phrase
-
-    def take_filler_text(self) -> list[str]:
-        """Return the text of the filler, once."""
-        text, self._filler_text = self._filler_text, ""
-        return [text] if text else []
-
-    async def find_phrase(self, text: str, language: Language) -> FoundPhrase:
-        """Return what the cache knows of a phrase, in the voice of the device's persona."""
-        rules = self._context.catalogue
-        phrase = SpokenPhrase(
-            text=text, language=language, audio_format=self.ticket.audio_format, is_fixed=True
-        )
-        return await self._context.phrases.find(phrase, rules, voices_of(rules.conversation, self.ticket))
 
     async def call_tool(self, request: str, on_ended: Callable[[float], None]) -> None:
         """Have the device do what a worker asks; `on_ended` gets the time at which that is over."""
@@ -166,10 +143,7 @@ class TurnTasks:
         self._is_cancelled = True
         if self._utterance.begun is not None:
             self._utterance.begun.release()
-        try:
-            utterance_audio.cancel(self._context.redis, self.ticket.turn_id)
-        except StateError as error:  # its tasks run to their end then, and their replies are dropped here
-            log.warning("turn cannot be cancelled in workers", turn=self.ticket.turn_id, reason=str(error))
+        self._context.cancel_tasks(self.ticket.turn_id)
 
     def remove_audio(self) -> None:
         """Remove the utterance from the cache; errors as in `RedisClient.send_nowait`."""
@@ -186,28 +160,9 @@ class TurnTasks:
         else:
             await self._send(self._start_turn(self.ticket, stores_audio=not self.ticket.text))
 
-    async def _speak(self, ticket: TurnTicket, index: int, text: str) -> int:
-        """Take a phrase from the cache, else have it made and kept; return the length of the TTS queue."""
-        keep: Keep = ""
-        if self._context.catalogue.phrase_cache.is_on:
-            found = await self.find_phrase(text, chains.spoken_language(ticket, text))
-            if found.finding == "hit":
-                reply = Reply(turn_id=ticket.turn_id, attempt=ticket.attempt, kind="audio", index=index)
-                self._on_reply(
-                    replace(reply, packets=found.packed, text=CACHE_NAME, last=True, timings=found.timings)
-                )
-                return 0
-            keep = "fixed" if found.finding == "keep" else ""
-        return await chains.synthesize(self._context.redis, ticket, index=index, text=text, keep=keep)
-
     async def _send(self, sending: Awaitable[int]) -> None:
-        try:
-            length = await sending
-        except StateError as error:
-            self._on_failure(str(error))
-            return
-        if length > (limit := self._context.queue_limit):
-            self._on_failure(f"queue has {length} tasks, at most {limit} are let in")
+        if refusal := await self._context.send_task(sending):
+            self._on_failure(refusal)
 
     async def _start_turn(self, ticket: TurnTicket, *, stores_audio: bool) -> int:
         if not stores_audio:

@@ -27,7 +27,7 @@ class Clock:
 
     def __init__(self, *, typed: bool = True) -> None:
         self.now = 100.0
-        self.turn = Turn(typed=typed, now=self.now, stage_timeout_s=LATE_S)
+        self.turn = Turn(text="Hi!" if typed else "", now=self.now, stage_timeout_s=LATE_S)
 
     def gets(self, *replies: Reply) -> list[Step]:
         """Return what the turn does with these replies, half a second apart."""
@@ -62,7 +62,7 @@ def test_a_turn_goes_from_transcript_to_finish() -> None:
     assert clock.gets(end(1)) == [Finish()]
     assert clock.turn.over
     assert clock.turn.transcript == "What time is it?"
-    assert clock.turn.spoken == ["It is noon."]
+    assert clock.turn.speech.spoken == ["It is noon."]
 
 
 def test_sentences_are_spoken_in_order_whichever_is_ready_first() -> None:
@@ -123,7 +123,7 @@ def test_sentences_beyond_the_limit_are_not_spoken() -> None:
 def test_nothing_is_late_before_its_time() -> None:
     clock = Clock(typed=False)
 
-    assert clock.turn.late_at == clock.now + LATE_S
+    assert clock.turn.clock.late_at == clock.now + LATE_S
     assert clock.waits(LATE_S - 0.1) == []
 
 

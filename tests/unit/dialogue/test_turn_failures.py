@@ -90,7 +90,7 @@ def test_a_sentence_without_speech_is_left_out(nothing: Reply) -> None:
 
     assert clock.gets(nothing) == []
     assert clock.gets(audio(1, b"two", last=True)) == [Subtitle("Two."), play(b"two"), Finish()]
-    assert clock.turn.spoken == ["Two."]
+    assert clock.turn.speech.spoken == ["Two."]
 
 
 def test_a_last_sentence_that_cannot_be_spoken_waits_for_its_turn_and_cuts_the_answer() -> None:

@@ -32,7 +32,9 @@ class Clock:
 
     def __init__(self, *, typed: bool = True) -> None:
         self.now = 100.0
-        self.turn = Turn(typed=typed, now=self.now, stage_timeout_s=LATE_S, filler_after_s=FILLER_S)
+        self.turn = Turn(
+            text="Hi!" if typed else "", now=self.now, stage_timeout_s=LATE_S, filler_after_s=FILLER_S
+        )
 
     def gets(self, *replies: Reply) -> list[Step]:
         return [step for reply in replies for step in self.turn.on_reply(reply, self.now)]
@@ -56,7 +58,7 @@ def test_an_llm_that_thinks_is_neither_sent_again_nor_given_up_and_its_time_is_t
     for _ in range(40):
         assert clock.gets(alive()) == []
         assert clock.waits(1) == []
-    assert clock.turn.alive_s == 41
+    assert clock.turn.clock.alive_s == 41
     assert clock.gets(*ANSWER) == SPOKEN
 
 
@@ -158,5 +160,5 @@ def test_the_prediction_is_asked_of_the_stage_that_is_waited_for_and_of_a_waitin
 
 
 def test_a_turn_without_a_filler_asks_for_no_prediction() -> None:
-    turn = Turn(typed=True, now=0.0, stage_timeout_s=LATE_S)
+    turn = Turn(text="Hi!", now=0.0, stage_timeout_s=LATE_S)
     assert turn.on_clock(5.0, lambda *_: 1 / 0) == []

@@ -71,7 +71,7 @@ def first_llm(replies: Sequence[Reply]) -> int:
 @given(shapes=st.lists(SHAPES, min_size=1, max_size=2), data=st.data())
 def test_a_whole_reply_is_spoken_once_in_order_and_ends(shapes: list[Shape], data: st.DataObject) -> None:
     replies = data.draw(interleaved(shapes))
-    turn = Turn(typed=True, now=0.0, stage_timeout_s=LATE_S)
+    turn = Turn(text="Hi!", now=0.0, stage_timeout_s=LATE_S)
 
     steps = [step for reply in replies for step in turn.on_reply(reply, 0.0)]
 
@@ -83,7 +83,7 @@ def test_a_whole_reply_is_spoken_once_in_order_and_ends(shapes: list[Shape], dat
 @given(shapes=st.lists(SHAPES, min_size=1, max_size=2), data=st.data())
 def test_replies_that_come_twice_are_spoken_once(shapes: list[Shape], data: st.DataObject) -> None:
     replies = data.draw(interleaved(shapes))
-    turn = Turn(typed=True, now=0.0, stage_timeout_s=LATE_S)
+    turn = Turn(text="Hi!", now=0.0, stage_timeout_s=LATE_S)
     for reply in replies:
         turn.on_reply(reply, 0.0)
 
@@ -151,7 +151,7 @@ def run_turn(data: st.DataObject) -> list[Step]:
     typed = data.draw(st.booleans(), label="typed")
     workers = Workers(data.draw(SHAPES, label="shape"))
     workers.start(1, typed=typed)
-    turn = Turn(typed=typed, now=0.0, stage_timeout_s=LATE_S)
+    turn = Turn(text="Hi!" if typed else "", now=0.0, stage_timeout_s=LATE_S)
     steps: list[Step] = []
     now = 0.0
     for _ in range(data.draw(st.integers(0, 60), label="moments")):

@@ -19,7 +19,7 @@ class Clock:
 
     def __init__(self) -> None:
         self.now = 100.0
-        self.turn = Turn(typed=True, now=self.now, stage_timeout_s=LATE_S)
+        self.turn = Turn(text="Hi!", now=self.now, stage_timeout_s=LATE_S)
 
     def gets(self, *replies: Reply) -> list[Step]:
         return [step for reply in replies for step in self.turn.on_reply(reply, self.now)]
@@ -32,7 +32,7 @@ class Clock:
 def test_the_device_is_called_and_the_reply_goes_on() -> None:
     clock = Clock()
     assert clock.gets(tool("set it")) == [CallTool("set it")]
-    clock.turn.on_tool_ended(clock.now)
+    clock.turn.clock.end_tool(clock.now)
     steps = clock.gets(sentence(0, "Done."), audio(0, b"a", last=True), end(1))
     assert steps == [Subtitle("Done."), play(b"a"), Finish()]
 
@@ -41,7 +41,7 @@ def test_a_tool_has_its_time_and_the_llm_has_its_own_after_it() -> None:
     clock = Clock()
     clock.gets(tool())
     assert clock.waits(TOOL_TIMEOUT_S + LATE_S - 0.5) == []
-    clock.turn.on_tool_ended(clock.now)
+    clock.turn.clock.end_tool(clock.now)
     assert clock.waits(LATE_S - 0.5) == []
     assert clock.waits(1) == [Apologise("llm: no answer in time")]
 
@@ -49,7 +49,7 @@ def test_a_tool_has_its_time_and_the_llm_has_its_own_after_it() -> None:
 def test_an_llm_that_called_a_tool_is_never_asked_again() -> None:
     clock = Clock()
     clock.gets(tool())
-    clock.turn.on_tool_ended(clock.now)
+    clock.turn.clock.end_tool(clock.now)
     assert not any(isinstance(step, SendAgain) for step in clock.waits(LATE_S + 1))
 
 

@@ -21,7 +21,7 @@ LATE_S = 10.0
     ],
 )
 def test_a_stage_that_says_that_it_waits_is_not_late(before: list[Reply], notice: Reply) -> None:
-    turn = Turn(typed=False, now=0.0, stage_timeout_s=LATE_S)
+    turn = Turn(now=0.0, stage_timeout_s=LATE_S)
     for reply in before:
         turn.on_reply(reply, 0.0)
     for now in range(9, 60, 9):
@@ -29,12 +29,12 @@ def test_a_stage_that_says_that_it_waits_is_not_late(before: list[Reply], notice
         assert turn.on_clock(now + 8.0) == []
     (again,) = turn.on_clock(54 + LATE_S)
     assert isinstance(again, SendAgain)
-    assert turn.alive_s == 0.0
+    assert turn.clock.alive_s == 0.0
 
 
 @pytest.mark.parametrize("notice", [waiting("asr"), waiting("tts", index=1)])
 def test_one_that_the_turn_does_not_wait_for_says_nothing_of_it(notice: Reply) -> None:
-    turn = Turn(typed=False, now=0.0, stage_timeout_s=LATE_S)
+    turn = Turn(now=0.0, stage_timeout_s=LATE_S)
     for reply in (transcript("Hello."), sentence(0, "Hi."), sentence(1, "How are you?")):
         turn.on_reply(reply, 0.0)
     turn.on_reply(notice, 9.0)
@@ -43,7 +43,7 @@ def test_one_that_the_turn_does_not_wait_for_says_nothing_of_it(notice: Reply) -
 
 
 def test_a_stage_that_may_still_be_in_its_queue_is_not_late() -> None:
-    turn = Turn(typed=False, now=0.0, stage_timeout_s=LATE_S)
+    turn = Turn(now=0.0, stage_timeout_s=LATE_S)
     assert turn.on_clock(11.0, queued_s={"asr": 11.0}) == []
     assert turn.on_clock(20.0) == []
     assert turn.on_clock(21.0, queued_s={"asr": 9.9, "llm": 30.0}) == [SendAgain("asr", 2)]
@@ -51,7 +51,7 @@ def test_a_stage_that_may_still_be_in_its_queue_is_not_late() -> None:
 
 
 def test_a_stage_that_no_worker_takes_is_apologised_for_when_the_turn_should_be_over() -> None:
-    turn = Turn(typed=False, now=0.0, stage_timeout_s=LATE_S, turn_timeout_s=60.0)
+    turn = Turn(now=0.0, stage_timeout_s=LATE_S, turn_timeout_s=60.0)
     for now in range(10, 60, 10):
         assert turn.on_clock(now, queued_s={"asr": now}) == []
     assert turn.on_clock(60.0, queued_s={"asr": 60.0}) == [SendAgain("asr", 2)]
@@ -59,7 +59,7 @@ def test_a_stage_that_no_worker_takes_is_apologised_for_when_the_turn_should_be_
 
 
 def test_a_stage_whose_queue_has_had_no_worker_for_a_stages_time_is_apologised_for_at_once() -> None:
-    turn = Turn(typed=False, now=0.0, stage_timeout_s=LATE_S)
+    turn = Turn(now=0.0, stage_timeout_s=LATE_S)
     assert turn.on_clock(3.0, queued_s={"asr": 3.0}, unserved_s={"asr": LATE_S - 0.1, "llm": 99.0}) == []
     turn.on_reply(transcript("Hello."), 4.0)
     assert turn.on_clock(4.9, unserved_s={"llm": 99.0}) == []
@@ -68,14 +68,14 @@ def test_a_stage_whose_queue_has_had_no_worker_for_a_stages_time_is_apologised_f
 
 
 def test_an_answer_whose_speech_no_worker_makes_any_more_is_broken_off() -> None:
-    turn = Turn(typed=True, now=0.0, stage_timeout_s=LATE_S)
+    turn = Turn(text="Hi!", now=0.0, stage_timeout_s=LATE_S)
     for reply in (sentence(0, "Hi."), audio(0, b"hi", last=True), sentence(1, "How are you?")):
         turn.on_reply(reply, 0.0)
     assert turn.on_clock(2.0, unserved_s={"tts": 12.0}) == [BreakOff("tts: no worker reads its queue")]
 
 
 def test_the_time_that_an_llm_thinks_is_no_part_of_a_turns_time() -> None:
-    turn = Turn(typed=True, now=0.0, stage_timeout_s=LATE_S, turn_timeout_s=60.0)
+    turn = Turn(text="Hi!", now=0.0, stage_timeout_s=LATE_S, turn_timeout_s=60.0)
     turn.on_reply(alive(), 5.0)
     assert turn.on_clock(64.9, queued_s={"llm": 64.9}) == []
     assert turn.on_clock(75.0, queued_s={"llm": 75.0}) == [SendAgain("llm", 2)]

@@ -122,6 +122,6 @@ async def test_an_utterance_that_is_dropped_is_cancelled_at_its_worker() -> None
     utterances.discard()
     utterances.discard()
     await settle()
-    assert ("UNLINK", keys.utterance(turn_id)) in front.redis.commands
+    assert ("UNLINK", keys.claim(turn_id), keys.utterance(turn_id)) in front.redis.commands
     assert front.context.turns.utterances == {}
     assert utterances.take(microphone) is None
