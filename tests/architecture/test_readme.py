@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ import click
 import pytest
 
 from dispatcher.cli import main
-from tests.architecture.tree import ROOT, project_files
+from tests.architecture.tree import ROOT, project_files, syntax
 
 SHELLS = {"", "sh", "bash", "shell", "console"}
 
@@ -71,3 +72,17 @@ def test_every_path_in_the_documents_exists(folder: str) -> None:
         if not (ROOT / found).exists() and "mine" not in found
     ]
     assert not missing
+
+
+@pytest.mark.parametrize("room", ["front/connection", "pipeline"])
+def test_a_turn_and_a_call_are_eight_files_each_which_the_readme_leads_to(room: str) -> None:
+    told = ast.get_docstring(syntax(ROOT / "dispatcher" / room / "__init__.py")) or ""
+    steps = re.findall(r"^\d\. `([\w.]+)`", told, flags=re.MULTILINE)
+    paths = [
+        f"{step.replace('.', '/')}.py" if "." in step else f"dispatcher/{room}/{step}.py" for step in steps
+    ]
+    assert len(paths) == 8
+    assert not [path for path in paths if not (ROOT / path).exists()]
+    for readme in ("README.md", "README.zh-CN.md"):
+        linked = (ROOT / readme).read_text(encoding="utf-8")
+        assert not [path for path in paths if f"]({path})" not in linked]
