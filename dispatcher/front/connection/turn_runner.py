@@ -38,7 +38,10 @@ _ENDS: Final[Mapping[Kind, tuple[str, str]]] = {
 
 
 class TurnRunner:
-    """One exchange with one device, from the end of its speech to the end of the reply."""
+    """One exchange with one device, from the end of its speech to the end of the reply.
+
+    More than twelve methods: what may begin, change or end a turn has one each, and others ask after two things.
+    """
 
     def __init__(
         self,
