@@ -40,7 +40,7 @@ _ENDS: Final[Mapping[Kind, tuple[str, str]]] = {
 class TurnRunner:
     """One exchange with one device, from the end of its speech to the end of the reply.
 
-    More than twelve methods: what may begin, change or end a turn has one each, and others ask after two things.
+    More than twelve methods: what may begin, change or end a turn has one each, and others ask two things.
     """
 
     def __init__(
