@@ -10,7 +10,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from dispatcher.audio.wav import EXPECTED, FLOAT, INTEGER, parse_wav
+from dispatcher.audio.wav import EXPECTED, FLOAT, INTEGER, WavHeader, parse_wav
 from dispatcher.errors import AudioError
 
 # One step of 16 bits; what is called the level of digital silence, where the logarithm has none.
@@ -38,16 +38,36 @@ def read_wav(data: bytes) -> tuple[bytes, int]:
     Raises:
         AudioError: not WAV, or samples of another kind; says what it was and what was expected.
     """
-    wav = parse_wav(data)
-    convert = _SAMPLE_CONVERTERS.get((wav.code, wav.bits))
-    if convert is None or wav.channels not in {1, 2}:
-        kind = f"format {wav.code}, {wav.bits} bits, {wav.channels} channels"
-        raise AudioError(f"WAV of {kind}; expected {EXPECTED}")
-    samples = convert(wav.body[: len(wav.body) // wav.frame_bytes * wav.frame_bytes])
+    wav, body = parse_wav(data)
+    if wav.channels not in {1, 2}:
+        raise AudioError(_unexpected(wav))
+    samples = wav_samples(body, wav)
     if wav.channels == 2:
         samples = samples.reshape(-1, 2).mean(axis=1)
-    clipped = np.clip(np.rint(samples), -32768, 32767)
-    return clipped.astype("<i2").tobytes(), wav.sample_rate_hz
+    return rounded(samples), wav.sample_rate_hz
+
+
+def wav_samples(body: bytes, wav: WavHeader) -> NDArray[np.float64]:
+    """Return samples of a WAV file on the scale of 16 bits, shape (frames * channels,); a part is left out.
+
+    Raises:
+        AudioError: samples of another kind than is read here; says which, and what was expected.
+    """
+    convert = _SAMPLE_CONVERTERS.get((wav.code, wav.bits))
+    if convert is None:
+        raise AudioError(_unexpected(wav))
+    return convert(body[: len(body) // wav.frame_bytes * wav.frame_bytes])
+
+
+def rounded(samples: NDArray[np.float64]) -> bytes:
+    """Return samples on the scale of 16 bits as s16le; louder ones are clipped, and no number is silence."""
+    clipped = np.clip(np.rint(np.nan_to_num(samples)), -32768, 32767)
+    return bytes(clipped.astype("<i2").tobytes())
+
+
+def _unexpected(wav: WavHeader) -> str:
+    kind = f"format {wav.code}, {wav.bits} bits, {wav.channels} channels"
+    return f"WAV of {kind}; expected {EXPECTED}"
 
 
 def _from_s24(body: bytes) -> NDArray[np.float64]:

@@ -71,7 +71,8 @@ class TimedAsr:
         Raises:
             AudioError: the bytes are no WAV file.
         """
-        duration_s = parse_wav(wav).duration_s
+        header, body = parse_wav(wav)
+        duration_s = len(body) / max(header.frame_bytes * header.sample_rate_hz, 1)
         await asyncio.sleep(self._delay_s)
         spoken = self._language if language == "auto" else language
         return Transcription(text=self._text, language=spoken, duration_s=duration_s)

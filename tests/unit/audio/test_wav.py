@@ -98,8 +98,9 @@ def test_what_follows_the_data_is_not_sound() -> None:
     [
         (b"", "starts with ''"),
         (b"ID3\x04mp3, not wav", "starts with 'ID3"),
-        (wav(b"\0\0")[:20], "fmt chunk of 0 bytes"),
+        (wav(b"\0\0")[:20], "without a data chunk"),
         (wav(b"")[:-8], "without a data chunk"),
+        (wav(b"\0\0").replace(b"fmt ", b"info"), "fmt chunk of 0 bytes"),
         (wav(bytes(6), channels=3), "3 channels"),
         (wav(bytes(2), code=7, bits=8), "format 7, 8 bits"),
         (wav(bytes(8), code=3, bits=64), "format 3, 64 bits"),
