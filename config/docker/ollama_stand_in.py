@@ -20,8 +20,7 @@ from urllib.request import Request, urlopen
 from aiohttp import web
 
 from dispatcher.bundled.request_errors import answer_errors
-from dispatcher.bundled.routes.chat import ChatRoute
-from dispatcher.bundled.served_engine import ServedEngine
+from dispatcher.bundled.routes.chat import CHAT, answer_chat
 from dispatcher.bundled.timed_engines import TimedLlm, TimedLlmOptions
 
 MODEL_BYTES: Final = 986_000_000
@@ -37,18 +36,16 @@ class StandIn:
         """Keep markers in this folder, each after so long a download."""
         self._folder = folder
         self._step_s = pull_s / PULL_STEPS
-        served = ServedEngine(service="llm", engine_name="timed")
-        served.engine = TimedLlm(TimedLlmOptions())
-        self._chat = ChatRoute(served)
+        self._engine = TimedLlm(TimedLlmOptions())
 
     def app(self) -> web.Application:
         """Return the application, with the pages that the deployment asks for."""
-        app = web.Application(middlewares=[answer_errors], client_max_size=ChatRoute.MAX_BODY_BYTES)
+        app = web.Application(middlewares=[answer_errors], client_max_size=CHAT.max_body_bytes)
         app.router.add_get("/", self.banner)
         app.router.add_get("/api/tags", self.tags)
         app.router.add_get("/v1/models", self.models)
         app.router.add_post("/api/pull", self.pull)
-        app.router.add_post(ChatRoute.PATH, self.chat)
+        app.router.add_post(CHAT.path, self.chat)
         return app
 
     def pulled(self) -> list[str]:
@@ -93,7 +90,7 @@ class StandIn:
         if name not in self.pulled():
             error = {"message": f'model "{name}" not found, try pulling it first', "type": "api_error"}
             return web.json_response({"error": error}, status=404)
-        return await self._chat.answer(request)
+        return await answer_chat(self._engine, request)
 
 
 def main(words: list[str], environ: Mapping[str, str]) -> int:

@@ -1,16 +1,32 @@
-"""The engine that an instance serves: whether it is loaded, calls in flight, use of the host."""
+"""The engine that an instance serves: its route, whether it is loaded, calls in flight, use of the host."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 import psutil
+from aiohttp import web
 
 from dispatcher.bundled.engines import Engine, RemoteEngine, Service
 from dispatcher.bundled.request_errors import RequestError
 from dispatcher.host_metrics.process import OwnProcess
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceRoute:
+    """The one POST route of a service.
+
+    Attributes:
+        path: its address.
+        max_body_bytes: of a request.
+        answer: makes the response to a request with the engine, which is one of the service.
+    """
+
+    path: str
+    max_body_bytes: int
+    answer: Callable[[Any, web.Request], Awaitable[web.StreamResponse]]
 
 
 class ServedEngine:
@@ -35,29 +51,33 @@ class ServedEngine:
             raise RequestError.busy(f"{self.engine_name} is still loading")
         return self.engine
 
-    @contextmanager
-    def call(self) -> Iterator[Any]:
-        """Lend the engine, which is one of the service, for a call in flight until the block ends.
+    async def answer(self, route: ServiceRoute, request: web.Request) -> web.StreamResponse:
+        """Return the response of the engine to a request, which counts as in flight meanwhile.
 
         Raises:
-            RequestError: it is still loading.
+            RequestError: it is still loading, or the request is wrong.
         """
         engine = self.loaded()
         self.in_flight += 1
         try:
-            yield engine
+            return await route.answer(engine, request)
         finally:
             self.in_flight -= 1
 
-    async def health(self) -> dict[str, Any]:
-        """Return the body of /health; `reason` says why what works elsewhere is failing.
+    async def models(self, _: web.Request) -> web.Response:
+        """Return the one model there is."""
+        model = {"id": self.loaded().model, "object": "model", "created": 0, "owned_by": "built-in"}
+        return web.json_response({"object": "list", "data": [model]})
+
+    async def health(self, _: web.Request) -> web.Response:
+        """Return the state of the instance: 503 while it loads or fails; `reason` says why it fails.
 
         `cpu` and `memory` are what this process uses of what it may use, 0..1; `cpu` counts since the last
         request, and is null until there was time to count.
         """
         problem = await self.engine.problem() if isinstance(self.engine, RemoteEngine) else ""
         status = "loading" if self.engine is None else "failing" if problem else "ok"
-        return {
+        body = {
             "status": status,
             **({"reason": problem} if problem else {}),
             "service": self.service,
@@ -67,3 +87,4 @@ class ServedEngine:
             "memory": self._use.memory_ratio(),
             "memory_bytes": self._process.memory_info().rss,
         }
+        return web.json_response(body, status=200 if status == "ok" else 503)

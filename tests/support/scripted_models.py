@@ -14,8 +14,7 @@ from typing import Any, Final, Literal
 from aiohttp import web
 
 from dispatcher.bundled.assistant.engine import AssistantOptions, load
-from dispatcher.bundled.routes.chat import ChatRoute
-from dispatcher.bundled.served_engine import ServedEngine
+from dispatcher.bundled.routes.chat import answer_chat
 
 Step = Callable[[web.StreamResponse], Awaitable[None]]
 INSTANCES: Final = 3
@@ -37,9 +36,7 @@ class ScriptedModels:
         self.transcript = ""
         self.asked: list[dict[str, Any]] = []
         self.script: list[Step] = []
-        served = ServedEngine(service="llm", engine_name="assistant")
-        served.engine = load(AssistantOptions())
-        self._assistant = ChatRoute(served)
+        self._assistant = load(AssistantOptions())
         self._loop = asyncio.new_event_loop()
         self._thread = Thread(target=self._loop.run_forever, name="scripted models")
         self._thread.start()
@@ -79,7 +76,7 @@ class ScriptedModels:
     async def _respond(self, request: web.Request) -> web.StreamResponse:
         self.asked.append(await request.json())
         if not self.script:
-            return await self._assistant.answer(request)
+            return await answer_chat(self._assistant, request)
         step = self.script.pop(0)
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         if refusal := getattr(step, "refuses", ""):

@@ -12,7 +12,7 @@ from dispatcher.bundled.engines import Call, LlmEngine
 from dispatcher.bundled.request_errors import read_model
 from dispatcher.bundled.routes.chat_dialect import ChatRequest, Completion
 from dispatcher.bundled.routes.streamed_response import stream
-from dispatcher.bundled.served_engine import ServedEngine
+from dispatcher.bundled.served_engine import ServiceRoute
 
 _HEADERS: Final = {
     "Content-Type": "text/event-stream",
@@ -23,33 +23,24 @@ _HEADERS: Final = {
 _ERROR_EVENT: Final = b'data: {"error": {"message": "the instance failed", "type": "server_error"}}\n\n'
 
 
-class ChatRoute:
-    """Route of an LLM instance."""
+async def answer_chat(engine: LlmEngine, request: web.Request) -> web.StreamResponse:
+    """Answer the dialogue."""
+    chat = read_model(ChatRequest, await request.read())
+    dialogue = [each.as_message() for each in chat.messages]
+    tools = [each.function.as_tool() for each in chat.tools or ()]
+    words = sum(len(each.content.split()) for each in dialogue)
+    completion = Completion(model=engine.model, prompt_words=words)
+    answer = engine.respond(dialogue, language=chat.language, tools=tools)
+    if chat.limit is not None:
+        answer = _limited(answer, chat.limit, completion)
+    async with aclosing(answer) as tokens:
+        if not chat.stream:
+            return web.json_response(completion.whole([token async for token in tokens if token]))
+        events = _events(tokens, completion, with_usage=chat.wants_usage)
+        return await stream(request, events, headers=_HEADERS, error_piece=_ERROR_EVENT)
 
-    PATH: Final = "/v1/chat/completions"
-    MAX_BODY_BYTES: Final = 1024 * 1024
 
-    def __init__(self, served: ServedEngine) -> None:
-        """Answer with this engine."""
-        self._served = served
-
-    async def answer(self, request: web.Request) -> web.StreamResponse:
-        """Answer the dialogue."""
-        engine: LlmEngine
-        with self._served.call() as engine:
-            chat = read_model(ChatRequest, await request.read())
-            dialogue = [each.as_message() for each in chat.messages]
-            tools = [each.function.as_tool() for each in chat.tools or ()]
-            words = sum(len(each.content.split()) for each in dialogue)
-            completion = Completion(model=engine.model, prompt_words=words)
-            answer = engine.respond(dialogue, language=chat.language, tools=tools)
-            if chat.limit is not None:
-                answer = _limited(answer, chat.limit, completion)
-            async with aclosing(answer) as tokens:
-                if not chat.stream:
-                    return web.json_response(completion.whole([token async for token in tokens if token]))
-                events = _events(tokens, completion, with_usage=chat.wants_usage)
-                return await stream(request, events, headers=_HEADERS, error_piece=_ERROR_EVENT)
+CHAT: Final = ServiceRoute(path="/v1/chat/completions", max_body_bytes=1024 * 1024, answer=answer_chat)
 
 
 async def _limited(

@@ -12,7 +12,7 @@ from dispatcher.audio.wav import wav_bytes
 from dispatcher.bundled.engines import SPEECH_RATE_HZ, Language, TtsEngine
 from dispatcher.bundled.request_errors import read_model
 from dispatcher.bundled.routes.streamed_response import stream
-from dispatcher.bundled.served_engine import ServedEngine
+from dispatcher.bundled.served_engine import ServiceRoute
 
 # The format of the samples in full: the dialect's "pcm" says neither rate nor width.
 _PCM_HEADERS: Final = {
@@ -32,26 +32,17 @@ class SpeechRequest(BaseModel):
     language: Language = "auto"
 
 
-class SpeechRoute:
-    """Route of a TTS instance."""
+async def answer_speech(engine: TtsEngine, request: web.Request) -> web.StreamResponse:
+    """Answer the speech: PCM as it is made, a WAV file when it is whole."""
+    wanted = read_model(SpeechRequest, await request.read())
+    voice = wanted.voice if isinstance(wanted.voice, str) else ""
+    speech = engine.speak(wanted.input, language=wanted.language, speed=wanted.speed, voice=voice)
+    if wanted.response_format == "pcm":
+        return await stream(request, speech, headers=_PCM_HEADERS)
+    async with aclosing(speech):
+        pcm = b"".join([piece async for piece in speech])
+    return web.Response(body=wav_bytes(pcm, SPEECH_RATE_HZ), content_type="audio/wav")
 
-    PATH: Final = "/v1/audio/speech"
-    # The longest input with every character escaped, and room for the rest.
-    MAX_BODY_BYTES: Final = 64 * 1024
 
-    def __init__(self, served: ServedEngine) -> None:
-        """Speak with this engine."""
-        self._served = served
-
-    async def answer(self, request: web.Request) -> web.StreamResponse:
-        """Answer the speech: PCM as it is made, a WAV file when it is whole."""
-        engine: TtsEngine
-        with self._served.call() as engine:
-            wanted = read_model(SpeechRequest, await request.read())
-            voice = wanted.voice if isinstance(wanted.voice, str) else ""
-            speech = engine.speak(wanted.input, language=wanted.language, speed=wanted.speed, voice=voice)
-            if wanted.response_format == "pcm":
-                return await stream(request, speech, headers=_PCM_HEADERS)
-            async with aclosing(speech):
-                pcm = b"".join([piece async for piece in speech])
-        return web.Response(body=wav_bytes(pcm, SPEECH_RATE_HZ), content_type="audio/wav")
+# The longest input with every character escaped, and room for the rest.
+SPEECH: Final = ServiceRoute(path="/v1/audio/speech", max_body_bytes=64 * 1024, answer=answer_speech)

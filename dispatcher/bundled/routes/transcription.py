@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, field_validator
 from dispatcher.bundled.engines import AsrEngine, Language
 from dispatcher.bundled.request_errors import RequestError, read_model
 from dispatcher.bundled.routes.multipart_form import read_form
-from dispatcher.bundled.served_engine import ServedEngine
+from dispatcher.bundled.served_engine import ServiceRoute
 from dispatcher.errors import AudioError
 
 # The dialect's own names of languages, as some clients send them.
@@ -32,31 +32,26 @@ class TranscriptionForm(BaseModel):
         return _LANGUAGES.get(word, word.replace("_", "-").split("-")[0])
 
 
-class TranscriptionRoute:
-    """Route of an ASR instance."""
+async def answer_transcription(engine: AsrEngine, request: web.Request) -> web.Response:
+    """Answer the words in the file, their language, and the length of the file."""
+    fields = read_form(await request.read(), request.headers.get("Content-Type", ""))
+    texts = {name: fields[name].decode("utf-8", "replace") for name in fields if name != "file"}
+    form = read_model(TranscriptionForm, texts)
+    if not fields.get("file"):
+        raise RequestError("file is missing; expected a WAV file", param="file", code="missing")
+    try:
+        result = await engine.transcribe(fields["file"], language=form.language, prompt=form.prompt)
+    except AudioError as error:
+        raise RequestError(f"file: {error}", param="file", code="invalid_value") from error
+    answer = {"text": result.text, "language": result.language, "duration": round(result.duration_s, 3)}
+    if form.response_format == "verbose_json":
+        answer["task"] = "transcribe"
+    return web.json_response(answer)
 
-    PATH: Final = "/v1/audio/transcriptions"
+
+TRANSCRIPTION: Final = ServiceRoute(
+    path="/v1/audio/transcriptions",
     # A minute of stereo at 48 kHz is half of this.
-    MAX_BODY_BYTES: Final = 25 * 1024 * 1024
-
-    def __init__(self, served: ServedEngine) -> None:
-        """Transcribe with this engine."""
-        self._served = served
-
-    async def answer(self, request: web.Request) -> web.Response:
-        """Answer the words in the file, their language, and the length of the file."""
-        engine: AsrEngine
-        with self._served.call() as engine:
-            fields = read_form(await request.read(), request.headers.get("Content-Type", ""))
-            texts = {name: fields[name].decode("utf-8", "replace") for name in fields if name != "file"}
-            form = read_model(TranscriptionForm, texts)
-            if not fields.get("file"):
-                raise RequestError("file is missing; expected a WAV file", param="file", code="missing")
-            try:
-                result = await engine.transcribe(fields["file"], language=form.language, prompt=form.prompt)
-            except AudioError as error:
-                raise RequestError(f"file: {error}", param="file", code="invalid_value") from error
-        answer = {"text": result.text, "language": result.language, "duration": round(result.duration_s, 3)}
-        if form.response_format == "verbose_json":
-            answer["task"] = "transcribe"
-        return web.json_response(answer)
+    max_body_bytes=25 * 1024 * 1024,
+    answer=answer_transcription,
+)
