@@ -21,13 +21,13 @@ from dispatcher.catalogue.model import Instance
 from dispatcher.errors import ConfigError, InstanceBusy, InstanceError, InstanceUnreachable, StartError
 from dispatcher.providers.http import new_session
 from dispatcher.providers.tts.edge_tts import VOICES, EdgeTts
+from dispatcher.speech_text.cjk import has_han
 from dispatcher.speech_text.cleaner import clean
 
 log = structlog.get_logger(__name__)
 
 # Health checks come every few seconds, from several sides; the service is asked less often.
 CHECK_INTERVAL_S: Final = 30.0
-_HAN: Final = re.compile(r"[\u3007\u3400-\u4dbf\u4e00-\u9fff]")
 # Names of other services, such as alloy, are those of nobody here.
 _VOICE: Final = re.compile(r"[a-z]{2,}-[A-Z]{2,}-[\w-]+Neural")
 _PACKAGES: Final = ("av", "edge_tts")
@@ -86,7 +86,7 @@ class EdgeEngine:
         Raises:
             RequestError: nothing in the text can be spoken, or the service did not speak it.
         """
-        chinese = language == "zh" or bool(_HAN.search(text))
+        chinese = language == "zh" or has_han(text)
         said = clean(text, language="zh" if chinese else "en")
         if not any(sign.isalnum() for sign in said):
             raise RequestError.field("input", text, "words or numbers")
@@ -110,9 +110,6 @@ class EdgeEngine:
                 self._problem = await self._check()
                 self._known_until_s = now_s + CHECK_INTERVAL_S
         return self._problem
-
-    def close(self) -> None:
-        """Do nothing: each call has a connection of its own."""
 
     async def _check(self) -> str:
         try:

@@ -59,6 +59,11 @@ class Engine(Protocol):
     # What /v1/models and the answers call it.
     model: str
 
+
+@runtime_checkable
+class ThreadedEngine(Engine, Protocol):
+    """An engine that works in threads of its own."""
+
     def close(self) -> None:
         """Give threads and memory back; what runs in them is not waited for."""
         ...

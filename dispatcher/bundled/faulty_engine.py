@@ -7,7 +7,15 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Any, Final, TypeVar
 
-from dispatcher.bundled.engines import Call, Language, Message, RemoteEngine, Tool, Transcription
+from dispatcher.bundled.engines import (
+    Call,
+    Language,
+    Message,
+    RemoteEngine,
+    ThreadedEngine,
+    Tool,
+    Transcription,
+)
 from dispatcher.bundled.fault_setting import Fault, FaultSetting
 from dispatcher.bundled.request_errors import RequestError
 
@@ -22,13 +30,17 @@ class FaultyEngine:
     def __init__(self, engine: Any, switch: FaultSetting) -> None:
         """Wrap an engine, which does the work where no fault is set."""
         self.model: str = engine.model
-        self.close = engine.close
         self._engine = engine
         self._switch = switch
 
     async def problem(self) -> str:
         """Return why the engine cannot work now, where it works elsewhere."""
         return await self._engine.problem() if isinstance(self._engine, RemoteEngine) else ""
+
+    def close(self) -> None:
+        """Give back the threads that the engine has."""
+        if isinstance(self._engine, ThreadedEngine):
+            self._engine.close()
 
     async def transcribe(self, wav: bytes, *, language: Language, prompt: str) -> Transcription:
         """Return the engine's transcription; faults that need a stream come out as no answer at all."""

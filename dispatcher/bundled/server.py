@@ -16,7 +16,7 @@ import structlog
 from aiohttp import web
 
 from dispatcher import event_loop
-from dispatcher.bundled.engines import Service
+from dispatcher.bundled.engines import Service, ThreadedEngine
 from dispatcher.bundled.registry import PreparedEngine, prepare
 from dispatcher.bundled.routes import build_app
 from dispatcher.bundled.served_engine import ServedEngine
@@ -74,7 +74,7 @@ async def _serve(
         await _load_and_wait(served, prepared, stopping)
     finally:
         await runner.cleanup()
-        if served.engine is not None:
+        if isinstance(served.engine, ThreadedEngine):
             served.engine.close()
     log.info("instance stopped", service=served.service)
     return served.engine is not None

@@ -77,9 +77,6 @@ class TimedAsr:
         spoken = self._language if language == "auto" else language
         return Transcription(text=self._text, language=spoken, duration_s=duration_s)
 
-    def close(self) -> None:
-        """Do nothing: there is nothing to give back."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimedLlmOptions:
@@ -111,9 +108,6 @@ class TimedLlm:
     ) -> AsyncGenerator[str, None]:
         """Yield the fixed answer."""
         return paced(self._tokens, first_s=self._first_s, interval_s=self._interval_s)
-
-    def close(self) -> None:
-        """Do nothing: there is nothing to give back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,9 +145,6 @@ class TimedTts:
         """Yield the hum, slice by slice."""
         samples = int(len(text) * self._bytes_per_character / speed / 2)
         return paced(self._slices(2 * samples), first_s=self._first_s, interval_s=self._interval_s)
-
-    def close(self) -> None:
-        """Do nothing: there is nothing to give back."""
 
     def _slices(self, size: int) -> Iterator[bytes]:
         for at in range(0, size, self._slice_bytes):

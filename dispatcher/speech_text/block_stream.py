@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Final, Literal
 
-from dispatcher.speech_text.cjk import CJK
+from dispatcher.speech_text.cjk import has_cjk
 from dispatcher.speech_text.latex import formula_text
 
 # What is held back to find the end of a formula, or of the line that opens a fence.
@@ -26,7 +26,6 @@ _PROSE: Final = frozenset({"markdown", "md"})
 # $5, $1,299.99: a price, unless it is the beginning of a sum.
 _PRICE: Final = re.compile(r"\$\d[\d,]*(?:\.\d+)?(?P<next>\s*[^\s\d.,]?)")
 _ANYTHING: Final = re.compile("")
-_CHINESE: Final = re.compile(f"[{CJK}]")
 _CODE: Final = {"zh": "代码请看屏幕。", "en": "See the text for the code."}
 _FORMULA: Final = {"zh": "公式请看屏幕。", "en": "See the text for the formula."}
 
@@ -84,7 +83,7 @@ class BlockStream:
         if not text:
             return None
         self._at_start = text.endswith("\n")
-        if _CHINESE.search(text):
+        if has_cjk(text):
             self._language = "zh"
         return text
 

@@ -10,11 +10,21 @@ from typing import Final
 
 from dispatcher.speech_text.chinese_units import CURRENCIES, MEASURES, POWERS, SIGNS, UNITS
 from dispatcher.speech_text.chinese_words import digits_zh, number_zh, price_zh, whole_zh
-from dispatcher.speech_text.rules import Match, Rule, after, alternatives, before, rewrite, rule
+from dispatcher.speech_text.rules import (
+    ISO_TIME_RULES,
+    NUMBER,
+    SIGNED,
+    Match,
+    Rule,
+    after,
+    alternatives,
+    before,
+    date_rules,
+    rewrite,
+    rule,
+)
 from dispatcher.speech_text.written_signs import ROMAN, SUPERSCRIPTS, as_plain_signs
 
-_NUMBER: Final = r"\d{1,15}(?:,\d{3})*(?:\.\d{1,15})?"
-_SIGNED: Final = rf"(?<![\w.)])-?{_NUMBER}|(?<!\d){_NUMBER}"
 _TO: Final = r"\s?(?:[~～–—到至]|-)\s?"
 _CLOCK: Final = r"(?:[01]?\d|2[0-4])[:：][0-5]\d"
 # After this many characters a word before a number says nothing about it any more.
@@ -36,12 +46,7 @@ def normalize_zh(text: str) -> str:
 _HALF_OF_DAY: Final = re.compile(r"[早凌清午晚夜][上晨午间里]?\s?$")
 
 
-def _date(match: Match) -> str:
-    year, month, day = match["year"], int(match["month"]), int(match["day"])
-    # Most of the world writes the day first, and after the twelfth it shows.
-    month, day = (day, month) if month > 12 >= day else (month, day)
-    if not (1 <= month <= 12 and 1 <= day <= 31):
-        return match[0]
+def _date(year: str, month: int, day: int) -> str:
     return f"{digits_zh(year)}年{whole_zh(str(month))}月{whole_zh(str(day))}日"
 
 
@@ -145,12 +150,8 @@ def _roman(match: Match) -> str:
 
 
 _RULES: Final[tuple[Rule, ...]] = (
-    # 2026-11-30T08:30:00Z
-    rule(r"(?<=\d)T(?=\d\d:\d\d)", " "),
-    rule(r"(?<=:\d\d)(?:\.\d{1,6})?Z\b", ""),
-    rule(r"(?<!\d)(?P<year>\d{4})([-/.])(?P<month>\d{1,2})\2(?P<day>\d{1,2})(?![\d.])", _date),
-    rule(r"(?<![\d/-])(?P<month>\d{1,2})([-/])(?P<day>\d{1,2})\2(?P<year>[12]\d{3})(?![\d/-])", _date),
-    rule(r"(?<![\d.])(?P<day>\d{1,2})\.(?P<month>\d{1,2})\.(?P<year>[12]\d{3})(?![\d.]\d|\d)", _date),
+    *ISO_TIME_RULES,
+    *date_rules(_date),
     rule(
         rf"(?<!\d)((?:1[89]|20)\d\d){_TO}((?:1[89]|20)\d\d)(?!\d)(?=\s?(?:年|学年|赛季))",
         lambda match: f"{digits_zh(match[1])}到{digits_zh(match[2])}",
@@ -182,39 +183,39 @@ _RULES: Final[tuple[Rule, ...]] = (
         _called,
     ),
     rule(
-        rf"(?P<sign>(?<!\w)-)?(?P<currency>{alternatives(CURRENCIES)})\s?(?P<price>{_NUMBER})"
-        rf"(?:{_TO}(?P<upto>{_NUMBER}))?\s?(?P<scale>[千万亿]+)?(?:元|美元|欧元)?",
+        rf"(?P<sign>(?<!\w)-)?(?P<currency>{alternatives(CURRENCIES)})\s?(?P<price>{NUMBER})"
+        rf"(?:{_TO}(?P<upto>{NUMBER}))?\s?(?P<scale>[千万亿]+)?(?:元|美元|欧元)?",
         _money,
     ),
     rule(
-        rf"({_NUMBER})\s?(USD|CNY|RMB|EUR|GBP|JPY)\b",
+        rf"({NUMBER})\s?(USD|CNY|RMB|EUR|GBP|JPY)\b",
         lambda match: price_zh(match[1]) + CURRENCIES[match[2]],
     ),
-    rule(rf"({_NUMBER})(?=\s?[块元](?!素|旦))", lambda match: price_zh(match[1])),
+    rule(rf"({NUMBER})(?=\s?[块元](?!素|旦))", lambda match: price_zh(match[1])),
     rule(r"(?<![\d.])(\d{1,6}(?:\.\d{1,6}){2,5})(?!\d)", _dotted),
     rule(
-        rf"(?P<first>{_NUMBER})\s?[%‰]?\s?[-~～–—到至]\s?(?P<last>{_NUMBER})\s?(?P<sign>[%‰])",
+        rf"(?P<first>{NUMBER})\s?[%‰]?\s?[-~～–—到至]\s?(?P<last>{NUMBER})\s?(?P<sign>[%‰])",
         _percent,
     ),
-    rule(rf"(?P<first>{_SIGNED})\s?(?P<last>(?!))?(?P<sign>[%‰])", _percent),
+    rule(rf"(?P<first>{SIGNED})\s?(?P<last>(?!))?(?P<sign>[%‰])", _percent),
     rule(
-        rf"(?P<first>{_SIGNED})(?:\s?(?:℃|°C|°)?{_TO}(?P<last>-?{_NUMBER}))?"
+        rf"(?P<first>{SIGNED})(?:\s?(?:℃|°C|°)?{_TO}(?P<last>-?{NUMBER}))?"
         r"\s?(?P<scale>℃|°\s?C|℉|°F|(?P<degree>度)(?<=\d度)(?!数|假))",
         lambda match: _temperature(match) if match["degree"] is None or "-" in match[0] else match[0],
     ),
     rule(r"(?<=\d)\s-\s(?=\d)|(?<=[⁰¹²³⁴-⁹])-(?=\w)", "减"),
     rule(r"(?<=\d)-(?=\d{1,6}-)|(?<=-\d)-(?=\d)|(?<=-\d\d)-(?=\d)", "杠"),
     rule(
-        rf"(?P<first>(?<![\w.杠]){_NUMBER})\s?(?P<dash>[-~～–—])\s?(?P<last>{_NUMBER})(?![\w杠])(?<!-)",
+        rf"(?P<first>(?<![\w.杠]){NUMBER})\s?(?P<dash>[-~～–—])\s?(?P<last>{NUMBER})(?![\w杠])(?<!-)",
         _range,
     ),
-    rule(rf"(?P<first>(?<![\w.杠]){_NUMBER})(?P<dash>[-~～–—])(?P<last>{_NUMBER})", _range),
+    rule(rf"(?P<first>(?<![\w.杠]){NUMBER})(?P<dash>[-~～–—])(?P<last>{NUMBER})", _range),
     rule(
         r"(?<![\d/.])(?:(?P<whole>\d{1,6})\s)?(?P<over>\d{1,6})/(?P<under>\d{1,6})(?![\d/])",
         _fraction,
     ),
     rule(
-        rf"(?P<number>(?<![\d.A-Za-z])-?{_NUMBER})\s?(?P<unit>{alternatives(UNITS)})(?![A-Za-z²³/0-9])",
+        rf"(?P<number>(?<![\d.A-Za-z])-?{NUMBER})\s?(?P<unit>{alternatives(UNITS)})(?![A-Za-z²³/0-9])",
         _unit,
     ),
     rule(r"(?:\bN[oO]\.?\s?|№\s?|#)(?=\d)(\d{1,8})", lambda match: f"{whole_zh(match[1])}号"),
@@ -236,7 +237,7 @@ _RULES: Final[tuple[Rule, ...]] = (
     rule(r"(?<=[\d十百千万亿零一二三四五六七八九)方])\s?[*xX]\s?(?=[\d(])", "乘"),
     rule(r"约?(?<!\w)[~～](?=\d)", "约"),
     rule(r"\+(?=\s?[\w(])|(?<=[\w+加])\+", "加"),
-    rule(_SIGNED, lambda match: number_zh(match[0], amount="," in match[0])),
+    rule(SIGNED, lambda match: number_zh(match[0], amount="," in match[0])),
     rule(r"\d", lambda match: digits_zh(match[0])),
     rule(alternatives(SIGNS), lambda match: SIGNS[match[0]]),
     rule(r"[~～^]", ""),

@@ -13,7 +13,7 @@ from markdown_it.token import Token
 
 from dispatcher.speech_text.asides import without_asides
 from dispatcher.speech_text.block_stream import BlockStream
-from dispatcher.speech_text.cjk import CJK, is_cjk
+from dispatcher.speech_text.cjk import CJK, has_cjk, is_cjk
 from dispatcher.speech_text.emoji import without_emoji
 from dispatcher.speech_text.latex import SUBSCRIPT_DIGITS, SUPERSCRIPT_DIGITS, formula_text
 from dispatcher.speech_text.rules import Match
@@ -97,7 +97,7 @@ def clean(markdown: str, *, language: Literal["zh", "en", "auto"] = "auto") -> s
     """
     text = markdown
     for _ in range(_MOST_PASSES):
-        cleaned = _cleaned(text, "zh" if any(map(is_cjk, text)) else language)
+        cleaned = _cleaned(text, "zh" if has_cjk(text) else language)
         if cleaned == text:
             break
         text = cleaned
@@ -132,7 +132,7 @@ def _as_rows(text: str) -> str:
 
 def _row(line: str) -> str:
     cells = [cell for cell in _CELL_END.split(line.strip()) if cell.strip()]
-    return ("，" if any(map(is_cjk, line)) else ", ").join(cells)
+    return ("，" if has_cjk(line) else ", ").join(cells)
 
 
 def _lines(part: str) -> list[str]:

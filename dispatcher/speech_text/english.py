@@ -18,11 +18,21 @@ from dispatcher.speech_text.english_words import (
     whole_en,
     year_en,
 )
-from dispatcher.speech_text.rules import Match, Rule, after, alternatives, before, rewrite, rule
+from dispatcher.speech_text.rules import (
+    ISO_TIME_RULES,
+    NUMBER,
+    SIGNED,
+    Match,
+    Rule,
+    after,
+    alternatives,
+    before,
+    date_rules,
+    rewrite,
+    rule,
+)
 from dispatcher.speech_text.written_signs import ROMAN, SUPERSCRIPTS, as_plain_signs
 
-_NUMBER: Final = r"\d{1,15}(?:,\d{3})*(?:\.\d{1,15})?"
-_SIGNED: Final = rf"(?<![\w.)])-?{_NUMBER}|(?<!\d){_NUMBER}"
 _TO: Final = r"\s?[-~–—]\s?"
 _MONTH: Final = "|".join(f"{month[:3]}(?:{month[3:]}|t?\\.)?" for month in MONTHS)
 _MONTH_NAMES: Final = {month[:3]: month for month in MONTHS}
@@ -48,13 +58,8 @@ def normalize_en(text: str) -> str:
     return rewrite(as_plain_signs(text, circled="{}, "), _RULES)
 
 
-def _date(match: Match) -> str:
-    month, day = int(match["month"]), int(match["day"])
-    # Most of the world writes the day first, and after the twelfth it shows.
-    month, day = (day, month) if month > 12 >= day else (month, day)
-    if not (1 <= month <= 12 and 1 <= day <= 31):
-        return match[0]
-    return f"{MONTHS[month - 1]} {ordinal_en(str(day))}, {year_en(match['year'])}"
+def _date(year: str, month: int, day: int) -> str:
+    return f"{MONTHS[month - 1]} {ordinal_en(str(day))}, {year_en(year)}"
 
 
 def _called(match: Match) -> str:
@@ -176,24 +181,21 @@ _RULES: Final[tuple[Rule, ...]] = (
         lambda match: f"{whole_en(match[1])} over {whole_en(match[2])} millimeters of mercury",
     ),
     rule(r"(?<!\d)(\d{3,4})p\b", lambda match: f"{year_en(match[1])} P"),
-    rule(r"(?<=\d)T(?=\d\d:\d\d)", " "),
-    rule(r"(?<=:\d\d)(?:\.\d{1,6})?Z\b", ""),
+    *ISO_TIME_RULES,
     rule(
         rf"(?<![\w])(?:{alternatives(ABBREVIATIONS)})(?![\w])",
         lambda match: ABBREVIATIONS[match[0]],
     ),
     rule(r"\bSt\.(?=\s[A-Z])", "Saint"),
     rule(r"(?<=[a-z] )St\.?(?![\w])", "Street"),
-    rule(r"(?<!\d)(?P<year>\d{4})([-/.])(?P<month>\d{1,2})\2(?P<day>\d{1,2})(?![\d.])", _date),
-    rule(r"(?<![\d/-])(?P<month>\d{1,2})([-/])(?P<day>\d{1,2})\2(?P<year>[12]\d{3})(?![\d/-])", _date),
-    rule(r"(?<![\d.])(?P<day>\d{1,2})\.(?P<month>\d{1,2})\.(?P<year>[12]\d{3})(?![\d.]\d|\d)", _date),
+    *date_rules(_date),
     rule(
         rf"(?<![\d.:])(?P<day>[0-3]?\d)(?:st|nd|rd|th)?\s(?:of\s)?(?P<month>{_MONTH})(?![A-Za-z])",
         lambda match: f"{ordinal_en(str(int(match['day'])))} of {_MONTH_NAMES[match['month'][:3]]}",
     ),
     rule(r"(?<=:\d\d)\s?[-~–—]\s?(?=\d{1,2}:\d\d)", " to "),
     rule(r"\b(?:USD|US\$)\s?(?=\d)", "$"),
-    rule(rf"({_NUMBER})\s?USD\b", r"$\1"),
+    rule(rf"({NUMBER})\s?USD\b", r"$\1"),
     rule(r"\b9/11\b", "nine eleven"),
     rule(r"(?<![\d,.$-])911(?![\d,.-]\d|\d)", "nine one one"),
     rule(r"(?<![\d.])(\d)['’](\d{1,2})(?:[\"”]|(?!\d))", r"\1 foot \2"),
@@ -230,8 +232,8 @@ _RULES: Final[tuple[Rule, ...]] = (
         lambda match: match["name"] + digits_en(match["digits"], zero="oh"),
     ),
     rule(
-        rf"(?P<sign>(?<!\w)-)?(?P<currency>{alternatives(CURRENCIES)})\s?(?P<price>{_NUMBER})"
-        rf"(?:{_TO}(?:[$€£¥])?(?P<upto>{_NUMBER}))?"
+        rf"(?P<sign>(?<!\w)-)?(?P<currency>{alternatives(CURRENCIES)})\s?(?P<price>{NUMBER})"
+        rf"(?:{_TO}(?:[$€£¥])?(?P<upto>{NUMBER}))?"
         r"(?:\s?(?P<scale>thousand|million|billion|trillion|[kKMB]\b))?",
         _money,
     ),
@@ -240,10 +242,10 @@ _RULES: Final[tuple[Rule, ...]] = (
         _dotted,
     ),
     rule(
-        rf"(?P<first>{_SIGNED})(?:\s?°?[CF]?{_TO}(?P<last>-?{_NUMBER}))?\s?(?P<scale>℃|℉|°\s?[CF])(?![a-z])",
+        rf"(?P<first>{SIGNED})(?:\s?°?[CF]?{_TO}(?P<last>-?{NUMBER}))?\s?(?P<scale>℃|℉|°\s?[CF])(?![a-z])",
         _temperature,
     ),
-    rule(rf"(?<=\d)\s?%?\s?[-~–—]\s?(?={_NUMBER}\s?%)", " to "),
+    rule(rf"(?<=\d)\s?%?\s?[-~–—]\s?(?={NUMBER}\s?%)", " to "),
     rule(r"(?<=\d)\s?%", " percent"),
     rule(r"(?<![\d-])(\d{4})[-~–—](\d{2,4})(?=\s(?:season|academic|school))", r"\1 to \2"),
     rule(r"(?<=\d)-(?=\d{1,6}-)|(?<=-\d)-(?=\d)", " dash "),
@@ -254,7 +256,7 @@ _RULES: Final[tuple[Rule, ...]] = (
         _fraction,
     ),
     rule(
-        rf"(?P<number>(?<![\d.A-Za-z])-?{_NUMBER})\s?(?P<unit>{alternatives(UNITS)})(?![A-Za-z²³/0-9'’])",
+        rf"(?P<number>(?<![\d.A-Za-z])-?{NUMBER})\s?(?P<unit>{alternatives(UNITS)})(?![A-Za-z²³/0-9'’])",
         _unit,
     ),
     rule(r"(?:\bN[oO]\.\s?|№\s?|#)(\d{1,8})(?!\d)", lambda match: f"number {whole_en(match[1])}"),
@@ -286,7 +288,7 @@ _RULES: Final[tuple[Rule, ...]] = (
     rule(r"(?<=\d)\+", " plus"),
     rule(r"(?<![\w.,-])[12]\d{3}(?![\w]|[.,]\d)", _year),
     rule(r"(?<=\d)(?=[A-Za-z])", " "),
-    rule(_SIGNED, lambda match: number_en(match[0])),
+    rule(SIGNED, lambda match: number_en(match[0])),
     rule(r"\d", lambda match: _spaced(match, digits_en(match[0]))),
     rule(alternatives(SIGNS), lambda match: _spaced(match, SIGNS[match[0]])),
     rule(r"[~^]", ""),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from dispatcher.speech_text.cjk import is_cjk
+from dispatcher.speech_text.cjk import has_cjk
 
 # More than this nobody follows by ear.
 LONGEST_FORMULA: Final = 120
@@ -39,7 +39,7 @@ def formula_text(source: str) -> str | None:
     """Return a formula as plain text; None for one that has to be seen: an array, lines, a long one."""
     if len(source) > 4 * LONGEST_FORMULA:
         return None
-    words = "的{}次方" if any(map(is_cjk, source)) else ""
+    words = "的{}次方" if has_cjk(source) else ""
     formula = _Formula(source, power=words or " to the power of {}")
     text = re.sub(r"[`\\{}$]", "", formula.rest()).replace("*", "×").replace("|", " ")
     text = re.sub(r"\s+", " ", text).strip()

@@ -6,14 +6,13 @@ import re
 from typing import Final, Literal
 
 from dispatcher.speech_text.chinese import normalize_zh
-from dispatcher.speech_text.cjk import CJK
+from dispatcher.speech_text.cjk import CJK, has_cjk
 from dispatcher.speech_text.english import normalize_en
 
 Language = Literal["zh", "en", "auto"]
 
 # A full stop may end a sentence or an abbreviation; before the other script the difference matters.
 _SENTENCE_END: Final = re.compile(rf"(?<=[。！？!?\n])|(?<=\. )(?=[{CJK}])")
-_CHINESE: Final = re.compile(f"[{CJK}]")
 _WORD: Final = re.compile(r"[A-Za-z]{2,}")
 
 
@@ -30,7 +29,7 @@ def normalize(text: str, language: Language) -> str:
 
 
 def _normalized(sentence: str, language: Language) -> str:
-    if _CHINESE.search(sentence) or (language == "zh" and not _is_english(sentence)):
+    if has_cjk(sentence) or (language == "zh" and not _is_english(sentence)):
         return normalize_zh(sentence)
     return normalize_en(sentence)
 

@@ -9,38 +9,38 @@ from typing import Final
 
 from simpleeval import InvalidExpression, SimpleEval
 
-from dispatcher.bundled.assistant.numbers import short_number
+from dispatcher.bundled.assistant.numbers import NUMBER, short_number
 from dispatcher.bundled.assistant.query import Query
 from dispatcher.speech_text.rules import rewrite, rule
 
-_NUMBER: Final = r"(-?\d+(?:\.\d+)?)"
+_OPERAND: Final = f"({NUMBER})"
 _ASKED: Final = (
     r"^(?:and |so |then |tell me |know )*(?:what is|what are|how much is|how much are"
     r"|how many is|calculate|compute|work out|solve"
     r"|what does|what do you get if you)\b(?: (?:the )?(?:answer to|result of|value of))?"
 )
 # In this order: longer phrases before their parts.
-_ENGLISH: Final = tuple(
+_SIGNS: Final = tuple(
     rule(pattern, replacement)
     for pattern, replacement in (
         # "2 and 2" is a sum only where somebody asks what it is.
-        (rf"{_ASKED} {_NUMBER} and {_NUMBER}$", r"\1 + \2"),
-        (rf"{_ASKED} {_NUMBER} and {_NUMBER} and {_NUMBER}$", r"\1 + \2 + \3"),
+        (rf"{_ASKED} {_OPERAND} and {_OPERAND}$", r"\1 + \2"),
+        (rf"{_ASKED} {_OPERAND} and {_OPERAND} and {_OPERAND}$", r"\1 + \2 + \3"),
         (_ASKED, ""),
         (r"\b(?:equals?(?: to)?|makes?)\b|= ?$", ""),
-        (rf"\badd {_NUMBER} (?:and|to) {_NUMBER}", r"\1 + \2"),
-        (rf"\bsubtract {_NUMBER} from {_NUMBER}", r"\2 - \1"),
-        (rf"\b(?:the )?product of {_NUMBER} and {_NUMBER}", r"\1 * \2"),
-        (rf"\b(?:the )?sum of {_NUMBER} and {_NUMBER}", r"\1 + \2"),
-        (rf"\b(?:the )?difference (?:of|between) {_NUMBER} and {_NUMBER}", r"\1 - \2"),
-        (rf"\bmultiply {_NUMBER} (?:by|and|with) {_NUMBER}", r"\1 * \2"),
-        (rf"\bdivide {_NUMBER} by {_NUMBER}", r"\1 / \2"),
+        (rf"\badd {_OPERAND} (?:and|to) {_OPERAND}", r"\1 + \2"),
+        (rf"\bsubtract {_OPERAND} from {_OPERAND}", r"\2 - \1"),
+        (rf"\b(?:the )?product of {_OPERAND} and {_OPERAND}", r"\1 * \2"),
+        (rf"\b(?:the )?sum of {_OPERAND} and {_OPERAND}", r"\1 + \2"),
+        (rf"\b(?:the )?difference (?:of|between) {_OPERAND} and {_OPERAND}", r"\1 - \2"),
+        (rf"\bmultiply {_OPERAND} (?:by|and|with) {_OPERAND}", r"\1 * \2"),
+        (rf"\bdivide {_OPERAND} by {_OPERAND}", r"\1 / \2"),
         (r"\b(?:the )?square root of (\d+(?:\.\d+)?)", r"\1 ** 0.5"),
-        (rf"{_NUMBER} ?(?:percent|%) of {_NUMBER}", r"\1 / 100 * \2"),
-        (rf"\b(?:a )?half of {_NUMBER}", r"\1 / 2"),
-        (rf"\b(?:a|one|1) (?:third|3rd) of {_NUMBER}", r"\1 / 3"),
-        (rf"\b(?:a|one|1) (?:quarter|fourth) of {_NUMBER}", r"\1 / 4"),
-        (rf"\b(?:double|twice) {_NUMBER}", r"2 * \1"),
+        (rf"{_OPERAND} ?(?:percent|%) of {_OPERAND}", r"\1 / 100 * \2"),
+        (rf"\b(?:a )?half of {_OPERAND}", r"\1 / 2"),
+        (rf"\b(?:a|one|1) (?:third|3rd) of {_OPERAND}", r"\1 / 3"),
+        (rf"\b(?:a|one|1) (?:quarter|fourth) of {_OPERAND}", r"\1 / 4"),
+        (rf"\b(?:double|twice) {_OPERAND}", r"2 * \1"),
         (r"\b(?:multiplied by|times)\b|×|(?<=\d) ?x ?(?=\d)", "*"),
         (r"\b(?:divided by|over)\b|÷", "/"),
         (r"\b(?:raised )?to the power of\b|\^", "**"),
@@ -50,16 +50,16 @@ _ENGLISH: Final = tuple(
         (r"\b(?:minus|less|take away|negative)\b", "-"),
     )
 )
-_CHINESE: Final = tuple(
+_SIGNS_ZH: Final = tuple(
     rule(pattern, replacement)
     for pattern, replacement in (
         (r"^(?:计算一?下?|算算|算一下|算)", ""),
         (r"(?:等于|是|得|一共|总共|结果)*(?:多少|几)?(?:呢|啊)?$|=$", ""),
-        (rf"^{_NUMBER}的百分之{_NUMBER}$|^{_NUMBER}的{_NUMBER}%$", r"\1\3*\2\4/100"),
-        (rf"^{_NUMBER}的{_NUMBER}分之{_NUMBER}$", r"\1*\3/\2"),
-        (rf"^{_NUMBER}的[一1]半$", r"\1/2"),
+        (rf"^{_OPERAND}的百分之{_OPERAND}$|^{_OPERAND}的{_OPERAND}%$", r"\1\3*\2\4/100"),
+        (rf"^{_OPERAND}的{_OPERAND}分之{_OPERAND}$", r"\1*\3/\2"),
+        (rf"^{_OPERAND}的[一1]半$", r"\1/2"),
         (r"根号(\d+(?:\.\d+)?)|(?<![-负\d.])(\d+(?:\.\d+)?)的平方根", r"\1\2**0.5"),
-        (rf"{_NUMBER}的{_NUMBER}次方", r"\1**\2"),
+        (rf"{_OPERAND}的{_OPERAND}次方", r"\1**\2"),
         (r"的?平方", "**2"),
         (r"的?立方", "**3"),
         (r"乘以|乘上|乘|×|(?<=\d)x(?=\d)", "*"),
@@ -110,7 +110,7 @@ def work_out(query: Query) -> str | None:
     """Answer a sum."""
     if _NO_SUM.search(query.said):
         return None
-    expression = rewrite(query.figures, _CHINESE if query.language == "zh" else _ENGLISH).strip()
+    expression = rewrite(query.figures, _SIGNS_ZH if query.language == "zh" else _SIGNS).strip()
     if not _EXPRESSION.fullmatch(expression) or not _HAS_OPERATOR.search(expression):
         return None
     try:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from cn2an import an2cn
-
 from dispatcher.bundled.assistant.device_controls import (
     ControlRequest,
     Setter,
@@ -17,6 +15,7 @@ from dispatcher.bundled.assistant.device_controls import (
 from dispatcher.bundled.assistant.numbers import short_number
 from dispatcher.bundled.assistant.query import Query
 from dispatcher.bundled.engines import Call
+from dispatcher.speech_text.chinese_words import number_zh
 
 # How a failed call is reported to an LLM; a device that says `false` did not do it either.
 _FAILED: Final = ("error", "false")
@@ -79,7 +78,8 @@ def _done(query: Query, request: ControlRequest, value: float, result: str) -> s
     if result.strip().lower().startswith(_FAILED):
         return query.say(f"😳 Sorry, the {name} could not be changed.", f"😳 抱歉，{name_zh}没有调成。")
     return query.say(
-        f"🙂 {name.capitalize()} is now {short_number(value)}.", f"🙂 {name_zh}已调到{_zh(value)}。"
+        f"🙂 {name.capitalize()} is now {short_number(value)}.",
+        f"🙂 {name_zh}已调到{number_zh(short_number(value))}。",
     )
 
 
@@ -92,7 +92,7 @@ def _told(query: Query, request: ControlRequest) -> str:
         )
     return query.say(
         f"🙂 The {request.control.key} is at {short_number(current)}.",
-        f"🙂 现在的{request.control.key_zh}是{_zh(current)}。",
+        f"🙂 现在的{request.control.key_zh}是{number_zh(short_number(current))}。",
     )
 
 
@@ -115,7 +115,3 @@ def _current(query: Query, request: ControlRequest) -> float | None:
 def _result(query: Query, tool: str) -> str | None:
     """Return the result of a call for this question, None where it was not made."""
     return next((result for call, result in reversed(query.done) if call.tool == tool), None)
-
-
-def _zh(value: float) -> str:
-    return str(an2cn(short_number(value)))

@@ -72,9 +72,6 @@ class AssistantEngine:
         query = parse_query(messages, hint=language, now=self._now(), tools=tools)
         return next_call(query) or answer(query)
 
-    def close(self) -> None:
-        """Do nothing: there is nothing to give back."""
-
 
 def tokens_of(text: str) -> list[str]:
     """Return the text in tokens; together they are the text."""

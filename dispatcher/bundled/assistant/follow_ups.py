@@ -9,6 +9,7 @@ from typing import Final
 
 from dispatcher.bundled.assistant.arithmetic import work_out
 from dispatcher.bundled.assistant.clock import tell_day, tell_time
+from dispatcher.bundled.assistant.numbers import NUMBER
 from dispatcher.bundled.assistant.query import Query, language_of
 from dispatcher.bundled.assistant.small_talk import decline, tell
 from dispatcher.bundled.assistant.units import as_question, parse_conversion, unit_of
@@ -31,9 +32,9 @@ _AGAIN: Final = re.compile(
     r"|(?:那|请)?(?:再|换|还要)(?:给我)?(?:讲|来|说|掷|扔|抛|投)?(?:[一1]?[个次遍则段下]|别的)[吧呗呀啊]?"
     r"|还有(?:别的|其他的|更多)?吗?"
 )
-_NUMBER: Final = re.compile(r"-?\d+(?:\.\d+)?")
+_NUMBER: Final = re.compile(NUMBER)
 _DEGREES: Final = re.compile(r" ?(?:degrees?|度)$")
-_QUANTITY: Final = re.compile(r"(-?\d+(?:\.\d+)?|an?) ?个?(\D+)")
+_QUANTITY: Final = re.compile(rf"({NUMBER}|an?) ?个?(\D+)")
 _TO_UNIT: Final = re.compile(
     r"(?:in|to|into|as|用|换成|换算成|转成|是|有|等于|多少|几)+(?: )?(?:多少|几)?(.+)"
 )
@@ -42,7 +43,7 @@ _OPERATION: Final = re.compile(
     r"(?:plus|minus|times|divided by|multiplied by|less) \d.*|squared|再?(?:加上?|减去?|乘以?"
     r"|除以)\d.*|的?平方"
 )
-_RESULT: Final = re.compile(r"(?:is |等于)(-?\d+(?:\.\d+)?)[.。]$")
+_RESULT: Final = re.compile(rf"(?:is |等于)({NUMBER})[.。]$")
 _DAY: Final = re.compile(
     r"(?:the )?(?:day (?:after|before) )?(?:tomorrow|yesterday|today)|大?后天|明天|前天|昨天|今天"
 )

@@ -9,27 +9,22 @@ from typing import Final
 from cn2an import cn2an
 
 from dispatcher.bundled.engines import SpokenLanguage
+from dispatcher.speech_text.english_words import two_digits_en
+from dispatcher.speech_text.rules import alternatives
 
-_SMALL_WORDS: Final = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-    "seventeen eighteen nineteen"
-).split()
-_UNITS: Final = _SMALL_WORDS[:10]
-_TEENS: Final = _SMALL_WORDS[10:]
-_TENS: Final = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
-_SMALL: Final = {word: value for value, word in enumerate(_SMALL_WORDS)} | {
-    word: 10 * value for value, word in enumerate(_TENS, start=2)
-}
+# A number in digits, for use in patterns.
+NUMBER: Final = r"-?\d+(?:\.\d+)?"
+_SMALL: Final = {two_digits_en(value): value for value in (*range(20), *range(20, 100, 10))}
 _LARGE: Final = {"thousand": 1_000, "million": 1_000_000, "billion": 1_000_000_000}
-_UNIT: Final = "|".join(_UNITS)
-_BELOW_100: Final = rf"(?:(?:{'|'.join(_TENS)})(?:[ -](?:{_UNIT}))?|{'|'.join(_TEENS)}|{_UNIT})"
+_DIGIT: Final = "|".join([*_SMALL][:10])
+_BELOW_100: Final = f"(?:{alternatives(map(two_digits_en, range(100)))})".replace(r"\-", "[ -]")
 _GROUP: Final = rf"{_BELOW_100}(?: hundred(?:(?: and)? {_BELOW_100})?)?"
-_ENGLISH: Final = re.compile(
-    rf"\b{_GROUP}(?: (?:{'|'.join(_LARGE)})(?:(?: and)? {_GROUP})?)*(?: point(?: (?:{_UNIT}))+)?\b"
+_NUMBER_WORDS: Final = re.compile(
+    rf"\b{_GROUP}(?: (?:{'|'.join(_LARGE)})(?:(?: and)? {_GROUP})?)*(?: point(?: (?:{_DIGIT}))+)?\b"
 )
-_MIXED: Final = re.compile(r"\b(\d+(?:\.\d+)?) (hundred|thousand|million|billion)\b")
+_MIXED: Final = re.compile(rf"\b({NUMBER}) (hundred|thousand|million|billion)\b")
 # 两 after a digit is the unit of weight, not a two.
-_CHINESE: Final = re.compile(
+_NUMBER_WORDS_ZH: Final = re.compile(
     r"(?:(?<![一二三四五六七八九十])两|[零\u3007一二三四五六七八九十百千万亿])+(?:点[零\u3007一二三四五六七八九]+)?"
 )
 # "a hundred" is one hundred.
@@ -41,8 +36,8 @@ _MOST_DECIMALS: Final = 12
 def with_digits(text: str, language: SpokenLanguage) -> str:
     """Return the text with its numbers in digits."""
     if language == "zh":
-        return _CHINESE.sub(_chinese, text)
-    text = _ENGLISH.sub(lambda match: str(_english(match[0])), _ONE.sub(r"one \1", text))
+        return _NUMBER_WORDS_ZH.sub(_chinese, text)
+    text = _NUMBER_WORDS.sub(lambda match: str(_english(match[0])), _ONE.sub(r"one \1", text))
     text = _HALF.sub(r"\1.5", text)
     return _MIXED.sub(
         lambda match: short_number(float(match[1]) * ({"hundred": 100} | _LARGE)[match[2]]), text

@@ -13,10 +13,10 @@ from zoneinfo import ZoneInfo
 
 from dispatcher.bundled.assistant.numbers import with_digits
 from dispatcher.bundled.engines import Call, Language, Message, SpokenLanguage, Tool
+from dispatcher.speech_text.cjk import has_han
 
 # Of a text; no question for rules is longer, and patterns cost more than its length.
 _MOST_CHARACTERS: Final = 400
-_HAN: Final = re.compile(r"[\u3400-\u9fff]")
 _LATIN: Final = re.compile(r"[A-Za-z]")
 # A point, colon, slash or comma inside a number says something; elsewhere marks say nothing.
 _MARKS: Final = re.compile(r"[.,:](?!\d)|(?<!\d)[.,:](?=\d)|[?!;\"“”…~。，！？；：、（）《》「」]")
@@ -188,7 +188,7 @@ def language_of(said: str, earlier: Sequence[str], hint: Language) -> SpokenLang
 
 
 def _script(text: str) -> SpokenLanguage | None:
-    if _HAN.search(text):
+    if has_han(text):
         return "zh"
     return "en" if _LATIN.search(text) else None
 

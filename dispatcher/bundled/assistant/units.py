@@ -9,9 +9,10 @@ from typing import Final
 
 import pint
 
-from dispatcher.bundled.assistant.numbers import short_number
+from dispatcher.bundled.assistant.numbers import NUMBER, short_number
 from dispatcher.bundled.assistant.query import Query
 from dispatcher.bundled.engines import SpokenLanguage
+from dispatcher.speech_text.rules import alternatives
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,23 +91,18 @@ _DEFINITIONS: Final = (
 )
 
 
-def _either(words: list[str]) -> str:
-    return "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
-
-
 _BY_WORD: Final[dict[str, Unit]] = {
     word.lower(): unit for unit in UNITS for word in (unit.one, unit.many, *unit.short, *unit.chinese)
 }
 _UNIT_BY_NAME: Final = {unit.name: unit for unit in UNITS}
-_LATIN: Final = _either([word for word in _BY_WORD if word.isascii() or word[0] == "°"])
-_HAN: Final = _either([word for word in _BY_WORD if not word.isascii() and word[0] != "°"])
-_NUMBER: Final = r"-?\d+(?:\.\d+)?"
+_LATIN: Final = alternatives([word for word in _BY_WORD if word.isascii() or word[0] == "°"])
+_CHINESE_WORDS: Final = alternatives([word for word in _BY_WORD if not word.isascii() and word[0] != "°"])
 _QUANTITY: Final = (
-    rf"(?P<quantity>(?:{_NUMBER}|an?) ?(?:{_LATIN}|degrees?)(?: (?:and )?{_NUMBER} ?(?:{_LATIN}))?)"
+    rf"(?P<quantity>(?:{NUMBER}|an?) ?(?:{_LATIN}|degrees?)(?: (?:and )?{NUMBER} ?(?:{_LATIN}))?)"
 )
 _LINK: Final = r"(?: (?:are|is|do|does|go|make|there|you|get|have|need|it|take|in|into|for|from|up|equals?))*"
 # The whole question, so that "5 feet 10 inches in cm" is not taken for the inches alone.
-_ENGLISH: Final = (
+_QUESTIONS: Final = (
     re.compile(rf"(?:and |tell me |so |know )*how (?:many|much) (?P<to>{_LATIN}){_LINK} {_QUANTITY}"),
     re.compile(
         rf"(?:(?:and|so|tell me|know|what is|what are|how much is|how much are|how (?:hot|cold"
@@ -115,13 +111,13 @@ _ENGLISH: Final = (
         rf" (?:(?:in|to|into|as)(?: an?)?|(?:is )?how (?:many|much)|converted to) (?P<to>{_LATIN})"
     ),
 )
-_CHINESE: Final = (
+_QUESTIONS_ZH: Final = (
     re.compile(
-        rf"(?:把|将|那么?|算一?下)?(?P<quantity>{_NUMBER}个?(?:{_HAN}|度)(?:零?{_NUMBER}个?(?:{_HAN}))?)"
-        rf"(?:是|等于|有|合|为|换算成|换算为|转换成|换成|转成|转为|化成|相当于|大概|大约)+(?:多少|几)?个?(?P<to>{_HAN})(?:是|等于)?(?:多少)?[呢啊]?"
+        rf"(?:把|将|那么?|算一?下)?(?P<quantity>{NUMBER}个?(?:{_CHINESE_WORDS}|度)(?:零?{NUMBER}个?(?:{_CHINESE_WORDS}))?)"
+        rf"(?:是|等于|有|合|为|换算成|换算为|转换成|换成|转成|转为|化成|相当于|大概|大约)+(?:多少|几)?个?(?P<to>{_CHINESE_WORDS})(?:是|等于)?(?:多少)?[呢啊]?"
     ),
 )
-_PART: Final = re.compile(rf"({_NUMBER}|\ban?) ?个?({_HAN}|{_LATIN}|degrees?|度)")
+_PART: Final = re.compile(rf"({NUMBER}|\ban?) ?个?({_CHINESE_WORDS}|{_LATIN}|degrees?|度)")
 _BELOW_ZERO: Final = re.compile(r"\b(?:minus|negative) (?=\d)|(?:0下|零下|负)(?=\d)")
 _VOLUMES: Final = ("liter", "milliliter", "gallon", "pint", "cup")
 _TEMPERATURES: Final = {"degC": "degF", "degF": "degC"}
@@ -160,7 +156,7 @@ def convert(query: Query) -> str | None:
 
 def parse_conversion(figures: str, language: SpokenLanguage) -> Conversion | None:
     """Return the conversion that a question with its numbers in digits asks for."""
-    patterns = _CHINESE if language == "zh" else _ENGLISH
+    patterns = _QUESTIONS_ZH if language == "zh" else _QUESTIONS
     figures = _BELOW_ZERO.sub("-", figures)
     match = next((found for pattern in patterns if (found := pattern.fullmatch(figures))), None)
     if match is None:

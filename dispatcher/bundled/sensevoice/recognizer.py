@@ -19,11 +19,11 @@ from dispatcher.bundled.engines import Language, SpokenLanguage
 from dispatcher.bundled.sensevoice.model_export import SenseVoiceExport, find_export
 from dispatcher.bundled.transcription_pool import MODEL_RATE_HZ, DecodedSpeech, TranscriptionPool
 from dispatcher.errors import ConfigError, StartError
+from dispatcher.speech_text.cjk import has_han
 
 # A text begins with four tags: language, emotion, event, punctuation. sherpa-onnx takes these off, but no
 # further ones, such as those of laughter between words.
 _TAG: Final = re.compile(r"<\|[^|<>]*\|>")
-_HAN: Final = re.compile(r"[\u3007\u3400-\u4dbf\u4e00-\u9fff]")
 LANGUAGES: Final = ("auto", "zh", "yue", "en", "ja", "ko")
 _SPOKEN: Final[Mapping[str, SpokenLanguage]] = {"<|zh|>": "zh", "<|yue|>": "zh", "<|en|>": "en"}
 _NO_SPEECH: Final = "<|nospeech|>"
@@ -122,7 +122,7 @@ def decoded_speech(written: str, tag: str, language: Language) -> DecodedSpeech:
         language: the language that was asked for, which decides where there is no tag.
     """
     text = "" if tag == _NO_SPEECH else _TAG.sub("", written).strip()
-    by_script: SpokenLanguage = "zh" if _HAN.search(text) else "en"
+    by_script: SpokenLanguage = "zh" if has_han(text) else "en"
     return DecodedSpeech(
         text=text, language=_SPOKEN.get(tag) or (by_script if language == "auto" else language)
     )

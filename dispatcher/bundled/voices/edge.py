@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import io
 from collections.abc import Iterator
 from typing import Final
 
-import av
-import edge_tts
 import numpy as np
 from numpy.typing import NDArray
 
+from dispatcher.audio.pcm import to_float32
+from dispatcher.bundled import edge_engine
 from dispatcher.bundled.request_errors import RequestError
 
-VOICE: Final = "zh-CN-XiaoxiaoNeural"
-TIMEOUT_S: Final = 5
 SENTENCE_TIMEOUT_S: Final = 15
 
 
@@ -26,33 +23,31 @@ class EdgeVoice:
     # Nothing is spoken at the start: the service is as loud as the other voices.
     sample = ""
 
+    def __init__(self, engine: edge_engine.EdgeEngine) -> None:
+        """Speak by the engine of these voices."""
+        self._engine = engine
+
     def say(self, text: str, speed: float) -> Iterator[NDArray[np.float32]]:
         """Yield the speech, once the service has sent it.
 
         Raises:
-            RequestError: the service is out of reach or answers with an error.
+            RequestError: the service did not speak.
         """
-        if not text:
-            return
-        rate = f"{round((speed - 1) * 100):+d}%"
-        request = edge_tts.Communicate(
-            text, VOICE, rate=rate, connect_timeout=TIMEOUT_S, receive_timeout=TIMEOUT_S
-        )
+        if text:
+            yield to_float32(asyncio.run(self._spoken(text, speed)))
+
+    async def _spoken(self, text: str, speed: float) -> bytes:
         try:
-            mp3 = asyncio.run(_received(request))
-            with av.open(io.BytesIO(mp3), mode="r", format="mp3") as speech:
-                yield from (frame.to_ndarray()[0].astype(np.float32) for frame in speech.decode(audio=0))
-        except Exception as error:
-            # The library raises its own errors, those of aiohttp, and those of the decoder.
-            raise RequestError.busy(f"Microsoft's Edge voice is not available: {error}") from error
+            async with asyncio.timeout(SENTENCE_TIMEOUT_S):
+                return b"".join([pcm async for pcm in self._engine.speak(text, language="zh", speed=speed)])
+        except TimeoutError as error:
+            raise RequestError.busy(f"Microsoft's Edge voice took over {SENTENCE_TIMEOUT_S} s") from error
 
 
 def load() -> EdgeVoice:
-    """Return the voice; the service is called when there is something to say."""
-    return EdgeVoice()
+    """Return the voice; the service is called when there is something to say.
 
-
-async def _received(request: edge_tts.Communicate) -> bytes:
-    # The library's own call without a loop (`stream_sync`) never returns after an error.
-    async with asyncio.timeout(SENTENCE_TIMEOUT_S):
-        return b"".join([chunk["data"] async for chunk in request.stream() if chunk["type"] == "audio"])
+    Raises:
+        StartError: a package is missing.
+    """
+    return EdgeVoice(edge_engine.load(edge_engine.EdgeOptions()))

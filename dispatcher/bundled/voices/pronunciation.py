@@ -10,13 +10,14 @@ from pypinyin import Style, lazy_pinyin, load_phrases_dict
 from pypinyin.seg import mmseg
 
 from dispatcher.bundled.voices.tone_sandhi import Syllable, with_sandhi
+from dispatcher.speech_text.cjk import HAN
 
 SILENCE: Final = "sil"
 PAUSE: Final = "#3"
 BETWEEN_SYLLABLES: Final = "#0"
 ERHUA: Final = "er5"
 
-_HAN: Final = re.compile(r"[\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+")
+_PHRASE: Final = re.compile(f"[{HAN}]+")
 _MARK: Final = re.compile(r"[^\w\s]|\n")
 # What is left of digits and letters is read one by one; whole numbers are words before they come here.
 _DIGITS: Final = str.maketrans("0123456789", "零一二三四五六七八九")
@@ -56,7 +57,7 @@ def symbols(text: str, parts: Mapping[str, Sequence[str]]) -> list[str]:
     read: list[str] = []
     last = 0
     text = text.translate(_DIGITS)
-    for phrase in _HAN.finditer(text):
+    for phrase in _PHRASE.finditer(text):
         if read:
             read.append(PAUSE if _MARK.search(text, last, phrase.start()) else BETWEEN_SYLLABLES)
         read += _phrase_symbols(phrase[0], parts)

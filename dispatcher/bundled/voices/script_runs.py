@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from dispatcher.bundled.engines import SpokenLanguage
+from dispatcher.speech_text.cjk import HAN
 
-_HAN: Final = r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u3007\U00020000-\U0003ffff"
 _LATIN: Final = r"A-Za-z\u00aa\u00ba\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u1e00-\u1eff"
-_PART: Final = re.compile(rf"(?P<zh>[{_HAN}]+)|(?P<en>[{_LATIN}]+)|(?P<other>[^{_HAN}{_LATIN}]+)")
+_PART: Final = re.compile(rf"(?P<zh>[{HAN}]+)|(?P<en>[{_LATIN}]+)|(?P<other>[^{HAN}{_LATIN}]+)")
 # Digits that stand right before Chinese belong to it: "iPhone 3个" is an iPhone, and three of something.
 _TOUCHING: Final = re.compile(r"[\d.:%+\-¥$]*\d[\d.:%]*$")
-_SPEAKABLE: Final = re.compile(rf"[{_HAN}{_LATIN}\d]")
+_SPEAKABLE: Final = re.compile(rf"[{HAN}{_LATIN}\d]")
 # The marks that end a sentence or, in a long one, a clause. A point between digits is none.
 _SENTENCE: Final = re.compile(r".+?(?:[。！？；…]+[”’」』）]*|[.!?;]+[\"')]*(?=\s|$)|$)\s*", re.DOTALL)
 _CLAUSE: Final = re.compile(r".+?(?:[，、：,:]+(?!\d)|$)\s*", re.DOTALL)

@@ -64,9 +64,6 @@ class Speaker:
         if self.breaks:
             raise RuntimeError("the engine broke")
 
-    def close(self) -> None:
-        """Nothing to close."""
-
 
 class Tone:
     """A voice that hums 100 ms for each character, with silence around it."""

@@ -28,9 +28,6 @@ class Listener:
             raise self.fault
         return Transcription(text="你好", language="zh", duration_s=0.1)
 
-    def close(self) -> None:
-        """Nothing to close."""
-
 
 async def test_a_transcript_has_text_language_and_duration() -> None:
     async with serving("asr", Listener()) as client:

@@ -170,5 +170,5 @@ async def test_an_edge_service_that_refuses_is_an_instance_to_ask_later(
     async with FakeEdge.serving() as service:
         service.fault = "403"
         monkeypatch.setattr(communicate, "WSS_URL", service.url)
-        with pytest.raises(RequestError, match="Edge voice is not available"):
+        with pytest.raises(RequestError, match="Edge voices did not speak"):
             await speech(load(VoicesOptions(voice="edge")), "你好。", language="zh")
