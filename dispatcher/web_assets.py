@@ -52,6 +52,11 @@ class Asset:
         return web.Response(body=self.body, content_type=self.content_type, charset="utf-8", headers=headers)
 
 
+async def add_security_headers(_: web.Request, response: web.StreamResponse) -> None:
+    """Add them to a response of any kind, as a signal `on_response_prepare` of an application."""
+    response.headers.update(SECURITY_HEADERS)
+
+
 def read_assets(folder: Path, replaced: Mapping[bytes, bytes] | None = None) -> dict[str, Asset]:
     """Return the servable files of a folder by name, with these texts replaced; other suffixes are left out.
 

@@ -12,13 +12,13 @@ from dispatcher.console.context import CONSOLE
 from dispatcher.console.operator_sessions import OperatorSession, TooManyTriesError
 from dispatcher.console.request_texts import read_object, require_printable, text_of
 from dispatcher.front.admission.client_address import ClientAddress, client_address_of, counted_address
-from dispatcher.web_assets import SECURITY_HEADERS
 
 log = structlog.get_logger(__name__)
 
 COOKIE: Final = "console"
 CSRF_HEADER: Final = "X-CSRF-Token"
 MAX_NAME: Final = 64
+NOT_STORED: Final = {"Cache-Control": "no-store"}
 # Where the tries of all are counted who come through a proxy that is not trusted, or by a foreign page.
 UNKNOWN_ADDRESS: Final = "unknown"
 
@@ -37,7 +37,7 @@ def require_reader(request: web.Request) -> None:
         HTTPForbidden: it may not.
     """
     if not may_read(request):
-        raise web.HTTPForbidden(text="sign in first", headers=SECURITY_HEADERS)
+        raise web.HTTPForbidden(text="sign in first")
 
 
 def may_read(request: web.Request) -> bool:
@@ -54,7 +54,7 @@ def require_operator(request: web.Request) -> OperatorSession:
     session = require_signed_in(request)
     given = request.headers.get(CSRF_HEADER, "").encode(errors="surrogatepass")
     if not hmac.compare_digest(given, session.csrf.encode()):
-        raise web.HTTPForbidden(text=f"{CSRF_HEADER}: was missing or wrong", headers=SECURITY_HEADERS)
+        raise web.HTTPForbidden(text=f"{CSRF_HEADER}: was missing or wrong")
     return session
 
 
@@ -66,7 +66,7 @@ def require_signed_in(request: web.Request) -> OperatorSession:
     """
     session = _session(request)
     if session is None:
-        raise web.HTTPForbidden(text="sign in first", headers=SECURITY_HEADERS)
+        raise web.HTTPForbidden(text="sign in first")
     return session
 
 
@@ -79,10 +79,10 @@ async def sign_in(request: web.Request) -> web.Response:
     """Take name and password, and answer with the cookie of a session."""
     # A form of another page cannot send this type without asking first.
     if request.content_type != "application/json":
-        raise web.HTTPUnsupportedMediaType(text="expected application/json", headers=SECURITY_HEADERS)
+        raise web.HTTPUnsupportedMediaType(text="expected application/json")
     given = await read_object(request)
     if not {"name", "password"} <= given.keys():
-        raise web.HTTPBadRequest(text="expected name and password", headers=SECURITY_HEADERS)
+        raise web.HTTPBadRequest(text="expected name and password")
     name, password = text_of(given, "name"), str(given["password"])
     require_printable("name", name, most=MAX_NAME)
     address = _counted_address(request)
@@ -92,10 +92,10 @@ async def sign_in(request: web.Request) -> web.Response:
         )
     except TooManyTriesError as error:
         text = "too many wrong passwords; try again in a minute"
-        raise web.HTTPTooManyRequests(text=text, headers=SECURITY_HEADERS) from error
+        raise web.HTTPTooManyRequests(text=text) from error
     if session is None:
         log.warning("sign-in refused", address=address or "this host")
-        raise web.HTTPForbidden(text="wrong password", headers=SECURITY_HEADERS)
+        raise web.HTTPForbidden(text="wrong password")
     log.info("operator signed in", who=session.name, address=address or "this host")
     response = _session_response(request, session)
     # Without a path the browser keeps it to the folder of this address, whatever prefix that has.
@@ -131,4 +131,4 @@ def _session_response(request: web.Request, session: OperatorSession | None) -> 
         "csrf": session.csrf if session else None,
         "may_read": session is not None or _client(request).is_local,
     }
-    return web.json_response(found, headers={**SECURITY_HEADERS, "Cache-Control": "no-store"})
+    return web.json_response(found, headers=NOT_STORED)

@@ -37,6 +37,7 @@ from dispatcher.logs import configure_logging
 from dispatcher.redis_client.client import RedisClient, cache_client, connect
 from dispatcher.settings import Settings, load_settings
 from dispatcher.supervisor.operator_password import read_operator_password
+from dispatcher.web_assets import add_security_headers
 
 log = structlog.get_logger(__name__)
 
@@ -48,6 +49,7 @@ def create_console(settings: Settings) -> web.Application:
         ConfigError: the operator's password cannot be used.
     """
     app = web.Application()
+    app.on_response_prepare.append(add_security_headers)
     sessions = OperatorSessions(_password(settings))
     app.cleanup_ctx.append(partial(_follow, settings, sessions))
     add_console_page(app, settings)

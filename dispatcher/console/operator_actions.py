@@ -21,7 +21,6 @@ from dispatcher.ops import device_admin, tuner_admin
 from dispatcher.ops.instance_holds import LEAST_S, LONGEST_S, hold_instance, seconds_of
 from dispatcher.redis_client.client import RedisClient, connect
 from dispatcher.routing import admin
-from dispatcher.web_assets import SECURITY_HEADERS
 
 MAX_NAME: Final = 64
 UNDO_TIMEOUT_S: Final = 10.0
@@ -55,7 +54,7 @@ async def act(request: web.Request) -> web.Response:
     action = {"who": asked.who, "what": asked.name, "subject": asked.subject, "value": value}
     async with action_redis(request) as redis, kept(redis, {**action, "why": asked.why}):
         done = await ACTIONS[asked.name](redis, asked)
-    return web.json_response({"done": done}, headers=SECURITY_HEADERS)
+    return web.json_response({"done": done})
 
 
 @asynccontextmanager
@@ -73,11 +72,11 @@ async def action_redis(request: web.Request) -> AsyncIterator[RedisClient]:
     try:
         yield redis
     except (ValueError, UnknownName, ConfigError) as error:
-        raise web.HTTPBadRequest(text=str(error), headers=SECURITY_HEADERS) from error
+        raise web.HTTPBadRequest(text=str(error)) from error
     except StateError as error:
-        raise web.HTTPServiceUnavailable(text=str(error), headers=SECURITY_HEADERS) from error
+        raise web.HTTPServiceUnavailable(text=str(error)) from error
     except DispatcherError as error:
-        raise web.HTTPConflict(text=str(error), headers=SECURITY_HEADERS) from error
+        raise web.HTTPConflict(text=str(error)) from error
     finally:
         await redis.close()
 
@@ -89,9 +88,9 @@ async def _read(request: web.Request, *, who: str) -> ActionRequest:
         require_printable(field, text)
     if texts["action"] not in ACTIONS:
         words = f"action: was {texts['action']!r}; expected one of {', '.join(ACTIONS)}"
-        raise web.HTTPBadRequest(text=words, headers=SECURITY_HEADERS)
+        raise web.HTTPBadRequest(text=words)
     if not texts["subject"]:
-        raise web.HTTPBadRequest(text="subject: was empty; expected a name", headers=SECURITY_HEADERS)
+        raise web.HTTPBadRequest(text="subject: was empty; expected a name")
     name, subject, value, lasts, why = texts.values()
     return ActionRequest(who=who, name=name, subject=subject, value=value, lasts=lasts, why=why)
 

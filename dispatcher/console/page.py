@@ -9,7 +9,7 @@ from typing import Final
 
 from aiohttp import web
 
-from dispatcher.console.access import may_read, require_reader
+from dispatcher.console.access import NOT_STORED, may_read, require_reader
 from dispatcher.console.context import CONSOLE
 from dispatcher.console.page_sections import explain
 from dispatcher.console.record_queries import SPANS
@@ -17,7 +17,7 @@ from dispatcher.errors import StateError, UnknownName
 from dispatcher.front.http.pages import STATIC as TALK_STATIC
 from dispatcher.front.http.pages import link_attributes
 from dispatcher.settings import Settings
-from dispatcher.web_assets import SECURITY_HEADERS, add_page, read_assets
+from dispatcher.web_assets import add_page, read_assets
 
 STATIC: Final = Path(__file__).parent / "static"
 # A browser that takes nothing for so long is gone, and its place is another's.
@@ -25,9 +25,8 @@ WRITE_TIMEOUT_S: Final = 30.0
 # The talk page's own; a file of the console with the same name wins.
 SHARED: Final = ("base.css", "flower-link.js", "i18n.js", "identity.js", "mark.svg")
 STREAM_HEADERS: Final = {
-    **SECURITY_HEADERS,
+    **NOT_STORED,
     "Content-Type": "text/event-stream",
-    "Cache-Control": "no-store",
     "X-Accel-Buffering": "no",  # nginx would keep events until its buffer is full
 }
 
@@ -74,10 +73,10 @@ async def show_turn(request: web.Request) -> web.Response:
     try:
         found = await explain(request.app[CONSOLE].redis, request.match_info["turn"])
     except UnknownName as error:
-        raise web.HTTPNotFound(text=str(error), headers=SECURITY_HEADERS) from error
+        raise web.HTTPNotFound(text=str(error)) from error
     except StateError as error:
-        raise web.HTTPServiceUnavailable(text=str(error), headers=SECURITY_HEADERS) from error
-    return web.json_response(found, headers=SECURITY_HEADERS)
+        raise web.HTTPServiceUnavailable(text=str(error)) from error
+    return web.json_response(found)
 
 
 async def show_history(request: web.Request) -> web.Response:
@@ -88,4 +87,4 @@ async def show_history(request: web.Request) -> web.Response:
         raise web.HTTPNotFound(text=f"span: was {span!r}; expected one of {', '.join(SPANS)}")
     records = request.app[CONSOLE].records
     history = await records.kpi_history(span)
-    return web.json_response(history or {"trouble": records.trouble}, headers=SECURITY_HEADERS)
+    return web.json_response(history or {"trouble": records.trouble})

@@ -17,7 +17,7 @@ from dispatcher.catalogue.export import as_yaml
 from dispatcher.catalogue.fields import EVERYWHERE
 from dispatcher.catalogue.model import Catalogue
 from dispatcher.catalogue.personas import DeviceRule, Persona
-from dispatcher.console.access import require_operator, require_signed_in
+from dispatcher.console.access import NOT_STORED, require_operator, require_signed_in
 from dispatcher.console.action_log import kept
 from dispatcher.console.operator_actions import action_redis
 from dispatcher.console.request_texts import (
@@ -35,7 +35,6 @@ from dispatcher.errors import UnknownName
 from dispatcher.ops.device_admin import DEFAULT
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import instance_table
-from dispatcher.web_assets import SECURITY_HEADERS
 
 MAX_PROMPT: Final = 8_000
 _STALE: Final = "was changed since it was opened, here or in the YAML; open it again"
@@ -72,7 +71,7 @@ async def show_persona(request: web.Request) -> web.Response:
         rules = (await _active(redis)).conversation
     form = form_of(rules, name)
     found = {**form, "seen": _seen(form), "yaml": form_of(_without_edit(rules, name), name)}
-    return web.json_response(found, headers={**SECURITY_HEADERS, "Cache-Control": "no-store"})
+    return web.json_response(found, headers=NOT_STORED)
 
 
 async def save_persona(request: web.Request) -> web.Response:
@@ -83,14 +82,14 @@ async def save_persona(request: web.Request) -> web.Response:
         catalogue = await _active(redis)
         form = form_of(catalogue.conversation, name)
         if text_of(given, "seen") != _seen(form):
-            raise web.HTTPConflict(text=f"{name or '*'}: {_STALE}", headers=SECURITY_HEADERS)
+            raise web.HTTPConflict(text=f"{name or '*'}: {_STALE}")
         changed = _changed(form, given)
         edit, words = _edit_of(catalogue, name, changed)
         if changed:
             action = {"who": session.name, "what": "edit", "subject": name or "*", "value": words, "why": why}
             async with kept(redis, action):
                 await edit_persona(redis, name, edit)
-    return web.json_response({"done": f"{name or '*'}: {words or 'as it was'}"}, headers=SECURITY_HEADERS)
+    return web.json_response({"done": f"{name or '*'}: {words or 'as it was'}"})
 
 
 async def export_catalogue(request: web.Request) -> web.Response:
@@ -98,11 +97,7 @@ async def export_catalogue(request: web.Request) -> web.Response:
     require_signed_in(request)
     async with action_redis(request) as redis:
         catalogue = with_devices(await _active(redis), await registry.read_all(redis))
-    headers = {
-        **SECURITY_HEADERS,
-        "Cache-Control": "no-store",
-        "Content-Disposition": 'attachment; filename="load_balancing.yaml"',
-    }
+    headers = {**NOT_STORED, "Content-Disposition": 'attachment; filename="load_balancing.yaml"'}
     return web.Response(text=as_yaml(catalogue), content_type="application/yaml", headers=headers)
 
 

@@ -8,8 +8,6 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from dispatcher.web_assets import SECURITY_HEADERS
-
 MAX_TEXT: Final = 200
 _LINE_SIGNS: Final = frozenset("\n\t")
 # Control characters, halves of a surrogate pair, and further signs that end a line.
@@ -58,4 +56,4 @@ def require_printable(field: str, text: str, *, most: int = MAX_TEXT, has_lines:
 
 
 def _refused(words: str) -> web.HTTPBadRequest:
-    return web.HTTPBadRequest(text=words, headers=SECURITY_HEADERS)
+    return web.HTTPBadRequest(text=words)

@@ -242,6 +242,9 @@ async def test_the_page_lets_nothing_in_from_outside(client: Client) -> None:
         page, policy = await response.text(), response.headers["Content-Security-Policy"]
     assert "default-src 'self'" in policy
     assert "unsafe" not in policy
+    for path in ("/nowhere", "/turns/abcdef", "/history/century", "/session", "/metrics"):
+        async with client.get(path) as response:
+            assert response.headers["Content-Security-Policy"] == policy, path
     assert not re.search(r"<style|\sstyle=|\son\w+=|javascript:|https?://", page)
 
 
