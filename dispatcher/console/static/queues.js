@@ -16,15 +16,19 @@ export function render({ queues }) {
   const told = t("queues.overload", { step, means: t(`overload.${step}`), line: span(line_s), n: digits(turned_away) });
   const pinned = pin ? ` · ${t("queues.pinned", { step: pin.step, by: pin.by })}` : "";
   return [
-    h("p", { class: "note", "data-overload": step, "data-pinned": pin ? pin.step : false }, told, pinned, " ", offer("overload", "overload")),
-    h(
-      "table",
-      { class: "plain" },
-      h("thead", {}, h("tr", {}, COLUMNS.map((name) => h("th", { scope: "col" }, t(`queues.${name}`))))),
-      h("tbody", {}, queues.queues.map(row)),
-    ),
+    h("p", { class: "note overload", "data-overload": step, "data-pinned": pin ? pin.step : false }, h("span", {}, told, pinned), offer("overload", "overload")),
+    h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": t("queues.title") }, table(queues.queues)),
     h("p", { class: "note" }, t("queues.redis", { memory }), queues.records_backlog > 1000 ? ` · ${t("queues.backlog", { n: digits(queues.records_backlog) })}` : ""),
   ];
+}
+
+function table(rows) {
+  return h(
+    "table",
+    { class: "plain" },
+    h("thead", {}, h("tr", {}, COLUMNS.map((name) => h("th", { scope: "col" }, t(`queues.${name}`))))),
+    h("tbody", {}, rows.map(row)),
+  );
 }
 
 function row(each) {
