@@ -75,7 +75,7 @@ class RecordQueries:
         return await self._ask(f"kpis {span}", ask, ttl_s=ttl_s)
 
     async def known_alerts(self) -> list[Mapping[str, Any]] | None:
-        """Return the last begins and ends of alerts as they are known by now; newer ones follow.
+        """Return the last begins and ends of alerts as they are known by now, newest first.
 
         The feed does not wait for SQL: a slow store is no trouble of Redis.
         """
@@ -85,17 +85,12 @@ class RecordQueries:
         return self._alerts
 
     async def _ask_alerts(self) -> None:
-        self._alerts = await self.alerts()
-
-    async def alerts(self) -> list[Mapping[str, Any]] | None:
-        """Return the last begins and ends of alerts, newest first; None where no store answers."""
-
         def ask(engine: Engine) -> list[Mapping[str, Any]]:
             from dispatcher.records import history  # noqa: PLC0415  behind the check for the extra
 
             return list(history.read_alerts(engine, last=ALERTS_SHOWN))
 
-        return await self._ask("alerts", ask, ttl_s=ALERTS_TTL_S)
+        self._alerts = await self._ask("alerts", ask, ttl_s=ALERTS_TTL_S)
 
     async def turns(self) -> list[Mapping[str, Any]] | None:
         """Return the last turns as they were recorded, oldest first; None where no store answers."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import product
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 
@@ -36,6 +36,9 @@ SECONDS_BUCKETS: Final = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0
 WAIT_BUCKETS: Final = (0.001, 0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
+Made = TypeVar("Made", Counter, Histogram)
+
+
 class StreamMetrics:
     """The metrics of one console.
 
@@ -47,8 +50,13 @@ class StreamMetrics:
         """Count from 0; series whose labels are known exist from the start."""
         disable_created_metrics()  # type: ignore[no-untyped-call]  # they would double the series, and nobody asks for them
         self.registry = CollectorRegistry()
-        self._counters = {name: self._counter(name, *row) for name, row in _COUNTERS.items()}
-        self._histograms = {name: self._histogram(name, *row) for name, row in _HISTOGRAMS.items()}
+        self._counters = {
+            name: self._with_series(Counter, name, text, labels) for name, (text, labels) in _COUNTERS.items()
+        }
+        self._histograms = {
+            name: self._with_series(Histogram, f"{name}_seconds", text, labels, buckets=buckets)
+            for name, (text, labels, buckets) in _HISTOGRAMS.items()
+        }
 
     def add_decision(self, fields: Mapping[str, str], seen: SeenCall) -> None:
         """Count a pick, or the end of a call, as pick_lease.lua and finish.lua write them."""
@@ -107,18 +115,11 @@ class StreamMetrics:
         metric = self._histograms[name]
         (metric.labels(*labels) if labels else metric).observe(seconds)
 
-    def _counter(self, name: str, text: str, labels: Mapping[str, tuple[str, ...]]) -> Counter:
-        metric = Counter(f"xiaozhi_{name}", text, tuple(labels), registry=self.registry)
-        for values in product(*labels.values()) if labels else ():
-            metric.labels(*values)
-        return metric
-
-    def _histogram(
-        self, name: str, text: str, labels: Mapping[str, tuple[str, ...]], buckets: tuple[float, ...]
-    ) -> Histogram:
-        metric = Histogram(
-            f"xiaozhi_{name}_seconds", text, tuple(labels), buckets=buckets, registry=self.registry
-        )
+    def _with_series(
+        self, kind: type[Made], name: str, text: str, labels: Mapping[str, tuple[str, ...]], **options: Any
+    ) -> Made:
+        """Return a metric whose series with known labels exist from the start."""
+        metric = kind(f"xiaozhi_{name}", text, tuple(labels), registry=self.registry, **options)
         for values in product(*labels.values()) if labels else ():
             metric.labels(*values)
         return metric
