@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
+import time
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
@@ -13,8 +15,11 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, expect
 from prometheus_client.parser import text_string_to_metric_families
 
+from dispatcher.messages import Record
+from dispatcher.records.store import Store
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient, connect
+from dispatcher.settings import Settings
 from dispatcher.telemetry.front_presence import read_fronts
 from tests.acceptance.console_page import DEVICE, NOT_MARKUP, PAGE_TIMEOUT_MS, signs_in
 from tests.acceptance.talk_page import new_tab
@@ -114,6 +119,23 @@ async def instances_agree(page: Page, console: ConsoleProcess, stack: Stack) -> 
         row = page.locator(f"[data-instance='{name}'] .errors")
         await expect(row).to_contain_text(f"of {each['calls']} calls", timeout=PAGE_TIMEOUT_MS)
     await redis.close()
+
+
+async def test_charts_come_from_the_records_over_an_hour_a_day_and_a_month(page: Page, stack: Stack) -> None:
+    store = Store.at(Settings(data_dir=Path(stack.environ["DATA_DIR"])).database)
+    ended_ms = [time.time_ns() // 1_000_000 - hours * 3_600_000 - 60_000 for hours in (5, 0)]
+    fields = {"name": "errors", "value": 0.25}
+    kept = [Record(entry_ms=each, entry_seq=1, kind="kpi", fields=dict(fields)) for each in ended_ms]
+    await asyncio.to_thread(store.keep, kept, life="charts")
+    store.close()
+    await page.reload()
+    errors = page.locator("#charts figure[data-key=errors] svg")
+    for span, points in (("hour", 1), ("day", 2), ("month", 0)):
+        await page.click(f"#charts [data-span={span}]")
+        await expect(errors).to_be_visible(timeout=PAGE_TIMEOUT_MS)
+        await expect(page.locator("#charts figure")).to_have_count(4)
+        shown = await page.evaluate(f"window.shown.{span}.kpis.errors ?? []")
+        assert len(shown) >= points, span
 
 
 async def test_markup_in_the_name_of_a_device_is_text(page: Page) -> None:
