@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Final, TypeVar
 
 from dispatcher.ops.chaos.faults import FAULTS, FaultContext, Inject
-from tests.chaos.network_proxy import NetworkMode
+from tests.chaos.network_proxy import NetworkMode, NetworkProxy
 from tests.chaos.trial_stack import TrialStack
 
+Value = TypeVar("Value")
 HOUR_S: Final = 3600
 INSTANCE_MODES: Final[tuple[NetworkMode, ...]] = ("delay", "hold", "reset", "slice")
 # Held or cut connections of a device are its user's network, and no fault of the stack.
@@ -18,8 +19,13 @@ DEVICE_MODES: Final[tuple[NetworkMode, ...]] = ("delay", "slice")
 
 def trial_faults(stack: TrialStack) -> Mapping[str, Inject]:
     """Return every fault that `dispatcher verify` knows, and those of the network and the clock."""
-    instances = {f"network-{mode}": _of_instances(stack, mode) for mode in INSTANCE_MODES}
-    devices = {f"devices-{mode}": _of_devices(stack, mode) for mode in DEVICE_MODES}
+    instances = {
+        f"network-{mode}": _network(stack.instance_proxies, "one instance of each service", mode)
+        for mode in INSTANCE_MODES
+    }
+    devices = {
+        f"devices-{mode}": _network([stack.device_proxy], "all devices", mode) for mode in DEVICE_MODES
+    }
     return {
         **FAULTS,
         **instances,
@@ -29,39 +35,29 @@ def trial_faults(stack: TrialStack) -> Mapping[str, Inject]:
     }
 
 
-def _of_instances(stack: TrialStack, mode: NetworkMode) -> Inject:
-    @asynccontextmanager
-    async def inject(_: FaultContext) -> AsyncGenerator[str]:
-        for proxy in stack.instance_proxies:
-            proxy.set_mode(mode)
-        try:
-            yield f"the network to one instance of each service: {mode}"
-        finally:
-            for proxy in stack.instance_proxies:
-                proxy.set_mode("pass")
+def _network(proxies: Sequence[NetworkProxy], whose: str, mode: NetworkMode) -> Inject:
+    def set_mode(wanted: NetworkMode) -> None:
+        for proxy in proxies:
+            proxy.set_mode(wanted)
 
-    return inject
-
-
-def _of_devices(stack: TrialStack, mode: NetworkMode) -> Inject:
-    @asynccontextmanager
-    async def inject(_: FaultContext) -> AsyncGenerator[str]:
-        stack.device_proxy.set_mode(mode)
-        try:
-            yield f"the network to all devices: {mode}"
-        finally:
-            stack.device_proxy.set_mode("pass")
-
-    return inject
+    return _reversed(set_mode, mode, "pass", f"the network to {whose}: {mode}")
 
 
 def _clock(stack: TrialStack, seconds: int) -> Inject:
+    return _reversed(
+        stack.shift_clock, seconds, 0, f"the clock of the host jumps by {seconds:+d} s, and back"
+    )
+
+
+def _reversed(put: Callable[[Value], None], faulty: Value, usual: Value, words: str) -> Inject:
+    """Return the fault that puts something into a faulty state, and back."""
+
     @asynccontextmanager
     async def inject(_: FaultContext) -> AsyncGenerator[str]:
-        stack.shift_clock(seconds)
+        put(faulty)
         try:
-            yield f"the clock of the host jumps by {seconds:+d} s, and back"
+            yield words
         finally:
-            stack.shift_clock(0)
+            put(usual)
 
     return inject

@@ -114,20 +114,6 @@ async def overload(context: FaultContext) -> AsyncGenerator[str]:
 
 
 @asynccontextmanager
-async def fill_disk(_: FaultContext) -> AsyncGenerator[str]:
-    """Fill the disk of DATA_DIR, where it is one of its own; turns go on."""
-    async with full_disk() as words:
-        yield words
-
-
-@asynccontextmanager
-async def make_disk_read_only(_: FaultContext) -> AsyncGenerator[str]:
-    """Let the disk of DATA_DIR take no writes; turns go on."""
-    async with read_only_disk() as words:
-        yield words
-
-
-@asynccontextmanager
 async def empty_redis(context: FaultContext) -> AsyncGenerator[str]:
     """Delete every key of the stack's Redis, as after a loss of its file; nothing brings them back."""
     if not running(await context.system.processes(), "broker"):
@@ -169,8 +155,8 @@ FAULTS: Final[Mapping[str, Inject]] = {
     "beat": signalled(signal.SIGKILL, "kill -9 of {}", _BEAT),
     "stopped-worker": signalled(signal.SIGSTOP, "SIGSTOP to worker {}", _LLM_WORKER),
     "overload": overload,
-    "disk": fill_disk,
-    "read-only": make_disk_read_only,
+    "disk": lambda _: full_disk(),
+    "read-only": lambda _: read_only_disk(),
     "redis": signalled(signal.SIGTERM, "SIGTERM to the {}", _BROKER),
     "redis-kill": signalled(signal.SIGKILL, "kill -9 of the {}", _BROKER),
     "stopped-redis": signalled(signal.SIGSTOP, "SIGSTOP to the {}", _BROKER),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import html
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from dispatcher.ops.chaos.chaos_test import VerifyReport
 from dispatcher.ops.chaos.evaluation import FAILOVER_GOAL_S, Evaluation, verdict_of
-from dispatcher.ops.chaos.report_rows import HEADINGS, fault_cells
+from dispatcher.ops.chaos.report_rows import HEADINGS, VERDICT_GRADES, fault_cells
 from dispatcher.ops.chaos.turn_plot import plot
 from dispatcher.telemetry.kpi_table import label_of, value_text
 
@@ -17,7 +17,6 @@ LEGEND: Final = (
     "How long each user waited for the first sound. Red: the fault is in place. "
     "Sand: its cause is gone, and not yet everything is well."
 )
-CLASSES: Final = {"pass": "good", "over target": "fair", "alert": "bad", "not judged": "dim"}
 STYLE: Final = """
 :root{color-scheme:light dark;--ink:#1d2733;--paper:#fff;--soft:#5d6b7a;--line:#dde3ea;--fault:#f6d5d0;
 --after:#fbeedd;--calm:#e6f2ea;--good:#2f7d5b;--fair:#a86a00;--bad:#c22f27}
@@ -34,43 +33,49 @@ svg{width:100%;height:auto}.axis,.name{font-size:12px;fill:var(--soft)}.name{fil
 th,td{text-align:left;padding:.35rem .6rem;border-bottom:1px solid var(--line);vertical-align:top}
 th,td{white-space:nowrap}td.text{white-space:normal}td.number,th.number{text-align:right}
 th{font-size:.85rem;color:var(--soft);font-weight:600}
+.load{fill:none;stroke:var(--good);stroke-width:1.5}.second{stroke-width:.7;opacity:.4}.lost{fill:var(--bad)}
 .good{color:var(--good)}.fair{color:var(--fair)}.bad{color:var(--bad);font-weight:600}.dim{color:var(--soft)}
 """
 
 
 def page(report: VerifyReport) -> str:
     """Return the whole file."""
-    began = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(report.began_at_s))
     lasted_s = report.ended_at_s - report.began_at_s
     intro = (
-        f"{began}, {report.plan.devices} devices, {len(report.turns)} turns in {lasted_s:.0f} s. "
+        f"{report.plan.devices} devices, {len(report.turns)} turns in {lasted_s:.0f} s. "
         f"Goal: failover within {FAILOVER_GOAL_S:g} s, no silent turn."
     )
+    parts = {
+        "Every turn": f"<p>{LEGEND}</p>{plot(report)}",
+        "Faults": _faults(report.evaluations),
+        "Figures": _figures(report.evaluations),
+    }
+    return html_page("dispatcher verify", report.began_at_s, intro, report.problems, parts)
+
+
+def html_page(
+    title: str, began_at_s: float, intro: str, problems: Sequence[str], parts: Mapping[str, str]
+) -> str:
+    """Return a file that needs nothing else: begin and verdict of a run, then its parts by their headings."""
+    began = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(began_at_s))
+    failed = "<br>".join(html.escape(problem) for problem in problems)
+    bad = f'<p class="verdict bad">Failed</p><p>{failed}</p>'
     return "".join(
         [
             '<!doctype html><html lang="en"><head><meta charset="utf-8">',
             '<meta name="viewport" content="width=device-width,initial-scale=1">',
-            f"<title>dispatcher verify, {began}</title><style>{STYLE}</style></head><body>",
-            f"<h1>dispatcher verify</h1><p>{html.escape(intro)}</p>{_verdict(report)}",
-            "<h2>Every turn</h2>",
-            f"<p>{LEGEND}</p>",
-            plot(report),
-            f"<h2>Faults</h2>{_faults(report.evaluations)}<h2>Figures</h2>{_figures(report.evaluations)}",
+            f"<title>{title}, {began}</title><style>{STYLE}</style></head><body>",
+            f"<h1>{title}</h1><p>{began}, {html.escape(intro)}</p>",
+            bad if problems else '<p class="verdict">Passed</p>',
+            *(f"<h2>{heading}</h2>{part}" for heading, part in parts.items()),
             "</body></html>\n",
         ]
     )
 
 
-def _verdict(report: VerifyReport) -> str:
-    if not report.problems:
-        return '<p class="verdict">Passed</p>'
-    problems = "<br>".join(html.escape(problem) for problem in report.problems)
-    return f'<p class="verdict bad">Failed</p><p>{problems}</p>'
-
-
 def _faults(evaluations: Sequence[Evaluation]) -> str:
     head = "".join(f'<th class="{_kind(number)}">{name}</th>' for name, number in HEADINGS.items())
-    return _table(head, [f"<tr>{_fault_row(each)}</tr>" for each in evaluations])
+    return html_table(head, [_fault_row(each) for each in evaluations])
 
 
 def _fault_row(each: Evaluation) -> str:
@@ -84,8 +89,10 @@ def _kind(is_number: bool) -> str:  # noqa: FBT001  a column of the table
     return "number" if is_number else "text"
 
 
-def _table(head: str, rows: Sequence[str]) -> str:
-    body = f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody>"
+def html_table(head: str, rows: Iterable[str]) -> str:
+    """Return a table of the cells of its head and of each row."""
+    shown = "".join(f"<tr>{row}</tr>" for row in rows)
+    body = f"<thead><tr>{head}</tr></thead><tbody>{shown}</tbody>"
     return f'<div class="wide"><table>{body}</table></div>'
 
 
@@ -98,12 +105,14 @@ def _figures(evaluations: Sequence[Evaluation]) -> str:
     for kpi in tried[0].figures:
         bounds = f"{value_text(kpi.target, kpi.unit)} / {value_text(kpi.alert, kpi.unit)}"
         cells = "".join(_figure_cell(each, kpi.name) for each in tried)
-        rows.append(f'<tr><td>{label_of(kpi.name)}</td><td class="dim">{bounds}</td>{cells}</tr>')
-    return _table(f"<th>figure</th><th>target / alert</th>{names}", rows)
+        rows.append(f'<td>{label_of(kpi.name)}</td><td class="dim">{bounds}</td>{cells}')
+    return html_table(f"<th>figure</th><th>target / alert</th>{names}", rows)
 
 
 def _figure_cell(each: Evaluation, name: str) -> str:
     kpi = each.figure(name)
     verdict = verdict_of(kpi)
     title = html.escape(f"{verdict}{'; ' if kpi.detail else ''}{kpi.detail}", quote=True)
-    return f'<td class="number {CLASSES[verdict]}" title="{title}">{value_text(kpi.value, kpi.unit)}</td>'
+    return (
+        f'<td class="number {VERDICT_GRADES[verdict]}" title="{title}">{value_text(kpi.value, kpi.unit)}</td>'
+    )

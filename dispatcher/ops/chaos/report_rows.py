@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, Literal, NamedTuple, TypeAlias
 
-from dispatcher.ops.chaos.evaluation import FAILOVER_GOAL_S, PASSED, Evaluation
+from dispatcher.ops.chaos.evaluation import FAILOVER_GOAL_S, PASSED, Evaluation, Verdict
 from dispatcher.telemetry.kpi_table import value_text
 
 Grade: TypeAlias = Literal["", "name", "good", "fair", "bad", "dim"]
+VERDICT_GRADES: Final[Mapping[Verdict, Grade]] = {
+    "pass": "good",
+    "over target": "fair",
+    "alert": "bad",
+    "not judged": "dim",
+}
 # Each heading, and whether numbers stand below it.
 HEADINGS: Final[Mapping[str, bool]] = {
     "fault": False,

@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from dispatcher.ops.chaos.chaos_test import VerifyReport
-from dispatcher.ops.chaos.evaluation import FAILOVER_GOAL_S, Evaluation, Verdict, verdict_of, worst
-from dispatcher.ops.chaos.report_rows import HEADINGS, Grade, fault_cells
+from dispatcher.ops.chaos.evaluation import FAILOVER_GOAL_S, Evaluation, verdict_of, worst
+from dispatcher.ops.chaos.report_rows import HEADINGS, VERDICT_GRADES, Grade, fault_cells
 from dispatcher.ops.chaos.turn_outcomes import OUTCOMES
 from dispatcher.telemetry.kpi_table import label_of, value_text
 from dispatcher.terminal.figures import cells_of
@@ -24,12 +24,6 @@ GRADES: Final[dict[Grade, str]] = {
     "fair": "yellow",
     "bad": "bold red",
     "dim": "dim",
-}
-STYLES: Final[dict[Verdict, str]] = {
-    "pass": "green",
-    "over target": "yellow",
-    "alert": "bold red",
-    "not judged": "dim",
 }
 
 
@@ -94,6 +88,7 @@ def figure_table(evaluations: Sequence[Evaluation]) -> Table:
     for kpi in evaluations[0].figures if evaluations else ():
         found = worst(evaluations, kpi.name)
         bad, during = found or (kpi, "")
+        verdict = verdict_of(bad)
         table.add_row(
             Text(label_of(kpi.name), style="bold"),
             value_text(kpi.value, kpi.unit),
@@ -101,14 +96,9 @@ def figure_table(evaluations: Sequence[Evaluation]) -> Table:
             value_text(kpi.target, kpi.unit),
             value_text(kpi.alert, kpi.unit),
             during,
-            verdict_text(verdict_of(bad)),
+            Text(verdict, style=GRADES[VERDICT_GRADES[verdict]]),
         )
     return table
-
-
-def verdict_text(verdict: Verdict) -> Text:
-    """Return a verdict in its colour."""
-    return Text(verdict, style=STYLES[verdict])
 
 
 def as_json(report: VerifyReport) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import math
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any, Final
@@ -13,8 +12,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from dispatcher.ops.chaos.report_page import STYLE
-from dispatcher.ops.chaos.soak_plot import SOAK_STYLE, soak_plot
+from dispatcher.ops.chaos.report_page import html_page, html_table
+from dispatcher.ops.chaos.soak_plot import soak_plot
 from dispatcher.ops.chaos.soak_rules import (
     AVAILABILITY_TARGET,
     GROWTH_LIMITS_PER_H,
@@ -99,7 +98,7 @@ def soak_json(report: SoakReport) -> dict[str, Any]:
         "ended_at_s": report.ended_at_s,
         "figures": asdict(report.figures),
         "tables": {"": {"columns": ["figure", "seen", "wanted"], "rows": figure_rows(report)}},
-        "faults": [asdict(each) for each in report.faults],
+        "faults": [{"name": each.fault, **asdict(each)} for each in report.faults],
         "samples": [
             {
                 "at_s": round(each.at_s, 2),
@@ -116,20 +115,14 @@ def soak_json(report: SoakReport) -> dict[str, Any]:
 
 def soak_page(report: SoakReport) -> str:
     """Return one HTML file that needs nothing else."""
-    began = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(report.began_at_s))
-    problems = html.escape("; ".join(report.problems))
-    verdict = (
-        f'<p class="verdict bad">Failed: {problems}</p>' if problems else '<p class="verdict">Passed</p>'
-    )
-    lasted_s = report.ended_at_s - report.began_at_s
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        f"<title>dispatcher verify --soak, {began}</title><style>{STYLE}{SOAK_STYLE}</style></head><body>"
-        f"<h1>dispatcher verify --soak</h1><p>{began}, {lasted_s:.0f} s</p>{verdict}"
-        "<p>Red: a fault is in place. Green: 75 to 85 %. A red tick is a turn without an answer.</p>"
-        f"{soak_plot(report)}<h2>Figures</h2>{_table(('figure', 'seen', 'wanted'), figure_rows(report))}"
-        f"<h2>Faults</h2>{_table(('at', 'fault', 'seen'), fault_rows(report))}</body></html>\n"
-    )
+    parts = {
+        "Load": "<p>Red: a fault is in place. Green: 75 to 85 %. A red tick is a turn without an answer.</p>"
+        + soak_plot(report),
+        "Figures": _table(("figure", "seen", "wanted"), figure_rows(report)),
+        "Faults": _table(("at", "fault", "seen"), fault_rows(report)),
+    }
+    lasted = f"{report.ended_at_s - report.began_at_s:.0f} s"
+    return html_page("dispatcher verify --soak", report.began_at_s, lasted, report.problems, parts)
 
 
 def fault_rows(report: SoakReport) -> list[tuple[str, str, str]]:
@@ -139,15 +132,14 @@ def fault_rows(report: SoakReport) -> list[tuple[str, str, str]]:
         at_s = int(each.began_at_s - report.began_at_s)
         well = "never well again" if each.well_s is None else f"well after {each.well_s:.1f} s"
         text = f"not tried: {each.skipped}" if each.skipped else f"{each.what}; {well}"
-        rows.append((f"{at_s // 60}:{at_s % 60:02d}", each.name, text))
+        rows.append((f"{at_s // 60}:{at_s % 60:02d}", each.fault, text))
     return rows
 
 
 def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     head = "".join(f"<th>{html.escape(heading)}</th>" for heading in headings)
-    cells = (("".join(f'<td class="text">{html.escape(cell)}</td>' for cell in row)) for row in rows)
-    body = "".join(f"<tr>{row}</tr>" for row in cells)
-    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    cells = ("".join(f'<td class="text">{html.escape(cell)}</td>' for cell in row) for row in rows)
+    return html_table(head, cells)
 
 
 def _ratio(value: float | None, digits: int = 0) -> str:

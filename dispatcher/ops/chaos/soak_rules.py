@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from statistics import linear_regression, mean
 from typing import Final
 
-from dispatcher.ops.chaos.turn_outcomes import DeviceTurn, Outcome, count
+from dispatcher.ops.chaos.turn_outcomes import DeviceTurn, Outcome, Window, count
 from dispatcher.percentile import percentile
 
 LOWEST_RATIO: Final = 0.75
@@ -59,18 +59,6 @@ class SoakSample:
     def total_bytes(self) -> int:
         """Memory of all of them."""
         return sum(self.memory_bytes.values())
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SoakFault:
-    """A fault that came and went; `well_s` is None where not all was well again in time."""
-
-    name: str
-    what: str
-    began_at_s: float
-    undone_at_s: float
-    well_s: float | None = None
-    skipped: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,10 +181,10 @@ def total_slopes(samples: Sequence[SoakSample]) -> dict[str, float]:
     }
 
 
-def soak_problems(figures: SoakFigures, faults: Sequence[SoakFault], *, lasted_s: float) -> list[str]:
+def soak_problems(figures: SoakFigures, faults: Sequence[Window], *, lasted_s: float) -> list[str]:
     """Return what makes a run fail, in words."""
     problems = [
-        f"{each.name}: not well again in time" for each in faults if not each.skipped and each.well_s is None
+        f"{each.fault}: not well again in time" for each in faults if not each.skipped and each.well_s is None
     ]
     if silent := figures.turns.get("silent", 0) + figures.turns.get("disconnected", 0):
         problems.append(f"{silent} silent turn{'s' if silent > 1 else ''}")

@@ -5,22 +5,19 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from statistics import mean
-from typing import Any, Final, Self
+from typing import Final, Self
 
-import aiohttp
 import psutil
 
-from dispatcher.errors import StartError, StateError
 from dispatcher.host_metrics.host import HostMeter
 from dispatcher.ops.chaos.environment import Environment
-from dispatcher.ops.chaos.faults import DEFAULT_FAULTS, FAULTS, FaultContext
-from dispatcher.ops.chaos.simulated_devices import SimulatedDevices
+from dispatcher.ops.chaos.fault_run import FaultRun, beside, open_run
+from dispatcher.ops.chaos.faults import DEFAULT_FAULTS, FAULTS
 from dispatcher.ops.chaos.soak_rules import (
-    SoakFault,
     SoakFigures,
     SoakSample,
     next_devices,
@@ -28,12 +25,9 @@ from dispatcher.ops.chaos.soak_rules import (
     soak_problems,
 )
 from dispatcher.ops.chaos.soak_totals import read_totals
-from dispatcher.ops.chaos.system_under_test import SystemUnderTest
-from dispatcher.ops.chaos.turn_outcomes import DeviceTurn
-from dispatcher.ops.fault_switch import FaultUnavailable
+from dispatcher.ops.chaos.turn_outcomes import DeviceTurn, Window
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.settings import load_settings
-from dispatcher.supervisor import chaos_marker
 from dispatcher.supervisor.state_file import find_up
 
 # Refusals of an overload and a full disk are what they are meant to be, and say nothing of availability.
@@ -41,7 +35,6 @@ LEFT_OUT: Final = ("overload", "disk")
 FIRST_DEVICES: Final = 4
 MOST_DEVICES: Final = 200
 SAMPLE_INTERVAL_S: Final = 1.0
-RECOVERY_POLL_INTERVAL_S: Final = 0.25
 RECOVERY_TIMEOUT_S: Final = 45.0
 FAULTS_PER_RUN: Final = 12
 
@@ -91,7 +84,7 @@ class SoakReport:
     began_at_s: float
     ended_at_s: float
     samples: tuple[SoakSample, ...]
-    faults: tuple[SoakFault, ...]
+    faults: tuple[Window, ...]
     turns: tuple[DeviceTurn, ...]
     figures: SoakFigures
 
@@ -111,36 +104,25 @@ async def run_soak(
         StateError: Redis is out of reach before the first fault.
     """
     began_at_s = time.time()
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-        system = await SystemUnderTest.find(redis, session, environment)
-        async with chaos_marker.exclusive_run(redis) as run_id:
-            urls = await system.entry_urls()
-            devices = SimulatedDevices(urls, plan.first_devices)
-            soak = Soak(system, environment, devices, plan=plan, entry_urls=urls, report=report)
-            await system.record_down()
-            async with devices.talking(session), _beside(soak.sample(run_id), soak.hold(session)):
-                await soak.inject_faults(until_s=began_at_s + plan.total_s)
+    # An overload of devices is what it is held at: their answers are figures of its own.
+    async with open_run(
+        redis, environment, devices=plan.first_devices, faults=FAULTS, needs_answers=False, report=report
+    ) as opened:
+        soak = Soak(opened, plan)
+        await opened.system.record_down()
+        sampling = opened.sample(soak.sample, every_s=SAMPLE_INTERVAL_S)
+        async with opened.devices.talking(opened.system.session), beside(sampling, soak.hold()):
+            await soak.inject_faults(until_s=began_at_s + plan.total_s)
+    turns = tuple(opened.devices.turns)
     return SoakReport(
         plan=plan,
         began_at_s=began_at_s,
         ended_at_s=time.time(),
         samples=tuple(soak.samples),
         faults=tuple(soak.faults),
-        turns=tuple(devices.turns),
-        figures=soak_figures(soak.samples, devices.turns, began_at_s=began_at_s),
+        turns=turns,
+        figures=soak_figures(soak.samples, turns, began_at_s=began_at_s),
     )
-
-
-@asynccontextmanager
-async def _beside(*works: Coroutine[Any, Any, None]) -> AsyncGenerator[None]:
-    """Run these for as long as the block lasts."""
-    tasks = [asyncio.create_task(work) for work in works]
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class Soak:
@@ -150,52 +132,41 @@ class Soak:
         samples: one a second. faults: those that came.
     """
 
-    def __init__(
-        self,
-        system: SystemUnderTest,
-        environment: Environment,
-        devices: SimulatedDevices,
-        *,
-        plan: SoakPlan,
-        entry_urls: tuple[str, ...],
-        report: Callable[[str], None],
-    ) -> None:
+    def __init__(self, opened: FaultRun, plan: SoakPlan) -> None:
         """Inject nothing yet."""
         self.samples: list[SoakSample] = []
-        self.faults: list[SoakFault] = []
-        self._system = system
-        self._environment = environment
-        self._devices = devices
+        self.faults: list[Window] = []
+        self._run = opened
+        self._devices = opened.devices
         self._plan = plan
-        self._entry_urls = entry_urls
-        self._report = report
         self._is_held = True
+        self._meter = HostMeter()
         data_dir = load_settings().data_dir
         self._data_dir = data_dir if find_up(data_dir) else None
 
-    async def sample(self, run_id: str) -> None:
-        """Sample load and memory, and keep other runs away, for ever."""
-        meter = HostMeter()
-        while True:
-            with suppress(StateError, StartError):  # a fault may take Redis away
-                await chaos_marker.claim(self._system.redis, run_id)
-                processes = await self._environment.processes()
-                pids = {(each.name, each.pid) for each in processes if each.pid is not None}
-                totals = await read_totals(self._system.redis, (pid for _, pid in pids), self._data_dir)
-                cpu_ratio = (await asyncio.to_thread(meter.sample)).cpu_ratio
-                self.samples.append(
-                    SoakSample(
-                        at_s=time.time(),
-                        cpu_ratio=cpu_ratio,
-                        devices=self._devices.talkers,
-                        memory_bytes=await asyncio.to_thread(_memory, pids),
-                        totals=totals,
-                        is_held=self._is_held,
-                    )
-                )
-            await asyncio.sleep(SAMPLE_INTERVAL_S)
+    async def sample(self) -> None:
+        """Sample load and memory once.
 
-    async def hold(self, session: aiohttp.ClientSession) -> None:
+        Raises:
+            StateError: Redis is out of reach.
+            StartError: nothing allows faults any more.
+        """
+        processes = await self._run.system.processes()
+        pids = {(each.name, each.pid) for each in processes if each.pid is not None}
+        totals = await read_totals(self._run.system.redis, (pid for _, pid in pids), self._data_dir)
+        cpu_ratio = (await asyncio.to_thread(self._meter.sample)).cpu_ratio
+        self.samples.append(
+            SoakSample(
+                at_s=time.time(),
+                cpu_ratio=cpu_ratio,
+                devices=self._devices.talkers,
+                memory_bytes=await asyncio.to_thread(_memory, pids),
+                totals=totals,
+                is_held=self._is_held,
+            )
+        )
+
+    async def hold(self) -> None:
         """Set the number of devices by the load of the last step, for ever; a fault leaves it as it is."""
         while True:
             begun_at_s = time.time()
@@ -206,8 +177,8 @@ class Soak:
                 if each.at_s > begun_at_s and each.cpu_ratio is not None and each.is_held
             ]
             if load and self._is_held:
-                now = self._devices.talkers
-                self._devices.resize(session, next_devices(now, mean(load), most=self._plan.most_devices))
+                wanted = next_devices(self._devices.talkers, mean(load), most=self._plan.most_devices)
+                self._devices.resize(self._run.system.session, wanted)
 
     async def inject_faults(self, *, until_s: float) -> None:
         """Inject one fault after the other at its time, as many as fit before a Unix time; return then."""
@@ -216,41 +187,14 @@ class Soak:
             if begins_at_s + self._plan.fault_s > until_s:
                 break
             await asyncio.sleep(max(0.0, begins_at_s - time.time()))
-            await self._inject(name)
+            self._run.report(f"{self._state()}; {name} comes")
+            self._is_held = False
+            self.faults.append(
+                await self._run.inject(name, lasts_s=self._plan.fault_s, well_within_s=RECOVERY_TIMEOUT_S)
+            )
+            self._is_held = True
             begins_at_s = max(begins_at_s + self._plan.fault_every_s, time.time())
         await asyncio.sleep(max(0.0, until_s - time.time()))
-
-    async def _inject(self, name: str) -> None:
-        self._report(f"{self._state()}; {name} comes")
-        context = FaultContext(
-            system=self._system,
-            devices=self._devices,
-            device_count=self._devices.talkers,
-            lasts_s=self._plan.fault_s,
-            entry_urls=self._entry_urls,
-        )
-        now_s = time.time()
-        fault = SoakFault(name=name, what="", began_at_s=now_s, undone_at_s=now_s)
-        self._is_held = False
-        try:
-            async with FAULTS[name](context) as words:
-                await asyncio.sleep(context.lasts_s)
-            fault = replace(fault, what=words, undone_at_s=time.time())
-            self.faults.append(replace(fault, well_s=await self._recover()))
-        except (FaultUnavailable, StateError) as error:
-            self._report(f"{name} is not tried: {error}")
-            self.faults.append(replace(fault, skipped=str(error)))
-        finally:
-            self._is_held = True
-
-    async def _recover(self) -> float | None:
-        """Return how long it took until all was well again; None where that is not so in time."""
-        since_s = time.time()
-        while time.time() - since_s < RECOVERY_TIMEOUT_S:
-            if await self._system.is_recovered():
-                return time.time() - since_s
-            await asyncio.sleep(RECOVERY_POLL_INTERVAL_S)
-        return None
 
     def _state(self) -> str:
         cpu_ratio = self.samples[-1].cpu_ratio if self.samples else None

@@ -13,7 +13,6 @@ from dispatcher.ops.chaos.faults import DEFAULT_FAULTS, FAULTS
 from dispatcher.ops.chaos.soak_plot import axis_top
 from dispatcher.ops.chaos.soak_report import soak_json, soak_page, soak_view
 from dispatcher.ops.chaos.soak_rules import (
-    SoakFault,
     SoakSample,
     memory_slopes,
     next_devices,
@@ -21,10 +20,17 @@ from dispatcher.ops.chaos.soak_rules import (
     soak_problems,
 )
 from dispatcher.ops.chaos.soak_test import SoakPlan, SoakReport
-from dispatcher.ops.chaos.turn_outcomes import DeviceTurn
+from dispatcher.ops.chaos.turn_outcomes import DeviceTurn, Window
 from tests.unit.ops.chaos.verify_reports import turn
 
-FAULT = SoakFault(name="kill", what="kill -9 of <tts-1>", began_at_s=30.0, undone_at_s=34.0, well_s=2.0)
+FAULT = Window(
+    fault="kill",
+    what="kill -9 of <tts-1>",
+    began_at_s=30.0,
+    undone_at_s=34.0,
+    ended_at_s=36.0,
+    well_s=2.0,
+)
 
 
 def sample(at_s: float, cpu_ratio: float | None = 0.8, **memory_mb: int) -> SoakSample:
@@ -43,7 +49,7 @@ TURNS = tuple(turn(float(at % 60)) for at in range(400))
 def report(
     samples: tuple[SoakSample, ...] = HELD,
     turns: tuple[DeviceTurn, ...] = TURNS,
-    faults: tuple[SoakFault, ...] = (FAULT,),
+    faults: tuple[Window, ...] = (FAULT,),
 ) -> SoakReport:
     return SoakReport(
         plan=SoakPlan.of(1, tuple(FAULTS), None, quick=True),
@@ -176,7 +182,7 @@ def test_a_run_of_an_hour_has_its_times_below_the_curves() -> None:
 
 
 def test_screen_json_and_page_tell_the_same() -> None:
-    skipped = replace(FAULT, name="redis", skipped="the stack runs no <broker>")
+    skipped = replace(FAULT, fault="redis", skipped="the stack runs no <broker>")
     found = report(turns=(*TURNS, turn(20.0, "cut")), faults=(FAULT, skipped))
     screen = StringIO()
     Console(width=160, file=screen).print(soak_view(found))
@@ -190,6 +196,7 @@ def test_screen_json_and_page_tell_the_same() -> None:
     ):
         assert words in screen.getvalue()
     told = json.loads(json.dumps(soak_json(found)))
+    assert [each["name"] for each in told["faults"]] == ["kill", "redis"]
     assert (told["passed"], len(told["samples"]), told["figures"]["utilisation"]) == (True, 60, 0.8)
     page = soak_page(found)
     assert page.count("<polyline") == 4
