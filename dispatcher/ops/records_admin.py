@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from rich.console import RenderableType
 
-from dispatcher.errors import RecordsError, StartError, StateError
+from dispatcher.errors import RecordsError, StateError
 from dispatcher.logs import configure_logging
+from dispatcher.ops.records_session import records_session
 from dispatcher.ops.redis_session import with_redis
 from dispatcher.records.record_tables import report_view, turns_view
 from dispatcher.settings import load_settings
@@ -63,15 +64,5 @@ def opened_store() -> Iterator[tuple[Store, str]]:
     """Yield the store of DATABASE_URL, and its address without the password."""
     settings = load_settings()
     configure_logging(settings)
-    try:
-        from dispatcher.records.address import parse, shown  # noqa: PLC0415  an extra that may be missing
-        from dispatcher.records.store import Store  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        raise StartError(
-            f"records need packages that are not installed ({error.name}): pip install '.[records]'"
-        ) from error
-    store = Store.at(settings.database)
-    try:
-        yield store, shown(parse(settings.database))
-    finally:
-        store.close()
+    with records_session(settings.database) as opened:
+        yield opened

@@ -12,20 +12,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from dispatcher.errors import BackupError, RecordsError
 from dispatcher.records import migrate
-from dispatcher.records.engine import LONG_STATEMENT_TIMEOUT_S, reason_of, transaction
-from dispatcher.records.store import Store, insert_new
+from dispatcher.records.engine import reason_of, transaction
+from dispatcher.records.store import insert_new
 from dispatcher.records.tables import METADATA
 
 CHUNK: Final = 2_000
-
-
-def open_store(database: str) -> Store:
-    """Return the store of a URL, with a time-out that fits a whole table.
-
-    Raises:
-        ConfigError: the URL is wrong.
-    """
-    return Store.at(database, statement_timeout_s=LONG_STATEMENT_TIMEOUT_S)
 
 
 def tables() -> list[Table]:

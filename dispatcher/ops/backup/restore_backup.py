@@ -15,7 +15,7 @@ from dispatcher.messages import QUEUES
 from dispatcher.ops.backup import own_files, redis_rows
 from dispatcher.ops.backup.archive import OpenArchive, open_archive
 from dispatcher.ops.backup.temporary_broker import temporary_broker
-from dispatcher.ops.backup.write_backup import import_records
+from dispatcher.ops.records_session import records_session
 from dispatcher.ops.redis_session import with_redis
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
@@ -123,13 +123,11 @@ def _restore_records(archive: OpenArchive, settings: Settings) -> Iterator[str]:
     if not archive.manifest.records_version:
         yield "none in the backup"
         return
-    records = import_records()
-    store = records.open_store(settings.database)
-    try:
-        rows = {table.name: archive.rows(records.member(table)) for table in records.tables()}
-        added = records.write_rows(store.engine, rows)
-    finally:
-        store.close()
+    with records_session(settings.database, whole_tables=True) as (store, _):
+        from dispatcher.ops.backup import record_rows  # noqa: PLC0415  behind the check for the extra
+
+        rows = {table.name: archive.rows(record_rows.member(table)) for table in record_rows.tables()}
+        added = record_rows.write_rows(store.engine, rows)
     for name, count in added.items():
         if total := archive.manifest.rows(f"records/{name}.jsonl"):
             yield f"{name}: {count} of {total} rows added, the others were there"
@@ -159,13 +157,11 @@ def _require_known_records(archive: OpenArchive, settings: Settings) -> None:
     """Do nothing where the tables here are as new as those of the archive, or it has none."""
     if not archive.manifest.records_version:
         return
-    records = import_records()
-    store = records.open_store(settings.database)
-    try:
+    with records_session(settings.database, whole_tables=True) as (store, _):
+        from dispatcher.ops.backup import record_rows  # noqa: PLC0415  behind the check for the extra
+
         store.prepare()
-        here = records.version(store.engine)
-    finally:
-        store.close()
+        here = record_rows.version(store.engine)
     if archive.manifest.records_version > here:
         raise BackupError(
             f"the records are of version {archive.manifest.records_version}, this code knows {here}: "

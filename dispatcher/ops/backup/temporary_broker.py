@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ from redis.exceptions import RedisError
 from dispatcher.data_dir import embedded_redis_url
 from dispatcher.errors import StartError
 from dispatcher.settings import Settings
+from dispatcher.supervisor.ports import is_taken
 from dispatcher.supervisor.state_file import find_up
 
 BROKER_START_TIMEOUT_S: Final = 30.0
@@ -37,7 +37,11 @@ def temporary_broker(settings: Settings, report: Callable[[str], None]) -> Itera
         StartError: the embedded broker cannot be started.
     """
     is_embedded = settings.redis_url == embedded_redis_url(settings.broker_port, settings.data_dir)
-    if not is_embedded or find_up(settings.data_dir) is not None or _is_port_taken(settings.broker_port):
+    if (
+        not is_embedded
+        or find_up(settings.data_dir) is not None
+        or is_taken("127.0.0.1", settings.broker_port)
+    ):
         yield False
         return
     process = subprocess.Popen(  # noqa: S603  a command of ours
@@ -75,12 +79,4 @@ def _is_ready(settings: Settings) -> bool:
         with Redis.from_url(url, socket_timeout=BROKER_CONNECT_TIMEOUT_S) as client:
             return bool(client.ping())
     except (RedisError, OSError):
-        return False
-
-
-def _is_port_taken(port: int) -> bool:
-    try:
-        with socket.create_connection(("127.0.0.1", port), timeout=BROKER_CONNECT_TIMEOUT_S):
-            return True
-    except OSError:
         return False

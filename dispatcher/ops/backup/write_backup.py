@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-from dispatcher.errors import BackupError, StartError
+from dispatcher.errors import BackupError
 from dispatcher.ops.backup import own_files, redis_rows
 from dispatcher.ops.backup.archive import ArchiveWriter, writing
+from dispatcher.ops.records_session import records_session
 from dispatcher.settings import Settings
 
 
@@ -59,32 +58,14 @@ def write_backup(
 
 
 def _write_records(writer: ArchiveWriter, settings: Settings) -> str:
-    records = import_records()
-    store = records.open_store(settings.database)
-    try:
-        writer.records_version = records.version(store.engine)
+    with records_session(settings.database, whole_tables=True) as (store, _):
+        from dispatcher.ops.backup import record_rows  # noqa: PLC0415  behind the check for the extra
+
+        writer.records_version = record_rows.version(store.engine)
         if not writer.records_version:
             return "none yet"
         counts = {
-            table.name: writer.add_rows(records.member(table), records.read_rows(store.engine, table))
-            for table in records.tables()
+            table.name: writer.add_rows(record_rows.member(table), record_rows.read_rows(store.engine, table))
+            for table in record_rows.tables()
         }
-    finally:
-        store.close()
     return ", ".join(f"{name} {count}" for name, count in counts.items() if count) or "no rows"
-
-
-def import_records() -> ModuleType:
-    """Return the module of the records, whose packages may be missing.
-
-    Raises:
-        StartError: they are.
-    """
-    logging.getLogger("alembic").setLevel(logging.WARNING)  # it logs each of its plugins
-    try:
-        from dispatcher.ops.backup import record_rows  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        raise StartError(
-            f"records need packages that are not installed ({error.name}): pip install '.[records]'"
-        ) from error
-    return record_rows

@@ -6,6 +6,7 @@ import stat
 from collections.abc import Iterator
 from typing import Final
 
+from dispatcher.ops.backup.own_files import SECRETS
 from dispatcher.ops.checks.finding import Finding, judged, not_applicable
 from dispatcher.ops.checks.snapshot import Snapshot
 
@@ -16,7 +17,6 @@ PLANNED_CORES: Final = 4
 MEMORY_BYTES: Final = 7_500_000_000
 DISK_BYTES: Final = 2_000_000_000
 BACKUP_DAYS: Final = 7
-SECRETS: Final = ("auth.key", "flower-password")
 
 
 def hardware(snapshot: Snapshot) -> Iterator[Finding]:

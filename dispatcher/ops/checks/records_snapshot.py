@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 
-from dispatcher.errors import ConfigError, RecordsError
+from dispatcher.errors import ConfigError, RecordsError, StartError
+from dispatcher.ops.records_session import records_session
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,28 +27,15 @@ class RecordsSnapshot:
 
 def read_records(database: str) -> RecordsSnapshot:
     """Return the state of the store, which is not changed."""
-    logging.getLogger("alembic").setLevel(logging.WARNING)  # it logs each of its plugins
     try:
-        from dispatcher.records import migrate  # noqa: PLC0415  an extra that may be missing
-        from dispatcher.records.address import parse, shown  # noqa: PLC0415
-        from dispatcher.records.engine import transaction  # noqa: PLC0415
-        from dispatcher.records.report import read_report  # noqa: PLC0415
-        from dispatcher.records.store import Store  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        return RecordsSnapshot(
-            problem=f"the packages of the extra `records` are not installed ({error.name})"
-        )
-    store = None
-    try:
-        where = shown(parse(database))
-        store = Store.at(database)
-        with transaction(store.engine) as connection:
-            version = migrate.version(connection)
-        report = read_report(store.engine)
-        turns = next(table.rows for table in report.tables if table.name == "turns")
-        return RecordsSnapshot(where=where, version=version, newest=migrate.newest(), turns=turns)
-    except (RecordsError, ConfigError) as error:
+        with records_session(database) as (store, where):
+            from dispatcher.records import migrate, report  # noqa: PLC0415  behind the check for the extra
+            from dispatcher.records.engine import transaction  # noqa: PLC0415
+
+            with transaction(store.engine) as connection:
+                version = migrate.version(connection)
+            tables = report.read_report(store.engine).tables
+            turns = next(table.rows for table in tables if table.name == "turns")
+            return RecordsSnapshot(where=where, version=version, newest=migrate.newest(), turns=turns)
+    except (RecordsError, ConfigError, StartError) as error:
         return RecordsSnapshot(problem=str(error))
-    finally:
-        if store is not None:
-            store.close()

@@ -16,7 +16,7 @@ from dispatcher.records.tables import TURNS
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    opened = record_rows.open_store(f"sqlite:///{tmp_path / 'records.sqlite3'}")
+    opened = Store.at(f"sqlite:///{tmp_path / 'records.sqlite3'}")
     opened.prepare()
     yield opened
     opened.close()

@@ -18,7 +18,7 @@ from dispatcher.host_metrics.cgroup import Cgroup
 from dispatcher.messages import QUEUES
 from dispatcher.ops.backup.last_backup import LastBackup
 from dispatcher.ops.checks import snapshot as snapshot_module
-from dispatcher.ops.checks.check_lists import CHECKS, REMEDIES, run_checks
+from dispatcher.ops.checks.check_lists import ROWS, run_checks
 from dispatcher.ops.checks.check_view import any_failed, as_json, check_view, summary
 from dispatcher.ops.checks.deployed_files import ComposeFile, read_compose, read_nginx_files
 from dispatcher.ops.checks.finding import CHECK_LISTS, Finding
@@ -199,8 +199,10 @@ def test_the_hardware_is_the_machine_s_where_the_command_runs_in_one_container_o
     assert snapshot_module._read_host(settings).cores == cores
 
 
-def test_every_check_has_its_remedy() -> None:
-    assert {check for checks in CHECKS.values() for check in checks} == REMEDIES.keys()
+def test_every_check_has_one_row_with_its_lists_and_its_remedy() -> None:
+    assert len({row.check for row in ROWS}) == len(ROWS)
+    assert all(row.remedy for row in ROWS)
+    assert {name for row in ROWS for name in row.lists.split()} == set(CHECK_LISTS)
 
 
 def test_nginx_files_as_rendered_pass_and_a_weight_changed_by_hand_fails(tmp_path: Path) -> None:
