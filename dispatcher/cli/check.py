@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -53,14 +53,12 @@ FAILED_EXIT_CODE: Final = 1
 @click.pass_context
 def check(
     context: click.Context,
+    /,
     *,
     wanted: tuple[CheckList, ...],
     fronts: tuple[str, ...],
-    nginx: str,
-    nginx_files: Path | None,
-    compose: Path | None,
-    prometheus: str,
     as_text: bool,
+    **named: Any,
 ) -> None:
     """Run the check-lists of a rollout against the deployment of REDIS_URL.
 
@@ -68,14 +66,7 @@ def check(
     Nothing is changed. The exit code is 1 where a row fails.
     """
     settings = resolve_settings()
-    scope = CheckScope(
-        settings=settings,
-        fronts=fronts or fronts_of(settings),
-        nginx=nginx,
-        nginx_files=nginx_files,
-        compose=compose,
-        prometheus=prometheus,
-    )
+    scope = CheckScope(settings=settings, fronts=fronts or fronts_of(settings), **named)
     found = run_checks(with_redis(lambda redis: read_snapshot(redis, scope)), wanted or CHECK_LISTS)
     if as_text:
         click.echo(json.dumps(as_json(found), ensure_ascii=False))

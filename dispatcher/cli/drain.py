@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from dispatcher.cli.options import instance_argument
 from dispatcher.ops.redis_session import redis_command
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import admin
@@ -11,7 +12,7 @@ from dispatcher.routing.instance_report import report_instance
 
 
 @click.command("drain")
-@click.argument("name", metavar="INSTANCE")
+@instance_argument
 @redis_command
 async def drain(redis: RedisClient, name: str) -> None:
     """Give INSTANCE no new calls, until `dispatcher restore INSTANCE`.

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from dispatcher.cli.options import config_option
+
 
 @click.group("nginx")
 def nginx() -> None:
@@ -14,11 +16,7 @@ def nginx() -> None:
 
 
 @nginx.command("render")
-@click.option(
-    "--config",
-    type=click.Path(path_type=Path),
-    help="The YAML; else DISPATCHER_CONFIG, else what runs here was started with.",
-)
+@config_option
 @click.option(
     "--output",
     type=click.Path(path_type=Path, file_okay=False),

@@ -7,7 +7,7 @@ from typing import Final
 import click
 
 from dispatcher.control.overload_status import PIN_CHOICES, pin_as_chosen, read_overload
-from dispatcher.ops.redis_session import redis_command
+from dispatcher.ops.redis_session import prints_answer
 from dispatcher.redis_client.client import RedisClient
 
 NOTHING: Final = "overload: step 0, full answers"
@@ -28,21 +28,20 @@ def overload() -> None:
 
 
 @overload.command("show")
-@redis_command
-async def show(redis: RedisClient) -> None:
+@prints_answer
+async def show(redis: RedisClient) -> list[str]:
     """Show the step, the line, and who pinned what."""
     status = await read_overload(redis)
-    click.echo(status.in_words() or NOTHING)
-    for front_id, step in status.fronts.items():
-        click.echo(f"  {front_id}: step {step}")
+    fronts = [f"  {front_id}: step {step}" for front_id, step in status.fronts.items()]
+    return [status.in_words() or NOTHING, *fronts]
 
 
 @overload.command("pin", short_help="Take a step, whatever the load; auto ends that.")
 @click.argument("step", type=click.Choice(PIN_CHOICES), metavar="STEP|auto")
-@redis_command
-async def pin(redis: RedisClient, step: str) -> None:
+@prints_answer
+async def pin(redis: RedisClient, step: str) -> str:
     """Have all fronts take STEP (0 to 5), whatever the load is; `auto` lets the load decide again.
 
     Who pinned it, and when, is kept and shown by `dispatcher status`.
     """
-    click.echo(await pin_as_chosen(redis, step))
+    return await pin_as_chosen(redis, step)

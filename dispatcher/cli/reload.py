@@ -8,33 +8,27 @@ import click
 
 from dispatcher.catalogue import Catalogue, load_catalogue
 from dispatcher.catalogue.changes import describe_changes
+from dispatcher.cli.options import config_option
 from dispatcher.control.added_instances import with_overrides
 from dispatcher.control.overrides import read_overrides
-from dispatcher.ops.redis_session import redis_command
+from dispatcher.ops.redis_session import prints_answer
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import instance_table
 from dispatcher.supervisor.resolve_settings import resolve_settings
 
 
 @click.command("reload")
-@click.option(
-    "--config",
-    type=click.Path(path_type=Path),
-    help="The YAML file; else DISPATCHER_CONFIG, else what runs here was started with.",
-)
+@config_option
 def reload(config: Path | None) -> None:
     """Check the YAML and put it in force in every running process.
 
     A file with a mistake is refused with all of its problems, and what was active stays.
     Instances that left get no new call; calls under way on them end in peace.
     """
-    settings = resolve_settings(config)
-    catalogue = load_catalogue(settings.dispatcher_config)
-    for line in _publish(catalogue):
-        click.echo(line)
+    _publish(load_catalogue(resolve_settings(config).dispatcher_config))
 
 
-@redis_command
+@prints_answer
 async def _publish(redis: RedisClient, catalogue: Catalogue) -> list[str]:
     """Activate the catalogue; return the lines that say what that changes."""
     before = await instance_table.read_active(redis)

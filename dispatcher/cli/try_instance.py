@@ -11,6 +11,7 @@ import click
 
 from dispatcher.catalogue import load_catalogue
 from dispatcher.catalogue.secrets import EveryVariable
+from dispatcher.cli.options import config_option
 from dispatcher.messages import SERVICES, Service
 from dispatcher.ops.instance_probe import Question, probe_instance
 from dispatcher.ops.probe_report import FAILURES, find_instance, keep_speech, report_lines
@@ -22,13 +23,12 @@ _TEXTS: Final[Mapping[Service, str]] = {
     "llm": "What is two and two? Answer in one short sentence.",
     "tts": "Hello, it is noon. 你好，现在是中午十二点。",
 }
-_CONFIG_HELP: Final = "The YAML file; else DISPATCHER_CONFIG, else what runs here was started with."
 
 
 @click.command("try")
 @click.argument("service", type=click.Choice(SERVICES))
 @click.argument("instance")
-@click.option("--config", type=click.Path(path_type=Path), help=_CONFIG_HELP)
+@config_option
 @click.option("--text", help="What to ask an LLM, or have spoken.")
 @click.option("--wav", default="hello.wav", show_default=True, help="What an ASR instance is to hear.")
 @click.option(

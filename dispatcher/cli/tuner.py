@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Final, get_args
 
 import click
+from rich.console import RenderableType
 
 from dispatcher.control.overrides import set_override
 from dispatcher.messages import TunerMode
 from dispatcher.ops import tuner_admin
-from dispatcher.ops.redis_session import redis_command
+from dispatcher.ops.redis_session import prints_answer
 from dispatcher.redis_client.client import RedisClient
-from dispatcher.terminal.console import print_view
 
 SHOWN: Final = 20
 
@@ -23,36 +23,35 @@ def tuner() -> None:
 
 @tuner.command("log")
 @click.option("--last", type=click.IntRange(1, 1000), default=SHOWN, show_default=True, help="How many.")
-@redis_command
-async def show_log(redis: RedisClient, *, last: int) -> None:
+@prints_answer
+async def show_log(redis: RedisClient, *, last: int) -> RenderableType:
     """Show the last experiments: when, why, what, and the verdict."""
-    print_view(await tuner_admin.read_log(redis, last=last))
+    return await tuner_admin.read_log(redis, last=last)
 
 
 @tuner.command("status")
-@redis_command
-async def show_status(redis: RedisClient) -> None:
+@prints_answer
+async def show_status(redis: RedisClient) -> list[str]:
     """Show the mode, what is in force, and what cannot act here."""
-    for line in await tuner_admin.read_status(redis):
-        click.echo(line)
+    return await tuner_admin.read_status(redis)
 
 
 @tuner.command("undo", short_help="Take an experiment back.")
 @click.argument("number", type=click.IntRange(1))
-@redis_command
-async def undo(redis: RedisClient, number: int) -> None:
+@prints_answer
+async def undo(redis: RedisClient, number: int) -> str:
     """Take experiment NUMBER back; the same action is left alone for a day."""
     await tuner_admin.undo(redis, number)
-    click.echo(f"experiment {number} is taken back")
+    return f"experiment {number} is taken back"
 
 
 @tuner.command("mode", short_help="Set the tuner to off, observe or act.")
 @click.argument("mode", type=click.Choice([*get_args(TunerMode), "configured"]))
-@redis_command
-async def choose_mode(redis: RedisClient, mode: str) -> None:
+@prints_answer
+async def choose_mode(redis: RedisClient, mode: str) -> str:
     """Let the tuner be off, observe, or act, over the YAML; `configured` goes by the YAML again.
 
     In `off` and `observe` it takes back what is in force, one thing a minute.
     """
     await set_override(redis, "tuner_mode", None if mode == "configured" else mode)
-    click.echo(f"the tuner's mode is {mode} from the next step on")
+    return f"the tuner's mode is {mode} from the next step on"

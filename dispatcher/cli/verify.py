@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -25,6 +26,13 @@ FAILED_EXIT_CODE: Final = 1
 INTERRUPTED_EXIT_CODE: Final = 130
 
 
+def _names(_context: click.Context, _parameter: click.Parameter, text: str) -> Sequence[str]:
+    try:
+        return parse_names(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
 def _finite(_context: click.Context, _parameter: click.Parameter, value: float | None) -> float | None:
     """Return a number that is one: NaN is in every range."""
     if value is not None and math.isnan(value):
@@ -33,7 +41,13 @@ def _finite(_context: click.Context, _parameter: click.Parameter, value: float |
 
 
 @click.command("verify")
-@click.option("--only", default="", metavar="NAMES", help=f"Some of {', '.join(FAULTS)}.  [default: all]")
+@click.option(
+    *("--only", "names"),
+    default="",
+    callback=_names,
+    metavar="NAMES",
+    help=f"Some of {', '.join(FAULTS)}.  [default: all]",
+)
 @click.option(
     "--devices",
     type=click.IntRange(1, 200),
@@ -60,7 +74,7 @@ def _finite(_context: click.Context, _parameter: click.Parameter, value: float |
 def verify(
     context: click.Context,
     *,
-    only: str,
+    names: Sequence[str],
     devices: int | None,
     soak_minutes: float | None,
     quick: bool,
@@ -76,10 +90,6 @@ def verify(
     also after Ctrl-C. All of it takes some five minutes, ten at most. The exit code is 1 where a turn was
     silent, or the stack did not get well; of a soak also where 99.5 % of the turns or the load was missed.
     """
-    try:
-        names = parse_names(only)
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--only") from error
     where = project if docker or project else None
     try:
         if soak_minutes is None:

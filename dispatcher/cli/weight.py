@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import click
 
-from dispatcher.cli.eject import in_seconds
+from dispatcher.cli.options import instance_argument, time_option
 from dispatcher.ops.instance_holds import hold_instance
-from dispatcher.ops.redis_session import redis_command
+from dispatcher.ops.redis_session import prints_answer
 from dispatcher.redis_client.client import RedisClient
 
 
 @click.command("weight")
-@click.argument("name", metavar="INSTANCE")
+@instance_argument
 @click.argument("value", metavar="VALUE")
-@click.option(
-    "--for", "for_s", metavar="TIME", callback=in_seconds, help="How long: 30s, 5m, 1h; at most 24h."
-)
-@redis_command
-async def weight(redis: RedisClient, name: str, value: str, *, for_s: float | None) -> None:
+@time_option()
+@prints_answer
+async def weight(redis: RedisClient, name: str, value: str, *, for_s: float | None) -> str:
     """Hold the weight of INSTANCE at VALUE, instead of the YAML's and of what was learned.
 
     It counts from the next call on; restarts do not end it. `auto` as VALUE ends it, or the end of --for.
     """
-    click.echo(await hold_instance(redis, name, "weight", value, for_s=for_s))
+    return await hold_instance(redis, name, "weight", value, for_s=for_s)

@@ -6,7 +6,6 @@ Each returns the line that tells what was done.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import Final
 
 from rich.console import RenderableType
@@ -18,9 +17,9 @@ from dispatcher.devices.device_tables import as_json, device_view, devices_view
 from dispatcher.devices.registry import OperatorField, Registered
 from dispatcher.dialogue_store import memory, phrase_cache
 from dispatcher.errors import DispatcherError, StateError, UnknownName
-from dispatcher.redis_client.client import RedisClient, cache_client
+from dispatcher.ops.redis_session import cache_session
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import instance_table
-from dispatcher.supervisor.resolve_settings import resolve_settings
 from dispatcher.telemetry import front_presence
 
 DEFAULT: Final = "default"
@@ -79,7 +78,7 @@ async def block(redis: RedisClient, word: str) -> str:
     return f"{called(device)}: blocked{', and cut off' if went == 'done' else ''}"
 
 
-async def activate(redis: RedisClient, word: str | None) -> Sequence[str]:
+async def activate(redis: RedisClient, word: str | None) -> list[str]:
     """Let the device in that shows a code, or all known devices where no word is given."""
     chosen = [await find_by_code(redis, word)] if word else await registry.read_all(redis)
     for device in chosen:
@@ -111,22 +110,13 @@ async def forget(redis: RedisClient, word: str, *, entirely: bool) -> str:
         await registry.remove(redis, device.device_id)
     await _reread(redis, device)
     try:
-        await _clear_phrases(redis)
+        async with cache_session(redis) as cache:  # nobody can tell which of its phrases this device heard
+            await phrase_cache.clear(cache)
     except StateError as error:
         raise StateError(
             f"{called(device)}: erased, but phrases that it heard may be kept: {error}"
         ) from error
     return f"{called(device)}: {'forgotten' if entirely else 'its dialogue and memory are erased'}"
-
-
-async def _clear_phrases(redis: RedisClient) -> None:
-    """Clear the phrase cache: nobody can tell which of its sentences this device heard."""
-    cache = cache_client(resolve_settings(), redis)
-    try:
-        await phrase_cache.clear(cache)
-    finally:
-        if cache is not redis:
-            await cache.close()
 
 
 async def reboot(redis: RedisClient, word: str) -> str:

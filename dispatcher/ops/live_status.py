@@ -17,8 +17,8 @@ from dispatcher.control.overload_status import OverloadStatus, read_overload
 from dispatcher.dialogue_store.phrase_figures import PhraseFigures, read_figures_if_there
 from dispatcher.errors import StateError
 from dispatcher.host_metrics.disk import sample_disk
-from dispatcher.ops.redis_session import explain
-from dispatcher.redis_client.client import RedisClient, cache_client
+from dispatcher.ops.redis_session import cache_session, explain
+from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing.budget_views import BudgetView, read_budgets
 from dispatcher.routing.overview import Overview, read_overview
 from dispatcher.routing.overview_tables import status_view
@@ -129,9 +129,5 @@ def _budget_line(budget: BudgetView) -> Text:
 
 
 async def _phrases(redis: RedisClient) -> PhraseFigures | None:
-    cache = cache_client(resolve_settings(), redis)
-    try:
+    async with cache_session(redis) as cache:
         return await read_figures_if_there(cache)
-    finally:
-        if cache is not redis:
-            await cache.close()

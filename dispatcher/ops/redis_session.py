@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from typing import Concatenate, ParamSpec, TypeVar
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Concatenate, ParamSpec, TypeAlias, TypeVar
 
+import click
 from redis.exceptions import AuthenticationError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
+from rich.console import RenderableType
 
 from dispatcher.errors import ConfigError, StateError
 from dispatcher.logs import configure_logging
-from dispatcher.redis_client.client import RedisClient, connect
+from dispatcher.redis_client.client import RedisClient, cache_client, connect
 from dispatcher.redis_url import parse_redis_url
 from dispatcher.supervisor.resolve_settings import resolve_settings
+from dispatcher.terminal.console import print_view
 
 Result = TypeVar("Result")
 Parameters = ParamSpec("Parameters")
+Answer: TypeAlias = RenderableType | list[str]
 _TLS_WORDS = ("SSL", "TLS", "certificate")
 _PASSWORD_WORDS = ("NOAUTH", "WRONGPASS", "already authenticated", "without any password", "invalid password")
 _UNREACHABLE = (RedisConnectionError, RedisTimeoutError, OSError)
@@ -33,6 +37,23 @@ def redis_command(
     @functools.wraps(command)
     def run(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
         return with_redis(lambda redis: command(redis, *args, **kwargs))
+
+    return run
+
+
+def prints_answer(
+    command: Callable[Concatenate[RedisClient, Parameters], Awaitable[Answer]],
+) -> Callable[Parameters, None]:
+    """Return a plain function that runs a coroutine function with Redis and prints its lines or its view."""
+    answer_of = redis_command(command)
+
+    @functools.wraps(command)
+    def run(*args: Parameters.args, **kwargs: Parameters.kwargs) -> None:
+        answer = answer_of(*args, **kwargs)
+        if isinstance(answer, str | list):
+            click.echo(answer if isinstance(answer, str) else "\n".join(answer))
+        else:
+            print_view(answer)
 
     return run
 
@@ -52,6 +73,17 @@ def with_redis(use: Callable[[RedisClient], Awaitable[Result]]) -> Result:
         return asyncio.run(_use(settings.redis_url, use))
     except StateError as error:
         raise StateError(explain(error, settings.redis_url)) from error
+
+
+@asynccontextmanager
+async def cache_session(redis: RedisClient) -> AsyncGenerator[RedisClient]:
+    """Yield the client of CACHE_URL, which is the one given where both are the same Redis."""
+    cache = cache_client(resolve_settings(), redis)
+    try:
+        yield cache
+    finally:
+        if cache is not redis:
+            await cache.close()
 
 
 def explain(error: StateError, redis_url: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
 from typing import Final
 
 from rich.console import RenderableType
@@ -28,13 +27,13 @@ async def read_log(redis: RedisClient, *, last: int) -> RenderableType:
     return log_table(experiments[-last:]) if experiments else Text("the tuner has decided nothing yet")
 
 
-async def read_status(redis: RedisClient) -> Sequence[str]:
+async def read_status(redis: RedisClient) -> list[str]:
     """Return lines with the mode, the experiments that are kept, and what cannot act here."""
     state, overrides, found = await asyncio.gather(
         tuner_store.load(redis), read_overrides(redis), instance_table.read_active(redis)
     )
     configured: TunerMode = found.catalogue.tuner.mode if found else "observe"
-    return list(status_lines(state, overrides, configured=configured, now=time.time()))
+    return status_lines(state, overrides, configured=configured, now=time.time())
 
 
 class UndoPending(UnknownName):
