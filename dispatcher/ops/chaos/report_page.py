@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import html
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
+from rich.table import Table
+from rich.text import Text
+
 from dispatcher.ops.chaos.chaos_test import VerifyReport
-from dispatcher.ops.chaos.evaluation import FAILOVER_GOAL_S, Evaluation, verdict_of
-from dispatcher.ops.chaos.report_rows import HEADINGS, VERDICT_GRADES, fault_cells
+from dispatcher.ops.chaos.evaluation import FAILOVER_GOAL_S
+from dispatcher.ops.chaos.report_tables import BAD, DIM, FAIR, GOOD, fault_table, figure_matrix
 from dispatcher.ops.chaos.turn_plot import plot
-from dispatcher.telemetry.kpi_table import label_of, value_text
+from dispatcher.terminal.figures import cells_of
 
 LEGEND: Final = (
     "How long each user waited for the first sound. Red: the fault is in place. "
     "Sand: its cause is gone, and not yet everything is well."
 )
+CLASSES: Final = {GOOD: "good", FAIR: "fair", BAD: "bad", DIM: "dim"}
 STYLE: Final = """
 :root{color-scheme:light dark;--ink:#1d2733;--paper:#fff;--soft:#5d6b7a;--line:#dde3ea;--fault:#f6d5d0;
 --after:#fbeedd;--calm:#e6f2ea;--good:#2f7d5b;--fair:#a86a00;--bad:#c22f27}
@@ -47,8 +51,8 @@ def page(report: VerifyReport) -> str:
     )
     parts = {
         "Every turn": f"<p>{LEGEND}</p>{plot(report)}",
-        "Faults": _faults(report.evaluations),
-        "Figures": _figures(report.evaluations),
+        "Faults": html_table(fault_table(report.evaluations)),
+        "Figures": html_table(figure_matrix(report.evaluations)),
     }
     return html_page("dispatcher verify", report.began_at_s, intro, report.problems, parts)
 
@@ -73,46 +77,25 @@ def html_page(
     )
 
 
-def _faults(evaluations: Sequence[Evaluation]) -> str:
-    head = "".join(f'<th class="{_kind(number)}">{name}</th>' for name, number in HEADINGS.items())
-    return html_table(head, [_fault_row(each) for each in evaluations])
-
-
-def _fault_row(each: Evaluation) -> str:
-    cells = zip(fault_cells(each), HEADINGS.values(), strict=True)
-    return "".join(
-        f'<td class="{_kind(number)} {cell.grade}">{html.escape(cell.text)}</td>' for cell, number in cells
+def html_table(table: Table) -> str:
+    """Return a table of the screen as HTML; its styles become classes."""
+    kinds = ["number" if column.justify == "right" else "text" for column in table.columns]
+    cells = cells_of(table)
+    styles = zip(*([_style(cell) for cell in column.cells] for column in table.columns), strict=True)
+    head = "".join(
+        f'<th class="{kind}">{html.escape(text)}</th>'
+        for kind, text in zip(kinds, cells["columns"], strict=True)
     )
-
-
-def _kind(is_number: bool) -> str:  # noqa: FBT001  a column of the table
-    return "number" if is_number else "text"
-
-
-def html_table(head: str, rows: Iterable[str]) -> str:
-    """Return a table of the cells of its head and of each row."""
-    shown = "".join(f"<tr>{row}</tr>" for row in rows)
-    body = f"<thead><tr>{head}</tr></thead><tbody>{shown}</tbody>"
-    return f'<div class="wide"><table>{body}</table></div>'
-
-
-def _figures(evaluations: Sequence[Evaluation]) -> str:
-    tried = [each for each in evaluations if not each.window.skipped]
-    if not tried:
-        return "<p>Nothing was tried.</p>"
-    names = "".join(f'<th class="number">{html.escape(each.window.fault)}</th>' for each in tried)
-    rows = []
-    for kpi in tried[0].figures:
-        bounds = f"{value_text(kpi.target, kpi.unit)} / {value_text(kpi.alert, kpi.unit)}"
-        cells = "".join(_figure_cell(each, kpi.name) for each in tried)
-        rows.append(f'<td>{label_of(kpi.name)}</td><td class="dim">{bounds}</td>{cells}')
-    return html_table(f"<th>figure</th><th>target / alert</th>{names}", rows)
-
-
-def _figure_cell(each: Evaluation, name: str) -> str:
-    kpi = each.figure(name)
-    verdict = verdict_of(kpi)
-    title = html.escape(f"{verdict}{'; ' if kpi.detail else ''}{kpi.detail}", quote=True)
-    return (
-        f'<td class="number {VERDICT_GRADES[verdict]}" title="{title}">{value_text(kpi.value, kpi.unit)}</td>'
+    rows = (
+        "".join(map(_cell, kinds, row, styled)) for row, styled in zip(cells["rows"], styles, strict=True)
     )
+    body = "".join(f"<tr>{row}</tr>" for row in rows)
+    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def _style(cell: object) -> str:
+    return CLASSES.get(str(cell.style), "") if isinstance(cell, Text) else ""
+
+
+def _cell(kind: str, text: str, style: str) -> str:
+    return f'<td class="{kind} {style}">{html.escape(text)}</td>'

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -11,20 +11,26 @@ from rich.table import Table
 from rich.text import Text
 
 from dispatcher.ops.chaos.chaos_test import VerifyReport
-from dispatcher.ops.chaos.evaluation import FAILOVER_GOAL_S, Evaluation, verdict_of, worst
-from dispatcher.ops.chaos.report_rows import HEADINGS, VERDICT_GRADES, Grade, fault_cells
+from dispatcher.ops.chaos.evaluation import FAILOVER_GOAL_S, PASSED, Evaluation, Verdict, verdict_of, worst
 from dispatcher.ops.chaos.turn_outcomes import OUTCOMES
 from dispatcher.telemetry.kpi_table import label_of, value_text
 from dispatcher.terminal.figures import cells_of
 
-GRADES: Final[dict[Grade, str]] = {
-    "": "",
-    "name": "bold",
-    "good": "green",
-    "fair": "yellow",
-    "bad": "bold red",
-    "dim": "dim",
+GOOD: Final = "green"
+FAIR: Final = "yellow"
+BAD: Final = "bold red"
+DIM: Final = "dim"
+NAME: Final = "bold"
+VERDICT_STYLES: Final[Mapping[Verdict, str]] = {
+    "pass": GOOD,
+    "over target": FAIR,
+    "alert": BAD,
+    "not judged": DIM,
 }
+FAULT_NUMBERS: Final = (
+    *("turns", "unanswered", "silent", "failover", "well after"),
+    *("first audio p50/p95/max", "errors"),
+)
 
 
 def report_view(report: VerifyReport) -> RenderableType:
@@ -36,26 +42,47 @@ def report_view(report: VerifyReport) -> RenderableType:
 
 def fault_table(evaluations: Sequence[Evaluation]) -> Table:
     """Return the effect of each fault on the turns."""
-    table = _table()
-    for heading, is_number in HEADINGS.items():
-        table.add_column(heading, justify="right" if is_number else "left", no_wrap=is_number)
+    table = _table("fault", "what was done", numbers=FAULT_NUMBERS)
+    table.add_column("verdict")
     for each in evaluations:
-        table.add_row(*(Text(cell.text, style=GRADES[cell.grade]) for cell in fault_cells(each)))
+        name, skipped = Text(each.window.fault, style=NAME), each.window.skipped
+        if skipped:
+            empty = [""] * len(FAULT_NUMBERS)
+            table.add_row(name, Text(skipped, style=DIM), *empty, Text("not tried", style=DIM))
+        else:
+            table.add_row(name, Text(each.window.what), *_fault_numbers(each), _verdict(each))
     return table
+
+
+def _fault_numbers(each: Evaluation) -> list[Text]:
+    silent, well_s = each.counts["silent"], each.window.well_s
+    p50, p95, errors = (each.figure(name) for name in ("first_audio_p50", "first_audio_p95", "errors"))
+    first_audio = " / ".join(value_text(value, "s") for value in (p50.value, p95.value, each.slowest_s))
+    return [
+        Text(str(sum(each.counts.values()))),
+        Text(str(each.failed_turns)),
+        Text(str(silent), style=BAD if silent else ""),
+        Text(f"{each.failover_s:.1f} s", style=GOOD if each.failover_s <= FAILOVER_GOAL_S else FAIR),
+        Text("never" if well_s is None else f"{well_s:.1f} s"),
+        Text(first_audio),
+        Text(value_text(errors.value, "ratio")),
+    ]
+
+
+def _verdict(each: Evaluation) -> Text:
+    return Text(each.verdict, style=GOOD if each.verdict == PASSED else BAD)
 
 
 def outcome_table(evaluations: Sequence[Evaluation]) -> Table:
     """Return the outcomes of the turns under each kind of fault, all times it came; of times the longest."""
-    table = _table("fault")
     numbers = ("times", "turns", *OUTCOMES, "twice", "late", "back after", "well after")
-    for heading in numbers:
-        table.add_column(heading, justify="right", no_wrap=True)
+    table = _table("fault", numbers=numbers)
     kinds = dict.fromkeys(each.window.fault for each in evaluations)
     for kind in kinds:
         table.add_row(
-            Text(kind, style="bold"), *_outcome_cells([e for e in evaluations if e.window.fault == kind])
+            Text(kind, style=NAME), *_outcome_cells([e for e in evaluations if e.window.fault == kind])
         )
-    table.add_row(Text("all", style="bold"), *_outcome_cells(evaluations))
+    table.add_row(Text("all", style=NAME), *_outcome_cells(evaluations))
     return table
 
 
@@ -80,9 +107,7 @@ def _longest(times_s: Sequence[float]) -> str:
 
 def figure_table(evaluations: Sequence[Evaluation]) -> Table:
     """Return each figure: with nothing broken, and at its worst."""
-    table = _table("figure")
-    for heading in ("nothing broken", "at worst", "target", "alert"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    table = _table("figure", numbers=("nothing broken", "at worst", "target", "alert"))
     table.add_column("during", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     for kpi in evaluations[0].figures if evaluations else ():
@@ -90,14 +115,29 @@ def figure_table(evaluations: Sequence[Evaluation]) -> Table:
         bad, during = found or (kpi, "")
         verdict = verdict_of(bad)
         table.add_row(
-            Text(label_of(kpi.name), style="bold"),
+            Text(label_of(kpi.name), style=NAME),
             value_text(kpi.value, kpi.unit),
             value_text(bad.value, kpi.unit),
             value_text(kpi.target, kpi.unit),
             value_text(kpi.alert, kpi.unit),
             during,
-            Text(verdict, style=GRADES[VERDICT_GRADES[verdict]]),
+            Text(verdict, style=VERDICT_STYLES[verdict]),
         )
+    return table
+
+
+def figure_matrix(evaluations: Sequence[Evaluation]) -> Table:
+    """Return each figure under each fault that was tried."""
+    tried = [each for each in evaluations if not each.window.skipped]
+    faults = [Text(each.window.fault) for each in tried]
+    table = _table("figure", numbers=("target / alert", *faults))
+    for kpi in tried[0].figures if tried else ():
+        bounds = f"{value_text(kpi.target, kpi.unit)} / {value_text(kpi.alert, kpi.unit)}"
+        seen = [each.figure(kpi.name) for each in tried]
+        values = [
+            Text(value_text(one.value, one.unit), style=VERDICT_STYLES[verdict_of(one)]) for one in seen
+        ]
+        table.add_row(label_of(kpi.name), Text(bounds, style=DIM), *values)
     return table
 
 
@@ -149,8 +189,10 @@ def _end(report: VerifyReport) -> Text:
     return Text("\n".join([f"failed: {turns}", *report.problems]), style="bold red")
 
 
-def _table(*headings: str) -> Table:
+def _table(*headings: str, numbers: Sequence[str | Text]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in headings:
         table.add_column(heading)
+    for number in numbers:
+        table.add_column(number, justify="right", no_wrap=True)
     return table

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
@@ -24,25 +23,36 @@ from dispatcher.ops.chaos.soak_rules import (
     SoakFigures,
 )
 from dispatcher.ops.chaos.soak_test import SoakReport
+from dispatcher.terminal.figures import cells_of
 
 TOO_SHORT: Final = f"slope not judged below {SLOPES_JUDGED_FROM_S / 60:.0f} minutes"
 
 
 def soak_view(report: SoakReport) -> RenderableType:
-    """Return the figures as a table, a line for each fault, and the last word."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("figure", "seen", "wanted"):
-        table.add_column(heading)
-    for row in figure_rows(report):
-        table.add_row(*row)
-    faults = [Text(f"{at}  {name}: {text}") for at, name, text in fault_rows(report)]
+    """Return the figures, the faults, and the last word."""
     failed = "\n".join(["failed", *report.problems])
     end = Text(failed, style="bold red") if report.problems else Text("passed", style="bold green")
-    return Group(table, Text(""), *faults, Text(""), end)
+    return Group(figures(report), Text(""), faults(report), Text(""), end)
 
 
-def figure_rows(report: SoakReport) -> list[tuple[str, str, str]]:
+def figures(report: SoakReport) -> Table:
     """Return each figure in words: its name, what was seen, what was wanted."""
+    return _table(("figure", "seen", "wanted"), _figure_rows(report))
+
+
+def faults(report: SoakReport) -> Table:
+    """Return each fault in words: when it came, its name, what was done and how soon all was well."""
+    return _table(("at", "fault", "seen"), _fault_rows(report))
+
+
+def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    table = Table(*headings, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    return table
+
+
+def _figure_rows(report: SoakReport) -> list[tuple[str, str, str]]:
     found = report.figures
     outcomes = ", ".join(f"{number} {name}" for name, number in found.turns.items() if number) or "no turn"
     reached = "never" if found.reached_s is None else f"{found.reached_s:.0f} s"
@@ -97,7 +107,7 @@ def soak_json(report: SoakReport) -> dict[str, Any]:
         "began_at_s": report.began_at_s,
         "ended_at_s": report.ended_at_s,
         "figures": asdict(report.figures),
-        "tables": {"": {"columns": ["figure", "seen", "wanted"], "rows": figure_rows(report)}},
+        "tables": {"": cells_of(figures(report))},
         "faults": [{"name": each.fault, **asdict(each)} for each in report.faults],
         "samples": [
             {
@@ -118,28 +128,19 @@ def soak_page(report: SoakReport) -> str:
     parts = {
         "Load": "<p>Red: a fault is in place. Green: 75 to 85 %. A red tick is a turn without an answer.</p>"
         + soak_plot(report),
-        "Figures": _table(("figure", "seen", "wanted"), figure_rows(report)),
-        "Faults": _table(("at", "fault", "seen"), fault_rows(report)),
+        "Figures": html_table(figures(report)),
+        "Faults": html_table(faults(report)),
     }
     lasted = f"{report.ended_at_s - report.began_at_s:.0f} s"
     return html_page("dispatcher verify --soak", report.began_at_s, lasted, report.problems, parts)
 
 
-def fault_rows(report: SoakReport) -> list[tuple[str, str, str]]:
-    """Return each fault in words: when it came, its name, what was done and how soon all was well."""
-    rows = []
+def _fault_rows(report: SoakReport) -> Iterator[tuple[str, str, str]]:
     for each in report.faults:
         at_s = int(each.began_at_s - report.began_at_s)
         well = "never well again" if each.well_s is None else f"well after {each.well_s:.1f} s"
         text = f"not tried: {each.skipped}" if each.skipped else f"{each.what}; {well}"
-        rows.append((f"{at_s // 60}:{at_s % 60:02d}", each.fault, text))
-    return rows
-
-
-def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    head = "".join(f"<th>{html.escape(heading)}</th>" for heading in headings)
-    cells = ("".join(f'<td class="text">{html.escape(cell)}</td>' for cell in row) for row in rows)
-    return html_table(head, cells)
+        yield f"{at_s // 60}:{at_s % 60:02d}", each.fault, text
 
 
 def _ratio(value: float | None, digits: int = 0) -> str:
