@@ -10,8 +10,8 @@ import click
 
 from dispatcher.ops.checks.check_lists import fronts_of, run_checks
 from dispatcher.ops.checks.check_view import any_failed, as_json, check_view
+from dispatcher.ops.checks.deployment_snapshot import CheckScope, read_snapshot
 from dispatcher.ops.checks.finding import CHECK_LISTS, CheckList
-from dispatcher.ops.checks.snapshot import CheckScope, read_snapshot
 from dispatcher.ops.redis_session import with_redis
 from dispatcher.supervisor.resolve_settings import resolve_settings
 from dispatcher.terminal.console import print_view

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from dispatcher.cli.options import instance_argument, time_option
+from dispatcher.cli.command_options import instance_argument, time_option
 from dispatcher.ops.redis_session import redis_command
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import admin

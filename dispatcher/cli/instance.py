@@ -24,7 +24,13 @@ DEFAULT_PORTS: Final[dict[Service, int]] = {"asr": 8100, "llm": 8200, "tts": 830
 @click.option(
     "--port", type=click.IntRange(0, 65535), help="Port to listen on.  [default: 8100, 8200 or 8300]"
 )
-@click.option("--set", "settings", metavar="KEY=VALUE", multiple=True, help="Set an option of the engine.")
+@click.option(
+    *("--set", "options"),
+    metavar="KEY=VALUE",
+    multiple=True,
+    callback=lambda _context, _parameter, written: dict(map(_key_and_value, written)),
+    help="Set an option of the engine.",
+)
 @click.option("--fault", metavar="MODE[=VALUE]", help="Fail on purpose (timed engines), as in stall-after=3.")
 def instance(
     service: Service,
@@ -32,7 +38,7 @@ def instance(
     engine: str | None,
     host: str,
     port: int | None,
-    settings: tuple[str, ...],
+    options: dict[str, str],
     fault: str | None,
 ) -> None:
     """Run one built-in ASR, LLM or TTS instance.
@@ -47,23 +53,20 @@ def instance(
     from dispatcher.settings import load_settings  # noqa: PLC0415
 
     make_private(needs_broker=False)
-    deployment = load_settings()
-    configure_logging(deployment)
-    options = dict(_key_and_value(each) for each in settings)
-    if fault is not None:
-        options["fault"] = fault
+    settings = load_settings()
+    configure_logging(settings)
     run_instance(
         service=service,
         engine=engine or default_engine(service),
         host=host,
         port=DEFAULT_PORTS[service] if port is None else port,
-        options=options,
-        may_fail=deployment.allow_verify,
+        options=options if fault is None else {**options, "fault": fault},
+        may_fail=settings.allow_verify,
     )
 
 
 def _key_and_value(setting: str) -> tuple[str, str]:
     key, equals, value = setting.partition("=")
     if not key or not equals:
-        raise click.BadParameter(f"was {setting!r}; expected KEY=VALUE", param_hint="--set")
+        raise click.BadParameter(f"was {setting!r}; expected KEY=VALUE")
     return key, value

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from dispatcher.cli.options import config_option
+from dispatcher.cli.command_options import config_option
 
 
 @click.group("nginx")
@@ -37,7 +37,7 @@ def render_command(
     from dispatcher.catalogue import load_catalogue  # noqa: PLC0415  the group's help must start at once
     from dispatcher.catalogue.secrets import EveryVariable  # noqa: PLC0415
     from dispatcher.ops.nginx import DOCKER, NATIVE, at_front, render  # noqa: PLC0415
-    from dispatcher.ops.nginx.machine import RESOLV_CONF, name_server, write_files  # noqa: PLC0415
+    from dispatcher.ops.nginx.nginx_host import RESOLV_CONF, name_server, write_files  # noqa: PLC0415
     from dispatcher.supervisor.process_spec import ListenAddress  # noqa: PLC0415
     from dispatcher.supervisor.resolve_settings import resolve_settings  # noqa: PLC0415
 

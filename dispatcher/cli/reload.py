@@ -8,7 +8,7 @@ import click
 
 from dispatcher.catalogue import Catalogue, load_catalogue
 from dispatcher.catalogue.changes import describe_changes
-from dispatcher.cli.options import config_option
+from dispatcher.cli.command_options import config_option
 from dispatcher.control.added_instances import with_overrides
 from dispatcher.control.overrides import read_overrides
 from dispatcher.ops.redis_session import prints_answer

@@ -11,7 +11,7 @@ import click
 
 from dispatcher.catalogue import load_catalogue
 from dispatcher.catalogue.secrets import EveryVariable
-from dispatcher.cli.options import config_option
+from dispatcher.cli.command_options import config_option
 from dispatcher.messages import SERVICES, Service
 from dispatcher.ops.instance_probe import Question, probe_instance
 from dispatcher.ops.probe_report import FAILURES, find_instance, keep_speech, report_lines

@@ -100,8 +100,7 @@ def verify(
         click.echo("interrupted; every fault is undone", err=True)
         context.exit(INTERRUPTED_EXIT_CODE)
     shown.put_out(json_file, html_file)
-    if shown.problems:
-        context.exit(FAILED_EXIT_CODE)
+    context.exit(FAILED_EXIT_CODE if shown.problems else 0)
 
 
 class ReportOutput(NamedTuple):

@@ -56,12 +56,9 @@ def is_ours(row: Any) -> bool:
 async def _read_key(redis: RedisClient, key: str) -> dict[str, Any] | None:
     """Return one key as a row; None where it was removed meanwhile."""
     kind = "list" if key.startswith(keys.history("")) else "hash"
-    if kind == "list":
-        values = await redis.execute("LRANGE", key, 0, -1)
-        words = [value.decode("utf-8", "surrogateescape") for value in values]
-    else:
-        fields = await redis.execute("HGETALL", key)
-        flat = [word for pair in fields.items() for word in pair] if isinstance(fields, dict) else fields
-        words = [word.decode("utf-8", "surrogateescape") for word in flat]
+    command = ("LRANGE", key, 0, -1) if kind == "list" else ("HGETALL", key)
+    found = await redis.execute(*command)
+    flat = [word for pair in found.items() for word in pair] if isinstance(found, dict) else found
+    words = [word.decode("utf-8", "surrogateescape") for word in flat]
     ttl_ms = int(await redis.execute("PTTL", key))
     return {"key": key, "kind": kind, "ttl_ms": max(0, ttl_ms), "words": words} if words else None

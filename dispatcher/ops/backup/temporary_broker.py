@@ -54,12 +54,7 @@ def temporary_broker(settings: Settings, report: Callable[[str], None]) -> Itera
         report("broker   started for this command, because nothing runs here")
         yield True
     finally:
-        process.terminate()
-        try:
-            process.wait(BROKER_STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        _stop(process)
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes], settings: Settings) -> None:
@@ -71,6 +66,15 @@ def _wait_until_ready(process: subprocess.Popen[bytes], settings: Settings) -> N
                 f"(DATA_DIR {settings.data_dir}, BROKER_PORT {settings.broker_port})"
             )
         time.sleep(BROKER_POLL_INTERVAL_S)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(BROKER_STOP_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _is_ready(settings: Settings) -> bool:

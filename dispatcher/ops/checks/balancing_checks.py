@@ -9,8 +9,8 @@ from typing import Final
 from dispatcher.catalogue.codec import digest
 from dispatcher.control.added_instances import with_added
 from dispatcher.kpis.shares import BY_WEIGHT
+from dispatcher.ops.checks.deployment_snapshot import Snapshot
 from dispatcher.ops.checks.finding import Finding, judged, not_applicable
-from dispatcher.ops.checks.snapshot import Snapshot
 from dispatcher.routing.overview import ServiceView
 
 # A smooth round robin is never further off than one call of each instance.

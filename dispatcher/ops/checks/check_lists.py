@@ -18,8 +18,8 @@ from dispatcher.ops.checks import (
     queue_checks,
     routing_checks,
 )
+from dispatcher.ops.checks.deployment_snapshot import Snapshot
 from dispatcher.ops.checks.finding import CheckList, Finding
-from dispatcher.ops.checks.snapshot import Snapshot
 from dispatcher.settings import Settings
 from dispatcher.supervisor.resolve_settings import front_url
 

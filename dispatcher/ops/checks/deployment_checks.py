@@ -8,8 +8,8 @@ from typing import Any
 
 from dispatcher.catalogue.model import Catalogue
 from dispatcher.control.added_instances import with_added
+from dispatcher.ops.checks.deployment_snapshot import Snapshot
 from dispatcher.ops.checks.finding import Finding, judged, not_applicable
-from dispatcher.ops.checks.snapshot import Snapshot
 from dispatcher.ops.nginx import DOCKER, NATIVE, at_front, render
 from dispatcher.ops.nginx.render import FRONTS_FOLDER, UPSTREAMS
 

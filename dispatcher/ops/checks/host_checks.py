@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from dispatcher.ops.backup.own_files import SECRETS
+from dispatcher.ops.checks.deployment_snapshot import Snapshot
 from dispatcher.ops.checks.finding import Finding, judged, not_applicable
-from dispatcher.ops.checks.snapshot import Snapshot
 
 LEAST_CORES: Final = 2
 # What the figure `devices` (50 in a turn) is planned for.

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from dispatcher.messages import CONTROL_QUEUE, SERVICES
+from dispatcher.ops.checks.deployment_snapshot import Snapshot
 from dispatcher.ops.checks.finding import Finding, age_text, judged, not_applicable
-from dispatcher.ops.checks.snapshot import Snapshot
 
 SAFE_POLICIES: Final = ("noeviction", "volatile-lru", "volatile-lfu", "volatile-ttl", "volatile-random")
 # As in workers/celery_ext/pools.py: a queue with few slots has a few threads to spare.

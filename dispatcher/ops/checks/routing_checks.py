@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from dispatcher.messages import SERVICES
+from dispatcher.ops.checks.deployment_snapshot import Snapshot
 from dispatcher.ops.checks.finding import Finding, age_text, judged, not_applicable
-from dispatcher.ops.checks.snapshot import Snapshot
 from dispatcher.telemetry.kpi_table import state_text, value_text
 
 WEIGHTS_MAX_AGE_S: Final = 180.0

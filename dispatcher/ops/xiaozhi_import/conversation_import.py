@@ -57,13 +57,13 @@ def conversation_lines(legacy: Legacy, taken: list[str], left: list[str]) -> Ite
     if words:
         taken.append(f"{len(words)} wakeup_words as wake_words")
         yield "  wake_words:"
-        yield from (f"    - {_quoted(word)}" for word in words)
+        yield from (f"    - {quoted(word)}" for word in words)
     yield from greeting_lines(legacy, taken, left)
     commands = legacy.texts("exit_commands")
     if commands:
         taken.append(f"{len(commands)} exit_commands as goodbye")
         yield "  goodbye:"
-        yield from (f"    - {_quoted(word)}" for word in dict.fromkeys([*commands, *GOODBYES]))
+        yield from (f"    - {quoted(word)}" for word in dict.fromkeys([*commands, *GOODBYES]))
     yield from _silence(legacy, taken)
     if kind_of(legacy, "Memory") not in _WITHOUT_MEMORY:
         taken.append("Memory as conversation.memory, kept in your own database")
@@ -148,14 +148,15 @@ def _timezone(legacy: Legacy, taken: list[str]) -> Iterator[str]:
     yield f"  timezone: {name}"
 
 
-def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
+def quoted(value: Any) -> str:
+    """Return a value as YAML takes it anywhere: JSON is YAML."""
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _block(text: str) -> str:
     """Return a text of several lines as a block; one with odd signs in quotes."""
     lines = text.splitlines()
     if not all(line.isprintable() for line in lines) or not lines:
-        return _quoted(text)
+        return quoted(text)
     # The number tells where the text begins, should its first line be indented.
     return "|2\n" + "\n".join(f"    {line}".rstrip() for line in lines)

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from dispatcher.catalogue import load_catalogue
 from dispatcher.catalogue.secrets import secret_problem
+from dispatcher.data_dir import write_private
 from dispatcher.errors import ConfigError, StartError
 from dispatcher.messages import SERVICES, Service
-from dispatcher.ops.xiaozhi_import.conversation_import import conversation_lines, left_behind
+from dispatcher.ops.xiaozhi_import.conversation_import import conversation_lines, left_behind, quoted
 from dispatcher.ops.xiaozhi_import.legacy_config import Legacy, is_placeholder, text_of, word_of
 from dispatcher.ops.xiaozhi_import.module_table import Moved, NotMoved, move
 
@@ -100,7 +100,9 @@ def write_import(made: Import, *, source: Path, output: Path, force: bool) -> Pa
         output.parent.mkdir(parents=True, exist_ok=True)
         output.write_text(made.text, "utf-8")
         if made.secrets:
-            write_secrets(env_file, made.secrets)
+            env_file.unlink(missing_ok=True)  # whoever has it open sees nothing of the keys
+            lines = (f"{name}={shlex.quote(value)}\n" for name, value in made.secrets.items())
+            write_private(env_file, "".join(lines))
     except OSError as error:
         raise StartError(f"{output}: cannot be written: {error}") from error
     try:
@@ -112,23 +114,6 @@ def write_import(made: Import, *, source: Path, output: Path, force: bool) -> Pa
         )
         raise ConfigError([*error.problems, hint]) from error
     return env_file
-
-
-def write_secrets(path: Path, secrets: Mapping[str, str]) -> None:
-    """Write the env file, readable by its owner alone from its first byte on.
-
-    Raises:
-        OSError: it cannot be written.
-    """
-    path.unlink(missing_ok=True)
-    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.writelines(f"{name}={shlex.quote(value)}\n" for name, value in secrets.items())
-
-
-def quoted(value: Any) -> str:
-    """Return a value as YAML takes it anywhere: JSON is YAML."""
-    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _instances(legacy: Legacy, service: Service, notes: _Notes) -> Iterator[str]:

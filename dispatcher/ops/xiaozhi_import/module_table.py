@@ -123,18 +123,23 @@ def row(
     def rule(module: Module) -> Outcome:
         if reason := refused(module):
             return NotMoved(reason=reason)
-        texts = {key: first_text(module, names) for key, names in options.items()}
-        secrets = {key: key_of(text) for key, text in texts.items() if key.endswith("_env")}
-        keys: dict[str, Any] = {"provider": provider} if provider != "openai_http" else {}
+        keys: dict[str, Any] = {"provider": provider} if provider != DEFAULT_PROVIDER else {}
         keys["endpoint"] = endpoint if isinstance(endpoint, str) else endpoint(module)
-        keys |= {key: text for key, text in texts.items() if text and key not in secrets}
-        return Moved(
-            keys={**keys, **further(module)},
-            secrets={key: secret for key, secret in secrets.items() if secret},
-            note=note if isinstance(note, str) else note(module),
-        )
+        filled, secrets = _filled(module, options)
+        shown = note if isinstance(note, str) else note(module)
+        return Moved(keys={**keys, **filled, **further(module)}, secrets=secrets, note=shown)
 
     return rule
+
+
+def _filled(
+    module: Module, options: Mapping[str, tuple[str, ...]]
+) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """Return the keys of an instance that options fill in, and its secrets."""
+    texts = {key: first_text(module, names) for key, names in options.items()}
+    secrets = {key: key_of(text) for key, text in texts.items() if key.endswith("_env")}
+    keys = {key: text for key, text in texts.items() if text and key not in secrets}
+    return keys, {key: secret for key, secret in secrets.items() if secret}
 
 
 def _inside(what: str) -> _Rule:

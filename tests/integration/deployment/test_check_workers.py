@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dispatcher.messages import CONTROL_QUEUE
-from dispatcher.ops.checks.snapshot import WorkerSnapshot, _workers
+from dispatcher.ops.checks.deployment_snapshot import WorkerSnapshot, _workers
 from dispatcher.redis_client.client import RedisClient
 
 

@@ -9,8 +9,8 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
+from dispatcher.cli.command_options import in_seconds
 from dispatcher.cli.eject import eject
-from dispatcher.cli.options import in_seconds
 from dispatcher.errors import StateError
 from dispatcher.ops.live_status import view_or_reason
 from dispatcher.ops.redis_session import explain

@@ -15,15 +15,15 @@ from dispatcher.host_metrics.host import HostSample
 from dispatcher.kpis.alert_rules import Alert
 from dispatcher.kpis.kpi_rules import Kpi
 from dispatcher.messages import QUEUES, SERVICES, Algorithm, Service
-from dispatcher.ops.checks.probes import HttpAnswer, NginxAnswers, TypedTurn
-from dispatcher.ops.checks.records_snapshot import RecordsSnapshot
-from dispatcher.ops.checks.snapshot import (
+from dispatcher.ops.checks.deployment_snapshot import (
     CheckScope,
     HostSnapshot,
     InstanceSnapshot,
     Snapshot,
     WorkerSnapshot,
 )
+from dispatcher.ops.checks.http_probes import HttpAnswer, NginxAnswers, TypedTurn
+from dispatcher.ops.checks.records_snapshot import RecordsSnapshot
 from dispatcher.routing.decisions import Decision
 from dispatcher.routing.instance_table import PublishedCatalogue
 from dispatcher.routing.overview import InstanceView, Overview, ServiceView

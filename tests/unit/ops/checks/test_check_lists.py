@@ -17,14 +17,14 @@ from dispatcher.catalogue.secrets import EveryVariable
 from dispatcher.host_metrics.cgroup import Cgroup
 from dispatcher.messages import QUEUES
 from dispatcher.ops.backup.last_backup import LastBackup
-from dispatcher.ops.checks import snapshot as snapshot_module
+from dispatcher.ops.checks import deployment_snapshot as snapshot_module
 from dispatcher.ops.checks.check_lists import ROWS, run_checks
 from dispatcher.ops.checks.check_view import any_failed, as_json, check_view, summary
 from dispatcher.ops.checks.deployed_files import ComposeFile, read_compose, read_nginx_files
+from dispatcher.ops.checks.deployment_snapshot import HostSnapshot, InstanceSnapshot, WorkerSnapshot
 from dispatcher.ops.checks.finding import CHECK_LISTS, Finding
-from dispatcher.ops.checks.probes import HttpAnswer, NginxAnswers, TypedTurn
+from dispatcher.ops.checks.http_probes import HttpAnswer, NginxAnswers, TypedTurn
 from dispatcher.ops.checks.records_snapshot import RecordsSnapshot
-from dispatcher.ops.checks.snapshot import HostSnapshot, InstanceSnapshot, WorkerSnapshot
 from dispatcher.ops.nginx import NATIVE, render
 from dispatcher.routing.instance_table import PublishedCatalogue
 from dispatcher.settings import Settings

@@ -13,7 +13,7 @@ from dispatcher.catalogue.nginx_proxy import NginxProxy, UpstreamServer
 from dispatcher.cli.nginx import nginx
 from dispatcher.messages import OTA_PATH, SERVICES, WEBSOCKET_PATH, Priority, Service
 from dispatcher.ops.nginx import DOCKER, NATIVE, render
-from dispatcher.ops.nginx.machine import name_server
+from dispatcher.ops.nginx.nginx_host import name_server
 from dispatcher.ops.nginx.upstreams import whole_weights
 from tests.support.processes import ROOT
 

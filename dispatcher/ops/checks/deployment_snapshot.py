@@ -21,9 +21,9 @@ from dispatcher.errors import ConfigError
 from dispatcher.host_metrics.cgroup import CGROUP_ROOT, OWN_CGROUPS, Cgroup, read_cgroup
 from dispatcher.messages import QUEUES, SERVICES, Service
 from dispatcher.ops.backup.last_backup import LastBackup, read_last_backup
-from dispatcher.ops.checks import probes
+from dispatcher.ops.checks import http_probes
 from dispatcher.ops.checks.deployed_files import ComposeFile, read_compose, read_nginx_files
-from dispatcher.ops.checks.probes import HttpAnswer, NginxAnswers, TypedTurn
+from dispatcher.ops.checks.http_probes import HttpAnswer, NginxAnswers, TypedTurn
 from dispatcher.ops.checks.records_snapshot import RecordsSnapshot, read_records
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
@@ -155,7 +155,9 @@ async def read_snapshot(redis: RedisClient, scope: CheckScope) -> Snapshot:
         answered = await _answers(session, scope)
         state = await _state(redis)
         alerts = state["active"].catalogue.alerts if state["active"] else None
-        webhook = await probes.head(session, alerts.webhook_url) if alerts and alerts.webhook_url else None
+        webhook = (
+            await http_probes.head(session, alerts.webhook_url) if alerts and alerts.webhook_url else None
+        )
     return Snapshot(
         scope=scope,
         now_s=time.time(),
@@ -174,30 +176,31 @@ async def read_snapshot(redis: RedisClient, scope: CheckScope) -> Snapshot:
 
 async def _answers(session: aiohttp.ClientSession, scope: CheckScope) -> dict[str, Any]:
     """Return what the parts of the deployment answer, by the names of the fields."""
-    turn = await probes.type_turn(session, scope.nginx or scope.fronts[0])
+    turn = await http_probes.type_turn(session, scope.nginx or scope.fronts[0])
     prometheus = f"{scope.prometheus.rstrip('/')}/api/v1/targets?state=active"
     return {
         "turn": turn,
         "answers": await _ask_fronts(session, scope, "/readyz"),
         "front_health": await _ask_fronts(session, scope, "/healthz"),
-        "nginx": await probes.count_nginx_answers(session, scope.nginx) if scope.nginx else None,
-        "flower": await probes.get(session, f"{scope.flower_url}/workers"),
-        "scrape": await probes.get(session, prometheus) if scope.prometheus else None,
+        "nginx": await http_probes.count_nginx_answers(session, scope.nginx) if scope.nginx else None,
+        "flower": await http_probes.get(session, f"{scope.flower_url}/workers"),
+        "scrape": await http_probes.get(session, prometheus) if scope.prometheus else None,
     }
 
 
 async def _ask_fronts(session: aiohttp.ClientSession, scope: CheckScope, path: str) -> dict[str, HttpAnswer]:
-    asked = [probes.get(session, f"{url.rstrip('/')}{path}") for url in scope.fronts]
+    asked = [http_probes.get(session, f"{url.rstrip('/')}{path}") for url in scope.fronts]
     return dict(zip(scope.fronts, await asyncio.gather(*asked), strict=True))
 
 
 async def _state(redis: RedisClient) -> dict[str, Any]:
     """Return what Redis holds, by the names of the fields."""
     overview = await read_overview(redis)
+    info: Mapping[str, Any] = await redis.execute("INFO")  # redis-py has parsed it
     picked = [await decisions.newest(redis, service, most=DECISIONS_READ) for service in SERVICES]
     return {
         "active": await instance_table.read_active(redis),
-        "redis": await _info(redis),
+        "redis": {str(name): str(value) for name, value in info.items()},
         "overview": overview,
         "instances": tuple([await _instance(redis, view) for view in overview.instances]),
         "workers": await _workers(redis),
@@ -228,15 +231,6 @@ def _read_host(settings: Settings) -> HostSnapshot:
         memory_bytes=cgroup.memory_bytes,
         disk_free_bytes=shutil.disk_usage(folder).free,
     )
-
-
-async def _info(redis: RedisClient) -> Mapping[str, str]:
-    """Return INFO as text; both forms in which a client may hand it over are read."""
-    said = await redis.execute("INFO")
-    if isinstance(said, dict):
-        return {str(name): str(value) for name, value in said.items()}
-    lines = (text.partition(":") for text in said.decode().splitlines() if not text.startswith("#"))
-    return {name: value for name, colon, value in lines if colon}
 
 
 async def _instance(redis: RedisClient, view: InstanceView) -> InstanceSnapshot:
