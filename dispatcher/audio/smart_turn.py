@@ -6,10 +6,7 @@ The model (BSD-2-Clause, 8.7 MB) comes from a file that the operator names, from
 
 from __future__ import annotations
 
-import hashlib
 import http.client
-import os
-import urllib.request
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -18,6 +15,7 @@ import numpy as np
 
 from dispatcher.audio import JUDGED_S
 from dispatcher.audio.log_mel import MEL_RATE_HZ, log_mel
+from dispatcher.audio.model_file import fetch, load_onnx
 from dispatcher.audio.pcm import resample, to_float32
 from dispatcher.errors import AudioError
 
@@ -86,15 +84,8 @@ def _packaged() -> Path | None:
 
 def _fetch(target: Path) -> Path:
     try:
-        with urllib.request.urlopen(HUB_URL, timeout=HUB_TIMEOUT_S) as answer:
-            model = answer.read()
-        if (actual := hashlib.sha256(model).hexdigest()) != MODEL_SHA256:
-            raise AudioError(f"{HUB_URL} has sha256 {actual}, expected {MODEL_SHA256}")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = target.with_suffix(f".{os.getpid()}")
-        unfinished.write_bytes(model)
-        unfinished.replace(target)
-    except (OSError, http.client.HTTPException) as error:
+        fetch(HUB_URL, target, sha256=MODEL_SHA256, timeout_s=HUB_TIMEOUT_S)
+    except (OSError, ValueError, http.client.HTTPException) as error:
         raise AudioError(
             f"no {MODEL_NAME} here, and the hub did not give it ({error}); "
             "pip install --no-deps pipecat-ai, or name the file in SMART_TURN_MODEL"
@@ -104,16 +95,10 @@ def _fetch(target: Path) -> Path:
 
 def _load(path: Path) -> InferenceSession:
     try:
-        # Half a second to import, and only this strategy needs it here.
-        import onnxruntime  # noqa: PLC0415
-    except ImportError as error:
-        raise AudioError("no onnxruntime for smart_turn; pip install 'xiaozhi-dispatcher[vad]'") from error
-    options = onnxruntime.SessionOptions()
-    options.inter_op_num_threads = 1
-    options.intra_op_num_threads = 1
-    try:
-        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        session = load_onnx(path)
         inputs = [each.name for each in session.get_inputs()]
+    except AudioError:
+        raise
     except Exception as error:  # its errors have no common base but this
         raise AudioError(f"{path} is no model of Smart Turn: {error}") from error
     if inputs != [_INPUT]:

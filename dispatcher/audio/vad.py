@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from dispatcher.audio.model_file import load_onnx
 from dispatcher.audio.pcm import Resampler, to_float32
 from dispatcher.errors import AudioError
 
@@ -134,11 +135,4 @@ def _load_session() -> InferenceSession:
     spec = find_spec("faster_whisper")
     if spec is None or not spec.submodule_search_locations:
         raise AudioError("no speech model for endpointing; pip install 'xiaozhi-dispatcher[vad]'")
-    # Half a second to import, and only auto and realtime listening need it.
-    import onnxruntime  # noqa: PLC0415
-
-    options = onnxruntime.SessionOptions()
-    options.inter_op_num_threads = 1
-    options.intra_op_num_threads = 1
-    path = Path(spec.submodule_search_locations[0], "assets", "silero_vad_v6.onnx")
-    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    return load_onnx(Path(spec.submodule_search_locations[0], "assets", "silero_vad_v6.onnx"))

@@ -56,9 +56,13 @@ def run_instance(
         shutdown_timeout=DRAIN_TIMEOUT_S,
     )
     if not event_loop.run(_serve(served, runner, prepared, host=host, port=port)):
-        # Stopped while it loaded: native code in that thread aborts when the interpreter ends under it.
-        sys.stderr.flush()
-        os._exit(0)
+        _end_at_once()
+
+
+def _end_at_once() -> None:
+    """End a process that was stopped while it loaded: native code in that thread would abort it later."""
+    sys.stderr.flush()
+    os._exit(0)
 
 
 async def _serve(

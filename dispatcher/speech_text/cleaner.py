@@ -28,7 +28,7 @@ _MARKDOWN: Final = (
     .enable("strikethrough")
     .disable(["code", "fence", "html_block", "reference", "lheading"])
 )
-_PART: Final = re.compile(rf"[^\n]{{1,{LONGEST_PART}}}")
+_LINE_PART: Final = re.compile(rf"[^\n]{{1,{LONGEST_PART}}}")
 # Controls, marks of direction and joining, soft hyphens, variation selectors, private signs; not line ends.
 _INVISIBLE: Final = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
@@ -113,7 +113,7 @@ def _cleaned(text: str, language: Literal["zh", "en", "auto"]) -> str:
     text = without_asides(_MATHEMATICAL.sub(lambda match: unicodedata.normalize("NFKC", match[0]), text))
     text = _TABLE_RULE.sub("", without_emoji(_INVISIBLE.sub("", text)))
     text = _TIMES.sub(r"\\*", _as_rows(text))
-    lines = [line for part in _PART.findall(text) for line in _lines(part)]
+    lines = [line for part in _LINE_PART.findall(text) for line in _lines(part)]
     return _joined([line for line in map(_tidy, lines) if line])
 
 

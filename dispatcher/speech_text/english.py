@@ -219,10 +219,7 @@ _RULES: Final[tuple[Rule, ...]] = (
         r"(?<![\w.])(?:\+\d{1,3}[- ])?(?:\(\d{3}\)\s?|\d{3}[- .])\d{3,4}[- .]\d{4}(?![\d.]\d|\d)",
         _called,
     ),
-    rule(
-        r"(?<![\d.-])\d{3}-\d{4}(?![\d-])",
-        lambda match: ", ".join(digits_en(group) for group in match[0].split("-")),
-    ),
+    rule(r"(?<![\d.-])\d{3}-\d{4}(?![\d-])", _called),
     # As in China: a mobile, and a number behind its area.
     rule(r"(?<![\w.,])(?:1[3-9]\d{9}(?<!0{5})|0\d{2,3}-\d{7,8})(?![\d.,]\d|\d)", _called),
     rule(r"(?<![\d.,])\d{3,20}(?![\d.,]\d|\d)", _code),

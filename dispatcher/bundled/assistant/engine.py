@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from dispatcher.bundled.assistant.device_calls import next_call
+from dispatcher.bundled.assistant.control_calls import next_call
 from dispatcher.bundled.assistant.memory import is_memory_task, memory_of
 from dispatcher.bundled.assistant.places import zones
 from dispatcher.bundled.assistant.query import parse_query

@@ -50,13 +50,13 @@ _AFTER_ME: Final = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 # "call me a taxi" and "我叫了外卖" tell no name.
-_NAME: Final = re.compile(
+_GIVEN_NAME: Final = re.compile(
     r"(?:(?:hi|hello|hey|and|oh)[ ]+)*(?:my name is|call me)[ ]+"
     r"(?!(?:an?|the|back|later|tomorrow|when|if|at|in|on|now|soon|not"
     r"|what)\b)([a-z][a-z-]*)(?:[ ]+[a-z-]+)?(?: and .*)?",
     re.IGNORECASE,
 )
-_NAME_ZH: Final = re.compile(r"(?:你好|嗨)?我(?:的名字)?是?叫(?![什啥了你他她它不车过])([^\s\d]{1,4})")
+_GIVEN_NAME_ZH: Final = re.compile(r"(?:你好|嗨)?我(?:的名字)?是?叫(?![什啥了你他她它不车过])([^\s\d]{1,4})")
 _NO_FACT: Final = re.compile(
     r"question|idea|call me|(?:love|like|hate) you$|问题|想法|我叫|(?:爱|喜欢|讨厌)你$"
 )
@@ -131,9 +131,9 @@ def note_fact(query: Query) -> str | None:
 
 def _name_in(text: str) -> str:
     for clause in reversed(_statements(text)):
-        if match := _NAME_ZH.fullmatch(clause):
+        if match := _GIVEN_NAME_ZH.fullmatch(clause):
             return match[1]
-        if match := _NAME.fullmatch(clause):
+        if match := _GIVEN_NAME.fullmatch(clause):
             return match[1].title()
     return ""
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from dispatcher.bundled.assistant.arithmetic import work_out
 from dispatcher.bundled.assistant.clock import tell_day, tell_place, tell_time
-from dispatcher.bundled.assistant.device_calls import report
+from dispatcher.bundled.assistant.control_calls import report
 from dispatcher.bundled.assistant.follow_ups import stand_alone
 from dispatcher.bundled.assistant.memory import note_fact, recall_name, repeat
 from dispatcher.bundled.assistant.query import Query, Rule

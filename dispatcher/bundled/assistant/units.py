@@ -117,7 +117,7 @@ _QUESTIONS_ZH: Final = (
         rf"(?:是|等于|有|合|为|换算成|换算为|转换成|换成|转成|转为|化成|相当于|大概|大约)+(?:多少|几)?个?(?P<to>{_CHINESE_WORDS})(?:是|等于)?(?:多少)?[呢啊]?"
     ),
 )
-_PART: Final = re.compile(rf"({NUMBER}|\ban?) ?个?({_CHINESE_WORDS}|{_LATIN}|degrees?|度)")
+_AMOUNT: Final = re.compile(rf"({NUMBER}|\ban?) ?个?({_CHINESE_WORDS}|{_LATIN}|degrees?|度)")
 _BELOW_ZERO: Final = re.compile(r"\b(?:minus|negative) (?=\d)|(?:0下|零下|负)(?=\d)")
 _VOLUMES: Final = ("liter", "milliliter", "gallon", "pint", "cup")
 _TEMPERATURES: Final = {"degC": "degF", "degF": "degC"}
@@ -163,7 +163,7 @@ def parse_conversion(figures: str, language: SpokenLanguage) -> Conversion | Non
         return None
     to = _BY_WORD[match["to"]]
     amounts = []
-    for number, word in _PART.findall(match["quantity"]):
+    for number, word in _AMOUNT.findall(match["quantity"]):
         # "20 degrees in Fahrenheit" are degrees Celsius.
         unit = _BY_WORD.get(word) or _UNIT_BY_NAME.get(_TEMPERATURES.get(to.name, ""))
         if unit is None:

@@ -8,7 +8,7 @@ from typing import Final
 
 from dispatcher.bundled.request_errors import RequestError, shown
 
-_NAME: Final = re.compile(
+_FIELD_NAME: Final = re.compile(
     rb'^content-disposition:.*?[;\s]name=(?:"([^"]*)"|([^;\s]+))', re.IGNORECASE | re.MULTILINE
 )
 
@@ -34,7 +34,7 @@ def read_form(body: bytes, content_type: str) -> dict[str, bytes]:
     # The first boundary has no line end before it; with one added all are alike.
     for part in (b"\r\n" + body).split(b"\r\n--" + boundary.encode())[1:]:
         head, blank, content = part.partition(b"\r\n\r\n")
-        name = _NAME.search(head)
+        name = _FIELD_NAME.search(head)
         if blank and name is not None:
             fields[(name[1] or name[2]).decode("utf-8", "replace")] = content
     return fields

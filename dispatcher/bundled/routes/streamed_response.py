@@ -35,12 +35,11 @@ async def stream(
                     await response.write(piece)
                 piece = await anext(pieces, None)
         except Exception as error:
-            if isinstance(error, ConnectionError) and has_disconnected(request):
-                return response
-            log.exception("stream broke", path=request.path)
-            await response.write(error_piece)
-            if request.transport is not None:
-                request.transport.close()
-            return response
-        await response.write_eof()
+            if not isinstance(error, ConnectionError) or not has_disconnected(request):
+                log.exception("stream broke", path=request.path)
+                await response.write(error_piece)
+                if request.transport is not None:
+                    request.transport.close()
+        else:
+            await response.write_eof()
         return response

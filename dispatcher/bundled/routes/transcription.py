@@ -14,7 +14,7 @@ from dispatcher.bundled.served_engine import ServiceRoute
 from dispatcher.errors import AudioError
 
 # The dialect's own names of languages, as some clients send them.
-_LANGUAGES: Final = {"": "auto", "english": "en", "chinese": "zh", "mandarin": "zh"}
+_LANGUAGE_CODES: Final = {"": "auto", "english": "en", "chinese": "zh", "mandarin": "zh"}
 
 
 class TranscriptionForm(BaseModel):
@@ -29,7 +29,7 @@ class TranscriptionForm(BaseModel):
     def short_language(cls, value: str) -> str:
         """Return "en" for "en-GB" or "English", and the like for Chinese."""
         word = value.strip().lower()
-        return _LANGUAGES.get(word, word.replace("_", "-").split("-")[0])
+        return _LANGUAGE_CODES.get(word, word.replace("_", "-").split("-")[0])
 
 
 async def answer_transcription(engine: AsrEngine, request: web.Request) -> web.Response:

@@ -6,24 +6,19 @@ Hugging Face hub or ModelScope).
 
 from __future__ import annotations
 
-import hashlib
 import http.client
 import os
 import urllib.error
-import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-import structlog
-
+from dispatcher.audio.model_file import fetch
 from dispatcher.bundled.sensevoice.onnx_metadata import read_metadata
 from dispatcher.bundled.weights import cached_snapshot, check_sha256
 from dispatcher.errors import StartError, in_words
-
-log = structlog.get_logger(__name__)
 
 REPOSITORY: Final = "csukuangfj/sherpa-onnx-sense-voice-zh-en-ja-ko-yue-2024-07-17"
 REVISION: Final = "2365baeacb507f821a0c8120fcee3d484dba7a07"
@@ -45,8 +40,6 @@ METADATA: Final = (
 )
 # A hub that is out of reach must not hold the start up, and one that stands still is left for the other.
 HUB_TIMEOUT_S: Final = 8.0
-_PIECE_BYTES: Final = 1024 * 1024
-_SHOWN_EVERY_BYTES: Final = 50 * _PIECE_BYTES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +131,7 @@ def _fetched(folder: Path, hubs: Sequence[str]) -> Path:
         problems: list[str] = []
         for hub in hubs if not (folder / name).is_file() else ():
             try:
-                _fetch(f"{hub}/{name}", folder / name, expected)
+                fetch(f"{hub}/{name}", folder / name, sha256=expected, timeout_s=HUB_TIMEOUT_S)
                 break
             except (OSError, ValueError, http.client.HTTPException) as error:
                 reason = error.reason if isinstance(error, urllib.error.URLError) else error
@@ -151,31 +144,3 @@ def _fetched(folder: Path, hubs: Sequence[str]) -> Path:
                 "ASR_MODEL=sensevoice,whisper hears with whisper meanwhile"
             )
     return folder
-
-
-def _fetch(url: str, target: Path, expected: str) -> None:
-    """Fetch a file into its place; one with another sum never gets there.
-
-    Raises:
-        OSError: the hub does not answer, or the file cannot be written.
-        ValueError: the file has another sum.
-    """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = target.with_suffix(f".{os.getpid()}")
-    digest, got, shown = hashlib.sha256(), 0, 0
-    log.info("fetching weights", file=target.name, hub=urlsplit(url).netloc)
-    request = urllib.request.Request(url, headers={"User-Agent": "xiaozhi-dispatcher"})  # noqa: S310
-    try:
-        with urllib.request.urlopen(request, timeout=HUB_TIMEOUT_S) as answer, unfinished.open("wb") as file:  # noqa: S310
-            while piece := answer.read(_PIECE_BYTES):
-                file.write(piece)
-                digest.update(piece)
-                got += len(piece)
-                if got - shown >= _SHOWN_EVERY_BYTES:
-                    shown = got
-                    log.info("fetching weights", file=target.name, megabytes=got // 1_000_000)
-        if digest.hexdigest() != expected:
-            raise ValueError(f"its file has sha256 {digest.hexdigest()}, expected {expected}")
-        unfinished.replace(target)
-    finally:
-        unfinished.unlink(missing_ok=True)

