@@ -31,40 +31,35 @@ def add_usage(app: web.Application) -> None:
 
 async def show_usage(request: web.Request) -> web.Response:
     """Answer with the usage of a span and that of its days, or why there is none."""
-    require_reader(request)
-    by, days = _asked(request)
-    console = request.app[CONSOLE]
-    zone, currency = await _house(console.redis)
-    records = console.records
-    first_day = day_of(time.time() - (days - 1) * _DAY_S, zone)
+    by, first_day, currency = await _asked(request)
+    records = request.app[CONSOLE].records
     found = await records.usage(by, first_day)
     by_day = await records.usage("day", first_day)
     if found is None or by_day is None:
         return web.json_response({"trouble": records.trouble})
-    answer: dict[str, Any] = {"by": by, "currency": currency, "rows": found, "days": by_day}
-    return web.json_response(answer)
+    return web.json_response({"by": by, "currency": currency, "rows": found, "days": by_day})
 
 
 async def download_usage(request: web.Request) -> web.Response:
     """Answer with the usage of a span as CSV."""
-    require_reader(request)
-    by, days = _asked(request)
-    console = request.app[CONSOLE]
-    zone, _ = await _house(console.redis)
-    text = await console.records.usage_csv(by, day_of(time.time() - (days - 1) * _DAY_S, zone))
+    by, first_day, _ = await _asked(request)
+    records = request.app[CONSOLE].records
+    text = await records.usage_csv(by, first_day)
     if text is None:
-        raise web.HTTPServiceUnavailable(text=console.records.trouble)
+        raise web.HTTPServiceUnavailable(text=records.trouble)
     return web.Response(text=text, content_type="text/csv", charset="utf-8", headers=CSV_HEADERS)
 
 
-def _asked(request: web.Request) -> tuple[Any, int]:
-    """Return by what usage is grouped, and of how many days."""
+async def _asked(request: web.Request) -> tuple[Any, str, str]:
+    """Return by what usage is grouped, its first day and the currency, for who may read."""
+    require_reader(request)
     span, by = request.match_info["span"], request.query.get("by", "instance")
     if span not in SPANS:
         raise web.HTTPNotFound(text=f"span: was {span!r}; expected one of {', '.join(SPANS)}")
     if by not in GROUPINGS:
         raise web.HTTPBadRequest(text=f"by: was {by!r}; expected one of {', '.join(GROUPINGS)}")
-    return by, SPANS[span]
+    zone, currency = await _house(request.app[CONSOLE].redis)
+    return by, day_of(time.time() - (SPANS[span] - 1) * _DAY_S, zone), currency
 
 
 async def _house(redis: RedisClient) -> tuple[str, str]:

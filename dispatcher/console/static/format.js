@@ -41,6 +41,11 @@ export function ms(value) {
   return value === null || value === undefined ? NONE : `${digits(value)} ms`;
 }
 
+/** A wait in the unit that keeps it short. */
+export function wait(value) {
+  return value >= 1000 ? `${digits(value / 1000, 1)} s` : ms(value);
+}
+
 export function percent(ratio, places = 0) {
   return ratio === null || ratio === undefined ? NONE : `${digits(ratio * 100, places)} %`;
 }

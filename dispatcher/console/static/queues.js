@@ -2,7 +2,7 @@
 
 import { offer } from "./actions.js";
 import { h } from "./dom.js";
-import { digits, megabytes, ms, NONE, span, word } from "./format.js";
+import { digits, megabytes, ms, NONE, span, wait, word } from "./format.js";
 import { t } from "./i18n.js";
 
 export const NEEDS = ["queues"];
@@ -40,8 +40,8 @@ function row(each) {
     h("th", { scope: "row" }, word("queue", each.queue)),
     h("td", { class: each.depth ? "warn" : "" }, digits(each.depth)),
     h("td", {}, each.depth && each.oldest_age_s !== null ? span(each.oldest_age_s) : NONE),
-    h("td", { title: t("queues.lastWait", { ms: ms(each.queue_wait_ms) }) }, ms(each.queue_wait_p95_ms)),
-    h("td", {}, ms(each.slot_wait_p95_ms)),
+    h("td", { title: t("queues.lastWait", { ms: ms(each.queue_wait_ms) }) }, wait(each.queue_wait_p95_ms)),
+    h("td", {}, wait(each.slot_wait_p95_ms)),
     h("td", {}, workers, pool),
   );
 }
