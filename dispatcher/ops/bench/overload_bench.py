@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
@@ -20,8 +21,10 @@ from dispatcher.ops.bench.bench_tables import bench_table, json_option
 from dispatcher.ops.bench.device_bench import parse_counts
 from dispatcher.ops.bench.measuring_process import measure
 from dispatcher.ops.bench.overload_load import (
+    ANSWER,
     AUDIBLE_MS,
     PLACES,
+    RAMP_S,
     TURN_TIMEOUT_S,
     OverloadLoadPlan,
     OverloadTurn,
@@ -33,11 +36,13 @@ from dispatcher.percentile import percentile
 from dispatcher.terminal.figures import write_results
 
 DEFAULT_LEVELS: Final = "60,100,200,300"
-# Eight places of 2.7 s: 0.3 s to the first token, and 47 tokens.
+# Eight places of 2.7 s: 0.3 s to the first token, and the answer at two characters a token.
 HOLD_S: Final = 2.7
-TOKENS_PER_S: Final = 47 / (HOLD_S - 0.3)
+TOKENS_PER_S: Final = len(ANSWER) / 2 / (HOLD_S - 0.3)
 # A turn that waits for nothing, with its speech, its playback and the pause after it.
 CYCLE_S: Final = 9.2
+# From the first turn to answers that end as fast as the places give them; turns that end before do not count.
+WARM_UP_S: Final = CYCLE_S + RAMP_S
 RESENT: Final = "stage late, sent again"
 _STEP: Final = re.compile(r"overload step changed.*?\bstep\W{1,4}(\d)")
 _ANSI: Final = re.compile(r"\x1b\[[0-9;]*m")
@@ -78,7 +83,11 @@ class OverloadRow:
 @click.command("overload", short_help="Measure 60 to 300 % of what the LLM places can take.")
 @click.option("--levels", default=DEFAULT_LEVELS, show_default=True, help="Per cent of the places' capacity.")
 @click.option(
-    "--seconds", type=click.FloatRange(5, 600), default=12, show_default=True, help="Length of each level."
+    "--seconds",
+    type=click.FloatRange(5, 600),
+    default=30,
+    show_default=True,
+    help="Time that is measured of each level.",
 )
 @click.option(
     "--only", type=click.Choice(["on", "off"]), help="`overload` on or off; else one after the other."
@@ -118,7 +127,7 @@ async def run_bench(
 
 def overload_stack(folder: Path, *, is_on: bool) -> StackPlan:
     """Return a stack with eight LLM places, and with room for all that comes before and after them."""
-    options = f"--set tokens_per_s={TOKENS_PER_S:.2f}"
+    options = f"--set tokens_per_s={TOKENS_PER_S:.2f} --set {shlex.quote(f'text={ANSWER}')}"
     sections = {"overload": {"enabled": is_on}}
     return plan_loaded(folder, sections, llm_places=PLACES, service="llm", options=options)
 
@@ -127,10 +136,11 @@ async def _run_level(
     plan: StackPlan, variant: str, level: int, seconds: float, progress: BenchProgress
 ) -> OverloadRow:
     devices = devices_at(level, cycle_s=CYCLE_S, hold_s=HOLD_S)
-    load = OverloadLoadPlan(url=plan.url, devices=devices, seconds=seconds)
+    load_s = WARM_UP_S + seconds
+    load = OverloadLoadPlan(url=plan.url, devices=devices, seconds=load_s)
     before, steps_before = count_resent(plan), len(steps_taken(plan))
-    with progress.step(f"{level} %, overload {variant}", round(devices * seconds / CYCLE_S)) as on_turn:
-        found = await measure("overload_load", load, timeout_s=seconds + 3 * TURN_TIMEOUT_S, on_turn=on_turn)
+    with progress.step(f"{level} %, overload {variant}", round(devices * load_s / CYCLE_S)) as on_turn:
+        found = await measure("overload_load", load, timeout_s=load_s + 3 * TURN_TIMEOUT_S, on_turn=on_turn)
     turns = [OverloadTurn(**turn) for turn in found["turns"]]
     row = row_of(turns, devices=devices, seconds=seconds, level=level, variant=variant)
     top_step = max(steps_taken(plan)[steps_before:], default=0)
@@ -156,11 +166,12 @@ def _front_log(plan: StackPlan) -> str:
 def row_of(
     turns: Sequence[OverloadTurn], *, devices: int, seconds: float, level: int, variant: str
 ) -> OverloadRow:
-    """Return the figures of a level's turns."""
+    """Return the figures of the turns that ended after the warm-up."""
+    turns = [turn for turn in turns if turn.ended_s > WARM_UP_S]
     firsts = [math.inf if turn.first_ms is None else turn.first_ms for turn in turns]
     answered = Counter(turn.device for turn in turns if turn.answered)
     away_ms = [first for turn, first in zip(turns, firsts, strict=True) if turn.turned_away]
-    in_time = sum(turn.answered and turn.ended_s <= seconds for turn in turns)
+    in_time = sum(turn.answered and turn.ended_s <= WARM_UP_S + seconds for turn in turns)
     return OverloadRow(
         variant=variant,
         level=level,

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import aiohttp
 
-from dispatcher.device_simulator import Address, DeviceOptions, connect, paced
+from dispatcher.device_simulator import Address, DeviceOptions, TurnResult, connect, paced
 from dispatcher.device_simulator.speech import encode
 from dispatcher.errors import DispatcherError
 from dispatcher.ops.bench.device_load import PAUSE_S
@@ -19,9 +19,15 @@ from dispatcher.ops.bench.measuring_process import carry_out, report_turn
 from dispatcher.ops.talk.apology_reason import is_apology, is_turned_away
 
 TURN_TIMEOUT_S: Final = 60.0
+# Of the LLM. Its first clause lasts until the next one is there, so that an answer without a gap has none.
+ANSWER: Final = (
+    "The kettle is on for you now, and tea will be ready soon. Please sit down for a moment with me."
+)
 # Of the LLM, which are what there is too little of.
 PLACES: Final = 8
 AUDIBLE_MS: Final = 2_000
+# The devices begin evenly over it.
+RAMP_S: Final = 3.0
 # In the middle of an utterance that hesitates; shorter than any silence that ends one.
 PAUSE_MS: Final = 400
 
@@ -50,7 +56,7 @@ class OverloadLoadPlan:
     url: str
     devices: int
     seconds: float
-    ramp_s: float = 3.0
+    ramp_s: float = RAMP_S
     seed: int = 1
     is_auto: bool = False
     hesitant_ratio: float = 0.0
@@ -124,7 +130,7 @@ class OverloadLoad:
             device=number,
             ended_s=self._now_s(),
             first_ms=result.first_audio_ms,
-            has_gap=result.gaps > 0,
+            has_gap=result.gaps > _fillers_in(result),
             answered=answered,
             turned_away=is_turned_away(result),
         )
@@ -139,6 +145,11 @@ class OverloadLoad:
 
     def _now_s(self) -> float:
         return time.monotonic() - self._began_at
+
+
+def _fillers_in(result: TurnResult) -> int:
+    """Return how many phrases were spoken before the answer; the wait after one is no gap of the answer."""
+    return sum(sentence.text not in ANSWER for sentence in result.sentences)
 
 
 async def _run(fields: dict[str, Any]) -> dict[str, Any]:

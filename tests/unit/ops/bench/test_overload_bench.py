@@ -10,6 +10,7 @@ import yaml
 
 from dispatcher.ops.bench.overload_bench import (
     RESENT,
+    WARM_UP_S,
     count_resent,
     jain_index,
     overload_stack,
@@ -23,12 +24,14 @@ from dispatcher.terminal.figures import cells_of
 
 def turn(device: int, first_ms: float | None, *, ended_s: float = 5.0) -> OverloadTurn:
     answered = first_ms is not None
+    ended_s += WARM_UP_S
     return OverloadTurn(device=device, ended_s=ended_s, first_ms=first_ms, has_gap=False, answered=answered)
 
 
 def test_a_level_counts_what_was_audible_and_what_the_places_gave() -> None:
     turns = [turn(1, 900.0), turn(1, 2_500.0), turn(2, 1_000.0, ended_s=20.0), turn(2, None)]
-    row = row_of(turns, devices=2, seconds=10, level=100, variant="on")
+    early = turn(2, 9_000.0, ended_s=-1.0)
+    row = row_of([early, *turns], devices=2, seconds=10, level=100, variant="on")
     assert (row.turns, row.unanswered, row.audible_ratio) == (4, 1, 0.5)
     assert row.capacity_ratio == pytest.approx(2 * 2.7 / (8 * 10))
     assert row.jain == pytest.approx(0.9)
