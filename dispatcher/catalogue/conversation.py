@@ -119,7 +119,7 @@ class SpeculationRules(Section):
     """
 
     enabled: Switch = True
-    pause_ms: Count = 200
+    pause_ms: Count = 128
     waste_budget: WasteShare = 0.2
     paid: Switch = False
 
@@ -171,7 +171,7 @@ class Conversation(Section):
         default_factory=lambda: PrefillRules(enabled=False)
     )
     speculation: Annotated[SpeculationRules, BeforeValidator(_enabled)] = field(
-        default_factory=lambda: SpeculationRules(enabled=False)
+        default_factory=SpeculationRules
     )
     filler: Annotated[FillerRules, BeforeValidator(_switched)] = field(default_factory=FillerRules)
     personas: Mapping[InstanceName, Annotated[Persona, BeforeValidator(or_defaults)]] = field(

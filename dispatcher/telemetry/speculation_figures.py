@@ -19,7 +19,7 @@ class SpeculationFigures:
     Attributes:
         started, committed: turns that began at a pause, and those of them whose pause was the end.
         wasted: LLM calls that were made for speech that went on, or that a real call ended.
-        calls: turns that an LLM answered, begun ahead or not.
+        calls: turns that an LLM answered, begun ahead or not; a front writes them with its next start.
     """
 
     started: int = 0
@@ -43,13 +43,13 @@ class SpeculationFigures:
 NO_SPECULATION: Final = SpeculationFigures()
 
 
-async def count(redis: RedisClient, figure: Figure) -> None:
-    """Count one more.
+async def count(redis: RedisClient, figure: Figure, number: int = 1) -> None:
+    """Count so many more.
 
     Raises:
         StateError: Redis is out of reach.
     """
-    await redis.execute("HINCRBY", keys.SPECULATION, figure, 1)
+    await redis.execute("HINCRBY", keys.SPECULATION, figure, number)
 
 
 async def read_figures(redis: RedisClient) -> SpeculationFigures:

@@ -76,8 +76,8 @@ class ListenController:
         """Record a packet of sound; speech in it may begin or end an utterance."""
         if not self._session.records:
             return
-        dropped = self.microphone.dropped
-        event = self.microphone.add(packet, watch_speech=self._session.watches_speech)
+        dropped, watches_speech = self.microphone.dropped, self._session.watches_speech
+        event = self.microphone.add(packet, watch_speech=watches_speech)
         if self.microphone.dropped > dropped:
             self._mistakes.note("packet dropped", size_bytes=len(packet))
         match event:
@@ -90,8 +90,7 @@ class ListenController:
                 self._mistakes.note("utterance too long", limit_s=limit_s)
                 await self._obey(self._session.listen_stop())
         if self._session.is_uttered(hears_speech=self.microphone.in_speech):
-            may_pause = self._session.watches_speech
-            await self._head_start.follow(self.microphone, self.tools, may_pause=may_pause)
+            await self._head_start.follow(self.microphone, self.tools, may_pause=watches_speech)
 
     async def on_listen(self, message: Listen) -> None:
         """Act on a `listen` message: the microphone went on or off, or text came."""

@@ -132,6 +132,7 @@ class Speculations:
         self._turn = SpeculativeTurn(self._context, replace(ticket, speculative=True), voice_ms)
         self._turn.start(microphone.recorded(), tools)
         _count(self._context, "started")
+        _count(self._context, "calls", self._context.waste_budget.take_noted())
         return True
 
     def take(self, microphone: Microphone) -> SpeculativeTurn | None:
@@ -177,8 +178,7 @@ def note_llm_call(context: FrontContext) -> None:
     rules = context.catalogue.conversation.speculation
     if rules.enabled:
         context.waste_budget.note_call(rules.waste_budget)
-        _count(context, "calls")
 
 
-def _count(context: FrontContext, figure: speculation_figures.Figure) -> None:
-    context.spawn(speculation_figures.count(context.redis, figure))
+def _count(context: FrontContext, figure: speculation_figures.Figure, number: int = 1) -> None:
+    context.spawn(speculation_figures.count(context.redis, figure, number))

@@ -57,10 +57,17 @@ class WasteBudget:
     def __init__(self) -> None:
         """Begin with the price of the first ones."""
         self._saved = FIRST_SAVED
+        self._noted = 0
 
     def note_call(self, share: float) -> None:
         """Count a call for a turn; `share` of all calls may be wasted, above 0 and below 1."""
         self._saved = min(self._saved + share / (1 - share), _MAX_SAVED)
+        self._noted += 1
+
+    def take_noted(self) -> int:
+        """Return how many calls were noted since this was last asked."""
+        noted, self._noted = self._noted, 0
+        return noted
 
     def try_spend(self) -> bool:
         """Return whether a speculation may begin, and pay for it."""

@@ -21,7 +21,8 @@ from tests.unit.catalogue.files import CatalogueFile, file_with
 def test_prefill_is_off_unless_it_is_switched_on(
     catalogue_file: CatalogueFile, text: str, rules: PrefillRules
 ) -> None:
-    catalogue = catalogue_file.loads_as(file_with(more=f"conversation:\n  prefill: {text}\n"))
+    more = f"conversation:\n  prefill: {text}\n  speculation: false\n"
+    catalogue = catalogue_file.loads_as(file_with(more=more))
     assert catalogue.conversation.prefill == rules
     assert catalogue.conversation.uses_spare_slots("llm") is rules.enabled
     assert not catalogue.conversation.uses_spare_slots("tts")

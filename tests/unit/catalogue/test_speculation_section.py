@@ -13,7 +13,7 @@ from tests.unit.catalogue.files import CatalogueFile, file_with
 @pytest.mark.parametrize(
     ("text", "rules"),
     [
-        ("", SpeculationRules(enabled=False)),
+        ("", SpeculationRules()),
         ("false", SpeculationRules(enabled=False)),
         ("true", SpeculationRules()),
         (
@@ -22,7 +22,7 @@ from tests.unit.catalogue.files import CatalogueFile, file_with
         ),
     ],
 )
-def test_speculation_is_off_unless_it_is_switched_on(
+def test_speculation_is_on_unless_it_is_switched_off(
     catalogue_file: CatalogueFile, text: str, rules: SpeculationRules
 ) -> None:
     catalogue = catalogue_file.loads_as(file_with(more=f"conversation:\n  speculation: {text}\n"))

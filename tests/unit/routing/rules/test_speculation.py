@@ -68,3 +68,10 @@ def test_what_is_not_wasted_is_paid_back() -> None:
         budget.pay_back()
         assert budget.try_spend()
         assert not budget.try_spend()
+
+
+def test_calls_that_were_noted_are_counted_once() -> None:
+    budget = WasteBudget()
+    budget.note_call(0.2)
+    budget.note_call(0.2)
+    assert (budget.take_noted(), budget.take_noted()) == (2, 0)
