@@ -7,14 +7,17 @@ import logging
 import os
 import signal
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import structlog
+from xdist.scheduler import Scheduling
 
 from dispatcher.redis_client.client import RedisClient, connect
 from tests.support.broker import Broker
 from tests.support.fleet import Fleet
+from tests.support.folders import Folder, FolderScheduling
 from tests.support.instances import Instances
 from tests.support.level_times import LevelTimes
 from tests.support.stack import Stack
@@ -39,6 +42,18 @@ def pytest_configure(config: pytest.Config) -> None:
     """Add up the time of each level, in the process that prints the summary."""
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(LevelTimes())
+
+
+def pytest_collect_directory(path: Path, parent: pytest.Collector) -> Folder:
+    """Make each folder a scope."""
+    folder: Folder = Folder.from_parent(parent, path=path)
+    return folder
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling | None:
+    """Deal tests out by folders that share a stack, else by modules."""
+    return FolderScheduling(config, log) if config.getoption("dist") == "loadscope" else None
 
 
 def pytest_collection_finish() -> None:

@@ -98,7 +98,7 @@ def scripted() -> Iterator[MakeServer]:
         server.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def running_fronts(
     running_stack: Stack, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Front, Front]]:

@@ -13,18 +13,18 @@ from tests.support.services.otlp_collector import OtlpCollector
 from tests.support.stack import Stack, write_config
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def collector() -> Iterator[OtlpCollector]:
     """What the stack sends its traces to."""
     with in_a_thread(OtlpCollector) as running:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def running_tapped_stack(
     tmp_path_factory: pytest.TempPathFactory, running_instances: Instances, collector: OtlpCollector
 ) -> Iterator[Stack]:
-    """The stack, for the whole session; tests take `tapped_stack`."""
+    """The stack, for all tests of this folder; they take `tapped_stack`."""
     folder = tmp_path_factory.mktemp("house")
     instances = tapped(folder, running_instances)
     stack = Stack(folder, instances)

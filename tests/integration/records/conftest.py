@@ -103,9 +103,9 @@ def ask(database_url: str, question: str) -> list[Any]:
         store.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def running_mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariaDB]:
-    """A MariaDB for the whole session; tests take `mariadb`."""
+    """A MariaDB for all tests of this folder; they take `mariadb`."""
     server = MariaDB(tmp_path_factory.mktemp("mariadb"))
     server.start()
     yield server

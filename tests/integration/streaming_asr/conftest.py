@@ -61,9 +61,9 @@ def _instance(name: str, endpoint: str, **fields: object) -> Instance:
     return replace(made, **fields)  # type: ignore[arg-type]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def running_funasr(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[FunAsrProcess, FunAsrProcess]]:
-    """Two FunASR servers for the whole session; tests take `servers`."""
+    """Two FunASR servers for all tests of this folder; they take `servers`."""
     folder = tmp_path_factory.mktemp("streaming-asr")
     servers = FunAsrProcess("live-1", folder), FunAsrProcess("live-2", folder)
     for server in servers:
