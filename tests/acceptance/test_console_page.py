@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
 import time
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -23,8 +22,8 @@ from dispatcher.settings import Settings
 from dispatcher.telemetry.front_presence import read_fronts
 from tests.acceptance.console_page import DEVICE, NOT_MARKUP, PAGE_TIMEOUT_MS, signs_in
 from tests.acceptance.talk_page import new_tab
+from tests.support.commands import command_beside
 from tests.support.console import ConsoleProcess
-from tests.support.processes import BIN, own_environment
 from tests.support.stack import Stack
 from tests.support.waiting import soon
 
@@ -40,16 +39,14 @@ async def shown(page: Page) -> dict[str, Any]:
     return {each["name"]: each for service in status["services"] for each in service["instances"]}
 
 
-def told_by_command(stack: Stack, *words: str) -> Any:
+async def told_by_command(stack: Stack, *words: str) -> Any:
     """Return what `dispatcher … --json` says."""
-    command = [str(BIN / "dispatcher"), *words, "--json"]
-    done = subprocess.run(command, env=own_environment(stack.environ), capture_output=True, check=True)
-    return json.loads(done.stdout)
+    return json.loads((await command_beside(stack.environ, *words, "--json")).out)
 
 
-def told_of_instances(stack: Stack) -> dict[str, Any]:
+async def told_of_instances(stack: Stack) -> dict[str, Any]:
     """Return what `dispatcher status --json` says of instances, by name."""
-    services = told_by_command(stack, "status")["services"]
+    services = (await told_by_command(stack, "status"))["services"]
     return {each["name"]: each for service in services for each in service["instances"]}
 
 
@@ -66,7 +63,7 @@ async def test_page_metrics_command_and_redis_count_fifty_devices_alike(
     redis = RedisClient(connect(stack.broker.url))
 
     async def agree() -> bool:
-        listed = await asyncio.to_thread(told_by_command, stack, "devices", "list")
+        listed = await told_by_command(stack, "devices", "list")
         metrics = await asyncio.to_thread(scraped, console, "xiaozhi_devices", "state")
         fronts = (await read_fronts(redis)).values()
         of_redis = sum(each.devices for each in fronts), sum(each.busy for each in fronts)
@@ -97,7 +94,7 @@ async def instances_agree(page: Page, console: ConsoleProcess, stack: Stack) -> 
     redis = RedisClient(connect(stack.broker.url))
 
     async def agree() -> bool:
-        of_page, of_command = await shown(page), await asyncio.to_thread(told_of_instances, stack)
+        of_page, of_command = await shown(page), await told_of_instances(stack)
         in_redis = {
             name: int(await redis.execute("HGET", keys.instance(each["service"], name), "calls") or 0)
             for name, each in of_command.items()

@@ -1,4 +1,7 @@
-"""The operator's commands as real processes against a real Valkey."""
+"""The operator's commands against a real Valkey: their words, their codes, and what they do to picks.
+
+Those that wait, or find no Redis, are processes of their own.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,6 @@ import asyncio
 import json
 import signal
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ import pytest
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing.leases import Slot
 from tests.support.broker import Broker
+from tests.support.commands import Said, command_beside
 from tests.support.fleet import Fleet, llm
 from tests.support.processes import BIN, ROOT, Process, own_environment
 from tests.support.waiting import eventually
@@ -21,19 +24,10 @@ from tests.support.waiting import eventually
 TURN = "5f0c1d2e3b4a4f5e"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
-    """What a command printed, and its exit code."""
-
-    out: str
-    err: str
-    code: int
-
-
 Command = Callable[..., Awaitable[Said]]
 
 
-async def run(redis_url: str, *words: str) -> Said:
+async def run_process(redis_url: str, *words: str) -> Said:
     process = await asyncio.create_subprocess_exec(
         *(str(BIN / "dispatcher"), *words),
         cwd=ROOT,
@@ -44,7 +38,7 @@ async def run(redis_url: str, *words: str) -> Said:
     out, err = await process.communicate()
     assert process.returncode is not None
     assert "Traceback" not in err.decode()
-    return Said(out=out.decode(), err=err.decode(), code=process.returncode)
+    return Said(code=process.returncode, out=out.decode(), err=err.decode())
 
 
 @pytest.fixture
@@ -52,7 +46,7 @@ def command(broker: Broker) -> Command:
     """Return a runner of `dispatcher` commands on this broker."""
 
     def start(*words: str) -> Awaitable[Said]:
-        return run(broker.url, *words)
+        return command_beside({"REDIS_URL": broker.url}, *words)
 
     return start
 
@@ -218,7 +212,7 @@ async def test_an_unknown_instance_is_answered_with_those_there_are(
     "words", [("status",), ("status", "--watch"), ("drain", "llm-1"), ("why", "abcdef"), ("eject", "llm-1")]
 )
 async def test_a_redis_that_is_away_is_one_line_without_its_password(words: tuple[str, ...]) -> None:
-    said = await run("redis://:secret@127.0.0.1:9/0", *words)
+    said = await run_process("redis://:secret@127.0.0.1:9/0", *words)
     assert (said.code, said.out) == (1, "")
     assert said.err.startswith("no Redis answers at 127.0.0.1:9; ")
     assert len(said.err.splitlines()) == 1

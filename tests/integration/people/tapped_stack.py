@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from click.testing import CliRunner
 from redis import Redis
 
-from dispatcher.cli import main
 from dispatcher.messages import Service
+from tests.support.commands import Said, command_beside
 from tests.support.instances import Instances, TimedInstance
 from tests.support.processes import BIN
 from tests.support.stack import Stack
@@ -89,17 +87,9 @@ def tapped(folder: Path, running: Instances) -> TappedInstances:
     return TappedInstances(by_service=by_service, taps=(Wiretap(llm.port), *voices))
 
 
-async def command(stack: Stack, *words: str) -> tuple[int, str, str]:
-    """Call a `dispatcher` command on the stack; return its exit code and what it printed."""
-    return await asyncio.to_thread(_call, stack, words)
-
-
-def _call(stack: Stack, words: tuple[str, ...]) -> tuple[int, str, str]:
-    """Call it in this process: thirty starts of Python would be most of the time of these tests."""
-    result = CliRunner().invoke(main, list(words), env=stack.environ)
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result.exit_code, result.stdout, result.stderr
+async def command(stack: Stack, *words: str) -> Said:
+    """Call a `dispatcher` command on the stack."""
+    return await command_beside(stack.environ, *words)
 
 
 async def listed(stack: Stack) -> dict[str, dict[str, Any]]:
