@@ -13,6 +13,7 @@ Found = TypeVar("Found")
 # Long enough for a machine that does something else beside; a passing test never waits so long.
 WAIT_TIMEOUT_S: Final = 120.0
 WAIT_POLL_INTERVAL_S: Final = 0.02
+COMMAND_POLL_INTERVAL_S: Final = 1.0
 
 
 def is_ready(url: str) -> bool:
@@ -24,13 +25,24 @@ def is_ready(url: str) -> bool:
         return False
 
 
-def eventually(condition: Callable[[], Found], *, what: str, within_s: float = WAIT_TIMEOUT_S) -> Found:
+def eventually(
+    condition: Callable[[], Found],
+    *,
+    what: str,
+    within_s: float = WAIT_TIMEOUT_S,
+    poll_interval_s: float = WAIT_POLL_INTERVAL_S,
+) -> Found:
     """Return the first true answer of a condition; the test fails when none comes in time."""
     give_up_at = time.monotonic() + within_s
     while not (found := condition()):
         assert time.monotonic() < give_up_at, f"{what}: not within {within_s:g} s"
-        time.sleep(WAIT_POLL_INTERVAL_S)
+        time.sleep(poll_interval_s)
     return found
+
+
+def eventually_says(condition: Callable[[], Found], *, what: str, within_s: float = WAIT_TIMEOUT_S) -> Found:
+    """Wait for what a command says; it runs so seldom that it leaves the machine to what is waited for."""
+    return eventually(condition, what=what, within_s=within_s, poll_interval_s=COMMAND_POLL_INTERVAL_S)
 
 
 async def until(condition: Callable[[], object], what: str) -> None:

@@ -96,7 +96,7 @@ class Operator:
         )
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def reloaded_stack(tmp_path_factory: pytest.TempPathFactory, running_instances: Instances) -> Iterator[Stack]:
     """A system of its own: what is active here is nobody else's."""
     stack = Stack(tmp_path_factory.mktemp("reload"), running_instances)

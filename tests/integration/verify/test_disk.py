@@ -13,7 +13,7 @@ import pytest
 from tests.integration.verify.chaos_stack import ChaosStack
 from tests.support.broker import give_up
 from tests.support.processes import BIN
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, eventually_says
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -88,7 +88,7 @@ def test_turns_go_on_while_the_disk_is_full_and_all_heals_when_there_is_space(
     for _ in range(2):
         stack.answers()
     assert "the disk is full" in stack.dispatcher("status").stdout
-    eventually(lambda: "full" in str(stack.disk_figure().get("detail")), what="the figure of the disk")
+    eventually_says(lambda: "full" in str(stack.disk_figure().get("detail")), what="the figure of the disk")
     stack.on_disk('rm "$DISK/fill"')
     stack.says("can be written to again", since)
     stack.says("the broker keeps its file again", since)
@@ -100,7 +100,7 @@ def test_turns_go_on_while_the_disk_is_full_and_all_heals_when_there_is_space(
         ),
         what="turns in the log again",
     )
-    eventually(lambda: stack.disk_figure().get("value") != 1.0, what="the figure is well again")
+    eventually_says(lambda: stack.disk_figure().get("value") != 1.0, what="the figure is well again")
     assert stack.runs
 
 

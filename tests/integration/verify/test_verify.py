@@ -15,7 +15,7 @@ import pytest
 from tests.integration.verify.chaos_stack import ChaosStack
 from tests.support.broker import Broker
 from tests.support.processes import BIN, own_environment
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, eventually_says
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -33,7 +33,7 @@ def test_every_row_about_a_stack_that_is_well_passes_or_does_not_apply(chaos_sta
             name for name, outcome in rows_of(json.loads(said.stdout), "3").items() if outcome == "pass"
         }
 
-    eventually(adjusted, what="the first adjustment", within_s=60)
+    eventually_says(adjusted, what="the first adjustment", within_s=60)
     said = json.loads(chaos_stack.dispatcher("check", "--phase", "2", "--phase", "3", "--json").stdout)
     of_this_box = {"figure cpu", "figure memory"}
     found = {**rows_of(said, "2"), **rows_of(said, "3")}
@@ -136,14 +136,14 @@ def test_one_more_instance_has_calls_and_a_restarted_one_is_another_process(chao
         return bool(instances().get("tts-1-extra-1", {}).get("calls"))
 
     # A tuner that remembers nothing takes back at its first step whatever is set.
-    eventually(
+    eventually_says(
         lambda: "samples       0" not in chaos_stack.dispatcher("tuner", "status").stdout, what="a first step"
     )
     before = chaos_stack.pid_of("llm-2")
     chaos_stack.set_overrides(
         {"extra_instances.tts": 1, "restart_instance.llm/llm-2": 1, "throttled_instances": 1}
     )
-    eventually(lambda: "tts-1-extra-1" in instances(), what="one more instance is active")
+    eventually_says(lambda: "tts-1-extra-1" in instances(), what="one more instance is active")
     eventually(has_calls, what="it has calls")
     eventually(lambda: chaos_stack.pid_of("llm-2") not in (None, before), what="llm-2 is another process")
     few = max(1, (os.cpu_count() or 1) * 3 // 4)
