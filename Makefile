@@ -9,7 +9,7 @@ PIN := $(BIN)/uv pip compile --universal --python-version 3.11 --fork-strategy f
 	--generate-hashes --no-annotate --no-header --system-certs $(if $(UPGRADE),--upgrade) --quiet
 COMPILE := $(PIN) pyproject.toml --group environment
 
-# Most tests wait for processes, so a few run at once. Those of a module share what they start, and stay together.
+# Most tests wait for processes, so a few run at once. Those of a module, or of a folder whose conftest.py shares a stack, stay together.
 # In the order of the folders: the long modules of few tests first, so that no process ends with one of them alone.
 PARALLEL := --numprocesses $(or $(JOBS),3) --dist loadscope --no-loadscope-reorder --durations 15
 # Rooms whose every branch a test has to take, `source` of [tool.coverage.run]; measuring slows only their tests.
