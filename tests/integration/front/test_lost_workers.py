@@ -15,7 +15,7 @@ import pytest
 from redis import Redis
 
 from dispatcher.dialogue.stage_attempts import LOST_SENDINGS
-from dispatcher.messages import SERVICES, Service
+from dispatcher.messages import SERVICES, SYNTHESIZE, Service
 from dispatcher.redis_client import keys
 from dispatcher.turn_store.worker_heartbeats import LOST_AFTER_S
 from tests.support.device import Answer
@@ -49,6 +49,13 @@ def in_hand(stack: Stack, worker: Process) -> int:
     with Redis.from_url(stack.broker.url) as client:
         lists = [key for key in client.scan_iter(keys.taken("*")) if f":{worker.pid}:".encode() in key]
         return sum(int(client.llen(key)) for key in lists)
+
+
+def sentences_in_hand(stack: Stack) -> int:
+    """Return how many sentences workers have spoken now."""
+    with Redis.from_url(stack.broker.url) as client:
+        lists = [client.lrange(key, 0, -1) for key in client.scan_iter(keys.taken("*"))]
+    return sum(SYNTHESIZE.encode() in message for messages in lists for message in messages)
 
 
 def shows_life(stack: Stack, worker: Process) -> bool:
@@ -134,19 +141,19 @@ async def test_workers_that_are_slow_to_show_life_again_and_again_cost_a_turn_no
     async with asked(stack, "starved", "tts", count=1) as (turn,):
         for instance in stack.instances.of("tts"):
             instance.fault("slow", 20 * SLOW)
-        for number in range(LOST_SENDINGS + 2):
+        for number in range(LOST_SENDINGS + 1):
             lost = len(stack.front.events(LOST, printed))
 
             async def has_some() -> bool:
-                return turn.done() or any(in_hand(stack, worker) for worker in stages)
+                return turn.done() or sentences_in_hand(stack) >= len(SENTENCES)
 
             async def is_lost(lost: int = lost) -> bool:
-                return turn.done() or len(stack.front.events(LOST, printed)) > lost
+                return turn.done() or len(stack.front.events(LOST, printed)) >= lost + len(SENTENCES)
 
-            await soon(has_some, what="a worker has a sentence in hand")
+            await soon(has_some, what="workers have all sentences in hand")
             with all_stopped(stages):
-                await soon(is_lost, what="it counts as lost")
-                if number > LOST_SENDINGS:
+                await soon(is_lost, what="they count as lost")
+                if number == LOST_SENDINGS:
                     for instance in stack.instances.of("tts"):
                         instance.fault("none")
             await soon(show_life, what="all of them show life again")
