@@ -49,10 +49,6 @@ _DATE_ZH: Final = re.compile(
     r"(?:了|啦|呢|啊|呀|吗|多少)*"
 )
 _AND: Final = re.compile(r" and |[和跟与]")
-# "In two hours" and "in Tokyo tomorrow" ask for another time than now.
-_OTHER_TIME: Final = re.compile(
-    r"tomorrow|yesterday|\b(?:second|minute|hour|day|week)s?\b|[前后明昨]天|小时|分钟|以[前后]"
-)
 _DAYS: Final = {
     "day after tomorrow": 2, "tomorrow": 1, "day before yesterday": -2, "yesterday": -1,
     "大后天": 3, "后天": 2, "明天": 1, "前天": -2, "昨天": -1,
@@ -60,6 +56,12 @@ _DAYS: Final = {
 _MOST_DAYS: Final = 3660
 _SHIFT: Final = re.compile(
     r"(\d{1,4}|\ba)个?(?:(?:天|(周|星期|礼拜))[之以]?(后|前)| (?:day|(week))s?(?: (ago))?)"
+)
+_LUNAR: Final = re.compile(
+    r"农历|阴历|黄历|\blunar (?:date|day|month|calendar|new year)\b|\bchinese calendar\b"
+)
+_ZONE: Final = re.compile(
+    r"(?:what|which) (?:is (?:my|the|your) )?time ?zone.*|(?:我|这里|你)?.{0,3}(?:什么|哪个)时区"
 )
 _ASKS_PLACE: Final = re.compile(
     r"(?:and )?(?:where (?:am i|are (?:we|you))|(?:what|which) (?:city|place) (?:is this"
@@ -82,6 +84,9 @@ def tell_place(query: Query) -> str | None:
 
 def tell_time(query: Query) -> str | None:
     """Answer what time it is, here or elsewhere."""
+    if _ZONE.fullmatch(query.text):
+        name = getattr(query.now.tzinfo, "key", "") or f"{query.now:UTC%z}"
+        return query.say(f"🙂 The time zone here is {name}.", f"🙂 这里的时区是{name}。")
     match = (_TIME_ZH if query.language == "zh" else _TIME).fullmatch(query.text)
     if match is None:
         return None
@@ -106,7 +111,7 @@ def _is_home(query: Query, place: str) -> bool:
 
 def time_in(query: Query, place: str) -> str | None:
     """Return what time it is in a city, or in several, or that this is not known."""
-    if _OTHER_TIME.search(place):
+    if any(day in place for day in _DAYS):
         return None
     parts = [part.strip() for part in _AND.split(place)]
     found = [(part, zone) for part in parts if (zone := zone_of(part))]
@@ -142,6 +147,11 @@ def _name_of(query: Query, place: str) -> str:
 
 def tell_day(query: Query) -> str | None:
     """Answer which day it is, of the week and of the month."""
+    if _LUNAR.search(query.text):
+        return query.say(
+            f"🤔 I do not know the lunar calendar. By the solar one today is {date(query.now)}.",
+            f"🤔 我不会算农历，只知道今天是公历{date_zh(query.now)}。",
+        )
     match = (_DATE_ZH if query.language == "zh" else _DATE).fullmatch(query.figures)
     if match is None or _NOT_A_DATE.fullmatch(query.text):
         return None

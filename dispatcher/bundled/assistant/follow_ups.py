@@ -9,9 +9,11 @@ from typing import Final
 
 from dispatcher.bundled.assistant.arithmetic import work_out
 from dispatcher.bundled.assistant.clock import tell_day, tell_time
+from dispatcher.bundled.assistant.durations import count_time, refuse_alarm
 from dispatcher.bundled.assistant.numbers import NUMBER
 from dispatcher.bundled.assistant.query import Query, language_of
-from dispatcher.bundled.assistant.small_talk import tell
+from dispatcher.bundled.assistant.small_talk import decline, tell
+from dispatcher.bundled.assistant.small_tasks import pick_number
 from dispatcher.bundled.assistant.units import as_question, parse_conversion, unit_of
 
 _MARK: Final = re.compile(
@@ -44,9 +46,11 @@ _OPERATION: Final = re.compile(
     r"|除以)\d.*|的?平方"
 )
 _RESULT: Final = re.compile(rf"(?:is |等于)({NUMBER})[.。]$")
+_LENGTH: Final = re.compile(r"\d+(?:\.\d+)?个?半? ?(?:seconds?|minutes?|hours?|小时|钟头|分钟|秒)")
 _DAY: Final = re.compile(
     r"(?:the )?(?:day (?:after|before) )?(?:tomorrow|yesterday|today)|大?后天|明天|前天|昨天|今天"
 )
+_ELSEWHERE: Final = re.compile(r"(?:in|on|this|next) \w+(?: \w+)?|[^什谁哪为怎]{2,4}")
 # How many questions may lie between, such as a thank-you.
 _MOST_BETWEEN: Final = 3
 _MOST_EARLIER: Final = 12
@@ -76,17 +80,21 @@ def _resolved(query: Query, before: Sequence[Query]) -> Query | None:
     is_again = _AGAIN.fullmatch(query.text) is not None
     rest = _FILLERS.sub("", query.figures).strip()
     for each in reversed(before[-_MOST_BETWEEN:]):
-        question = (each.said if tell(each) else None) if is_again else _changed(each, rest)
+        question = _repeated(each) if is_again else _changed(each, rest)
         if question:
             return replace(query, said=question, language=each.language)
     return None
+
+
+def _repeated(before: Query) -> str | None:
+    return before.said if tell(before) or pick_number(before) else None
 
 
 def _changed(before: Query, rest: str) -> str | None:
     """Return the earlier question with one thing in it changed."""
     if not rest:
         return None
-    ways = (_conversion, _sum, _day, _place)
+    ways = (_conversion, _duration, _sum, _day, _place, _unknown)
     return next((question for way in ways if (question := way(before, rest))), None)
 
 
@@ -111,6 +119,13 @@ def _conversion(before: Query, rest: str) -> str | None:
     return as_question(asked, before.language)
 
 
+def _duration(before: Query, rest: str) -> str | None:
+    length = _LENGTH.match(rest.removeprefix("in ").removeprefix("for "))
+    if length is None or not (count_time(before) or refuse_alarm(before)):
+        return None
+    return _LENGTH.sub(length[0], before.figures, count=1)
+
+
 def _sum(before: Query, rest: str) -> str | None:
     answered = work_out(before)
     if answered is None:
@@ -121,6 +136,10 @@ def _sum(before: Query, rest: str) -> str | None:
     another = replace(before, said=before.say(f"what is {rest}", rest))
     if work_out(another):
         return another.said
+    percent = re.fullmatch(r"(\d+(?:\.\d+)?) ?(?:percent|%)|百分之(\d+)", rest)
+    if percent:
+        share = re.compile(r"\d+(?:\.\d+)?(?= ?(?:percent|%))|(?<=百分之)\d+")
+        return share.sub(percent[1] or percent[2], before.figures) if share.search(before.figures) else None
     number = _NUMBER.fullmatch(rest.removeprefix("of "))
     places = list(_NUMBER.finditer(before.figures))
     if number is None or not places:
@@ -139,3 +158,9 @@ def _place(before: Query, rest: str) -> str | None:
     if place is None or _DAY.fullmatch(rest) or tell_time(before) is None:
         return None
     return before.say(f"what time is it in {place[1]}", f"{place[1].removeprefix('在')}现在几点")
+
+
+def _unknown(before: Query, rest: str) -> str | None:
+    """Repeat the question after the weather where only the day or place is another."""
+    is_other = _DAY.fullmatch(rest) or _ELSEWHERE.fullmatch(rest)
+    return before.said if is_other and decline(before) else None

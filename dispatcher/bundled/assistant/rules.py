@@ -9,10 +9,12 @@ from typing import Final
 from dispatcher.bundled.assistant.arithmetic import work_out
 from dispatcher.bundled.assistant.clock import tell_day, tell_place, tell_time
 from dispatcher.bundled.assistant.control_calls import report
+from dispatcher.bundled.assistant.durations import count_time, refuse_alarm
 from dispatcher.bundled.assistant.follow_ups import stand_alone
 from dispatcher.bundled.assistant.memory import note_fact, recall_name, repeat
 from dispatcher.bundled.assistant.query import Query, Rule
 from dispatcher.bundled.assistant.small_talk import chat, decline, greet, tell, with_stand_in
+from dispatcher.bundled.assistant.small_tasks import count_aloud, pick_number, spell
 from dispatcher.bundled.assistant.units import convert
 
 _SENTENCES: Final = re.compile(r"(?<=[.!?。！？；;\n])(?!\d)")
@@ -29,11 +31,16 @@ RULES: Final[tuple[Rule, ...]] = (
     repeat,
     recall_name,
     report,
+    count_aloud,
+    count_time,
+    refuse_alarm,
     convert,
     work_out,
     tell_time,
     tell_day,
     tell_place,
+    pick_number,
+    spell,
     tell,
     chat,
     decline,

@@ -152,17 +152,6 @@ UNKNOWN_TOPICS: Final = (
         "🤔 我看不到外面，也没有天气预报。",
     ),
     _topic(
-        r"农历|阴历|黄历|\blunar (?:date|day|month|calendar|new year)\b|\bchinese calendar\b",
-        "🤔 I do not know the lunar calendar.",
-        "🤔 我不会算农历。",
-    ),
-    _topic(
-        r"\b(?:timers?|alarms?|countdown|count down|stopwatch|remind(?:er)?s?|wake me)\b|定时|计时"
-        r"|倒计时|闹钟|提醒|叫醒?我",
-        "😔 I cannot ring or remind you of anything.",
-        "😔 我不会响铃，没办法提醒你。",
-    ),
-    _topic(
         r"\b(?:news|headlines)\b|新闻|头条",
         "🤔 I have no news: I am not connected to the internet.",
         "🤔 我没有新闻，我不能上网。",
