@@ -34,9 +34,9 @@ _CAPS: Final[Mapping[Service, int]] = {"asr": 2, "llm": 8, "tts": 8}
 _IMPOSSIBLE: Final = re.compile(r"[^A-Za-z0-9.-]+")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Import:
-    """What an import makes.
+    """What an import makes, as far as it has come.
 
     Attributes:
         text: the YAML.
@@ -47,42 +47,28 @@ class Import:
         unselected: modules of the other server that were not in use there, such as "LLM OllamaLLM".
     """
 
-    text: str
-    secrets: Mapping[str, str]
-    taken: Sequence[str]
-    left: Sequence[str]
-    spares: Sequence[str]
-    unselected: Sequence[str]
-
-
-@dataclass(slots=True)
-class _Notes:
+    text: str = ""
     secrets: dict[str, str] = field(default_factory=dict)
     taken: list[str] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
     spares: list[str] = field(default_factory=list)
+    unselected: Sequence[str] = ()
 
 
 def convert(legacy: Legacy) -> Import:
     """Return our configuration for the other server's."""
-    notes = _Notes(left=list(legacy.notes))
+    made = Import(left=list(legacy.notes), unselected=tuple(_unselected(legacy)))
     lines = [
         "# Taken over by `dispatcher import-xiaozhi`; every key is explained in config/load_balancing.yaml."
     ]
     lines += ["# Keys stand in the env file beside it, never here.", "load_balancing:", "  api_gateway:"]
     for service in SERVICES:
         lines += [f"    {service}_services:", f"      algorithm: {ALGORITHMS[service]}", "      instances:"]
-        lines += _instances(legacy, service, notes)
-    lines += ["", *conversation_lines(legacy, notes.taken, notes.left)]
-    notes.left += left_behind(legacy)
-    return Import(
-        text="\n".join(lines) + "\n",
-        secrets=notes.secrets,
-        taken=notes.taken,
-        left=notes.left,
-        spares=notes.spares,
-        unselected=tuple(_unselected(legacy)),
-    )
+        lines += _instances(legacy, service, made)
+    lines += ["", *conversation_lines(legacy, made.taken, made.left)]
+    made.left += left_behind(legacy)
+    made.text = "\n".join(lines) + "\n"
+    return made
 
 
 def write_import(made: Import, *, source: Path, output: Path, force: bool) -> Path:
@@ -116,19 +102,19 @@ def write_import(made: Import, *, source: Path, output: Path, force: bool) -> Pa
     return env_file
 
 
-def _instances(legacy: Legacy, service: Service, notes: _Notes) -> Iterator[str]:
+def _instances(legacy: Legacy, service: Service, made: Import) -> Iterator[str]:
     """Yield the lines of a service's instances: the selected module, and ours beside it or in its place."""
     chosen = text_of(legacy.section("selected_module").get(service.upper()))
     module = legacy.section(service.upper(), chosen)
     outcome = move(service, module) if module else NotMoved(reason="its section is missing")
     if isinstance(outcome, Moved):
-        yield from _moved_lines(service, chosen, outcome, notes)
-        notes.spares.append(f"{service}-1")
+        yield from _moved_lines(service, chosen, outcome, made)
+        made.spares.append(f"{service}-1")
         yield "        # Built in; has calls only while the one above is out. Not started without this line."
         yield _built_in(service, 1, priority="standby")
         return
     named = f"{service.upper()} {word_of(chosen)}" if chosen else f"{service.upper()}: none was selected"
-    notes.left.append(f"{named}: {outcome.reason}; the built-in instances take its place")
+    made.left.append(f"{named}: {outcome.reason}; the built-in instances take its place")
     yield f"        # {named} was not taken over: {outcome.reason}."
     yield from (_built_in(service, number) for number in (1, 2))
 
@@ -148,7 +134,7 @@ def _unselected(legacy: Legacy) -> Iterator[str]:
         yield from (f"{kind} {word_of(name)}" for name in legacy.section(kind) if name != chosen)
 
 
-def _moved_lines(service: Service, chosen: str, moved: Moved, notes: _Notes) -> Iterator[str]:
+def _moved_lines(service: Service, chosen: str, moved: Moved, made: Import) -> Iterator[str]:
     name = _IMPOSSIBLE.sub("-", chosen).strip("-.").lower()[:60] or "own"
     # The names of ours are taken: llm-1 is the standby of it.
     if name.removesuffix("-1").removesuffix("-2") in SERVICES:
@@ -161,18 +147,18 @@ def _moved_lines(service: Service, chosen: str, moved: Moved, notes: _Notes) -> 
     for key, secret in moved.secrets.items():
         variable = f"{service}_{_IMPOSSIBLE.sub('_', chosen).strip('_')}_{key.removesuffix('_env')}"
         variable = re.sub(r"[^A-Z0-9]+", "_", variable.upper())
-        notes.secrets[variable] = secret
+        made.secrets[variable] = secret
         yield f"          {key}: {variable}"
         if is_placeholder(secret):
-            notes.left.append(
+            made.left.append(
                 f"{service.upper()} {word_of(chosen)}: its key was never filled in; write it to {variable}"
             )
         elif problem := secret_problem(secret).removeprefix("which "):
-            notes.left.append(f"{service.upper()} {word_of(chosen)}: its key {problem}; mend {variable}")
+            made.left.append(f"{service.upper()} {word_of(chosen)}: its key {problem}; mend {variable}")
     if moved.lost:
         names = ", ".join(word_of(option) for option in moved.lost)
-        notes.left.append(f"{service.upper()} {word_of(chosen)}: {names}: its instance here has no such key")
+        made.left.append(f"{service.upper()} {word_of(chosen)}: {names}: its instance here has no such key")
     note = f" ({moved.note})" if moved.note else ""
-    notes.taken.append(
+    made.taken.append(
         f"{service.upper()} {word_of(chosen)} as {moved.keys.get('provider', 'openai_http')}{note}"
     )

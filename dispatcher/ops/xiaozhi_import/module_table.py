@@ -123,13 +123,16 @@ def row(
     def rule(module: Module) -> Outcome:
         if reason := refused(module):
             return NotMoved(reason=reason)
-        keys: dict[str, Any] = {"provider": provider} if provider != DEFAULT_PROVIDER else {}
-        keys["endpoint"] = endpoint if isinstance(endpoint, str) else endpoint(module)
+        own = {} if provider == DEFAULT_PROVIDER else {"provider": provider}
         filled, secrets = _filled(module, options)
-        shown = note if isinstance(note, str) else note(module)
-        return Moved(keys={**keys, **filled, **further(module)}, secrets=secrets, note=shown)
+        keys = {**own, "endpoint": _text(endpoint, module), **filled, **further(module)}
+        return Moved(keys=keys, secrets=secrets, note=_text(note, module))
 
     return rule
+
+
+def _text(fixed_or_read: str | Callable[[Module], str], module: Module) -> str:
+    return fixed_or_read if isinstance(fixed_or_read, str) else fixed_or_read(module)
 
 
 def _filled(

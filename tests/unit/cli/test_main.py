@@ -69,6 +69,13 @@ def test_a_command_or_option_that_is_misspelt_is_answered_with_the_likely_one(
     assert f"'{meant}'" in result.output
 
 
+@pytest.mark.parametrize("command", [["eject", "llm-1"], ["weight", "llm-1", "2"], ["cap", "llm-1", "2"]])
+def test_what_is_no_length_of_time_is_refused(command: list[str]) -> None:
+    result = CliRunner().invoke(main, [*command, "--for", "5"])
+    assert result.exit_code == 2
+    assert "Invalid value for '--for': was '5'; expected a time such as 30s" in result.output
+
+
 @pytest.mark.parametrize("typed", [["--help"], ["devices", "--help"], ["talk", "--help"]])
 def test_a_reader_that_leaves_ends_a_command_without_a_word(typed: list[str]) -> None:
     result = unread(*typed)

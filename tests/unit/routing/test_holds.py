@@ -77,7 +77,14 @@ async def test_what_is_no_weight_or_cap_is_refused(
         await hold_instance(redis, "A", field, written, for_s=None)
 
 
-@pytest.mark.parametrize("written", ["0.0004s", "0s", "25h", "1h30m", "-1h", "1d", "", "h"])
+@pytest.mark.parametrize(("written", "seconds"), [("30s", 30), ("5m", 300), ("1.5 h", 5400), ("24h", 86400)])
+def test_a_length_of_time_has_a_unit(written: str, seconds: float) -> None:
+    assert seconds_of(written) == seconds
+
+
+@pytest.mark.parametrize(
+    "written", ["", "5", "0s", "0.0004s", "-1m", "25h", "1h30m", "1d", "h", "soon", "5 m now"]
+)
 def test_what_is_no_length_of_a_hold_is_refused(written: str) -> None:
     with pytest.raises(ValueError, match="expected a time such as 30s, 5m or 1h"):
         seconds_of(written)

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import click
 import pytest
 from rich.console import Console
 from rich.text import Text
 
-from dispatcher.cli.command_options import in_seconds
-from dispatcher.cli.eject import eject
 from dispatcher.errors import StateError
 from dispatcher.ops.live_status import view_or_reason
 from dispatcher.ops.redis_session import explain
@@ -20,8 +17,6 @@ from dispatcher.routing.overview_tables import reason_text, state_text, status_v
 from tests.unit.instance_views import READY
 from tests.unit.memory_redis import MemoryRedis
 
-PARAMETER = eject.params[1]
-CONTEXT = click.Context(eject)
 WELL = replace(READY, weight=4, effective_weight=4, cap=8, in_flight=2)
 EJECTED = replace(WELL, state="ejected", back_in_s=65.0, failures=3, error_ratio=0.271, failed_s_ago=4.0)
 
@@ -158,17 +153,6 @@ def test_a_service_without_usable_instances_is_warned_of() -> None:
     assert shortage(drained, [WELL, drained]) == ""
     assert "every call fails" in shortage(drained, [drained, speaker])
     assert "tried all the same" in shortage(EJECTED, [EJECTED, drained])
-
-
-@pytest.mark.parametrize(("written", "seconds"), [("30s", 30), ("5m", 300), ("1.5 h", 5400), ("24h", 86400)])
-def test_a_length_of_time_has_a_unit(written: str, seconds: float) -> None:
-    assert in_seconds(CONTEXT, PARAMETER, written) == seconds
-
-
-@pytest.mark.parametrize("written", ["", "5", "0s", "-1m", "25h", "soon", "5 m now"])
-def test_what_is_no_length_of_time_is_refused(written: str) -> None:
-    with pytest.raises(click.BadParameter, match="expected a time such as 30s"):
-        in_seconds(CONTEXT, PARAMETER, written)
 
 
 async def test_a_redis_that_goes_away_during_a_watch_is_shown_instead_of_the_table() -> None:
