@@ -220,7 +220,8 @@ class InstanceError(DispatcherError):
         counts: the call counts as failed in the instance's health.
         origin: whose fault it is: the instance's ("theirs"), a setting's ("ours") or the user's ("caller").
         retry_after_s: how long the instance asked to be left alone, when it said so.
-        said: beginning of the refusal as it was sent, of which the reason shows a part.
+        said: beginning of the refusal as it was sent, of which the reason shows a part; empty for an empty
+            answer, and the reason where that is all there is.
     """
 
     retryable = True
@@ -228,7 +229,7 @@ class InstanceError(DispatcherError):
     origin: Origin = "theirs"
 
     def __init__(
-        self, instance: str, reason: str, *, retry_after_s: float | None = None, said: str = ""
+        self, instance: str, reason: str, *, retry_after_s: float | None = None, said: str | None = None
     ) -> None:
         """Remember the instance; the message names it and the reason."""
         reason = without_jargon(reason)
@@ -236,7 +237,7 @@ class InstanceError(DispatcherError):
         self.instance = instance
         self.reason = reason
         self.retry_after_s = retry_after_s
-        self.said = said or reason
+        self.said = reason if said is None else said
 
 
 class InstanceUnreachable(InstanceError):

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from dispatcher.dialogue.history import Message
-from dispatcher.errors import InstanceRefused
+from dispatcher.errors import InstanceFailed, InstanceRefused
 from dispatcher.providers.negotiation import RefusedParameters
 from dispatcher.tools.model import ToolCall
 from tests.support.services.openai import DONE, FakeOpenAi, says
@@ -76,6 +76,25 @@ async def test_a_voice_that_has_no_pcm_is_asked_for_what_it_has(openai: FakeOpen
     for _ in range(2):
         assert b"".join([piece async for piece in openai.speech()]) == b"\1\0" * 50
     assert [each.body["response_format"] for each in openai.asked] == ["pcm", "wav", "wav"]
+
+
+@pytest.mark.parametrize("kind", ["text/event-stream", "application/json", "text/html"])
+async def test_a_voice_that_answers_nothing_under_another_type_refused_no_form(
+    openai: FakeOpenAi, kind: str
+) -> None:
+    """Our own words for it name the form that was expected; they are no refusal of that form."""
+    answers = [web.Response(content_type=kind), web.Response(body=b"\1\0" * 50, content_type="audio/pcm")]
+
+    async def handler(_: web.Request) -> web.Response:
+        return answers.pop(0)
+
+    openai.does(handler)
+
+    with pytest.raises(InstanceFailed, match=f"speech came as {kind}, expected audio/pcm: b''"):
+        await anext(openai.speech())
+    assert openai.refused.of("tts-1") == {}
+    assert b"".join([piece async for piece in openai.speech()]) == b"\1\0" * 50
+    assert [each.body["response_format"] for each in openai.asked] == ["pcm", "pcm"]
 
 
 async def test_a_model_that_wants_max_completion_tokens_gets_them(openai: FakeOpenAi) -> None:
