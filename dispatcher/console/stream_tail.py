@@ -15,7 +15,7 @@ from dispatcher.backoff import BackOff
 from dispatcher.console.call_history import CallHistory, SeenCall
 from dispatcher.errors import in_words
 from dispatcher.redis_client import keys
-from dispatcher.redis_client.stream_entries import entries_of
+from dispatcher.redis_client.decoding import entries_of
 
 log = structlog.get_logger(__name__)
 

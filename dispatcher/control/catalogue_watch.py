@@ -13,6 +13,7 @@ from dispatcher.control.overrides import read_overrides
 from dispatcher.control.watched_file import SavedCatalogue, WatchedFile
 from dispatcher.errors import ConfigError, StateError
 from dispatcher.redis_client.client import RedisClient
+from dispatcher.redis_client.decoding import clock_ms
 from dispatcher.routing import instance_table
 from dispatcher.routing.active_catalogue import ActiveCatalogue
 
@@ -61,8 +62,7 @@ class CatalogueWatch:
         The age of the save is measured on this host, so that its clock need not agree with that of Redis.
         """
         age_s = max(0.0, time.time() - saved.saved_at_s)
-        seconds, microseconds = await self._redis.execute("TIME")
-        now_ms = int(seconds) * 1000 + int(microseconds) // 1000
+        now_ms = clock_ms(await self._redis.execute("TIME"))
         # No turn between this and the next reconcile goes by what an operator edited otherwise.
         wanted = added_instances.with_overrides(saved.catalogue, await read_overrides(self._redis))
         is_active = await self._active.adopt(wanted, activated_at_ms=now_ms - round(age_s * 1000))

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from dispatcher.messages import Service
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
-from dispatcher.redis_client.decoding import as_text
+from dispatcher.redis_client.decoding import as_text, clock_ms
 from dispatcher.redis_client.lua_script import Script
-from dispatcher.routing.held_values import read_held
-from dispatcher.routing.rules.constants import RESPONSE_TIME_WIDTH
+from dispatcher.routing.instance_fields import cap_of, number_of, read_held, reported, response_times_ms
 from dispatcher.routing.rules.weights import Adjustment, Performance, busy_ratio, next_adjustments
 
 _ADJUST = Script.load("dispatcher.routing", "adjust")
@@ -37,49 +36,38 @@ class _Known:
         """Calls that ended so far."""
         return int(self.fields.get("calls", 0))
 
-    def number(self, field: str, default: float = 0.0) -> float:
-        return float(self.fields.get(field) or default)
-
-    def ratio(self, field: str) -> float | None:
-        return float(self.fields[field]) if self.fields.get(field) else None
-
     def performance(self) -> Performance:
         """Return how it did since its factor was last written; before the first time nothing is known.
 
         One whose weight an operator holds is not compared: its factor waits until that ends.
         """
-        since_ms = self.number("adjusted_at_ms", self.now_ms)
-        calls = self.calls - int(self.number("adjusted_calls", self.calls))
-        mean_ms = self._mean_ms(calls) if self.number("latency_at_ms") > since_ms else None
+        since_ms = number_of(self.fields, "adjusted_at_ms", self.now_ms)
+        calls = self.calls - int(number_of(self.fields, "adjusted_calls", self.calls))
+        mean_ms = self._mean_ms(calls) if number_of(self.fields, "latency_at_ms") > since_ms else None
         period_s = max(self.now_ms - since_ms, 1) / 1000
-        held = read_held(self.fields.get("cap_held", ""), self.now_ms)
-        cap = int(min(self.number("cap", 1), self.number("cap_limit", self.number("cap", 1))))
-        cap = int(held.value) if held else cap
+        cap = cap_of(self.fields, self.now_ms)
         return Performance(
             name=self.name,
-            adjustment=self.number("adjustment", 1.0),
-            lean=int(self.number("adjusted_lean")),
+            adjustment=number_of(self.fields, "adjustment", 1.0),
+            lean=int(number_of(self.fields, "adjusted_lean")),
             usable=self._usable,
             calls=calls,
             mean_ms=mean_ms,
             busy_ratio=busy_ratio(calls=calls, mean_ms=mean_ms or 0.0, period_s=period_s, cap=max(1, cap)),
-            error_ratio=min(1.0, self.number("error_ratio")),
-            cpu_ratio=self.ratio("cpu"),
-            memory_ratio=self.ratio("memory"),
+            error_ratio=min(1.0, number_of(self.fields, "error_ratio")),
+            cpu_ratio=reported(self.fields, "cpu"),
+            memory_ratio=reported(self.fields, "memory"),
         )
 
     @property
     def _usable(self) -> bool:
         out = self.fields.get("draining") == "1" or self.fields.get("healthy") == "0"
         out = out or read_held(self.fields.get("weight_held", ""), self.now_ms) is not None
-        return not out and self.number("ejected_until_ms") == 0
+        return not out and number_of(self.fields, "ejected_until_ms") == 0
 
     def _mean_ms(self, calls: int) -> float | None:
         """Return the mean of the response times of the last calls; EWMA and older times would be stale."""
-        packed = self.fields.get("response_times", "")[-max(0, calls) * RESPONSE_TIME_WIDTH :]
-        times = [
-            float(packed[at : at + RESPONSE_TIME_WIDTH]) for at in range(0, len(packed), RESPONSE_TIME_WIDTH)
-        ]
+        times = response_times_ms(self.fields)[-max(0, calls) :]
         return max(1.0, sum(times) / len(times)) if calls > 0 and times else None
 
 
@@ -111,7 +99,7 @@ async def _read(redis: RedisClient, service: Service, now_ms: float | None) -> l
     names, clock = await asyncio.gather(
         redis.submit(("HGET", keys.fleet(service), "names")), redis.submit(("TIME",))
     )
-    at_ms = int(clock[0]) * 1000 + int(clock[1]) / 1000 if now_ms is None else now_ms
+    at_ms = clock_ms(clock) if now_ms is None else now_ms
     in_order = [name for name in (names or b"").decode().split(",") if name]
     flat = await asyncio.gather(
         *(redis.submit(("HGETALL", keys.instance(service, each))) for each in in_order)

@@ -11,7 +11,7 @@ from dispatcher.errors import UnknownName
 from dispatcher.messages import SERVICES, Service
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
-from dispatcher.redis_client.decoding import as_text
+from dispatcher.redis_client.decoding import as_text, clock_ms
 from dispatcher.routing.rules.constants import PROBE_REASON
 
 CHUNK: Final = 500
@@ -137,7 +137,7 @@ async def _joined(
             for pick in picks
         ),
     )
-    now_ms = int(clock[0]) * 1000 + int(clock[1]) // 1000
+    now_ms = clock_ms(clock)
     return tuple(
         replace(
             pick,

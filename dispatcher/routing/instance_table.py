@@ -12,6 +12,7 @@ from dispatcher.catalogue.model import Catalogue, HealthRules, Instance
 from dispatcher.messages import SERVICES, Algorithm, Service
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
+from dispatcher.redis_client.decoding import as_text, clock_ms
 from dispatcher.redis_client.lua_script import Script
 from dispatcher.routing.rules import constants
 
@@ -204,7 +205,7 @@ async def read_health(redis: RedisClient, instance: Instance) -> LearnedHealth:
     fields, clock = await asyncio.gather(
         read(redis, instance.service, instance.name), redis.submit(("TIME",))
     )
-    now_ms = int(clock[0]) * 1000 + int(clock[1]) // 1000
+    now_ms = clock_ms(clock)
 
     def s_ago(field: str) -> float | None:
         return (now_ms - float(fields[field])) / 1000 if fields.get(field) else None
@@ -235,6 +236,4 @@ async def set_field(redis: RedisClient, service: Service, name: str, *, field: s
 
 async def read(redis: RedisClient, service: Service, name: str) -> Mapping[str, str]:
     """Return all fields of one instance, as text."""
-    flat = await redis.execute("HGETALL", keys.instance(service, name))
-    pairs = flat.items() if isinstance(flat, dict) else zip(flat[::2], flat[1::2], strict=True)
-    return {field.decode(): value.decode() for field, value in pairs}
+    return as_text(await redis.execute("HGETALL", keys.instance(service, name)))

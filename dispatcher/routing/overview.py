@@ -5,15 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from dispatcher.messages import QUEUES, Priority, Service
 from dispatcher.percentile import percentile
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
-from dispatcher.redis_client.decoding import as_text
+from dispatcher.redis_client.decoding import as_text, clock_ms
 from dispatcher.routing import refused_parameters
-from dispatcher.routing.held_values import HeldValue, read_held
+from dispatcher.routing.instance_fields import (
+    HeldValue,
+    cap_of,
+    number_of,
+    read_held,
+    reported,
+    response_times_ms,
+)
 from dispatcher.routing.published import Published, read_fleets, submit_all
 from dispatcher.routing.rules import constants
 
@@ -137,7 +144,7 @@ async def read_overview(redis: RedisClient) -> Overview:
         StateError: Redis is out of reach.
     """
     fleets, clock = await asyncio.gather(read_fleets(redis), redis.submit(("TIME",)))
-    now_ms = int(clock[0]) * 1000 + int(clock[1]) // 1000
+    now_ms = clock_ms(clock)
     lengths, dropped, services = await asyncio.gather(
         submit_all(redis, [("LLEN", queue) for queue in QUEUES]),
         redis.submit(("HGETALL", keys.DROPPED_MESSAGES)),
@@ -152,17 +159,24 @@ async def read_overview(redis: RedisClient) -> Overview:
 
 async def count_waiting(redis: RedisClient, service: Service) -> int:
     """Return how many calls wait for a slot of a service; StateError where Redis is out of reach."""
-    clock = await redis.execute("TIME")
-    now_ms = int(clock[0]) * 1000 + int(clock[1]) // 1000
+    return int(await _submit_waiting(redis, service, clock_ms(await redis.execute("TIME"))))
+
+
+def _submit_waiting(redis: RedisClient, service: Service, now_ms: int) -> asyncio.Future[Any]:
+    """Return the future number of calls that wait: those that have looked for a slot lately."""
     since = f"({now_ms - constants.WAITER_TTL_MS}"
-    return int(await redis.execute("ZCOUNT", keys.line("seen", service), since, "+inf"))
+    return redis.submit(("ZCOUNT", keys.line("seen", service), since, "+inf"))
 
 
 async def _read_service(redis: RedisClient, fleet: Published, now_ms: int) -> ServiceView:
-    names, since = (*fleet.names, *fleet.leaving), f"({now_ms - constants.WAITER_TTL_MS}"
     waiting, views = await asyncio.gather(
-        redis.submit(("ZCOUNT", keys.line("seen", fleet.service), since, "+inf")),
-        asyncio.gather(*(_read_instance(redis, fleet.service, name, now_ms=now_ms) for name in names)),
+        _submit_waiting(redis, fleet.service, now_ms),
+        asyncio.gather(
+            *(
+                _read_instance(redis, fleet.service, name, now_ms=now_ms)
+                for name in (*fleet.names, *fleet.leaving)
+            )
+        ),
     )
     configured, left = views[: len(fleet.names)], views[len(fleet.names) :]
     leaving = [replace(view, state="leaving") for view in left if view.in_flight]
@@ -188,12 +202,11 @@ async def _read_instance(redis: RedisClient, service: Service, name: str, *, now
 def _view(
     service: Service, name: str, *, fields: Mapping[str, str], in_flight: int, now_ms: int
 ) -> InstanceView:
-    weight = _number(fields, "weight", 1)
-    ejected_until_ms = _number(fields, "ejected_until_ms", 0)
+    weight = number_of(fields, "weight", 1)
+    ejected_until_ms = number_of(fields, "ejected_until_ms")
     latency = fields.get("latency_ewma_ms")
-    cap = _number(fields, "cap", 1)
     held_weight, held_cap = (read_held(fields.get(f"{name}_held", ""), now_ms) for name in ("weight", "cap"))
-    counted = held_weight.value if held_weight else weight * _number(fields, "adjustment", 1)
+    counted = held_weight.value if held_weight else weight * number_of(fields, "adjustment", 1)
     return InstanceView(
         service=service,
         name=name,
@@ -201,14 +214,14 @@ def _view(
         priority=_priority(fields.get("priority_override") or fields.get("priority", "")),
         weight=weight,
         effective_weight=counted * _slow_start(fields, now_ms),
-        cap=int(held_cap.value if held_cap else min(cap, _number(fields, "cap_limit", cap))),
+        cap=cap_of(fields, now_ms),
         in_flight=in_flight,
         state=_state(fields, now_ms),
         back_in_s=(ejected_until_ms - now_ms) / 1000 if ejected_until_ms > now_ms else None,
         latency_ewma_ms=float(latency) if latency else None,
-        error_ratio=_number(fields, "error_ratio", 0),
-        failures=int(_number(fields, "failures", 0)),
-        check_run=int(_number(fields, "check_run", 0)),
+        error_ratio=number_of(fields, "error_ratio"),
+        failures=int(number_of(fields, "failures")),
+        check_run=int(number_of(fields, "check_run")),
         last_reason=fields.get("unconfigured") or fields.get("failing") or fields.get("last_reason", ""),
         failed_s_ago=_s_ago(fields, "failed_at_ms", now_ms),
         succeeded_s_ago=_succeeded_s_ago(fields, now_ms),
@@ -219,50 +232,39 @@ def _view(
 
 def _measured(view: InstanceView, fields: Mapping[str, str]) -> InstanceView:
     """Return the view with what was counted and reported."""
-    times_ms = _response_times_ms(fields)
+    times_ms = response_times_ms(fields)
     return replace(
         view,
-        calls=int(_number(fields, "calls", 0)),
+        calls=int(number_of(fields, "calls")),
         latency_mean_ms=sum(times_ms) / len(times_ms) if times_ms else None,
         latency_p95_ms=percentile(times_ms, 0.95),
-        errors_ours=int(_number(fields, "errors_ours", 0)),
-        errors_theirs=int(_number(fields, "errors_theirs", 0)),
-        errors_caller=int(_number(fields, "errors_caller", 0)),
-        ejections=int(_number(fields, "ejections_count", 0)),
-        cpu_ratio=_reported(fields, "cpu"),
-        memory_ratio=_reported(fields, "memory"),
-        cached_ratio=_reported(fields, "cached_ratio"),
+        errors_ours=int(number_of(fields, "errors_ours")),
+        errors_theirs=int(number_of(fields, "errors_theirs")),
+        errors_caller=int(number_of(fields, "errors_caller")),
+        ejections=int(number_of(fields, "ejections_count")),
+        cpu_ratio=reported(fields, "cpu"),
+        memory_ratio=reported(fields, "memory"),
+        cached_ratio=reported(fields, "cached_ratio"),
         fault_began_at_s=_at_s(fields, "fault_began_ms"),
         fault_at_s=_at_s(fields, "fault_at_ms"),
     )
 
 
-def _response_times_ms(fields: Mapping[str, str]) -> list[float]:
-    """Return the last response times, oldest first, as finish.lua packs them."""
-    packed = fields.get("response_times", "")
-    starts = range(0, len(packed), constants.RESPONSE_TIME_WIDTH)
-    return [float(packed[start : start + constants.RESPONSE_TIME_WIDTH]) for start in starts]
-
-
 def _succeeded_s_ago(fields: Mapping[str, str], now_ms: int) -> float | None:
     """Return the time since the last call that succeeded, or check that passed and found all well."""
-    passed = "checked_at_ms" if _number(fields, "check_run", 0) > 0 else ""
+    passed = "checked_at_ms" if number_of(fields, "check_run") > 0 else ""
     known = (_s_ago(fields, name, now_ms) for name in ("latency_at_ms", passed) if name)
     return min((each for each in known if each is not None), default=None)
 
 
 def _s_ago(fields: Mapping[str, str], field: str, now_ms: int) -> float | None:
-    at_ms = _number(fields, field, 0)
+    at_ms = number_of(fields, field)
     return max(0.0, (now_ms - at_ms) / 1000) if at_ms else None
 
 
 def _at_s(fields: Mapping[str, str], field: str) -> float | None:
-    at_ms = _number(fields, field, 0)
+    at_ms = number_of(fields, field)
     return at_ms / 1000 if at_ms else None
-
-
-def _reported(fields: Mapping[str, str], field: str) -> float | None:
-    return float(fields[field]) if fields.get(field) else None
 
 
 def _state(fields: Mapping[str, str], now_ms: int) -> State:
@@ -275,7 +277,7 @@ def _state(fields: Mapping[str, str], now_ms: int) -> State:
         return "failing"
     if fields.get("healthy") == "0":
         return "down"
-    ejected_until_ms = _number(fields, "ejected_until_ms", 0)
+    ejected_until_ms = number_of(fields, "ejected_until_ms")
     if ejected_until_ms > 0:
         return "ejected" if ejected_until_ms > now_ms else "half-open"
     starts: State = "slow start" if _slow_start(fields, now_ms) < 1 else "ready"
@@ -284,7 +286,7 @@ def _state(fields: Mapping[str, str], now_ms: int) -> State:
 
 def _slow_start(fields: Mapping[str, str], now_ms: int) -> float:
     """Return which part of its weight an instance has, 0.1..1."""
-    recovered_at_ms = _number(fields, "recovered_at_ms", 0)
+    recovered_at_ms = number_of(fields, "recovered_at_ms")
     age_ms = now_ms - recovered_at_ms
     if recovered_at_ms == 0 or age_ms >= constants.SLOW_START_MS:
         return 1.0
@@ -293,7 +295,3 @@ def _slow_start(fields: Mapping[str, str], now_ms: int) -> float:
 
 def _priority(written: str) -> Priority:
     return next((priority for priority in get_args(Priority) if priority == written), "normal")
-
-
-def _number(fields: Mapping[str, str], field: str, default: float) -> float:
-    return float(fields.get(field) or default)

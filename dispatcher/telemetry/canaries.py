@@ -12,7 +12,7 @@ import structlog
 from dispatcher.messages import CONTROL_QUEUE, QUEUES
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
-from dispatcher.redis_client.decoding import as_text
+from dispatcher.redis_client.decoding import as_text, clock_ms
 from dispatcher.redis_client.lua_script import Script
 
 log = structlog.get_logger(__name__)
@@ -110,7 +110,7 @@ async def _read(redis: RedisClient) -> tuple[int, Sequence[Mapping[str, str]]]:
     clock, *flat = await asyncio.gather(
         redis.submit(("TIME",)), *(redis.submit(("HGETALL", keys.canary(queue))) for queue in QUEUES)
     )
-    return int(clock[0]) * 1000 + int(clock[1]) // 1000, [as_text(each) for each in flat]
+    return clock_ms(clock), [as_text(each) for each in flat]
 
 
 def _view(queue: str, fields: Mapping[str, str], now_ms: int) -> CanaryView:

@@ -17,6 +17,7 @@ from dispatcher.errors import StateError
 from dispatcher.messages import Record, RecordKind
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
+from dispatcher.redis_client.decoding import as_text
 from dispatcher.redis_client.lua_script import Script
 
 # Ten hours of fifty devices with a turn a minute each, in 30 MB at most (docs/records.md).
@@ -212,9 +213,8 @@ def _batch(entries: Sequence[tuple[bytes, Any]]) -> Batch:
 
 
 def _record(name: str, flat: Any) -> Record:
-    pairs = flat if isinstance(flat, dict) else dict(zip(flat[::2], flat[1::2], strict=True))
-    kind = pairs[b"kind"].decode()
-    fields = json.loads(pairs[b"fields"])
+    pairs = as_text(flat)
+    kind, fields = pairs["kind"], json.loads(pairs["fields"])
     if not isinstance(fields, dict):
         raise ValueError(f"kind {kind!r} with {type(fields).__name__}")  # noqa: TRY004  as JSON that is none
     entry_ms, entry_seq = entry_key(name)

@@ -17,9 +17,9 @@ from dispatcher.bounded_json import read_json
 from dispatcher.errors import BUDGET_SPENT, BudgetSpent, StateError, in_words
 from dispatcher.messages import Reply, ReplyKind
 from dispatcher.redis_client.client import RedisClient
+from dispatcher.redis_client.decoding import entries_of
 from dispatcher.redis_client.lua_script import Value
 from dispatcher.redis_client.pipelined_connection import PipelinedConnection
-from dispatcher.redis_client.stream_entries import entries_of
 
 REPLIES_TTL_S: Final = 60
 REPLIES_MAXLEN: Final = 20_000

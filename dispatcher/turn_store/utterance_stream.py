@@ -20,8 +20,8 @@ from dispatcher.errors import StateError, in_words
 from dispatcher.messages import TurnTicket
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import REDIS_RECONNECT_TIMEOUT_S, RedisClient
+from dispatcher.redis_client.decoding import entries_of
 from dispatcher.redis_client.lua_script import Value
-from dispatcher.redis_client.stream_entries import entries_of
 
 # Ten minutes of speech in entries of 120 ms; `max_utterance_s` ends an utterance long before.
 UTTERANCE_MAXLEN: Final = 5_000

@@ -15,8 +15,8 @@ from structlog.testing import capture_logs
 from dispatcher import chains
 from dispatcher.dialogue.turn import Turn
 from dispatcher.errors import StateError
+from dispatcher.redis_client.decoding import entries_of
 from dispatcher.redis_client.pipelined_connection import AnswerProtocol
-from dispatcher.redis_client.stream_entries import entries_of
 from dispatcher.telemetry import record_stream
 from dispatcher.turn_store import replies, utterance_stream
 from tests.fuzz.mutation import bytes_like, json_like

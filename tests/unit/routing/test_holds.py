@@ -10,7 +10,7 @@ from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
 from dispatcher.routing import admin, leases
 from dispatcher.routing.adjustments import adjust
-from dispatcher.routing.held_values import HeldValue, read_held
+from dispatcher.routing.instance_fields import HeldValue, read_held
 from dispatcher.routing.leases import NoSlot
 from dispatcher.routing.overview import InstanceView, read_overview
 from dispatcher.routing.service_loads import read_loads
