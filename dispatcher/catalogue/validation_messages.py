@@ -10,7 +10,6 @@ from typing import Any, TypeAlias
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from dispatcher.catalogue.budget_problems import budget_problems
 from dispatcher.catalogue.dialects import DEFAULT_PROVIDER, DIALECTS, providers_of
 from dispatcher.catalogue.document import Document, KeyPath
 from dispatcher.catalogue.endpoints import normalise_endpoint
@@ -20,6 +19,7 @@ from dispatcher.catalogue.required_keys import misplaced_keys, missing_keys
 from dispatcher.catalogue.schema import Root, default_name
 from dispatcher.catalogue.secrets import passphrase_problem, secret_problem
 from dispatcher.catalogue.section import Section, keys_of
+from dispatcher.catalogue.usage_rules import budget_problems
 from dispatcher.messages import SERVICES, Service, canonical_device_id
 
 # Where, and what is wrong there.
@@ -69,14 +69,21 @@ def catalogue_problems(
     above = ("load_balancing", "nginx_proxy", "upstream_servers")
     addresses = ((position, entry.get("server")) for position, entry in _entries(servers))
     yield from _doubled(addresses, above=above, key="server")
-    devices = _mapping(data, "conversation", "devices")
+    yield from _conversation_problems(data, instances=names)
+    yield from _service_secrets(data, environ)
+
+
+def _conversation_problems(data: Any, *, instances: Collection[str]) -> Iterator[Problem]:
+    """Yield what is wrong with the devices, and with the budgets of devices, personas and instances."""
+    devices, personas = (_mapping(data, "conversation", each) for each in ("devices", "personas"))
     yield from _doubled_devices(devices)
-    yield from _unknown_personas(devices, _mapping(data, "conversation", "personas"))
-    yield from budget_problems(
-        _mapping(data, "usage", "budgets"),
-        instances=names,
-        personas=_mapping(data, "conversation", "personas"),
-    )
+    yield from _unknown_personas(devices, personas)
+    budgets = _mapping(data, "usage", "budgets")
+    yield from budget_problems(budgets, instances=instances, personas=personas)
+
+
+def _service_secrets(data: Any, environ: Mapping[str, str]) -> Iterator[Problem]:
+    """Yield the variables that alerts and MCP servers name and that are not set."""
     yield from _unset_variable(_mapping(data, "alerts"), ("alerts",), environ, key="secret_env")
     for name, entry in _mapping(data, "mcp_servers").items():
         if isinstance(entry, dict):
