@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy import delete, select, update
-from sqlalchemy.dialects import mysql, sqlite
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine import Engine
 
-from dispatcher.records.engine import transaction
+from dispatcher.records.engine import transaction, upsert
+from dispatcher.records.rows import fitted
 from dispatcher.records.tables import DEVICES
 
 FIELDS: Final = (
@@ -29,12 +29,13 @@ def keep(engine: Engine, rows: Mapping[str, Mapping[str, Any] | None]) -> None:
         RecordsError: the store is unreachable; nothing was written.
     """
     gone = [device_id for device_id, row in rows.items() if row is None]
-    kept = [_fitted(device_id, row) for device_id, row in rows.items() if row is not None]
+    kept = [_row(device_id, row) for device_id, row in rows.items() if row is not None]
     with transaction(engine) as connection:
         if gone:
             connection.execute(delete(DEVICES).where(DEVICES.columns.device.in_(gone)))
         if kept:
-            connection.execute(_upsert(connection), kept)
+            changed = upsert(connection, DEVICES, lambda new: {name: new[name] for name in FIELDS})
+            connection.execute(changed, kept)
 
 
 def read_all(engine: Engine) -> Sequence[Mapping[str, Any]]:
@@ -59,21 +60,6 @@ def forget_memories(engine: Engine, *, before_ms: int) -> int:
         return connection.execute(update(DEVICES).where(old).values(memory="")).rowcount
 
 
-def _upsert(connection: Connection) -> Any:
-    if connection.dialect.name == "sqlite":
-        new = sqlite.insert(DEVICES)
-        return new.on_conflict_do_update(
-            index_elements=["device"], set_={name: new.excluded[name] for name in FIELDS}
-        )
-    new_row = mysql.insert(DEVICES)
-    return new_row.on_duplicate_key_update({name: new_row.inserted[name] for name in FIELDS})
-
-
-def _fitted(device_id: str, row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the row with its texts cut to their columns."""
-    fitted: dict[str, Any] = {"device": device_id}
-    for name in FIELDS:
-        length = getattr(DEVICES.columns[name].type, "length", None)
-        value = row[name]
-        fitted[name] = value[:length] if isinstance(value, str) else value
-    return fitted
+def _row(device_id: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the row with what does not fit its columns cut."""
+    return {"device": device_id, **{name: fitted(DEVICES.columns[name], given[name]) for name in FIELDS}}

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from sqlalchemy import create_engine, event
+from sqlalchemy import Table, create_engine, event
+from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.engine import URL, Connection, Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
@@ -136,6 +137,27 @@ def transaction(engine: Engine) -> Iterator[Connection]:
         raise RecordsError(reason_of(error)) from error
     except (sqlite3.Error, OSError) as error:
         raise RecordsError(f"the store of records is out of reach: {error}") from error
+
+
+def upsert(
+    connection: Connection, table: Table, changes: Callable[[Any], Mapping[str, Any]] | None = None
+) -> Any:
+    """Return the statement that inserts a row, or changes the one that has its key.
+
+    Args:
+        connection: of the store; each dialect has its own words for it.
+        table: with a primary key.
+        changes: takes the columns of the new row, and returns what becomes of the old one; None leaves it as
+            it is, where `INSERT IGNORE` would also pass over values that do not fit.
+    """
+    key = list(table.primary_key.columns)
+    if connection.dialect.name != "sqlite":
+        row = mysql.insert(table)
+        return row.on_duplicate_key_update(changes(row.inserted) if changes else {key[0].name: key[0]})
+    new = sqlite.insert(table)
+    if changes is None:
+        return new.on_conflict_do_nothing()
+    return new.on_conflict_do_update(index_elements=key, set_=changes(new.excluded))
 
 
 def reason_of(error: SQLAlchemyError) -> str:

@@ -16,7 +16,7 @@ from dispatcher.records.tables import OF_KIND, SAMPLES
 OWN_TIME: Final = frozenset({"at_ms", "at_s", "entry_ms", "entry_seq"})
 # MariaDB's TEXT takes 65 535 bytes, four for a character at most.
 EXTRA_CHARACTERS: Final = 16_000
-LARGEST: Final = {"INTEGER": 2**31 - 1, "BIGINT": 2**63 - 1}
+LARGEST: Final = {"SMALLINT": 2**15 - 1, "INTEGER": 2**31 - 1, "BIGINT": 2**63 - 1}
 
 
 def row_of(record: Record) -> dict[str, Any]:
@@ -31,7 +31,7 @@ def row_of(record: Record) -> dict[str, Any]:
     row: dict[str, Any] = {"entry_ms": record.entry_ms, "entry_seq": record.entry_seq}
     for column in table.columns:
         if column.name not in row and column.name != "extra":
-            row[column.name] = _fitted(column, given.pop(column.name, None))
+            row[column.name] = fitted(column, given.pop(column.name, None))
     row["extra"] = _packed(given)
     return row
 
@@ -49,7 +49,8 @@ def readings_of(extra: str) -> Mapping[str, float]:
     }
 
 
-def _fitted(column: Column[Any], value: Any) -> str | float | None:
+def fitted(column: Column[Any], value: Any) -> str | float | None:
+    """Return a value as its column takes it: text is cut, a number that does not fit is left out."""
     if isinstance(column.type, String):
         return _text("" if value is None else str(value))[: column.type.length]
     missing = None if column.nullable else 0

@@ -5,11 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import structlog
-from sqlalchemy import Table, insert, select, update
-from sqlalchemy.dialects import mysql, sqlite
+from sqlalchemy import insert, select, update
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DataError, IntegrityError
 
@@ -25,6 +23,7 @@ from dispatcher.records.engine import (
     open_engine,
     reason_of,
     transaction,
+    upsert,
 )
 from dispatcher.records.rows import row_of
 from dispatcher.records.tables import DRAINED, DROPS, OF_KIND
@@ -135,7 +134,7 @@ class Store:
                 for table in dict.fromkeys(OF_KIND.values()):
                     rows = [row_of(record) for record in records if OF_KIND.get(record.kind) is table]
                     if rows:
-                        connection.execute(insert_new(connection, table), rows)
+                        connection.execute(upsert(connection, table), rows)
             except (DataError, IntegrityError) as error:
                 raise Refused(reason_of(error)) from error
             last = records[-1]
@@ -172,17 +171,6 @@ def _new_usage(connection: Connection, records: Sequence[Record], *, life: str) 
         return found
     last = (before.entry_ms, before.entry_seq)
     return [record for record in found if (record.entry_ms, record.entry_seq) > last]
-
-
-def insert_new(connection: Connection, table: Table) -> Any:
-    """Return the statement that inserts a row, or does nothing where its key is there.
-
-    `INSERT IGNORE` would also pass over values that do not fit.
-    """
-    if connection.dialect.name == "sqlite":
-        return sqlite.insert(table).on_conflict_do_nothing()
-    key = table.primary_key.columns.values()[0]
-    return mysql.insert(table).on_duplicate_key_update({key.name: key})
 
 
 def _note(connection: Connection, *, life: str, **changed: int) -> None:

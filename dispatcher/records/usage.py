@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
 from sqlalchemy import func, select
-from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.engine import Connection, Engine
 
 from dispatcher.messages import Record
-from dispatcher.records.engine import transaction
+from dispatcher.records.engine import transaction, upsert
+from dispatcher.records.rows import fitted
 from dispatcher.records.tables import USAGE
 from dispatcher.routing.rules.usage import KEPT
 from dispatcher.telemetry.usage_counters import UsageKey, amounts_in
@@ -20,7 +20,6 @@ from dispatcher.telemetry.usage_counters import UsageKey, amounts_in
 Grouping: TypeAlias = Literal["device", "persona", "instance", "day"]
 GROUPINGS: Final[tuple[Grouping, ...]] = ("device", "persona", "instance", "day")
 _KEY: Final = ("day", "service", "instance", "device", "persona")
-_LENGTHS: Final = {name: getattr(USAGE.columns[name].type, "length", None) for name in _KEY}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,23 +51,18 @@ def add(connection: Connection, records: Iterable[Record]) -> None:
             # A Counter keeps fractions as well.
             sums.setdefault(key, Counter()).update(amounts)
     if sums:
-        connection.execute(_upsert(connection), [_row(key, amounts) for key, amounts in sums.items()])
+        rows = [_row(key, amounts) for key, amounts in sums.items()]
+        connection.execute(upsert(connection, USAGE, _added), rows)
 
 
-def _row(key: UsageKey, amounts: Mapping[str, float]) -> dict[str, str | float]:
-    names = {name: getattr(key, name)[: _LENGTHS[name]] for name in _KEY}
+def _row(key: UsageKey, amounts: Mapping[str, float]) -> dict[str, Any]:
+    names = {name: fitted(USAGE.columns[name], getattr(key, name)) for name in _KEY}
     return {**names, **{name: amounts.get(name, 0) for name in KEPT}}
 
 
-def _upsert(connection: Connection) -> Any:
-    if connection.dialect.name == "sqlite":
-        new = sqlite.insert(USAGE)
-        sums = {name: USAGE.columns[name] + new.excluded[name] for name in KEPT}
-        return new.on_conflict_do_update(index_elements=list(_KEY), set_=sums)
-    new_row = mysql.insert(USAGE)
-    return new_row.on_duplicate_key_update(
-        {name: USAGE.columns[name] + new_row.inserted[name] for name in KEPT}
-    )
+def _added(new: Any) -> dict[str, Any]:
+    """Return the sums of a row and of what is new."""
+    return {name: USAGE.columns[name] + new[name] for name in KEPT}
 
 
 def read_totals(engine: Engine, *, by: Grouping, since_day: str) -> Sequence[UsageTotal]:

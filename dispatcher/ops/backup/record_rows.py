@@ -12,8 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from dispatcher.errors import BackupError, RecordsError
 from dispatcher.records import migrate
-from dispatcher.records.engine import reason_of, transaction
-from dispatcher.records.store import insert_new
+from dispatcher.records.engine import reason_of, transaction, upsert
 from dispatcher.records.tables import METADATA
 
 CHUNK: Final = 2_000
@@ -89,7 +88,7 @@ def _insert(connection: Connection, table: Table, rows: Iterator[dict[str, Any]]
         foreign = set().union(*(row.keys() for row in chunk)) - known
         if foreign:
             raise BackupError(f"{member(table)}: no such columns here: {', '.join(sorted(foreign))}")
-        connection.execute(insert_new(connection, table), chunk)
+        connection.execute(upsert(connection, table), chunk)
 
 
 def _count(connection: Connection, table: Table) -> int:
