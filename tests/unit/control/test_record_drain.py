@@ -52,6 +52,12 @@ def kept(store: Store) -> list[str]:
     return [row["turn"] for row in read_turns(store.engine, last=100)]
 
 
+async def times_of(redis: RedisClient, command: str) -> int:
+    """Return how often the server has run a command."""
+    info = await redis.execute("INFO", "commandstats")
+    return int(info.get(f"cmdstat_{command}", {"calls": 0})["calls"])
+
+
 def report(store: Store) -> StoreReport:
     return read_report(store.engine)
 
@@ -150,6 +156,24 @@ async def test_what_only_a_newer_version_knows_waits_for_it(
     ((_, left),) = await redis.execute("XRANGE", keys.RECORDS_UNKNOWN, "-", "+")
     assert as_text(left) == {"kind": "later", "fields": "{}", "more": "x"}
     assert report(store).dropped == {}
+
+
+async def test_what_is_laid_aside_is_read_once_for_the_same_kinds(
+    redis: RedisClient, store: ShakyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drain = RecordDrain(RunningLoop(redis), store)
+    await redis.execute("XADD", keys.RECORDS, "*", "kind", "later", "fields", "{}")
+    await asyncio.to_thread(drain.run_once)
+    reads = await times_of(redis, "xrange")
+    await asyncio.to_thread(drain.run_once)
+    assert await times_of(redis, "xrange") == reads
+    # What an older version lays aside afterwards is found.
+    add_turns(redis, "t1")
+    with monkeypatch.context() as older:
+        older.setattr(record_stream, "KINDS", ("kpi",))
+        await asyncio.to_thread(drain.run_once)
+    assert await asyncio.to_thread(drain.run_once) == 1
+    assert kept(store) == ["t1"]
 
 
 async def test_what_the_bound_of_the_stream_cost_is_recorded_once(
