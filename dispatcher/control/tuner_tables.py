@@ -26,8 +26,6 @@ EVENT_STYLES: Final[dict[Event, str]] = {
     "observed": "dim",
 }
 WORDS: Final[dict[Event, str]] = {"tried": "pending", "observed": "would try"}
-# Why a remedy that was asked for is not among the actions, wherever this runs.
-NEVER: Final = (("phrase cache", "there is no phrase cache yet, so there is nothing to resize or clear"),)
 _COLUMNS: Final[tuple[Column[LoggedExperiment], ...]] = (
     Column("no.", lambda each: str(each.first.number)),
     Column("when", lambda each: f"{datetime.fromtimestamp(each.first.at_s).astimezone():%m-%d %H:%M:%S}"),
@@ -66,4 +64,4 @@ def status_lines(
         for rest in state.cool_downs
         if rest.until_s > now
     ]
-    return [*lines, *(f"not available {what}: {why}" for what, why in (*NEVER, *state.missing))]
+    return [*lines, *(f"not available {what}: {why}" for what, why in state.missing)]

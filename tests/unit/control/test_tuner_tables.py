@@ -60,6 +60,5 @@ def test_the_status_tells_the_mode_what_is_kept_and_what_cannot_act() -> None:
         "pending       3: cap llm/a: as configured → 4 (a fails)",
         "in force      2: cap llm/a: as configured → 4 (errors)",
         "left alone    pool llm, for another 20.0 s",
-        "not available phrase cache: there is no phrase cache yet, so there is nothing to resize or clear",
         "not available records: no records are kept here",
     ]
