@@ -6,7 +6,7 @@ import asyncio
 import ipaddress
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import Final
 from urllib.parse import urlsplit
@@ -67,13 +67,20 @@ async def read_evidence(
         kpi_store.read_snapshot(redis),
     )
     counted = [turn for turn in turns if turn.counts]
-    return TunerEvidence(
-        at_s=now_s,
+    return replace(
+        _overridden(overrides, at_s=now_s, measures=_measures(overview, calls, counted, snapshot)),
         calls=max(len(counted), sum(calls.ended.values())),
-        measures=_measures(overview, calls, counted, snapshot),
         instances=await _instances(redis, catalogue, overview, calls),
         queued=tuple(overview.queues.items()),
         devices=max((front.devices for front in fronts.values()), default=None),
+    )
+
+
+def _overridden(overrides: RuntimeOverrides, *, at_s: float, measures: Measures) -> TunerEvidence:
+    """Return what was measured, and what is set differently from what is configured."""
+    return TunerEvidence(
+        at_s=at_s,
+        measures=measures,
         device_limit=overrides.max_devices,
         reply_kept_s=overrides.reply_kept_s,
         extra_workers=tuple(overrides.extra_workers.items()),

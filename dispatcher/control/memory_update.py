@@ -65,7 +65,7 @@ class MemoryUpdater:
         give_up_at_s = time.monotonic() + UPDATE_BUDGET_S
         for _ in range(MAX_DEVICES):
             try:
-                if time.monotonic() > give_up_at_s or not await has_free_slot(self.redis):
+                if time.monotonic() > give_up_at_s or not await leaves_free_slot(self.redis):
                     return
                 if (await read_overload(self.redis)).step >= OverloadStep.NO_EXTRAS:
                     return
@@ -127,7 +127,7 @@ class MemoryUpdater:
         return answer
 
 
-async def has_free_slot(redis: RedisClient) -> bool:
+async def leaves_free_slot(redis: RedisClient) -> bool:
     """Return whether an LLM slot is free beside the one that a summary would take, and nobody waits.
 
     Raises:

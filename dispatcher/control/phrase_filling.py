@@ -107,11 +107,11 @@ class PhraseFiller:
                 break
         # As a sentence it is looked up in the usual voice alone: what a stand-in spoke rests as well.
         has_failed = await self.phrases.find_missing([replace(phrase, is_fixed=False)], catalogue, voices)
-        if has_failed and await self._has_healthy_tts():
+        if has_failed and await self._tts_takes_calls():
             self.tried_at_s[_first_digest(phrase, catalogue, voices)] = now_s
         return True
 
-    async def _has_healthy_tts(self) -> bool:
+    async def _tts_takes_calls(self) -> bool:
         """Return whether a TTS takes calls; one that still loads fails its checks."""
         instances = (await read_overview(self.redis)).instances
         return any(each.service == "tts" and each.is_usable and each.check_run >= 0 for each in instances)

@@ -91,7 +91,7 @@ class Tuner:
         while True:
             await asyncio.sleep(REQUESTS_POLL_INTERVAL_S)
             try:
-                if await tuner_store.has_requests(self.redis):
+                if await tuner_store.count_requests(self.redis):
                     await self._undo_requested()
             except StateError as error:
                 log.warning("tuner requests not read", reason=str(error))

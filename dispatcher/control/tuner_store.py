@@ -159,13 +159,13 @@ async def request_undo(redis: RedisClient, number: int) -> None:
     await redis.execute("EXPIRE", keys.TUNER_REQUESTS, TUNER_REQUESTS_TTL_S)
 
 
-async def has_requests(redis: RedisClient) -> bool:
-    """Return whether operators want something taken back.
+async def count_requests(redis: RedisClient) -> int:
+    """Return how many requests of operators wait.
 
     Raises:
         StateError: Redis is out of reach.
     """
-    return bool(await redis.execute("EXISTS", keys.TUNER_REQUESTS))
+    return int(await redis.execute("LLEN", keys.TUNER_REQUESTS))
 
 
 async def take_requests(redis: RedisClient) -> Sequence[int]:

@@ -142,11 +142,11 @@ class InstanceActions:
                 await set_override(self._redis, added_instance_name(name), url)
             elif each.withdrawn_at_s is not None and is_added:
                 await set_override(self._redis, added_instance_name(name), None)
-            elif each.withdrawn_at_s is not None and await self._has_left(each):
+            elif each.withdrawn_at_s is not None and await self._calls_ended(each):
                 self._further.remove(each)
                 self._tasks.create_task(self._group.remove(each.runner))
 
-    async def _has_left(self, each: FurtherInstance) -> bool:
+    async def _calls_ended(self, each: FurtherInstance) -> bool:
         """Return whether no process calls it any more, or it was waited for long enough."""
         if self._clock() - (each.withdrawn_at_s or 0.0) > LEAVING_TIMEOUT_S:
             return True

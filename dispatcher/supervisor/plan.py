@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Final, NamedTuple
@@ -73,26 +73,23 @@ def make_plan(lines: Iterable[Line], *, catalogue: Catalogue, environ: Mapping[s
         ConfigError: a line cannot be understood, two processes want the same port, or a service is left
             without an instance.
     """
-    used = _addresses(catalogue)
+    used, no_models = _addresses(catalogue), without_models(environ)
     specs: list[ProcessSpec] = []
-    skipped: list[Skipped] = []
-    no_models = without_models(environ)
-    not_run: set[ListenAddress] = set()
+    skipped: list[tuple[ProcessSpec, str]] = []
     for line in lines:
         spec = spec_of(line, environ)
-        reason = _reason_to_skip(spec, used, external_redis=bool(environ.get("REDIS_URL")))
-        if reason is None and no_models and spec.role == "instance" and spec.address is not None:
-            not_run.add(_on_loopback(spec.address))
-            reason = no_models
+        reason = _reason_to_skip(
+            spec, used, external_redis=bool(environ.get("REDIS_URL")), no_models=no_models
+        )
         if reason is None:
             specs.append(spec)
         else:
-            skipped.append(Skipped(spec.name, reason))
+            skipped.append((spec, reason))
     if no_models:
-        _require_other_instances(catalogue, not_run, no_models)
+        _require_other_instances(catalogue, skipped, no_models)
     run = assign_metrics_ports(specs, environ)
     _require_distinct_ports(run)
-    return Plan(specs=run, skipped=tuple(skipped))
+    return Plan(specs=run, skipped=tuple(Skipped(spec.name, reason) for spec, reason in skipped))
 
 
 def without_models(environ: Mapping[str, str]) -> str | None:
@@ -111,8 +108,11 @@ def without_models(environ: Mapping[str, str]) -> str | None:
     return None
 
 
-def _require_other_instances(catalogue: Catalogue, not_run: Collection[ListenAddress], why: str) -> None:
+def _require_other_instances(
+    catalogue: Catalogue, skipped: Iterable[tuple[ProcessSpec, str]], why: str
+) -> None:
     """Refuse a service that has nothing but built-in instances, where those do not run."""
+    not_run = {_on_loopback(spec.address) for spec, reason in skipped if spec.address and reason == why}
     problems = [
         f"{name}_services: has only {', '.join(each.name for each in service.instances)}, built in "
         f"and not started ({why}); expected an instance of yours"
@@ -123,11 +123,14 @@ def _require_other_instances(catalogue: Catalogue, not_run: Collection[ListenAdd
         raise ConfigError(problems)
 
 
-def _reason_to_skip(spec: ProcessSpec, used: frozenset[ListenAddress], *, external_redis: bool) -> str | None:
+def _reason_to_skip(
+    spec: ProcessSpec, used: frozenset[ListenAddress], *, external_redis: bool, no_models: str | None
+) -> str | None:
     if spec.role == "broker" and external_redis:
         return "REDIS_URL is set"
-    if spec.role == "instance" and spec.address is not None and _on_loopback(spec.address) not in used:
-        return f"the catalogue has no instance at {spec.address}"
+    if spec.role == "instance" and spec.address is not None:
+        is_used = _on_loopback(spec.address) in used
+        return no_models if is_used else f"the catalogue has no instance at {spec.address}"
     if spec.role == "flower":
         return what_is_missing()
     return None

@@ -42,17 +42,10 @@ class ProcessRun:
         loop = asyncio.get_running_loop()
         began_at_s = loop.time()
         output = loop.create_task(self._process.read_output(on_line))
-        async with asyncio.TaskGroup() as group:
-            ready = group.create_task(self._become_ready(on_ready))
-            reading = group.create_task(_shielded(output))
-            leaves = await self._process.wait_for_exit_or_leaving()
-            ready.cancel()
-            reading.cancel()
-        now_s = loop.time()
-        ready_s = None if ready.cancelled() else now_s - ready.result()
-        if leaves and not is_stopping():
+        makes_way, ready_s = await self._follow(output, on_ready)
+        if makes_way and not is_stopping():
             self._draining.add(self._process, output)
-            return RunOutcome(lasted_s=now_s - began_at_s, ready_s=ready_s, makes_way=True)
+            return RunOutcome(lasted_s=loop.time() - began_at_s, ready_s=ready_s, makes_way=True)
         self._process.release()
         code = await self._process.wait()
         await asyncio.wait([output], timeout=LAST_OUTPUT_TIMEOUT_S)
@@ -63,6 +56,19 @@ class ProcessRun:
             ready_s=ready_s,
             is_stopped=was_stopped(code, self._spec.role),
         )
+
+    async def _follow(
+        self, output: asyncio.Task[None], on_ready: Callable[[], None]
+    ) -> tuple[bool, float | None]:
+        """Return whether the process makes way, else it ended, and how long it was ready; None if never."""
+        async with asyncio.TaskGroup() as group:
+            ready = group.create_task(self._become_ready(on_ready))
+            reading = group.create_task(_shielded(output))
+            makes_way = await self._process.wait_for_exit_or_leaving()
+            ready.cancel()
+            reading.cancel()
+        now_s = asyncio.get_running_loop().time()
+        return makes_way, None if ready.cancelled() else now_s - ready.result()
 
     async def _become_ready(self, on_ready: Callable[[], None]) -> float:
         """Return the time at which the process became ready; from then on those before it may go."""

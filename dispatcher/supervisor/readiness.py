@@ -43,7 +43,7 @@ class Readiness:
             await asyncio.sleep(ALIVE_S)
             return
         pauses = BackOff(first_s=FIRST_POLL_S, longest_s=LONGEST_POLL_S, growth=1.5, jitter=0)
-        while not await self._is_ready(spec, pid):  # noqa: ASYNC110  another process is polled
+        while not await self._answers(spec, pid):  # noqa: ASYNC110  another process is polled
             await asyncio.sleep(pauses.next_s())
 
     async def redis_answers(self) -> bool:
@@ -64,7 +64,8 @@ class Readiness:
         """Close the connection."""
         await self._redis.aclose()
 
-    async def _is_ready(self, spec: ProcessSpec, pid: int) -> bool:
+    async def _answers(self, spec: ProcessSpec, pid: int) -> bool:
+        """Return whether the process answers as a ready one of its role does."""
         if spec.role == "broker":
             return await self.redis_answers()
         if spec.role == "worker":

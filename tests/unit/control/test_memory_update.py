@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from dispatcher.catalogue import Catalogue, Conversation, MemoryRules
-from dispatcher.control.memory_update import MemoryUpdater, has_free_slot, unless_turn_waits
+from dispatcher.control.memory_update import MemoryUpdater, leaves_free_slot, unless_turn_waits
 from dispatcher.dialogue_store import memory
 from dispatcher.errors import TurnCancelled
 from dispatcher.providers.registry import Providers
@@ -46,9 +46,9 @@ async def test_a_summary_that_nobody_disturbs_is_returned(redis: RedisClient) ->
 
 
 async def test_no_summary_begins_while_a_turn_waits(redis: RedisClient) -> None:
-    assert await has_free_slot(redis)
+    assert await leaves_free_slot(redis)
     await redis.execute("ZADD", keys.line("seen", "llm"), round(time.time() * 1000), "a-turn")
-    assert not await has_free_slot(redis)
+    assert not await leaves_free_slot(redis)
 
 
 async def test_no_memory_is_updated_while_a_front_is_on_a_step_of_overload(

@@ -65,7 +65,7 @@ async def test_requests_of_operators_are_taken_once(redis: RedisClient) -> None:
     await tuner_store.request_undo(redis, 3)
     tuner = tuner_of(redis, Workers())
     await tuner._undo_requested()
-    assert not await tuner_store.has_requests(redis)
+    assert not await tuner_store.count_requests(redis)
 
 
 async def test_in_observe_mode_nothing_is_done(redis: RedisClient, heavy: tuple[WorkerEvidence, ...]) -> None:

@@ -90,9 +90,9 @@ async def test_one_tuner_works_at_a_time(redis: RedisClient) -> None:
 
 @pytest.mark.parametrize("numbers", [(3,), (3, 4)])
 async def test_requests_are_heard_once(redis: RedisClient, numbers: tuple[int, ...]) -> None:
-    assert not await tuner_store.has_requests(redis)
+    assert not await tuner_store.count_requests(redis)
     for number in numbers:
         await tuner_store.request_undo(redis, number)
-    assert await tuner_store.has_requests(redis)
+    assert await tuner_store.count_requests(redis)
     assert await tuner_store.take_requests(redis) == list(numbers)
     assert await tuner_store.take_requests(redis) == []

@@ -26,13 +26,13 @@ KEPT = TunerExperiment(
 async def test_an_experiment_that_nobody_made_cannot_be_undone(redis: RedisClient) -> None:
     with pytest.raises(UnknownName, match="experiment 7 is not in force"):
         await tuner_admin.undo(redis, 7)
-    assert not await tuner_store.has_requests(redis)
+    assert not await tuner_store.count_requests(redis)
 
 
 async def test_undo_waits_for_the_tuner(redis: RedisClient) -> None:
     await tuner_store.save(redis, TunerState(kept=(KEPT,)))
     waiting = asyncio.create_task(tuner_admin.undo(redis, 7))
-    await soon(lambda: tuner_store.has_requests(redis), what="the request")
+    await soon(lambda: tuner_store.count_requests(redis), what="the request")
     assert await tuner_store.take_requests(redis) == [7]
     await tuner_store.save(redis, TunerState())
     await asyncio.wait_for(waiting, 10)
