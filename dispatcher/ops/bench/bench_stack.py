@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import tempfile
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -108,28 +109,21 @@ def plan_stack(folder: Path, config: Path | None, *, tts_workers: int = 1) -> St
     """
     wanted = 2 + (0 if config else len(SERVICES) * INSTANCES_PER_SERVICE)
     broker_port, front_port, *instance_ports = free_ports(wanted)
-    lines = [Line(name="broker", command="dispatcher broker")]
+    commands = {"broker": "dispatcher broker"}
     if config is None:
         config = folder / "bench.yaml"
         endpoints = _endpoints(instance_ports)
         config.write_text(yaml.safe_dump(bench_catalogue(endpoints)), "utf-8")
-        lines += [
-            Line(name=name, command=f"dispatcher instance {service} --engine timed --port {port}")
-            for name, (service, port) in endpoints.items()
-        ]
-    lines += [Line(name=queue, command=f"celery -A workers worker -Q {queue}") for queue in QUEUES]
-    lines += [
-        Line(name=f"tts-{number}", command=f"celery -A workers worker -Q tts -n tts-{number}@%h")
-        for number in range(2, tts_workers + 1)
-    ]
-    lines += [
-        Line(name="beat", command="celery -A workers beat"),
-        Line(name="front", command="dispatcher front"),
-    ]
+        for name, (service, port) in endpoints.items():
+            commands[name] = f"dispatcher instance {service} --engine timed --port {port}"
+    commands |= {queue: f"celery -A workers worker -Q {queue}" for queue in QUEUES}
+    for number in range(2, tts_workers + 1):
+        commands[f"tts-{number}"] = f"celery -A workers worker -Q tts -n tts-{number}@%h"
+    commands |= {"beat": "celery -A workers beat", "front": "dispatcher front"}
     return StackPlan(
         folder=folder,
         config=config,
-        lines=tuple(lines),
+        lines=tuple(Line(name=name, command=command) for name, command in commands.items()),
         environment=_environment(folder, config, broker_port=broker_port, front_port=front_port),
         front_port=front_port,
     )
@@ -191,6 +185,15 @@ async def ready_stack(plan: StackPlan, progress: BenchProgress) -> AsyncGenerato
         with progress.step("starting", len(plan.lines)) as started:
             stack = await running.enter_async_context(running_stack(plan, lambda _: started()))
         yield stack
+
+
+@asynccontextmanager
+async def broker_alone() -> AsyncGenerator[tuple[Stack, str]]:
+    """Run a broker for as long as the block lasts, and yield it with its URL; see `running_stack`."""
+    with tempfile.TemporaryDirectory(prefix="dispatcher-bench-") as folder:
+        plan = plan_stack(Path(folder), None)
+        async with running_stack(replace(plan, lines=plan.lines[:1]), lambda _: None) as stack:
+            yield stack, plan.environment["REDIS_URL"]
 
 
 async def _start(part: ProcessSpec, plan: StackPlan) -> StackProcess:

@@ -11,20 +11,16 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Final
 
 import aiohttp
 import click
-import yaml
-from aiohttp import web
 from rich.console import Console
 
 from dispatcher.bundled.engines import Engine
-from dispatcher.bundled.routes import build_app
-from dispatcher.bundled.served_engine import ServedEngine
 from dispatcher.bundled.timed_engines import (
     TimedAsr,
     TimedAsrOptions,
@@ -36,16 +32,16 @@ from dispatcher.bundled.timed_engines import (
 from dispatcher.device_simulator import Address, DeviceOptions, SimulatedDevice, connect
 from dispatcher.device_simulator.speech import encode
 from dispatcher.errors import FrontError
-from dispatcher.messages import SERVICES, Service
-from dispatcher.ops.bench.bench_stack import StackPlan, bench_catalogue, plan_stack, running_stack
+from dispatcher.messages import Service
+from dispatcher.ops.bench.bench_stack import running_stack
 from dispatcher.ops.bench.bench_tables import json_option
 from dispatcher.ops.bench.cost_meter import CostMeter, Counts, cost_of
 from dispatcher.ops.bench.cost_report import PYTHON, TurnCost, cost_table, read_figures, write_figures
 from dispatcher.ops.bench.device_speech import speech_pcm
+from dispatcher.ops.bench.timed_services import ANSWER, small_stack
 from dispatcher.ops.interruptible import run_interruptible
 from dispatcher.redis_client.connection import connect as connect_redis
 from dispatcher.supervisor.process_spec import Role
-from dispatcher.supervisor.procfile import Line
 from dispatcher.telemetry.front_presence import PRESENCE_INTERVAL_S
 from dispatcher.terminal.figures import write_results
 
@@ -55,9 +51,7 @@ IDLE_S: Final = PRESENCE_INTERVAL_S + 0.2
 # What a turn leaves to do: a worker ends what it took at its next heartbeat.
 SETTLE_S: Final = 0.6
 COUNTED_ROLES: Final[frozenset[Role]] = frozenset({"front", "worker"})
-# Three sentences and a second of sound: long enough for every step of a turn, short enough for each CI run.
 TURN_TIMEOUT_S: Final = 20.0
-ANSWER: Final = "Sure. It is ten past nine. The tea is ready."
 
 
 @click.command("cost", short_help="Count the commands and calls of a turn.")
@@ -95,7 +89,8 @@ async def measure_cost() -> TurnCost:
     """
     async with AsyncExitStack() as running:
         folder = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="dispatcher-cost-")))
-        plan = await running.enter_async_context(planned(folder))
+        plan, _ = await running.enter_async_context(small_stack(folder, timed_engines()))
+        plan = replace(plan, counted_roles=COUNTED_ROLES)
         await running.enter_async_context(running_stack(plan, lambda _: None))
         redis = connect_redis(plan.environment["REDIS_URL"], socket_timeout_s=None)
         running.push_async_callback(redis.aclose)
@@ -136,29 +131,6 @@ async def at_once(packets: list[bytes]) -> AsyncGenerator[bytes]:
     """Yield packets without a pause between them."""
     for packet in packets:
         yield packet
-
-
-@asynccontextmanager
-async def planned(folder: Path) -> AsyncGenerator[StackPlan]:
-    """Serve an instance of each service in this process, and plan the front and the worker that use them."""
-    async with AsyncExitStack() as running:
-        endpoints = {}
-        for service, engine in timed_engines().items():
-            served = ServedEngine(service=service, engine_name="timed")
-            served.engine = engine
-            runner = web.AppRunner(build_app(served), access_log=None)
-            await runner.setup()
-            running.push_async_callback(runner.cleanup)
-            await web.TCPSite(runner, "127.0.0.1", 0).start()
-            endpoints[f"timed-{service}"] = (service, int(runner.addresses[0][1]))
-        config = folder / "cost.yaml"
-        config.write_text(yaml.safe_dump(bench_catalogue(endpoints)), "utf-8")
-        lines = (
-            Line(name="broker", command="dispatcher broker"),
-            Line(name="worker", command=f"celery -A workers worker -Q {','.join(SERVICES)}"),
-            Line(name="front", command="dispatcher front"),
-        )
-        yield replace(plan_stack(folder, config), lines=lines, counted_roles=COUNTED_ROLES)
 
 
 def timed_engines() -> dict[Service, Engine]:

@@ -23,9 +23,10 @@ from dispatcher.device_simulator.speech import encode
 from dispatcher.errors import DispatcherError
 from dispatcher.ops.bench.bench_stack import running_stack
 from dispatcher.ops.bench.bench_tables import bench_table, json_option
-from dispatcher.ops.bench.cost_bench import at_once, planned
+from dispatcher.ops.bench.cost_bench import at_once, timed_engines
 from dispatcher.ops.bench.device_speech import speech_pcm
 from dispatcher.ops.bench.process_usage import UsageMeter
+from dispatcher.ops.bench.timed_services import small_stack
 from dispatcher.ops.interruptible import run_interruptible
 from dispatcher.terminal.figures import write_results
 
@@ -153,9 +154,9 @@ async def measure_growth(idle: int, cycles: int) -> dict[str, list[GrowthSample]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     async with AsyncExitStack() as running:
         folder = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="dispatcher-growth-")))
-        plan = await running.enter_async_context(planned(folder))
+        plan, _ = await running.enter_async_context(small_stack(folder, timed_engines()))
         limits = {"MAX_DEVICES": str(idle + CYCLES_AT_ONCE), "IDLE_TIMEOUT_S": "3600"}
-        plan = replace(plan, counted_roles=frozenset(), environment={**plan.environment, **limits})
+        plan = replace(plan, environment={**plan.environment, **limits})
         stack = await running.enter_async_context(running_stack(plan, lambda _: None))
         connector = aiohttp.TCPConnector(limit=0)
         session = await running.enter_async_context(aiohttp.ClientSession(connector=connector))

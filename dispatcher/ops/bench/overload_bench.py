@@ -7,10 +7,10 @@ import re
 import shlex
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
 from rich.console import Console
@@ -101,10 +101,11 @@ def overload(levels: str, seconds: float, only: str | None, json_file: Path | No
     console = Console()
     variants = [only] if only else ["off", "on"]
     rows = run_interruptible(run_bench(parse_counts(levels), seconds, variants, BenchProgress(console)))
-    table = overload_table(rows)
     console.print(f"[bold]{PLACES} LLM places of {HOLD_S} s[/]", highlight=False)
-    console.print(table)
-    write_results(json_file, {"": table}, {"rows": [asdict(row) for row in rows]})
+    for title, table in overload_tables(rows).items():
+        console.print(f"[bold]{title}[/]", highlight=False)
+        console.print(table)
+    write_results(json_file, {"": overload_table(rows)}, {"rows": [asdict(row) for row in rows]})
 
 
 async def run_bench(
@@ -197,25 +198,39 @@ def jain_index(shares: Sequence[float]) -> float:
     return sum(shares) ** 2 / (len(shares) * squares) if squares else 1.0
 
 
-def overload_table(rows: Sequence[OverloadRow]) -> Table:
-    """Return a row for each level."""
-    columns: dict[str, Any] = {
-        "overload": lambda row: row.variant,
-        "load": lambda row: f"{row.level} %",
-        "devices": lambda row: str(row.devices),
-        "turns": lambda row: str(row.turns),
-        "first audio p50/p95": lambda row: f"{row.first_p50_ms / 1000:.1f}/{row.first_p95_ms / 1000:.1f} s",
-        "in 2 s": lambda row: f"{row.audible_ratio:.1%}",
-        "gaps": lambda row: f"{row.gap_ratio:.1%}",
-        "unanswered": lambda row: str(row.unanswered),
-        "too many, told p95": lambda row: f"{row.turned_away}, {row.away_p95_ms / 1000:.1f} s",
-        "step": lambda row: str(row.top_step),
-        "of capacity": lambda row: f"{row.capacity_ratio:.0%}",
-        "Jain": lambda row: f"{row.jain:.2f}",
-        "sent twice": lambda row: str(row.resent),
-        "recovery": lambda row: f"{row.recovered_s:.1f} s",
-    }
+_LEVEL: Final = ("overload", "load")
+# In several tables, since all columns together are wider than a terminal of 80.
+_SHOWN: Final = {
+    "what the devices heard": (*_LEVEL, "devices", "turns", "first audio p50/p95", "in 2 s", "gaps"),
+    "what the places gave": (*_LEVEL, "of capacity", "Jain", "unanswered", "sent twice"),
+    "steps of overload": (*_LEVEL, "too many, told p95", "step", "recovery"),
+}
+_CELLS: Final[Mapping[str, Callable[[OverloadRow], str]]] = {
+    "overload": lambda row: row.variant,
+    "load": lambda row: f"{row.level} %",
+    "devices": lambda row: str(row.devices),
+    "turns": lambda row: str(row.turns),
+    "first audio p50/p95": lambda row: f"{row.first_p50_ms / 1000:.1f}/{row.first_p95_ms / 1000:.1f} s",
+    "in 2 s": lambda row: f"{row.audible_ratio:.1%}",
+    "gaps": lambda row: f"{row.gap_ratio:.1%}",
+    "unanswered": lambda row: str(row.unanswered),
+    "too many, told p95": lambda row: f"{row.turned_away}, {row.away_p95_ms / 1000:.1f} s",
+    "step": lambda row: str(row.top_step),
+    "of capacity": lambda row: f"{row.capacity_ratio:.0%}",
+    "Jain": lambda row: f"{row.jain:.2f}",
+    "sent twice": lambda row: str(row.resent),
+    "recovery": lambda row: f"{row.recovered_s:.1f} s",
+}
+
+
+def overload_tables(rows: Sequence[OverloadRow]) -> dict[str, Table]:
+    """Return tables with a row for each level, each by its title and narrow enough for 80 columns."""
+    return {title: overload_table(rows, columns) for title, columns in _SHOWN.items()}
+
+
+def overload_table(rows: Sequence[OverloadRow], columns: Iterable[str] = tuple(_CELLS)) -> Table:
+    """Return a row for each level, with these columns."""
     table = bench_table(*columns)
     for row in rows:
-        table.add_row(*(cell(row) for cell in columns.values()))
+        table.add_row(*(_CELLS[column](row) for column in columns))
     return table

@@ -9,34 +9,29 @@ from __future__ import annotations
 import tempfile
 import time
 import uuid
-from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 import click
-import yaml
-from aiohttp import web
 from rich.table import Table
 
 from dispatcher import chains
 from dispatcher.bundled.engines import Engine
-from dispatcher.bundled.routes import build_app
-from dispatcher.bundled.served_engine import ServedEngine
 from dispatcher.bundled.timed_engines import TimedLlm, TimedLlmOptions, TimedTts, TimedTtsOptions
 from dispatcher.dialogue_store import phrase_cache
 from dispatcher.dialogue_store.phrase_cache import CACHE_NAME
 from dispatcher.errors import FrontError
 from dispatcher.messages import Reply, Service, TurnTicket
-from dispatcher.ops.bench.bench_stack import StackPlan, bench_catalogue, plan_stack, running_stack
+from dispatcher.ops.bench.bench_stack import running_stack
 from dispatcher.ops.bench.bench_tables import bench_table, json_option
+from dispatcher.ops.bench.timed_services import ANSWER, small_stack
 from dispatcher.ops.interruptible import run_interruptible
 from dispatcher.percentile import percentile
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient, connect
 from dispatcher.routing import decisions
-from dispatcher.supervisor.procfile import Line
 from dispatcher.terminal.console import make_console
 from dispatcher.terminal.figures import write_results
 from dispatcher.turn_store.replies import ReplyReader
@@ -44,7 +39,6 @@ from dispatcher.turn_store.replies import ReplyReader
 GOAL_MS: Final = 20.0
 TURN_TIMEOUT_S: Final = 20.0
 FIRST_AUDIO_S: Final = 0.2
-ANSWER: Final = "Sure. It is ten past nine. The tea is ready."
 SENTENCES: Final = 3
 # Of a sentence that is kept: said once, said again, and then stored.
 WARM_UP_TURNS: Final = 3
@@ -123,9 +117,10 @@ async def measure_phrases(turns: int) -> tuple[PhraseRun, ...]:
     """
     async with AsyncExitStack() as running:
         folder = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="dispatcher-phrases-")))
-        services = TimedServices()
-        await running.enter_async_context(services.serving())
-        plan = plan_phrases(folder, services)
+        sections = {"phrase_cache": True}
+        plan, services = await running.enter_async_context(small_stack(folder, timed_engines(), sections))
+        # The bench is the front.
+        plan = replace(plan, lines=plan.lines[:2])
         await running.enter_async_context(running_stack(plan, lambda _: None))
         url = plan.environment["REDIS_URL"]
         redis = RedisClient(connect(url))
@@ -139,6 +134,12 @@ async def measure_phrases(turns: int) -> tuple[PhraseRun, ...]:
         kept = await front.measure("from the cache", turns)
         await services.stop("tts")
         return anew, kept, await front.measure("from the cache, no TTS answers", turns)
+
+
+def timed_engines() -> dict[Service, Engine]:
+    """Return an LLM and a TTS; the ASR is never asked."""
+    llm = TimedLlm(TimedLlmOptions(first_token_s=0.02, tokens_per_s=200, token_characters=4, text=ANSWER))
+    return {"llm": llm, "tts": TimedTts(TimedTtsOptions(first_audio_s=FIRST_AUDIO_S))}
 
 
 STREAM: Final = keys.reply_stream("bench-phrases")
@@ -200,51 +201,3 @@ class BenchFront:
             read = await self._reader.read()
             found += [(time.monotonic(), reply) for reply in read if reply.turn_id == ticket.turn_id]
         return found
-
-
-class TimedServices:
-    """Timed instances of this process, each of which may be stopped."""
-
-    def __init__(self) -> None:
-        """Serve nothing yet."""
-        self.endpoints: dict[str, tuple[Service, int]] = {}
-        self._runners: dict[Service, web.AppRunner] = {}
-
-    @asynccontextmanager
-    async def serving(self) -> AsyncGenerator[None]:
-        """Serve an LLM and a TTS on ports of their own; the ASR is never asked."""
-        llm = TimedLlm(TimedLlmOptions(first_token_s=0.02, tokens_per_s=200, token_characters=4, text=ANSWER))
-        tts = TimedTts(TimedTtsOptions(first_audio_s=FIRST_AUDIO_S))
-        engines: dict[Service, Engine] = {"llm": llm, "tts": tts}
-        try:
-            for service, engine in engines.items():
-                served = ServedEngine(service=service, engine_name="timed")
-                served.engine = engine
-                runner = web.AppRunner(build_app(served), access_log=None)
-                await runner.setup()
-                self._runners[service] = runner
-                await web.TCPSite(runner, "127.0.0.1", 0).start()
-                self.endpoints[f"timed-{service}"] = (service, int(runner.addresses[0][1]))
-            self.endpoints["timed-asr"] = ("asr", self.endpoints["timed-llm"][1])
-            yield
-        finally:
-            for each in list(self._runners):
-                await self.stop(each)
-
-    async def stop(self, service: Service) -> None:
-        """Serve one of them no more."""
-        runner = self._runners.pop(service, None)
-        if runner is not None:
-            await runner.cleanup()
-
-
-def plan_phrases(folder: Path, services: TimedServices) -> StackPlan:
-    """Return a plan of a broker and one worker, with the cache switched on."""
-    config = folder / "phrases.yaml"
-    content = {**bench_catalogue(services.endpoints), "phrase_cache": True}
-    config.write_text(yaml.safe_dump(content), "utf-8")
-    lines = (
-        Line(name="broker", command="dispatcher broker"),
-        Line(name="worker", command="celery -A workers worker -Q asr,llm,tts"),
-    )
-    return replace(plan_stack(folder, config), lines=lines)

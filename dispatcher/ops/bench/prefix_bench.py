@@ -7,7 +7,6 @@ each dialogue; with `--prefill` that of the first turns, whose prompts are read 
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -23,7 +22,7 @@ from rich.table import Table
 from dispatcher.catalogue.model import Catalogue, Instance, ServiceConfig
 from dispatcher.messages import SERVICES, Algorithm
 from dispatcher.ops.bench import llama_server
-from dispatcher.ops.bench.bench_stack import plan_stack, running_stack
+from dispatcher.ops.bench.bench_stack import broker_alone
 from dispatcher.ops.bench.bench_tables import json_option
 from dispatcher.ops.bench.prefix_talk import (
     PREFILL_WAYS,
@@ -114,12 +113,9 @@ async def measure_prefix(
         StartError: a server or the broker did not start.
     """
     async with AsyncExitStack() as running:
-        folder = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="dispatcher-prefix-")))
         running.enter_context(progress)
-        stack_plan = plan_stack(folder, None)
-        broker_only = replace(stack_plan, lines=stack_plan.lines[:1])
-        await running.enter_async_context(running_stack(broker_only, lambda _: None))
-        redis = RedisClient(connect(broker_only.environment["REDIS_URL"]))
+        _, url = await running.enter_async_context(broker_alone())
+        redis = RedisClient(connect(url))
         running.push_async_callback(redis.close)
         session = await running.enter_async_context(new_session())
         instances = await running.enter_async_context(_instances(session, plan.slots))

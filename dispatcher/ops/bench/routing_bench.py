@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, get_args
 
@@ -16,7 +15,7 @@ import click
 
 from dispatcher.event_loop import new_event_loop
 from dispatcher.messages import Algorithm
-from dispatcher.ops.bench.bench_stack import plan_stack, running_stack
+from dispatcher.ops.bench.bench_stack import broker_alone
 from dispatcher.ops.bench.bench_tables import json_option
 from dispatcher.ops.bench.contention_load import ContentionPlan
 from dispatcher.ops.bench.measuring_process import measure
@@ -91,29 +90,26 @@ async def run_routing(plan: RoutingPlan, progress: BenchProgress) -> RoutingRepo
     Raises:
         StartError: it, or a measuring process, failed.
     """
-    with tempfile.TemporaryDirectory(prefix="dispatcher-bench-") as folder, progress:
-        stack_plan = plan_stack(Path(folder), None)
-        broker_only = replace(stack_plan, lines=stack_plan.lines[:1])
-        async with AsyncExitStack() as running:
-            stack = await running.enter_async_context(running_stack(broker_only, lambda _: None))
-            url = broker_only.environment["REDIS_URL"]
-            lines = [CountingLine(connect(url)) for _ in range(BURST_LINES)]
-            for line in lines:
-                running.push_async_callback(line.close)
-            meter = UsageMeter({"bench": os.getpid(), **stack.pids()})
-            pings, timings = await _time(lines[0], plan, progress)
-            reading = meter.read()
-            cost = await count_cost(lines[0], COST_CALLS)
-            went, admitted = await _distribute(lines, plan, progress)
-            return RoutingReport(
-                pings=pings,
-                timings=timings,
-                cost=cost,
-                shares=went,
-                bursts=admitted,
-                hammered=await _hammer(lines[0], url, plan, progress),
-                other_programs_ratio=reading.other_programs_ratio,
-            )
+    async with AsyncExitStack() as running:
+        running.enter_context(progress)
+        stack, url = await running.enter_async_context(broker_alone())
+        lines = [CountingLine(connect(url)) for _ in range(BURST_LINES)]
+        for line in lines:
+            running.push_async_callback(line.close)
+        meter = UsageMeter({"bench": os.getpid(), **stack.pids()})
+        pings, timings = await _time(lines[0], plan, progress)
+        reading = meter.read()
+        cost = await count_cost(lines[0], COST_CALLS)
+        went, admitted = await _distribute(lines, plan, progress)
+        return RoutingReport(
+            pings=pings,
+            timings=timings,
+            cost=cost,
+            shares=went,
+            bursts=admitted,
+            hammered=await _hammer(lines[0], url, plan, progress),
+            other_programs_ratio=reading.other_programs_ratio,
+        )
 
 
 async def _time(

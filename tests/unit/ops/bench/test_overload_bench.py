@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from rich.console import Console
 
 from dispatcher.ops.bench.overload_bench import (
     RESENT,
@@ -15,6 +16,7 @@ from dispatcher.ops.bench.overload_bench import (
     jain_index,
     overload_stack,
     overload_table,
+    overload_tables,
     row_of,
     steps_taken,
 )
@@ -38,6 +40,23 @@ def test_a_level_counts_what_was_audible_and_what_the_places_gave() -> None:
     cells = cells_of(overload_table([row]))
     shown = dict(zip(cells["columns"], cells["rows"][0], strict=True))
     assert (shown["load"], shown["in 2 s"], shown["unanswered"]) == ("100 %", "50.0%", "1")
+
+
+def test_all_that_is_shown_is_whole_on_a_terminal_of_80_columns() -> None:
+    busy = row_of([turn(1, 59_000.0)] * 900, devices=100, seconds=10, level=300, variant="off")
+    busy = replace(busy, resent=120, recovered_s=30.0, turned_away=450, away_p95_ms=12_000.0, top_step=5)
+    console = Console(width=80)
+    with console.capture() as printed:
+        for table in overload_tables([busy]).values():
+            console.print(table)
+
+    shown = printed.get()
+    assert "…" not in shown
+    everything = cells_of(overload_table([busy]))
+    for cell in everything["rows"][0]:
+        assert cell in shown  # no cell is wrapped
+    for heading in everything["columns"]:
+        assert heading in shown
 
 
 def test_fairness_is_one_for_equal_shares_and_one_nth_where_one_has_all() -> None:
