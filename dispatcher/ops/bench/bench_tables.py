@@ -9,7 +9,10 @@ from typing import Final
 
 import click
 from rich import box
+from rich.console import Console
 from rich.table import Table
+
+from dispatcher.ops.bench.bounds import Verdict
 
 json_option: Final = click.option(
     "--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write all results here."
@@ -22,6 +25,14 @@ def bench_table(first: str, *numbers: str, left: Iterable[str] = ()) -> Table:
     for name in numbers:
         table.add_column(name, justify="left" if name in left else "right")
     return table
+
+
+def print_verdicts(console: Console, verdicts: Iterable[Verdict]) -> None:
+    """Print a line for each bound: whether it was met, what is wanted, what was measured."""
+    marks = {True: "[green]pass[/]", False: "[red]fail[/]", None: "[dim]–   [/]"}
+    for verdict in verdicts:
+        line = f"{marks[verdict.passed]}  {verdict.wanted}: {verdict.measured}"
+        console.print(line, highlight=False, soft_wrap=True)
 
 
 def ms_text(value: float | None) -> str:

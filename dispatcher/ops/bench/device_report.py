@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from dispatcher.ops.bench.bench_tables import bench_table, ms_text
+from dispatcher.ops.bench.bench_tables import bench_table, ms_text, print_verdicts
 from dispatcher.ops.bench.bounds import OUR_ROLES, Run, Verdict, judge
 from dispatcher.ops.bench.samples import Samples, merge
 
@@ -69,10 +69,7 @@ def print_report(console: Console, report: DeviceReport) -> None:
         console.print(table)
     for reason in dict.fromkeys(reason for run in report.runs for reason in run.samples.lost):
         console.print(f"[yellow]lost:[/] {reason}", highlight=False, soft_wrap=True)
-    marks = {True: "[green]pass[/]", False: "[red]fail[/]", None: "[dim]–   [/]"}
-    for verdict in report.verdicts():
-        line = f"{marks[verdict.passed]}  {verdict.wanted}: {verdict.measured}"
-        console.print(line, highlight=False, soft_wrap=True)
+    print_verdicts(console, report.verdicts())
 
 
 def summary_table(report: DeviceReport) -> Table:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import shlex
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,12 +18,13 @@ from rich.console import Console
 from rich.table import Table
 
 from dispatcher.ops.bench.bench_stack import StackPlan, plan_loaded, ready_stack
-from dispatcher.ops.bench.bench_tables import bench_table, json_option
+from dispatcher.ops.bench.bench_tables import bench_table, json_option, print_verdicts
+from dispatcher.ops.bench.bounds import Verdict
 from dispatcher.ops.bench.device_bench import parse_counts
 from dispatcher.ops.bench.measuring_process import measure
 from dispatcher.ops.bench.overload_load import (
-    ANSWER,
     AUDIBLE_MS,
+    OVERLOAD_ANSWER,
     PLACES,
     RAMP_S,
     TURN_TIMEOUT_S,
@@ -38,12 +40,17 @@ from dispatcher.terminal.figures import write_results
 DEFAULT_LEVELS: Final = "60,100,200,300"
 # Eight places of 2.7 s: 0.3 s to the first token, and the answer at two characters a token.
 HOLD_S: Final = 2.7
-TOKENS_PER_S: Final = len(ANSWER) / 2 / (HOLD_S - 0.3)
+TOKENS_PER_S: Final = len(OVERLOAD_ANSWER) / 2 / (HOLD_S - 0.3)
 # A turn that waits for nothing, with its speech, its playback and the pause after it.
 CYCLE_S: Final = 9.2
 # From the first turn to answers that end as fast as the places give them; turns that end before do not count.
 WARM_UP_S: Final = CYCLE_S + RAMP_S
 RESENT: Final = "stage late, sent again"
+# Goals of `overload: {enabled: true}`, at every level; that of the places at 100 % and more.
+GAP_RATIO: Final = 0.01
+CAPACITY_RATIO: Final = 0.95
+AWAY_MS: Final = 1_000
+RECOVERY_S: Final = 5.0
 _STEP: Final = re.compile(r"overload step changed.*?\bstep\W{1,4}(\d)")
 _ANSI: Final = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -96,7 +103,7 @@ class OverloadRow:
 def overload(levels: str, seconds: float, only: str | None, json_file: Path | None) -> None:
     """Measure turns while devices ask for 60 to 300 % of what eight LLM places can give.
 
-    It runs a dispatcher of its own on free ports and leaves nothing behind.
+    It runs a dispatcher of its own on free ports and leaves nothing behind. Exit code 1: a goal was missed.
     """
     console = Console()
     variants = [only] if only else ["off", "on"]
@@ -105,7 +112,11 @@ def overload(levels: str, seconds: float, only: str | None, json_file: Path | No
     for title, table in overload_tables(rows).items():
         console.print(f"[bold]{title}[/]", highlight=False)
         console.print(table)
+    verdicts = overload_verdicts(rows)
+    print_verdicts(console, verdicts)
     write_results(json_file, {"": overload_table(rows)}, {"rows": [asdict(row) for row in rows]})
+    if any(verdict.passed is False for verdict in verdicts):
+        sys.exit(1)
 
 
 async def run_bench(
@@ -128,7 +139,7 @@ async def run_bench(
 
 def overload_stack(folder: Path, *, is_on: bool) -> StackPlan:
     """Return a stack with eight LLM places, and with room for all that comes before and after them."""
-    options = f"--set tokens_per_s={TOKENS_PER_S:.2f} --set {shlex.quote(f'text={ANSWER}')}"
+    options = f"--set tokens_per_s={TOKENS_PER_S:.2f} --set {shlex.quote(f'text={OVERLOAD_ANSWER}')}"
     sections = {"overload": {"enabled": is_on}}
     return plan_loaded(folder, sections, llm_places=PLACES, service="llm", options=options)
 
@@ -196,6 +207,32 @@ def jain_index(shares: Sequence[float]) -> float:
     """Return Jain's fairness of shares: 1 where all are equal, 1/n where one has all."""
     squares = sum(share * share for share in shares)
     return sum(shares) ** 2 / (len(shares) * squares) if squares else 1.0
+
+
+def overload_verdicts(rows: Sequence[OverloadRow]) -> list[Verdict]:
+    """Return a verdict for each goal of the levels with `overload` on; none where there was none."""
+    on = [row for row in rows if row.variant == "on"]
+    if not on:
+        return []
+    audible, gaps = min(row.audible_ratio for row in on), max(row.gap_ratio for row in on)
+    silent = sum(row.unanswered - row.turned_away for row in on)
+    away_ms, recovered_s = max(row.away_p95_ms for row in on), max(row.recovered_s for row in on)
+    resent = sum(row.resent for row in on)
+    given = min((row.capacity_ratio for row in on if row.level >= 100), default=None)
+    full = ("–", None) if given is None else (f"{given:.0%}", given >= CAPACITY_RATIO)
+    goals: dict[str, tuple[str, bool | None]] = {
+        f"turns audible within {AUDIBLE_MS / 1000:g} s: all": (f"{audible:.1%}", audible >= 1),
+        f"turns with a gap: under {GAP_RATIO:.0%}": (f"{gaps:.1%}", gaps < GAP_RATIO),
+        f"of the places' capacity, from 100 % on: at least {CAPACITY_RATIO:.0%}": full,
+        "turns neither answered nor turned away: none": (str(silent), silent <= 0),
+        f'"too many", told p95: within {AWAY_MS} ms': (f"{away_ms:.0f} ms", away_ms <= AWAY_MS),
+        f"late turns after the load: for at most {RECOVERY_S:g} s": (
+            f"{recovered_s:.1f} s",
+            recovered_s <= RECOVERY_S,
+        ),
+        "stages sent twice: none": (str(resent), not resent),
+    }
+    return [Verdict(wanted=goal, measured=value, passed=passed) for goal, (value, passed) in goals.items()]
 
 
 _LEVEL: Final = ("overload", "load")

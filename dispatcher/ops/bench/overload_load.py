@@ -20,7 +20,7 @@ from dispatcher.ops.talk.apology_reason import is_apology, is_turned_away
 
 TURN_TIMEOUT_S: Final = 60.0
 # Of the LLM. Its first clause lasts until the next one is there, so that an answer without a gap has none.
-ANSWER: Final = (
+OVERLOAD_ANSWER: Final = (
     "The kettle is on for you now, and tea will be ready soon. Please sit down for a moment with me."
 )
 # Of the LLM, which are what there is too little of.
@@ -149,7 +149,7 @@ class OverloadLoad:
 
 def _fillers_in(result: TurnResult) -> int:
     """Return how many phrases were spoken before the answer; the wait after one is no gap of the answer."""
-    return sum(sentence.text not in ANSWER for sentence in result.sentences)
+    return sum(sentence.text not in OVERLOAD_ANSWER for sentence in result.sentences)
 
 
 async def _run(fields: dict[str, Any]) -> dict[str, Any]:
