@@ -65,6 +65,12 @@ class TappedInstances(Instances):
         self.forget_asked()
         return found
 
+    def spoken(self) -> list[str]:
+        """Return the texts that were to be spoken since the last look."""
+        found = [body["input"] for tap in self.taps[1:] for _, body in tap.requests() if "input" in body]
+        self.forget_asked()
+        return found
+
     def traceparents(self) -> set[str]:
         """Return the traces that the requests to the LLM belong to, as their header has it."""
         return self.taps[0].traceparents()
