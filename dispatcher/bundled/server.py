@@ -54,6 +54,7 @@ def run_instance(
         # A caller that goes away ends its call: a barge-in must reach the engine.
         handler_cancellation=True,
         shutdown_timeout=DRAIN_TIMEOUT_S,
+        auto_decompress=False,
     )
     if not event_loop.run(_serve(served, runner, prepared, host=host, port=port)):
         _end_at_once()

@@ -159,6 +159,7 @@ def run_console() -> None:
             print=None,
             access_log=None,
             shutdown_timeout=1,
+            auto_decompress=False,
             loop=event_loop.new_event_loop(),
         )
     except OSError as error:

@@ -93,7 +93,13 @@ async def _serve(app: web.Application, settings: Settings) -> None:
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1, keepalive_timeout=KEEPALIVE_TIMEOUT_S)
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        shutdown_timeout=1,
+        keepalive_timeout=KEEPALIVE_TIMEOUT_S,
+        auto_decompress=False,  # no device compresses; 100 kB of a stranger would be 100 MB
+    )
     await runner.setup()
     connections = app[CONTEXT].connection_limiter
     logging.getLogger("aiohttp.server").addFilter(BrokenRequests(connections))

@@ -75,7 +75,7 @@ async def _serve_metrics(app: web.Application) -> AsyncIterator[None]:
 
     port = web.Application()
     port.router.add_get("/metrics", show)
-    runner = web.AppRunner(port, access_log=None, shutdown_timeout=0)
+    runner = web.AppRunner(port, access_log=None, shutdown_timeout=0, auto_decompress=False)
     await runner.setup()
     # While a new front takes over, the one before still ends its turns: both have the port for that time.
     host, number = context.settings.metrics_host, context.settings.metrics_port

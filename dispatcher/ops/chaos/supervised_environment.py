@@ -9,7 +9,7 @@ from typing import Final
 
 import psutil
 
-from dispatcher.errors import StartError
+from dispatcher.errors import StartError, StateError
 from dispatcher.ops.chaos.environment import running
 from dispatcher.ops.fault_switch import FaultUnavailable
 from dispatcher.redis_client.client import RedisClient
@@ -30,6 +30,7 @@ class SupervisedEnvironment:
         """Read nothing yet."""
         self._redis = redis
         self._host = socket.gethostname()
+        self._supervisor_pid: int | None = None
 
     async def processes(self) -> tuple[MarkedProcess, ...]:
         """Return the children of the supervisor now; see `Environment`."""
@@ -37,12 +38,12 @@ class SupervisedEnvironment:
 
     async def send(self, process: MarkedProcess, how: signal.Signals) -> None:
         """Send a signal to a child of the supervisor, and to no other process; see `Environment`."""
-        marker = await self._marker()
+        supervisor_pid = await self._find_supervisor()
         try:
             child = psutil.Process(process.pid or 0)
-            if child.ppid() != marker.pid:
+            if child.ppid() != supervisor_pid:
                 raise FaultUnavailable(
-                    f"pid {process.pid} ({process.name}) is no child of the supervisor (pid {marker.pid})"
+                    f"pid {process.pid} ({process.name}) is no child of the supervisor (pid {supervisor_pid})"
                 )
             child.send_signal(how)
         except psutil.Error as error:
@@ -61,8 +62,18 @@ class SupervisedEnvironment:
         fronts = (each for each in processes if each.role == "front" and each.port is not None)
         return tuple(f"http://{front.host}:{front.port}" for front in fronts)
 
+    async def _find_supervisor(self) -> int:
+        """Return the id of the supervisor, as last read where the stopped broker itself has to go on."""
+        try:
+            return (await self._marker()).pid
+        except StateError:
+            if self._supervisor_pid is None:
+                raise
+            return self._supervisor_pid
+
     async def _marker(self) -> ChaosMarker:
         marker = await chaos_marker.read(self._redis, self._host)
         if marker is None or not psutil.pid_exists(marker.pid):
             raise StartError(f"no stack on {self._host} allows faults: {HOW}")
+        self._supervisor_pid = marker.pid
         return marker

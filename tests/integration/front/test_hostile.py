@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import random
 import struct
+import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import aiohttp
 import pytest
 
 from dispatcher.device_simulator import Version
+from dispatcher.messages import OTA_PATH
 from tests.support.device import Device
 from tests.support.instances import SENTENCES
 from tests.support.stack import Stack
@@ -53,6 +56,18 @@ async def test_a_turn_is_answered_after(stack: Stack, sent: Sequence[Sent]) -> N
         for each in sent:
             await device.send(each)
         assert (await device.types("still there?")).sentences == SENTENCES
+
+
+async def test_what_a_device_posts_is_never_inflated(stack: Stack) -> None:
+    """A few kilobytes would be megabytes, and a tenth of a second of everybody's front."""
+    headers = {"Device-Id": "06:00:00:00:00:0a", "Content-Encoding": "deflate"}
+    body = zlib.compress(b'{"application": {"version": "9.9.9"}}')
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(f"{stack.front.url}{OTA_PATH}", headers=headers, data=body) as response,
+    ):
+        told = await response.json()
+    assert (told["websocket"]["url"] != "", told["firmware"]["version"] == "9.9.9") == (True, False)
 
 
 @pytest.mark.parametrize("version", [2, 3])
