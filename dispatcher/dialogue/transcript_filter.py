@@ -28,6 +28,8 @@ _NO_LETTER: Final = re.compile(r"[\W_]+")
 # A unit of up to twelve characters, said again and again: a decoder that is caught in a loop.
 _LOOP: Final = re.compile(r"^\W*(.{1,12}?)(?:[\s\W]*\1){7,}\W*$", re.DOTALL)
 _FEWEST_LOOP_CHARACTERS: Final = 24
+# Annotations inside of one another; what is deeper is no transcript, and may not cost more.
+_MOST_NESTED: Final = 20
 # Subtitles that Whisper learned from films, and prompts that it says again: nobody says these to a device.
 _SUBTITLES: Final = re.compile(
     r"amaraorg|mooji|点赞.*订阅.*转发|請不吝點贊|明镜与点点|明鏡與點點|^字幕(by|志愿者|志願者|索兰娅)|^中文字幕|优优独播剧场"
@@ -72,8 +74,7 @@ def said(text: str, *, no_speech_ratio: float | None = None, logprob: float | No
     """
     tags = [tag.casefold() for tag in _TAG.findall(text)]
     language: Language = next((_TAG_LANGUAGES[tag] for tag in tags if tag in _TAG_LANGUAGES), "auto")
-    words = _INVISIBLE.sub("", _ANNOTATION.sub(" ", _TAG.sub(" ", text)))
-    words = _SPACE_IN_CHINESE.sub("", " ".join(words.split()))
+    words = _words_of(text)
     letters = _NO_LETTER.sub("", unicodedata.normalize("NFKC", words)).casefold()
     is_silent = no_speech_ratio is not None and no_speech_ratio >= NO_SPEECH_RATIO
     if not letters or _is_loop(words) or _is_invented(letters, is_silent=is_silent, ratio=no_speech_ratio):
@@ -81,6 +82,17 @@ def said(text: str, *, no_speech_ratio: float | None = None, logprob: float | No
     if is_silent and logprob is not None and logprob <= LOGPROB_OF_SILENCE:
         return CleanTranscript(text="", language=language)
     return CleanTranscript(text=words, language=language)
+
+
+def _words_of(text: str) -> str:
+    """Return a text without tags and annotations, those inside of others too."""
+    for _ in range(_MOST_NESTED):
+        before = text
+        text = _INVISIBLE.sub("", _ANNOTATION.sub(" ", _TAG.sub(" ", text)))
+        text = _SPACE_IN_CHINESE.sub("", " ".join(text.split()))
+        if text == before:
+            break
+    return text
 
 
 def _is_loop(words: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dispatcher.dialogue.transcript_filter import said
@@ -113,7 +113,14 @@ def test_the_tags_of_sensevoice_come_off(text: str, words: str, language: str) -
 
 
 @given(st.text(max_size=200))
+@example("0[[]]")
+@example("[\u200b[noise (loud)]] turn it (well [cough]) down")
 def test_a_transcript_of_any_text_stays_as_it_is_when_it_is_read_again(text: str) -> None:
     once = said(text).text
     assert said(once).text == once
     assert len(once) <= len(text)
+
+
+def test_brackets_in_brackets_cost_no_more_than_twenty_looks() -> None:
+    assert said("go " + "[" * 20 + "]" * 20).text == "go"
+    assert said("go " + "[" * 30 + "]" * 30).text.count("[") == 10
