@@ -14,7 +14,6 @@ import json
 import time
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
@@ -147,8 +146,9 @@ def stage_reply(
         index = int(rest[0]) if rest else 0
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError):
         return None
-    reply = Reply(turn_id=ticket.turn_id, attempt=ticket.attempt, kind=kind, index=index, text=queue)
-    return ticket.reply_stream, replace(reply, last=has_ended)
+    turn_id, attempt = ticket.turn_id, ticket.attempt
+    reply = Reply(turn_id=turn_id, attempt=attempt, kind=kind, index=index, text=queue, last=has_ended)
+    return ticket.reply_stream, reply
 
 
 async def _push(

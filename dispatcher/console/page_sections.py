@@ -75,7 +75,7 @@ async def read_events(sources: FeedSources, _: ConsoleSnapshot) -> Mapping[str, 
 async def read_devices(sources: FeedSources, snapshot: ConsoleSnapshot) -> Mapping[str, Any]:
     """Return the devices as `dispatcher devices list --json` has them, the connected ones first, by name.
 
-    Without the activation code: whoever knows it could let the device in.
+    Without the activation code, which would let the device in.
     """
     found, connected = await asyncio.gather(
         registry.read_all(sources.redis, most=DEVICES_SHOWN), read_connected(sources.redis)

@@ -21,7 +21,7 @@ from dispatcher.telemetry.front_presence import FrontCounts, read_fronts
 from dispatcher.telemetry.kpi_store import KpiSnapshot, read_snapshot
 from dispatcher.telemetry.record_stream import StreamState, read_state
 from dispatcher.telemetry.speculation_figures import SpeculationFigures, read_figures
-from dispatcher.turn_store.worker_heartbeats import WorkerBeat, count_workers, read_beats
+from dispatcher.turn_store.worker_heartbeats import WorkerBeat, count_workers, read_live
 
 WORKER_SILENCE_S: Final = 5
 
@@ -76,6 +76,8 @@ async def take_snapshot(redis: RedisClient, cache: RedisClient) -> ConsoleSnapsh
         StateError: Redis is out of reach.
     """
     began_at_s = time.monotonic()
+    # A pause of a moment on a busy machine is no end.
+    live = asyncio.ensure_future(read_live(redis, silence_s=WORKER_SILENCE_S))
     reads: Mapping[str, Awaitable[Any]] = {
         "overview": read_overview(redis),
         "canaries": read_canaries(redis),
@@ -87,8 +89,8 @@ async def take_snapshot(redis: RedisClient, cache: RedisClient) -> ConsoleSnapsh
         "memory": _memory(redis),
         "phrases": read_figures_if_there(cache),
         "revision": _revision(redis),
-        "worker_ids": _worker_ids(redis),
-        "pools": _pools(redis),
+        "worker_ids": _worker_ids(live),
+        "pools": _pools(redis, live),
         "overload_pin": _overload_pin(redis),
         "speculation": read_figures(redis),
     }
@@ -104,22 +106,14 @@ async def _overload_pin(redis: RedisClient) -> OverloadPin | None:
     return (await read_overrides(redis)).overload_pin
 
 
-async def _live_workers(redis: RedisClient) -> list[WorkerBeat]:
-    """Return the workers that are there; a pause of a moment on a busy machine is no end."""
-    clock, beats = await asyncio.gather(redis.submit(("TIME",)), read_beats(redis))
-    since_ms = (int(clock[0]) - WORKER_SILENCE_S) * 1000
-    return [each for each in beats if each.at_ms >= since_ms]
+async def _worker_ids(live: Awaitable[list[WorkerBeat]]) -> dict[str, str]:
+    return {each.worker: ",".join(each.queues) for each in await live}
 
 
-async def _worker_ids(redis: RedisClient) -> dict[str, str]:
-    return {each.worker: ",".join(each.queues) for each in await _live_workers(redis)}
-
-
-async def _pools(redis: RedisClient) -> dict[str, int]:
+async def _pools(redis: RedisClient, live: Awaitable[list[WorkerBeat]]) -> dict[str, int]:
     """Return how many tasks the workers of each queue run at once, as they write every ten seconds."""
-    workers = await _live_workers(redis)
     signs = [
-        (queue, keys.worker_ready(queue, each.pid, each.host)) for each in workers for queue in each.queues
+        (queue, keys.worker_ready(queue, each.pid, each.host)) for each in await live for queue in each.queues
     ]
     sizes = await asyncio.gather(*(redis.submit(("GET", sign)) for _, sign in signs))
     pools: Counter[str] = Counter()

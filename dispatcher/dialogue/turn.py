@@ -96,7 +96,7 @@ class Turn:
         self.clock.on_reply(reply.kind, now)
         for name, value in (reply.timings or {}).items():
             self.timings.setdefault(name, value)
-        steps = self._with_speech(self._take(reply))
+        steps = self._with_speech(self._take(reply, stage))
         self.clock.note_stage(self._attempts.stage, now)
         return steps
 
@@ -138,8 +138,8 @@ class Turn:
         """Close the turn: a barge-in, or the device has disconnected."""
         self.over = True
 
-    def _take(self, reply: Reply) -> list[Step]:
-        """Return the steps of a reply, without the speech that is next in order by it."""
+    def _take(self, reply: Reply, stage: str) -> list[Step]:
+        """Return the steps of a reply of a stage, without the speech that is next in order by it."""
         match reply.kind:
             case "transcript":
                 return self._on_transcript(reply)
@@ -152,7 +152,7 @@ class Turn:
                 return self._on_tool(reply)
             case "end":
                 self._on_end(reply)
-            case "audio" | "failed" if _stage_of(reply) == "tts":
+            case "audio" | "failed" if stage == "tts":
                 self.speech.add_audio(reply)
             case "failed":
                 return self._recovery.on_failed(reply)

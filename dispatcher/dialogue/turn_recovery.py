@@ -78,9 +78,9 @@ class TurnRecovery:
 
     def note_life(self, stage: str, reply: Reply) -> None:
         """Count a loss no more whose worker shows life by a reply of its stage."""
-        self._attempts.note_life(stage, reply.attempt)
-        sentence = self._speech.waiting(reply.index)
-        if stage == "tts" and sentence is not None:
+        if stage != "tts":
+            self._attempts.note_life(stage, reply.attempt)
+        elif (sentence := self._speech.waiting(reply.index)) is not None:
             sentence.lost.discard(reply.attempt)
 
     def give_up(self, reason: str, error: str = "") -> list[Step]:

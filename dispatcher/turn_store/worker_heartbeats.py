@@ -18,6 +18,7 @@ from typing import Final
 from dispatcher.messages import SERVICES
 from dispatcher.redis_client import keys
 from dispatcher.redis_client.client import RedisClient
+from dispatcher.redis_client.decoding import clock_ms
 from dispatcher.redis_client.lua_script import NamedValues, Script
 
 BEAT_INTERVAL_S: Final = 0.25
@@ -166,16 +167,24 @@ async def read_beats(redis: RedisClient) -> list[WorkerBeat]:
     return beats
 
 
+async def read_live(redis: RedisClient, *, silence_s: float = LOST_AFTER_S) -> list[WorkerBeat]:
+    """Return the worker processes that have shown no life for so long at most, by the clock of Redis.
+
+    Raises:
+        StateError: Redis is out of reach.
+    """
+    clock, beats = await asyncio.gather(redis.submit(("TIME",)), read_beats(redis))
+    since_ms = clock_ms(clock) - silence_s * 1000
+    return [each for each in beats if each.at_ms >= since_ms]
+
+
 async def count_workers(redis: RedisClient) -> dict[str, int]:
     """Return how many worker processes that show life consume each queue.
 
     Raises:
         StateError: Redis is out of reach.
     """
-    clock, beats = await asyncio.gather(redis.submit(("TIME",)), read_beats(redis))
-    alive_since_ms = int(clock[0]) * 1000 + int(clock[1]) / 1000 - LOST_AFTER_S * 1000
-    alive = (each for each in beats if each.at_ms >= alive_since_ms)
-    return dict(Counter(queue for each in alive for queue in each.queues))
+    return dict(Counter(queue for each in await read_live(redis) for queue in each.queues))
 
 
 def mark_lost(redis: RedisClient, beat: WorkerBeat) -> None:

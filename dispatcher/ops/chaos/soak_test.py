@@ -104,7 +104,7 @@ async def run_soak(
         StateError: Redis is out of reach before the first fault.
     """
     began_at_s = time.time()
-    # An overload of devices is what it is held at: their answers are figures of its own.
+    # Whether devices are answered is the availability of a soak, and no part of a recovery.
     async with open_run(
         redis, environment, devices=plan.first_devices, faults=FAULTS, needs_answers=False, report=report
     ) as opened:

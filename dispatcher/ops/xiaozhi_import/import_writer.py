@@ -86,7 +86,7 @@ def write_import(made: Import, *, source: Path, output: Path, force: bool) -> Pa
         output.parent.mkdir(parents=True, exist_ok=True)
         output.write_text(made.text, "utf-8")
         if made.secrets:
-            env_file.unlink(missing_ok=True)  # whoever has it open sees nothing of the keys
+            env_file.unlink(missing_ok=True)  # a process that has it open reads no keys
             lines = (f"{name}={shlex.quote(value)}\n" for name, value in made.secrets.items())
             write_private(env_file, "".join(lines))
     except OSError as error:

@@ -100,7 +100,7 @@ def test_turns_go_on_while_the_disk_is_full_and_all_heals_when_there_is_space(
         ),
         what="turns in the log again",
     )
-    eventually_says(lambda: stack.disk_figure().get("value") != 1.0, what="the figure is well again")
+    eventually_says(lambda: stack.disk_figure().get("value") != 1.0, what="the disk is healthy again")
     assert stack.runs
 
 
